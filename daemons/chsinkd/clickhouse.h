@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * clickhouse.h - ClickHouse over HTTP: queries and inserts on one kept connection, and what its answers mean.
+ *
+ * Each thread that talks to the server has a `struct clickhouse` of its own; calls block, bounded by the configured
+ * time limits. Several URLs: the next one is tried when one does not answer; the one that answered is kept.
+ *
+ * What is sent is explicit: async_insert=0, wait_end_of_query=1, insert_deduplicate=1, insert_deduplication_token,
+ * deduplicate_blocks_in_dependent_materialized_views=1, max_partitions_per_insert_block=0,
+ * input_format_native_allow_types_conversion=1. A 200 is success only when X-ClickHouse-Exception-Code is absent and
+ * the body holds no exception. The password travels in the header X-ClickHouse-Key, never in the URL.
+ *
+ * Layer: http, buf, err, libcurl, lz4/zstd. Threads: one owner each. No logging.
+ */
+#ifndef CHSINKD_CLICKHOUSE_H
+#define CHSINKD_CLICKHOUSE_H
+
+#include <stdatomic.h>
+#include <sys/uio.h>
+
+#include "http.h"
+
+enum clickhouse_compression { CLICKHOUSE_NONE, CLICKHOUSE_LZ4, CLICKHOUSE_ZSTD };
+
+struct clickhouse_conf { /* borrowed; outlives the clients */
+    struct pl_strings urls; /* "http://127.0.0.1:8123" or https; no path, no user info */
+    char *database, *user;
+    struct pl_secret password;
+    struct pl_tls tls;
+    int compression; /* enum clickhouse_compression; Content-Encoding of the insert's body */
+    int64_t connect_timeout_ms, timeout_ms;
+    struct pl_map settings; /* further settings for every insert, by the user */
+};
+
+struct clickhouse;
+struct clickhouse *clickhouse_new(const struct clickhouse_conf *conf);
+void clickhouse_free(struct clickhouse *c);
+PL_DEFINE_CLEANUP(struct clickhouse *, clickhouse_free);
+
+/* Ends a call that is under way in another thread soon (it fails with RETRY "ended by the caller"), and all later
+ * ones, until set to false again. Any thread. */
+void clickhouse_abort(struct clickhouse *c, bool aborted);
+
+/* Runs a statement. The answer's body (in the format that the query names) is appended to `ret_body` (its max
+ * bounds it); NULL: it must be empty or is dropped. `settings` pairs or NULL. */
+int clickhouse_query(struct clickhouse *c, const char *sql, const char *const *settings, struct pl_buf *ret_body,
+                     struct pl_err *err);
+
+struct clickhouse_insert {
+    const char *sql;   /* INSERT INTO … FORMAT Native */
+    const char *token; /* insert_deduplication_token; NULL: none is sent */
+    const struct iovec *iov; /* body; n 0: an empty insert, which checks access */
+    unsigned iov_n;
+    size_t bytes;
+};
+
+/* One insert, tried once (on the next URL when connecting fails before a byte was sent). The error's kind:
+ *   RETRY   the same insert again (server away, overloaded, outcome unknown): the token makes it safe;
+ *   REJECT  the server refused the data: bisect;
+ *   CONFIG  access, unknown table or column, a read-only table.
+ * code is ClickHouse's where it has one (positive), else 0. */
+int clickhouse_insert(struct clickhouse *c, const struct clickhouse_insert *insert, struct pl_err *err);
+
+/* The decision for a server's error code: pure, tested by a table. `status` is the HTTP status (0: none). */
+enum pl_err_kind clickhouse_err_kind(int code, long status);
+/* True for codes that mean that the schema changed under us (16 20 47 53 60 117): read it again, try once more. */
+bool clickhouse_err_is_schema(int code);
+
+/* "23.8.1.94" as 23008; 0 when unknown. Asked once per connection. */
+int clickhouse_version(struct clickhouse *c, unsigned *ret_version, char *ret_text, size_t text_len, struct pl_err *err);
+
+/* `name` or a`b as a quoted identifier; 'text' as a quoted literal. Appended. */
+void clickhouse_quote_ident(struct pl_buf *out, const char *name);
+void clickhouse_quote_string(struct pl_buf *out, const char *text, size_t len);
+
+#endif

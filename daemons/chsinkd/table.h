@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * table.h - makes a route's table and views be there: CREATE, ADD COLUMN, and the checks that keep a conversion
+ * from being silent. Nothing is ever dropped, narrowed or modified.
+ *
+ * Layer: clickhouse, route. The DDL texts are pure functions. Threads: one owner (that of the client).
+ */
+#ifndef CHSINKD_TABLE_H
+#define CHSINKD_TABLE_H
+
+#include "clickhouse.h"
+#include "route.h"
+
+/* CREATE TABLE IF NOT EXISTS … (columns, engine, order, partition, TTL, settings; ON CLUSTER where the route names a
+ * cluster). For the MergeTree family the deduplication window is added where the settings do not have it:
+ * non_replicated_deduplication_window = 10000 (as many blocks as replicated tables remember by default). */
+void table_create_sql(const struct route *r, const char *default_database, struct pl_buf *out);
+/* CREATE MATERIALIZED VIEW IF NOT EXISTS …; its own table remembers tokens, too. */
+void table_view_sql(const struct route *r, const struct route_view *v, const char *default_database,
+                    struct pl_buf *out);
+void table_add_column_sql(const struct route *r, const struct column *c, const char *default_database,
+                          struct pl_buf *out);
+
+struct table_state {
+    bool created;            /* by this call */
+    unsigned columns_added, views_created;
+    bool deduplicates;       /* tokens are remembered: exactly once */
+    char why_not[160];       /* when it does not: "engine Log", "non_replicated_deduplication_window is 0" */
+    char engine[64];
+};
+
+/* Creates what is missing, checks what is there: every column of the route must exist with the same type (CONFIG,
+ * all differences in one message: "column x is Int32 in the table, Int64 in the route: …"); a table's further columns
+ * must have defaults (they do by type). Checks that the user may insert (an empty insert). `dry_run`: only
+ * reads; the statements that would be run are appended to `ret_sql` (may be NULL otherwise).
+ * `on_fact` (may be NULL) is told each thing done: "table created", "column added" with the name. */
+int table_ensure(struct clickhouse *c, const struct route *r, const char *default_database, bool dry_run,
+                 struct pl_buf *ret_sql, void (*on_fact)(void *userdata, const char *what, const char *name),
+                 void *userdata, struct table_state *ret, struct pl_err *err);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf.h - option tables: from a YAML mapping to a const struct, with all errors at once.
+ *
+ * The one idea: a table of `struct pl_opt` says everything about a set of options (path, type, range,
+ * default, flags, help), and one engine parses, checks, prints (`--print-config`), compares (reload)
+ * and documents (`--help-config`, the check against etc/ and the man page) from it. A daemon has one
+ * table for its file; chsinkd's routes use more of them on parts of a route's file.
+ *
+ * Layer: yaml, buf, err. Reads secret files and environment; no other I/O. Threads: none.
+ */
+#ifndef PL_CONF_H
+#define PL_CONF_H
+
+#include "yaml.h"
+
+enum pl_opt_type {
+    PL_OPT_STRING,   /* char *                  any text; "" only where min is 0 */
+    PL_OPT_BOOL,     /* bool                    true/false (yes/no/on/off are refused with advice) */
+    PL_OPT_INT,      /* int64_t                 decimal, within min..max */
+    PL_OPT_SIZE,     /* int64_t, bytes          "64MiB", "1MB", "4096"; KiB/MiB/GiB, kB/MB/GB, B */
+    PL_OPT_DURATION, /* int64_t, milliseconds   "500ms" "5s" "15m" "2h" "7d"; a bare number is refused
+                                                (except 0) */
+    PL_OPT_ENUM,     /* int                     index in `choices` */
+    PL_OPT_STRINGS,  /* struct pl_strings       a list of texts, or one text */
+    PL_OPT_MAP,      /* struct pl_map           a mapping of scalars (or secret references) */
+    PL_OPT_SECRET,   /* struct pl_secret        see below */
+    PL_OPT_NODE,     /* const struct pl_node *  any sub-tree, left to the caller (borrowed from root) */
+};
+
+enum pl_opt_flags {
+    PL_OPT_REQUIRED = 1 << 0,
+    PL_OPT_RELOADABLE = 1 << 1, /* SIGHUP can change it; others are reported as needing a restart */
+};
+
+struct pl_opt {
+    const char *path; /* "kafka_topic" or dotted "tls.ca_file": nested mappings */
+    enum pl_opt_type type;
+    size_t offset;       /* offsetof() in the target struct; the field has the type named above */
+    int64_t min, max;    /* INT, SIZE (bytes), DURATION (ms); STRING/STRINGS: length / count */
+    const char *dflt;    /* as it would stand in YAML; NULL: NULL, 0, empty */
+    unsigned flags;
+    const char *const *choices; /* ENUM, NULL-terminated */
+    const char *help;           /* one sentence or two */
+};
+
+#define PL_OPT_END {0}
+
+struct pl_strings {
+    char **v;
+    size_t n;
+};
+
+/* In the order of the file. A value that came from a secret reference is marked. */
+struct pl_map {
+    struct pl_map_entry {
+        char *key, *value;
+        bool secret;
+        unsigned line, column;
+    } *v;
+    size_t n;
+};
+
+/* A secret is, in YAML, one of
+ *     password: { file: /etc/NAME/password }      first line of the file
+ *     password: { credential: NAME }              file NAME in $CREDENTIALS_DIRECTORY (systemd)
+ *     password: { env: VARIABLE }
+ *     password: text                              allowed; a warning if others can read the file
+ * It is resolved at load. Values in a MAP may have the same three forms. A secret file has at most
+ * 64 KiB; one trailing newline is taken off; an empty one is an error. */
+struct pl_secret {
+    char *value;  /* NULL: not set. Never printed, never logged; wiped when released. */
+    char *origin; /* "file /etc/…", "credential x", "environment X", "configuration" */
+};
+
+/* Applies a table to a mapping: fills `target` (zeroed by the caller before), reports every finding:
+ * unknown key (with the nearest known one: "did you mean"), wrong type, out of range, missing.
+ * `map` may be NULL: all defaults. 0 or -1 (findings were added). On -1 the target is filled as far
+ * as it went and must be released all the same. */
+int pl_conf_apply(const struct pl_opt *table, struct pl_node *map, void *target,
+                  struct pl_conf_errs *errs);
+
+/* pl_yaml_load() and pl_conf_apply() in one. `ret_root` (may be NULL) gets the tree, which PL_OPT_NODE
+ * fields borrow from; without it the table must have none. */
+int pl_conf_load(const struct pl_opt *table, const char *file, void *target, struct pl_node **ret_root,
+                 struct pl_conf_errs *errs);
+
+/* Frees what the table's fields own and zeroes the target. Secrets are wiped first. */
+void pl_conf_release(const struct pl_opt *table, void *target);
+
+/* The values in force as YAML that can be loaded again, secrets as "(hidden)". */
+void pl_conf_print(const struct pl_opt *table, const void *target, struct pl_buf *out);
+
+/* Every option with its default and help, as a commented YAML file (what etc/NAME.yaml is made and
+ * checked from). `intro` is the comment at the top of the file. */
+void pl_conf_print_reference(const struct pl_opt *table, const char *intro, struct pl_buf *out);
+
+/* Copies the RELOADABLE options of `fresh` into `running` (moving ownership, so `fresh` gets the old
+ * values and is released by the caller). Appends to ret_changed the paths that were taken over, and
+ * to ret_needs_restart those that differ but are not reloadable. */
+void pl_conf_reload(const struct pl_opt *table, void *running, void *fresh,
+                    struct pl_strings *ret_changed, struct pl_strings *ret_needs_restart);
+
+void pl_strings_add(struct pl_strings *s, const char *text);
+void pl_strings_release(struct pl_strings *s);
+const char *pl_map_get(const struct pl_map *m, const char *key); /* NULL: not there */
+
+/* The parsers of single values, for others that read such text (command lines). 0 or -1. */
+int pl_conf_parse_size(const char *text, int64_t *ret_bytes);
+int pl_conf_parse_duration(const char *text, int64_t *ret_ms);
+
+#endif

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log.h - one line a fact: a constant message and typed fields, to the journal or a terminal.
+ *
+ *     pl_log(PL_INFO, PL_MSG_BATCH_INSERTED, "rows inserted",
+ *            PL_F_STR("TABLE", table), PL_F_INT("ROWS", rows), PL_F_MS("DURATION_MS", ms));
+ *
+ * Under systemd (stderr is the stream named by $JOURNAL_STREAM) fields become native journal fields
+ * with MESSAGE_ID; otherwise one line of text on stderr: time, level, message, `key=value …` (values
+ * with spaces quoted, control characters escaped), coloured only on a tty.
+ * MESSAGE itself is "message: key=value …" in the journal too, so that `journalctl -u` is readable.
+ *
+ * The same field names in all daemons: TOPIC PARTITION OFFSET OFFSET_START OFFSET_END TABLE ROWS BYTES
+ * MESSAGES DURATION_MS SOURCE URL STATUS ERROR CODE KIND GROUP ROUTE COLUMN REASON LAG COUNT FILE.
+ *
+ * Rate limit: each call site lets 10 lines pass in 10 s, then counts; the next line that passes
+ * carries SUPPRESSED=n. Debug lines are not limited.
+ *
+ * Threads: safe from every thread. The level is process-wide: the one global of the library.
+ */
+#ifndef PL_LOG_H
+#define PL_LOG_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "messages.h"
+
+enum pl_log_level { PL_ERROR = 3, PL_WARNING = 4, PL_NOTICE = 5, PL_INFO = 6, PL_DEBUG = 7 };
+
+struct pl_log_field {
+    const char *name; /* upper case, as the journal wants it; NULL ends a list */
+    enum { PL_LOG_STR, PL_LOG_SLICE, PL_LOG_INT, PL_LOG_UINT, PL_LOG_FLOAT } type;
+    union {
+        const char *str; /* NULL is left out */
+        int64_t i;
+        uint64_t u;
+        double f;
+    };
+    size_t len; /* SLICE */
+};
+
+#define PL_F_STR(n, v)      ((struct pl_log_field){.name = (n), .type = PL_LOG_STR, .str = (v)})
+#define PL_F_SLICE(n, v, l) ((struct pl_log_field){.name = (n), .type = PL_LOG_SLICE, .str = (v), .len = (l)})
+#define PL_F_INT(n, v)      ((struct pl_log_field){.name = (n), .type = PL_LOG_INT, .i = (v)})
+#define PL_F_UINT(n, v)     ((struct pl_log_field){.name = (n), .type = PL_LOG_UINT, .u = (v)})
+#define PL_F_FLOAT(n, v)    ((struct pl_log_field){.name = (n), .type = PL_LOG_FLOAT, .f = (v)})
+
+struct pl_log_site {
+    const char *file;
+    int line;
+    const char *func;
+    _Atomic int64_t window_ms;
+    _Atomic unsigned passed, suppressed;
+};
+
+/* message_id: one of messages.h or NULL. text: a literal. */
+#define pl_log(level, message_id, text, ...)                                                       \
+    do {                                                                                           \
+        static struct pl_log_site site_ = {.file = __FILE__, .line = __LINE__, .func = __func__};  \
+        if ((int)(level) <= pl_log_level())                                                        \
+            pl_log_at(&site_, (level), (message_id), "" text,                                      \
+                      (const struct pl_log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}});               \
+    } while (0)
+
+/* Logs err->msg as the message with KIND and CODE, for the daemon layer. `what` as in "cannot …". */
+#define pl_log_err(level, message_id, text, e, ...)                                                \
+    pl_log(level, message_id, text, PL_F_STR("ERROR", (e)->msg),                                   \
+           PL_F_STR("KIND", pl_err_kind_name((e)->kind)),                                          \
+           PL_F_INT("CODE", (e)->code)__VA_OPT__(, ) __VA_ARGS__)
+
+void pl_log_at(struct pl_log_site *site, enum pl_log_level level, const char *message_id,
+               const char *text, const struct pl_log_field *fields);
+
+/* Chooses the back end from the environment. `name` is SYSLOG_IDENTIFIER and the line's prefix when
+ * not on a tty; borrowed for ever. Call once, before threads. Without it: text to stderr. */
+void pl_log_open(const char *name);
+void pl_log_set_level(enum pl_log_level level);
+int pl_log_level(void);
+/* "error" "warning" "notice" "info" "debug": -1 for others. The choices of an option `log_level`. */
+extern const char *const pl_log_level_names[];
+
+#endif

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * profile.h - what fields a sample of JSON documents has: paths, types, how often, ranges, examples. Behind
+ * `--schema` of all daemons, where it is the evidence for a column's type.
+ *
+ * Paths are dotted ("meta.id"; a key holding a dot or bracket stands in quotes: a."b.c"), elements of arrays
+ * are "path[*]". Only the first 2,000 paths are kept (the rest is counted), depth 16.
+ *
+ * Layer: json, buf. Threads: one owner. No I/O.
+ */
+#ifndef PL_PROFILE_H
+#define PL_PROFILE_H
+
+#include "json.h"
+
+struct pl_profile_field {
+    char *path;
+    uint64_t present;  /* documents (for [*]: elements) in which it is there, null included */
+    uint64_t nulls, bools, integers, floats, strings, arrays, objects;
+    int64_t int_min, int_max; /* integers that fit; else the flags */
+    bool int_overflow;        /* an integer beyond int64 */
+    bool uint_fits;           /* all integers >= 0 */
+    bool all_times;           /* every string is an RFC 3339 time */
+    unsigned time_digits;     /* greatest number of fraction digits in them */
+    bool all_uuids;           /* every string is a UUID in 8-4-4-4-12 form */
+    uint64_t string_len_max;
+    unsigned distinct;        /* distinct strings seen, counted up to 64; 64 means "64 or more" */
+    char example[64];         /* first non-null scalar, cut at a character */
+};
+
+struct pl_profile;
+struct pl_profile *pl_profile_new(void);
+void pl_profile_free(struct pl_profile *p);
+PL_DEFINE_CLEANUP(struct pl_profile *, pl_profile_free);
+
+/* One document. false: not valid JSON (counted, *ret_error a constant sentence). */
+bool pl_profile_add(struct pl_profile *p, const char *json, size_t len, const char **ret_error);
+
+uint64_t pl_profile_documents(const struct pl_profile *p);
+uint64_t pl_profile_invalid(const struct pl_profile *p);
+/* In the order first seen, parents before children. */
+unsigned pl_profile_count(const struct pl_profile *p);
+const struct pl_profile_field *pl_profile_field(const struct pl_profile *p, unsigned i);
+
+/* The ClickHouse type that holds all that was seen without loss: "String", "LowCardinality(String)" (distinct
+ * < 64 over many), "UInt32", "Int64", "Float64", "Bool", "DateTime64(3)", "UUID", Nullable(...) where null or
+ * absent; "" for objects (their children are columns); "String" for arrays and mixed types (raw JSON). */
+void pl_profile_type(const struct pl_profile *p, unsigned i, char *out, size_t out_len);
+
+/* A table for a terminal: path, presence %, types, suggested type, range, example. */
+void pl_profile_print(const struct pl_profile *p, struct pl_buf *out);
+
+#endif

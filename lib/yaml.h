@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * yaml.h - a YAML file as a tree of nodes that know their line and column, and the list of all that
+ * is wrong with it.
+ *
+ * Built on libyaml's events. Aliases, anchors, tags and several documents are refused: a daemon's
+ * configuration has no use for them. A key that stands twice in a mapping is an error at the second.
+ *
+ * Limits: a file of 1 MiB, 32 levels, 20,000 nodes. Layer: err, buf, libyaml. No logging.
+ */
+#ifndef PL_YAML_H
+#define PL_YAML_H
+
+#include "buf.h"
+#include "err.h"
+
+enum pl_node_type { PL_NODE_SCALAR, PL_NODE_SEQ, PL_NODE_MAP };
+
+struct pl_node {
+    enum pl_node_type type;
+    unsigned line, column; /* from 1 */
+    char *key;             /* its key in the mapping around it; NULL elsewhere */
+    unsigned key_line, key_column;
+    char *value;           /* scalars: the text, never NULL; else NULL */
+    bool quoted;           /* scalar in quotes or a block scalar: never a number, bool or null */
+    struct pl_node *child; /* first element of a sequence or mapping */
+    struct pl_node *next;  /* next element of the same parent */
+    bool used;             /* set by who understood it; see pl_node_unused() */
+};
+
+/* All findings of a load, in the order found: "FILE:LINE:COLUMN: text". */
+struct pl_conf_errs {
+    struct pl_buf text; /* lines, each ended by '\n' */
+    unsigned count;
+    const char *file; /* borrowed: the name printed; changes with the file being read */
+};
+
+void pl_conf_errs_init(struct pl_conf_errs *errs);
+void pl_conf_errs_release(struct pl_conf_errs *errs);
+/* line 0: no position (prints "FILE: text"). At most 100 findings are kept, the rest counted. */
+void pl_conf_errs_add(struct pl_conf_errs *errs, unsigned line, unsigned column, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* Reads a file, or text in memory (for tests). NULL: at least one finding was added. An empty file
+ * is an empty mapping. The root is a mapping, else a finding. The caller frees the tree. */
+struct pl_node *pl_yaml_load(const char *file, struct pl_conf_errs *errs);
+struct pl_node *pl_yaml_parse(const char *text, size_t len, struct pl_conf_errs *errs);
+void pl_node_free(struct pl_node *root);
+PL_DEFINE_CLEANUP(struct pl_node *, pl_node_free);
+
+/* The child of a mapping by key, or NULL. Does not set `used`. */
+struct pl_node *pl_node_get(const struct pl_node *map, const char *key);
+
+#endif
