@@ -20,7 +20,8 @@ have() {
 # Prints those of its arguments that are not installed, one a line.
 missing_of() {
     local installed name
-    installed=" $(dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+    # dpkg-query fails when it does not know one of them, which is just the case of interest.
+    installed=" $({ dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null || true; } |
         awk '$2 == "installed" { printf "%s ", $1 }')"
     for name in "$@"; do
         case "$installed" in
