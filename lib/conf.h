@@ -37,8 +37,10 @@ struct pl_opt {
     const char *path; /* "kafka_topic" or dotted "tls.ca_file": nested mappings */
     enum pl_opt_type type;
     size_t offset;       /* offsetof() in the target struct; the field has the type named above */
-    int64_t min, max;    /* INT, SIZE (bytes), DURATION (ms); STRING/STRINGS: length / count */
-    const char *dflt;    /* as it would stand in YAML; NULL: NULL, 0, empty */
+    int64_t min, max;    /* INT, SIZE (bytes), DURATION (ms): both 0, no range but int64_t's.
+                            STRING (bytes), STRINGS, MAP (count): max 0, no upper limit */
+    const char *dflt;    /* as it would stand in YAML; NULL: NULL, 0, empty. That of a REQUIRED
+                            option is only shown in the reference */
     unsigned flags;
     const char *const *choices; /* ENUM, NULL-terminated */
     const char *help;           /* one sentence or two */
@@ -51,11 +53,12 @@ struct pl_strings {
     size_t n;
 };
 
-/* In the order of the file. A value that came from a secret reference is marked. */
+/* In the order of the file. A value that is a secret is marked, and hidden when printed. */
 struct pl_map {
     struct pl_map_entry {
         char *key, *value;
-        bool secret;
+        bool secret; /* by a reference, or by its key: "password" or "secret" in it, or with
+                        "key.pem" at its end */
         unsigned line, column;
     } *v;
     size_t n;
@@ -66,8 +69,9 @@ struct pl_map {
  *     password: { credential: NAME }              file NAME in $CREDENTIALS_DIRECTORY (systemd)
  *     password: { env: VARIABLE }
  *     password: text                              allowed; a warning if others can read the file
- * It is resolved at load. Values in a MAP may have the same three forms. A secret file has at most
- * 64 KiB; one trailing newline is taken off; an empty one is an error. */
+ * It is resolved at load. A secret file has at most 64 KiB; an empty one is an error.
+ * Values in a MAP may have the same three forms; there a file's text is taken whole but for one
+ * newline at its end (librdkafka's ssl.key.pem has many lines). */
 struct pl_secret {
     char *value;  /* NULL: not set. Never printed, never logged; wiped when released. */
     char *origin; /* "file /etc/…", "credential x", "environment X", "configuration" */
@@ -76,12 +80,14 @@ struct pl_secret {
 /* Applies a table to a mapping: fills `target` (zeroed by the caller before), reports every finding:
  * unknown key (with the nearest known one: "did you mean"), wrong type, out of range, missing.
  * `map` may be NULL: all defaults. 0 or -1 (findings were added). On -1 the target is filled as far
- * as it went and must be released all the same. */
+ * as it went and must be released all the same. Findings come in the order of the file, then what is
+ * missing. A null ("key:" with nothing) counts as absent. */
 int pl_conf_apply(const struct pl_opt *table, struct pl_node *map, void *target,
                   struct pl_conf_errs *errs);
 
 /* pl_yaml_load() and pl_conf_apply() in one. `ret_root` (may be NULL) gets the tree, which PL_OPT_NODE
- * fields borrow from; without it the table must have none. */
+ * fields borrow from; without it the table must have none. It is set on -1 as well, to the tree or
+ * NULL, so that the caller can go on and find what is wrong below its NODEs. */
 int pl_conf_load(const struct pl_opt *table, const char *file, void *target, struct pl_node **ret_root,
                  struct pl_conf_errs *errs);
 
@@ -92,12 +98,15 @@ void pl_conf_release(const struct pl_opt *table, void *target);
 void pl_conf_print(const struct pl_opt *table, const void *target, struct pl_buf *out);
 
 /* Every option with its default and help, as a commented YAML file (what etc/NAME.yaml is made and
- * checked from). `intro` is the comment at the top of the file. */
+ * checked from). `intro` is the comment at the top of the file. Options stand commented out as
+ * "#key: default" where they belong, so that taking away the '#' (and that of the mapping around it)
+ * sets one; REQUIRED ones stand uncommented. */
 void pl_conf_print_reference(const struct pl_opt *table, const char *intro, struct pl_buf *out);
 
 /* Copies the RELOADABLE options of `fresh` into `running` (moving ownership, so `fresh` gets the old
- * values and is released by the caller). Appends to ret_changed the paths that were taken over, and
- * to ret_needs_restart those that differ but are not reloadable. */
+ * values and is released by the caller; a NODE goes on borrowing from the tree it came from). Appends
+ * to ret_changed the paths that were taken over, and to ret_needs_restart those that differ but are
+ * not reloadable. */
 void pl_conf_reload(const struct pl_opt *table, void *running, void *fresh,
                     struct pl_strings *ret_changed, struct pl_strings *ret_needs_restart);
 

@@ -5,16 +5,22 @@
  *
  * States:  STARTING --pl_daemon_ready()--> RUNNING --SIGTERM/SIGINT or pl_daemon_stop()--> STOPPING
  *          --pl_daemon_finish()--> loop ends.  A second signal while STOPPING ends the process at
- *          once with status 1. When stop_timeout_ms passes, on_stop_deadline is called and the loop
- *          ends whatever it does.
+ *          once with status 1, even where the loop is stuck in a callback. (After pl_daemon_stop() the
+ *          first signal counts as the first: it finds the daemon stopping already.) When
+ *          stop_timeout_ms passes, on_stop_deadline is called and the loop ends whatever it does.
  * SIGHUP while RUNNING: RELOADING=1 (with MONOTONIC_USEC), on_reload, READY=1.
  *
- * Watchdog: when systemd asks for one ($WATCHDOG_USEC) a timer asks on_alive at half of the interval and sends
- * WATCHDOG=1 only if it answers true: the daemon says whether its work moved, or that it waits for a
- * known reason.
+ * Watchdog: when systemd asks for one ($WATCHDOG_USEC) a timer asks on_alive at half of the interval
+ * and sends WATCHDOG=1 only if it answers true: the daemon says whether its work moved, or that it
+ * waits for a known reason.
  *
- * Layer: log, stats, sd-event, sd-daemon. Threads: all calls from the loop's thread, but for
- * pl_daemon_wake(). pl_daemon_new() blocks the signals, so call it before any thread starts.
+ * Logged here: ready, stopping (why), the error given to pl_daemon_stop(), the deadline, reloading,
+ * a watchdog that is not fed. The daemon itself logs PL_MSG_RELOADED (what changed) and PL_MSG_STOPPED
+ * (the sums).
+ *
+ * Layer: log, sd-event, sd-daemon. Threads: all calls from the loop's thread, but for
+ * pl_waker_wake(). pl_daemon_new() blocks the signals, so call it before any thread starts; one
+ * daemon object a process.
  */
 #ifndef PL_DAEMON_H
 #define PL_DAEMON_H
@@ -27,13 +33,16 @@
 struct pl_daemon;
 
 struct pl_daemon_ops {
-    void (*on_stop)(void *userdata);          /* take no new input, drain, then pl_daemon_finish() */
+    /* Take no new input, drain, then pl_daemon_finish(). Called once, from the loop's next turn, never
+     * from inside pl_daemon_stop(). NULL: the loop ends at once. */
+    void (*on_stop)(void *userdata);
     void (*on_stop_deadline)(void *userdata); /* may be NULL: time is over, drop what is in flight */
     void (*on_reload)(void *userdata);        /* may be NULL */
     bool (*on_alive)(void *userdata);         /* may be NULL: always alive */
     void (*on_tick)(void *userdata);          /* may be NULL: once a second; STATUS, rates, checks */
 };
 
+/* `ops` outlives the daemon. stop_timeout_ms: 0 and more, below the unit's TimeoutStopSec. */
 int pl_daemon_new(const struct pl_daemon_ops *ops, void *userdata, int64_t stop_timeout_ms,
                   struct pl_daemon **ret, struct pl_err *err);
 void pl_daemon_free(struct pl_daemon *d);
@@ -47,13 +56,16 @@ sd_event *pl_daemon_event(struct pl_daemon *d); /* borrowed */
 
 /* READY=1, after the last step that can fail. */
 void pl_daemon_ready(struct pl_daemon *d);
-/* STATUS=…; unchanged text is not sent again. */
-void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-/* Begins stopping, as SIGTERM does. `err` NULL: in order; else it becomes the exit status. The first
- * error is kept. */
+/* STATUS=…; unchanged text is not sent again. At most 255 bytes, one line. */
+void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Begins stopping, as SIGTERM does. `err` NULL: in order; else it is logged and becomes the exit
+ * status. The first error is kept. */
 void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err);
+/* True from the stop on. While STARTING also when a SIGTERM or SIGINT waits for the loop, so that
+ * start steps that take long can ask and give up. */
 bool pl_daemon_stopping(const struct pl_daemon *d);
-/* Drained: the loop ends. */
+/* Drained, or (without a stop before) the work is done: the loop ends. */
 void pl_daemon_finish(struct pl_daemon *d);
 /* Runs until finished. Returns the exit status (0, or that of the error given to stop; 1 after the
  * deadline when *on_stop_deadline is NULL*). */
@@ -62,15 +74,21 @@ int pl_daemon_run(struct pl_daemon *d);
 /* A callback on the loop's thread, asked for from any thread: an eventfd on the loop. Several wakes may
  * become one call. */
 struct pl_waker;
-int pl_waker_new(struct pl_daemon *d, void (*fn)(void *userdata), void *userdata, struct pl_waker **ret,
-                 struct pl_err *err);
+int pl_waker_new(struct pl_daemon *d, void (*fn)(void *userdata), void *userdata,
+                 struct pl_waker **ret, struct pl_err *err);
 void pl_waker_wake(struct pl_waker *w); /* any thread; async-signal-safe */
+/* After the threads that wake it; its own callback may call this. NULL is fine. */
 void pl_waker_free(struct pl_waker *w);
+static inline void pl_waker_freep(struct pl_waker **w)
+{
+    pl_waker_free(*w);
+}
 
 /* ---- the command line ---- */
 
 /* Options all daemons have: -c/--config FILE, --check-config, --print-config, --help-config, -h/--help,
- * -V/--version, -v/--verbose (log level debug). A daemon adds its own modes by a table. */
+ * -V/--version, -v/--verbose (log level debug). A daemon adds its own modes by a table of at most 32,
+ * ended by {0}. */
 struct pl_cli_opt {
     const char *name;  /* "sample" */
     bool has_value;
@@ -78,15 +96,21 @@ struct pl_cli_opt {
     const char *help;
 };
 
+#define PL_CLI_OPTS_MAX 32
+
+/* Not to be copied: it points into itself. */
 struct pl_cli {
-    const char *config;     /* the default or -c; borrowed from argv */
+    const char *config;     /* "/etc/NAME/NAME.yaml", or that of -c, borrowed from argv */
+    bool config_given;      /* by -c */
     bool check_config, print_config, help_config, verbose;
     const char *const *values; /* parallel to the table: NULL not given, "" given without value */
-    const char *storage[32];
+    const char *storage[PL_CLI_OPTS_MAX];
+    char config_default[128];
 };
 
 /* Parses. Returns -1 to go on, or the exit status to end with (0 after --help/--version, 64 EX_USAGE
- * after a message on stderr that says what was wrong and names --help). */
+ * after a message on stderr that says what was wrong and names --help). `summary`: a sentence or two
+ * for --help. An option given twice: the last one counts. No positional arguments. */
 int pl_cli_parse(int argc, char **argv, const char *name, const char *summary,
                  const struct pl_cli_opt *table, struct pl_cli *ret);
 

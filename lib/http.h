@@ -57,6 +57,9 @@ void pl_http_prepare(CURL *easy, const struct pl_http_conf *conf, const char *ur
  * unreadable). The message names the host from `url` (never its user info), and says what to do. */
 int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf, const char *url);
 
+/* "host" or "host:port" of a URL for messages: without user info and query, which may hold secrets. */
+void pl_http_host(const char *url, char *out, size_t out_len);
+
 /* The kind of an HTTP status >= 400 in general: RETRY for 408 425 429 5xx, CONFIG for 401 403 407,
  * CONFIG for 404 405 410 and 3xx, REJECT for the other 4xx. */
 enum pl_err_kind pl_http_status_kind(long status);
@@ -69,7 +72,8 @@ int64_t pl_http_retry_after_ms(const char *value, int64_t now_ms);
 
 struct pl_http; /* a curl multi handle bound to an sd_event */
 int pl_http_new(sd_event *event, struct pl_http **ret, struct pl_err *err);
-void pl_http_free(struct pl_http *h); /* ends running requests without their callbacks */
+/* Ends running requests without their callbacks. Not from a callback. */
+void pl_http_free(struct pl_http *h);
 
 struct pl_http_request;
 
@@ -89,7 +93,8 @@ int pl_http_request_new(struct pl_http *h, const struct pl_http_conf *conf, cons
                         const char *const *headers, const char *body, size_t body_len,
                         const struct pl_http_ops *ops, void *userdata, struct pl_http_request **ret,
                         struct pl_err *err);
-/* Ends it at once; allowed from its own callbacks (not on_done). The request is freed (at a safe time). */
+/* Ends it at once; allowed from every callback, its own too (in its on_done it changes nothing). The
+ * request is freed (at a safe time). */
 void pl_http_request_cancel(struct pl_http_request *r);
 /* Back-pressure: while paused no on_data comes (TCP holds the sender back; the stall timer rests). */
 void pl_http_request_pause(struct pl_http_request *r, bool paused);

@@ -99,8 +99,14 @@ ssize_t pl_json_unescape(const struct pl_json_str *str, char *out);
 /* The same, appended; false: lone surrogate or the buffer's maximum. */
 bool pl_json_unescape_buf(const struct pl_json_str *str, struct pl_buf *out);
 
-/* Compares the unescaped text. */
-bool pl_json_str_eq(const struct pl_json_str *str, const char *s);
+/* Compares the unescaped text. Inline, so that a constant `s` costs one comparison of lengths. */
+bool pl_json_str_eq_escaped(const struct pl_json_str *str, const char *s);
+static inline bool pl_json_str_eq(const struct pl_json_str *str, const char *s)
+{
+    if (str->escaped)
+        return pl_json_str_eq_escaped(str, s);
+    return str->len == strlen(s) && memcmp(str->p, s, str->len) == 0;
+}
 
 enum pl_json_num_result {
     PL_JSON_NUM_OK = 0,

@@ -1,33 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kafka.h - what producers and consumers share: librdkafka's configuration from our `kafka:` mapping, its
- * logs and errors in our words, start checks, and topics.
+ * kafka.h - what producers and consumers share: librdkafka's configuration from our `kafka:`
+ * mapping, its logs and errors in our words, start checks, and topics.
  *
- * Layer: err, conf, log, librdkafka. Threads: functions here may be called from any thread; librdkafka's own
- * threads call the log and error callbacks.
+ * Layer: err, conf, log, librdkafka. Threads: functions here may be called from any thread;
+ * librdkafka's own threads call the log and error callbacks.
  */
 #ifndef PL_KAFKA_H
 #define PL_KAFKA_H
 
 #include <librdkafka/rdkafka.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "conf.h"
 
-/* What librdkafka's error callback said last, so that a start check can tell why there is no answer.
- * Owned by the caller, one for each rd_kafka_t, outlives it. Zero-initialise. */
+/* What librdkafka's error callback said last, so that a start check can tell why there is no
+ * answer. Owned by the caller, one for each rd_kafka_t, outlives it. Zero-initialise. */
 struct pl_kafka_health {
-    _Atomic int last_error; /* rd_kafka_resp_err_t of the last error, 0 none */
+    _Atomic int last_error;        /* rd_kafka_resp_err_t of the last error, 0 none */
     _Atomic int64_t last_error_ms; /* monotonic */
-    char last_text[256];    /* guarded by `lock` */
+    char last_text[256];           /* guarded by `lock`; see pl_kafka_health_text() */
     _Atomic bool fatal;
-    char lock_[64];         /* private */
+    bool borrowed_map;    /* set before pl_kafka_new(): the map was written for another kind of
+                           * client, so "is a producer property" is no warning */
+    pthread_mutex_t lock; /* all zero is a valid mutex (glibc's PTHREAD_MUTEX_INITIALIZER) */
 };
 
-/* Builds a configuration: first `defaults` (pairs "property", "value", …, NULL), then the user's map (each
- * property by librdkafka's own name), then `forced` (pairs that the promise needs; a user's differing value
- * is a CONFIG error that says why: "enable.auto.commit is set by chsinkd"). Log, error and stats callbacks
- * are ours; opaque is `health`. An unknown property or bad value is a CONFIG error with librdkafka's text.
- * "bootstrap.servers" must be in the map. NULL on failure. */
+/* Copies what was wrong in the last `within_ms` to `out` (at least 256 bytes). false: nothing was.
+ */
+bool pl_kafka_health_text(struct pl_kafka_health *health, int64_t within_ms, char *out);
+
+/* Builds a configuration: first `defaults` (pairs "property", "value", …, NULL), then the user's
+ * map (each property by librdkafka's own name), then `forced` (pairs that the promise needs; a
+ * user's differing value is a CONFIG error that says why: "enable.auto.commit is set by chsinkd").
+ * Log, error and stats callbacks are ours; opaque is `health`. An unknown property or bad value is
+ * a CONFIG error with librdkafka's text. "bootstrap.servers" must be in the map. NULL on failure.
+ * The error callback runs where the client's main queue is served (rd_kafka_poll() and the like),
+ * the log callback in librdkafka's threads. */
 rd_kafka_conf_t *pl_kafka_conf_new(const struct pl_map *map, const char *const *defaults,
                                    const char *const *forced, struct pl_kafka_health *health,
                                    struct pl_err *err);
@@ -35,38 +45,45 @@ rd_kafka_conf_t *pl_kafka_conf_new(const struct pl_map *map, const char *const *
 /* rd_kafka_new() with the error as ours; takes `conf` in every case. */
 rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_err *err);
 
-/* The kind of a librdkafka error: RETRY (transport, time-out, leader moved, coordinator loading …), CONFIG
- * (authentication, authorization, SSL, unknown topic, unsupported version), REJECT (message too large, invalid
- * record, invalid timestamp), FATAL (fenced, fatal). Pure; tested by a table. */
+/* The kind of a librdkafka error: RETRY (transport, time-out, leader moved, coordinator loading …),
+ * CONFIG (authentication, authorization, SSL, unknown topic, unsupported version), REJECT (message
+ * too large, invalid record, invalid timestamp), FATAL (fenced, fatal). Pure; tested by a table. */
 enum pl_err_kind pl_kafka_err_kind(rd_kafka_resp_err_t code);
 int pl_kafka_err(struct pl_err *err, rd_kafka_resp_err_t code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Waits until a broker answers a metadata request. After timeout_ms: an error made of what the health record
- * knows, one line that says what to do: cannot resolve (RETRY, "check bootstrap.servers"), refused (RETRY), wrong
- * password (CONFIG, at once, not after the time-out), certificate refused (CONFIG, at once, names
- * ssl.ca.location). */
-int pl_kafka_probe(rd_kafka_t *rk, struct pl_kafka_health *health, const char *servers, int64_t timeout_ms,
-                   struct pl_err *err);
+/* Waits until a broker answers a metadata request. After timeout_ms: an error made of what the
+ * health record knows, one line that says what to do: cannot resolve (RETRY, "check
+ * bootstrap.servers"), refused (RETRY), wrong password (CONFIG, at once, not after the time-out),
+ * certificate refused (CONFIG, at once, names ssl.ca.location). Serves the main queue: call it
+ * before events or messages are expected there. Warns when the client does not verify certificates.
+ * `servers` is for the messages. */
+int pl_kafka_probe(rd_kafka_t *rk, struct pl_kafka_health *health, const char *servers,
+                   int64_t timeout_ms, struct pl_err *err);
 
 struct pl_kafka_topic_spec {
     const char *name;
-    int partitions;           /* -1: the broker's default */
-    int replication;          /* -1: the broker's default */
+    int partitions;            /* -1: the broker's default */
+    int replication;           /* -1: the broker's default */
     const char *const *config; /* pairs, NULL-terminated; may be NULL */
 };
 
-/* 1: it is there; 0: it is not; -1: error. ret_partitions may be NULL. */
+/* 1: it is there; 0: it is not; -1: error. ret_partitions may be NULL. (With
+ * allow.auto.create.topics=true, librdkafka's default for producers, a broker may create the topic
+ * for being asked: pl_producer sets it to false.) */
 int pl_kafka_topic_exists(rd_kafka_t *rk, const char *topic, int timeout_ms, int *ret_partitions,
                           struct pl_err *err);
-/* Creates it when missing (already there is success). *ret_created may be NULL. Waits until its leaders are
- * known. */
+/* Creates it when missing (already there is success). *ret_created may be NULL. Waits until its
+ * leaders are known. */
 int pl_kafka_topic_ensure(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, int timeout_ms,
                           bool *ret_created, struct pl_err *err);
 
-/* Reads a compacted topic (all its partitions, committed records only, from the beginning to its end as it is
- * now) with a consumer of its own and returns the value of the last record with `key`: malloc()ed in *ret_value,
- * or NULL with length 0 when there is none (or a tombstone). */
+/* Reads a compacted topic (all its partitions, committed records only, from the beginning to its
+ * end as it is now) with a consumer of its own and returns the value of the last record with `key`:
+ * malloc()ed in *ret_value, or NULL with length 0 when there is none (or a tombstone). The end is
+ * the last stable offset: an open transaction hides what is behind it, so run init_transactions
+ * (pl_producer_new) first. A topic that is not there is a CONFIG error, no end within timeout_ms a
+ * RETRY. */
 int pl_kafka_read_last(const struct pl_map *map, const char *topic, const char *key, int timeout_ms,
                        char **ret_value, size_t *ret_len, struct pl_err *err);
 

@@ -3,7 +3,7 @@
  * log.h - one line a fact: a constant message and typed fields, to the journal or a terminal.
  *
  *     pl_log(PL_INFO, PL_MSG_BATCH_INSERTED, "rows inserted",
- *            PL_F_STR("TABLE", table), PL_F_INT("ROWS", rows), PL_F_MS("DURATION_MS", ms));
+ *            PL_F_STR("TABLE", table), PL_F_INT("ROWS", rows), PL_F_INT("DURATION_MS", ms));
  *
  * Under systemd (stderr is the stream named by $JOURNAL_STREAM) fields become native journal fields
  * with MESSAGE_ID; otherwise one line of text on stderr: time, level, message, `key=value …` (values
@@ -16,7 +16,12 @@
  * Rate limit: each call site lets 10 lines pass in 10 s, then counts; the next line that passes
  * carries SUPPRESSED=n. Debug lines are not limited.
  *
- * Threads: safe from every thread. The level is process-wide: the one global of the library.
+ * Limits: a line has at most PL_LOG_LINE_MAX bytes with its newline and PL_LOG_FIELDS_MAX fields; what
+ * is longer is cut at a character and ends in "...", fields beyond are left out. Control characters
+ * and what is not UTF-8 are escaped (\n, \x1b), so text from outside makes no line and no colour.
+ *
+ * Threads: safe from every thread, one write(2) a line, no lock, no allocation; in a signal handler as
+ * well when no field is a float. The level is process-wide: the one global of the library.
  */
 #ifndef PL_LOG_H
 #define PL_LOG_H
@@ -27,6 +32,9 @@
 
 #include "err.h"
 #include "messages.h"
+
+#define PL_LOG_LINE_MAX   8192 /* bytes */
+#define PL_LOG_FIELDS_MAX 32
 
 enum pl_log_level { PL_ERROR = 3, PL_WARNING = 4, PL_NOTICE = 5, PL_INFO = 6, PL_DEBUG = 7 };
 
@@ -74,12 +82,20 @@ struct pl_log_site {
 void pl_log_at(struct pl_log_site *site, enum pl_log_level level, const char *message_id,
                const char *text, const struct pl_log_field *fields);
 
-/* Chooses the back end from the environment. `name` is SYSLOG_IDENTIFIER and the line's prefix when
- * not on a tty; borrowed for ever. Call once, before threads. Without it: text to stderr. */
+/* Chooses the back end from the environment. `name` is SYSLOG_IDENTIFIER and the line's prefix
+ * in a terminal; borrowed for ever. Call once, before threads. Without it: text to stderr. */
 void pl_log_open(const char *name);
 void pl_log_set_level(enum pl_log_level level);
 int pl_log_level(void);
-/* "error" "warning" "notice" "info" "debug": -1 for others. The choices of an option `log_level`. */
+/* "error" "warning" "notice" "info" "debug" NULL: the choices of an option `log_level`. The level of the
+ * choice i is PL_ERROR + i. */
 extern const char *const pl_log_level_names[];
+
+/* The parts of pl_log_at() that are pure, for tests: whether a site's line may pass at `now_ms`
+ * (monotonic, above 0), and how many it stands for; the text of a line without time, level and
+ * newline ("rows inserted table=x rows=1000"), cut to `size` bytes with its NUL. Returns its length. */
+bool pl_log_admit(struct pl_log_site *site, int64_t now_ms, unsigned *ret_suppressed);
+size_t pl_log_text(char *out, size_t size, const char *separator, const char *text,
+                   const struct pl_log_field *fields, unsigned suppressed);
 
 #endif

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * profile.h - what fields a sample of JSON documents has: paths, types, how often, ranges, examples. Behind
- * `--schema` of all daemons, where it is the evidence for a column's type.
+ * profile.h - what fields a sample of JSON documents has: paths, types, how often, ranges, examples.
+ * Behind `--schema` of all daemons, where it is the evidence for a column's type.
  *
- * Paths are dotted ("meta.id"; a key holding a dot or bracket stands in quotes: a."b.c"), elements of arrays
- * are "path[*]". Only the first 2,000 paths are kept (the rest is counted), depth 16.
+ * Paths are dotted ("meta.id"; a key that is empty or holds a dot, a bracket, a quote, white space or
+ * a control character stands in quotes: a."b.c"), elements of arrays are "path[*]". A document that
+ * is an object is not a field itself, only its members are; one that is something else is "$", its
+ * elements "$[*]". Only the first 2,000 paths of at most 1,024 bytes are kept (values at others are
+ * counted), depth 16. Of a key that an object holds twice, the first value counts.
  *
  * Layer: json, buf. Threads: one owner. No I/O.
  */
@@ -15,7 +18,7 @@
 
 struct pl_profile_field {
     char *path;
-    uint64_t present;  /* documents (for [*]: elements) in which it is there, null included */
+    uint64_t present; /* documents (below [*]: elements) in which it is there, null included */
     uint64_t nulls, bools, integers, floats, strings, arrays, objects;
     int64_t int_min, int_max; /* integers that fit; else the flags */
     bool int_overflow;        /* an integer beyond int64 */
@@ -33,18 +36,26 @@ struct pl_profile *pl_profile_new(void);
 void pl_profile_free(struct pl_profile *p);
 PL_DEFINE_CLEANUP(struct pl_profile *, pl_profile_free);
 
-/* One document. false: not valid JSON (counted, *ret_error a constant sentence). */
+/* One document. false: not valid JSON (counted, *ret_error a constant sentence; nothing else of it
+ * enters the profile). */
 bool pl_profile_add(struct pl_profile *p, const char *json, size_t len, const char **ret_error);
 
-uint64_t pl_profile_documents(const struct pl_profile *p);
+uint64_t pl_profile_documents(const struct pl_profile *p); /* the valid ones */
 uint64_t pl_profile_invalid(const struct pl_profile *p);
+uint64_t pl_profile_left_out(const struct pl_profile *p); /* values at paths that are not kept */
 /* In the order first seen, parents before children. */
 unsigned pl_profile_count(const struct pl_profile *p);
 const struct pl_profile_field *pl_profile_field(const struct pl_profile *p, unsigned i);
 
-/* The ClickHouse type that holds all that was seen without loss: "String", "LowCardinality(String)" (distinct
- * < 64 over many), "UInt32", "Int64", "Float64", "Bool", "DateTime64(3)", "UUID", Nullable(...) where null or
- * absent; "" for objects (their children are columns); "String" for arrays and mixed types (raw JSON). */
+/* How many documents (below [*]: elements) there were that could have had the field; `present` is
+ * at most this. */
+uint64_t pl_profile_field_rows(const struct pl_profile *p, unsigned i);
+
+/* The ClickHouse type that holds all that was seen without loss: "String", "LowCardinality(String)"
+ * (distinct < 64 over many), "UInt32", "Int64", "Float64", "Bool", "DateTime64(3)", "UUID",
+ * Nullable(...) where null or absent, LowCardinality(Nullable(String)) for both; "" for objects (their
+ * children are columns); "String" for arrays and mixed types (raw JSON). Integers get 32 bits only
+ * where the sample leaves the upper half of the range unused: identifiers grow. */
 void pl_profile_type(const struct pl_profile *p, unsigned i, char *out, size_t out_len);
 
 /* A table for a terminal: path, presence %, types, suggested type, range, example. */

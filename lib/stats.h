@@ -11,12 +11,16 @@
  * Text format: Prometheus exposition format 0.0.4. Names follow its conventions (base units seconds
  * and bytes, counters end in _total).
  *
- * Threads: values are atomics, any thread. add/free: before and after the threads. The HTTP server
- * runs in a thread of its own (libmicrohttpd) and reads only atomics.
+ * Threads: values are atomics on cache lines of their own, any thread, no lock. Adding takes a lock and
+ * may happen at any time, as existing values never move. free: after all threads. The HTTP server runs
+ * in a thread of its own (libmicrohttpd) with all signals blocked.
+ *
+ * Files: stats.c keeps values, stats_render.c prints them, stats_server.c is the HTTP side.
  */
 #ifndef PL_STATS_H
 #define PL_STATS_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -39,30 +43,53 @@ struct pl_stats *pl_stats_new(const struct pl_metric *table, unsigned n);
 void pl_stats_free(struct pl_stats *s);
 PL_DEFINE_CLEANUP(struct pl_stats *, pl_stats_free);
 
-/* One more metric at run time, copied; same name and labels give the same index. At most 4,096. */
+#define PL_STATS_MAX  4096
+#define PL_STATS_NONE UINT_MAX /* a metric that is not there: values for it go nowhere */
+
+/* One more metric at run time, copied; same name and labels give the same index. At most PL_STATS_MAX
+ * in all; beyond that PL_STATS_NONE, and pl_stats_left_out_total counts it. */
 unsigned pl_stats_add(struct pl_stats *s, const struct pl_metric *m);
+
+/* Appends `name="value"` to a text for pl_metric.labels, after a comma if there is something already;
+ * escapes the value, and puts U+FFFD for what is not UTF-8. false: the buffer's maximum. */
+bool pl_stats_label(struct pl_buf *labels, const char *name, const char *value);
 
 void pl_stats_inc(struct pl_stats *s, unsigned metric, uint64_t by); /* COUNTER */
 void pl_stats_set(struct pl_stats *s, unsigned metric, double value); /* GAUGE */
-void pl_stats_observe(struct pl_stats *s, unsigned metric, double value); /* HISTOGRAM: 1 ms to 1 h
-                                                                             in powers of about 2.5, seconds */
-uint64_t pl_stats_get(const struct pl_stats *s, unsigned metric); /* COUNTER; a gauge truncated */
+/* HISTOGRAM of seconds: 1 ms to 1 h in powers of about 2.5. Below 0 (clocks differ) counts as 0. */
+void pl_stats_observe(struct pl_stats *s, unsigned metric, double value);
+/* COUNTER; a gauge truncated (below 0: 0); a histogram's number of observations. */
+uint64_t pl_stats_get(const struct pl_stats *s, unsigned metric);
 
 /* All metrics plus process_resident_memory_bytes, process_cpu_seconds_total,
  * process_start_time_seconds, process_open_fds. Families of one name stand together. */
 void pl_stats_render(struct pl_stats *s, struct pl_buf *out);
 
-/* /readyz answers 200 "ready" or 503 with `why_not` (copied; NULL: ready). */
+/* /readyz answers 200 "ready" or 503 with `why_not` (copied, at most 255 bytes; NULL: ready). At first:
+ * "starting". Any thread. */
 void pl_stats_set_ready(struct pl_stats *s, const char *why_not);
 
-/* Listens on "127.0.0.1:9464" or "[::1]:9464" (":9464": all addresses). GET /metrics, /healthz (200
- * while `pl_stats_alive` was called within 60 s), /readyz; 404 for others, 405 for other methods.
- * CONFIG error when it cannot listen. */
-struct pl_stats_server;
-int pl_stats_serve(struct pl_stats *s, const char *address, struct pl_stats_server **ret, struct pl_err *err);
-void pl_stats_server_free(struct pl_stats_server *srv);
-PL_DEFINE_CLEANUP(struct pl_stats_server *, pl_stats_server_free);
+/* The loop turned: call it in on_tick. pl_stats_new() counts as the first time. */
 void pl_stats_alive(struct pl_stats *s);
+
+/* What /readyz and /healthz answer, and the same with a clock given (monotonic ms), for tests. */
+bool pl_stats_is_ready(struct pl_stats *s, char *ret_why_not, size_t size);
+bool pl_stats_is_alive(const struct pl_stats *s, int64_t now_ms);
+void pl_stats_alive_at(struct pl_stats *s, int64_t now_ms);
+
+/* Listens on "127.0.0.1:9464" or "[::1]:9464" (":9464": all addresses; port 0: any free one). Names are
+ * not resolved, "localhost" is 127.0.0.1. GET and HEAD of /metrics, /healthz (200 while `pl_stats_alive`
+ * was called within 60 s), /readyz; 404 for others, 405 for other methods. At most 32 connections, 10 s
+ * without data ends one. CONFIG error when the address is none or it cannot listen. */
+struct pl_stats_server;
+int pl_stats_serve(struct pl_stats *s, const char *address, struct pl_stats_server **ret,
+                   struct pl_err *err);
+void pl_stats_server_free(struct pl_stats_server *srv); /* before pl_stats_free() */
+PL_DEFINE_CLEANUP(struct pl_stats_server *, pl_stats_server_free);
+unsigned pl_stats_server_port(const struct pl_stats_server *srv); /* the bound one */
+
+/* Whether pl_stats_serve() would understand the address, for --check-config. 0, or -1 and CONFIG. */
+int pl_stats_address_check(const char *address, struct pl_err *err);
 
 /* received == delivered + filtered + dead-lettered + in flight. Sums over metric indexes. Call at a
  * quiescent point (between messages). Returns true when it holds; otherwise `ret_difference`. */

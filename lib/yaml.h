@@ -25,7 +25,7 @@ struct pl_node {
     bool quoted;           /* scalar in quotes or a block scalar: never a number, bool or null */
     struct pl_node *child; /* first element of a sequence or mapping */
     struct pl_node *next;  /* next element of the same parent */
-    bool used;             /* set by who understood it; see pl_node_unused() */
+    bool used;             /* set by who understood it (pl_conf_apply()) */
 };
 
 /* All findings of a load, in the order found: "FILE:LINE:COLUMN: text". */
@@ -33,6 +33,11 @@ struct pl_conf_errs {
     struct pl_buf text; /* lines, each ended by '\n' */
     unsigned count;
     const char *file; /* borrowed: the name printed; changes with the file being read */
+    /* What is allowed but ought to be mended: lines like those of `text`. The daemon layer logs
+     * them. */
+    struct pl_buf warnings;
+    unsigned warnings_count;
+    bool file_exposed; /* others than the owner and our group can read `file`; set by pl_yaml_load() */
 };
 
 void pl_conf_errs_init(struct pl_conf_errs *errs);
@@ -41,14 +46,27 @@ void pl_conf_errs_release(struct pl_conf_errs *errs);
 void pl_conf_errs_add(struct pl_conf_errs *errs, unsigned line, unsigned column, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Reads a file, or text in memory (for tests). NULL: at least one finding was added. An empty file
- * is an empty mapping. The root is a mapping, else a finding. The caller frees the tree. */
+void pl_conf_errs_warn(struct pl_conf_errs *errs, unsigned line, unsigned column, const char *fmt,
+                       ...) __attribute__((format(printf, 4, 5)));
+
+/* Reads a file, or text in memory (for tests). NULL: at least one finding was added, and no finding
+ * was added otherwise. An empty file is an empty mapping. The root is a mapping, else a finding. The
+ * caller frees the tree. pl_yaml_load() sets errs->file and leaves it set. */
 struct pl_node *pl_yaml_load(const char *file, struct pl_conf_errs *errs);
 struct pl_node *pl_yaml_parse(const char *text, size_t len, struct pl_conf_errs *errs);
+/* As pl_yaml_load(), but where the tree could be made in spite of findings (a key twice, a tag, an
+ * anchor), it is returned as far as it is good, so that the rest can be checked in the same run.
+ * Compare errs->count before and after. */
+struct pl_node *pl_yaml_load_lenient(const char *file, struct pl_conf_errs *errs);
+
+/* Frees the tree; all texts are wiped first, for one may be a secret. NULL is allowed. */
 void pl_node_free(struct pl_node *root);
 PL_DEFINE_CLEANUP(struct pl_node *, pl_node_free);
 
 /* The child of a mapping by key, or NULL. Does not set `used`. */
 struct pl_node *pl_node_get(const struct pl_node *map, const char *key);
+
+/* A plain scalar that says "nothing": empty, "~", "null", "Null" or "NULL". */
+bool pl_node_is_null(const struct pl_node *n);
 
 #endif

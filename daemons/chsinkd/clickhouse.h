@@ -41,6 +41,10 @@ PL_DEFINE_CLEANUP(struct clickhouse *, clickhouse_free);
  * ones, until set to false again. Any thread. */
 void clickhouse_abort(struct clickhouse *c, bool aborted);
 
+/* What the configuration gives for a setting, or NULL; how many URLs it has. */
+const char *clickhouse_setting(const struct clickhouse *c, const char *name);
+size_t clickhouse_urls(const struct clickhouse *c);
+
 /* Runs a statement. The answer's body (in the format that the query names) is appended to `ret_body` (its max
  * bounds it); NULL: it must be empty or is dropped. `settings` pairs or NULL. */
 int clickhouse_query(struct clickhouse *c, const char *sql, const char *const *settings, struct pl_buf *ret_body,
@@ -56,12 +60,28 @@ struct clickhouse_insert {
 
 /* One insert, tried once (on the next URL when connecting fails before a byte was sent). The error's kind:
  *   RETRY   the same insert again (server away, overloaded, outcome unknown): the token makes it safe;
- *   REJECT  the server refused the data: bisect;
- *   CONFIG  access, unknown table or column, a read-only table.
+ *   REJECT  the server refused the data, and nothing of it is in the table: bisect;
+ *   CONFIG  access, unknown table or column; and data refused by a materialized view: the rows may then be in
+ *           the table already, and halves of the batch, which have other tokens, would double them.
  * code is ClickHouse's where it has one (positive), else 0. */
 int clickhouse_insert(struct clickhouse *c, const struct clickhouse_insert *insert, struct pl_err *err);
 
-/* The decision for a server's error code: pure, tested by a table. `status` is the HTTP status (0: none). */
+/* An answer as it came in. */
+struct clickhouse_answer {
+    const char *host;           /* for the message */
+    long status;                /* HTTP; 0: none */
+    const char *exception_code; /* X-ClickHouse-Exception-Code, or NULL */
+    const char *body;           /* rows, or an error's text, or rows and then an error's text; not terminated */
+    size_t body_len;
+};
+/* Is it success? 0, or -1 with the server's error: its kind, code, first line, and what to do. Pure. An answer that
+ * was cut may hold an error, too: ask this before believing the transport's. */
+int clickhouse_answer_check(const struct clickhouse_answer *a, struct pl_err *err);
+
+/* The decision for a server's error code: pure, tested by a table. `status` is the HTTP status (0: none). Code 0 is
+ * an answer that is not ClickHouse's (a proxy's). For codes that nobody listed the status decides: 4xx is what
+ * ClickHouse uses for data and text it cannot read (REJECT), and 5xx for everything else (RETRY: waiting loses
+ * nothing and is seen, a wrong REJECT would fill the dead-letter topic with good messages). */
 enum pl_err_kind clickhouse_err_kind(int code, long status);
 /* True for codes that mean that the schema changed under us (16 20 47 53 60 117): read it again, try once more. */
 bool clickhouse_err_is_schema(int code);

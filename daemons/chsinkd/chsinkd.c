@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * chsinkd.c - the daemon object: joins configuration, threads and the loop.
+ *
+ * Start: configuration, tables, Kafka, threads, READY. Stop: the consumer reads no more, what was read goes into the
+ * table, the group is left; at the deadline all retries end, and what is not committed is read again next time.
+ *
+ * Layer: the top; everything below.
+ */
+#include "chsinkd.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "daemon.h"
+#include "inspect.h"
+#include "log.h"
+#include "sink.h"
+
+#define DEFAULT_CONFIG "/etc/chsinkd/chsinkd.yaml"
+/* The watchdog is fed while the consumer's thread comes round at least so often. */
+#define TURN_MAX_MS 60000
+/* After the deadline, so long for threads that are inside of a library's call. */
+#define JOIN_MS 500
+
+struct chsinkd {
+    struct chsinkd_conf conf;
+    const char *config_file;
+    struct pl_stats *stats;
+    struct pl_stats_server *stats_server;
+    struct pl_daemon *daemon;
+    struct pl_waker *waker;
+    struct sink sink;
+    pthread_t consumer, inserters[16];
+    bool consumer_started;
+    unsigned inserters_started;
+    int64_t started_ms;
+    uint64_t rows_before; /* at the last tick */
+    int64_t law_broken; /* the difference seen at the last tick */
+    unsigned law_broken_ticks;
+    const char *mode;
+};
+
+enum { OPT_SAMPLE, OPT_SCHEMA, OPT_TOPIC, OPT_DRY_RUN, OPT_ONCE, OPT_REPLAY, OPT_COUNT };
+static const struct pl_cli_opt cli_options[] = {
+    [OPT_SAMPLE] = {"sample", true, "N", "show the last N messages and their rows; write nothing"},
+    [OPT_SCHEMA] = {"schema", true, "N", "show the fields of the last N messages, and a route for them"},
+    [OPT_TOPIC] = {"topic", true, "NAME", "with --sample and --schema: this topic, not the routes'"},
+    [OPT_DRY_RUN] = {"dry-run", false, NULL, "show the statements a start would run, try the last 1000 messages"},
+    [OPT_ONCE] = {"once", false, NULL, "load to the end of the topics as it is now, then exit"},
+    [OPT_REPLAY] = {"replay", true, "ROUTE", "bring the dead letters of a route back, then exit"},
+    [OPT_COUNT] = {0},
+};
+
+static void conf_errs_print(const struct pl_conf_errs *errs)
+{
+    const char *line = errs->text.data;
+
+    for (size_t at = 0; at < errs->text.len;) {
+        size_t len = strcspn(line + at, "\n");
+        pl_log(PL_ERROR, PL_MSG_CONFIG_ERROR, "configuration", PL_F_SLICE("ERROR", line + at, len));
+        at += len + 1;
+    }
+}
+
+/* ---- starting ---- */
+
+static bool stop_is_asked(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT));
+}
+
+static void on_table_fact(void *userdata, const char *what, const char *name)
+{
+    const struct route *r = userdata;
+
+    pl_log(PL_NOTICE, strstr(what, "column") ? PL_MSG_COLUMN_ADDED : PL_MSG_TABLE_CREATED, "table made ready",
+           PL_F_STR("WHAT", what), PL_F_STR("NAME", name), PL_F_STR("ROUTE", r->name));
+}
+
+static int table_start(struct chsinkd *d, struct clickhouse *c, const struct route *r, int64_t until_ms,
+                       struct pl_err *err)
+{
+    struct table_state state;
+
+    while (table_ensure(c, r, d->conf.clickhouse.database, false, NULL, on_table_fact, (void *)r, &state, err) < 0) {
+        if (err->kind != PL_ERR_RETRY || pl_clock_monotonic_ms() >= until_ms || stop_is_asked())
+            return -1;
+        pl_log_err(PL_WARNING, PL_MSG_SINK_AWAY, "ClickHouse does not answer, trying again", err);
+        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+    }
+    if (!state.deduplicates)
+        pl_log(PL_WARNING, PL_MSG_AT_LEAST_ONCE,
+               "the table does not deduplicate inserts: after a crash rows may be doubled (at least once)",
+               PL_F_STR("TABLE", r->table), PL_F_STR("REASON", state.why_not));
+    return 0;
+}
+
+static int tables_start(struct chsinkd *d, struct pl_err *err)
+{
+    PL_CLEANUP(clickhouse_freep) struct clickhouse *c = clickhouse_new(&d->conf.clickhouse);
+    int64_t until_ms = pl_clock_monotonic_ms() + d->conf.start_timeout_ms;
+
+    for (unsigned i = 0; i < d->conf.routes_n; i++)
+        if (!d->sink.replay || d->sink.replay == d->conf.routes[i])
+            if (table_start(d, c, d->conf.routes[i], until_ms, err) < 0)
+                return -1;
+    return 0;
+}
+
+static int dead_letter_topic_start(struct chsinkd *d, struct pl_err *err)
+{
+    /* Room for the largest message that any route reads, and a bit for our headers. */
+    char size[24];
+    const char *config[] = {"max.message.bytes", size, NULL};
+    struct pl_kafka_topic_spec spec = {d->conf.dead_letter_topic, (int)d->conf.create_partitions,
+                                       (int)d->conf.create_replication, config};
+    bool created = false;
+    int found = pl_kafka_topic_exists(d->sink.rk, spec.name, (int)d->conf.start_timeout_ms, NULL, err);
+
+    if (found != 0)
+        return found < 0 ? -1 : 0;
+    if (!d->conf.create_topics || d->sink.replay)
+        return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                          "dead_letter_topic %s does not exist: create it with max.message.bytes as large as the "
+                          "routes' topics have it, or set create_topics.enabled: true",
+                          spec.name);
+    snprintf(size, sizeof(size), "%d", DEADLETTER_MESSAGE_BYTES_MAX);
+    if (pl_kafka_topic_ensure(d->sink.rk, &spec, (int)d->conf.start_timeout_ms, &created, err) < 0)
+        return -1;
+    if (created)
+        pl_log(PL_NOTICE, PL_MSG_TOPIC_CREATED, "topic created", PL_F_STR("TOPIC", spec.name));
+    return 0;
+}
+
+/* Names the writer so that a static member fences its own earlier life at once; others get a name that no one has. */
+static void deadletters_start(struct chsinkd *d)
+{
+    const char *instance = pl_map_get(&d->conf.kafka, "group.instance.id");
+    char host[256] = "";
+    PL_FREE char *id = NULL;
+
+    gethostname(host, sizeof(host) - 1);
+    id = instance ? pl_strf("chsinkd.%s.%s", chsinkd_conf_group(&d->conf), instance)
+                  : pl_strf("chsinkd.%s.%s.%d.%" PRId64, chsinkd_conf_group(&d->conf), host, getpid(),
+                            pl_clock_realtime_ms());
+    d->sink.deadletters = deadletter_writer_new(&(struct deadletter_conf){
+        .kafka = &d->conf.kafka,
+        .topic = d->conf.dead_letter_topic,
+        .transactional_id = id,
+        .message_bytes_max = DEADLETTER_MESSAGE_BYTES_MAX,
+    });
+}
+
+static int threads_start(struct chsinkd *d, struct pl_err *err)
+{
+    for (; d->inserters_started < (unsigned)d->conf.insert_threads; d->inserters_started++)
+        if (inserter_start(&d->sink, &d->inserters[d->inserters_started], err) < 0)
+            return -1;
+    if (consumer_start(&d->sink, &d->consumer, err) < 0)
+        return -1;
+    d->consumer_started = true;
+    return 0;
+}
+
+static int chsinkd_start(struct chsinkd *d, struct pl_err *err)
+{
+    if (d->conf.clickhouse.tls.insecure_skip_verify)
+        pl_log(PL_WARNING, PL_MSG_INSECURE, "clickhouse.tls.insecure_skip_verify: anyone on the way can read and "
+                                            "change what is sent, the password included");
+    if (d->conf.metrics_listen &&
+        pl_stats_serve(d->stats, d->conf.metrics_listen, &d->stats_server, err) < 0)
+        return -1;
+    if (tables_start(d, err) < 0 || consumer_new(&d->sink, err) < 0 || dead_letter_topic_start(d, err) < 0)
+        return -1;
+    deadletters_start(d);
+    return threads_start(d, err);
+}
+
+/* ---- running ---- */
+
+static void on_wake(void *userdata)
+{
+    struct chsinkd *d = userdata;
+    struct pl_err failed;
+
+    pthread_mutex_lock(&d->sink.lock);
+    failed = d->sink.failed;
+    pthread_mutex_unlock(&d->sink.lock);
+    if (failed.kind != PL_ERR_NONE)
+        pl_daemon_stop(d->daemon, &failed);
+    else if (d->sink.drained)
+        pl_daemon_stop(d->daemon, NULL);
+    if (d->sink.drained)
+        pl_daemon_finish(d->daemon);
+}
+
+static void sink_wake(void *userdata)
+{
+    pl_waker_wake(userdata);
+}
+
+static void on_stop(void *userdata)
+{
+    struct chsinkd *d = userdata;
+
+    pl_stats_set_ready(d->stats, "stopping");
+    d->sink.stopping = true;
+    if (d->sink.drained || !d->consumer_started)
+        pl_daemon_finish(d->daemon);
+}
+
+static void on_stop_deadline(void *userdata)
+{
+    struct chsinkd *d = userdata;
+
+    pl_log(PL_WARNING, PL_MSG_STOPPING,
+           "the time to stop is over; what is not committed is read again at the next start");
+    sink_give_up(&d->sink);
+}
+
+static void on_reload(void *userdata)
+{
+    struct chsinkd *d = userdata;
+    PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs;
+    PL_CLEANUP(pl_strings_release) struct pl_strings changed = {0}, restart = {0};
+    struct chsinkd_conf fresh;
+
+    pl_conf_errs_init(&errs);
+    if (chsinkd_conf_load(d->config_file, &fresh, &errs) < 0) {
+        conf_errs_print(&errs);
+        pl_log(PL_ERROR, PL_MSG_RELOADED, "the file has faults: nothing was changed", PL_F_STR("FILE", d->config_file));
+    } else {
+        pl_conf_reload(chsinkd_options, &d->conf, &fresh, &changed, &restart);
+        sink_limits_set(&d->sink, &d->conf);
+        pl_log_set_level(d->sink.verbose ? PL_DEBUG : pl_log_level_of(d->conf.log_level));
+        for (size_t i = 0; i < restart.n; i++)
+            pl_log(PL_WARNING, PL_MSG_RELOADED, "this option changes only with a restart",
+                   PL_F_STR("OPTION", restart.v[i]));
+        pl_log(PL_NOTICE, PL_MSG_RELOADED, "configuration loaded again; routes change with a restart",
+               PL_F_UINT("COUNT", changed.n));
+    }
+    chsinkd_conf_release(&fresh);
+}
+
+static bool on_alive(void *userdata)
+{
+    struct chsinkd *d = userdata;
+
+    return pl_clock_monotonic_ms() - d->sink.turn_ms < TURN_MAX_MS || d->sink.drained;
+}
+
+static double lag_sum(struct sink *s, unsigned *ret_assigned)
+{
+    double sum = 0;
+    unsigned assigned = 0;
+
+    pthread_mutex_lock(&s->lock);
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        const struct partition *p = s->partitions[i];
+        int64_t low = 0, high = 0;
+
+        if (!p->assigned)
+            continue;
+        assigned++;
+        if (rd_kafka_get_watermark_offsets(s->rk, p->topic, p->id, &low, &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+            high > p->next_offset)
+            sum += (double)(high - p->next_offset);
+    }
+    pthread_mutex_unlock(&s->lock);
+    *ret_assigned = assigned;
+    return sum;
+}
+
+/* The counters move while they are read, so a difference counts when it stays the same for three seconds. */
+static void law_check(struct chsinkd *d)
+{
+    int64_t difference = 0;
+
+    if (pl_conservation_holds(d->stats, &chsinkd_law, d->sink.in_flight, &difference)) {
+        d->law_broken_ticks = 0;
+    } else if (difference == d->law_broken && ++d->law_broken_ticks == 3) {
+        pl_log(PL_ERROR, PL_MSG_CONSERVATION, "received = delivered + dead + skipped + given back + in flight does "
+                                              "not hold: a fault of chsinkd's, please report it",
+               PL_F_INT("DIFFERENCE", difference));
+    }
+    d->law_broken = difference;
+}
+
+static void on_tick(void *userdata)
+{
+    struct chsinkd *d = userdata;
+    struct sink *s = &d->sink;
+    uint64_t rows = pl_stats_get(d->stats, M_ROWS);
+    unsigned assigned = 0;
+    double lag = lag_sum(s, &assigned);
+
+    pl_stats_alive(d->stats);
+    pl_stats_set(d->stats, M_LAG, lag);
+    pl_stats_set(d->stats, M_PARTITIONS, assigned);
+    pl_stats_set(d->stats, M_IN_FLIGHT, (double)s->in_flight);
+    law_check(d);
+    if (pl_daemon_stopping(d->daemon))
+        return;
+    pl_stats_set_ready(d->stats, s->away ? "ClickHouse does not answer" : NULL);
+    if (s->away)
+        pl_daemon_status(d->daemon, "waiting for ClickHouse; %" PRIu64 " rows inserted, lag %.0f messages", rows, lag);
+    else
+        pl_daemon_status(d->daemon, "%u partitions, %" PRIu64 " rows/s, %" PRIu64 " rows inserted, lag %.0f messages, "
+                                    "%" PRIu64 " dead letters",
+                         assigned, rows - d->rows_before, rows, lag, pl_stats_get(d->stats, M_DEAD_ROWS));
+    d->rows_before = rows;
+}
+
+/* ---- the end ---- */
+
+/* Waits for the threads. False: one is still inside of a library's call. */
+static bool threads_join(struct chsinkd *d)
+{
+    struct timespec until;
+    bool all = true;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += JOIN_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    if (d->consumer_started)
+        all &= pthread_timedjoin_np(d->consumer, NULL, &until) == 0;
+    for (unsigned i = 0; i < d->inserters_started; i++)
+        all &= pthread_timedjoin_np(d->inserters[i], NULL, &until) == 0;
+    return all;
+}
+
+static void final_line(struct chsinkd *d, int status)
+{
+    struct pl_stats *s = d->stats;
+
+    pl_log(PL_NOTICE, PL_MSG_STOPPED, "stopped", PL_F_INT("STATUS", status),
+           PL_F_UINT("MESSAGES", pl_stats_get(s, M_RECEIVED)), PL_F_UINT("DELIVERED", pl_stats_get(s, M_DELIVERED)),
+           PL_F_UINT("DEAD_LETTERED", pl_stats_get(s, M_DEAD)), PL_F_UINT("SKIPPED", pl_stats_get(s, M_SKIPPED)),
+           PL_F_UINT("GIVEN_BACK", pl_stats_get(s, M_GIVEN_BACK)), PL_F_INT("IN_FLIGHT", d->sink.in_flight),
+           PL_F_UINT("ROWS", pl_stats_get(s, M_ROWS)), PL_F_UINT("BATCHES", pl_stats_get(s, M_BATCHES)),
+           PL_F_UINT("BYTES", pl_stats_get(s, M_BYTES)),
+           PL_F_INT("DURATION_MS", pl_clock_monotonic_ms() - d->started_ms));
+}
+
+static void chsinkd_release(struct chsinkd *d)
+{
+    consumer_free(&d->sink);
+    sink_release(&d->sink);
+    pl_stats_server_free(d->stats_server);
+    pl_stats_free(d->stats);
+    chsinkd_conf_release(&d->conf);
+    if (d->waker)
+        pl_waker_free(d->waker);
+    pl_daemon_free(d->daemon);
+}
+
+/* Runs the service (or --once, --replay) to its end. */
+static int chsinkd_run(struct chsinkd *d)
+{
+    static const struct pl_daemon_ops ops = {on_stop, on_stop_deadline, on_reload, on_alive, on_tick};
+    struct pl_err err;
+    int status;
+
+    if (pl_daemon_new(&ops, d, d->conf.stop_timeout_ms, &d->daemon, &err) < 0 ||
+        pl_waker_new(d->daemon, on_wake, d, &d->waker, &err) < 0) {
+        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
+        return pl_err_exit_status(err.kind);
+    }
+    d->sink.wake = sink_wake;
+    d->sink.wake_userdata = d->waker;
+    if (chsinkd_start(d, &err) < 0) {
+        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
+        pl_daemon_stop(d->daemon, &err);
+        sink_give_up(&d->sink);
+        d->sink.drained = true;
+    } else {
+        pl_log(PL_NOTICE, PL_MSG_READY, "ready", PL_F_STR("MODE", d->mode), PL_F_STR("GROUP", chsinkd_conf_group(&d->conf)),
+               PL_F_UINT("ROUTES", d->conf.routes_n), PL_F_STR("URL", d->conf.clickhouse.urls.v[0]));
+        pl_daemon_ready(d->daemon);
+        pl_stats_set_ready(d->stats, NULL);
+    }
+    status = pl_daemon_run(d->daemon);
+    if (d->sink.failed.kind != PL_ERR_NONE)
+        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot go on", &d->sink.failed);
+    sink_give_up(&d->sink);
+    if (!threads_join(d)) {
+        final_line(d, status);
+        _exit(status); /* a thread is inside of a library's call; nothing may be freed under it */
+    }
+    law_check(d);
+    final_line(d, status);
+    return status;
+}
+
+static int mode_inspect(const struct chsinkd_conf *conf, const struct pl_cli *cli)
+{
+    struct pl_err err = {0};
+    int64_t n = 0;
+    int rc, status;
+
+    if (cli->values[OPT_DRY_RUN]) {
+        rc = inspect_dry_run(conf, 1000, &err);
+    } else {
+        int which = cli->values[OPT_SAMPLE] ? OPT_SAMPLE : OPT_SCHEMA;
+
+        status = pl_cli_count(cli_options[which].name, cli->values[which], 1000000, &n);
+        if (status >= 0)
+            return status;
+        rc = which == OPT_SAMPLE ? inspect_sample(conf, cli->values[OPT_TOPIC], n, &err)
+                                 : inspect_schema(conf, cli->values[OPT_TOPIC], n, &err);
+    }
+    if (rc == 0)
+        return 0;
+    pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot look", &err);
+    return pl_err_exit_status(err.kind);
+}
+
+/* Options that end before anything is connected; -1: go on. */
+static int mode_print(const struct chsinkd_conf *conf, const struct pl_cli *cli)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+
+    if (cli->check_config)
+        pl_buf_addf(&text, "%s: in order, %u route(s)\n", cli->config, conf->routes_n);
+    else if (cli->print_config)
+        pl_conf_print(chsinkd_options, conf, &text);
+    else
+        return -1;
+    fputs(pl_buf_cstr(&text), stdout);
+    return 0;
+}
+
+static int replay_route(struct chsinkd *d, const char *name)
+{
+    for (unsigned i = 0; i < d->conf.routes_n; i++)
+        if (strcmp(d->conf.routes[i]->name, name) == 0) {
+            d->sink.replay = d->conf.routes[i];
+            d->sink.once = true;
+            d->mode = "replay";
+            return -1;
+        }
+    pl_log(PL_ERROR, PL_MSG_CONFIG_ERROR, "--replay: no route has that name", PL_F_STR("ROUTE", name));
+    return pl_err_exit_status(PL_ERR_CONFIG);
+}
+
+static int chsinkd_configured(struct chsinkd *d, const struct pl_cli *cli)
+{
+    struct pl_err err;
+    int status = mode_print(&d->conf, cli);
+
+    if (status >= 0)
+        return status;
+    pl_log_set_level(cli->verbose ? PL_DEBUG : pl_log_level_of(d->conf.log_level));
+    if (cli->values[OPT_SAMPLE] || cli->values[OPT_SCHEMA] || cli->values[OPT_DRY_RUN])
+        return mode_inspect(&d->conf, cli);
+    d->stats = pl_stats_new(chsinkd_metrics, M_COUNT);
+    d->started_ms = pl_clock_monotonic_ms();
+    d->mode = cli->values[OPT_ONCE] ? "once" : "service";
+    if (sink_init(&d->sink, &d->conf, d->stats, &err) < 0) {
+        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
+        return pl_err_exit_status(err.kind);
+    }
+    d->sink.verbose = cli->verbose;
+    d->sink.once = cli->values[OPT_ONCE] != NULL;
+    if (cli->values[OPT_REPLAY] && (status = replay_route(d, cli->values[OPT_REPLAY])) >= 0)
+        return status;
+    status = chsinkd_run(d);
+    chsinkd_release(d);
+    return status;
+}
+
+int chsinkd_main(int argc, char **argv)
+{
+    static struct chsinkd daemon; /* large: pointers for the threads */
+    struct pl_cli cli = {.config = DEFAULT_CONFIG};
+    PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs;
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+    int status = pl_cli_parse(argc, argv, "chsinkd", "Loads Kafka topics into ClickHouse tables, each row exactly once.",
+                              cli_options, &cli);
+
+    if (status >= 0)
+        return status;
+    if (cli.help_config) {
+        pl_conf_print_reference(chsinkd_options, chsinkd_conf_intro, &text);
+        fputs(pl_buf_cstr(&text), stdout);
+        return 0;
+    }
+    pl_log_open("chsinkd");
+    pl_http_global_init();
+    daemon.config_file = cli.config;
+    pl_conf_errs_init(&errs);
+    if (chsinkd_conf_load(cli.config, &daemon.conf, &errs) < 0) {
+        conf_errs_print(&errs);
+        chsinkd_conf_release(&daemon.conf);
+        return pl_err_exit_status(PL_ERR_CONFIG);
+    }
+    return chsinkd_configured(&daemon, &cli);
+}

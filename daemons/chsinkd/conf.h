@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf.h - chsinkd's configuration: one struct, filled from the option table in conf.c.
+ *
+ * Layer: lib's conf, route. Threads: read-only after load.
+ */
+#ifndef CHSINKD_CONF_H
+#define CHSINKD_CONF_H
+
+#include "clickhouse.h"
+#include "conf.h"
+#include "route.h"
+
+struct chsinkd_conf {
+    struct pl_map kafka;
+    struct clickhouse_conf clickhouse;
+    struct pl_strings route_files;
+    int start; /* enum chsinkd_start */
+    char *dead_letter_topic;
+    bool create_topics;
+    int64_t create_partitions, create_replication;
+    int64_t batch_rows, batch_bytes, batch_age_ms;
+    int64_t inserts_per_second;
+    int64_t insert_threads;
+    int64_t memory_bytes_max;
+    int64_t ask_table_after_ms;
+    char *metrics_listen;
+    int log_level;
+    int64_t start_timeout_ms, stop_timeout_ms;
+
+    /* Loaded from route_files. */
+    struct route **routes;
+    unsigned routes_n;
+};
+
+enum chsinkd_start { CHSINKD_EARLIEST, CHSINKD_LATEST };
+
+extern const struct pl_opt chsinkd_options[];
+extern const char chsinkd_conf_intro[]; /* the comment at the top of the reference file */
+
+/* Loads the file and all its routes; every finding of all files is in errs. -1: there was one. Release
+ * in both cases. */
+int chsinkd_conf_load(const char *file, struct chsinkd_conf *ret, struct pl_conf_errs *errs);
+void chsinkd_conf_release(struct chsinkd_conf *conf);
+
+/* The route that takes a topic, or NULL. */
+const struct route *chsinkd_conf_route(const struct chsinkd_conf *conf, const char *topic);
+
+/* The consumer group (kafka's group.id; "chsinkd" where the file does not say). */
+const char *chsinkd_conf_group(const struct chsinkd_conf *conf);
+
+#endif

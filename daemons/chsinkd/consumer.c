@@ -1,0 +1,594 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * consumer.c - the thread that reads Kafka and follows the group.
+ *
+ * The queues of the partitions are forwarded to a queue of our own (`data`), so that consumer_poll() gives only the
+ * group's events, and messages come in arrays from `data`. A seek or a new assignment outdates what librdkafka still
+ * has queued (its version barrier), and what waits in `pending` is thrown out here; next_offset guards the order
+ * besides.
+ *
+ * Back-pressure: while too many batches wait or memory_max is reached, nothing is taken from `data`; librdkafka stops
+ * fetching by its own limits; the group is polled all the time, so membership is kept.
+ *
+ * Layer: sink, intake, kafka, log. Threads: all of this is the consumer's thread, but consumer_new().
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "clock.h"
+#include "intake.h"
+#include "log.h"
+
+/* Messages taken from librdkafka in one call. */
+#define PENDING_MAX 10000
+/* How long a call waits for messages; the group's events and batch ages are looked at between. */
+#define POLL_MS 50
+/* How long a partition that is asked back may go on with the insert that is under way. */
+#define REVOKE_GRACE_MS      5000
+#define COMMITTED_TIMEOUT_MS 5000
+#define SEEK_TIMEOUT_MS      10000
+
+struct consumer {
+    struct sink *sink;
+    rd_kafka_queue_t *data;
+    struct clickhouse *client; /* to ask tables on recovery */
+    rd_kafka_message_t *pending[PENDING_MAX];
+    ssize_t pending_at, pending_n;
+    struct partition *last; /* of the last message: they come in runs */
+};
+
+PL_DEFINE_CLEANUP(rd_kafka_topic_partition_list_t *, rd_kafka_topic_partition_list_destroy);
+
+static void pending_forget(struct consumer *c, const struct partition *p)
+{
+    for (ssize_t i = c->pending_at; i < c->pending_n; i++) {
+        rd_kafka_message_t *m = c->pending[i];
+        if (m && m->rkt && m->partition == p->id && strcmp(rd_kafka_topic_name(m->rkt), p->topic) == 0) {
+            rd_kafka_message_destroy(m);
+            c->pending[i] = NULL;
+        }
+    }
+}
+
+/* Reads on from another offset. What was fetched from the old place is outdated. */
+static void partition_seek(struct sink *s, struct partition *p, int64_t offset)
+{
+    PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_error_t *error;
+
+    pending_forget(s->consumer, p);
+    rd_kafka_topic_partition_list_add(list, p->topic, p->id)->offset = offset;
+    error = rd_kafka_seek_partitions(s->rk, list, SEEK_TIMEOUT_MS);
+    p->next_offset = offset;
+    if (error || list->elems[0].err) {
+        struct pl_err err;
+        pl_kafka_err(&err, error ? rd_kafka_error_code(error) : list->elems[0].err,
+                     "cannot go back to offset %" PRId64 " of topic %s, partition %" PRId32, offset, p->topic,
+                     p->id);
+        sink_fail(s, &err);
+    }
+    if (error)
+        rd_kafka_error_destroy(error);
+}
+
+/* What an inserter asked for: bisect a refused batch, or repeat one that could not be committed. */
+static void rewinds_do(struct sink *s)
+{
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        struct partition *p = s->partitions[i];
+        bool rewind;
+
+        pthread_mutex_lock(&s->lock);
+        rewind = p->rewind && !p->busy;
+        if (rewind) {
+            p->once_done = false;
+            p->fixed_end = p->rewind_fixed ? p->rewind_until : -1;
+            p->limit_until = p->rewind_fixed ? -1 : p->rewind_until;
+            p->limit_messages = p->rewind_messages;
+            if (p->rewind_messages == 0) {
+                p->condemned = p->rewind_offset;
+                snprintf(p->condemned_reason, sizeof(p->condemned_reason), "%s", p->rewind_reason);
+                p->limit_until = -1;
+            }
+        }
+        pthread_mutex_unlock(&s->lock);
+        if (!rewind)
+            continue;
+        intake_close(s, p); /* drops it, since rewind is set */
+        partition_seek(s, p, p->rewind_offset);
+        pthread_mutex_lock(&s->lock);
+        p->rewind = false;
+        pthread_mutex_unlock(&s->lock);
+    }
+}
+
+/* ---- assignment ---- */
+
+/* The group's offsets and announcements for new partitions. Asked until there is an answer: without it nothing can be
+ * read. */
+static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
+{
+    while (!s->give_up && !s->stopping) {
+        rd_kafka_resp_err_t code = rd_kafka_committed(s->rk, list, COMMITTED_TIMEOUT_MS);
+
+        for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
+            code = list->elems[i].err;
+        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+            return true;
+        if (rd_kafka_assignment_lost(s->rk))
+            return false;
+        pl_log(PL_WARNING, PL_MSG_KAFKA_ERROR, "cannot read the group's offsets, trying again",
+               PL_F_STR("ERROR", rd_kafka_err2str(code)), PL_F_STR("GROUP", chsinkd_conf_group(s->conf)));
+        pthread_mutex_lock(&s->lock);
+        sink_cond_wait(s, &s->room, 500);
+        pthread_mutex_unlock(&s->lock);
+    }
+    return false;
+}
+
+/* A range announced long ago may be older than what ClickHouse remembers of tokens: the table knows better. */
+static void recovery_ask(struct sink *s, struct partition *p)
+{
+    struct table_range range = {p->topic, p->id, p->next_offset, p->fixed_end};
+    struct pl_err err;
+
+    if (pl_clock_realtime_ms() - p->announced_at_s * 1000 < s->conf->ask_table_after_ms || s->replay)
+        return;
+    if (!sink_can_ask_table(p->route->route)) {
+        pl_log(PL_WARNING, NULL,
+               "a range was announced long ago and the table has no columns for topic, partition and offset to look "
+               "it up; if ClickHouse has forgotten its token its rows may be doubled",
+               PL_F_STR("TABLE", p->route->table), PL_F_INT("OFFSET_START", range.start),
+               PL_F_INT("OFFSET_END", range.end));
+        return;
+    }
+    while (sink_ask_table(s->consumer->client, p->route, &range, &p->present, &p->present_n, &err) < 0) {
+        if (s->give_up || s->stopping)
+            return;
+        pl_log_err(PL_WARNING, NULL, "cannot look a range up in the table, trying again", &err,
+                   PL_F_STR("TABLE", p->route->table));
+        pthread_mutex_lock(&s->lock);
+        sink_cond_wait(s, &s->room, 1000);
+        pthread_mutex_unlock(&s->lock);
+    }
+}
+
+static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
+{
+    struct partition *p = sink_partition(s, tp->topic, tp->partition);
+    struct announcement announced;
+    int64_t low = 0, high = 0;
+
+    p->fixed_end = p->limit_until = p->condemned = p->once_end = -1;
+    p->once_done = false;
+    free(PL_TAKE(p->present));
+    p->present_n = 0;
+    if ((tp->offset < 0 || s->once) &&
+        rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high, COMMITTED_TIMEOUT_MS) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR)
+        high = -1;
+    if (tp->offset < 0)
+        tp->offset = s->conf->start == CHSINKD_LATEST && !s->replay ? high : low;
+    p->once_end = high;
+    p->next_offset = tp->offset;
+    p->announced_end = -1;
+    if (announcement_parse(tp->metadata, tp->metadata_size, &announced) && announced.end > p->next_offset) {
+        p->announced_end = p->fixed_end = announced.end;
+        p->announced_at_s = announced.at_s;
+        recovery_ask(s, p);
+    }
+    pthread_mutex_lock(&s->lock);
+    p->rewind = false;
+    p->assigned = true;
+    p->epoch++;
+    pthread_mutex_unlock(&s->lock);
+    pl_log(PL_INFO, PL_MSG_ASSIGNED, "partition assigned", PL_F_STR("TOPIC", p->topic),
+           PL_F_INT("PARTITION", p->id), PL_F_INT("OFFSET_START", p->next_offset),
+           PL_F_INT("ANNOUNCED_END", p->fixed_end));
+}
+
+static void partitions_assign(struct sink *s, rd_kafka_topic_partition_list_t *list, bool cooperative)
+{
+    rd_kafka_error_t *error = NULL;
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+
+    if (list->cnt > 0 && !committed_get(s, list)) {
+        /* Lost again or stopping: an empty assignment answers the group. */
+        list->cnt = 0;
+    }
+    for (int i = 0; i < list->cnt; i++)
+        partition_begin(s, &list->elems[i]);
+    if (cooperative)
+        error = rd_kafka_incremental_assign(s->rk, list);
+    else
+        code = rd_kafka_assign(s->rk, list);
+    for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_queue_t *q = rd_kafka_queue_get_partition(s->rk, list->elems[i].topic, list->elems[i].partition);
+        rd_kafka_queue_forward(q, s->consumer->data);
+        rd_kafka_queue_destroy(q);
+    }
+    if (error || code) {
+        struct pl_err err;
+        pl_kafka_err(&err, error ? rd_kafka_error_code(error) : code, "cannot take the assigned partitions");
+        sink_fail(s, &err);
+    }
+    if (error)
+        rd_kafka_error_destroy(error);
+    s->assigned_once = true;
+}
+
+static bool busy_any(const struct sink *s, const rd_kafka_topic_partition_list_t *list)
+{
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        const struct partition *p = s->partitions[i];
+        if (p->busy && rd_kafka_topic_partition_list_find(list, p->topic, p->id))
+            return true;
+    }
+    return false;
+}
+
+/* With the lock held. */
+static void busy_wait(struct sink *s, const rd_kafka_topic_partition_list_t *list, int64_t wait_ms)
+{
+    int64_t until_ms = pl_clock_monotonic_ms() + wait_ms;
+
+    while (busy_any(s, list) && !s->give_up && pl_clock_monotonic_ms() < until_ms)
+        sink_cond_wait(s, &s->room, until_ms - pl_clock_monotonic_ms());
+}
+
+static void clients_abort(struct sink *s, bool abort)
+{
+    for (unsigned i = 0; i < s->clients_n; i++)
+        clickhouse_abort(s->clients[i], abort);
+}
+
+/* Gives partitions up. What is only decoded is dropped; an insert under way may finish and commit within the grace,
+ * then it is ended: no commit of ours may come after the partition is another's. Its announcement stays, and the next
+ * owner repeats it with the same token. */
+static void partitions_revoke(struct sink *s, rd_kafka_topic_partition_list_t *list, bool lost)
+{
+    struct batch *dropped = NULL;
+
+    for (int i = 0; i < list->cnt; i++) {
+        struct partition *p = sink_partition(s, list->elems[i].topic, list->elems[i].partition);
+
+        pending_forget(s->consumer, p);
+        if (p->open) {
+            p->open->next = dropped;
+            dropped = PL_TAKE(p->open);
+        }
+        pthread_mutex_lock(&s->lock);
+        for (struct batch *b = sink_queue_take_partition(s, p), *next; b; b = next) {
+            next = b->next;
+            b->next = dropped;
+            dropped = b;
+        }
+        pthread_mutex_unlock(&s->lock);
+    }
+    batch_list_drop(s, dropped);
+    pthread_mutex_lock(&s->lock);
+    if (!lost)
+        busy_wait(s, list, REVOKE_GRACE_MS);
+    for (int i = 0; i < list->cnt; i++)
+        for (unsigned k = 0; k < s->partitions_n; k++) {
+            struct partition *p = s->partitions[k];
+            if (p->id == list->elems[i].partition && strcmp(p->topic, list->elems[i].topic) == 0) {
+                p->assigned = false;
+                p->epoch++;
+            }
+        }
+    if (busy_any(s, list)) {
+        clients_abort(s, true);
+        busy_wait(s, list, INT32_MAX);
+        if (!s->give_up)
+            clients_abort(s, false);
+    }
+    pthread_mutex_unlock(&s->lock);
+    pl_log(PL_INFO, PL_MSG_REVOKED, "partitions given up", PL_F_INT("COUNT", list->cnt),
+           PL_F_STR("REASON", lost ? "the group has moved on without us" : "asked back by the group"));
+}
+
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
+{
+    struct sink *s = (struct sink *)((char *)opaque - offsetof(struct sink, health));
+    const char *protocol = rd_kafka_rebalance_protocol(rk);
+    bool cooperative = protocol && strcmp(protocol, "COOPERATIVE") == 0;
+    rd_kafka_error_t *error;
+
+    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+        partitions_assign(s, list, cooperative);
+        return;
+    }
+    partitions_revoke(s, list, rd_kafka_assignment_lost(rk));
+    if (cooperative) {
+        error = rd_kafka_incremental_unassign(rk, list);
+        if (error) /* the group has moved on already */
+            rd_kafka_error_destroy(error);
+    } else {
+        rd_kafka_assign(rk, NULL);
+    }
+}
+
+/* ---- the thread ---- */
+
+static struct partition *partition_of(struct consumer *c, const rd_kafka_message_t *m)
+{
+    const char *topic = rd_kafka_topic_name(m->rkt);
+
+    if (!c->last || c->last->id != m->partition || strcmp(c->last->topic, topic) != 0)
+        c->last = sink_partition(c->sink, topic, m->partition);
+    return c->last;
+}
+
+/* The group's offset is outside of the log. */
+static void offset_out_of_range(struct sink *s, struct partition *p)
+{
+    int64_t low = 0, high = 0;
+    struct pl_err err;
+    rd_kafka_resp_err_t code =
+        rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high, COMMITTED_TIMEOUT_MS);
+
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && p->next_offset > high) {
+        pl_err_set(&err, PL_ERR_CONFIG, 0,
+                   "topic %s, partition %" PRId32 ": the group's offset %" PRId64 " is beyond the end, %" PRId64
+                   ": the topic was made again or cut; use another group.id, or set the group's offsets with "
+                   "kafka-consumer-groups --reset-offsets",
+                   p->topic, p->id, p->next_offset, high);
+        sink_fail(s, &err);
+    } else if (code == RD_KAFKA_RESP_ERR_NO_ERROR && p->next_offset < low) {
+        intake_check_loss(s, p, low);
+        if (p->fixed_end >= 0 && p->fixed_end <= low)
+            intake_end_fixed(s, p);
+        partition_seek(s, p, low);
+    } else {
+        partition_seek(s, p, p->next_offset); /* a passing fault: the same place again */
+    }
+}
+
+static void message_error(struct sink *s, const rd_kafka_message_t *m)
+{
+    struct partition *p;
+    struct pl_err err;
+
+    switch ((int)m->err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        p = partition_of(s->consumer, m);
+        if (p->fixed_end >= 0 && m->offset >= p->fixed_end)
+            intake_end_fixed(s, p);
+        if (!p->rewind)
+            p->once_done = true;
+        break;
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+        offset_out_of_range(s, partition_of(s->consumer, m));
+        break;
+    case RD_KAFKA_RESP_ERR__FATAL:
+        pl_kafka_err(&err, rd_kafka_fatal_error(s->rk, err.msg, sizeof(err.msg)), "the consumer cannot go on: %s",
+                     rd_kafka_message_errstr(m));
+        sink_fail(s, &err);
+        break;
+    default:
+        pl_log(PL_WARNING, PL_MSG_KAFKA_ERROR, "Kafka reports a fault", PL_F_STR("ERROR", rd_kafka_message_errstr(m)),
+               PL_F_STR("TOPIC", m->rkt ? rd_kafka_topic_name(m->rkt) : NULL), PL_F_INT("CODE", m->err));
+        break;
+    }
+}
+
+/* Decodes what is pending while there is room. */
+static void pending_take(struct consumer *c)
+{
+    struct sink *s = c->sink;
+
+    while (c->pending_at < c->pending_n && !s->stopping) {
+        rd_kafka_message_t *m = c->pending[c->pending_at];
+
+        /* Room is looked at before each run of messages: cheap enough at one in 64, exact enough for memory. */
+        if ((c->pending_at & 63) == 0 && !intake_has_room(s))
+            return;
+        c->pending_at++;
+        if (!m)
+            continue;
+        if (m->err)
+            message_error(s, m);
+        else
+            intake_take(s, partition_of(c, m), m);
+        rd_kafka_message_destroy(m);
+        c->pending[c->pending_at - 1] = NULL;
+    }
+}
+
+static void pending_drop(struct consumer *c)
+{
+    for (; c->pending_at < c->pending_n; c->pending_at++)
+        if (c->pending[c->pending_at])
+            rd_kafka_message_destroy(c->pending[c->pending_at]);
+}
+
+/* --once: all partitions are read to where they ended, and all of it is in the table. */
+static bool once_is_done(struct sink *s)
+{
+    bool any = false, done;
+
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        const struct partition *p = s->partitions[i];
+        if (!p->assigned)
+            continue;
+        any = true;
+        if (p->rewind || (!p->once_done && (p->once_end < 0 || p->next_offset < p->once_end)))
+            return false;
+    }
+    for (unsigned i = 0; i < s->partitions_n && any; i++)
+        intake_close(s, s->partitions[i]);
+    pthread_mutex_lock(&s->lock);
+    done = any && s->queued == 0 && s->busy == 0;
+    for (unsigned i = 0; i < s->partitions_n; i++)
+        done &= !s->partitions[i]->rewind;
+    pthread_mutex_unlock(&s->lock);
+    return done;
+}
+
+static void consumer_turn(struct consumer *c)
+{
+    struct sink *s = c->sink;
+    rd_kafka_message_t *event = rd_kafka_consumer_poll(s->rk, 0);
+
+    s->turn_ms = pl_clock_monotonic_ms();
+    if (event) {
+        if (event->err)
+            message_error(s, event);
+        else /* fetched before the forwarding took hold */
+            intake_take(s, partition_of(c, event), event);
+        rd_kafka_message_destroy(event);
+    }
+    rewinds_do(s);
+    if (c->pending_at >= c->pending_n) {
+        c->pending_at = 0;
+        c->pending_n = rd_kafka_consume_batch_queue(c->data, POLL_MS, c->pending, PENDING_MAX);
+        if (c->pending_n < 0)
+            c->pending_n = 0;
+    } else if (!intake_has_room(s)) {
+        pthread_mutex_lock(&s->lock);
+        sink_cond_wait(s, &s->room, POLL_MS);
+        pthread_mutex_unlock(&s->lock);
+    }
+    pending_take(c);
+    intake_close_aged(s);
+    for (unsigned i = 0; i < s->routes_n; i++)
+        intake_counts(s, &s->routes[i]);
+}
+
+/* Brings what was read into the table, then leaves the group. */
+static void consumer_drain(struct consumer *c)
+{
+    struct sink *s = c->sink;
+
+    for (unsigned i = 0; i < s->partitions_n; i++)
+        intake_close(s, s->partitions[i]);
+    pthread_mutex_lock(&s->lock);
+    while ((s->queued > 0 || s->busy > 0) && !s->give_up && s->failed.kind == PL_ERR_NONE) {
+        sink_cond_wait(s, &s->room, POLL_MS);
+        pthread_mutex_unlock(&s->lock);
+        rd_kafka_message_t *event = rd_kafka_consumer_poll(s->rk, 0);
+        if (event)
+            rd_kafka_message_destroy(event);
+        pthread_mutex_lock(&s->lock);
+    }
+    pthread_mutex_unlock(&s->lock);
+    pending_drop(c);
+    if (!s->give_up)
+        rd_kafka_consumer_close(s->rk);
+}
+
+static void *consumer_run(void *arg)
+{
+    struct consumer *c = arg;
+    struct sink *s = c->sink;
+
+    while (!s->stopping && !s->give_up) {
+        consumer_turn(c);
+        if (s->once && s->assigned_once && c->pending_at >= c->pending_n && once_is_done(s))
+            break;
+    }
+    consumer_drain(c);
+    s->drained = true;
+    pthread_mutex_lock(&s->lock);
+    pthread_cond_broadcast(&s->work);
+    pthread_mutex_unlock(&s->lock);
+    if (s->wake)
+        s->wake(s->wake_userdata);
+    return NULL;
+}
+
+/* ---- setting up ---- */
+
+static const char *const consumer_defaults[] = {
+    "group.id", "chsinkd", "client.id", "chsinkd",
+    "partition.assignment.strategy", "cooperative-sticky",
+    /* A killed instance's partitions are taken over after this long. */
+    "session.timeout.ms", "15000",
+    "fetch.wait.max.ms", "100",
+    /* 2.0.2 stops fetching for a second when its queue is full: room for what comes while an insert runs. */
+    "queued.min.messages", "300000", "queued.max.messages.kbytes", "262144",
+    "fetch.message.max.bytes", "4194304", NULL};
+static const char *const consumer_forced[] = {
+    "enable.auto.commit", "false", "enable.auto.offset.store", "false", "isolation.level", "read_committed",
+    "auto.offset.reset", "error", "enable.partition.eof", "true", NULL};
+
+static int consumer_subscribe(struct sink *s, struct pl_err *err)
+{
+    PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(4);
+    rd_kafka_resp_err_t code;
+
+    for (unsigned i = 0; i < s->routes_n && !s->replay; i++) {
+        const struct route *r = s->routes[i].route;
+        int found;
+
+        rd_kafka_topic_partition_list_add(topics, r->topic ? r->topic : r->topic_pattern, RD_KAFKA_PARTITION_UA);
+        if (!r->topic)
+            continue;
+        found = pl_kafka_topic_exists(s->rk, r->topic, (int)s->conf->start_timeout_ms, NULL, err);
+        if (found < 0)
+            return -1;
+        if (found == 0)
+            return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                              "topic %s of route %s does not exist: create it, start what writes it first, or correct "
+                              "the route",
+                              r->topic, r->name);
+    }
+    if (s->replay)
+        rd_kafka_topic_partition_list_add(topics, s->conf->dead_letter_topic, RD_KAFKA_PARTITION_UA);
+    code = rd_kafka_subscribe(s->rk, topics);
+    return code ? pl_kafka_err(err, code, "cannot subscribe") : 0;
+}
+
+int consumer_new(struct sink *s, struct pl_err *err)
+{
+    struct consumer *c = pl_alloc(sizeof(*c));
+    rd_kafka_conf_t *conf = pl_kafka_conf_new(&s->conf->kafka, consumer_defaults, consumer_forced, &s->health, err);
+    PL_FREE char *group = NULL;
+
+    c->sink = s;
+    s->consumer = c;
+    if (!conf)
+        return -1;
+    if (s->replay) {
+        group = pl_strf("%s-replay-%s", chsinkd_conf_group(s->conf), s->replay->name);
+        rd_kafka_conf_set(conf, "group.id", group, NULL, 0);
+        rd_kafka_conf_set(conf, "group.instance.id", "", NULL, 0);
+    }
+    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    s->rk = pl_kafka_new(RD_KAFKA_CONSUMER, conf, err);
+    if (!s->rk)
+        return -1;
+    rd_kafka_poll_set_consumer(s->rk);
+    c->data = rd_kafka_queue_new(s->rk);
+    c->client = sink_client_new(s);
+    return pl_kafka_probe(s->rk, &s->health, pl_map_get(&s->conf->kafka, "bootstrap.servers"),
+                          s->conf->start_timeout_ms, err);
+}
+
+void consumer_free(struct sink *s)
+{
+    struct consumer *c = PL_TAKE(s->consumer);
+
+    if (!c)
+        return;
+    pending_drop(c);
+    if (c->data)
+        rd_kafka_queue_destroy(c->data);
+    free(c);
+}
+
+int consumer_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err)
+{
+    int rc;
+
+    if (consumer_subscribe(s, err) < 0)
+        return -1;
+    rc = pthread_create(ret_thread, NULL, consumer_run, s->consumer);
+    return rc == 0 ? 0 : pl_err_set(err, PL_ERR_FATAL, rc, "cannot start a thread: %s", strerror(rc));
+}

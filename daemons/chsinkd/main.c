@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c - chsinkd's entry: argv and exit status.
+ */
+#include "chsinkd.h"
+
+int main(int argc, char **argv)
+{
+    return chsinkd_main(argc, argv);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metrics.h - chsinkd's metrics: their indexes in the stats, their names in metrics.c. Layer: stats.
+ */
+#ifndef CHSINKD_METRICS_H
+#define CHSINKD_METRICS_H
+
+#include "stats.h"
+
+enum chsinkd_metric {
+    M_RECEIVED,  /* messages read and put into a batch */
+    M_DELIVERED, /* messages whose rows are in the table */
+    M_DEAD,      /* messages in the dead-letter topic */
+    M_SKIPPED,   /* messages that are not for us: --replay's other routes */
+    M_GIVEN_BACK, /* messages dropped from a batch unread by the group: they come again */
+    M_BYTES,
+    M_ROWS,
+    M_DEAD_ROWS,
+    M_BATCHES,
+    M_RECOVERED,
+    M_RETRIES,
+    M_REFUSED,
+    M_LOST, /* messages that retention deleted before they were read */
+    M_NULLED,
+    M_DEFAULTED,
+    M_UNKNOWN_FIELDS,
+    M_IN_FLIGHT,
+    M_LAG,
+    M_PARTITIONS,
+    M_MEMORY,
+    M_BATCH_ROWS_LAST,
+    M_INSERT_SECONDS,
+    M_COMMIT_SECONDS,
+    M_DELAY_SECONDS, /* from the message's timestamp to its row, of each batch's newest message */
+    M_COUNT,
+};
+
+extern const struct pl_metric chsinkd_metrics[M_COUNT];
+
+/* received = delivered + dead + skipped + given back + in flight */
+extern const struct pl_conservation chsinkd_law;
+
+#endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf.h - wikisrcd's option table and the struct it fills. Layer: conf, http (the TLS options).
+ */
+#ifndef WIKISRCD_CONF_H
+#define WIKISRCD_CONF_H
+
+#include "conf.h"
+#include "http.h"
+
+enum wikisrcd_bot { BOT_ANY, BOT_ONLY, BOT_EXCLUDE };
+enum wikisrcd_canaries { CANARIES_DROP, CANARIES_KEEP };
+enum wikisrcd_too_large { TOO_LARGE_STOP, TOO_LARGE_SKIP };
+
+struct wikisrcd_include {
+    struct pl_strings include, exclude;
+};
+
+struct wikisrcd_filter_conf {
+    struct wikisrcd_include wiki, type, namespaces;
+    int bot;      /* enum wikisrcd_bot */
+    int canaries; /* enum wikisrcd_canaries */
+};
+
+struct wikisrcd_conf {
+    char *name;
+    struct {
+        char *url;
+        struct pl_strings streams;
+        char *user_agent_contact;
+        char *start;
+        int64_t stall_timeout_ms, connect_timeout_ms, slack_ms, discover_every_ms;
+        char *proxy;
+        struct pl_tls tls;
+    } source;
+    struct wikisrcd_filter_conf filter;
+    struct pl_map kafka;
+    char *topic, *key, *position_topic;
+    int64_t message_bytes_max, queue_bytes_max;
+    int too_large; /* enum wikisrcd_too_large */
+    struct {
+        int64_t age_ms, bytes, messages;
+    } batch;
+    struct {
+        bool enabled;
+        int64_t partitions, replication, retention_ms;
+    } create;
+    struct {
+        char *listen;
+    } metrics;
+    int log_level; /* index in pl_log_level_names */
+    int64_t stop_timeout_ms;
+};
+
+extern const struct pl_opt wikisrcd_opts[];
+/* The comment at the top of the reference (etc/wikisrcd.yaml). */
+extern const char wikisrcd_conf_intro[];
+
+/* What the table cannot say: names, times, numbers in lists, options that need each other. */
+void wikisrcd_conf_check(const struct wikisrcd_conf *conf, bool needs_kafka,
+                         struct pl_conf_errs *errs);
+
+/* The time of source.start: "now", "oldest" (0), a time, or milliseconds since 1970. false: none of
+ * them. */
+bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms);
+
+/* The enum pl_log_level of conf->log_level. */
+int wikisrcd_conf_log_level(const struct wikisrcd_conf *conf);
+
+#endif

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf_priv.h - what the files of conf share: conf.c walks a mapping, conf_value.c makes a value of a
+ * node, conf_secret.c resolves secrets, conf_print.c writes values as YAML.
+ */
+#ifndef PL_CONF_PRIV_H
+#define PL_CONF_PRIV_H
+
+#include "conf.h"
+
+/* The field of an option in its struct. */
+union conf_field {
+    char *string;
+    bool boolean;
+    int64_t number;
+    int choice;
+    struct pl_strings strings;
+    struct pl_map map;
+    struct pl_secret secret;
+    const struct pl_node *node;
+};
+static inline void *conf_field_at(const struct pl_opt *o, const void *target)
+{
+    return (char *)(uintptr_t)target + o->offset;
+}
+
+/* Makes a value of a node that is not null; false: findings were added, the field is unchanged. */
+bool conf_value_set(const struct pl_opt *o, struct pl_node *n, void *field, struct pl_conf_errs *errs);
+/* The default into the field. A default that is wrong is our own bug (assert). */
+void conf_value_default(const struct pl_opt *o, void *field, struct pl_conf_errs *errs);
+void conf_value_release(const struct pl_opt *o, void *field);
+bool conf_value_equal(const struct pl_opt *o, const void *a, const void *b);
+
+/* "15m", "64MiB": the largest unit that gives a whole number. `out` at least 32 bytes. */
+void conf_size_format(int64_t bytes, char *out);
+void conf_duration_format(int64_t ms, char *out);
+
+/* Findings name an option by its path. `n` is where it stands. */
+#define CONF_FINDING(errs, n, fmt, ...)                                                            \
+    pl_conf_errs_add(errs, (n)->line, (n)->column, fmt, __VA_ARGS__)
+
+/* Resolves a literal or a reference into malloc()ed texts. `name` is used in findings; `whole`: all of a
+ * file, not its first line. */
+bool conf_secret_resolve(struct pl_node *n, const char *name, bool whole, struct pl_secret *ret,
+                         struct pl_conf_errs *errs);
+void conf_secret_release(struct pl_secret *s);
+/* Whether a key of a MAP names a secret (librdkafka: sasl.password, ssl.key.pem …). */
+bool conf_key_is_secret(const char *key);
+
+/* The edit distance, upper and lower case and '-' and '_' being the same; above 2 it is some number
+ * above 2. */
+unsigned conf_distance(const char *a, const char *b);
+
+#endif

@@ -1,0 +1,735 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_daemon.c - a daemon in a forked child, watched as systemd would: by what it sends to a
+ * NOTIFY_SOCKET of ours, by its exit status and by its stderr. Every wait is for an event, with a
+ * deadline that only a failure reaches.
+ */
+#include "daemon.h"
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "buf.h"
+#include "log.h"
+
+enum { DEADLINE_MS = 20000, LONG_MS = 600000 };
+
+/* ---- the side of systemd ---- */
+
+struct watch {
+    int notify_fd, err_fd; /* the daemon's notifications and stderr */
+    pid_t pid;
+    struct pl_buf err_text;
+    char dir[64], path[108];
+    char last[4096]; /* the notification received last */
+};
+
+static void watch_open(struct watch *w, bool abstract)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    socklen_t len;
+
+    memset(w, 0, sizeof(*w));
+    if (abstract) {
+        snprintf(w->path, sizeof(w->path), "@check_daemon-%d", (int)getpid());
+        memcpy(sa.sun_path + 1, w->path + 1, strlen(w->path) - 1);
+        len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(w->path));
+    } else {
+        strcpy(w->dir, "/tmp/check_daemon-XXXXXX");
+        ck_assert_ptr_nonnull(mkdtemp(w->dir));
+        snprintf(w->path, sizeof(w->path), "%s/notify", w->dir);
+        strcpy(sa.sun_path, w->path);
+        len = sizeof(sa);
+    }
+    w->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    ck_assert_int_ge(w->notify_fd, 0);
+    ck_assert_int_eq(bind(w->notify_fd, (struct sockaddr *)&sa, len), 0);
+}
+
+/* Runs `fn`, whose result is the exit status, in a child. */
+static void watch_start(struct watch *w, int (*fn)(void))
+{
+    int p[2];
+
+    ck_assert_int_eq(pipe(p), 0);
+    w->pid = fork();
+    ck_assert_int_ge(w->pid, 0);
+    if (w->pid == 0) {
+        setenv("NOTIFY_SOCKET", w->path, 1);
+        dup2(p[1], STDERR_FILENO);
+        close(p[0]);
+        close(p[1]);
+        close(w->notify_fd);
+        pl_log_open("testd");
+        exit(fn());
+    }
+    close(p[1]);
+    w->err_fd = p[0];
+}
+
+static bool message_has(const char *message, const char *line)
+{
+    size_t n = strlen(line);
+    const char *c;
+
+    for (c = message; c; c = strchr(c, '\n'), c = c ? c + 1 : NULL)
+        if (strncmp(c, line, n) == 0 && (c[n] == '\n' || c[n] == '\0' || line[n - 1] == '='))
+            return true;
+    return false;
+}
+
+/* The next notification holds this line ("NAME=" alone: whatever its value). */
+static void expect(struct watch *w, const char *line)
+{
+    struct pollfd p = {.fd = w->notify_fd, .events = POLLIN};
+    ssize_t n;
+
+    ck_assert_msg(poll(&p, 1, DEADLINE_MS) == 1, "nothing came instead of %s", line);
+    n = recv(w->notify_fd, w->last, sizeof(w->last) - 1, 0);
+    ck_assert_int_gt(n, 0);
+    w->last[n] = '\0';
+    ck_assert_msg(message_has(w->last, line), "%s instead of %s", w->last, line);
+}
+
+static void expect_no_more(struct watch *w)
+{
+    char text[4096];
+    ssize_t n = recv(w->notify_fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+    ck_assert_msg(n < 0, "%.*s instead of nothing", (int)n, text);
+}
+
+static void watch_kill(struct watch *w, int signo)
+{
+    ck_assert_int_eq(kill(w->pid, signo), 0);
+}
+
+/* Reads stderr to its end, which is the child's end; then the status. */
+static void expect_exit(struct watch *w, int status)
+{
+    struct pollfd p = {.fd = w->err_fd, .events = POLLIN};
+    char chunk[4096];
+    ssize_t n = 1;
+    int got;
+
+    while (n > 0) {
+        ck_assert_msg(poll(&p, 1, DEADLINE_MS) == 1, "the daemon does not end");
+        n = read(w->err_fd, chunk, sizeof(chunk));
+        if (n > 0)
+            ck_assert(pl_buf_add(&w->err_text, chunk, (size_t)n));
+    }
+    ck_assert_int_eq(waitpid(w->pid, &got, 0), w->pid);
+    ck_assert_msg(WIFEXITED(got), "ended by signal %d; %s", WTERMSIG(got),
+                  pl_buf_cstr(&w->err_text));
+    ck_assert_msg(WEXITSTATUS(got) == status, "status %d instead of %d; %s", WEXITSTATUS(got),
+                  status, pl_buf_cstr(&w->err_text));
+    w->pid = 0;
+}
+
+/* How often `text` stands in what the ended daemon wrote to stderr. */
+static unsigned logged(struct watch *w, const char *text)
+{
+    const char *c = pl_buf_cstr(&w->err_text);
+    unsigned n = 0;
+
+    for (; (c = strstr(c, text)); c++)
+        n++;
+    return n;
+}
+
+static void watch_close(struct watch *w)
+{
+    close(w->notify_fd);
+    close(w->err_fd);
+    pl_buf_release(&w->err_text);
+    if (w->dir[0]) {
+        unlink(w->path);
+        rmdir(w->dir);
+    }
+}
+
+/* ---- the daemons under test ---- */
+
+/* One daemon a process, so that its state may be static. */
+static struct pl_daemon *daemon_obj;
+static unsigned ticks, asked;
+
+static void finish(void *userdata)
+{
+    (void)userdata;
+    pl_daemon_status(daemon_obj, "drained");
+    pl_daemon_finish(daemon_obj);
+}
+
+static void drain_for_ever(void *userdata)
+{
+    (void)userdata;
+    pl_daemon_status(daemon_obj, "draining");
+}
+
+static void give_up(void *userdata)
+{
+    (void)userdata;
+    pl_daemon_status(daemon_obj, "gave up");
+}
+
+static void reload(void *userdata)
+{
+    (void)userdata;
+    pl_daemon_status(daemon_obj, "reloaded");
+}
+
+static int make_and_run(const struct pl_daemon_ops *ops, int64_t stop_timeout_ms)
+{
+    struct pl_err err;
+    int status;
+
+    if (pl_daemon_new(ops, NULL, stop_timeout_ms, &daemon_obj, &err) < 0)
+        return 99;
+    pl_daemon_ready(daemon_obj);
+    status = pl_daemon_run(daemon_obj);
+    pl_daemon_free(daemon_obj);
+    return status;
+}
+
+static int run_plain(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish, .on_reload = reload};
+    return make_and_run(&ops, LONG_MS);
+}
+
+static const struct stop_case {
+    int signo;
+    bool abstract;
+    const char *logged;
+} stop_cases[] = {
+    {SIGTERM, false, "testd: stopping signal=SIGTERM"},
+    {SIGINT, true, "testd: stopping signal=SIGINT"},
+};
+
+START_TEST(stop_in_order)
+{
+    const struct stop_case *c = &stop_cases[_i];
+    struct watch w;
+
+    watch_open(&w, c->abstract);
+    watch_start(&w, run_plain);
+    expect(&w, "READY=1");
+    watch_kill(&w, c->signo);
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 0);
+    expect_no_more(&w);
+    ck_assert_uint_eq(logged(&w, "testd: ready version="), 1);
+    ck_assert_uint_eq(logged(&w, c->logged), 1);
+    watch_close(&w);
+}
+END_TEST
+
+START_TEST(reload_then_stop)
+{
+    struct watch w;
+    int i;
+
+    watch_open(&w, false);
+    watch_start(&w, run_plain);
+    expect(&w, "READY=1");
+    for (i = 0; i < 2; i++) {
+        watch_kill(&w, SIGHUP);
+        expect(&w, "RELOADING=1");
+        ck_assert(message_has(w.last, "MONOTONIC_USEC="));
+        if (i == 0)
+            expect(&w, "STATUS=reloaded"); /* the same text is not sent again */
+        expect(&w, "READY=1");
+    }
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 0);
+    watch_close(&w);
+}
+END_TEST
+
+static int run_no_callbacks(void)
+{
+    static const struct pl_daemon_ops ops = {0};
+    return make_and_run(&ops, LONG_MS);
+}
+
+START_TEST(no_callbacks)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_no_callbacks);
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGHUP);
+    expect(&w, "RELOADING=1");
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGPIPE); /* ignored */
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    expect_exit(&w, 0);
+    ck_assert_uint_eq(logged(&w, "nothing here can be reloaded"), 1);
+    watch_close(&w);
+}
+END_TEST
+
+static int run_slow_drain(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever, .on_reload = reload};
+    return make_and_run(&ops, LONG_MS);
+}
+
+static void block_for_ever(void *userdata)
+{
+    (void)userdata;
+    pl_daemon_status(daemon_obj, "draining");
+    for (;;)
+        pause();
+}
+
+static int run_stuck_drain(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = block_for_ever};
+    return make_and_run(&ops, LONG_MS);
+}
+
+static const struct second_case {
+    int (*run)(void);
+    int second;
+    const char *logged;
+} second_cases[] = {
+    {run_slow_drain, SIGTERM, "second signal while stopping"},
+    {run_slow_drain, SIGINT, "signal=SIGINT"},
+    {run_stuck_drain, SIGTERM, "second signal while stopping"},
+};
+
+START_TEST(second_signal)
+{
+    const struct second_case *c = &second_cases[_i];
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, c->run);
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=draining");
+    watch_kill(&w, SIGHUP); /* left aside */
+    watch_kill(&w, c->second);
+    expect_exit(&w, 1);
+    expect_no_more(&w);
+    ck_assert_uint_eq(logged(&w, "ERROR  testd: second signal while stopping"), 1);
+    ck_assert_uint_eq(logged(&w, c->logged), 1);
+    watch_close(&w);
+}
+END_TEST
+
+/* A deadline of 1 ms passes by itself: nothing has to be waited for. */
+static int run_deadline(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever,
+                                             .on_stop_deadline = give_up};
+    return make_and_run(&ops, 1);
+}
+
+static int run_deadline_unhandled(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever};
+    return make_and_run(&ops, 1);
+}
+
+static int run_deadline_zero(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever,
+                                             .on_stop_deadline = give_up};
+    return make_and_run(&ops, 0);
+}
+
+static const struct deadline_case {
+    int (*run)(void);
+    int status;
+    bool gave_up;
+} deadline_cases[] = {
+    {run_deadline, 0, true}, {run_deadline_unhandled, 1, false}, {run_deadline_zero, 0, true}};
+
+START_TEST(deadline)
+{
+    const struct deadline_case *c = &deadline_cases[_i];
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, c->run);
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=draining");
+    if (c->gave_up)
+        expect(&w, "STATUS=gave up");
+    expect_exit(&w, c->status);
+    ck_assert_uint_eq(logged(&w, "time to stop is over"), 1);
+    watch_close(&w);
+}
+END_TEST
+
+/* ---- stopping from inside ---- */
+
+static enum pl_err_kind stop_kind; /* set before the fork */
+
+static int run_stop_by_error(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish};
+    struct pl_err err, first, second;
+    int status;
+
+    pl_err_set(&first, stop_kind, 5, "the first\nerror");
+    pl_err_set(&second, PL_ERR_FATAL, 6, "the second error");
+    if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
+        return 99;
+    pl_daemon_ready(daemon_obj);
+    if (pl_daemon_stopping(daemon_obj))
+        return 98;
+    pl_daemon_stop(daemon_obj, stop_kind == PL_ERR_NONE ? NULL : &first);
+    if (stop_kind != PL_ERR_NONE)
+        pl_daemon_stop(daemon_obj, &second);
+    if (!pl_daemon_stopping(daemon_obj))
+        return 97;
+    status = pl_daemon_run(daemon_obj);
+    pl_daemon_free(daemon_obj);
+    return status;
+}
+
+static const struct error_case {
+    enum pl_err_kind kind;
+    int status;
+} error_cases[] = {
+    {PL_ERR_NONE, 0},    {PL_ERR_RETRY, 69}, {PL_ERR_REJECT, 65},
+    {PL_ERR_CONFIG, 78}, {PL_ERR_FATAL, 1},
+};
+
+START_TEST(stop_by_error)
+{
+    const struct error_case *c = &error_cases[_i];
+    struct watch w;
+
+    stop_kind = c->kind;
+    watch_open(&w, false);
+    watch_start(&w, run_stop_by_error);
+    expect(&w, "READY=1");
+    if (c->kind != PL_ERR_NONE)
+        expect(&w, "STATUS=Stopping: the first error");
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, c->status);
+    ck_assert_uint_eq(logged(&w, "stopping because of an error error=\"the first error\""),
+                      c->kind != PL_ERR_NONE);
+    ck_assert_uint_eq(logged(&w, "another error while stopping"), c->kind != PL_ERR_NONE);
+    watch_close(&w);
+}
+END_TEST
+
+static int run_stop_then_signals(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever};
+    struct pl_err err;
+
+    if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
+        return 99;
+    pl_daemon_ready(daemon_obj);
+    pl_daemon_stop(daemon_obj, NULL);
+    return pl_daemon_run(daemon_obj);
+}
+
+/* systemd answers STOPPING=1 of a daemon that ends by itself with a SIGTERM at most: it must go on
+ * draining. */
+START_TEST(first_signal_after_own_stop)
+{
+    struct watch w;
+    char chunk[4096];
+    ssize_t n;
+
+    watch_open(&w, false);
+    watch_start(&w, run_stop_then_signals);
+    expect(&w, "READY=1");
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=draining");
+    watch_kill(&w, SIGTERM);
+    do { /* until it says so; a daemon that ended gives 0 */
+        n = read(w.err_fd, chunk, sizeof(chunk));
+        ck_assert_int_gt(n, 0);
+        ck_assert(pl_buf_add(&w.err_text, chunk, (size_t)n));
+    } while (logged(&w, "already stopping") == 0);
+    watch_kill(&w, SIGTERM);
+    expect_exit(&w, 1);
+    watch_close(&w);
+}
+END_TEST
+
+static int run_finish_only(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever};
+    struct pl_err err;
+
+    if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
+        return 99;
+    pl_daemon_ready(daemon_obj);
+    pl_daemon_finish(daemon_obj);
+    return pl_daemon_run(daemon_obj);
+}
+
+START_TEST(finish_without_stop)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_finish_only);
+    expect(&w, "READY=1");
+    expect(&w, "STOPPING=1");
+    expect_exit(&w, 0);
+    expect_no_more(&w);
+    watch_close(&w);
+}
+END_TEST
+
+/* A signal during a long start: asked for, not lost. */
+static int run_signal_while_starting(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish};
+    struct pl_err err;
+
+    if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
+        return 99;
+    if (pl_daemon_stopping(daemon_obj))
+        return 98;
+    kill(getpid(), SIGTERM);
+    if (!pl_daemon_stopping(daemon_obj))
+        return 97;
+    return pl_daemon_run(daemon_obj);
+}
+
+START_TEST(signal_while_starting)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_signal_while_starting);
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 0);
+    watch_close(&w);
+}
+END_TEST
+
+static int run_status(void)
+{
+    struct pl_err err;
+    static const struct pl_daemon_ops ops = {0};
+    char big[1000];
+
+    memset(big, 'x', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+    if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
+        return 99;
+    pl_daemon_status(daemon_obj, "rows %d", 1);
+    pl_daemon_status(daemon_obj, "rows %d", 1);
+    pl_daemon_status(daemon_obj, "two\nREADY=1");
+    pl_daemon_status(daemon_obj, "%s", big);
+    pl_daemon_free(daemon_obj);
+    return 0;
+}
+
+START_TEST(status_text)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_status);
+    expect(&w, "STATUS=rows 1");
+    expect(&w, "STATUS=two READY=1");
+    expect(&w, "STATUS=");
+    ck_assert_uint_eq(strspn(w.last + 7, "x"), 255);
+    expect_exit(&w, 0);
+    expect_no_more(&w);
+    watch_close(&w);
+}
+END_TEST
+
+/* ---- the watchdog ---- */
+
+static bool alive_thrice_of_six(void *userdata)
+{
+    (void)userdata;
+    asked++;
+    if (asked == 7)
+        pl_daemon_stop(daemon_obj, NULL);
+    return asked < 3 || asked > 5;
+}
+
+static int run_watchdog(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish, .on_alive = alive_thrice_of_six};
+    char pid[32];
+
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("WATCHDOG_PID", pid, 1);
+    setenv("WATCHDOG_USEC", "10000", 1);
+    return make_and_run(&ops, LONG_MS);
+}
+
+START_TEST(watchdog)
+{
+    struct watch w;
+    int i;
+
+    watch_open(&w, false);
+    watch_start(&w, run_watchdog);
+    expect(&w, "READY=1");
+    for (i = 0; i < 3; i++) /* the 1st, 2nd and 6th; the 7th is fed after STOPPING=1 */
+        expect(&w, "WATCHDOG=1");
+    expect(&w, "STOPPING=1");
+    expect(&w, "WATCHDOG=1");
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 0);
+    expect_no_more(&w);
+    ck_assert_uint_eq(logged(&w, "the watchdog is not fed"), 1);
+    ck_assert_uint_eq(logged(&w, "progress again"), 1);
+    watch_close(&w);
+}
+END_TEST
+
+static bool never_asked(void *userdata)
+{
+    (void)userdata;
+    abort();
+}
+
+static void tick_and_stop(void *userdata)
+{
+    (void)userdata;
+    if (++ticks == 2)
+        pl_daemon_stop(daemon_obj, NULL);
+}
+
+/* Two ticks take two seconds; a watchdog of another process must not be fed meanwhile. */
+static int run_ticks(void)
+{
+    static const struct pl_daemon_ops ops = {
+        .on_stop = finish, .on_alive = never_asked, .on_tick = tick_and_stop};
+
+    setenv("WATCHDOG_PID", "1", 1);
+    setenv("WATCHDOG_USEC", "1000", 1);
+    return make_and_run(&ops, LONG_MS);
+}
+
+START_TEST(ticks_and_no_watchdog)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_ticks);
+    expect(&w, "READY=1");
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 0);
+    watch_close(&w);
+}
+END_TEST
+
+/* ---- wakers ---- */
+
+enum { WAKES = 1000 };
+static struct pl_waker *waker;
+static _Atomic unsigned posted;
+static unsigned woken;
+static pthread_t loop_thread;
+
+static void *wake_from_thread(void *arg)
+{
+    int i;
+
+    (void)arg;
+    for (i = 0; i < WAKES; i++) {
+        posted++;
+        pl_waker_wake(waker);
+    }
+    return NULL;
+}
+
+static void on_wake(void *userdata)
+{
+    if (userdata != &woken || !pthread_equal(pthread_self(), loop_thread))
+        abort();
+    woken++;
+    if (posted == WAKES) { /* the last wake is never lost, though wakes may join */
+        pl_waker_free(PL_TAKE(waker));
+        pl_daemon_finish(daemon_obj);
+    }
+}
+
+START_TEST(waker_from_a_thread)
+{
+    static const struct pl_daemon_ops ops = {0};
+    struct pl_err err;
+    sigset_t mask;
+    pthread_t thread;
+
+    loop_thread = pthread_self();
+    ck_assert_int_eq(pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err), 0);
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    ck_assert_int_eq(sigismember(&mask, SIGTERM), 1);
+    ck_assert_int_eq(sigismember(&mask, SIGINT), 1);
+    ck_assert_int_eq(sigismember(&mask, SIGHUP), 1);
+    ck_assert_int_eq(pl_waker_new(daemon_obj, on_wake, &woken, &waker, &err), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, wake_from_thread, NULL), 0);
+    ck_assert_int_eq(pl_daemon_run(daemon_obj), 0);
+    pthread_join(thread, NULL);
+    ck_assert_uint_ge(woken, 1);
+    ck_assert_uint_le(woken, WAKES);
+    pl_daemon_free(daemon_obj);
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    ck_assert_int_eq(sigismember(&mask, SIGTERM), 0);
+    pl_waker_free(NULL);
+    pl_daemon_free(NULL);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("daemon");
+    TCase *life = tcase_create("life");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_loop_test(life, stop_in_order, 0, PL_COUNT(stop_cases));
+    tcase_add_test(life, reload_then_stop);
+    tcase_add_test(life, no_callbacks);
+    tcase_add_loop_test(life, second_signal, 0, PL_COUNT(second_cases));
+    tcase_add_loop_test(life, deadline, 0, PL_COUNT(deadline_cases));
+    tcase_add_loop_test(life, stop_by_error, 0, PL_COUNT(error_cases));
+    tcase_add_test(life, first_signal_after_own_stop);
+    tcase_add_test(life, finish_without_stop);
+    tcase_add_test(life, signal_while_starting);
+    tcase_add_test(life, status_text);
+    tcase_add_test(life, watchdog);
+    tcase_add_test(life, ticks_and_no_watchdog);
+    tcase_add_test(life, waker_from_a_thread);
+    tcase_set_timeout(life, 60);
+    suite_add_tcase(s, life);
+    runner = srunner_create(s);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
