@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures: one Kafka and one ClickHouse for all tests, a pipeline of its own for each."""
+import os
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+from pipeline import ClickHouse, Kafka, Pipeline
+
+
+@pytest.fixture(scope='session')
+def folder():
+    path = pathlib.Path(tempfile.mkdtemp(prefix='e2e-'))
+    yield path
+    if os.environ.get('KEEP_E2E'):
+        print(f'kept: {path}')
+    else:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope='session')
+def kafka(folder):
+    service = Kafka(folder / 'kafka')
+    yield service
+    service.stop()
+
+
+@pytest.fixture(scope='session')
+def clickhouse(folder):
+    service = ClickHouse(folder / 'clickhouse')
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def pipeline(folder, kafka, clickhouse, request):
+    path = folder / request.node.name
+    path.mkdir()
+    p = Pipeline(path, kafka, clickhouse)
+    yield p
+    p.close()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows the ends of its daemons' logs."""
+    report = (yield).get_result()
+    p = item.funcargs.get('pipeline') if hasattr(item, 'funcargs') else None
+    if report.failed and p:
+        for process in p.processes:
+            report.sections.append((f'{process.name} log', process.tail(40)))

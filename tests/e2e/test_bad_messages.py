@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bad messages never block and never vanish: row by row to the dead-letter topic, and back by --replay."""
+import collections
+import json
+import random
+import uuid
+
+from pipeline import events, make_events, wait_until, without_lone_surrogates
+
+EVENTS = 28000
+BAD_EACH = 20  # of 14 kinds: 280, 1 %
+
+
+def bad_kinds():
+    """name -> (value, can be brought back by the mended route)"""
+    def event(**change):
+        e = {'$schema': '/mediawiki/recentchange/1.0.0', 'type': 'edit', 'title': 'T', 'wiki': 'testwiki', 'namespace': 0,
+             'user': 'U', 'bot': False, 'comment': 'c', 'timestamp': 1767225600,
+             'meta': {'id': str(uuid.uuid4()), 'dt': '2026-01-01T00:00:00.000Z', 'domain': 'test.example.org',
+                      'stream': 'mediawiki.recentchange'}}
+        e['meta'].update(change.pop('meta', {}))
+        e.update(change)
+        return e
+
+    def text(**change):
+        return json.dumps(event(**change)).encode()
+
+    return {
+        'not JSON': lambda: (b'\x00\x01 this is no JSON', False),
+        'cut JSON': lambda: (text()[:-20], False),
+        'wrong type': lambda: (text(bot='yes'), False),
+        'number out of range': lambda: (text(namespace=2 ** 40), True),
+        'null where a value must be': lambda: (text(meta={'dt': None}), True),
+        'absent field': lambda: (json.dumps({k: v for k, v in event().items() if k != 'meta'}).encode(), True),
+        'invalid UTF-8': lambda: (text(title='TITLE').replace(b'TITLE', b'\xff\xfe'), False),
+        'lone surrogate': lambda: (text(title='TITLE').replace(b'TITLE', b'\\ud83d'), False),
+        'empty value': lambda: (b'', False),
+        'tombstone': lambda: (None, False),
+        '5 MB comment': lambda: (text(comment='x' * 5_000_000), True),
+        'deep nesting': lambda: (text(log_params='DEEP').replace(b'"DEEP"', b'[' * 200 + b']' * 200), True),
+        'duplicate key': lambda: (text().replace(b'"title":', b'"title": "first", "title":'), False),
+        'array for an object': lambda: (b'[' + text() + b']', False),
+    }
+
+
+def test_bad_messages(pipeline):
+    p = pipeline
+    rng = random.Random(3)
+    p.kafka.create(p.topic, 2, max_message_bytes=16 << 20)
+    file = without_lone_surrogates(make_events(p.folder / 'events.jsonl', EVENTS, '--seed', 3, '--rate', 300, '--hard'))
+    good = [(e['title'].encode(), json.dumps(e).encode()) for e in events(file)]
+    assert len(good) > EVENTS * 0.9
+    bad, back = [], set()
+    for kind, make in bad_kinds().items():
+        for i in range(BAD_EACH):
+            value, can_return = make()
+            key = f'{kind} {i}'.encode()
+            bad.append((key, value, [('kind', kind.encode())]))
+            if can_return:
+                back.add(key)
+    messages = good + bad
+    rng.shuffle(messages)
+    p.kafka.produce(p.topic, messages)
+
+    sink = p.chsinkd(batch={'rows': 3000}).start()
+    wait_until(lambda: p.rows() >= len(good), 90, 'the good rows')
+    wait_until(lambda: len(list(p.kafka.read(p.dead))) >= len(bad), 30, 'the dead letters')
+    assert sink.terminate()[0] == 0
+    assert p.rows() == len(good)
+    dead = list(p.kafka.read(p.dead))
+    check_dead_letters(p, dead, bad)
+
+    # Mended: larger messages, deeper nesting, a wider namespace, a time of its own for events without one.
+    def mend(text):
+        text = text.replace('message_bytes_max: 1MiB', 'message_bytes_max: 8MiB\ndepth_max: 256')
+        text = text.replace('{name: namespace, type: Nullable(Int32), path: $.namespace,',
+                            '{name: namespace, type: Nullable(Int32), path: $.namespace, invalid: "null",')
+        assert 'path: $.meta.dt, missing: reject' in text
+        return text.replace('path: $.meta.dt, missing: reject', 'path: $.meta.dt, missing: default')
+
+    route = p.route(mend)
+    replay = p.chsinkd('replay', args=['--replay', route.stem], route=route, batch={'rows': 1000})
+    replay.start(timeout=0)
+    assert replay.process.wait(90) == 0, replay.tail()
+    assert p.rows() == len(good) + len(back), replay.tail()
+    # What still does not fit is a dead letter again, with its origin; a second replay changes nothing more.
+    again = list(p.kafka.read(p.dead))[len(dead):]
+    assert len(list(p.kafka.read(p.dead))) == len(dead) + len(bad) - len(back)
+    assert again
+    replay.start(timeout=0)
+    assert replay.process.wait(90) == 0, replay.tail()
+    assert p.rows() == len(good) + len(back)
+
+
+def check_dead_letters(p, dead, bad):
+    wanted = {key: value for key, value, _ in bad}
+    found = collections.Counter(m.key() for m in dead)
+    assert found.keys() == wanted.keys() and set(found.values()) == {1}
+    origin = {(m.partition(), m.offset()): m.key() for m in p.kafka.read(p.topic)}
+    for m in dead:
+        headers = dict(m.headers())
+        # The Python client gives an empty value as None or b''.
+        assert (m.value() or b'') == (wanted[m.key()] or b''), m.key()
+        assert headers['kind'] == m.key().rsplit(b' ', 1)[0]
+        assert headers['chsinkd-reason']
+        assert headers['chsinkd-topic'].decode() == p.topic
+        place = (int(headers['chsinkd-partition']), int(headers['chsinkd-offset']))
+        assert origin[place] == m.key()
+    reasons = {dict(m.headers())['kind'].decode(): dict(m.headers())['chsinkd-reason'].decode() for m in dead}
+    for kind, reason in sorted(reasons.items()):
+        print(f'{kind}: {reason}')
