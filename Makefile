@@ -93,6 +93,17 @@ $(B)/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $$(call li
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
+# What tests and demo run against.
+SERVICES := $(B)/services/eventstreams $(B)/services/make-events
+$(B)/services/eventstreams: $(patsubst %.c,$(B)/%.o,$(wildcard tests/services/eventstreams/*.c))
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcjson
+$(B)/services/make-events: $(B)/tests/services/make-events.o
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
+
 include tests/tests.mk
 
 clean:  ## remove build/

@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "conf_priv.h"
+#include "utf8.h"
 
 #define INDENT     4
 #define HELP_WIDTH 90 /* columns of a comment line, indentation included */
@@ -43,25 +44,17 @@ static bool text_is_plain(const char *s)
     return text_is_simple(s);
 }
 
-/* One character of UTF-8: its number and length; U+FFFD for what is none. */
-static uint32_t utf8_decode(const unsigned char *p, unsigned *ret_len)
+/* One character: its number and length; U+FFFD for a byte that is none. */
+static uint32_t character_decode(const char *p, unsigned *ret_len)
 {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    unsigned len = *p < 0x80                 ? 1
-                   : *p >= 0xf0 && *p < 0xf8 ? 4
-                   : *p >= 0xe0              ? 3
-                   : *p >= 0xc0              ? 2
-                                             : 0;
-    uint32_t c = len == 1 ? *p : len > 1 ? *p & (0x7fu >> len) : 0xfffd;
-    for (unsigned i = 1; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
-            len = 0;
-            break;
-        }
-        c = c << 6 | (p[i] & 0x3f);
-    }
+    unsigned len = (unsigned)pl_utf8_char(p, strnlen(p, 4));
     *ret_len = len > 0 ? len : 1;
-    return len == 0 || c < least[len] || *p >= 0xf8 ? 0xfffd : c;
+    if (len <= 1)
+        return len == 1 ? (unsigned char)*p : 0xfffd;
+    uint32_t c = (unsigned char)*p & (0x7fu >> len);
+    for (unsigned i = 1; i < len; i++)
+        c = c << 6 | ((unsigned char)p[i] & 0x3f);
+    return c;
 }
 
 /* Double quotes, with what YAML 1.1 takes for a line break or refuses as escapes. */
@@ -69,7 +62,7 @@ static void text_quote(struct pl_buf *out, const char *s)
 {
     pl_buf_add_byte(out, '"');
     for (unsigned len; *s; s += len) {
-        uint32_t c = utf8_decode((const unsigned char *)s, &len);
+        uint32_t c = character_decode(s, &len);
         if (c == '"' || c == '\\')
             pl_buf_addf(out, "\\%c", (char)c);
         else if (c == '\n')

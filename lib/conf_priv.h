@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf_priv.h - what the files of conf share: conf.c walks a mapping, conf_value.c makes a value of a
- * node, conf_secret.c resolves secrets, conf_print.c writes values as YAML.
+ * conf_priv.h - what the files of conf share: conf.c walks a mapping, conf_value.c makes a value of
+ * a node, conf_secret.c resolves secrets, conf_print.c writes values as YAML.
  */
 #ifndef PL_CONF_PRIV_H
 #define PL_CONF_PRIV_H
@@ -25,7 +25,8 @@ static inline void *conf_field_at(const struct pl_opt *o, const void *target)
 }
 
 /* Makes a value of a node that is not null; false: findings were added, the field is unchanged. */
-bool conf_value_set(const struct pl_opt *o, struct pl_node *n, void *field, struct pl_conf_errs *errs);
+bool conf_value_set(const struct pl_opt *o, struct pl_node *n, void *field,
+                    struct pl_conf_errs *errs);
 /* The default into the field. A default that is wrong is our own bug (assert). */
 void conf_value_default(const struct pl_opt *o, void *field, struct pl_conf_errs *errs);
 void conf_value_release(const struct pl_opt *o, void *field);
@@ -39,8 +40,8 @@ void conf_duration_format(int64_t ms, char *out);
 #define CONF_FINDING(errs, n, fmt, ...)                                                            \
     pl_conf_errs_add(errs, (n)->line, (n)->column, fmt, __VA_ARGS__)
 
-/* Resolves a literal or a reference into malloc()ed texts. `name` is used in findings; `whole`: all of a
- * file, not its first line. */
+/* Resolves a literal or a reference into malloc()ed texts. `name` is used in findings; `whole`: all
+ * of a file, not its first line. */
 bool conf_secret_resolve(struct pl_node *n, const char *name, bool whole, struct pl_secret *ret,
                          struct pl_conf_errs *errs);
 void conf_secret_release(struct pl_secret *s);

@@ -499,8 +499,9 @@ static bool node_equal(const struct pl_node *a, const struct pl_node *b)
 {
     if (!a || !b)
         return a == b;
-    if (a->type != b->type || !text_equal(a->value, b->value) ||
-        pl_node_is_null(a) != pl_node_is_null(b))
+    if (pl_node_is_null(a) || pl_node_is_null(b))
+        return pl_node_is_null(a) && pl_node_is_null(b);
+    if (a->type != b->type || !text_equal(a->value, b->value))
         return false;
     for (a = a->child, b = b->child; a && b; a = a->next, b = b->next)
         if (!text_equal(a->key, b->key) || !node_equal(a, b))

@@ -3,20 +3,25 @@
  * daemon.h - what every daemon does the same way: the event loop, signals, sd_notify, the watchdog,
  * stopping within a bound, and the common command line.
  *
- * States:  STARTING --pl_daemon_ready()--> RUNNING --SIGTERM/SIGINT or pl_daemon_stop()--> STOPPING
- *          --pl_daemon_finish()--> loop ends.  A second signal while STOPPING ends the process at
- *          once with status 1, even where the loop is stuck in a callback. (After pl_daemon_stop() the
- *          first signal counts as the first: it finds the daemon stopping already.) When
- *          stop_timeout_ms passes, on_stop_deadline is called and the loop ends whatever it does.
+ * States:
+ *
+ *     STARTING --pl_daemon_ready()--> RUNNING --SIGTERM/SIGINT or pl_daemon_stop()--> STOPPING
+ *              --pl_daemon_finish()--> the loop ends
+ *
+ * When stop_timeout_ms passes while STOPPING, on_stop_deadline is called and the loop ends whatever
+ * it does. A second signal while STOPPING ends the process at once with status 1, even where the
+ * loop is stuck in a callback. (After pl_daemon_stop() the first signal counts as the first: it
+ * finds the daemon stopping already.)
+ *
  * SIGHUP while RUNNING: RELOADING=1 (with MONOTONIC_USEC), on_reload, READY=1.
  *
- * Watchdog: when systemd asks for one ($WATCHDOG_USEC) a timer asks on_alive at half of the interval
- * and sends WATCHDOG=1 only if it answers true: the daemon says whether its work moved, or that it
- * waits for a known reason.
+ * Watchdog: when systemd asks for one ($WATCHDOG_USEC) a timer asks on_alive at half of the
+ * interval and sends WATCHDOG=1 only if it answers true: the daemon says whether its work moved, or
+ * that it waits for a known reason.
  *
  * Logged here: ready, stopping (why), the error given to pl_daemon_stop(), the deadline, reloading,
- * a watchdog that is not fed. The daemon itself logs PL_MSG_RELOADED (what changed) and PL_MSG_STOPPED
- * (the sums).
+ * a watchdog that is not fed. The daemon itself logs PL_MSG_RELOADED (what changed) and
+ * PL_MSG_STOPPED (the sums).
  *
  * Layer: log, sd-event, sd-daemon. Threads: all calls from the loop's thread, but for
  * pl_waker_wake(). pl_daemon_new() blocks the signals, so call it before any thread starts; one
@@ -33,13 +38,14 @@
 struct pl_daemon;
 
 struct pl_daemon_ops {
-    /* Take no new input, drain, then pl_daemon_finish(). Called once, from the loop's next turn, never
-     * from inside pl_daemon_stop(). NULL: the loop ends at once. */
+    /* Take no new input, drain, then pl_daemon_finish(). Called once, from the loop's next turn,
+     * never from inside pl_daemon_stop(). NULL: the loop ends at once. */
     void (*on_stop)(void *userdata);
-    void (*on_stop_deadline)(void *userdata); /* may be NULL: time is over, drop what is in flight */
-    void (*on_reload)(void *userdata);        /* may be NULL */
-    bool (*on_alive)(void *userdata);         /* may be NULL: always alive */
-    void (*on_tick)(void *userdata);          /* may be NULL: once a second; STATUS, rates, checks */
+    /* Time is over, drop what is in flight. May be NULL, and then the exit status is 1. */
+    void (*on_stop_deadline)(void *userdata);
+    void (*on_reload)(void *userdata); /* may be NULL */
+    bool (*on_alive)(void *userdata);  /* may be NULL: always alive */
+    void (*on_tick)(void *userdata);   /* may be NULL: once a second; STATUS, rates, checks */
 };
 
 /* `ops` outlives the daemon. stop_timeout_ms: 0 and more, below the unit's TimeoutStopSec. */
@@ -71,8 +77,8 @@ void pl_daemon_finish(struct pl_daemon *d);
  * deadline when *on_stop_deadline is NULL*). */
 int pl_daemon_run(struct pl_daemon *d);
 
-/* A callback on the loop's thread, asked for from any thread: an eventfd on the loop. Several wakes may
- * become one call. */
+/* A callback on the loop's thread, asked for from any thread: an eventfd on the loop. Several wakes
+ * may become one call. */
 struct pl_waker;
 int pl_waker_new(struct pl_daemon *d, void (*fn)(void *userdata), void *userdata,
                  struct pl_waker **ret, struct pl_err *err);
@@ -86,11 +92,11 @@ static inline void pl_waker_freep(struct pl_waker **w)
 
 /* ---- the command line ---- */
 
-/* Options all daemons have: -c/--config FILE, --check-config, --print-config, --help-config, -h/--help,
- * -V/--version, -v/--verbose (log level debug). A daemon adds its own modes by a table of at most 32,
- * ended by {0}. */
+/* Options all daemons have: -c/--config FILE, --check-config, --print-config, --help-config,
+ * -h/--help, -V/--version, -v/--verbose (log level debug). A daemon adds its own modes by a table
+ * of at most 32, ended by {0}. */
 struct pl_cli_opt {
-    const char *name;  /* "sample" */
+    const char *name; /* "sample" */
     bool has_value;
     const char *value_name; /* "N" */
     const char *help;
@@ -100,17 +106,18 @@ struct pl_cli_opt {
 
 /* Not to be copied: it points into itself. */
 struct pl_cli {
-    const char *config;     /* "/etc/NAME/NAME.yaml", or that of -c, borrowed from argv */
-    bool config_given;      /* by -c */
+    const char *config; /* "/etc/NAME/NAME.yaml", or that of -c, borrowed from argv */
+    bool config_given;  /* by -c */
     bool check_config, print_config, help_config, verbose;
     const char *const *values; /* parallel to the table: NULL not given, "" given without value */
     const char *storage[PL_CLI_OPTS_MAX];
     char config_default[128];
 };
 
-/* Parses. Returns -1 to go on, or the exit status to end with (0 after --help/--version, 64 EX_USAGE
- * after a message on stderr that says what was wrong and names --help). `summary`: a sentence or two
- * for --help. An option given twice: the last one counts. No positional arguments. */
+/* Parses. Returns -1 to go on, or the exit status to end with (0 after --help/--version, 64
+ * EX_USAGE after a message on stderr that says what was wrong and names --help). `summary`: a
+ * sentence or two for --help. An option given twice: the last one counts. Positional arguments
+ * are refused. */
 int pl_cli_parse(int argc, char **argv, const char *name, const char *summary,
                  const struct pl_cli_opt *table, struct pl_cli *ret);
 

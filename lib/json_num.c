@@ -8,6 +8,8 @@
  */
 #include "json.h"
 
+#include "json_text.h"
+
 #include <float.h>
 #include <locale.h>
 #include <math.h>
@@ -115,6 +117,10 @@ static inline enum pl_json_num_result magnitude(const struct pl_json_num *n, uin
     if (!n->integer || end - p > U64_DIGITS_SAFE)
         return magnitude_slow(n, ret_value);
     uint64_t value = 0;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    for (; end - p >= 8; p += 8)
+        value = value * 100000000 + json_word_digits_value(json_word_load(p));
+#endif
     for (; p < end; p++)
         value = value * 10 + (unsigned)(*p - '0');
     *ret_value = value;

@@ -25,6 +25,34 @@
 #define PL_JSON_SSE2 0
 #endif
 
+#define JSON_EACH_BYTE(x) (UINT64_C(0x0101010101010101) * (x))
+
+static inline uint64_t json_word_load(const char *p)
+{
+    uint64_t w;
+
+    memcpy(&w, p, sizeof(w));
+    return w;
+}
+
+/* All eight bytes are '0' to '9': the high half is 3, and adding 6 does not make it 4. */
+static inline bool json_word_is_digits(uint64_t w)
+{
+    return (w & (w + JSON_EACH_BYTE(6)) & JSON_EACH_BYTE(0xF0)) == JSON_EACH_BYTE(0x30) &&
+           (w & JSON_EACH_BYTE(0xF0)) == JSON_EACH_BYTE(0x30);
+}
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+/* The value of eight digits: neighbours become pairs, pairs fours, fours the whole. */
+static inline uint64_t json_word_digits_value(uint64_t w)
+{
+    w -= JSON_EACH_BYTE('0');
+    w = (w * 10 + (w >> 8)) & UINT64_C(0x00FF00FF00FF00FF);
+    w = (w * 100 + (w >> 16)) & UINT64_C(0x0000FFFF0000FFFF);
+    return (w * 10000 + (w >> 32)) & UINT64_C(0xFFFFFFFF);
+}
+#endif
+
 static inline bool json_byte_is_plain(unsigned char c)
 {
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
@@ -77,16 +105,6 @@ static inline const char *json_ascii_pass(const char *p, const char *end)
 }
 
 #else /* eight bytes at a time in an integer register, whatever its byte order */
-
-#define JSON_EACH_BYTE(x) (UINT64_C(0x0101010101010101) * (x))
-
-static inline uint64_t json_word_load(const char *p)
-{
-    uint64_t w;
-
-    memcpy(&w, p, sizeof(w));
-    return w;
-}
 
 /* Not zero exactly when a byte is below n; n <= 128. */
 static inline uint64_t json_word_has_less(uint64_t w, unsigned n)

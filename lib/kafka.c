@@ -124,7 +124,7 @@ int pl_kafka_err(struct pl_err *err, rd_kafka_resp_err_t code, const char *fmt, 
  * and transaction errors come back from the calls too: their log lines are for debugging only. */
 static enum pl_log_level log_level_map(int level, const char *facility, bool borrowed_map)
 {
-    static const char *const told_elsewhere[] = {"FAIL", "ERROR", "TXNERR", "FATAL"};
+    static const char *const told_elsewhere[] = {"FAIL", "ERROR", "TXNERR", "FATAL", "TERMINATE"};
 
     for (size_t i = 0; i < PL_COUNT(told_elsewhere); i++)
         if (strcmp(facility, told_elsewhere[i]) == 0)

@@ -135,6 +135,6 @@ void pl_profile_print(const struct pl_profile *p, struct pl_buf *out)
     if (pl_profile_left_out(p) > 0)
         pl_buf_addf(out, ", %" PRIu64 " values at further paths left out", pl_profile_left_out(p));
     if (pl_profile_invalid(p) > 0)
-        pl_buf_addf(out, ", %" PRIu64 " documents were not valid JSON", pl_profile_invalid(p));
+        pl_buf_addf(out, ", not valid JSON: %" PRIu64, pl_profile_invalid(p));
     pl_buf_add_byte(out, '\n');
 }

@@ -3,17 +3,17 @@
  * stats.h - counters, gauges and histograms; Prometheus text, /healthz and /readyz over HTTP; the
  * conservation law.
  *
- * A daemon declares its metrics once in a const table and gets an array of values; a metric is named
- * by its index (an enum of the daemon). Labels are few and fixed: a "family" may be declared several
- * times with different constant labels. Dynamic labels (topic, table) are added at start by
+ * A daemon declares its metrics once in a const table and gets an array of values; a metric is
+ * named by its index (an enum of the daemon). Labels are few and fixed: a "family" may be declared
+ * several times with different constant labels. Dynamic labels (topic, table) are added at start by
  * pl_stats_add(), which returns the new index.
  *
  * Text format: Prometheus exposition format 0.0.4. Names follow its conventions (base units seconds
  * and bytes, counters end in _total).
  *
- * Threads: values are atomics on cache lines of their own, any thread, no lock. Adding takes a lock and
- * may happen at any time, as existing values never move. free: after all threads. The HTTP server runs
- * in a thread of its own (libmicrohttpd) with all signals blocked.
+ * Threads: values are atomics on cache lines of their own, any thread, no lock. Adding takes a lock
+ * and may happen at any time, as existing values never move. free: after all threads. The HTTP
+ * server runs in a thread of its own (libmicrohttpd) with all signals blocked.
  *
  * Files: stats.c keeps values, stats_render.c prints them, stats_server.c is the HTTP side.
  */
@@ -46,15 +46,16 @@ PL_DEFINE_CLEANUP(struct pl_stats *, pl_stats_free);
 #define PL_STATS_MAX  4096
 #define PL_STATS_NONE UINT_MAX /* a metric that is not there: values for it go nowhere */
 
-/* One more metric at run time, copied; same name and labels give the same index. At most PL_STATS_MAX
- * in all; beyond that PL_STATS_NONE, and pl_stats_left_out_total counts it. */
+/* One more metric at run time, copied; same name and labels give the same index. At most
+ * PL_STATS_MAX in all; beyond that PL_STATS_NONE, and pl_stats_left_out_total counts it. */
 unsigned pl_stats_add(struct pl_stats *s, const struct pl_metric *m);
 
-/* Appends `name="value"` to a text for pl_metric.labels, after a comma if there is something already;
- * escapes the value, and puts U+FFFD for what is not UTF-8. false: the buffer's maximum. */
+/* Appends `name="value"` to a text for pl_metric.labels, after a comma if there is something
+ * already; escapes the value, and puts U+FFFD for what is not UTF-8. false: the buffer's maximum,
+ * and then nothing was added. */
 bool pl_stats_label(struct pl_buf *labels, const char *name, const char *value);
 
-void pl_stats_inc(struct pl_stats *s, unsigned metric, uint64_t by); /* COUNTER */
+void pl_stats_inc(struct pl_stats *s, unsigned metric, uint64_t by);  /* COUNTER */
 void pl_stats_set(struct pl_stats *s, unsigned metric, double value); /* GAUGE */
 /* HISTOGRAM of seconds: 1 ms to 1 h in powers of about 2.5. Below 0 (clocks differ) counts as 0. */
 void pl_stats_observe(struct pl_stats *s, unsigned metric, double value);
@@ -65,8 +66,8 @@ uint64_t pl_stats_get(const struct pl_stats *s, unsigned metric);
  * process_start_time_seconds, process_open_fds. Families of one name stand together. */
 void pl_stats_render(struct pl_stats *s, struct pl_buf *out);
 
-/* /readyz answers 200 "ready" or 503 with `why_not` (copied, at most 255 bytes; NULL: ready). At first:
- * "starting". Any thread. */
+/* /readyz answers 200 "ready" or 503 with `why_not` (copied, at most 255 bytes; NULL: ready). At
+ * first: "starting". Any thread. */
 void pl_stats_set_ready(struct pl_stats *s, const char *why_not);
 
 /* The loop turned: call it in on_tick. pl_stats_new() counts as the first time. */
@@ -77,10 +78,11 @@ bool pl_stats_is_ready(struct pl_stats *s, char *ret_why_not, size_t size);
 bool pl_stats_is_alive(const struct pl_stats *s, int64_t now_ms);
 void pl_stats_alive_at(struct pl_stats *s, int64_t now_ms);
 
-/* Listens on "127.0.0.1:9464" or "[::1]:9464" (":9464": all addresses; port 0: any free one). Names are
- * not resolved, "localhost" is 127.0.0.1. GET and HEAD of /metrics, /healthz (200 while `pl_stats_alive`
- * was called within 60 s), /readyz; 404 for others, 405 for other methods. At most 32 connections, 10 s
- * without data ends one. CONFIG error when the address is none or it cannot listen. */
+/* Listens on "127.0.0.1:9464" or "[::1]:9464" (":9464": all addresses; port 0: any free one). Names
+ * are not resolved, "localhost" is 127.0.0.1. GET and HEAD of /metrics, /healthz (200 while
+ * `pl_stats_alive` was called within 60 s), /readyz; 404 for others, 405 for other methods. At most
+ * 32 connections, 10 s without data ends one. CONFIG error when the address is none or it cannot
+ * listen. */
 struct pl_stats_server;
 int pl_stats_serve(struct pl_stats *s, const char *address, struct pl_stats_server **ret,
                    struct pl_err *err);
@@ -88,13 +90,14 @@ void pl_stats_server_free(struct pl_stats_server *srv); /* before pl_stats_free(
 PL_DEFINE_CLEANUP(struct pl_stats_server *, pl_stats_server_free);
 unsigned pl_stats_server_port(const struct pl_stats_server *srv); /* the bound one */
 
-/* Whether pl_stats_serve() would understand the address, for --check-config. 0, or -1 and CONFIG. */
+/* For --check-config: whether pl_stats_serve() understands the address. 0, or -1 and CONFIG. */
 int pl_stats_address_check(const char *address, struct pl_err *err);
 
 /* received == delivered + filtered + dead-lettered + in flight. Sums over metric indexes. Call at a
  * quiescent point (between messages). Returns true when it holds; otherwise `ret_difference`. */
 struct pl_conservation {
-    const unsigned *received, *accounted; /* indexes; accounted includes delivered, filtered, dead */
+    const unsigned *received;  /* indexes */
+    const unsigned *accounted; /* delivered, filtered, dead-lettered */
     unsigned received_n, accounted_n;
 };
 bool pl_conservation_holds(const struct pl_stats *s, const struct pl_conservation *law,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * stats_priv.h - the inside of struct pl_stats, for stats.c (values) and stats_render.c (text) only.
+ * stats_priv.h - the inside of struct pl_stats, for stats.c (values) and stats_render.c (text)
+ * only.
  *
  *   stats ──> chunk 0 ──> series 0 … 63        a chunk never moves, so an index stays good while
  *        └──> chunk 1 ──> series 64 … 127      another thread adds: chunks, then `n`, are published
@@ -45,7 +46,7 @@ struct pl_stats {
     _Atomic unsigned n;
     _Atomic uint64_t left_out;
     _Atomic int64_t alive_ms;
-    double start_time; /* of the process, seconds since 1970 */
+    double start_time;    /* of the process, seconds since 1970 */
     pthread_mutex_t lock; /* adding; why_not */
     char why_not[256];    /* "": ready */
 };

@@ -416,6 +416,11 @@ static struct pl_node *text_parse(const char *text, size_t len, struct pl_conf_e
         pl_conf_errs_add(errs, 0, 0, "larger than 1 MiB");
         return NULL;
     }
+    if (len >= 3 &&
+        memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a mark that libyaml counts as a column */
+        text += 3;
+        len -= 3;
+    }
     struct builder b = {.errs = errs, .text = text, .len = len};
     if (!yaml_parser_initialize(&b.parser))
         abort(); /* out of memory: the policy of buf.h */

@@ -240,7 +240,7 @@ static void on_reload(void *userdata)
     } else {
         pl_conf_reload(chsinkd_options, &d->conf, &fresh, &changed, &restart);
         sink_limits_set(&d->sink, &d->conf);
-        pl_log_set_level(d->sink.verbose ? PL_DEBUG : pl_log_level_of(d->conf.log_level));
+        pl_log_set_level(d->sink.verbose ? PL_DEBUG : (enum pl_log_level)(PL_ERROR + d->conf.log_level));
         for (size_t i = 0; i < restart.n; i++)
             pl_log(PL_WARNING, PL_MSG_RELOADED, "this option changes only with a restart",
                    PL_F_STR("OPTION", restart.v[i]));
@@ -378,19 +378,16 @@ static int chsinkd_run(struct chsinkd *d)
     d->sink.wake = sink_wake;
     d->sink.wake_userdata = d->waker;
     if (chsinkd_start(d, &err) < 0) {
-        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
-        pl_daemon_stop(d->daemon, &err);
+        pl_daemon_stop(d->daemon, &err); /* logs it */
         sink_give_up(&d->sink);
         d->sink.drained = true;
     } else {
-        pl_log(PL_NOTICE, PL_MSG_READY, "ready", PL_F_STR("MODE", d->mode), PL_F_STR("GROUP", chsinkd_conf_group(&d->conf)),
+        pl_log(PL_NOTICE, NULL, "loading", PL_F_STR("MODE", d->mode), PL_F_STR("GROUP", chsinkd_conf_group(&d->conf)),
                PL_F_UINT("ROUTES", d->conf.routes_n), PL_F_STR("URL", d->conf.clickhouse.urls.v[0]));
         pl_daemon_ready(d->daemon);
         pl_stats_set_ready(d->stats, NULL);
     }
     status = pl_daemon_run(d->daemon);
-    if (d->sink.failed.kind != PL_ERR_NONE)
-        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot go on", &d->sink.failed);
     sink_give_up(&d->sink);
     if (!threads_join(d)) {
         final_line(d, status);
@@ -459,7 +456,7 @@ static int chsinkd_configured(struct chsinkd *d, const struct pl_cli *cli)
 
     if (status >= 0)
         return status;
-    pl_log_set_level(cli->verbose ? PL_DEBUG : pl_log_level_of(d->conf.log_level));
+    pl_log_set_level(cli->verbose ? PL_DEBUG : (enum pl_log_level)(PL_ERROR + d->conf.log_level));
     if (cli->values[OPT_SAMPLE] || cli->values[OPT_SCHEMA] || cli->values[OPT_DRY_RUN])
         return mode_inspect(&d->conf, cli);
     d->stats = pl_stats_new(chsinkd_metrics, M_COUNT);

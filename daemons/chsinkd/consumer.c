@@ -377,6 +377,15 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
     }
 }
 
+/* --once ends where the partition ended at the start; --replay would read its own dead letters for ever. */
+static bool is_past_end(const struct sink *s, struct partition *p, int64_t offset)
+{
+    if (!s->once || p->once_end < 0 || offset < p->once_end)
+        return false;
+    p->once_done = true;
+    return true;
+}
+
 /* Decodes what is pending while there is room. */
 static void pending_take(struct consumer *c)
 {
@@ -393,8 +402,8 @@ static void pending_take(struct consumer *c)
             continue;
         if (m->err)
             message_error(s, m);
-        else
-            intake_take(s, partition_of(c, m), m);
+        else if (!is_past_end(s, partition_of(c, m), m->offset))
+            intake_take(s, c->last, m);
         rd_kafka_message_destroy(m);
         c->pending[c->pending_at - 1] = NULL;
     }
@@ -439,8 +448,8 @@ static void consumer_turn(struct consumer *c)
     if (event) {
         if (event->err)
             message_error(s, event);
-        else /* fetched before the forwarding took hold */
-            intake_take(s, partition_of(c, event), event);
+        else if (!is_past_end(s, partition_of(c, event), event->offset))
+            intake_take(s, c->last, event); /* fetched before the forwarding took hold */
         rd_kafka_message_destroy(event);
     }
     rewinds_do(s);

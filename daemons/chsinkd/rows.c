@@ -378,10 +378,14 @@ static bool object_walk(struct rows *r, struct trie_node *n)
     struct pl_json_str key;
     if (!pl_json_object_begin(&r->j))
         return false;
-    while (pl_json_object_next(&r->j, &key)) {
-        struct trie_node *child = __builtin_expect(key.escaped, 0)
-                                      ? escaped_find(r, n, prev, &key)
-                                      : trie_find(n, prev, key.p, key.len);
+    for (;;) {
+        struct trie_node *child = trie_guess(n, prev, &r->j);
+        if (!child) {
+            if (!pl_json_object_next(&r->j, &key))
+                break;
+            child = __builtin_expect(key.escaped, 0) ? escaped_find(r, n, prev, &key)
+                                                     : trie_find(n, prev, key.p, key.len);
+        }
         if (!child) {
             if (!unknown_take(r, n, &key))
                 return false;

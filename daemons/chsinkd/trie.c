@@ -32,6 +32,13 @@ static struct trie_node *node_new(const char *key)
     struct trie_node *n = pl_alloc(sizeof(*n));
     n->key_len = strlen(key);
     n->key = pl_strdup(key);
+    bool plain = pl_utf8_valid(key, n->key_len);
+    for (const char *p = key; *p && plain; p++)
+        plain = (unsigned char)*p >= ' ' && *p != '"' && *p != '\\';
+    if (plain) {
+        n->token = pl_strf("\"%s\":", key);
+        n->token_len = n->key_len + 3;
+    }
     return n;
 }
 
@@ -53,6 +60,7 @@ void trie_free(struct trie_node *n)
     free(n->table);
     free(n->targets);
     free(n->prefix);
+    free(n->token);
     free(n->key);
     free(n);
 }

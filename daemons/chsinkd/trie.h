@@ -20,8 +20,10 @@ struct trie_target {
 };
 
 struct trie_node {
-    char *key; /* unescaped; it may hold any byte */
+    char *key; /* unescaped */
     size_t key_len;
+    char *token; /* "key": as a producer writes it; NULL for a key that JSON may have to escape */
+    size_t token_len;
     uint64_t stamp; /* the walk that met it last: twice in one walk is a duplicate */
     struct trie_node *first_guess, *next_guess;
     struct trie_node **children, **table; /* table: open addressing, a power of two, at most half full */
@@ -76,6 +78,31 @@ static inline bool trie_bytes_equal(const char *a, const char *b, size_t len)
         if (a[i] != b[i])
             return false;
     return true;
+}
+
+/* The guess alone, and together with the key's grammar: when the reader stands before exactly ,"key": and
+ * a value, the reader is moved to the value. This only leaves out work: the bytes are those that
+ * pl_json_object_next() would pass. */
+static inline struct trie_node *trie_guess(struct trie_node *n, struct trie_node *prev,
+                                           struct pl_json *j)
+{
+    struct trie_node *child = prev ? prev->next_guess : n->first_guess;
+    if (!child || !child->token || j->error)
+        return NULL;
+    const char *p = j->p;
+    if ((size_t)(j->end - p) < child->token_len + 2)
+        return NULL;
+    if (!j->first) {
+        if (*p != ',')
+            return NULL;
+        p++;
+    }
+    if (!trie_bytes_equal(p, child->token, child->token_len) ||
+        (unsigned char)p[child->token_len] <= ' ')
+        return NULL;
+    j->first = false;
+    j->p = p + child->token_len;
+    return child;
 }
 
 /* `prev`: the node found last in this object, or NULL. */

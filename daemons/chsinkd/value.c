@@ -297,19 +297,22 @@ static enum value_result put_time_number(const struct block *b, struct block_col
     return VALUE_OK;
 }
 
-static bool uuid_digits(const char *p, unsigned n, uint64_t *v)
+/* By table: the digits of a UUID are random, and so would a branch for each be. */
+static const uint8_t hex_values[256] = {
+    ['0'] = 0x10, ['1'] = 0x11, ['2'] = 0x12, ['3'] = 0x13, ['4'] = 0x14, ['5'] = 0x15,
+    ['6'] = 0x16, ['7'] = 0x17, ['8'] = 0x18, ['9'] = 0x19, ['a'] = 0x1a, ['b'] = 0x1b,
+    ['c'] = 0x1c, ['d'] = 0x1d, ['e'] = 0x1e, ['f'] = 0x1f, ['A'] = 0x1a, ['B'] = 0x1b,
+    ['C'] = 0x1c, ['D'] = 0x1d, ['E'] = 0x1e, ['F'] = 0x1f,
+};
+
+/* Appends n digits to *v; `all` loses its bit 0x10 at a byte that is none. */
+static inline void uuid_digits(const char *p, unsigned n, uint64_t *v, uint8_t *all)
 {
     for (unsigned i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)p[i];
-        unsigned digit = c - '0';
-        if (digit > 9) {
-            digit = (c | 0x20U) - 'a' + 10;
-            if (digit < 10 || digit > 15)
-                return false;
-        }
-        *v = *v << 4 | digit;
+        uint8_t digit = hex_values[(unsigned char)p[i]];
+        *all &= digit;
+        *v = *v << 4 | (digit & 0xf);
     }
-    return true;
 }
 
 static enum value_result put_uuid(const struct block *b, struct block_column *c, struct pl_json *j,
@@ -326,10 +329,15 @@ static enum value_result put_uuid(const struct block *b, struct block_column *c,
         s.len = n < 0 ? 0 : (size_t)n;
     }
     const char *p = s.p;
-    if (s.len != 36 || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-' ||
-        !uuid_digits(p, 8, &v[0]) || !uuid_digits(p + 9, 4, &v[0]) ||
-        !uuid_digits(p + 14, 4, &v[0]) || !uuid_digits(p + 19, 4, &v[1]) ||
-        !uuid_digits(p + 24, 12, &v[1]))
+    if (s.len != 36 || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
+        return invalid(ret_reason, not_a_uuid);
+    uint8_t all = 0x10;
+    uuid_digits(p, 8, &v[0], &all);
+    uuid_digits(p + 9, 4, &v[0], &all);
+    uuid_digits(p + 14, 4, &v[0], &all);
+    uuid_digits(p + 19, 4, &v[1], &all);
+    uuid_digits(p + 24, 12, &v[1], &all);
+    if (!(all & 0x10))
         return invalid(ret_reason, not_a_uuid);
     memcpy(block_fixed(b, c), v, sizeof(v));
     return VALUE_OK;

@@ -5,7 +5,7 @@
  * The one idea: the table is the only place where an option is named; what it cannot express is
  * checked below it, and added to the same list of findings.
  */
-#include "wikisrcd/conf.h"
+#include "conf.h"
 
 #include <errno.h>
 #include <limits.h>

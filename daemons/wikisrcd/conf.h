@@ -5,8 +5,7 @@
 #ifndef WIKISRCD_CONF_H
 #define WIKISRCD_CONF_H
 
-#include "conf.h"
-#include "http.h"
+#include "http.h" /* brings lib/conf.h, whose name this file hides */
 
 enum wikisrcd_bot { BOT_ANY, BOT_ONLY, BOT_EXCLUDE };
 enum wikisrcd_canaries { CANARIES_DROP, CANARIES_KEEP };

@@ -9,7 +9,7 @@
 #define WIKISRCD_FILTER_H
 
 #include "event.h"
-#include "wikisrcd/conf.h"
+#include "conf.h"
 
 /* Namespaces as numbers; the rest is borrowed from the configuration. Zero-initialised: all pass. */
 struct filter {

@@ -18,7 +18,8 @@ enum wikisrcd_metric {
     M_MALFORMED,
     M_SOURCE_BYTES,
     M_DELIVERED_BYTES,
-    /* Why a connection ended; in the order of enum source_loss. */
+    /* Why a connection ended; in the order of enum source_loss; REWIND is
+     * ours: an aborted transaction is fetched again. */
     M_LOST_CLOSED,
     M_LOST_NETWORK,
     M_LOST_STALL,

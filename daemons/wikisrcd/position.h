@@ -39,7 +39,8 @@
 #ifndef WIKISRCD_POSITION_H
 #define WIKISRCD_POSITION_H
 
-#include "conf.h"
+#include <conf.h> /* lib/conf.h: struct pl_strings */
+
 #include "event.h"
 
 /* Ids over all windows; when full, the oldest of the topic that grows go (and catching up takes

@@ -10,7 +10,6 @@
  * state in a fixed order; ids are a hash of seed and number, so they never repeat. Titles and
  * comments come from pools made at the start, so that an event costs little more than copying.
  */
-#define _GNU_SOURCE
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_cli.c - the command line that all daemons share: what each way of writing an option gives, and
- * what a person reads who got it wrong.
+ * check_cli.c - the command line that all daemons share: what each way of writing an option gives,
+ * and what a person reads who got it wrong.
  */
 #include <check.h>
 #include <stdint.h>

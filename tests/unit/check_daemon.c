@@ -1,163 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_daemon.c - a daemon in a forked child, watched as systemd would: by what it sends to a
- * NOTIFY_SOCKET of ours, by its exit status and by its stderr. Every wait is for an event, with a
- * deadline that only a failure reaches.
+ * check_daemon.c - starting, reloading, stopping, the watchdog, and wakers, of daemons in forked
+ * children that are watched as systemd would (watch.h).
  */
 #include "daemon.h"
 
 #include <check.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "buf.h"
-#include "log.h"
+#include "unit/watch.h"
 
-enum { DEADLINE_MS = 20000, LONG_MS = 600000 };
-
-/* ---- the side of systemd ---- */
-
-struct watch {
-    int notify_fd, err_fd; /* the daemon's notifications and stderr */
-    pid_t pid;
-    struct pl_buf err_text;
-    char dir[64], path[108];
-    char last[4096]; /* the notification received last */
-};
-
-static void watch_open(struct watch *w, bool abstract)
-{
-    struct sockaddr_un sa = {.sun_family = AF_UNIX};
-    socklen_t len;
-
-    memset(w, 0, sizeof(*w));
-    if (abstract) {
-        snprintf(w->path, sizeof(w->path), "@check_daemon-%d", (int)getpid());
-        memcpy(sa.sun_path + 1, w->path + 1, strlen(w->path) - 1);
-        len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(w->path));
-    } else {
-        strcpy(w->dir, "/tmp/check_daemon-XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(w->dir));
-        snprintf(w->path, sizeof(w->path), "%s/notify", w->dir);
-        strcpy(sa.sun_path, w->path);
-        len = sizeof(sa);
-    }
-    w->notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    ck_assert_int_ge(w->notify_fd, 0);
-    ck_assert_int_eq(bind(w->notify_fd, (struct sockaddr *)&sa, len), 0);
-}
-
-/* Runs `fn`, whose result is the exit status, in a child. */
-static void watch_start(struct watch *w, int (*fn)(void))
-{
-    int p[2];
-
-    ck_assert_int_eq(pipe(p), 0);
-    w->pid = fork();
-    ck_assert_int_ge(w->pid, 0);
-    if (w->pid == 0) {
-        setenv("NOTIFY_SOCKET", w->path, 1);
-        dup2(p[1], STDERR_FILENO);
-        close(p[0]);
-        close(p[1]);
-        close(w->notify_fd);
-        pl_log_open("testd");
-        exit(fn());
-    }
-    close(p[1]);
-    w->err_fd = p[0];
-}
-
-static bool message_has(const char *message, const char *line)
-{
-    size_t n = strlen(line);
-    const char *c;
-
-    for (c = message; c; c = strchr(c, '\n'), c = c ? c + 1 : NULL)
-        if (strncmp(c, line, n) == 0 && (c[n] == '\n' || c[n] == '\0' || line[n - 1] == '='))
-            return true;
-    return false;
-}
-
-/* The next notification holds this line ("NAME=" alone: whatever its value). */
-static void expect(struct watch *w, const char *line)
-{
-    struct pollfd p = {.fd = w->notify_fd, .events = POLLIN};
-    ssize_t n;
-
-    ck_assert_msg(poll(&p, 1, DEADLINE_MS) == 1, "nothing came instead of %s", line);
-    n = recv(w->notify_fd, w->last, sizeof(w->last) - 1, 0);
-    ck_assert_int_gt(n, 0);
-    w->last[n] = '\0';
-    ck_assert_msg(message_has(w->last, line), "%s instead of %s", w->last, line);
-}
-
-static void expect_no_more(struct watch *w)
-{
-    char text[4096];
-    ssize_t n = recv(w->notify_fd, text, sizeof(text) - 1, MSG_DONTWAIT);
-
-    ck_assert_msg(n < 0, "%.*s instead of nothing", (int)n, text);
-}
-
-static void watch_kill(struct watch *w, int signo)
-{
-    ck_assert_int_eq(kill(w->pid, signo), 0);
-}
-
-/* Reads stderr to its end, which is the child's end; then the status. */
-static void expect_exit(struct watch *w, int status)
-{
-    struct pollfd p = {.fd = w->err_fd, .events = POLLIN};
-    char chunk[4096];
-    ssize_t n = 1;
-    int got;
-
-    while (n > 0) {
-        ck_assert_msg(poll(&p, 1, DEADLINE_MS) == 1, "the daemon does not end");
-        n = read(w->err_fd, chunk, sizeof(chunk));
-        if (n > 0)
-            ck_assert(pl_buf_add(&w->err_text, chunk, (size_t)n));
-    }
-    ck_assert_int_eq(waitpid(w->pid, &got, 0), w->pid);
-    ck_assert_msg(WIFEXITED(got), "ended by signal %d; %s", WTERMSIG(got),
-                  pl_buf_cstr(&w->err_text));
-    ck_assert_msg(WEXITSTATUS(got) == status, "status %d instead of %d; %s", WEXITSTATUS(got),
-                  status, pl_buf_cstr(&w->err_text));
-    w->pid = 0;
-}
-
-/* How often `text` stands in what the ended daemon wrote to stderr. */
-static unsigned logged(struct watch *w, const char *text)
-{
-    const char *c = pl_buf_cstr(&w->err_text);
-    unsigned n = 0;
-
-    for (; (c = strstr(c, text)); c++)
-        n++;
-    return n;
-}
-
-static void watch_close(struct watch *w)
-{
-    close(w->notify_fd);
-    close(w->err_fd);
-    pl_buf_release(&w->err_text);
-    if (w->dir[0]) {
-        unlink(w->path);
-        rmdir(w->dir);
-    }
-}
+enum { LONG_MS = 600000 }; /* never reached */
 
 /* ---- the daemons under test ---- */
 

@@ -210,7 +210,16 @@ static void log_each_level(void)
 {
     struct pl_err err = {.kind = PL_ERR_RETRY, .code = 7, .msg = "cannot connect"};
 
-    setenv("JOURNAL_STREAM", "1:1", 1); /* another's stream: no journal for us */
+    struct stat st;
+    char stream[64];
+
+    /* Another's stream on the same device, as a child with a redirected stderr has it: no journal.
+     */
+    if (fstat(STDERR_FILENO, &st) < 0)
+        _exit(1);
+    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,
+             (unsigned long long)st.st_ino + 1);
+    setenv("JOURNAL_STREAM", stream, 1);
     pl_log_open("testd");
     pl_log(PL_INFO, PL_MSG_READY, "rows inserted", PL_F_STR("TABLE", "wikipedia_edits"),
            PL_F_INT("ROWS", 1000));

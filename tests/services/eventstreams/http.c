@@ -5,7 +5,6 @@
  * Where a connection begins, in order of precedence: Last-Event-ID (which also sets the topics),
  * `since`, the latest.
  */
-#define _GNU_SOURCE
 #include "replay.h"
 
 #include <cjson/cJSON.h>

@@ -6,7 +6,6 @@
  * goes on past the files, seq modulo their count. Offsets are the server's own, contiguous for each
  * topic.
  */
-#define _GNU_SOURCE
 #include "replay.h"
 
 #include <fcntl.h>

@@ -2,7 +2,6 @@
 /*
  * main.c - eventstreams: options and the poll loop.
  */
-#define _GNU_SOURCE
 #include "replay.h"
 
 #include <arpa/inet.h>

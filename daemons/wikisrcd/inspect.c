@@ -1,0 +1,387 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inspect.c - see inspect.h. Layer: source, event, filter, producer, profile, daemon.
+ *
+ * The one idea: all three modes take the events that the service would take, through the same
+ * source, position and filter; they differ in one function each.
+ */
+#include "inspect.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "daemon.h"
+#include "delivery.h"
+#include "filter.h"
+#include "log.h"
+#include "position.h"
+#include "profile.h"
+#include "source.h"
+
+enum {
+    PRODUCE_BATCH = 500, /* a transaction of --produce, or a second's worth */
+    PRODUCE_TIMEOUT_MS = 30000,
+    VALUE_SHOWN = 120,
+};
+
+struct inspect {
+    const struct wikisrcd_conf *conf;
+    enum inspect_mode mode;
+    int64_t wanted, taken;
+    uint64_t dropped; /* canaries, filtered, repeated */
+    struct pl_daemon *daemon;
+    struct position *position;
+    struct source *source;
+    struct filter filter;
+    struct event_path key;
+    struct event event;
+    struct pl_profile *profile;
+    struct pl_producer *producer;
+    int64_t open, shown, committed; /* --produce: messages */
+    bool worked, interrupted, failed;
+};
+
+/* ---- text for a terminal ---- */
+
+/* Length of the UTF-8 sequence at s, 1 where it is none. */
+static size_t sequence_len(const char *s, size_t len)
+{
+    unsigned char c = (unsigned char)*s;
+    size_t n = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
+    return n <= len ? n : len;
+}
+
+/* Characters that would act upon the terminal: C0, DEL, C1, line separators, bidirectional marks. */
+static bool is_acting(const char *s, size_t n)
+{
+    unsigned char a = (unsigned char)s[0], b = n > 1 ? (unsigned char)s[1] : 0;
+    if (n == 1)
+        return a < 0x20 || a == 0x7F || a >= 0x80;
+    if (n == 2)
+        return a == 0xC2 && b < 0xA0;
+    unsigned char c = (unsigned char)s[2];
+    return a == 0xE2 && b == 0x80 && ((c >= 0xA8 && c <= 0xAE) || c == 0x8E || c == 0x8F);
+}
+
+/* Adds at most `width` characters, padded to it by spaces if `pad`. Characters are counted as one
+ * column each: wide ones shift a line, which a sample can bear. */
+static void text_add(struct pl_buf *out, const char *s, size_t len, unsigned width, bool pad)
+{
+    unsigned columns = 0;
+    for (size_t i = 0; i < len;) {
+        size_t n = sequence_len(s + i, len - i);
+        if (columns + 1 == width && i + n < len) {
+            pl_buf_add_str(out, "…");
+            columns++;
+            break;
+        }
+        if (is_acting(s + i, n))
+            pl_buf_add_byte(out, '?');
+        else
+            pl_buf_add(out, s + i, n);
+        i += n;
+        columns++;
+    }
+    for (; pad && columns < width; columns++)
+        pl_buf_add_byte(out, ' ');
+}
+
+static void field_add(struct pl_buf *out, const struct pl_json_str *text, unsigned width, bool pad)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf plain = {0};
+    const char *s = text->p ? text->p : "-";
+    size_t len = text->p ? text->len : 1;
+    if (text->p && text->escaped && pl_json_unescape_buf(text, &plain)) {
+        s = plain.data ? plain.data : "";
+        len = plain.len;
+    }
+    text_add(out, s, len, width, pad);
+    if (pad)
+        pl_buf_add_str(out, "  ");
+}
+
+static void line_print(struct pl_buf *line)
+{
+    pl_buf_add_byte(line, '\n');
+    fwrite(line->data, 1, line->len, stdout);
+    fflush(stdout);
+}
+
+/* ---- the three modes ---- */
+
+static void sample_show(struct inspect *in)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf line = {0};
+    char time[32] = "-";
+    if (in->taken == 0)
+        printf("%6s  %-24s  %-10s  %-16s  %-24s  %s\n", "number", "time", "type", "wiki", "user",
+               "title");
+    if (in->event.has_dt)
+        pl_time_format_ms(in->event.dt_ms, time);
+    pl_buf_addf(&line, "%6" PRId64 "  %-24s  ", in->taken + 1, time);
+    field_add(&line, &in->event.type, 10, true);
+    field_add(&line, &in->event.wiki, 16, true);
+    field_add(&line, &in->event.user, 24, true);
+    field_add(&line, &in->event.title, 80, false);
+    line_print(&line);
+}
+
+static void message_show(void *userdata, const rd_kafka_message_t *message)
+{
+    struct inspect *in = userdata;
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+    char time[32];
+    pl_time_format_ms(rd_kafka_message_timestamp(message, NULL), time);
+    pl_buf_addf(&text, "message    %" PRId64 "\n  value      ", ++in->shown);
+    text_add(&text, message->payload, message->len, VALUE_SHOWN, false);
+    pl_buf_addf(&text, " (%zu bytes)\n  key        ", message->len);
+    if (message->key)
+        text_add(&text, message->key, message->key_len, VALUE_SHOWN, false);
+    else
+        pl_buf_add_str(&text, "none");
+    pl_buf_addf(&text,
+                "\n  timestamp  %s\n  headers    none\n  topic      %s\n  partition  %" PRId32
+                "\n  offset     %" PRId64,
+                time, rd_kafka_topic_name(message->rkt), message->partition, message->offset);
+    line_print(&text);
+}
+
+static void stop_with(struct inspect *in, const struct pl_err *err)
+{
+    in->failed |= err != NULL;
+    pl_daemon_stop(in->daemon, err);
+}
+
+/* false: not now. */
+static bool message_send(struct inspect *in, struct pl_slice data, int64_t now_ms)
+{
+    struct pl_err err;
+    bool replaced;
+    enum pl_producer_state state = pl_producer_state(in->producer);
+    struct pl_message m =
+        delivery_message(in->conf->topic, &in->event, data, now_ms, &replaced);
+    if (state == PL_PRODUCER_BUSY || state == PL_PRODUCER_FAILED)
+        return false;
+    if (state == PL_PRODUCER_IDLE && pl_producer_begin(in->producer, &err) < 0) {
+        stop_with(in, &err);
+        return false;
+    }
+    switch (pl_producer_send(in->producer, &m, &err)) {
+    case PL_SEND_OK:
+        in->open++;
+        return true;
+    case PL_SEND_FULL:
+        return false;
+    case PL_SEND_ERROR:
+        stop_with(in, &err);
+        return false;
+    }
+    return false;
+}
+
+static void produce_commit(struct inspect *in)
+{
+    if (in->producer && in->open > 0 && pl_producer_state(in->producer) == PL_PRODUCER_OPEN)
+        pl_producer_commit(in->producer);
+}
+
+/* ---- events ---- */
+
+static bool event_show(struct inspect *in, const struct sse_event *sse, int64_t now_ms)
+{
+    const char *why;
+    switch (in->mode) {
+    case INSPECT_SAMPLE:
+        sample_show(in);
+        return true;
+    case INSPECT_SCHEMA:
+        if (!pl_profile_add(in->profile, sse->data.p, sse->data.len, &why))
+            pl_log(PL_WARNING, NULL, "an event is not valid JSON", PL_F_STR("REASON", why));
+        return true;
+    case INSPECT_PRODUCE:
+        return message_send(in, sse->data, now_ms);
+    }
+    return false;
+}
+
+static bool on_event(void *userdata, const struct sse_event *sse)
+{
+    struct inspect *in = userdata;
+    struct position_mark mark;
+    int64_t now_ms = pl_clock_realtime_ms();
+    if (in->taken >= in->wanted || pl_daemon_stopping(in->daemon))
+        return false;
+    event_read(&in->event, sse->data.p ? sse->data.p : "", sse->data.len, &in->key);
+    position_check(in->position, &in->event, sse->id, now_ms, &mark);
+    bool canary = in->event.canary && in->conf->filter.canaries == CANARIES_DROP;
+    if (mark.verdict != POSITION_NEW || sse->too_large || canary ||
+        !filter_pass(&in->filter, &in->event)) {
+        in->dropped++;
+    } else {
+        if (!event_show(in, sse, now_ms))
+            return false;
+        in->taken++;
+    }
+    position_add(in->position, &mark);
+    if (in->taken >= in->wanted && in->mode != INSPECT_PRODUCE)
+        stop_with(in, NULL);
+    else if (in->taken >= in->wanted || in->open >= PRODUCE_BATCH)
+        produce_commit(in);
+    return true;
+}
+
+/* A test tells at once what is wrong; only after it has worked it tries again. */
+static void on_answer(void *userdata, const struct pl_err *err)
+{
+    struct inspect *in = userdata;
+    if (err && !in->worked)
+        stop_with(in, err);
+    in->worked |= err == NULL;
+}
+
+static const struct source_ops source_ops = {on_event, on_answer};
+
+/* ---- the producer's answers ---- */
+
+static void on_committed(void *userdata, uint64_t messages, uint64_t bytes, int64_t duration_ms)
+{
+    struct inspect *in = userdata;
+    (void)bytes;
+    (void)duration_ms;
+    in->committed += (int64_t)messages;
+    in->open = 0;
+    if (in->committed >= in->wanted || pl_daemon_stopping(in->daemon))
+        stop_with(in, NULL);
+    if (pl_daemon_stopping(in->daemon))
+        pl_daemon_finish(in->daemon);
+    else
+        source_resume(in->source);
+}
+
+static void on_aborted(void *userdata, const struct pl_err *why)
+{
+    stop_with(userdata, why);
+    pl_daemon_finish(((struct inspect *)userdata)->daemon);
+}
+
+static void on_failed(void *userdata, const struct pl_err *err)
+{
+    stop_with(userdata, err);
+    pl_daemon_finish(((struct inspect *)userdata)->daemon);
+}
+
+static void on_room(void *userdata)
+{
+    source_resume(((struct inspect *)userdata)->source);
+}
+
+static const struct pl_producer_ops producer_ops = {
+    .on_committed = on_committed,
+    .on_aborted = on_aborted,
+    .on_room = on_room,
+    .on_failed = on_failed,
+    .on_delivered = message_show,
+};
+
+/* ---- the daemon's calls ---- */
+
+static void on_stop(void *userdata)
+{
+    struct inspect *in = userdata;
+    in->interrupted = !in->failed && in->taken < in->wanted;
+    source_stop(in->source);
+    produce_commit(in);
+    if (!in->producer || pl_producer_state(in->producer) != PL_PRODUCER_BUSY)
+        pl_daemon_finish(in->daemon);
+}
+
+static void on_tick(void *userdata)
+{
+    struct inspect *in = userdata;
+    if (!pl_daemon_stopping(in->daemon))
+        produce_commit(in);
+    if (in->mode == INSPECT_SCHEMA && isatty(STDERR_FILENO))
+        fprintf(stderr, "\r%" PRId64 " of %" PRId64 " events", in->taken, in->wanted);
+}
+
+static const struct pl_daemon_ops daemon_ops = {.on_stop = on_stop, .on_tick = on_tick};
+
+/* ---- running ---- */
+
+static void release(struct inspect *in)
+{
+    source_free(in->source);
+    pl_producer_free(in->producer);
+    pl_profile_free(in->profile);
+    position_free(in->position);
+    filter_release(&in->filter);
+    event_release(&in->event);
+    event_path_release(&in->key);
+    pl_daemon_free(in->daemon);
+}
+
+static int producer_start(struct inspect *in, struct pl_err *err)
+{
+    const struct wikisrcd_conf *conf = in->conf;
+    char *id PL_FREE = pl_strf("wikisrcd-%s.produce", conf->name);
+    const struct pl_producer_conf producer_conf = {
+        .kafka = &conf->kafka,
+        .transactional_id = id,
+        .client_id = "wikisrcd",
+        .queue_bytes_max = conf->queue_bytes_max,
+        .message_bytes_max = conf->message_bytes_max,
+    };
+    if (pl_producer_new(in->daemon, &producer_conf, &producer_ops, in, PRODUCE_TIMEOUT_MS,
+                        &in->producer, err) < 0)
+        return -1;
+    return delivery_topic_ensure(pl_producer_client(in->producer), conf, err);
+}
+
+static int start(struct inspect *in, struct pl_err *err)
+{
+    const struct wikisrcd_conf *conf = in->conf;
+    int64_t start_ms = 0;
+    if (pl_daemon_new(&daemon_ops, in, conf->stop_timeout_ms, &in->daemon, err) < 0)
+        return -1;
+    event_path_init(&in->key, conf->key ? conf->key : "");
+    filter_init(&in->filter, &conf->filter);
+    wikisrcd_conf_start(conf->source.start, pl_clock_realtime_ms(), &start_ms);
+    in->position = position_new(&conf->source.streams, start_ms, conf->source.slack_ms);
+    if (in->mode == INSPECT_SCHEMA)
+        in->profile = pl_profile_new();
+    if (in->mode == INSPECT_PRODUCE && producer_start(in, err) < 0)
+        return -1;
+    return source_new(in->daemon, conf, NULL, &in->position, &source_ops, in, &in->source, err);
+}
+
+static void summary_print(const struct inspect *in)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+    if (in->mode == INSPECT_SCHEMA) {
+        pl_profile_print(in->profile, &text);
+        fwrite(text.data, 1, text.len, stdout);
+    }
+    fprintf(stderr, "%s%" PRId64 " events shown, %" PRIu64 " left out by filters or as canaries",
+            in->mode == INSPECT_SCHEMA && isatty(STDERR_FILENO) ? "\r" : "", in->taken,
+            in->dropped);
+    if (in->mode == INSPECT_PRODUCE)
+        fprintf(stderr, ", %" PRId64 " committed to %s", in->committed, in->conf->topic);
+    fprintf(stderr, "%s\n", in->mode == INSPECT_PRODUCE ? "" : "; nothing was written");
+}
+
+int inspect_run(const struct wikisrcd_conf *conf, enum inspect_mode mode, int64_t count)
+{
+    PL_CLEANUP(release) struct inspect in = {.conf = conf, .mode = mode, .wanted = count};
+    struct pl_err err;
+    if (start(&in, &err) < 0) {
+        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
+        return pl_err_exit_status(err.kind);
+    }
+    source_start(in.source, 0);
+    int status = pl_daemon_run(in.daemon);
+    if (!in.failed || in.taken > 0)
+        summary_print(&in);
+    return status == 0 && in.interrupted ? 1 : status;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inspect.h - the modes that look before anything runs: --sample, --schema, --produce.
+ *
+ * All three read from the source as the service would (source.start), but without a position: they
+ * neither read nor write the service's. Only --produce writes to Kafka, through the same
+ * transactions under a transactional.id of its own (wikisrcd-NAME.produce), so that a running
+ * service is not fenced; what it wrote stays, and the service writes those events again.
+ *
+ * Layer: source, event, filter, producer, profile, daemon. Threads: the loop's.
+ */
+#ifndef WIKISRCD_INSPECT_H
+#define WIKISRCD_INSPECT_H
+
+#include "conf.h"
+
+enum inspect_mode { INSPECT_SAMPLE, INSPECT_SCHEMA, INSPECT_PRODUCE };
+
+/* Reads `count` events that the filters pass. Returns the exit status: 0 when all came. */
+int inspect_run(const struct wikisrcd_conf *conf, enum inspect_mode mode, int64_t count);
+
+#endif

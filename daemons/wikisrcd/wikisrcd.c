@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wikisrcd.c - see wikisrcd.h. Layer: everything of the daemon.
+ *
+ * The one idea: an event moves the position exactly when it is accounted for (delivered, filtered
+ * or dropped as a duplicate), in the same call; so at each moment between events the position, the
+ * open transaction and the counters agree, and any of these moments is a good one to commit.
+ */
+#include "wikisrcd.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "clock.h"
+#include "daemon.h"
+#include "delivery.h"
+#include "filter.h"
+#include "inspect.h"
+#include "log.h"
+#include "metrics.h"
+#include "position.h"
+#include "source.h"
+
+struct wikisrcd {
+    struct wikisrcd_conf *conf;
+    const char *file;
+    struct pl_daemon *daemon;
+    struct pl_stats *stats;
+    struct pl_stats_server *server;
+    struct delivery *delivery;
+    struct source *source;
+    struct position *position;
+    struct filter filter;
+    struct event_path key;
+    struct event event; /* reused */
+    bool started;       /* the source was started */
+    bool ready;
+    bool broken; /* the conservation law, reported once */
+    int64_t newest_ms;
+    uint64_t received_before; /* for the rate */
+    int64_t tick_ms;
+};
+
+static void count(struct wikisrcd *w, enum wikisrcd_metric metric, uint64_t by)
+{
+    pl_stats_inc(w->stats, metric, by);
+}
+
+/* ---- one event ---- */
+
+static void gap_report(struct wikisrcd *w, const struct position_mark *mark)
+{
+    count(w, M_GAPS, 1);
+    count(w, M_GAP_EVENTS, mark->gap);
+    pl_log(PL_WARNING, PL_MSG_SOURCE_GAP, "upstream offsets have a gap",
+           PL_F_STR("TOPIC", position_topic_name(w->position, mark->topic)),
+           PL_F_INT("OFFSET", mark->offset), PL_F_UINT("COUNT", mark->gap));
+}
+
+static void late_report(struct wikisrcd *w, const struct position_mark *mark)
+{
+    char asked[32], first[32];
+    pl_time_format_ms(mark->asked_ms, asked);
+    pl_time_format_ms(mark->time_ms, first);
+    if (mark->asked_ms <= 0) {
+        pl_log(PL_INFO, NULL, "the oldest event that the source has",
+               PL_F_STR("TOPIC", position_topic_name(w->position, mark->topic)),
+               PL_F_STR("FIRST", first));
+        return;
+    }
+    count(w, M_TOO_OLD, 1);
+    pl_log(PL_WARNING, PL_MSG_SOURCE_TOO_OLD,
+           "the source no longer has what was asked for, events between are lost",
+           PL_F_STR("TOPIC", position_topic_name(w->position, mark->topic)),
+           PL_F_STR("ASKED", asked), PL_F_STR("FIRST", first));
+}
+
+/* The event is accounted for: `metric` is where. DELIVERED is counted at the commit. */
+static void event_account(struct wikisrcd *w, const struct position_mark *mark,
+                          enum wikisrcd_metric metric)
+{
+    uint64_t cut = position_ids_cut(w->position);
+    count(w, M_RECEIVED, 1);
+    if (metric != M_DELIVERED)
+        count(w, metric, 1);
+    if (mark->gap > 0)
+        gap_report(w, mark);
+    if (mark->late)
+        late_report(w, mark);
+    if (mark->believable && mark->time_ms > w->newest_ms)
+        w->newest_ms = mark->time_ms;
+    position_add(w->position, mark);
+    count(w, M_WINDOW_CUT, position_ids_cut(w->position) - cut);
+    if (mark->verdict == POSITION_NEW)
+        delivery_moved(w->delivery);
+}
+
+/* Above message_bytes_max, by our parser or by Kafka's client. */
+static bool event_is_too_large(struct wikisrcd *w, const struct sse_event *sse,
+                               const struct position_mark *mark)
+{
+    struct pl_err err;
+    if (w->conf->too_large == TOO_LARGE_SKIP) {
+        pl_log(PL_ERROR, PL_MSG_DATA_LOST, "event skipped, it is larger than message_bytes_max",
+               PL_F_UINT("BYTES", sse->size), PL_F_SLICE("ID", sse->id.p, sse->id.len));
+        event_account(w, mark, M_SKIPPED);
+        return true;
+    }
+    pl_err_set(&err, PL_ERR_CONFIG, 0,
+               "an event of %" PRIu64 " bytes is larger than message_bytes_max: raise it (and %s's "
+               "max.message.bytes), or set too_large: skip; nothing is lost, the position stands "
+               "before it",
+               sse->size, w->conf->topic);
+    pl_daemon_stop(w->daemon, &err);
+    return false;
+}
+
+static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
+                          const struct position_mark *mark, int64_t now_ms)
+{
+    switch (delivery_send(w->delivery, &w->event, sse->data, now_ms)) {
+    case DELIVERY_OK:
+        if (w->event.malformed) {
+            count(w, M_MALFORMED, 1);
+            pl_log(PL_WARNING, NULL, "an event is not valid JSON, passed on as it is",
+                   PL_F_STR("REASON", w->event.malformed_why),
+                   PL_F_SLICE("ID", sse->id.p, sse->id.len));
+        }
+        event_account(w, mark, M_DELIVERED);
+        return true;
+    case DELIVERY_LATER:
+        return false;
+    case DELIVERY_TOO_LARGE:
+        return event_is_too_large(w, sse, mark);
+    }
+    return false;
+}
+
+static bool on_event(void *userdata, const struct sse_event *sse)
+{
+    struct wikisrcd *w = userdata;
+    struct position_mark mark;
+    if (pl_daemon_stopping(w->daemon) || !delivery_can_take(w->delivery))
+        return false;
+    int64_t now_ms = pl_clock_realtime_ms();
+    event_read(&w->event, sse->data.p ? sse->data.p : "", sse->data.len, &w->key);
+    if (sse->too_large) /* its data was not kept: only the service's id is there to know it by */
+        w->event.identity = event_hash(sse->id.p, sse->id.len);
+    position_check(w->position, &w->event, sse->id, now_ms, &mark);
+    if (mark.verdict != POSITION_NEW)
+        event_account(w, &mark, M_DUPLICATES);
+    else if (sse->too_large)
+        return event_is_too_large(w, sse, &mark);
+    else if (w->event.canary && w->conf->filter.canaries == CANARIES_DROP)
+        event_account(w, &mark, M_CANARIES);
+    else if (!w->event.canary && !filter_pass(&w->filter, &w->event))
+        event_account(w, &mark, M_FILTERED);
+    else
+        return event_deliver(w, sse, &mark, now_ms);
+    return true;
+}
+
+/* ---- the source's answers ---- */
+
+static void ready(struct wikisrcd *w)
+{
+    if (w->ready)
+        return;
+    w->ready = true;
+    pl_stats_set_ready(w->stats, NULL);
+    pl_daemon_ready(w->daemon);
+}
+
+/* Ready after the first answer: a refusal that a person must mend shows at the start; a source that
+ * is away is our everyday work. */
+static void on_answer(void *userdata, const struct pl_err *err)
+{
+    struct wikisrcd *w = userdata;
+    if (err && (err->kind == PL_ERR_CONFIG || err->kind == PL_ERR_FATAL)) {
+        pl_daemon_stop(w->daemon, err);
+        return;
+    }
+    ready(w);
+}
+
+static const struct source_ops source_ops = {on_event, on_answer};
+
+/* ---- the delivery's answers ---- */
+
+static void encode_position(void *userdata, struct pl_buf *out)
+{
+    struct wikisrcd *w = userdata;
+    position_encode(w->position, pl_clock_realtime_ms(), out);
+}
+
+static void finish(struct wikisrcd *w)
+{
+    source_stop(w->source);
+    pl_daemon_finish(w->daemon);
+}
+
+static void on_delivery_ready(void *userdata)
+{
+    struct wikisrcd *w = userdata;
+    if (pl_daemon_stopping(w->daemon)) {
+        if (!delivery_flush(w->delivery) && delivery_is_idle(w->delivery))
+            finish(w);
+        return;
+    }
+    if (!w->started) { /* the position of the very first start is safe now */
+        w->started = true;
+        source_start(w->source, 0);
+        return;
+    }
+    source_resume(w->source);
+}
+
+static int position_begin(struct wikisrcd *w, struct pl_slice record, struct pl_err *err)
+{
+    struct position *position;
+    int64_t start_ms = 0;
+    if (record.len > 0) {
+        if (position_decode(record.p, record.len, w->conf->source.slack_ms, &position, err) < 0)
+            return pl_err_prefix(err, "position %s in topic %s", w->conf->name,
+                                 w->conf->position_topic);
+    } else {
+        wikisrcd_conf_start(w->conf->source.start, pl_clock_realtime_ms(), &start_ms);
+        position = position_new(&w->conf->source.streams, start_ms, w->conf->source.slack_ms);
+    }
+    position_free(w->position);
+    w->position = position;
+    return 0;
+}
+
+static void on_rewind(void *userdata, struct pl_slice record, int64_t wait_ms)
+{
+    struct wikisrcd *w = userdata;
+    struct pl_err err;
+    source_stop(w->source);
+    count(w, M_LOST_REWIND, 1);
+    if (pl_daemon_stopping(w->daemon)) {
+        finish(w); /* nothing is open any more, and the position in Kafka is right */
+        return;
+    }
+    if (position_begin(w, record, &err) < 0) {
+        pl_daemon_stop(w->daemon, &err);
+        return;
+    }
+    w->started = record.len > 0;
+    if (w->started)
+        source_start(w->source, wait_ms);
+    else
+        delivery_moved(w->delivery); /* commits the start's position first */
+}
+
+static void on_failed(void *userdata, const struct pl_err *err)
+{
+    struct wikisrcd *w = userdata;
+    bool stopping = pl_daemon_stopping(w->daemon);
+    pl_daemon_stop(w->daemon, err);
+    if (stopping)
+        finish(w); /* nothing that on_stop waits for will come */
+}
+
+static const struct delivery_ops delivery_ops = {encode_position, on_delivery_ready, on_rewind,
+                                                 on_failed};
+
+/* ---- the daemon's calls ---- */
+
+static void on_stop(void *userdata)
+{
+    struct wikisrcd *w = userdata;
+    pl_stats_set_ready(w->stats, "stopping");
+    source_stop(w->source);
+    if (!delivery_flush(w->delivery) && delivery_is_idle(w->delivery))
+        finish(w);
+}
+
+static void on_stop_deadline(void *userdata)
+{
+    struct wikisrcd *w = userdata;
+    pl_log(PL_WARNING, NULL, "the last transaction is not committed, its events come again",
+           PL_F_UINT("MESSAGES", delivery_in_flight(w->delivery)));
+}
+
+static void strings_log(const char *text, const struct pl_strings *paths)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf list = {0};
+    for (size_t i = 0; i < paths->n; i++) {
+        pl_buf_add_str(&list, i > 0 ? " " : "");
+        pl_buf_add_str(&list, paths->v[i]);
+    }
+    pl_log(PL_NOTICE, PL_MSG_RELOADED, "configuration reloaded", PL_F_STR("RESULT", text),
+           PL_F_STR("OPTIONS", pl_buf_cstr(&list)));
+}
+
+static void findings_log(struct pl_conf_errs *errs)
+{
+    char *text = (char *)pl_buf_cstr(&errs->text), *save = NULL;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        pl_log(PL_ERROR, PL_MSG_CONFIG_ERROR, "configuration", PL_F_STR("ERROR", line));
+}
+
+static void on_reload(void *userdata)
+{
+    struct wikisrcd *w = userdata;
+    struct wikisrcd_conf fresh = {0};
+    struct pl_strings changed = {0}, restart = {0};
+    struct pl_conf_errs errs;
+    pl_conf_errs_init(&errs);
+    errs.file = w->file;
+    if (pl_conf_load(wikisrcd_opts, w->file, &fresh, NULL, &errs) == 0)
+        wikisrcd_conf_check(&fresh, true, &errs);
+    if (errs.count > 0) {
+        findings_log(&errs);
+        pl_log(PL_ERROR, PL_MSG_RELOADED, "configuration not reloaded, the old one stays");
+    } else {
+        pl_conf_reload(wikisrcd_opts, w->conf, &fresh, &changed, &restart);
+        filter_release(&w->filter);
+        filter_init(&w->filter, &w->conf->filter);
+        pl_log_set_level(wikisrcd_conf_log_level(w->conf));
+        strings_log("changed", &changed);
+        if (restart.n > 0)
+            strings_log("needs a restart", &restart);
+    }
+    pl_strings_release(&changed);
+    pl_strings_release(&restart);
+    pl_conf_release(wikisrcd_opts, &fresh);
+    pl_conf_errs_release(&errs);
+}
+
+/* The law is checked between events, where it must hold exactly. */
+static void law_check(struct wikisrcd *w)
+{
+    int64_t difference = 0;
+    if (pl_conservation_holds(w->stats, &wikisrcd_conservation, delivery_in_flight(w->delivery),
+                              &difference)) {
+        w->broken = false;
+        return;
+    }
+    if (!w->broken)
+        pl_log(PL_ERROR, PL_MSG_CONSERVATION,
+               "received is not delivered + dropped + refetched + in flight: please report this",
+               PL_F_INT("DIFFERENCE", difference));
+    w->broken = true;
+}
+
+static void on_tick(void *userdata)
+{
+    struct wikisrcd *w = userdata;
+    int64_t now_ms = pl_clock_realtime_ms(), mono_ms = pl_clock_monotonic_ms();
+    uint64_t received = pl_stats_get(w->stats, M_RECEIVED);
+    double elapsed = (double)(mono_ms - w->tick_ms) / 1000;
+    double rate = elapsed > 0 ? (double)(received - w->received_before) / elapsed : 0;
+    double lag = w->newest_ms > 0 ? (double)(now_ms - w->newest_ms) / 1000 : 0;
+    int64_t committed_ms = delivery_committed_ms(w->delivery);
+    w->received_before = received;
+    w->tick_ms = mono_ms;
+    pl_stats_alive(w->stats);
+    pl_stats_set(w->stats, M_IN_FLIGHT, (double)delivery_in_flight(w->delivery));
+    pl_stats_set(w->stats, M_WINDOW_IDS, position_ids(w->position));
+    if (w->newest_ms > 0)
+        pl_stats_set(w->stats, M_LAG_SECONDS, lag);
+    law_check(w);
+    if (pl_daemon_stopping(w->daemon))
+        return;
+    if (delivery_is_stalled(w->delivery))
+        pl_daemon_status(w->daemon, "Kafka does not answer; reading is paused");
+    else
+        pl_daemon_status(w->daemon,
+                         "%s: %.0f events/s, %.1f s behind, to %s, last commit %.0f s ago",
+                         source_state_name(w->source), rate, lag, w->conf->topic,
+                         committed_ms > 0 ? (double)(mono_ms - committed_ms) / 1000 : 0.0);
+}
+
+static const struct pl_daemon_ops daemon_ops = {
+    .on_stop = on_stop,
+    .on_stop_deadline = on_stop_deadline,
+    .on_reload = on_reload,
+    .on_tick = on_tick,
+};
+
+/* ---- service mode ---- */
+
+static void release(struct wikisrcd *w)
+{
+    source_free(w->source);
+    delivery_free(w->delivery);
+    position_free(w->position);
+    filter_release(&w->filter);
+    event_release(&w->event);
+    event_path_release(&w->key);
+    pl_stats_server_free(w->server);
+    pl_stats_free(w->stats);
+    pl_daemon_free(w->daemon);
+}
+
+/* The order of steps: what can fail for a wrong configuration first, the source last. */
+static int start(struct wikisrcd *w, struct pl_err *err)
+{
+    const struct wikisrcd_conf *conf = w->conf;
+    if (pl_daemon_new(&daemon_ops, w, conf->stop_timeout_ms, &w->daemon, err) < 0)
+        return -1;
+    w->stats = pl_stats_new(wikisrcd_metrics, M_COUNT);
+    pl_stats_set_ready(w->stats, "starting");
+    if (conf->metrics.listen && pl_stats_serve(w->stats, conf->metrics.listen, &w->server, err) < 0)
+        return -1;
+    event_path_init(&w->key, conf->key ? conf->key : "");
+    filter_init(&w->filter, &conf->filter);
+    if (delivery_new(w->daemon, conf, w->stats, &delivery_ops, w, &w->delivery, err) < 0 ||
+        position_begin(w, delivery_position(w->delivery), err) < 0 ||
+        source_new(w->daemon, conf, w->stats, &w->position, &source_ops, w, &w->source, err) < 0)
+        return -1;
+    w->tick_ms = pl_clock_monotonic_ms();
+    w->newest_ms = position_high(w->position);
+    w->started = delivery_position(w->delivery).len > 0;
+    if (w->started) {
+        source_start(w->source, 0);
+        return 0;
+    }
+    /* Where the very first start begins is written down before anything is read: a crash before the
+     * first event must not begin at a later "now". */
+    delivery_moved(w->delivery);
+    delivery_flush(w->delivery);
+    return 0;
+}
+
+static void sums_log(struct wikisrcd *w)
+{
+    law_check(w);
+    pl_log(PL_INFO, PL_MSG_STOPPED, "stopped",
+           PL_F_UINT("RECEIVED", pl_stats_get(w->stats, M_RECEIVED)),
+           PL_F_UINT("DELIVERED", pl_stats_get(w->stats, M_DELIVERED)),
+           PL_F_UINT("DUPLICATES", pl_stats_get(w->stats, M_DUPLICATES)),
+           PL_F_UINT("CANARIES", pl_stats_get(w->stats, M_CANARIES)),
+           PL_F_UINT("FILTERED", pl_stats_get(w->stats, M_FILTERED)),
+           PL_F_UINT("SKIPPED", pl_stats_get(w->stats, M_SKIPPED)),
+           PL_F_UINT("REFETCHED", pl_stats_get(w->stats, M_REFETCHED)),
+           PL_F_UINT("MALFORMED", pl_stats_get(w->stats, M_MALFORMED)),
+           PL_F_UINT("TRANSACTIONS", pl_stats_get(w->stats, M_COMMITTED)));
+}
+
+int wikisrcd_run(struct wikisrcd_conf *conf, const char *file)
+{
+    PL_CLEANUP(release) struct wikisrcd w = {.conf = conf, .file = file};
+    struct pl_err err;
+    if (start(&w, &err) < 0) {
+        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
+        return pl_err_exit_status(err.kind);
+    }
+    int status = pl_daemon_run(w.daemon);
+    sums_log(&w);
+    return status;
+}
+
+/* ---- the command line ---- */
+
+enum { OPT_SAMPLE, OPT_SCHEMA, OPT_PRODUCE, OPT_COUNT };
+
+static const struct pl_cli_opt cli_opts[OPT_COUNT + 1] = {
+    [OPT_SAMPLE] = {"sample", true, "N", "Print N events for a person to read; write nothing."},
+    [OPT_SCHEMA] = {"schema", true, "N", "Print the fields that N events have, and their types."},
+    [OPT_PRODUCE] = {"produce", true, "N", "Write N events to the topic and show each."},
+};
+
+static const enum inspect_mode modes[OPT_COUNT] = {INSPECT_SAMPLE, INSPECT_SCHEMA, INSPECT_PRODUCE};
+
+/* Which mode is asked for: an index of cli_opts, OPT_COUNT for the service, -1 after a message. */
+static int mode_choose(const struct pl_cli *cli, int64_t *ret_count)
+{
+    int mode = OPT_COUNT;
+    for (int i = 0; i < OPT_COUNT; i++) {
+        if (!cli->values[i])
+            continue;
+        if (mode != OPT_COUNT) {
+            fprintf(stderr, "wikisrcd: --%s and --%s exclude each other\n", cli_opts[mode].name,
+                    cli_opts[i].name);
+            return -1;
+        }
+        if (pl_cli_count(cli_opts[i].name, cli->values[i], 10000000, ret_count) >= 0)
+            return -1;
+        mode = i;
+    }
+    return mode;
+}
+
+static void text_print(struct pl_buf *text)
+{
+    fwrite(text->data, 1, text->len, stdout);
+    pl_buf_reset(text);
+}
+
+static int conf_load(const struct pl_cli *cli, bool needs_kafka, struct wikisrcd_conf *conf)
+{
+    struct pl_conf_errs errs;
+    pl_conf_errs_init(&errs);
+    errs.file = cli->config;
+    if (pl_conf_load(wikisrcd_opts, cli->config, conf, NULL, &errs) == 0)
+        wikisrcd_conf_check(conf, needs_kafka, &errs);
+    unsigned count = errs.count;
+    if (count > 0 && cli->check_config)
+        fputs(pl_buf_cstr(&errs.text), stderr);
+    else if (count > 0)
+        findings_log(&errs);
+    pl_conf_errs_release(&errs);
+    return count > 0 ? -1 : 0;
+}
+
+static void conf_release(struct wikisrcd_conf *conf)
+{
+    pl_conf_release(wikisrcd_opts, conf);
+}
+
+int wikisrcd_main(int argc, char **argv)
+{
+    PL_CLEANUP(conf_release) struct wikisrcd_conf conf = {0};
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+    struct pl_cli cli;
+    int64_t count = 0;
+    pl_log_open("wikisrcd");
+    int status = pl_cli_parse(argc, argv, "wikisrcd",
+                              "Wikimedia EventStreams to a Kafka topic, exactly once.", cli_opts,
+                              &cli);
+    if (status >= 0)
+        return status;
+    if (cli.help_config) {
+        pl_conf_print_reference(wikisrcd_opts, wikisrcd_conf_intro, &text);
+        text_print(&text);
+        return 0;
+    }
+    int mode = mode_choose(&cli, &count);
+    if (mode < 0)
+        return 64; /* EX_USAGE */
+    bool needs_kafka = mode == OPT_COUNT || mode == OPT_PRODUCE;
+    if (conf_load(&cli, needs_kafka, &conf) < 0)
+        return 78; /* EX_CONFIG */
+    if (cli.print_config) {
+        pl_conf_print(wikisrcd_opts, &conf, &text);
+        text_print(&text);
+    }
+    if (cli.check_config || cli.print_config)
+        return 0;
+    pl_log_set_level(cli.verbose ? PL_DEBUG : wikisrcd_conf_log_level(&conf));
+    pl_http_global_init();
+    if (conf.source.tls.insecure_skip_verify)
+        pl_log(PL_WARNING, PL_MSG_INSECURE, "source.tls.insecure_skip_verify: the source's "
+                                            "certificate is NOT verified");
+    if (mode != OPT_COUNT)
+        return inspect_run(&conf, modes[mode], count);
+    return wikisrcd_run(&conf, cli.config);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wikisrcd.h - the daemon: the one place that joins source, position, filter and delivery to the
+ * loop.
+ *
+ *   source ──event──> position (new?) ──> filter ──> delivery ──commit──> Kafka
+ *      ^                                                │
+ *      └── asks from the position <── rewind on abort ──┘
+ *
+ * Layer: everything of the daemon. Threads: the loop's.
+ */
+#ifndef WIKISRCD_H
+#define WIKISRCD_H
+
+#include "conf.h"
+
+/* The program: command line, configuration, mode. Returns the exit status. */
+int wikisrcd_main(int argc, char **argv);
+
+/* Service mode until stopped. `file` is read again at a reload; `conf` is changed by it. */
+int wikisrcd_run(struct wikisrcd_conf *conf, const char *file);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * native.h - ClickHouse's Native format read back, for tests: written after the format's description and without a
+ * look at block.c, so that the two can disagree.
+ *
+ * Every byte is accounted for: a block that is too short or too long is refused.
+ */
+#ifndef TESTS_NATIVE_H
+#define TESTS_NATIVE_H
+
+#include "buf.h"
+
+struct native_column {
+    struct pl_slice name, type;
+    const uint8_t *nulls; /* NULL: not Nullable */
+    unsigned width;       /* 0: strings */
+    const char *data;     /* width > 0 */
+    struct pl_slice *strings;
+};
+
+struct native {
+    uint64_t rows, columns_n;
+    struct native_column *columns;
+};
+
+static inline bool native_varint(const char **p, const char *end, uint64_t *ret)
+{
+    *ret = 0;
+    for (unsigned shift = 0; shift < 64 && *p < end; shift += 7) {
+        uint8_t byte = (uint8_t) * (*p)++;
+        *ret |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80)
+            return true;
+    }
+    return false;
+}
+
+static inline bool native_bytes(const char **p, const char *end, struct pl_slice *ret)
+{
+    uint64_t len;
+    if (!native_varint(p, end, &len) || len > (uint64_t)(end - *p))
+        return false;
+    *ret = (struct pl_slice){*p, len};
+    *p += len;
+    return true;
+}
+
+static inline int native_width(struct pl_slice type)
+{
+    static const struct {
+        const char *name;
+        int width;
+    } widths[] = {{"String", 0}, {"Bool", 1},    {"Int8", 1},    {"UInt8", 1},   {"Int16", 2},
+                  {"UInt16", 2}, {"Int32", 4},   {"UInt32", 4},  {"Int64", 8},   {"UInt64", 8},
+                  {"Float32", 4}, {"Float64", 8}, {"Date", 2},   {"UUID", 16},   {"DateTime", 4}};
+    for (unsigned i = 0; i < PL_COUNT(widths); i++)
+        if (pl_slice_eq(type, widths[i].name))
+            return widths[i].width;
+    if (type.len > 11 && memcmp(type.p, "DateTime64(", 11) == 0)
+        return 8;
+    return type.len > 9 && memcmp(type.p, "DateTime(", 9) == 0 ? 4 : -1;
+}
+
+static inline void native_release(struct native *n)
+{
+    for (uint64_t i = 0; i < n->columns_n; i++)
+        free(n->columns[i].strings);
+    free(n->columns);
+    *n = (struct native){0};
+}
+
+static inline bool native_column_read(struct native_column *c, uint64_t rows, const char **p,
+                                      const char *end)
+{
+    if (!native_bytes(p, end, &c->name) || !native_bytes(p, end, &c->type))
+        return false;
+    struct pl_slice type = c->type;
+    if (type.len > 10 && memcmp(type.p, "Nullable(", 9) == 0) {
+        type = (struct pl_slice){type.p + 9, type.len - 10};
+        if (rows > (uint64_t)(end - *p))
+            return false;
+        c->nulls = (const uint8_t *)*p;
+        *p += rows;
+    }
+    int width = native_width(type);
+    if (width < 0)
+        return false;
+    c->width = (unsigned)width;
+    if (width > 0) {
+        if (rows > (uint64_t)(end - *p) / c->width)
+            return false;
+        c->data = *p;
+        *p += rows * c->width;
+        return true;
+    }
+    c->strings = pl_alloc_array(rows + 1, sizeof(*c->strings));
+    for (uint64_t r = 0; r < rows; r++)
+        if (!native_bytes(p, end, &c->strings[r]))
+            return false;
+    return true;
+}
+
+/* false: not a block; *ret is released then. */
+static inline bool native_read(const char *p, size_t len, struct native *ret)
+{
+    const char *end = p + len;
+    uint64_t columns;
+    *ret = (struct native){0};
+    if (!native_varint(&p, end, &columns) || columns > len || !native_varint(&p, end, &ret->rows))
+        return false;
+    ret->columns = pl_alloc_array(columns + 1, sizeof(*ret->columns));
+    bool ok = true;
+    for (uint64_t i = 0; i < columns && ok; i++) {
+        ret->columns_n++;
+        ok = native_column_read(&ret->columns[i], ret->rows, &p, end);
+    }
+    if (!ok || p != end) {
+        native_release(ret);
+        return false;
+    }
+    return true;
+}
+
+#endif
