@@ -2,8 +2,8 @@
 /*
  * buf.c - the growing buffer and the allocations that cannot fail.
  *
- * Layer: libc only. The idea: `data` is always one byte longer than `cap`, so that there is room for
- * the NUL of pl_buf_cstr() and pl_buf_take() even when the contents have reached the maximum.
+ * Layer: libc only. The idea: `data` is always one byte longer than `cap`, so that there is room
+ * for the NUL of pl_buf_cstr() and pl_buf_take() even when the contents have reached the maximum.
  */
 #include "buf.h"
 
@@ -51,7 +51,8 @@ bool pl_buf_reserve_slow(struct pl_buf *b, size_t extra)
     if (b->len > max || extra > max - b->len)
         return false;
 
-    /* Doubling keeps appending linear; neither sum can overflow, both terms are below SIZE_MAX / 4. */
+    /* Doubling keeps appending linear; neither sum can overflow, both terms are below SIZE_MAX / 4.
+     */
     size_t need = b->len + extra;
     size_t cap = b->cap * 2 > CAP_MIN ? b->cap * 2 : CAP_MIN;
     if (cap < need)

@@ -54,9 +54,11 @@ static unsigned days_in_month(unsigned year, unsigned month)
 
 static bool stamp_seconds(const struct stamp *s, int64_t *ret)
 {
-    if (s->year < 1 || s->month < 1 || s->month > 12 || s->day < 1 ||
-        s->day > days_in_month(s->year, s->month) || s->hour > 23 || s->minute > 59 ||
-        s->second > 59)
+    if (s->year < 1 || s->month < 1 || s->month > 12 || s->day < 1 || s->hour > 23 ||
+        s->minute > 59 || s->second > 59)
+        return false;
+    /* Most days need no look at the month's length. */
+    if (s->day > 28 && s->day > days_in_month(s->year, s->month))
         return false;
     *ret = days_from_civil(s->year, s->month, s->day) * 86400 + s->hour * 3600 + s->minute * 60 +
            s->second;

@@ -2,8 +2,8 @@
 /*
  * err.c - fills struct pl_err: one line, no control characters, cut at a character.
  *
- * Layer: libc only. The idea: a message is formatted into a local array first, so that the arguments
- * may point into the error that is being set.
+ * Layer: libc only. The idea: a message is formatted into a local array first, so that the
+ * arguments may point into the error that is being set.
  */
 #include "err.h"
 
@@ -19,7 +19,8 @@ static bool byte_is_continuation(char c)
     return ((unsigned char)c & 0xC0) == 0x80;
 }
 
-/* Replaces control characters, C0 and C1 (U+0080 to U+009F, which a terminal may obey), by spaces. */
+/* Replaces control characters, C0 and C1 (U+0080 to U+009F, which a terminal may obey), by spaces.
+ */
 static void msg_flatten(char *msg)
 {
     for (unsigned char *p = (unsigned char *)msg; *p; p++) {

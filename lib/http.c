@@ -141,6 +141,11 @@ int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf,
             advice = curl_meanings[i].advice;
         }
     }
+    /* curl 7.88 uses the same code for an answer that does not begin as HTTP does. */
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && strstr(text, "HTTP/0.9")) {
+        kind = PL_ERR_RETRY;
+        advice = "is it an HTTP port?";
+    }
     pl_http_host(url, host, sizeof(host));
     return pl_err_set(err, kind, (int)code, "%s: %s%s%s", host, text, advice ? "; " : "",
                       advice ? advice : "");

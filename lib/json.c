@@ -2,9 +2,9 @@
 /*
  * json.c - the reader: grammar, strings, numbers as slices, skipping.
  *
- * Layer: libc. The idea: each *_pass() takes the position, passes one thing and returns the position
- * behind it, or NULL when it has recorded an error. The position lives in a register meanwhile; the
- * public functions are thin shells that keep it in the reader.
+ * Layer: libc. The idea: each *_pass() takes the position, passes one thing and returns the
+ * position behind it, or NULL when it has recorded an error. The position lives in a register
+ * meanwhile; the public functions are thin shells that keep it in the reader.
  */
 #include "json.h"
 
@@ -138,8 +138,6 @@ HOT const char *string_pass(struct pl_json *j, const char *p, struct pl_json_str
 
 HOT const char *digits_pass(const char *p, const char *end)
 {
-    while (end - p >= 8 && json_word_is_digits(json_word_load(p)))
-        p += 8;
     while (p < end && byte_is_digit(*p))
         p++;
     return p;
@@ -329,8 +327,8 @@ bool pl_json_object_begin(struct pl_json *j)
     return container_begin(j, value_at(j, '{', "value is not an object"));
 }
 
-/* Passes the comma before an element; NULL at the end of the container (the reader has left it then)
- * and after an error. `close` is its bracket. */
+/* Passes the comma before an element; NULL at the end of the container (the reader has left it
+ * then) and after an error. `close` is its bracket. */
 HOT const char *element_at(struct pl_json *j, char close, const char *error)
 {
     if (__builtin_expect(j->error != NULL, 0))
@@ -383,8 +381,8 @@ bool pl_json_array_next(struct pl_json *j)
 }
 
 #if PL_JSON_SSE2
-/* What nearly every member but the first looks like: a comma, a plain key of fewer than sixteen bytes
- * and a colon, no white space. NULL when this one does not, and then nothing has happened. */
+/* What nearly every member but the first looks like: a comma, a plain key of fewer than sixteen
+ * bytes and a colon, no white space. NULL when this one does not, and then nothing has happened. */
 HOT const char *member_pass_usual(const struct pl_json *j, const char *p,
                                   struct pl_json_str *ret_key)
 {

@@ -18,8 +18,8 @@
  * Errors are sticky: after the first one every call answers false (NONE for the type), so a walk
  * needs one check, at its end. Slices point into the input and live as long as it does.
  *
- * Reads never go past `end`. The input needs no terminator. Layer: libc. No I/O, no state, no locale.
- * Threads: a reader belongs to one thread.
+ * Reads never go past `end`. The input needs no terminator. Layer: libc. No I/O, no state, no
+ * locale. Threads: a reader belongs to one thread.
  */
 #ifndef PL_JSON_H
 #define PL_JSON_H
@@ -45,7 +45,8 @@ enum pl_json_type {
 
 struct pl_json {
     const char *start, *p, *end;
-    const char *error; /* a constant sentence, e.g. "string is not valid UTF-8"; NULL: none so far */
+    const char
+        *error; /* a constant sentence, e.g. "string is not valid UTF-8"; NULL: none so far */
     unsigned depth, depth_max;
     bool first; /* the next element is the first of its array or object */
 };
@@ -82,7 +83,8 @@ bool pl_json_array_next(struct pl_json *j);
 bool pl_json_object_begin(struct pl_json *j);
 bool pl_json_object_next(struct pl_json *j, struct pl_json_str *ret_key);
 
-/* Consumes a value of any type, checking it whole; no recursion. ret_raw (may be NULL): its bytes. */
+/* Consumes a value of any type, checking it whole; no recursion. ret_raw (may be NULL): its bytes.
+ */
 bool pl_json_skip(struct pl_json *j, struct pl_slice *ret_raw);
 
 /* True when no error occurred and only white space is left. */

@@ -2,13 +2,11 @@
 /*
  * json_num.c - exact values of JSON's numbers.
  *
- * Layer: libc. The idea: a literal is a row of digits and the place of the decimal point in it; with
- * that, 1.50e1 and 15 are the same thing, and "is it an integer" and "does it fit" are questions
- * about digits, never about rounded doubles. The reader has checked the grammar.
+ * Layer: libc. The idea: a literal is a row of digits and the place of the decimal point in it;
+ * with that, 1.50e1 and 15 are the same thing, and "is it an integer" and "does it fit" are
+ * questions about digits, never about rounded doubles. The reader has checked the grammar.
  */
 #include "json.h"
-
-#include "json_text.h"
 
 #include <float.h>
 #include <locale.h>
@@ -117,10 +115,6 @@ static inline enum pl_json_num_result magnitude(const struct pl_json_num *n, uin
     if (!n->integer || end - p > U64_DIGITS_SAFE)
         return magnitude_slow(n, ret_value);
     uint64_t value = 0;
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-    for (; end - p >= 8; p += 8)
-        value = value * 100000000 + json_word_digits_value(json_word_load(p));
-#endif
     for (; p < end; p++)
         value = value * 10 + (unsigned)(*p - '0');
     *ret_value = value;
@@ -151,17 +145,102 @@ enum pl_json_num_result pl_json_num_i64(const struct pl_json_num *n, int64_t *re
     return result;
 }
 
-/* Clinger's fast path: when mantissa and power of ten are both exactly doubles, the one rounding of
- * the one operation is the right rounding. */
-static bool f64_fast(const struct digits *d, double *ret_value)
+#ifdef __SIZEOF_INT128__
+/* 5^27 is the last power of five below 2^63. */
+#define POWER_OF_FIVE_MAX 27
+
+static double power_of_two(int exponent)
+{
+    uint64_t bits = (uint64_t)(DBL_MAX_EXP - 1 + exponent) << (DBL_MANT_DIG - 1);
+    double value;
+
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+/* mantissa * 10^exponent for a mantissa that is not 0 and a small exponent, rounded once. The value
+ * is brought to 63 or 64 bits and a bit that says whether anything was left out; the conversion to
+ * double rounds that as it would round the whole. 10^n is 5^n * 2^n, and a power of two is exact.
+ */
+static double f64_scale_wide(uint64_t mantissa, int exponent)
+{
+    unsigned __int128 wide, rest;
+    uint64_t five = 1;
+
+    for (int i = exponent < 0 ? -exponent : exponent; i > 0; i--)
+        five *= 5;
+    if (exponent < 0) {
+        int up = __builtin_clzll(mantissa), down = __builtin_clzll(five);
+        unsigned __int128 dividend = (unsigned __int128)(mantissa << up) << 63;
+        uint64_t divisor = five << down;
+        wide = dividend / divisor;
+        rest = dividend % divisor;
+        exponent += down - up - 63;
+    } else {
+        unsigned __int128 product = (unsigned __int128)mantissa * five;
+        uint64_t high = (uint64_t)(product >> 64);
+        int shift = high > 0 ? 64 - __builtin_clzll(high) : 0;
+        wide = product >> shift;
+        rest = product - (wide << shift);
+        exponent += shift;
+    }
+    return (double)((uint64_t)wide | (rest != 0)) * power_of_two(exponent);
+}
+#endif
+
+/* mantissa * 10^exponent, rightly rounded; false where that takes strtod(). */
+static bool f64_scale(uint64_t mantissa, int64_t exponent, double *ret_value)
 {
 #if FLT_EVAL_METHOD == 0
+    /* Clinger's fast path: when mantissa and power of ten are both exactly doubles, the one
+     * rounding of the one operation is the right rounding. */
     static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     const int64_t power_max = PL_COUNT(powers) - 1;
+
+    if (mantissa <= F64_INTEGER_MAX && exponent <= power_max && exponent >= -power_max) {
+        double value = (double)mantissa;
+        *ret_value = exponent < 0 ? value / powers[-exponent] : value * powers[exponent];
+        return true;
+    }
+#ifdef __SIZEOF_INT128__
+    if (mantissa > 0 && exponent <= POWER_OF_FIVE_MAX && exponent >= -POWER_OF_FIVE_MAX) {
+        *ret_value = f64_scale_wide(mantissa, (int)exponent);
+        return true;
+    }
+#endif
+#endif
+    (void)mantissa, (void)exponent, (void)ret_value;
+    return false;
+}
+
+/* The usual literal: no exponent, and few enough digits for an integer. */
+static bool f64_usual(const struct pl_json_num *n, double *ret_value)
+{
+    const char *p = n->p + n->negative, *end = n->p + n->len, *point = NULL;
     uint64_t mantissa = 0;
-    int64_t digits = 0;
+
+    if (end - p > U64_DIGITS_SAFE)
+        return false;
+    for (; p < end; p++) {
+        if (byte_is_digit(*p))
+            mantissa = mantissa * 10 + (unsigned)(*p - '0');
+        else if (*p == '.')
+            point = p;
+        else
+            return false;
+    }
+    /* An integer beyond 2^53 has to be looked at: it may not be a double. */
+    if (n->integer && mantissa > F64_INTEGER_MAX)
+        return false;
+    return f64_scale(mantissa, point ? point + 1 - end : 0, ret_value);
+}
+
+static bool f64_fast(const struct digits *d, double *ret_value)
+{
+    uint64_t mantissa = 0;
+    int digits = 0;
 
     /* A '.' is among these bytes at most once. */
     if (d->end - d->p > U64_DIGITS_SAFE + 1)
@@ -172,21 +251,11 @@ static bool f64_fast(const struct digits *d, double *ret_value)
             digits++;
         }
     }
-    int64_t exponent = d->point - digits;
-    if (mantissa > F64_INTEGER_MAX || digits > U64_DIGITS_SAFE || exponent > power_max ||
-        exponent < -power_max)
-        return false;
-    double value = (double)mantissa;
-    *ret_value = exponent < 0 ? value / powers[-exponent] : value * powers[exponent];
-    return true;
-#else
-    (void)d, (void)ret_value;
-    return false;
-#endif
+    return digits <= U64_DIGITS_SAFE && f64_scale(mantissa, d->point - digits, ret_value);
 }
 
-/* strtod() is right for every literal, but wants a terminated copy and asks the locale for the
- * decimal point: it gets neither a point nor the process's locale. */
+/* What is left. strtod() is right for every literal, but wants a terminated copy and asks the
+ * locale for the decimal point: it gets neither a point nor the process's locale. */
 static double f64_slow(const struct digits *d)
 {
     char text[F64_DIGITS_MAX + 32];
@@ -232,14 +301,15 @@ static bool f64_holds(double value, const struct digits *d)
 
 enum pl_json_num_result pl_json_num_f64(const struct pl_json_num *n, double *ret_value)
 {
-    struct digits d = digits_of(n);
     double value = 0;
 
-    if (d.p < d.end && !f64_fast(&d, &value)) {
-        value = f64_slow(&d);
+    if (!f64_usual(n, &value)) {
+        struct digits d = digits_of(n);
+        if (d.p < d.end && !f64_fast(&d, &value))
+            value = f64_slow(&d);
         if (isinf(value))
             return PL_JSON_NUM_RANGE;
-        if (n->integer && !f64_holds(value, &d))
+        if (n->integer && d.p < d.end && !f64_holds(value, &d))
             return PL_JSON_NUM_PRECISION;
     }
     *ret_value = n->negative ? -value : value;

@@ -60,9 +60,10 @@ static size_t utf8_encode(uint32_t c, char out[static 4])
     return 4;
 }
 
-/* Decodes the escape whose backslash is at p into 1 to 4 bytes of UTF-8. Returns the position behind
- * it; NULL for a lone surrogate, and for what the reader would not have let through. */
-static const char *escape_decode(const char *p, const char *end, char out[static 4], size_t *ret_len)
+/* Decodes the escape whose backslash is at p into 1 to 4 bytes of UTF-8. Returns the position
+ * behind it; NULL for a lone surrogate, and for what the reader would not have let through. */
+static const char *escape_decode(const char *p, const char *end, char out[static 4],
+                                 size_t *ret_len)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
 
@@ -92,8 +93,8 @@ static const char *escape_decode(const char *p, const char *end, char out[static
     return p;
 }
 
-/* A string of a document is rarely long enough for memchr() to pay between two escapes, but its text
- * may be: the first bytes are looked at one by one. */
+/* A string of a document is rarely long enough for memchr() to pay between two escapes, but its
+ * text may be: the first bytes are looked at one by one. */
 static const char *backslash_find(const char *p, const char *end)
 {
     const char *near = end - p > 8 ? p + 8 : end;

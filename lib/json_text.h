@@ -3,9 +3,9 @@
  * json_text.h - what json.c and json_text.c share: scanning plain text and checking UTF-8.
  *
  * The idea: of most text nothing needs to be known but where it ends, so it is looked at sixteen
- * bytes at a time for the first byte that is not plain. A block that would pass the end of the input
- * is loaded so that it ends there, and what lies before `p` is shifted out: no read is ever out of
- * bounds, and there is no slow tail.
+ * bytes at a time for the first byte that is not plain. A block that would pass the end of the
+ * input is loaded so that it ends there, and what lies before `p` is shifted out: no read is ever
+ * out of bounds, and there is no slow tail.
  *
  * Layer: inside lib/json*.c only. No state.
  */
@@ -25,34 +25,6 @@
 #define PL_JSON_SSE2 0
 #endif
 
-#define JSON_EACH_BYTE(x) (UINT64_C(0x0101010101010101) * (x))
-
-static inline uint64_t json_word_load(const char *p)
-{
-    uint64_t w;
-
-    memcpy(&w, p, sizeof(w));
-    return w;
-}
-
-/* All eight bytes are '0' to '9': the high half is 3, and adding 6 does not make it 4. */
-static inline bool json_word_is_digits(uint64_t w)
-{
-    return (w & (w + JSON_EACH_BYTE(6)) & JSON_EACH_BYTE(0xF0)) == JSON_EACH_BYTE(0x30) &&
-           (w & JSON_EACH_BYTE(0xF0)) == JSON_EACH_BYTE(0x30);
-}
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-/* The value of eight digits: neighbours become pairs, pairs fours, fours the whole. */
-static inline uint64_t json_word_digits_value(uint64_t w)
-{
-    w -= JSON_EACH_BYTE('0');
-    w = (w * 10 + (w >> 8)) & UINT64_C(0x00FF00FF00FF00FF);
-    w = (w * 100 + (w >> 16)) & UINT64_C(0x0000FFFF0000FFFF);
-    return (w * 10000 + (w >> 32)) & UINT64_C(0xFFFFFFFF);
-}
-#endif
-
 static inline bool json_byte_is_plain(unsigned char c)
 {
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
@@ -60,8 +32,8 @@ static inline bool json_byte_is_plain(unsigned char c)
 
 #if PL_JSON_SSE2
 
-/* A bit for each of the 16 bytes that is a quote, a backslash, a control character or not ASCII. The
- * comparison is signed: bytes from 0x80 on are negative and so below 0x20, too. */
+/* A bit for each of the 16 bytes that is a quote, a backslash, a control character or not ASCII.
+ * The comparison is signed: bytes from 0x80 on are negative and so below 0x20, too. */
 static inline unsigned json_block_specials(const char *p)
 {
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
@@ -72,7 +44,8 @@ static inline unsigned json_block_specials(const char *p)
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, slash)));
 }
 
-/* The first byte of [p, end) that is not plain, or `end`. `start` <= p is where the input begins. */
+/* The first byte of [p, end) that is not plain, or `end`. `start` <= p is where the input begins.
+ */
 static inline const char *json_plain_pass(const char *start, const char *p, const char *end)
 {
     while (end - p >= 16) {
@@ -105,6 +78,16 @@ static inline const char *json_ascii_pass(const char *p, const char *end)
 }
 
 #else /* eight bytes at a time in an integer register, whatever its byte order */
+
+#define JSON_EACH_BYTE(x) (UINT64_C(0x0101010101010101) * (x))
+
+static inline uint64_t json_word_load(const char *p)
+{
+    uint64_t w;
+
+    memcpy(&w, p, sizeof(w));
+    return w;
+}
 
 /* Not zero exactly when a byte is below n; n <= 128. */
 static inline uint64_t json_word_has_less(uint64_t w, unsigned n)
@@ -144,7 +127,8 @@ static inline bool json_byte_continues(char c)
 }
 
 /* Length of the well-formed UTF-8 sequence of two to four bytes at p < end, or 0. The ranges are
- * those of the table in RFC 3629, section 4: no overlong form, no surrogate, nothing above U+10FFFF. */
+ * those of the table in RFC 3629, section 4: no overlong form, no surrogate, nothing above
+ * U+10FFFF. */
 static inline size_t json_utf8_length(const char *p, const char *end)
 {
     const unsigned char *s = (const unsigned char *)p;

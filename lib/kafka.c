@@ -168,9 +168,13 @@ static void kafka_on_error(rd_kafka_t *rk, int code, const char *text, void *opa
     }
     if (opaque)
         health_note(opaque, code, text);
-    /* A fatal error ends the daemon, whose last line tells it. */
-    pl_log(code == RD_KAFKA_RESP_ERR__FATAL ? PL_DEBUG : PL_WARNING, PL_MSG_KAFKA_ERROR,
-           "Kafka client reports a fault", PL_F_STR("ERROR", text), PL_F_INT("CODE", code));
+    /* A fatal error ends the daemon, whose last line tells it. A broker closes connections that are
+     * idle (connections.max.idle.ms) or when it restarts: if it does not come back, the next line
+     * says so. */
+    bool quiet = code == RD_KAFKA_RESP_ERR__FATAL || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+                 (code == RD_KAFKA_RESP_ERR__TRANSPORT && strstr(text, ": Disconnected ("));
+    pl_log(quiet ? PL_DEBUG : PL_WARNING, PL_MSG_KAFKA_ERROR, "Kafka client reports a fault",
+           PL_F_STR("ERROR", text), PL_F_INT("CODE", code));
 }
 
 /* Only comes when somebody sets statistics.interval.ms. */

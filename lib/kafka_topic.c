@@ -294,6 +294,7 @@ int pl_kafka_read_last(const struct pl_map *map, const char *topic, const char *
 {
     /* At the end of a partition the broker holds the answer back for this long. */
     static const char *const defaults[] = {"fetch.wait.max.ms", "50", NULL};
+    /* clang-format off: one pair a line */
     static const char *const forced[] = {"isolation.level",
                                          "read_committed",
                                          "enable.partition.eof",
@@ -301,6 +302,7 @@ int pl_kafka_read_last(const struct pl_map *map, const char *topic, const char *
                                          "allow.auto.create.topics",
                                          "false",
                                          NULL};
+    /* clang-format on */
     struct pl_kafka_health health = {.borrowed_map = true};
     PL_CLEANUP(reader_release) struct last_reader r = {.topic = topic, .key = key, .partition = -1};
 

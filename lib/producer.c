@@ -443,15 +443,29 @@ static int producer_client_new(struct pl_producer *p, const struct pl_producer_c
 {
     char queue_kbytes[32], message_bytes[32];
     int64_t kbytes = conf->queue_bytes_max > 1024 ? conf->queue_bytes_max / 1024 : 1;
+    /* clang-format off: one pair a line */
     const char *const forced[] = {
         "enable.idempotence", "true", "acks", "all", "transactional.id", conf->transactional_id,
-        /* what is queued is counted by reports, and logs have a callback */
+        /* What is queued is counted by reports, and logs have a callback. */
         "delivery.report.only.error", "false", "log.queue", "false", NULL};
-    const char *defaults[] = {"client.id", conf->client_id, "linger.ms", "5", "compression.type",
-                              "lz4", "transaction.timeout.ms", "60000", "partitioner",
-                              "murmur2_random", "allow.auto.create.topics", "false",
-                              /* a broker that closes an idle connection is no fault */
-                              "log.connection.close", "false", NULL, NULL, NULL, NULL, NULL};
+    const char *defaults[] = {"client.id",
+                              conf->client_id,
+                              "linger.ms",
+                              "5",
+                              "compression.type",
+                              "lz4",
+                              "transaction.timeout.ms",
+                              "60000",
+                              "partitioner",
+                              "murmur2_random",
+                              "allow.auto.create.topics",
+                              "false",
+                              NULL,
+                              NULL,
+                              NULL,
+                              NULL,
+                              NULL};
+    /* clang-format on */
     size_t n = PL_COUNT(defaults) - 5;
 
     snprintf(queue_kbytes, sizeof(queue_kbytes), "%lld", (long long)kbytes);

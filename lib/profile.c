@@ -4,8 +4,8 @@
  *
  * Layer: json, buf. The idea: a document is checked whole before it is walked, so that a bad one
  * leaves no trace in the figures and the walk itself has no errors to handle. Paths are found in a
- * hash table by their text. Each object and each array element is an "instance" with a number of its
- * own, by which a key that comes twice is told from one that comes in two documents.
+ * hash table by their text. Each object and each array element is an "instance" with a number of
+ * its own, by which a key that comes twice is told from one that comes in two documents.
  */
 #include "profile.h"
 
@@ -286,8 +286,7 @@ static void number_note(struct node *node, const struct pl_json_num *num)
         return;
     }
     bool first = f->integers++ == 0;
-    f->uint_fits =
-        (first || f->uint_fits) && pl_json_num_u64(num, &magnitude) == PL_JSON_NUM_OK;
+    f->uint_fits = (first || f->uint_fits) && pl_json_num_u64(num, &magnitude) == PL_JSON_NUM_OK;
     if (pl_json_num_i64(num, &value) != PL_JSON_NUM_OK) {
         f->int_overflow = true;
         return;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * profile.h - what fields a sample of JSON documents has: paths, types, how often, ranges, examples.
- * Behind `--schema` of all daemons, where it is the evidence for a column's type.
+ * profile.h - what fields a sample of JSON documents has: paths, types, how often, ranges,
+ * examples. Behind `--schema` of all daemons, where it is the evidence for a column's type.
  *
- * Paths are dotted ("meta.id"; a key that is empty or holds a dot, a bracket, a quote, white space or
- * a control character stands in quotes: a."b.c"), elements of arrays are "path[*]". A document that
- * is an object is not a field itself, only its members are; one that is something else is "$", its
- * elements "$[*]". Only the first 2,000 paths of at most 1,024 bytes are kept (values at others are
- * counted), depth 16. Of a key that an object holds twice, the first value counts.
+ * Paths are dotted ("meta.id"; a key that is empty or holds a dot, a bracket, a quote, white space
+ * or a control character stands in quotes: a."b.c"), elements of arrays are "path[*]". A document
+ * that is an object is not a field itself, only its members are; one that is something else is "$",
+ * its elements "$[*]". Only the first 2,000 paths of at most 1,024 bytes are kept (values at others
+ * are counted), depth 16. Of a key that an object holds twice, the first value counts.
  *
  * Layer: json, buf. Threads: one owner. No I/O.
  */
@@ -27,8 +27,8 @@ struct pl_profile_field {
     unsigned time_digits;     /* greatest number of fraction digits in them */
     bool all_uuids;           /* every string is a UUID in 8-4-4-4-12 form */
     uint64_t string_len_max;
-    unsigned distinct;        /* distinct strings seen, counted up to 64; 64 means "64 or more" */
-    char example[64];         /* first non-null scalar, cut at a character */
+    unsigned distinct; /* distinct strings seen, counted up to 64; 64 means "64 or more" */
+    char example[64];  /* first non-null scalar, cut at a character */
 };
 
 struct pl_profile;
@@ -53,9 +53,9 @@ uint64_t pl_profile_field_rows(const struct pl_profile *p, unsigned i);
 
 /* The ClickHouse type that holds all that was seen without loss: "String", "LowCardinality(String)"
  * (distinct < 64 over many), "UInt32", "Int64", "Float64", "Bool", "DateTime64(3)", "UUID",
- * Nullable(...) where null or absent, LowCardinality(Nullable(String)) for both; "" for objects (their
- * children are columns); "String" for arrays and mixed types (raw JSON). Integers get 32 bits only
- * where the sample leaves the upper half of the range unused: identifiers grow. */
+ * Nullable(...) where null or absent, LowCardinality(Nullable(String)) for both; "" for objects
+ * (their children are columns); "String" for arrays and mixed types (raw JSON). Integers get 32
+ * bits only where the sample leaves the upper half of the range unused: identifiers grow. */
 void pl_profile_type(const struct pl_profile *p, unsigned i, char *out, size_t out_len);
 
 /* A table for a terminal: path, presence %, types, suggested type, range, example. */

@@ -44,7 +44,7 @@ static char *types_cell(const struct pl_profile_field *f)
     const struct {
         const char *name;
         uint64_t n;
-    } types[] = {{"string", f->strings}, {"int", f->integers},  {"float", f->floats},
+    } types[] = {{"string", f->strings}, {"int", f->integers},   {"float", f->floats},
                  {"bool", f->bools},     {"object", f->objects}, {"array", f->arrays},
                  {"null", f->nulls}};
     struct pl_buf b = {0};
@@ -105,8 +105,8 @@ static void row_print(const struct row *row, const size_t widths[static COLUMNS]
 
 void pl_profile_print(const struct pl_profile *p, struct pl_buf *out)
 {
-    static const char *const titles[COLUMNS] = {"FIELD", "PRESENT", "SEEN", "CLICKHOUSE TYPE",
-                                                "RANGE", "EXAMPLE"};
+    static const char *const titles[COLUMNS] = {"FIELD",           "PRESENT", "SEEN",
+                                                "CLICKHOUSE TYPE", "RANGE",   "EXAMPLE"};
     unsigned n = pl_profile_count(p) + 1;
     struct row *rows = pl_alloc_array(n, sizeof(*rows));
     size_t widths[COLUMNS] = {0};

@@ -11,7 +11,7 @@
 #include "block.h"
 #include "clickhouse.h"
 
-#define ROWS_CAP_MIN    1024
+#define ROWS_CAP_MIN   1024
 #define STRING_CAP_MIN 4096
 
 unsigned block_type_width(enum ch_kind kind)
@@ -246,7 +246,8 @@ static uint64_t unsigned_at(const char *p, unsigned width)
     return v;
 }
 
-/* The calendar date of a day since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"). */
+/* The calendar date of a day since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date
+ * Algorithms"). */
 static void date_print(int64_t days, struct pl_buf *out)
 {
     int64_t z = days + 719468;
@@ -277,7 +278,8 @@ static void time_print(int64_t value, unsigned scale, struct pl_buf *out)
     }
     pl_buf_add_byte(out, '"');
     date_print(days, out);
-    pl_buf_addf(out, "T%02d:%02d:%02d", (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
+    pl_buf_addf(out, "T%02d:%02d:%02d", (int)(rest / 3600), (int)(rest / 60 % 60),
+                (int)(rest % 60));
     if (scale > 0)
         pl_buf_addf(out, ".%0*" PRId64, (int)scale, fraction);
     pl_buf_add_str(out, "Z\"");

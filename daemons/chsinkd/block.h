@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * block.h - the inside of a `struct block`, for rows.c, which writes into it, and for tests. Others use rows.h.
+ * block.h - the inside of a `struct block`, for rows.c, which writes into it, and for tests. Others
+ * use rows.h.
  *
- * The idea: the row behind the last one is *open*. A column's value for the open row is written behind the
- * committed ones and counts only when block_row_commit() moves the ends of all columns at once; a row that is
- * given up is simply written over. So refusing a row costs nothing and can leave nothing.
+ * The idea: the row behind the last one is *open*. A column's value for the open row is written
+ * behind the committed ones and counts only when block_row_commit() moves the ends of all columns
+ * at once; a row that is given up is simply written over. So refusing a row costs nothing and can
+ * leave nothing.
  *
  *     fixed width   data[row * width]                nulls[row]
  *     String        data[0..len) committed, data[len..end) the open row's varint and bytes
@@ -17,20 +19,21 @@
 
 #include "rows.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "Native's numbers are written as they are");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "Native's numbers are written as they are");
 
 #define BLOCK_VARINT_MAX 10
 
 struct block_column {
     char *data;
     size_t cap;
-    size_t len, end;     /* String: see above */
-    uint8_t *nulls;      /* Nullable: 1 is null; else NULL */
-    unsigned width;      /* bytes a value; 0: String */
+    size_t len, end; /* String: see above */
+    uint8_t *nulls;  /* Nullable: 1 is null; else NULL */
+    unsigned width;  /* bytes a value; 0: String */
     const struct column *column;
     char memo_date[10];    /* times: the date read last, and its midnight; *memo_date 0: none */
     int64_t memo_midnight; /* seconds since 1970 */
-    char *header;        /* name and type, as they stand before the data */
+    char *header;          /* name and type, as they stand before the data */
     size_t header_len;
 };
 
@@ -73,7 +76,8 @@ static inline unsigned block_varint(char *out, uint64_t v)
     return n;
 }
 
-/* Room for a string of up to `len` bytes in the open row; write at the returned place and say the length then. */
+/* Room for a string of up to `len` bytes in the open row; write at the returned place and say the
+ * length then. */
 static inline char *block_string_begin(const struct block *b, struct block_column *c, size_t len)
 {
     if (c->cap - c->len < len + BLOCK_VARINT_MAX)
@@ -83,7 +87,8 @@ static inline char *block_string_begin(const struct block *b, struct block_colum
     return c->data + c->len + (len < 0x80 ? 1 : len < 0x4000 ? 2 : BLOCK_VARINT_MAX);
 }
 
-/* `at`: what _begin returned; the varint is put before it, or the bytes are moved to behind the varint. */
+/* `at`: what _begin returned; the varint is put before it, or the bytes are moved to behind the
+ * varint. */
 static inline void block_string_end(struct block_column *c, char *at, size_t len)
 {
     char *start = c->data + c->len;

@@ -18,26 +18,39 @@ static const struct {
     enum ch_kind kind;
     bool any_case; /* names that ClickHouse registers as case-insensitive, and its SQL aliases */
 } type_names[] = {
-    {"String", CH_STRING, false},      {"Bool", CH_BOOL, true},
-    {"Int8", CH_INT8, false},          {"Int16", CH_INT16, false},
-    {"Int32", CH_INT32, false},        {"Int64", CH_INT64, false},
-    {"UInt8", CH_UINT8, false},        {"UInt16", CH_UINT16, false},
-    {"UInt32", CH_UINT32, false},      {"UInt64", CH_UINT64, false},
-    {"Float32", CH_FLOAT32, false},    {"Float64", CH_FLOAT64, false},
-    {"Date", CH_DATE, true},           {"DateTime", CH_DATETIME, true},
-    {"DateTime64", CH_DATETIME64, true}, {"UUID", CH_UUID, false},
+    {"String", CH_STRING, false},
+    {"Bool", CH_BOOL, true},
+    {"Int8", CH_INT8, false},
+    {"Int16", CH_INT16, false},
+    {"Int32", CH_INT32, false},
+    {"Int64", CH_INT64, false},
+    {"UInt8", CH_UINT8, false},
+    {"UInt16", CH_UINT16, false},
+    {"UInt32", CH_UINT32, false},
+    {"UInt64", CH_UINT64, false},
+    {"Float32", CH_FLOAT32, false},
+    {"Float64", CH_FLOAT64, false},
+    {"Date", CH_DATE, true},
+    {"DateTime", CH_DATETIME, true},
+    {"DateTime64", CH_DATETIME64, true},
+    {"UUID", CH_UUID, false},
     /* Aliases after the names: the first entry of a kind is how the type is spelled. */
-    {"boolean", CH_BOOL, true},        {"text", CH_STRING, true},
-    {"varchar", CH_STRING, true},      {"tinyint", CH_INT8, true},
-    {"smallint", CH_INT16, true},      {"int", CH_INT32, true},
-    {"integer", CH_INT32, true},       {"bigint", CH_INT64, true},
-    {"float", CH_FLOAT32, true},       {"double", CH_FLOAT64, true},
+    {"boolean", CH_BOOL, true},
+    {"text", CH_STRING, true},
+    {"varchar", CH_STRING, true},
+    {"tinyint", CH_INT8, true},
+    {"smallint", CH_INT16, true},
+    {"int", CH_INT32, true},
+    {"integer", CH_INT32, true},
+    {"bigint", CH_INT64, true},
+    {"float", CH_FLOAT32, true},
+    {"double", CH_FLOAT64, true},
     {"timestamp", CH_DATETIME, true},
 };
 
 #define SUPPORTED                                                                                  \
     "supported are String, Bool, Int8 to Int64, UInt8 to UInt64, Float32, Float64, Date, "         \
-    "DateTime[('zone')], DateTime64(0 to 9[, 'zone']), UUID, Nullable(...) of them, and "            \
+    "DateTime[('zone')], DateTime64(0 to 9[, 'zone']), UUID, Nullable(...) of them, and "          \
     "LowCardinality(String) or LowCardinality(Nullable(String))"
 
 /* A place in the text; spaces are passed before each token. */
@@ -165,8 +178,8 @@ int ch_type_parse(const char *text, struct ch_type *ret, struct pl_err *err)
         c.p++;
     if (!ok || *c.p || (t.low_cardinality && t.kind != CH_STRING)) {
         ch_type_release(&t);
-        return pl_err_set(err, PL_ERR_CONFIG, 0, "type %.100s is not one a route can fill: %s", text,
-                          SUPPORTED);
+        return pl_err_set(err, PL_ERR_CONFIG, 0, "type %.100s is not one a route can fill: %s",
+                          text, SUPPORTED);
     }
     type_spell(&t);
     *ret = t;

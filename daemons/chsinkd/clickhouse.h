@@ -5,10 +5,13 @@
  * Each thread that talks to the server has a `struct clickhouse` of its own; calls block, bounded by the configured
  * time limits. Several URLs: the next one is tried when one does not answer; the one that answered is kept.
  *
- * What is sent is explicit: async_insert=0, wait_end_of_query=1, insert_deduplicate=1, insert_deduplication_token,
- * deduplicate_blocks_in_dependent_materialized_views=1, max_partitions_per_insert_block=0,
- * input_format_native_allow_types_conversion=1. A 200 is success only when X-ClickHouse-Exception-Code is absent and
- * the body holds no exception. The password travels in the header X-ClickHouse-Key, never in the URL.
+ * What is sent is explicit. The promise rests on async_insert=0, wait_end_of_query=1, insert_deduplicate=1,
+ * insert_deduplication_token and deduplicate_blocks_in_dependent_materialized_views=1, which the configuration cannot
+ * change; it can change max_partitions_per_insert_block=0, input_format_native_allow_types_conversion=0,
+ * input_format_null_as_default=0 and input_format_skip_unknown_fields=0 (without the last three the server converts
+ * silently). A statement carries only wait_end_of_query, so that a read-only user can ask. A 200 is success only when
+ * X-ClickHouse-Exception-Code is absent and the body holds no exception. The password travels in the header
+ * X-ClickHouse-Key, never in the URL.
  *
  * Layer: http, buf, err, libcurl, lz4/zstd. Threads: one owner each. No logging.
  */

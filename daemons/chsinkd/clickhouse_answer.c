@@ -304,28 +304,33 @@ static int exception_parse_code(struct pl_slice *s)
     return code;
 }
 
-/* The name in "… (UNKNOWN_TABLE) (version 26.7.2.1)". */
+/* Ends the sentence before `at`, if that is inside it. */
+static void sentence_end(struct exception *e, const char *at)
+{
+    if (at > e->text.p && at <= e->text.p + e->text.len)
+        e->text.len = (size_t)(at - e->text.p);
+}
+
+/* Takes the name out of "… (UNKNOWN_TABLE) (version 26.7.2.1 (official build))". The server's text
+ * may have several lines with these two at the end of the last. */
 static void exception_parse_name(struct pl_slice rest, struct exception *e)
 {
-    const char *version = slice_find(rest, ") (version ");
-    const char *end = version, *start;
-    size_t len;
+    const char *version = slice_find(rest, " (version "), *end, *start;
 
-    if (!end && rest.len > 0 && rest.p[rest.len - 1] == ')')
-        end = rest.p + rest.len - 1;
-    if (!end)
+    if (version) {
+        rest.len = (size_t)(version - rest.p);
+        sentence_end(e, version);
+    }
+    if (rest.len == 0 || rest.p[rest.len - 1] != ')')
         return;
-    for (start = end; start > rest.p && (isupper((unsigned char)start[-1]) || start[-1] == '_' ||
-                                         isdigit((unsigned char)start[-1]));)
+    start = end = rest.p + rest.len - 1;
+    while (start > rest.p && (isupper((unsigned char)start[-1]) ||
+                              isdigit((unsigned char)start[-1]) || start[-1] == '_'))
         start--;
     if (start == end || start == rest.p || start[-1] != '(')
         return;
     e->name = (struct pl_slice){start, (size_t)(end - start)};
-    /* The sentence ends before the name, if both are on its line. */
-    if (start > e->text.p && start <= e->text.p + e->text.len) {
-        len = (size_t)(start - 1 - e->text.p);
-        e->text.len = len;
-    }
+    sentence_end(e, start - 1);
 }
 
 /* Finds the exception at the start of a line. */

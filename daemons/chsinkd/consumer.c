@@ -52,7 +52,7 @@ static void pending_forget(struct consumer *c, const struct partition *p)
     }
 }
 
-/* Reads on from another offset. What was fetched from the old place is outdated. */
+/* Reads on from another offset, or from the beginning. What was fetched from the old place is outdated. */
 static void partition_seek(struct sink *s, struct partition *p, int64_t offset)
 {
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
@@ -62,7 +62,8 @@ static void partition_seek(struct sink *s, struct partition *p, int64_t offset)
     pending_forget(s->consumer, p);
     rd_kafka_topic_partition_list_add(list, p->topic, p->id)->offset = offset;
     error = rd_kafka_seek_partitions(s->rk, list, SEEK_TIMEOUT_MS);
-    p->next_offset = offset;
+    if (offset >= 0)
+        p->next_offset = offset;
     if (error || list->elems[0].err) {
         struct pl_err err;
         pl_kafka_err(&err, error ? rd_kafka_error_code(error) : list->elems[0].err,
@@ -166,14 +167,13 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
     p->once_done = false;
     free(PL_TAKE(p->present));
     p->present_n = 0;
-    if ((tp->offset < 0 || s->once) &&
-        rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high, COMMITTED_TIMEOUT_MS) !=
-            RD_KAFKA_RESP_ERR_NO_ERROR)
-        high = -1;
-    if (tp->offset < 0)
-        tp->offset = s->conf->start == CHSINKD_LATEST && !s->replay ? high : low;
-    p->once_end = high;
-    p->next_offset = tp->offset;
+    if (s->once && rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high, COMMITTED_TIMEOUT_MS) ==
+                       RD_KAFKA_RESP_ERR_NO_ERROR)
+        p->once_end = high; /* else the end is where EOF is met */
+    p->retention_took = false;
+    p->next_offset = tp->offset >= 0 ? tp->offset : -1;
+    if (tp->offset < 0) /* librdkafka's own query can give the end as the beginning, so it looks for itself */
+        tp->offset = s->conf->start == CHSINKD_LATEST && !s->replay ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
     p->announced_end = -1;
     if (announcement_parse(tp->metadata, tp->metadata_size, &announced) && announced.end > p->next_offset) {
         p->announced_end = p->fixed_end = announced.end;
@@ -338,13 +338,11 @@ static void offset_out_of_range(struct sink *s, struct partition *p)
                    "kafka-consumer-groups --reset-offsets",
                    p->topic, p->id, p->next_offset, high);
         sink_fail(s, &err);
-    } else if (code == RD_KAFKA_RESP_ERR_NO_ERROR && p->next_offset < low) {
-        intake_check_loss(s, p, low);
-        if (p->fixed_end >= 0 && p->fixed_end <= low)
-            intake_end_fixed(s, p);
-        partition_seek(s, p, low);
     } else {
-        partition_seek(s, p, p->next_offset); /* a passing fault: the same place again */
+        /* Below the log's start, or a passing fault: librdkafka finds the first message there is, and intake_take()
+         * sees what is missing. */
+        p->retention_took = true;
+        partition_seek(s, p, RD_KAFKA_OFFSET_BEGINNING);
     }
 }
 
@@ -358,8 +356,7 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
         p = partition_of(s->consumer, m);
         if (p->fixed_end >= 0 && m->offset >= p->fixed_end)
             intake_end_fixed(s, p);
-        if (!p->rewind)
-            p->once_done = true;
+        p->once_done = true; /* a rewind clears it */
         break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:

@@ -219,20 +219,18 @@ static void message_decode(struct sink *s, struct partition *p, struct batch *b,
                PL_F_UINT("REJECTED", ctx.rejects));
 }
 
-/* Messages that retention took before we came: said aloud, counted, never passed over in silence. A gap alone says
- * nothing: transactions and compaction leave them. */
-void intake_check_loss(struct sink *s, struct partition *p, int64_t offset)
+/* Messages that retention took before we came: said aloud and counted, never passed over in silence. (A gap alone
+ * says nothing: transactions and compaction leave them.) */
+static void loss_report(struct sink *s, struct partition *p, int64_t offset)
 {
-    int64_t low = 0, high = 0;
-
-    if (rd_kafka_get_watermark_offsets(s->rk, p->topic, p->id, &low, &high) != RD_KAFKA_RESP_ERR_NO_ERROR ||
-        low <= p->next_offset)
+    p->retention_took = false;
+    if (offset <= p->next_offset)
         return;
-    pl_stats_inc(s->stats, M_LOST, (uint64_t)((low < offset ? low : offset) - p->next_offset));
+    pl_stats_inc(s->stats, M_LOST, (uint64_t)(offset - p->next_offset));
     pl_log(PL_ERROR, PL_MSG_DATA_LOST,
            "the topic's retention deleted messages before they were read; raise retention.ms or run more sinks",
            PL_F_STR("TOPIC", p->topic), PL_F_INT("PARTITION", p->id), PL_F_INT("OFFSET_START", p->next_offset),
-           PL_F_INT("OFFSET_END", low));
+           PL_F_INT("OFFSET_END", offset));
 }
 
 void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *m)
@@ -241,8 +239,10 @@ void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *
 
     if (m->offset < p->next_offset)
         return;
-    if (m->offset > p->next_offset)
-        intake_check_loss(s, p, m->offset);
+    if (p->next_offset < 0) /* a new group */
+        p->next_offset = m->offset;
+    if (p->retention_took)
+        loss_report(s, p, m->offset);
     if (p->fixed_end >= 0 && m->offset >= p->fixed_end)
         intake_end_fixed(s, p);
     if (p->limit_until >= 0 && m->offset >= p->limit_until)

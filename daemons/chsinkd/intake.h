@@ -23,9 +23,6 @@ void intake_end_fixed(struct sink *s, struct partition *p);
 /* Whether another message may be decoded. When memory is short, the largest open batch goes on its way. */
 bool intake_has_room(struct sink *s);
 
-/* Says aloud and counts what retention deleted between next_offset and `offset`. */
-void intake_check_loss(struct sink *s, struct partition *p, int64_t offset);
-
 /* Moves the decoder's counts into the metrics. */
 void intake_counts(struct sink *s, struct sink_route *sr);
 

@@ -2,9 +2,9 @@
 /*
  * path.c - the paths of a route: $.meta.dt, @.x."a.b", $.series[*].
  *
- * The one idea: '$' or '@', then ".key" again and again; a key that holds a dot, a bracket, a quote or
- * a space stands in double quotes, where \" and \\ are the quote and the backslash. Keys are compared
- * with the unescaped keys of the JSON text.
+ * The one idea: '$' or '@', then ".key" again and again; a key that holds a dot, a bracket, a quote
+ * or a space stands in double quotes, where \" and \\ are the quote and the backslash. Keys are
+ * compared with the unescaped keys of the JSON text.
  *
  * Layer: route.h, buf, err. Pure.
  */
@@ -15,7 +15,8 @@ static int path_err(struct pl_err *err, const char *text, const char *why)
     return pl_err_set(err, PL_ERR_CONFIG, 0, "path \"%.200s\": %s", text, why);
 }
 
-/* A key in quotes; *p stands behind the opening quote. NULL: no closing quote or an unknown escape. */
+/* A key in quotes; *p stands behind the opening quote. NULL: no closing quote or an unknown escape.
+ */
 static char *key_quoted(const char **p)
 {
     struct pl_buf key = {0};
@@ -62,10 +63,10 @@ static int path_parse(const char *text, struct column_path *ret, const char **re
             free(key);
             column_path_release(&path);
             return path_err(err, text,
-                            deep           ? "has more than 32 keys"
+                            deep            ? "has more than 32 keys"
                             : *start == '"' ? "a key in quotes has no end, or an escape other than "
                                               "\\\" and \\\\"
-                                           : "a key is missing behind a dot");
+                                            : "a key is missing behind a dot");
         }
         path.keys = pl_realloc_array(path.keys, path.keys_n + 1, sizeof(*path.keys));
         path.keys[path.keys_n++] = key;
@@ -84,9 +85,10 @@ int column_path_parse(const char *text, struct column_path *ret, struct pl_err *
     if (*rest) {
         column_path_release(&path);
         return path_err(err, text,
-                        *rest == '[' ? "elements of arrays cannot be columns; take the array as JSON "
-                                       "(json: true), or make its elements rows (rows:)"
-                                     : "keys are joined by dots; others stand in quotes: $.\"a b\"");
+                        *rest == '['
+                            ? "elements of arrays cannot be columns; take the array as JSON "
+                              "(json: true), or make its elements rows (rows:)"
+                            : "keys are joined by dots; others stand in quotes: $.\"a b\"");
     }
     *ret = path;
     return 0;
@@ -102,7 +104,8 @@ int rows_path_parse(const char *text, struct column_path *ret, struct pl_err *er
     bool elements = path.keys_n > 0 && strcmp(rest, "[*]") == 0;
     if (path.from_row || (!message && !elements)) {
         column_path_release(&path);
-        return path_err(err, text, "rows are $ (the message is the row) or $.key[*] (each element)");
+        return path_err(err, text,
+                        "rows are $ (the message is the row) or $.key[*] (each element)");
     }
     *ret = path;
     return 0;

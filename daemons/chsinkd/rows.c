@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rows.c - the walk along a message, and what becomes of rows whose values are missing or do not fit.
+ * rows.c - the walk along a message, and what becomes of rows whose values are missing or do not
+ * fit.
  *
- * The one idea: a column with one path that lies in the row takes its value when the walk meets it. All other
- * columns (several paths, or a path in the message around the rows) only note where their values stand
- * (captures), because what else there is must be known first.
+ * The one idea: a column with one path that lies in the row takes its value when the walk meets it.
+ * All other columns (several paths, or a path in the message around the rows) only note where their
+ * values stand (captures), because what else there is must be known first.
  *
  *     rows: $              walk the message, straight into the open row; then the captures; commit
  *     rows: $.a[*]         walk the message, checking it whole: captures, and where the array is;
@@ -13,12 +14,8 @@
  *
  * Layer: route, block, trie, value, json.
  */
-#include "rows.h"
-
-#include "trie.h"
+#include "rows_priv.h"
 #include "value.h"
-
-#define SEEN_WORDS (ROUTE_COLUMNS_MAX / 64)
 
 static const char not_json[] = "not valid JSON";
 static const char not_object[] = "message is not a JSON object";
@@ -29,170 +26,6 @@ static const char duplicate_key[] = "duplicate key";
 static const char no_value[] = "no value for the column";
 static const char no_rows[] = "message has no array of rows at the route's path";
 static const char no_such_row[] = "message has no such element";
-
-/* Where a value stands; p NULL: nowhere. */
-struct capture {
-    struct pl_slice raw;
-    bool wrong; /* something else stands where an object on the way to it should */
-};
-
-/* What a column of the block needs beyond its buffer. */
-struct plan {
-    const struct column *column;
-    unsigned captures_first, captures_n; /* n 0: direct, or not from the JSON text */
-    bool of_message;                     /* the same for all rows of a message */
-    /* The stash: */
-    bool null;
-    size_t stash_at, stash_len;
-};
-
-struct rows {
-    const struct route *route;
-    struct trie_node *message, *element; /* element: NULL when the message is the row */
-    struct plan *plans;                  /* as the block's columns */
-    unsigned plans_n;
-    int *captures_column;
-    struct capture *captures;            /* those of the message first */
-    unsigned captures_n, captures_message_n;
-    uint64_t direct[SEEN_WORDS], seen[SEEN_WORDS];
-    unsigned *late; /* columns that are set at the end of each row: not direct, not stashed */
-    unsigned late_n;
-    int unknown_column; /* -1: unknown fields are dropped */
-    struct rows_counts counts;
-
-    /* While a message is decoded: */
-    const struct rows_message *m;
-    struct block *block;
-    struct pl_json j;
-    uint64_t walk;     /* stamps the nodes that were met */
-    struct pl_slice array;
-    bool array_wrong;
-    struct pl_buf unknown, name, stash;
-    size_t unknown_message; /* the part of `unknown` that comes from the message around the rows */
-    uint64_t nulled, defaulted, unknown_n; /* of the open row, counted when it is committed */
-    uint64_t stash_nulled, stash_defaulted;
-    struct rows_reject reject; /* reason NULL: none */
-};
-
-/* --- compiling --- */
-
-static bool path_in_message(const struct route *route, const struct column_path *p)
-{
-    return route->rows.keys_n > 0 && !p->from_row;
-}
-
-static bool column_of_message(const struct route *route, const struct column *c)
-{
-    if (route->rows.keys_n == 0 || c->source == COLUMN_UNKNOWN)
-        return false;
-    for (unsigned i = 0; i < c->paths_n; i++)
-        if (!path_in_message(route, &c->paths[i]))
-            return false;
-    return true;
-}
-
-static struct trie_node *path_node(struct rows *r, const struct column_path *p)
-{
-    struct trie_node *root = path_in_message(r->route, p) || !r->element ? r->message : r->element;
-    return trie_add(root, p->keys, p->keys_n);
-}
-
-static bool column_is_captured(const struct route *route, const struct column *c)
-{
-    return c->source == COLUMN_JSON && (c->paths_n > 1 || path_in_message(route, &c->paths[0]));
-}
-
-/* The captures are numbered so that those of the message come first; a column's stand in `order` by its paths. */
-static void captures_add(struct rows *r, bool in_message)
-{
-    for (unsigned i = 0; i < r->plans_n; i++) {
-        const struct column *c = r->plans[i].column;
-        if (!column_is_captured(r->route, c))
-            continue;
-        for (unsigned k = 0; k < c->paths_n; k++) {
-            if (path_in_message(r->route, &c->paths[k]) != in_message)
-                continue;
-            struct trie_node *n = path_node(r, &c->paths[k]);
-            r->captures_column[r->plans[i].captures_first + k] = (int)r->captures_n;
-            trie_target_add(n, i, (int)r->captures_n++);
-            n->covered |= c->json;
-        }
-    }
-}
-
-static void captures_plan(struct rows *r)
-{
-    unsigned n = 0;
-    for (unsigned i = 0; i < r->plans_n; i++) {
-        struct plan *p = &r->plans[i];
-        if (!column_is_captured(r->route, p->column))
-            continue;
-        p->captures_first = n;
-        p->captures_n = p->column->paths_n;
-        n += p->captures_n;
-    }
-    r->captures_column = pl_alloc_array(n + 1, sizeof(*r->captures_column));
-    r->captures = pl_alloc_array(n + 1, sizeof(*r->captures));
-    captures_add(r, true);
-    r->captures_message_n = r->captures_n;
-    captures_add(r, false);
-}
-
-static void plan_add(struct rows *r, const struct column *c)
-{
-    unsigned i = r->plans_n++;
-    struct plan *p = &r->plans[i];
-    p->column = c;
-    p->of_message = column_of_message(r->route, c);
-    if (c->source == COLUMN_UNKNOWN)
-        r->unknown_column = (int)i;
-    if (c->source == COLUMN_JSON && !column_is_captured(r->route, c)) {
-        struct trie_node *n = path_node(r, &c->paths[0]);
-        trie_target_add(n, i, -1);
-        n->covered |= c->json;
-        r->direct[i / 64] |= 1ULL << (i % 64);
-    } else if (!p->of_message) {
-        r->late[r->late_n++] = i;
-    }
-}
-
-struct rows *rows_new(const struct route *route)
-{
-    struct rows *r = pl_alloc(sizeof(*r));
-    bool elements = route->rows.keys_n > 0;
-    r->route = route;
-    r->unknown_column = -1;
-    r->message = trie_new(elements ? "$." : "");
-    r->element = elements ? trie_new("") : NULL;
-    r->plans = pl_alloc_array(route->columns_n, sizeof(*r->plans));
-    r->late = pl_alloc_array(route->columns_n, sizeof(*r->late));
-    for (unsigned i = 0; i < route->columns_n; i++)
-        if (route->columns[i].source != COLUMN_EXPRESSION)
-            plan_add(r, &route->columns[i]);
-    captures_plan(r);
-    if (elements) {
-        trie_add(r->message, route->rows.keys, route->rows.keys_n)->rows = true;
-        trie_build(r->element);
-    }
-    trie_build(r->message);
-    return r;
-}
-
-void rows_free(struct rows *r)
-{
-    if (!r)
-        return;
-    trie_free(r->message);
-    trie_free(r->element);
-    free(r->plans);
-    free(r->late);
-    free(r->captures_column);
-    free(r->captures);
-    pl_buf_release(&r->unknown);
-    pl_buf_release(&r->name);
-    pl_buf_release(&r->stash);
-    free(r);
-}
 
 const struct rows_counts *rows_counts(const struct rows *r)
 {
@@ -307,7 +140,8 @@ static bool unknown_take(struct rows *r, const struct trie_node *n, const struct
     if (key->escaped) {
         pl_buf_reset(&r->name);
         if (!pl_json_unescape_buf(key, &r->name)) {
-            name = (struct pl_slice){key->p, key->len}; /* a lone surrogate: the key as it is written */
+            name = (struct pl_slice){key->p,
+                                     key->len}; /* a lone surrogate: the key as it is written */
         } else {
             name = (struct pl_slice){r->name.data, r->name.len};
         }
@@ -322,7 +156,8 @@ static bool unknown_take(struct rows *r, const struct trie_node *n, const struct
 
 static bool object_walk(struct rows *r, struct trie_node *n);
 
-/* A value that is more than one column's: something below it, several columns, a capture, the rows. */
+/* A value that is more than one column's: something below it, several columns, a capture, the rows.
+ */
 static bool node_take_all(struct rows *r, struct trie_node *n)
 {
     const char *start = r->j.p;
@@ -362,8 +197,9 @@ static inline bool node_take(struct rows *r, struct trie_node *n)
 }
 
 /* The key as the trie has it, for one with escapes. */
-static __attribute__((noinline)) struct trie_node *
-escaped_find(struct rows *r, struct trie_node *n, struct trie_node *prev, const struct pl_json_str *key)
+static __attribute__((noinline)) struct trie_node *escaped_find(struct rows *r, struct trie_node *n,
+                                                                struct trie_node *prev,
+                                                                const struct pl_json_str *key)
 {
     pl_buf_reset(&r->name);
     if (!pl_json_unescape_buf(key, &r->name) || r->name.len == 0)
@@ -536,17 +372,14 @@ static bool stash_fill(struct rows *r)
         struct plan *p = &r->plans[i];
         if (!p->of_message)
             continue;
-        uint64_t nulled = r->nulled;
         if (!column_late(r, i))
             return false;
-        /* A captured value that the converter took for absent cannot be: null was never captured. */
         const struct block_column *bc = &r->block->columns[i];
         const char *from = bc->width ? bc->data + r->block->rows * bc->width : bc->data + bc->len;
         p->stash_at = r->stash.len;
         p->stash_len = bc->width ? bc->width : bc->end - bc->len;
         p->null = bc->nulls && bc->nulls[r->block->rows];
         pl_buf_add(&r->stash, from, p->stash_len);
-        (void)nulled;
     }
     r->stash_nulled = r->nulled;
     r->stash_defaulted = r->defaulted;
@@ -697,7 +530,8 @@ static bool message_of_rows(struct rows *r, int64_t only_row, const struct rejec
     return true;
 }
 
-uint64_t rows_decode(struct rows *r, const struct rows_message *m, int64_t only_row, struct block *block,
+uint64_t rows_decode(struct rows *r, const struct rows_message *m, int64_t only_row,
+                     struct block *block,
                      void (*on_reject)(void *userdata, const struct rows_reject *), void *userdata)
 {
     const struct reject_to to = {on_reject, userdata};

@@ -46,7 +46,8 @@ struct partition {
 
     /* The consumer's. */
     struct batch *open;
-    int64_t next_offset;    /* the offset that comes next, or a later one */
+    _Atomic int64_t next_offset; /* the offset that comes next, or a later one; -1 before a new group's first */
+    bool retention_took;    /* what should come next is deleted: the next message shows how much */
     int64_t fixed_end;      /* an announced range that must be read just so; -1 none */
     int64_t announced_at_s;
     int64_t *present;       /* sorted offsets of that range which the table has already; asked on recovery */

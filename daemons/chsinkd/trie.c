@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trie.c - building the tree of wanted keys, and the search for a key that was not guessed. See trie.h.
+ * trie.c - building the tree of wanted keys, and the search for a key that was not guessed. See
+ * trie.h.
  *
  * Layer: json, buf.
  */
@@ -77,8 +78,15 @@ static void add_escaped(struct pl_buf *out, const char *text, size_t len)
 void trie_name_key(struct pl_buf *out, const char *key, size_t len)
 {
     bool plain = len > 0 && !(len == 1 && *key == '$'); /* "$." begins the message's own fields */
-    for (size_t i = 0; plain && i < len; i++)
+    bool escape = false;
+    for (size_t i = 0; plain && i < len; i++) {
         plain = key[i] != '.' && key[i] != '"';
+        escape |= (unsigned char)key[i] < ' ' || key[i] == '\\';
+    }
+    if (plain && !escape) { /* nearly all: nothing is allocated for them */
+        pl_buf_add(out, key, len);
+        return;
+    }
     if (plain) {
         add_escaped(out, key, len);
         return;

@@ -2,9 +2,10 @@
 /*
  * trie.h - the keys that a route's columns want, as a tree that is walked along a message.
  *
- * The idea: producers write their keys in the same order again and again. Each node remembers which of its
- * siblings came behind it the last time; that key is compared first, and only when it is another one is it
- * searched for. The memory changes only how fast a key is found, never what is found.
+ * The idea: producers write their keys in the same order again and again. Each node remembers which
+ * of its siblings came behind it the last time; that key is compared first, and only when it is
+ * another one is it searched for. The memory changes only how fast a key is found, never what is
+ * found.
  *
  * Layer: json, buf. Threads: one owner (the memory of the order is written while walking).
  */
@@ -13,7 +14,8 @@
 
 #include "json.h"
 
-/* What wants a node's value: a column of the block, at once or through a capture that is looked at later. */
+/* What wants a node's value: a column of the block, at once or through a capture that is looked at
+ * later. */
 struct trie_target {
     unsigned column; /* index in the block's columns */
     int capture;     /* index of the capture, -1: converted at once */
@@ -26,13 +28,15 @@ struct trie_node {
     size_t token_len;
     uint64_t stamp; /* the walk that met it last: twice in one walk is a duplicate */
     struct trie_node *first_guess, *next_guess;
-    struct trie_node **children, **table; /* table: open addressing, a power of two, at most half full */
+    struct trie_node **children,
+        **table; /* table: open addressing, a power of two, at most half full */
     unsigned children_n, table_mask;
     struct trie_target *targets;
     unsigned targets_n;
     bool rows;    /* its value is the array of the rows */
     bool covered; /* a column takes the whole value: nothing below is unknown */
-    char *prefix; /* what stands before the name of an unknown field in this object, escaped: "meta." */
+    char *prefix; /* what stands before the name of an unknown field in this object, escaped:
+                     "meta." */
     size_t prefix_len;
 };
 
@@ -46,8 +50,8 @@ void trie_target_add(struct trie_node *n, unsigned column, int capture);
 /* Once all is added. */
 void trie_build(struct trie_node *root);
 
-/* Appends a key as it stands in the name of an unknown field, escaped for JSON: plain, or in quotes when it
- * holds a dot or a quote, as paths write it (so that two fields never get one name). */
+/* Appends a key as it stands in the name of an unknown field, escaped for JSON: plain, or in quotes
+ * when it holds a dot or a quote, as paths write it (so that two fields never get one name). */
 void trie_name_key(struct pl_buf *out, const char *key, size_t len);
 
 /* A key with escapes or one that came out of the known order. NULL: not wanted. */
@@ -80,9 +84,9 @@ static inline bool trie_bytes_equal(const char *a, const char *b, size_t len)
     return true;
 }
 
-/* The guess alone, and together with the key's grammar: when the reader stands before exactly ,"key": and
- * a value, the reader is moved to the value. This only leaves out work: the bytes are those that
- * pl_json_object_next() would pass. */
+/* The guess alone, and together with the key's grammar: when the reader stands before exactly
+ * ,"key": and a value, the reader is moved to the value. This only leaves out work: the bytes are
+ * those that pl_json_object_next() would pass. */
 static inline struct trie_node *trie_guess(struct trie_node *n, struct trie_node *prev,
                                            struct pl_json *j)
 {

@@ -22,8 +22,8 @@ static const char no_unit[] = "a number for a time, but the route names no unit"
 #define DATETIME64_MIN_S (-2208988800LL)
 #define DATETIME64_END_S 10413792000LL
 
-static const int64_t powers[] = {1,       10,       100,       1000,      10000,
-                                 100000,  1000000,  10000000,  100000000, 1000000000};
+static const int64_t powers[] = {1,      10,      100,      1000,      10000,
+                                 100000, 1000000, 10000000, 100000000, 1000000000};
 
 static enum value_result invalid(const char **ret_reason, const char *reason)
 {
@@ -44,8 +44,8 @@ static const char *number_reason(enum pl_json_num_result result)
     return result == PL_JSON_NUM_RANGE ? out_of_range : lost_precision;
 }
 
-static enum value_result put_string(const struct block *b, struct block_column *c, struct pl_json *j,
-                                    const char **ret_reason)
+static enum value_result put_string(const struct block *b, struct block_column *c,
+                                    struct pl_json *j, const char **ret_reason)
 {
     struct pl_json_str s;
     if (!pl_json_string(j, &s))
@@ -159,7 +159,8 @@ static enum value_result put_float(const struct block *b, struct block_column *c
     return VALUE_OK;
 }
 
-/* A time in units of 10^-scale seconds (0 for Date and DateTime) into the column; false: out of range. */
+/* A time in units of 10^-scale seconds (0 for Date and DateTime) into the column; false: out of
+ * range. */
 static bool put_time_value(const struct block *b, struct block_column *c, int64_t v)
 {
     const struct ch_type *t = &c->column->type;
@@ -189,17 +190,18 @@ static bool two_digits(const char *p, unsigned *ret)
 }
 
 /*
- * The form nearly all producers write, 2026-01-31T23:59:59[.123]Z, without the generality (zones, spaces, missing
- * seconds) that pl_time_parse() has; false: take that one. The same date gives the same days, so the days of
- * the date are asked from pl_time_parse() too and never computed here a second way.
+ * The form nearly all producers write, 2026-01-31T23:59:59[.123]Z, without the generality (zones,
+ * spaces, missing seconds) that pl_time_parse() has; false: take that one. The same date gives the
+ * same days, so the days of the date are asked from pl_time_parse() too and never computed here a
+ * second way.
  */
 static bool time_parse_common(struct block_column *c, const char *p, size_t len, int64_t *ret)
 {
     unsigned hour, minute, second, scale = c->column->type.scale;
     if (len < 20 || p[10] != 'T' || p[13] != ':' || p[16] != ':' || p[len - 1] != 'Z')
         return false;
-    if (!two_digits(p + 11, &hour) || !two_digits(p + 14, &minute) || !two_digits(p + 17, &second) ||
-        hour > 23 || minute > 59 || second > 59)
+    if (!two_digits(p + 11, &hour) || !two_digits(p + 14, &minute) ||
+        !two_digits(p + 17, &second) || hour > 23 || minute > 59 || second > 59)
         return false;
     int64_t fraction = 0;
     unsigned digits = 0;

@@ -2,14 +2,13 @@
 /*
  * bench_json.c - what the reader costs for an event: lib/json against cJSON on lines of JSON.
  *
- *     cc -O2 -std=gnu11 -D_GNU_SOURCE -Ilib -o /tmp/bench_json tests/bench/bench_json.c lib/json*.c \
- *        lib/buf.c -lcjson
- *     /tmp/bench_json recentchange.jsonl 20
+ *     cc -O2 -std=gnu11 -D_GNU_SOURCE -Ilib -o /tmp/bench_json tests/bench/bench_json.c lib/json*.c
+ * \ lib/buf.c -lcjson /tmp/bench_json recentchange.jsonl 20
  *
  * The three ways: "take" walks an event and takes the 17 fields of the wikipedia_edits table as
- * chsinkd does, "skip" checks the whole event without taking anything, "cjson" takes the same fields
- * out of cJSON's tree. Each prints a checksum, so that the work cannot be optimised away and the
- * first and the last can be compared.
+ * chsinkd does, "skip" checks the whole event without taking anything, "cjson" takes the same
+ * fields out of cJSON's tree. Each prints a checksum, so that the work cannot be optimised away and
+ * the first and the last can be compared.
  */
 #include "json.h"
 
@@ -119,8 +118,8 @@ static uint64_t line_take(struct pl_slice line)
         return 0;
     return (uint64_t)(e.event_id + e.time + e.revision_new - e.revision_old + e.length_new -
                       e.length_old + e.namespace_id + e.bot + e.minor) +
-           (e.wiki.len > 0) + (e.title.len > 0) + (e.id.len > 0) + (e.dt.len > 0) + (e.user.len > 0) +
-           (e.type.len > 0) + (e.domain.len > 0) + (e.comment.len > 0);
+           (e.wiki.len > 0) + (e.title.len > 0) + (e.id.len > 0) + (e.dt.len > 0) +
+           (e.user.len > 0) + (e.type.len > 0) + (e.domain.len > 0) + (e.comment.len > 0);
 }
 
 static uint64_t line_skip(struct pl_slice line)
@@ -152,16 +151,16 @@ static uint64_t line_cjson(struct pl_slice line)
     const cJSON *meta = cJSON_GetObjectItemCaseSensitive(root, "meta");
     const cJSON *revision = cJSON_GetObjectItemCaseSensitive(root, "revision");
     const cJSON *length = cJSON_GetObjectItemCaseSensitive(root, "length");
-    uint64_t sum =
-        (uint64_t)(cjson_int(root, "id") + cjson_int(root, "timestamp") +
-                   cjson_int(revision, "new") - cjson_int(revision, "old") +
-                   cjson_int(length, "new") - cjson_int(length, "old") +
-                   cjson_int(root, "namespace") +
-                   cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, "bot")) +
-                   cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, "minor"))) +
-        cjson_there(root, "wiki") + cjson_there(root, "title") + cjson_there(root, "user") +
-        cjson_there(root, "type") + cjson_there(root, "comment") + cjson_there(meta, "id") +
-        cjson_there(meta, "dt") + cjson_there(meta, "domain");
+    uint64_t sum = (uint64_t)(cjson_int(root, "id") + cjson_int(root, "timestamp") +
+                              cjson_int(revision, "new") - cjson_int(revision, "old") +
+                              cjson_int(length, "new") - cjson_int(length, "old") +
+                              cjson_int(root, "namespace") +
+                              cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, "bot")) +
+                              cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(root, "minor"))) +
+                   cjson_there(root, "wiki") + cjson_there(root, "title") +
+                   cjson_there(root, "user") + cjson_there(root, "type") +
+                   cjson_there(root, "comment") + cjson_there(meta, "id") +
+                   cjson_there(meta, "dt") + cjson_there(meta, "domain");
 
     cJSON_Delete(root);
     return sum;
@@ -228,8 +227,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s FILE.jsonl [ROUNDS [take|skip|cjson]]\n", argv[0]);
         return 64;
     }
-    printf("%zu lines, %.0f bytes each, best of %u rounds\n", c.n,
-           (double)c.bytes / (double)c.n, rounds);
+    printf("%zu lines, %.0f bytes each, best of %u rounds\n", c.n, (double)c.bytes / (double)c.n,
+           rounds);
     if (!only || strcmp(only, "take") == 0)
         way_run("take", line_take, &c, rounds);
     if (!only || strcmp(only, "skip") == 0)

@@ -5,8 +5,9 @@
  *
  *     bench_rows ROUTE.yaml EVENTS.jsonl [SECONDS]
  *
- * Decodes the lines again and again into blocks of 100,000 rows, which are reset as after an insert. Prints the
- * best and the median of the passes: the best is what the code costs, the rest is the machine.
+ * Decodes the lines again and again into blocks of 100,000 rows, which are reset as after an
+ * insert. Prints the best and the median of the passes: the best is what the code costs, the rest
+ * is the machine.
  */
 #include <inttypes.h>
 #include <stdio.h>

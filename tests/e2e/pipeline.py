@@ -25,7 +25,7 @@ import confluent_kafka.admin
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SERVICES = ROOT / 'tests' / 'services'
 BUILD = pathlib.Path(os.environ.get('BUILD', ROOT / 'build')).resolve()
-CONTACT = 'e2e tests (tests@example.org)'
+CONTACT = 'tests@example.org'
 
 
 def free_port(count=1):

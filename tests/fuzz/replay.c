@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replay.c - feeds recorded inputs to a fuzz target, without a fuzzer: `make check` does so with each
- * corpus, in whatever build it runs.
+ * replay.c - feeds recorded inputs to a fuzz target, without a fuzzer: `make check` does so with
+ * each corpus, in whatever build it runs.
  *
  *     replay_json tests/fuzz/corpus/json [FILE or directory]...
  *

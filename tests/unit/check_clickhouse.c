@@ -309,7 +309,9 @@ START_TEST(insert_request)
     got_has("&async_insert=0&");
     got_has("&insert_deduplicate=1&");
     got_has("&deduplicate_blocks_in_dependent_materialized_views=1&");
-    got_has("&input_format_native_allow_types_conversion=1&");
+    got_has("&input_format_native_allow_types_conversion=0&");
+    got_has("&input_format_null_as_default=0&");
+    got_has("&input_format_skip_unknown_fields=0&");
     got_has("&insert_deduplication_token=db.t%2F0%201-2&");
     got_has("&query=INSERT%20INTO%20t%20FORMAT%20Native");
     got_has("&max_partitions_per_insert_block=7&");
@@ -711,6 +713,20 @@ START_TEST(real_errors)
     ck_assert_int_eq(real_insert(c, "check_clickhouse.c", "t", &err), -1);
     ck_assert_msg(err.kind == PL_ERR_REJECT && err.code == 469, "%s", err.msg);
     real_is(c, "SELECT count() FROM check_clickhouse.c FORMAT TSV", "0\n");
+    /* a table that was altered under us: never converted silently */
+    real_do(c, "DROP TABLE IF EXISTS check_clickhouse.narrow SYNC");
+    real_do(
+        c,
+        "CREATE TABLE check_clickhouse.narrow (a UInt8, s String) ENGINE = MergeTree ORDER BY a");
+    ck_assert_int_eq(real_insert(c, "check_clickhouse.narrow", "t", &err), -1);
+    ck_assert_msg(err.code == 53 && clickhouse_err_is_schema(err.code), "%s", err.msg);
+    real_do(c, "ALTER TABLE check_clickhouse.narrow DROP COLUMN s");
+    real_do(c, "ALTER TABLE check_clickhouse.narrow ADD COLUMN b UInt64");
+    ck_assert_int_eq(real_insert(c, "check_clickhouse.narrow (a, b)", "t", &err), -1);
+    ck_assert_msg(clickhouse_err_is_schema(err.code), "%s", err.msg);
+    ck_assert_int_eq(real_insert(c, "check_clickhouse.narrow (a, s)", "t", &err), -1);
+    ck_assert_msg(clickhouse_err_is_schema(err.code), "%s", err.msg);
+    real_is(c, "SELECT count() FROM check_clickhouse.narrow FORMAT TSV", "0\n");
     /* what a view refuses is in the table all the same: never to be bisected */
     real_do(c, "ALTER TABLE check_clickhouse.c DROP CONSTRAINT k");
     real_do(c, "CREATE MATERIALIZED VIEW check_clickhouse.cv ENGINE = MergeTree ORDER BY a AS "

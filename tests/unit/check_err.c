@@ -50,7 +50,9 @@ START_TEST(test_one_line)
 
     pl_err_set(&err, PL_ERR_REJECT, 0, "one\ntwo\r\tthree\033[31m\x7F");
     ck_assert_str_eq(err.msg, "one two  three [31m ");
-    pl_err_set(&err, PL_ERR_REJECT, 0, "csi \xC2\x9B" "31m, nbsp \xC2\xA0.");
+    pl_err_set(&err, PL_ERR_REJECT, 0,
+               "csi \xC2\x9B"
+               "31m, nbsp \xC2\xA0.");
     ck_assert_str_eq(err.msg, "csi   31m, nbsp \xC2\xA0.");
 }
 END_TEST

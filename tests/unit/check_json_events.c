@@ -3,8 +3,8 @@
  * check_json_events.c - the reader and cJSON see the same in recorded recentchange events.
  *
  * Layer: json. The idea: the reader builds cJSON's tree by walking, and the trees are compared. The
- * events lie outside the checkout (RECORDED, or ../shared/data/recentchange.jsonl); without them the
- * made documents below are what is compared.
+ * events lie outside the checkout (RECORDED, or ../shared/data/recentchange.jsonl); without them
+ * the made documents below are what is compared.
  */
 #include "json.h"
 #include "json_walk.h"

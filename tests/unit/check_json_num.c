@@ -147,7 +147,8 @@ static const struct {
     {"1e-99999999999999999999999999", OK, 0.0},
     {"8.533e+68", OK, 8.533e+68},
     {"7.3177701707893310e+15", OK, 7.3177701707893310e+15},
-    {"3.141592653589793238462643383279502884197169399375105820974944592307", OK, 0x1.921fb54442d18p1},
+    {"3.141592653589793238462643383279502884197169399375105820974944592307", OK,
+     0x1.921fb54442d18p1},
     {"0.00000000000000000000000000000000000001e38", OK, 1.0},
 };
 
@@ -205,6 +206,43 @@ START_TEST(test_doubles_random)
             continue;
         }
         ck_assert_msg(memcmp(&got, &expected, sizeof(got)) == 0, "%s", text);
+    }
+}
+END_TEST
+
+static void decimal_check(const char *text)
+{
+    struct pl_json_num n = number_read(text);
+    double expected = strtod(text, NULL), got = 0;
+
+    ck_assert_msg(pl_json_num_f64(&n, &got) == OK, "%s", text);
+    ck_assert_msg(memcmp(&got, &expected, sizeof(got)) == 0, "%s gave %a, not %a", text, got,
+                  expected);
+}
+
+/* Mantissas of all lengths up to 64 bits with small exponents, where no power of ten needs to be
+ * rounded; and those just at, above and below the middle between two doubles. */
+START_TEST(test_doubles_decimal)
+{
+    uint64_t state = UINT64_C(0x9E3779B97F4A7C15);
+    char text[64];
+
+    for (unsigned k = 0; k < 200000; k++) {
+        uint64_t mantissa = random_next(&state) >> (k % 60);
+        int exponent = (int)(random_next(&state) % 61) - 30;
+        snprintf(text, sizeof(text), "%llue%d", (unsigned long long)mantissa, exponent);
+        decimal_check(text);
+
+        /* 54 bits, the last one set: the middle. With a factor of ten, its neighbours, too. */
+        unsigned long long middle = (random_next(&state) >> 11 | UINT64_C(1) << 52) << 1 | 1;
+        snprintf(text, sizeof(text), "%llu.0", middle);
+        decimal_check(text);
+        snprintf(text, sizeof(text), "%llu.%u", middle - k % 2, k % 2 ? 9 : 1);
+        decimal_check(text);
+        snprintf(text, sizeof(text), "%llue-2", middle * 100 + k % 3 - 1);
+        decimal_check(text);
+        snprintf(text, sizeof(text), "%llue%u", middle, 1 + k % 12);
+        decimal_check(text);
     }
 }
 END_TEST
@@ -307,6 +345,7 @@ int main(void)
     tcase_add_test(tc, test_integers);
     tcase_add_test(tc, test_doubles);
     tcase_add_test(tc, test_doubles_random);
+    tcase_add_test(tc, test_doubles_decimal);
     tcase_add_test(tc, test_doubles_many_digits);
     tcase_add_test(tc, test_locale);
     tcase_add_test(tc, test_bounds);

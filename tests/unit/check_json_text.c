@@ -3,8 +3,8 @@
  * check_json_text.c - UTF-8, unescaping, comparing and quoting.
  *
  * Layer: json. The idea: UTF-8 is checked against a slow decoder that goes by RFC 3629's words
- * (decode, then ask whether the value needed that many bytes), so that the fast one's ranges are not
- * compared with themselves.
+ * (decode, then ask whether the value needed that many bytes), so that the fast one's ranges are
+ * not compared with themselves.
  */
 #include "json.h"
 #include "json_walk.h"
@@ -86,10 +86,20 @@ END_TEST
 /* Each sequence, whole and cut, at each place around the borders of blocks, in and outside JSON. */
 START_TEST(test_utf8_at_borders)
 {
-    static const char *const sequences[] = {
-        "\xC3\xA9",         "\xE2\x82\xAC",     "\xF0\x9F\x98\x80", "\xED\xA0\x80", "\xC0\xAF",
-        "\xE0\x80\xAF",     "\xF0\x80\x80\xAF", "\xF4\x90\x80\x80", "\x80",         "\xFF",
-        "\xE2\x82\xAC\xC3", "\xC3\xA9\xC3\xA9", "\xED\x9F\xBF",     "\xF4\x8F\xBF\xBF"};
+    static const char *const sequences[] = {"\xC3\xA9",
+                                            "\xE2\x82\xAC",
+                                            "\xF0\x9F\x98\x80",
+                                            "\xED\xA0\x80",
+                                            "\xC0\xAF",
+                                            "\xE0\x80\xAF",
+                                            "\xF0\x80\x80\xAF",
+                                            "\xF4\x90\x80\x80",
+                                            "\x80",
+                                            "\xFF",
+                                            "\xE2\x82\xAC\xC3",
+                                            "\xC3\xA9\xC3\xA9",
+                                            "\xED\x9F\xBF",
+                                            "\xF4\x8F\xBF\xBF"};
 
     for (size_t i = 0; i < PL_COUNT(sequences); i++) {
         for (size_t cut = 1; cut <= strlen(sequences[i]); cut++) {
@@ -158,9 +168,13 @@ static const struct {
     {"\\ud83d\\ude00", "\xF0\x9F\x98\x80", 4},
     {"\\uD800\\uDC00", "\xF0\x90\x80\x80", 4},
     {"\\uDBFF\\uDFFF", "\xF4\x8F\xBF\xBF", 4},
-    {"a\\ud83d\\ude00b", "a\xF0\x9F\x98\x80" "b", 6},
+    {"a\\ud83d\\ude00b",
+     "a\xF0\x9F\x98\x80"
+     "b",
+     6},
     {"\xC3\xA9\\n\xE2\x82\xAC", "\xC3\xA9\n\xE2\x82\xAC", 6},
-    {"a long text without escapes, and then\\none", "a long text without escapes, and then\none", 41},
+    {"a long text without escapes, and then\\none", "a long text without escapes, and then\none",
+     41},
     {"\\\\u0041", "\\u0041", 6},
     {"\\ud800", NULL, -1},
     {"\\udc00", NULL, -1},
@@ -215,7 +229,8 @@ END_TEST
 /* A struct that no reader made must not lead out of its bounds either. */
 START_TEST(test_unescape_malformed)
 {
-    static const char *const bad[] = {"\\", "\\u", "\\u00", "\\u00g0", "\\x", "\\ud800\\u", "\\ud800\\"};
+    static const char *const bad[] = {"\\",  "\\u",        "\\u00",    "\\u00g0",
+                                      "\\x", "\\ud800\\u", "\\ud800\\"};
     char out[64];
 
     for (size_t i = 0; i < PL_COUNT(bad); i++) {

@@ -35,8 +35,8 @@ static const struct pl_profile_field *field_at(const struct pl_profile *p, const
 START_TEST(test_paths)
 {
     static const char *const expected[] = {
-        "meta", "meta.id", "a", "a[*]", "a[*].b", "a[*].b[*]", "\"x.y\"", "\"x.y\".z", "\"\"",
-        "\"a[0]\"", "\"sp ace\"", "\"q\\\"\"", "\xC3\xA9", "late"};
+        "meta",      "meta.id", "a",        "a[*]",       "a[*].b",    "a[*].b[*]", "\"x.y\"",
+        "\"x.y\".z", "\"\"",    "\"a[0]\"", "\"sp ace\"", "\"q\\\"\"", "\xC3\xA9",  "late"};
     PL_CLEANUP(pl_profile_freep) struct pl_profile *p = pl_profile_new();
 
     document_add(p, "{\"meta\":{\"id\":1},\"a\":[1,{\"b\":[2,3]}],\"x.y\":{\"z\":1},\"\":0,"
@@ -294,7 +294,8 @@ START_TEST(test_print)
     pl_profile_print(p, &out);
     ck_assert_str_eq(
         pl_buf_cstr(&out),
-        "FIELD   PRESENT  SEEN         CLICKHOUSE TYPE          RANGE                       EXAMPLE\n"
+        "FIELD   PRESENT  SEEN         CLICKHOUSE TYPE          RANGE                       "
+        "EXAMPLE\n"
         "id      100.0%   int          UInt32                   1..20                       1\n"
         "meta    33.3%    object\n"
         "meta.t  33.3%    string       Nullable(DateTime64(3))  up to 20 bytes, 1 distinct  "

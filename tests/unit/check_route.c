@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_route.c - types, paths and route files: what is taken, and each finding at its line and column.
- * links: chsinkd
+ * check_route.c - types, paths and route files: what is taken, and each finding at its line and
+ * column. links: chsinkd
  */
 #include <check.h>
 #include <stdio.h>
@@ -25,8 +25,10 @@ static const struct {
     {"datetime( 'UTC' )", "DateTime('UTC')", "DateTime('UTC')"},
     {"DateTime64", "DateTime64(3)", "DateTime64(3)"},
     {"DateTime64(9)", "DateTime64(9)", "DateTime64(9)"},
-    {"DateTime64(6,'Europe/Berlin')", "DateTime64(6, 'Europe/Berlin')", "DateTime64(6, 'Europe/Berlin')"},
-    {"Nullable(DateTime('Etc/GMT+1'))", "Nullable(DateTime('Etc/GMT+1'))", "Nullable(DateTime('Etc/GMT+1'))"},
+    {"DateTime64(6,'Europe/Berlin')", "DateTime64(6, 'Europe/Berlin')",
+     "DateTime64(6, 'Europe/Berlin')"},
+    {"Nullable(DateTime('Etc/GMT+1'))", "Nullable(DateTime('Etc/GMT+1'))",
+     "Nullable(DateTime('Etc/GMT+1'))"},
     {"UUID", "UUID", "UUID"},
     {"", NULL, NULL},
     {"Strin", NULL, NULL},
@@ -146,8 +148,8 @@ START_TEST(check_rows_path)
     static const struct {
         const char *text;
         int keys_n;
-    } cases[] = {{"$", 0},     {"$.a[*]", 1}, {"$.a.b[*]", 2}, {"$[*]", -1}, {"$.a", -1},
-                 {"@.a[*]", -1}, {"$.a[0]", -1}, {"$.a[*].b", -1}, {"a", -1},   {"", -1}};
+    } cases[] = {{"$", 0},       {"$.a[*]", 1},  {"$.a.b[*]", 2},  {"$[*]", -1}, {"$.a", -1},
+                 {"@.a[*]", -1}, {"$.a[0]", -1}, {"$.a[*].b", -1}, {"a", -1},    {"", -1}};
     for (unsigned i = 0; i < PL_COUNT(cases); i++) {
         struct column_path p = {0};
         struct pl_err err;
@@ -166,7 +168,7 @@ static struct route *parse(const char *text, struct pl_conf_errs *errs)
     return route_parse("r", text, strlen(text), errs);
 }
 
-#define HEAD "topic: t\ntable: t\norder_by: tuple()\n"
+#define HEAD   "topic: t\ntable: t\norder_by: tuple()\n"
 #define COLUMN "columns:\n  - {name: a, type: Int8, path: $.a}\n"
 
 /* A file and the one finding it has to have, with its position. */
@@ -174,13 +176,16 @@ static const struct {
     const char *text, *finding;
 } faults[] = {
     {"table: t\norder_by: tuple()\n" COLUMN, "topic or topic_pattern is needed"},
-    {"topic: a\ntopic_pattern: ^b\ntable: t\norder_by: tuple()\n" COLUMN, "r.yaml:2:16: topic and topic_pattern are both"},
-    {"topic_pattern: b\ntable: t\norder_by: tuple()\n" COLUMN, "r.yaml:1:16: topic_pattern begins with ^"},
+    {"topic: a\ntopic_pattern: ^b\ntable: t\norder_by: tuple()\n" COLUMN,
+     "r.yaml:2:16: topic and topic_pattern are both"},
+    {"topic_pattern: b\ntable: t\norder_by: tuple()\n" COLUMN,
+     "r.yaml:1:16: topic_pattern begins with ^"},
     {"topic_pattern: ^(b\ntable: t\norder_by: tuple()\n" COLUMN, "r.yaml:1:16: topic_pattern: "},
     {"topic: t\norder_by: tuple()\n" COLUMN, "table"},
     {"topic: t\ntable: a.b.c\norder_by: tuple()\n" COLUMN, "r.yaml:2:8: table: "},
     {"topic: t\ntable: t\n" COLUMN, "order_by is needed by the engine MergeTree"},
-    {"topic: t\ntable: t\norder_by: (a, b)\n" COLUMN, "r.yaml:3:11: order_by: there is no column b"},
+    {"topic: t\ntable: t\norder_by: (a, b)\n" COLUMN,
+     "r.yaml:3:11: order_by: there is no column b"},
     {"topic: t\ntable: t\norder_by: a\ncolumns: [{name: a, type: Nullable(Int8), path: $.a}]\n",
      "r.yaml:3:11: order_by: column a is Nullable"},
     {HEAD "primary_key: b\n" COLUMN, "r.yaml:4:14: primary_key: there is no column b"},
@@ -188,44 +193,70 @@ static const struct {
     {HEAD "colums: 1\n" COLUMN, "r.yaml:4:1: "},
     {HEAD "message_bytes_max: 5 apples\n" COLUMN, "r.yaml:4:20: "},
     {HEAD "depth_max: 5000\n" COLUMN, "r.yaml:4:12: "},
-    {HEAD "unknown_fields: keep\n" COLUMN, "unknown_fields: keep needs a column with unknown: true"},
+    {HEAD "unknown_fields: keep\n" COLUMN,
+     "unknown_fields: keep needs a column with unknown: true"},
     {HEAD, "columns"},
     {HEAD "columns: []\n", "r.yaml:4:10: columns: a list of at least one column"},
     {HEAD "columns: x\n", "r.yaml:4:10: columns: a list of at least one column"},
     {HEAD "columns: [x]\n", "r.yaml:4:11: columns: each column is a mapping"},
     {HEAD "columns: [{name: a, type: Int8, expression: '1'}]\n", "all are expressions"},
-    {HEAD COLUMN "  - {name: a, type: Int8, path: $.b}\n", "r.yaml:6:12: column a stands there twice"},
-    {HEAD COLUMN "  - {name: A, type: Int8, path: $.b}\n", "r.yaml:6:12: columns a and A differ only in the case"},
-    {HEAD COLUMN "  - {name: b, type: Array(Int8), path: $.b}\n", "r.yaml:6:21: column b: type Array(Int8)"},
+    {HEAD COLUMN "  - {name: a, type: Int8, path: $.b}\n",
+     "r.yaml:6:12: column a stands there twice"},
+    {HEAD COLUMN "  - {name: A, type: Int8, path: $.b}\n",
+     "r.yaml:6:12: columns a and A differ only in the case"},
+    {HEAD COLUMN "  - {name: b, type: Array(Int8), path: $.b}\n",
+     "r.yaml:6:21: column b: type Array(Int8)"},
     {HEAD COLUMN "  - {name: b, type: Int8}\n", "r.yaml:6:5: column b: has one of path, from"},
-    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, from: key}\n", "r.yaml:6:5: column b: has one of path, from"},
-    {HEAD COLUMN "  - {name: b, type: Int8, path: b}\n", "r.yaml:6:33: column b: path \"b\": begins with"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, from: key}\n",
+     "r.yaml:6:5: column b: has one of path, from"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: b}\n",
+     "r.yaml:6:33: column b: path \"b\": begins with"},
     {HEAD COLUMN "  - {name: b, type: Int8, path: $}\n", "r.yaml:6:33: column b: $ is an object"},
     {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, missing: never}\n", "r.yaml:6:47: "},
-    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, missing: \"null\"}\n", "r.yaml:6:47: column b: missing: null needs Nullable(Int8)"},
-    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, invalid: \"null\"}\n", "r.yaml:6:47: column b: invalid: null needs Nullable(Int8)"},
-    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, json: true}\n", "r.yaml:6:44: column b: json: true needs the type String"},
-    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, unit: s}\n", "r.yaml:6:44: column b: unit belongs to DateTime"},
-    {HEAD COLUMN "  - {name: b, type: Int8, from: offset}\n", "r.yaml:6:21: column b: from: offset needs the type Int64"},
-    {HEAD COLUMN "  - {name: b, type: Int8, from: partition}\n", "r.yaml:6:21: column b: from: partition needs the type Int32"},
-    {HEAD COLUMN "  - {name: b, type: DateTime, from: timestamp}\n", "r.yaml:6:21: column b: from: timestamp needs the type DateTime64(3)"},
-    {HEAD COLUMN "  - {name: b, type: Int8, from: topic}\n", "r.yaml:6:21: column b: from: topic needs the type String"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, missing: \"null\"}\n",
+     "r.yaml:6:47: column b: missing: null needs Nullable(Int8)"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, invalid: \"null\"}\n",
+     "r.yaml:6:47: column b: invalid: null needs Nullable(Int8)"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, json: true}\n",
+     "r.yaml:6:44: column b: json: true needs the type String"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, unit: s}\n",
+     "r.yaml:6:44: column b: unit belongs to DateTime"},
+    {HEAD COLUMN "  - {name: b, type: Int8, from: offset}\n",
+     "r.yaml:6:21: column b: from: offset needs the type Int64"},
+    {HEAD COLUMN "  - {name: b, type: Int8, from: partition}\n",
+     "r.yaml:6:21: column b: from: partition needs the type Int32"},
+    {HEAD COLUMN "  - {name: b, type: DateTime, from: timestamp}\n",
+     "r.yaml:6:21: column b: from: timestamp needs the type DateTime64(3)"},
+    {HEAD COLUMN "  - {name: b, type: Int8, from: topic}\n",
+     "r.yaml:6:21: column b: from: topic needs the type String"},
     {HEAD COLUMN "  - {name: b, type: String, from: \"header:\"}\n", "r.yaml:6:35: from: header:"},
     {HEAD COLUMN "  - {name: b, type: String, from: value}\n", "r.yaml:6:35: from: value"},
-    {HEAD COLUMN "  - {name: b, type: String, from: key, json: true}\n", "r.yaml:6:46: column b: json belongs to columns with a path"},
-    {HEAD COLUMN "  - {name: b, type: String, from: topic, missing: default}\n", "r.yaml:6:51: column b: topic is never missing"},
-    {HEAD COLUMN "  - {name: b, type: String, expression: '1', missing: default}\n", "column b: an expression column is never missing"},
-    {HEAD COLUMN "  - {name: b, type: String, unknown: true}\n", "a column has unknown: true, but unknown_fields is drop"},
-    {HEAD "unknown_fields: keep\n" COLUMN "  - {name: b, type: Nullable(String), unknown: true}\n", "column b: unknown: true needs the type String"},
-    {HEAD "unknown_fields: keep\n" COLUMN "  - {name: b, type: String, unknown: true}\n  - {name: c, type: String, unknown: true}\n",
+    {HEAD COLUMN "  - {name: b, type: String, from: key, json: true}\n",
+     "r.yaml:6:46: column b: json belongs to columns with a path"},
+    {HEAD COLUMN "  - {name: b, type: String, from: topic, missing: default}\n",
+     "r.yaml:6:51: column b: topic is never missing"},
+    {HEAD COLUMN "  - {name: b, type: String, expression: '1', missing: default}\n",
+     "column b: an expression column is never missing"},
+    {HEAD COLUMN "  - {name: b, type: String, unknown: true}\n",
+     "a column has unknown: true, but unknown_fields is drop"},
+    {HEAD "unknown_fields: keep\n" COLUMN "  - {name: b, type: Nullable(String), unknown: true}\n",
+     "column b: unknown: true needs the type String"},
+    {HEAD
+     "unknown_fields: keep\n" COLUMN
+     "  - {name: b, type: String, unknown: true}\n  - {name: c, type: String, unknown: true}\n",
      "r.yaml:8:5: column c: another column has unknown: true"},
-    {HEAD "rows: $.r[*]\ncolumns: [{name: a, type: Int8, path: $.r.a}]\n", "r.yaml:5:39: column a: its path goes into the array"},
+    {HEAD "rows: $.r[*]\ncolumns: [{name: a, type: Int8, path: $.r.a}]\n",
+     "r.yaml:5:39: column a: its path goes into the array"},
     {HEAD COLUMN "views: x\n", "views: a list is needed"},
     {HEAD COLUMN "views: [{name: v, engine: Log}]\n", "select"},
-    {HEAD COLUMN "views: [{name: v, engine: Log, select: SELECT 1}]\n", "view v: select reads FROM {table}"},
-    {HEAD COLUMN "views: [{name: v, engine: MergeTree, select: \"SELECT a FROM {table}\"}]\n", "view v: engine MergeTree needs order_by"},
-    {HEAD COLUMN "views: [{name: t, engine: Log, select: \"SELECT a FROM {table}\"}]\n", "view t: the name must be plain"},
-    {HEAD COLUMN "views: [{name: v, engine: Log, select: \"{table}\"}, {name: v, engine: Log, select: \"{table}\"}]\n",
+    {HEAD COLUMN "views: [{name: v, engine: Log, select: SELECT 1}]\n",
+     "view v: select reads FROM {table}"},
+    {HEAD COLUMN "views: [{name: v, engine: MergeTree, select: \"SELECT a FROM {table}\"}]\n",
+     "view v: engine MergeTree needs order_by"},
+    {HEAD COLUMN "views: [{name: t, engine: Log, select: \"SELECT a FROM {table}\"}]\n",
+     "view t: the name must be plain"},
+    {HEAD COLUMN "views: [{name: v, engine: Log, select: \"{table}\"}, {name: v, engine: Log, "
+                 "select: \"{table}\"}]\n",
      "view v stands there twice"},
 };
 
@@ -244,14 +275,16 @@ END_TEST
 START_TEST(check_all_faults)
 {
     struct pl_conf_errs errs;
-    struct route *r = parse("topic: t\ntopic_pattern: ^x\nrows: x\norder_by: (q, a)\nnonsense: 1\ncolumns:\n"
-                            "  - {name: a, type: Int, path: $.a, codec: 5, wrong: 1}\n"
-                            "  - {name: b, type: Text9, path: $.b}\n"
-                            "  - {name: b, type: Int8, path: b}\n",
-                            &errs);
+    struct route *r =
+        parse("topic: t\ntopic_pattern: ^x\nrows: x\norder_by: (q, a)\nnonsense: 1\ncolumns:\n"
+              "  - {name: a, type: Int, path: $.a, codec: 5, wrong: 1}\n"
+              "  - {name: b, type: Text9, path: $.b}\n"
+              "  - {name: b, type: Int8, path: b}\n",
+              &errs);
     ck_assert_ptr_null(r);
-    static const char *const findings[] = {"r.yaml:2:", "table", "r.yaml:3:7", "r.yaml:4:11", "r.yaml:5:1",
-                                           "r.yaml:7:", "r.yaml:8:21", "r.yaml:9:12", "r.yaml:9:33"};
+    static const char *const findings[] = {
+        "r.yaml:2:", "table",       "r.yaml:3:7",  "r.yaml:4:11", "r.yaml:5:1",
+        "r.yaml:7:", "r.yaml:8:21", "r.yaml:9:12", "r.yaml:9:33"};
     for (unsigned i = 0; i < PL_COUNT(findings); i++)
         ck_assert_msg(strstr(pl_buf_cstr(&errs.text), findings[i]), "%s not in\n%s", findings[i],
                       pl_buf_cstr(&errs.text));
@@ -262,19 +295,24 @@ END_TEST
 START_TEST(check_route_whole)
 {
     struct pl_conf_errs errs;
-    PL_CLEANUP(route_freep) struct route *r =
-        parse("topic_pattern: \"^wiki-.*\"\ntable: db.t\nrows: $.series[*]\nunknown_fields: keep\n"
-              "message_bytes_max: 2MiB\ndepth_max: 9\nengine: ReplacingMergeTree\norder_by: (a, toDate(t))\n"
-              "partition_by: toYYYYMM(t)\nttl: \"\"\ncluster: c1\nsettings: {index_granularity: \"8192\"}\ncolumns:\n"
-              "  - {name: a, type: Int64, path: [$.a, '@.a'], missing: default}\n"
-              "  - {name: t, type: DateTime64(3), path: '@.t', unit: ms, codec: \"Delta, ZSTD\", comment: when}\n"
-              "  - {name: n, type: Nullable(Float64), path: '@.n', invalid: \"null\"}\n"
-              "  - {name: e, type: Int8, expression: 1 + 1}\n"
-              "  - {name: rest, type: String, unknown: true}\n"
-              "  - {name: _t, type: String, from: topic}\n  - {name: _p, type: Int32, from: partition}\n"
-              "  - {name: _o, type: UInt64, from: offset}\n  - {name: h, type: Nullable(String), from: \"header:x:y\"}\n"
-              "views:\n  - {name: v, engine: Log, select: \"SELECT a FROM {table}\"}\n",
-              &errs);
+    PL_CLEANUP(route_freep)
+    struct route *r = parse(
+        "topic_pattern: \"^wiki-.*\"\ntable: db.t\nrows: $.series[*]\nunknown_fields: keep\n"
+        "message_bytes_max: 2MiB\ndepth_max: 9\nengine: ReplacingMergeTree\norder_by: (a, "
+        "toDate(t))\n"
+        "partition_by: toYYYYMM(t)\nttl: \"\"\ncluster: c1\nsettings: {index_granularity: "
+        "\"8192\"}\ncolumns:\n"
+        "  - {name: a, type: Int64, path: [$.a, '@.a'], missing: default}\n"
+        "  - {name: t, type: DateTime64(3), path: '@.t', unit: ms, codec: \"Delta, ZSTD\", "
+        "comment: when}\n"
+        "  - {name: n, type: Nullable(Float64), path: '@.n', invalid: \"null\"}\n"
+        "  - {name: e, type: Int8, expression: 1 + 1}\n"
+        "  - {name: rest, type: String, unknown: true}\n"
+        "  - {name: _t, type: String, from: topic}\n  - {name: _p, type: Int32, from: partition}\n"
+        "  - {name: _o, type: UInt64, from: offset}\n  - {name: h, type: Nullable(String), from: "
+        "\"header:x:y\"}\n"
+        "views:\n  - {name: v, engine: Log, select: \"SELECT a FROM {table}\"}\n",
+        &errs);
     ck_assert_msg(r != NULL, "%s", pl_buf_cstr(&errs.text));
     ck_assert_str_eq(r->name, "r");
     ck_assert_str_eq(r->database, "db");

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_rows.c - from messages to Native blocks: every type with every kind of value, the policies, rows out of
- * arrays, and that what is refused leaves nothing behind.
- * links: chsinkd
+ * check_rows.c - from messages to Native blocks: every type with every kind of value, the policies,
+ * rows out of arrays, and that what is refused leaves nothing behind. links: chsinkd
  */
 #include <check.h>
 #include <inttypes.h>
@@ -63,8 +62,12 @@ static uint64_t decode_bytes(struct fixture *f, const char *value, size_t len, i
 {
     PL_FREE char *copy = malloc(len ? len : 1);
     memcpy(copy, value, len);
-    struct rows_message m = {
-        .topic = "t", .partition = 3, .offset = 7, .timestamp_ms = 1000, .value = copy, .value_len = len};
+    struct rows_message m = {.topic = "t",
+                             .partition = 3,
+                             .offset = 7,
+                             .timestamp_ms = 1000,
+                             .value = copy,
+                             .value_len = len};
     return rows_decode(f->rows, &m, only_row, f->block, on_reject, f);
 }
 
@@ -218,7 +221,8 @@ static const struct {
     {"DateTime64(3)", "\"2024-13-01T17:56:28Z\"", "!" TIME},
     {"DateTime64(3)", "\"2024-09-01T17:56:2:Z\"", "!" TIME},
     {"DateTime64(3)", "\"2024\\u002d09-01T17:56:28Z\"", "\"2024-09-01T17:56:28.000Z\""},
-    {"DateTime64(3)", "\"\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000T17:56:28Z\"",
+    {"DateTime64(3)",
+     "\"\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000T17:56:28Z\"",
      "!" TIME},
     {"DateTime64(3)", "\"1900-01-01T00:00:00Z\"", "\"1900-01-01T00:00:00.000Z\""},
     {"DateTime64(3)", "\"1899-12-31T23:59:59.999Z\"", "!" RANGE},
@@ -239,11 +243,13 @@ static const struct {
     {"DateTime64(3), unit: ms", "1e400", "!" RANGE},
     {"DateTime64(3)", "true", "!" WRONG},
     {"DateTime64(3)", "{}", "!" WRONG},
-    {"UUID", "\"00112233-4455-6677-8899-AabbCCddeEff\"", "\"00112233-4455-6677-8899-aabbccddeeff\""},
+    {"UUID", "\"00112233-4455-6677-8899-AabbCCddeEff\"",
+     "\"00112233-4455-6677-8899-aabbccddeeff\""},
     {"UUID", "\"00112233-4455-6677-8899-aabbccddeef\"", "!" UUID},
     {"UUID", "\"00112233-4455-6677-8899-aabbccddeefg\"", "!" UUID},
     {"UUID", "\"001122334455-6677-8899-aabb-ccddeeff\"", "!" UUID},
-    {"UUID", "\"\\u00300112233-4455-6677-8899-aabbccddeeff\"", "\"00112233-4455-6677-8899-aabbccddeeff\""},
+    {"UUID", "\"\\u00300112233-4455-6677-8899-aabbccddeeff\"",
+     "\"00112233-4455-6677-8899-aabbccddeeff\""},
     {"UUID", "\"\\ud800\"", "!" UUID},
     {"UUID", "1", "!" WRONG},
     {"Nullable(Int8), invalid: \"null\"", "300", "null"},
@@ -260,10 +266,12 @@ static const struct {
     {"DateTime, missing: default", "null", "\"1970-01-01T00:00:00Z\""},
 };
 
-/* Each value in four places: alone, found out of the guessed order, through two paths, and in an element. */
+/* Each value in four places: alone, found out of the guessed order, through two paths, and in an
+ * element. */
 static const char *const value_places[][2] = {
     {"columns:\n  - {name: v, path: $.v, type: %s}\n", "{\"v\":%s}"},
-    {"columns:\n  - {name: v, path: $.a.v, type: %s}\n", " { \"x\" : [ ] , \"a\" : { \"v\" : %s } } "},
+    {"columns:\n  - {name: v, path: $.a.v, type: %s}\n",
+     " { \"x\" : [ ] , \"a\" : { \"v\" : %s } } "},
     {"columns:\n  - {name: v, path: [$.w, $.v], type: %s}\n", "{\"w\":null,\"v\":%s,\"y\":1}"},
     {"rows: $.r[*]\ncolumns:\n  - {name: v, path: '@.v', type: %s}\n", "{\"r\":[{\"v\":%s}]}"},
     {"rows: $.r[*]\ncolumns:\n  - {name: v, path: $.v, type: %s}\n", "{\"r\":[{}],\"v\":%s}"},
@@ -275,7 +283,8 @@ START_TEST(check_values)
         /* The types hold commas, so inside { } those with parentheses stand in quotes. */
         PL_FREE char *type = NULL;
         const char *text = values[_i].type, *comma = strchr(text, ',');
-        type = comma ? pl_strf("\"%.*s\"%s", (int)(comma - text), text, comma) : pl_strf("\"%s\"", text);
+        type = comma ? pl_strf("\"%.*s\"%s", (int)(comma - text), text, comma)
+                     : pl_strf("\"%s\"", text);
         struct pl_buf yaml = {0}, message = {0}, line = {0};
         const char *at = strstr(value_places[p][0], "%s");
         pl_buf_add(&yaml, value_places[p][0], (size_t)(at - value_places[p][0]));
@@ -318,14 +327,24 @@ START_TEST(check_golden)
                             "  - {name: u, path: $.u, type: UUID}\n"
                             "  - {name: x, type: UInt8, expression: '1'}\n"
                             "  - {name: ns, path: $.ns, type: Nullable(String)}\n");
-    static const char want[] =
-        "\x05\x02"
-        "\x01s\x06String" "\x02hi" "\x00"
-        "\x01n\x0fNullable(Int16)" "\x00\x01" "\xfe\xff\x00\x00"
-        "\x01t\x0d" "DateTime64(3)" "\x01\x00\x00\x00\x00\x00\x00\x00" "\xff\xff\xff\xff\xff\xff\xff\xff"
-        "\x01u\x04UUID" "\x77\x66\x55\x44\x33\x22\x11\x00" "\xff\xee\xdd\xcc\xbb\xaa\x99\x88"
-        "\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"
-        "\x02ns\x10Nullable(String)" "\x01\x00" "\x00\x01z";
+    static const char want[] = "\x05\x02"
+                               "\x01s\x06String"
+                               "\x02hi"
+                               "\x00"
+                               "\x01n\x0fNullable(Int16)"
+                               "\x00\x01"
+                               "\xfe\xff\x00\x00"
+                               "\x01t\x0d"
+                               "DateTime64(3)"
+                               "\x01\x00\x00\x00\x00\x00\x00\x00"
+                               "\xff\xff\xff\xff\xff\xff\xff\xff"
+                               "\x01u\x04UUID"
+                               "\x77\x66\x55\x44\x33\x22\x11\x00"
+                               "\xff\xee\xdd\xcc\xbb\xaa\x99\x88"
+                               "\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"
+                               "\x02ns\x10Nullable(String)"
+                               "\x01\x00"
+                               "\x00\x01z";
     ck_assert_uint_eq(decode(&f, "{\"s\":\"hi\",\"n\":-2,\"t\":\"1970-01-01T00:00:00.001Z\","
                                  "\"u\":\"00112233-4455-6677-8899-aabbccddeeff\",\"ns\":null}"),
                       1);
@@ -357,11 +376,12 @@ static const char wide_columns[] = "columns:\n"
                                    "  - {name: j, path: $.j, type: String, json: true}\n"
                                    "  - {name: f, path: $.f, type: Float64}\n";
 
-/* A message cut anywhere, or with one byte spoiled, is refused or (spoiled) a row; never a trace. */
+/* A message cut anywhere, or with one byte spoiled, is refused or (spoiled) a row; never a trace.
+ */
 START_TEST(check_cut)
 {
-    static const char text[] =
-        "{\"s\":\"a\\u00e9\xc3\xa9\",\"o\":{\"n\":-12},\"b\":true,\"j\":[{\"x\":null}],\"f\":1.5e3,\"z\":{\"y\":[1]}}";
+    static const char text[] = "{\"s\":\"a\\u00e9\xc3\xa9\",\"o\":{\"n\":-12},\"b\":true,\"j\":[{"
+                               "\"x\":null}],\"f\":1.5e3,\"z\":{\"y\":[1]}}";
     FIXTURE f = fixture_new(wide_columns);
     struct pl_buf before = {0}, after = {0};
     size_t len = strlen(text);
@@ -428,11 +448,14 @@ START_TEST(check_accepted)
 {
     FIXTURE f = fixture_new(wide_columns);
     /* Doubles that no column wants, null on the way, an escaped key, space everywhere. */
-    ck_assert_uint_eq(decode(&f, "{\"x\":1,\"x\":2,\"s\":\"\",\"o\":null,\"b\":false,\"j\":0,\"f\":0}"), 1);
+    ck_assert_uint_eq(
+        decode(&f, "{\"x\":1,\"x\":2,\"s\":\"\",\"o\":null,\"b\":false,\"j\":0,\"f\":0}"), 1);
     assert_row(&f, 0, "{\"s\":\"\",\"n\":null,\"b\":false,\"j\":0,\"f\":0}");
-    ck_assert_uint_eq(decode(&f, "\r\n{ \"f\" : 2 ,\t\"j\" : { } , \"b\" : true , \"\\u006f\" : { \"\\u006e\" : 5 } "
-                                 ", \"s\" : \"x\" }\n"),
-                      1);
+    ck_assert_uint_eq(
+        decode(&f,
+               "\r\n{ \"f\" : 2 ,\t\"j\" : { } , \"b\" : true , \"\\u006f\" : { \"\\u006e\" : 5 } "
+               ", \"s\" : \"x\" }\n"),
+        1);
     assert_row(&f, 1, "{\"s\":\"x\",\"n\":5,\"b\":true,\"j\":{ },\"f\":2}");
     ck_assert_uint_eq(f.rejects, 0);
 }
@@ -466,21 +489,28 @@ static const char element_columns[] =
 START_TEST(check_elements)
 {
     FIXTURE f = fixture_new(element_columns);
-    ck_assert_uint_eq(decode(&f, "{\"v\":\"m\",\"a\":{\"q\":0,\"list\":[{\"t\":1,\"v\":\"e\"},{\"t\":2,\"k\":{\"x\":1}}]},"
+    ck_assert_uint_eq(decode(&f, "{\"v\":\"m\",\"a\":{\"q\":0,\"list\":[{\"t\":1,\"v\":\"e\"},{"
+                                 "\"t\":2,\"k\":{\"x\":1}}]},"
                                  "\"size\":300,\"name\":\"n\",\"other\":[ 1 ]}"),
                       2);
-    assert_row(&f, 0, "{\"name\":\"n\",\"size\":null,\"t\":1,\"v\":\"e\","
-                      "\"rest\":\"{\\\"$.a.q\\\":0,\\\"$.other\\\":[ 1 ]}\",\"_offset\":7}");
-    assert_row(&f, 1, "{\"name\":\"n\",\"size\":null,\"t\":2,\"v\":\"m\","
-                      "\"rest\":\"{\\\"$.a.q\\\":0,\\\"$.other\\\":[ 1 ],\\\"k\\\":{\\\"x\\\":1}}\",\"_offset\":7}");
+    assert_row(&f, 0,
+               "{\"name\":\"n\",\"size\":null,\"t\":1,\"v\":\"e\","
+               "\"rest\":\"{\\\"$.a.q\\\":0,\\\"$.other\\\":[ 1 ]}\",\"_offset\":7}");
+    assert_row(&f, 1,
+               "{\"name\":\"n\",\"size\":null,\"t\":2,\"v\":\"m\","
+               "\"rest\":\"{\\\"$.a.q\\\":0,\\\"$.other\\\":[ 1 "
+               "],\\\"k\\\":{\\\"x\\\":1}}\",\"_offset\":7}");
     ck_assert_uint_eq(rows_counts(f.rows)->nulled, 2);
     ck_assert_uint_eq(rows_counts(f.rows)->unknown_fields, 3);
     /* One bad element is refused alone. */
-    ck_assert_uint_eq(decode(&f, "{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1},{\"t\":[{}, 256]},7,{\"t\":3}]}}"), 2);
+    ck_assert_uint_eq(
+        decode(&f, "{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1},{\"t\":[{}, 256]},7,{\"t\":3}]}}"),
+        2);
     ck_assert_uint_eq(f.rejects, 2);
     ck_assert_int_eq(f.row, 2);
     ck_assert_str_eq(f.reason, "element is not a JSON object");
-    assert_row(&f, 3, "{\"name\":\"n\",\"size\":null,\"t\":3,\"v\":\"\",\"rest\":\"{}\",\"_offset\":7}");
+    assert_row(&f, 3,
+               "{\"name\":\"n\",\"size\":null,\"t\":3,\"v\":\"\",\"rest\":\"{}\",\"_offset\":7}");
     ck_assert_uint_eq(rows_counts(f.rows)->rejected_rows, 2);
     ck_assert_uint_eq(rows_counts(f.rows)->rejected_messages, 0);
     ck_assert_uint_eq(decode(&f, "{\"a\":{\"list\":[]}}"), 0);
@@ -500,7 +530,8 @@ static const struct {
     {"{\"name\":\"n\",\"a\":{\"list\":{}}}", WRONG, -1, -1, 0},
     {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1}]}", NOT_JSON, -1, -1, 0},
     {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1},{\"t\":2}]}}", NULL, 1, 0, 1},
-    {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1},{\"t\":2}]}}", "message has no such element", 2, 2, 0},
+    {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1},{\"t\":2}]}}", "message has no such element", 2, 2,
+     0},
     {"{\"name\":\"n\",\"a\":{\"list\":[]}}", "message has no such element", 0, 0, 0},
     {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1,\"t\":1},{\"t\":2}]}}", "duplicate key", -1, 0, 1},
     {"{\"name\":\"n\",\"a\":{\"list\":[],\"list\":[]}}", "duplicate key", -1, -1, 0},
@@ -510,7 +541,8 @@ START_TEST(check_element_cases)
 {
     FIXTURE f = fixture_new(element_columns);
     const char *m = element_cases[_i].message;
-    ck_assert_uint_eq(decode_bytes(&f, m, strlen(m), element_cases[_i].only_row), element_cases[_i].rows);
+    ck_assert_uint_eq(decode_bytes(&f, m, strlen(m), element_cases[_i].only_row),
+                      element_cases[_i].rows);
     ck_assert_uint_eq(block_rows(f.block), element_cases[_i].rows);
     if (!element_cases[_i].reason) {
         ck_assert_uint_eq(f.rejects, 0);
@@ -556,17 +588,22 @@ END_TEST
 
 START_TEST(check_unknown)
 {
-    FIXTURE f = fixture_new("unknown_fields: keep\ncolumns:\n"
-                            "  - {name: id, path: $.meta.id, type: Nullable(String)}\n"
-                            "  - {name: raw, path: $.raw, type: String, json: true, missing: default}\n"
-                            "  - {name: deep, path: $.raw.x, type: Nullable(Int8)}\n"
-                            "  - {name: rest, type: String, unknown: true}\n");
-    ck_assert_uint_eq(decode(&f, "{\"a\":1,\"meta\":{\"b\":\"\\ud800\",\"id\":\"x\",\"c.d\":[ ]},\"\\\"\\u00e9\":{},"
-                                 "\"raw\":{\"x\":3,\"y\":4}}"),
-                      1);
+    FIXTURE f =
+        fixture_new("unknown_fields: keep\ncolumns:\n"
+                    "  - {name: id, path: $.meta.id, type: Nullable(String)}\n"
+                    "  - {name: raw, path: $.raw, type: String, json: true, missing: default}\n"
+                    "  - {name: deep, path: $.raw.x, type: Nullable(Int8)}\n"
+                    "  - {name: rest, type: String, unknown: true}\n");
+    ck_assert_uint_eq(
+        decode(&f,
+               "{\"a\":1,\"meta\":{\"b\":\"\\ud800\",\"id\":\"x\",\"c.d\":[ ]},\"\\\"\\u00e9\":{},"
+               "\"raw\":{\"x\":3,\"y\":4}}"),
+        1);
     assert_row(&f, 0,
-               "{\"id\":\"x\",\"raw\":{\"x\":3,\"y\":4},\"deep\":3,\"rest\":\"{\\\"a\\\":1,\\\"meta.b\\\":\\\"\\\\ud800\\\","
-               "\\\"meta.\\\\\\\"c.d\\\\\\\"\\\":[ ],\\\"\\\\\\\"\\\\\\\\\\\\\\\"\xc3\xa9\\\\\\\"\\\":{}}\"}");
+               "{\"id\":\"x\",\"raw\":{\"x\":3,\"y\":4},\"deep\":3,\"rest\":\"{\\\"a\\\":1,"
+               "\\\"meta.b\\\":\\\"\\\\ud800\\\","
+               "\\\"meta.\\\\\\\"c.d\\\\\\\"\\\":[ "
+               "],\\\"\\\\\\\"\\\\\\\\\\\\\\\"\xc3\xa9\\\\\\\"\\\":{}}\"}");
     ck_assert_uint_eq(rows_counts(f.rows)->unknown_fields, 4);
     ck_assert_uint_eq(decode(&f, "{}"), 1);
     assert_row(&f, 1, "{\"id\":null,\"raw\":\"\",\"deep\":null,\"rest\":\"{}\"}");
@@ -575,19 +612,21 @@ END_TEST
 
 START_TEST(check_paths)
 {
-    FIXTURE f = fixture_new("columns:\n"
-                            "  - {name: a, path: [$.x.a, $.b, $.\"c.d\"], type: Nullable(Int8), invalid: \"null\"}\n"
-                            "  - {name: b, path: $.b, type: Nullable(String), invalid: \"null\"}\n"
-                            "  - {name: all, path: $, type: String, json: true}\n");
+    FIXTURE f = fixture_new(
+        "columns:\n"
+        "  - {name: a, path: [$.x.a, $.b, $.\"c.d\"], type: Nullable(Int8), invalid: \"null\"}\n"
+        "  - {name: b, path: $.b, type: Nullable(String), invalid: \"null\"}\n"
+        "  - {name: all, path: $, type: String, json: true}\n");
     static const struct {
         const char *message, *a, *b;
     } cases[] = {
         {"{\"b\":2,\"x\":{\"a\":1}}", "1", "null"}, {"{\"b\":2,\"x\":{\"a\":null}}", "2", "null"},
         {"{\"c.d\":3,\"x\":null}", "3", "null"},    {"{\"x\":[],\"b\":2}", "null", "null"},
-        {"{\"b\":\"s\"}", "null", "\"s\""},          {"{}", "null", "null"},
+        {"{\"b\":\"s\"}", "null", "\"s\""},         {"{}", "null", "null"},
     };
     for (unsigned i = 0; i < PL_COUNT(cases); i++) {
-        PL_FREE char *want = pl_strf("{\"a\":%s,\"b\":%s,\"all\":%s}", cases[i].a, cases[i].b, cases[i].message);
+        PL_FREE char *want =
+            pl_strf("{\"a\":%s,\"b\":%s,\"all\":%s}", cases[i].a, cases[i].b, cases[i].message);
         ck_assert_uint_eq(decode(&f, cases[i].message), 1);
         assert_row(&f, i, want);
     }
@@ -604,25 +643,35 @@ static bool header_find(const void *userdata, const char *name, struct pl_slice 
 
 START_TEST(check_kafka)
 {
-    FIXTURE f = fixture_new("columns:\n"
-                            "  - {name: topic, type: LowCardinality(String), from: topic}\n"
-                            "  - {name: partition, type: Int32, from: partition}\n"
-                            "  - {name: offset, type: Int64, from: offset}\n"
-                            "  - {name: ts, type: DateTime64(6), from: timestamp, missing: default}\n"
-                            "  - {name: ms, type: Nullable(Int64), from: timestamp}\n"
-                            "  - {name: key, type: Nullable(String), from: key}\n"
-                            "  - {name: h, type: String, from: \"header:h\"}\n");
-    struct rows_message m = {.topic = "wiki", .partition = 9, .offset = 1LL << 40, .timestamp_ms = 1500,
-                             .key = "k", .key_len = 1, .value = "{}", .value_len = 2,
-                             .header = header_find, .header_userdata = "h"};
+    FIXTURE f =
+        fixture_new("columns:\n"
+                    "  - {name: topic, type: LowCardinality(String), from: topic}\n"
+                    "  - {name: partition, type: Int32, from: partition}\n"
+                    "  - {name: offset, type: Int64, from: offset}\n"
+                    "  - {name: ts, type: DateTime64(6), from: timestamp, missing: default}\n"
+                    "  - {name: ms, type: Nullable(Int64), from: timestamp}\n"
+                    "  - {name: key, type: Nullable(String), from: key}\n"
+                    "  - {name: h, type: String, from: \"header:h\"}\n");
+    struct rows_message m = {.topic = "wiki",
+                             .partition = 9,
+                             .offset = 1LL << 40,
+                             .timestamp_ms = 1500,
+                             .key = "k",
+                             .key_len = 1,
+                             .value = "{}",
+                             .value_len = 2,
+                             .header = header_find,
+                             .header_userdata = "h"};
     ck_assert_uint_eq(rows_decode(f.rows, &m, -1, f.block, on_reject, &f), 1);
-    assert_row(&f, 0, "{\"topic\":\"wiki\",\"partition\":9,\"offset\":1099511627776,"
-                      "\"ts\":\"1970-01-01T00:00:01.500000Z\",\"ms\":1500,\"key\":\"k\",\"h\":\"value\"}");
+    assert_row(&f, 0,
+               "{\"topic\":\"wiki\",\"partition\":9,\"offset\":1099511627776,"
+               "\"ts\":\"1970-01-01T00:00:01.500000Z\",\"ms\":1500,\"key\":\"k\",\"h\":\"value\"}");
     m.timestamp_ms = -1;
     m.key = NULL;
     ck_assert_uint_eq(rows_decode(f.rows, &m, -1, f.block, on_reject, &f), 1);
-    assert_row(&f, 1, "{\"topic\":\"wiki\",\"partition\":9,\"offset\":1099511627776,"
-                      "\"ts\":\"1970-01-01T00:00:00.000000Z\",\"ms\":null,\"key\":null,\"h\":\"value\"}");
+    assert_row(&f, 1,
+               "{\"topic\":\"wiki\",\"partition\":9,\"offset\":1099511627776,"
+               "\"ts\":\"1970-01-01T00:00:00.000000Z\",\"ms\":null,\"key\":null,\"h\":\"value\"}");
     m.header = NULL;
     ck_assert_uint_eq(rows_decode(f.rows, &m, -1, f.block, on_reject, &f), 0);
     ck_assert_str_eq(f.column, "h");
@@ -634,8 +683,8 @@ START_TEST(check_kafka)
 }
 END_TEST
 
-/* Decoding is a function of the message: what was decoded before, kept or refused, in what order of keys,
- * changes nothing. */
+/* Decoding is a function of the message: what was decoded before, kept or refused, in what order of
+ * keys, changes nothing. */
 START_TEST(check_determinism)
 {
     static const char *const messages[] = {

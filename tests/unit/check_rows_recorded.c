@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_rows_recorded.c - the recorded real events through etc/routes/wikipedia_edits.yaml: none is refused, and
- * every value of the Native block is what cJSON reads at the column's path.
- * links: chsinkd
+ * check_rows_recorded.c - the recorded real events through etc/routes/wikipedia_edits.yaml: none is
+ * refused, and every value of the Native block is what cJSON reads at the column's path. links:
+ * chsinkd
  *
- * The events are read where they lie: $RECORDED, or ../shared/data/recentchange.jsonl beside the checkout. Without
- * them the test says so and passes.
+ * The events are read where they lie: $RECORDED, or ../shared/data/recentchange.jsonl beside the
+ * checkout. Without them the test says so and passes.
  */
-#include <cjson/cJSON.h>
 #include <check.h>
+#include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -62,7 +62,8 @@ static void uuid_text(const char *p, char out[37])
         b[i] = (unsigned char)p[i < 8 ? 7 - i : 23 - i];
     unsigned n = 0;
     for (unsigned i = 0; i < 16; i++)
-        n += (unsigned)sprintf(out + n, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", b[i]);
+        n += (unsigned)sprintf(out + n, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x",
+                               b[i]);
 }
 
 static int64_t integer_at(const struct native_column *nc, uint64_t row)

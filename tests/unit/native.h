@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * native.h - ClickHouse's Native format read back, for tests: written after the format's description and without a
- * look at block.c, so that the two can disagree.
+ * native.h - ClickHouse's Native format read back, for tests: written after the format's
+ * description and without a look at block.c, so that the two can disagree.
  *
  * Every byte is accounted for: a block that is too short or too long is refused.
  */
@@ -50,9 +50,9 @@ static inline int native_width(struct pl_slice type)
     static const struct {
         const char *name;
         int width;
-    } widths[] = {{"String", 0}, {"Bool", 1},    {"Int8", 1},    {"UInt8", 1},   {"Int16", 2},
-                  {"UInt16", 2}, {"Int32", 4},   {"UInt32", 4},  {"Int64", 8},   {"UInt64", 8},
-                  {"Float32", 4}, {"Float64", 8}, {"Date", 2},   {"UUID", 16},   {"DateTime", 4}};
+    } widths[] = {{"String", 0},  {"Bool", 1},    {"Int8", 1},   {"UInt8", 1}, {"Int16", 2},
+                  {"UInt16", 2},  {"Int32", 4},   {"UInt32", 4}, {"Int64", 8}, {"UInt64", 8},
+                  {"Float32", 4}, {"Float64", 8}, {"Date", 2},   {"UUID", 16}, {"DateTime", 4}};
     for (unsigned i = 0; i < PL_COUNT(widths); i++)
         if (pl_slice_eq(type, widths[i].name))
             return widths[i].width;

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fuzz_rows.c - any bytes as a message through three routes.
+ * links: chsinkd
+ *
+ * The first byte chooses the route, the rest is the message. What must hold: the block is Native
+ * and its rows are counted; what is refused changes no byte of it; each message (or element) is a
+ * row or a reject; a decoder that is new and one that has seen much give the same bytes; a row
+ * taken alone is the row taken with all; a row that was taken prints as JSON.
+ */
+#include <assert.h>
+#include <stdio.h>
+
+#include "chsinkd/rows.h"
+#include "unit/native.h"
+
+#define REQUIRE(what)                                                                              \
+    do {                                                                                           \
+        if (!(what)) {                                                                             \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #what);                             \
+            abort();                                                                               \
+        }                                                                                          \
+    } while (0)
+
+#define HEAD "topic: t\ntable: t\norder_by: tuple()\ndepth_max: 16\ncolumns:\n"
+
+static const char *const route_texts[] = {
+    /* Everything strict, keys in a known order, no captures. */
+    HEAD "  - {name: s, path: $.s, type: String}\n"
+         "  - {name: b, path: $.b, type: Bool, missing: default}\n"
+         "  - {name: i, path: $.o.i, type: Int8, missing: default}\n"
+         "  - {name: u, path: $.o.u, type: UInt64, missing: default}\n"
+         "  - {name: f, path: $.f, type: Float32, missing: default}\n"
+         "  - {name: t, path: $.t, type: DateTime64(3), unit: ms, missing: default}\n"
+         "  - {name: d, path: $.d, type: Date, missing: default}\n"
+         "  - {name: id, path: $.id, type: UUID, missing: default}\n",
+    /* Everything lenient, several paths, unknown fields kept. */
+    HEAD "  - {name: s, path: [$.s, $.o.s, $.\"a.b\"], type: Nullable(String), invalid: \"null\"}\n"
+         "  - {name: i, path: $.i, type: Nullable(Int64), invalid: \"null\"}\n"
+         "  - {name: i2, path: $.i, type: Nullable(Float64), invalid: \"null\"}\n"
+         "  - {name: o, path: $.o, type: String, json: true, missing: default}\n"
+         "  - {name: x, path: $.o.x.y, type: Nullable(UInt16), invalid: \"null\"}\n"
+         "  - {name: t, path: $.t, type: Nullable(DateTime64(9)), unit: s, invalid: \"null\"}\n"
+         "  - {name: c, path: $.c, type: Nullable(DateTime), invalid: \"null\"}\n"
+         "  - {name: rest, type: String, unknown: true}\n"
+         "unknown_fields: keep\n",
+    /* Rows out of an array. */
+    HEAD "  - {name: n, path: $.n, type: String}\n"
+         "  - {name: m, path: $.a.m, type: Nullable(Int32), invalid: \"null\"}\n"
+         "  - {name: v, path: \"@.v\", type: Int16}\n"
+         "  - {name: w, path: [\"@.w\", $.w], type: String, json: true, missing: default}\n"
+         "  - {name: e, path: \"@\", type: String, json: true}\n"
+         "  - {name: rest, type: String, unknown: true}\n"
+         "  - {name: _offset, type: UInt64, from: offset}\n"
+         "unknown_fields: keep\nrows: $.a.r[*]\n",
+};
+
+/* The first is kept over all inputs, the second is made for each. */
+struct state {
+    struct route *route;
+    struct rows *rows;
+};
+
+static struct state states[PL_COUNT(route_texts)];
+
+static void states_make(void)
+{
+    for (unsigned i = 0; i < PL_COUNT(states) && !states[i].route; i++) {
+        struct pl_conf_errs errs;
+        pl_conf_errs_init(&errs);
+        errs.file = "fuzz";
+        states[i].route = route_parse("fuzz", route_texts[i], strlen(route_texts[i]), &errs);
+        if (!states[i].route)
+            fprintf(stderr, "%s", pl_buf_cstr(&errs.text));
+        REQUIRE(states[i].route);
+        pl_conf_errs_release(&errs);
+        states[i].rows = rows_new(states[i].route);
+    }
+}
+
+struct tally {
+    uint64_t messages, rows;
+};
+
+static void on_reject(void *userdata, const struct rows_reject *reject)
+{
+    struct tally *t = userdata;
+    REQUIRE(reject->reason);
+    if (reject->row < 0)
+        t->messages++;
+    else
+        t->rows++;
+}
+
+static void block_join(struct block *b, struct pl_buf *out)
+{
+    PL_FREE struct iovec *iov = pl_alloc_array(block_iov_max(b), sizeof(*iov));
+    size_t bytes;
+    unsigned n = block_iov(b, iov, &bytes);
+    pl_buf_reset(out);
+    for (unsigned i = 0; i < n; i++)
+        pl_buf_add(out, iov[i].iov_base, iov[i].iov_len);
+    REQUIRE(out->len == bytes);
+    struct native native;
+    REQUIRE(native_read(out->data, out->len, &native));
+    REQUIRE(native.rows == block_rows(b));
+    native_release(&native);
+}
+
+static bool buf_equal(const struct pl_buf *a, const struct pl_buf *b)
+{
+    return a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+static void rows_print(struct block *b)
+{
+    struct pl_buf line = {0};
+    for (uint64_t i = 0; i < block_rows(b) && i < 8; i++) {
+        struct pl_json j;
+        pl_buf_reset(&line);
+        block_print_row(b, i, &line);
+        pl_json_init(&j, line.data, line.len, PL_JSON_DEPTH_MAX);
+        REQUIRE(pl_json_skip(&j, NULL) && pl_json_end(&j));
+    }
+    pl_buf_release(&line);
+}
+
+/* A message twice into one block, by both decoders; then each of its elements alone. */
+static void message_try(struct state *s, const struct rows_message *m)
+{
+    PL_CLEANUP(block_freep) struct block *block = block_new(s->route);
+    PL_CLEANUP(block_freep) struct block *other = block_new(s->route);
+    PL_CLEANUP(rows_freep) struct rows *fresh = rows_new(s->route);
+    struct pl_buf empty = {0}, a = {0}, b = {0};
+    struct tally t = {0, 0}, t2 = {0, 0}, t3 = {0, 0};
+    block_join(block, &empty);
+    uint64_t n = rows_decode(s->rows, m, -1, block, on_reject, &t);
+    REQUIRE(n == block_rows(block));
+    REQUIRE(t.messages <= 1 && (t.messages == 0 || n + t.rows == 0));
+    REQUIRE(s->route->rows.keys_n > 0 || n + t.messages == 1);
+    block_join(block, &a);
+    REQUIRE(n > 0 || buf_equal(&a, &empty));
+    rows_print(block);
+
+    REQUIRE(rows_decode(fresh, m, -1, other, on_reject, &t2) == n);
+    REQUIRE(t.messages == t2.messages && t.rows == t2.rows);
+    block_join(other, &b);
+    REQUIRE(buf_equal(&a, &b));
+
+    if (s->route->rows.keys_n > 0 && t.messages == 0 && n + t.rows < 64) {
+        block_reset(other);
+        for (uint64_t i = 0; i < n + t.rows; i++)
+            rows_decode(fresh, m, (int64_t)i, other, on_reject, &t3);
+        block_join(other, &b);
+        REQUIRE(t3.rows == t.rows && t3.messages == 0 && buf_equal(&a, &b));
+    }
+    /* Behind rows that are there, nothing else changes. */
+    REQUIRE(rows_decode(s->rows, m, -1, block, NULL, NULL) == n);
+    REQUIRE(block_rows(block) == 2 * n);
+    block_join(block, &b);
+    REQUIRE(n > 0 || buf_equal(&b, &empty));
+    pl_buf_release(&empty);
+    pl_buf_release(&a);
+    pl_buf_release(&b);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    states_make();
+    if (size == 0)
+        return 0;
+    struct rows_message m = {.topic = "t",
+                             .offset = 1,
+                             .timestamp_ms = 1,
+                             .value = (const char *)data + 1,
+                             .value_len = size - 1};
+    message_try(&states[data[0] % PL_COUNT(states)], &m);
+    return 0;
+}
