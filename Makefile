@@ -105,6 +105,7 @@ $(B)/services/make-events: $(B)/tests/services/make-events.o
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^
 
 include tests/tests.mk
+include packaging/install.mk
 
 clean:  ## remove build/
 	rm -rf $(B)

@@ -145,8 +145,6 @@ static void kafka_on_log(const rd_kafka_t *rk, int level, const char *facility, 
 
 static void health_note(struct pl_kafka_health *health, int code, const char *text)
 {
-    if (code == RD_KAFKA_RESP_ERR__FATAL)
-        health->fatal = true;
     /* "All brokers are down" comes after the line that says why: keep the why. */
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && health->last_error != 0)
         return;
@@ -157,24 +155,32 @@ static void health_note(struct pl_kafka_health *health, int code, const char *te
     pthread_mutex_unlock(&health->lock);
 }
 
-static void kafka_on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
+static void fault_take(struct pl_kafka_health *health, int code, const char *text, bool fatal)
 {
-    char fatal[256];
-
-    if (code == RD_KAFKA_RESP_ERR__FATAL) {
-        rd_kafka_resp_err_t cause = rd_kafka_fatal_error(rk, fatal, sizeof(fatal));
-        if (cause != RD_KAFKA_RESP_ERR_NO_ERROR)
-            text = fatal;
+    if (health) {
+        if (fatal)
+            health->fatal = true;
+        health_note(health, code, text);
     }
-    if (opaque)
-        health_note(opaque, code, text);
-    /* A fatal error ends the daemon, whose last line tells it. A broker closes connections that are
-     * idle (connections.max.idle.ms) or when it restarts: if it does not come back, the next line
-     * says so. */
-    bool quiet = code == RD_KAFKA_RESP_ERR__FATAL || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+    /* A fatal error ends the daemon, whose last line tells it. That all brokers are down comes
+     * after the line that says why. A broker closes connections when it restarts: if it does not
+     * come back, the next line says so. */
+    bool quiet = fatal || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
                  (code == RD_KAFKA_RESP_ERR__TRANSPORT && strstr(text, ": Disconnected ("));
     pl_log(quiet ? PL_DEBUG : PL_WARNING, PL_MSG_KAFKA_ERROR, "Kafka client reports a fault",
            PL_F_STR("ERROR", text), PL_F_INT("CODE", code));
+}
+
+static void kafka_on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
+{
+    char cause[256];
+
+    if (code != RD_KAFKA_RESP_ERR__FATAL) {
+        fault_take(opaque, code, text, false);
+        return;
+    }
+    code = rd_kafka_fatal_error(rk, cause, sizeof(cause));
+    fault_take(opaque, code, cause, true);
 }
 
 /* Only comes when somebody sets statistics.interval.ms. */
@@ -184,6 +190,24 @@ static int kafka_on_stats(rd_kafka_t *rk, char *json, size_t len, void *opaque)
     (void)opaque;
     pl_log(PL_DEBUG, NULL, "librdkafka statistics", PL_F_SLICE("STATISTICS", json, len));
     return 0; /* librdkafka frees the text */
+}
+
+bool pl_kafka_event(struct pl_kafka_health *health, rd_kafka_event_t *event)
+{
+    const char *json;
+
+    switch (rd_kafka_event_type(event)) {
+    case RD_KAFKA_EVENT_ERROR:
+        fault_take(health, rd_kafka_event_error(event), rd_kafka_event_error_string(event),
+                   rd_kafka_event_error_is_fatal(event));
+        return true;
+    case RD_KAFKA_EVENT_STATS:
+        json = rd_kafka_event_stats(event);
+        kafka_on_stats(NULL, (char *)json, strlen(json), NULL);
+        return true;
+    default:
+        return false;
+    }
 }
 
 bool pl_kafka_health_text(struct pl_kafka_health *health, int64_t within_ms, char *out)
@@ -318,25 +342,9 @@ rd_kafka_conf_t *pl_kafka_conf_new(const struct pl_map *map, const char *const *
     rd_kafka_conf_set_log_cb(conf, kafka_on_log);
     rd_kafka_conf_set_error_cb(conf, kafka_on_error);
     rd_kafka_conf_set_stats_cb(conf, kafka_on_stats);
+    rd_kafka_conf_enable_sasl_queue(conf, 1); /* see pl_kafka_new() */
     return PL_TAKE(conf);
 }
-
-rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_err *err)
-{
-    char text[512] = "";
-    rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
-
-    if (rk)
-        return rk;
-    /* Only a success takes the configuration over. */
-    bool no_resource = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
-    pl_err_set(err, no_resource ? PL_ERR_FATAL : PL_ERR_CONFIG, (int)rd_kafka_last_error(),
-               "cannot make a Kafka client from the properties under kafka: %s", text);
-    rd_kafka_conf_destroy(conf);
-    return NULL;
-}
-
-/* ---- start checks ---- */
 
 static bool conf_value_is(rd_kafka_t *rk, const char *name, const char *value)
 {
@@ -346,6 +354,42 @@ static bool conf_value_is(rd_kafka_t *rk, const char *name, const char *value)
     return rd_kafka_conf_get(rd_kafka_conf(rk), name, got, &size) == RD_KAFKA_CONF_OK &&
            strcasecmp(got, value) == 0;
 }
+
+/* OAuth tokens are renewed by a callback. Whoever serves the main queue as events would get it as
+ * an event, and the login would end with the first token: let a thread of librdkafka's make the
+ * calls. */
+static int oauth_in_background(rd_kafka_t *rk, struct pl_err *err)
+{
+    if (!conf_value_is(rk, "sasl.mechanism", "OAUTHBEARER"))
+        return 0;
+    rd_kafka_error_t *error = rd_kafka_sasl_background_callbacks_enable(rk);
+    if (!error)
+        return 0;
+    pl_err_set(err, PL_ERR_FATAL, rd_kafka_error_code(error), "cannot renew OAuth tokens: %s",
+               rd_kafka_error_string(error));
+    rd_kafka_error_destroy(error);
+    return -1;
+}
+
+rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_err *err)
+{
+    char text[512] = "";
+    rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
+
+    if (!rk) { /* only a success takes the configuration over */
+        bool no_resource = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
+        pl_err_set(err, no_resource ? PL_ERR_FATAL : PL_ERR_CONFIG, (int)rd_kafka_last_error(),
+                   "cannot make a Kafka client from the properties under kafka: %s", text);
+        rd_kafka_conf_destroy(conf);
+        return NULL;
+    }
+    if (oauth_in_background(rk, err) == 0)
+        return rk;
+    rd_kafka_destroy(rk);
+    return NULL;
+}
+
+/* ---- start checks ---- */
 
 static void probe_warn_insecure(rd_kafka_t *rk)
 {

@@ -45,6 +45,11 @@ rd_kafka_conf_t *pl_kafka_conf_new(const struct pl_map *map, const char *const *
 /* rd_kafka_new() with the error as ours; takes `conf` in every case. */
 rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_err *err);
 
+/* For who takes events from a client's main queue (rd_kafka_queue_poll()): librdkafka then makes no
+ * callbacks but gives errors and statistics as events. Does what the callbacks do; false: another
+ * kind of event. The event stays the caller's. */
+bool pl_kafka_event(struct pl_kafka_health *health, rd_kafka_event_t *event);
+
 /* The kind of a librdkafka error: RETRY (transport, time-out, leader moved, coordinator loading …),
  * CONFIG (authentication, authorization, SSL, unknown topic, unsupported version), REJECT (message
  * too large, invalid record, invalid timestamp), FATAL (fenced, fatal). Pure; tested by a table. */

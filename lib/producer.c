@@ -144,10 +144,11 @@ static bool producer_serve(struct pl_producer *p, unsigned max)
     rd_kafka_event_t *event = NULL;
     unsigned n;
 
-    /* Error callbacks are made inside the poll, which then may return nothing. */
     for (n = 0; n < max && (event = rd_kafka_queue_poll(p->queue, 0)); n++) {
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
             producer_take_reports(p, event);
+        else
+            pl_kafka_event(&p->txn->health, event);
         rd_kafka_event_destroy(event);
     }
     if (p->closing)

@@ -99,10 +99,13 @@ static bool txn_go_on(struct pl_txn *t, const rd_kafka_error_t *error, int64_t s
     struct timespec until = deadline_in(PAUSE_MS);
 
     pthread_mutex_lock(&t->lock);
-    /* Of the flush librdkafka says that the event queue must be polled, which the loop does. */
+    /* librdkafka's own words are for programmers: to poll the queue, to retry the call. */
     if (t->outstanding > 0)
         snprintf(t->waiting_for, sizeof(t->waiting_for), "%llu messages are not acknowledged",
                  (unsigned long long)t->outstanding);
+    else if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__TIMED_OUT)
+        snprintf(t->waiting_for, sizeof(t->waiting_for),
+                 "the transaction coordinator does not answer");
     else
         snprintf(t->waiting_for, sizeof(t->waiting_for), "%s", rd_kafka_error_string(error));
     while (at_once && !t->quit && pthread_cond_timedwait(&t->cond, &t->lock, &until) == 0)

@@ -1,6 +1,62 @@
 # SPDX-License-Identifier: Apache-2.0
-# Targets that test; included by the Makefile at the top.
+# Targets that test, measure and show; included by the Makefile at the top. The work is done by the
+# scripts in tests/run/ and tests/demo.sh, which count and say what came out.
 
-check: $(UNIT_BIN) $(REPLAY_BIN) $(BINS)  ## quick, offline: unit tests and fuzz corpora
-	$(Q)fail=0; for t in $(UNIT_BIN); do echo "== $$t"; CK_VERBOSITY=$${CK_VERBOSITY:-minimal} $$t || fail=1; done; \
-	for f in $(FUZZ_NAMES); do $(B)/fuzz/replay_$$f tests/fuzz/corpus/$$f || fail=1; done; exit $$fail
+BENCH_SRC := $(wildcard tests/bench/bench_*.c)
+BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
+C_FILES    = $(wildcard lib/*.[ch] daemons/*/*.[ch] tests/*.h tests/*/*.[ch] \
+             tests/services/*/*.[ch])
+export RECORDED
+
+.PHONY: check-bins fuzz-bins demo-stop
+
+check: $(BINS) check-bins  ## quick, offline, no root: unit tests, fuzz corpora, tree, configurations
+	$(Q)tests/run/check.sh $(B) $(B)/results/check -- $(UNIT_BIN) -- $(FUZZ_NAMES)
+
+check-bins: $(UNIT_BIN) $(REPLAY_BIN)
+
+test:  ## everything: check, end to end with real Kafka and ClickHouse, sanitizers (root or sudo)
+	$(Q)MAKE='$(MAKE)' tests/run/test.sh
+
+demo:  ## the live stream into a table, and what is in it (DEMO_SECONDS=30, KEEP=1; root or sudo)
+	$(Q)MAKE='$(MAKE)' tests/demo.sh
+
+demo-stop:  ## stop what `make demo KEEP=1` left running
+	$(Q)tests/demo.sh stop
+
+# ---- benchmarks ----
+
+$(B)/bench/%: $(B)/tests/bench/%.o $$(call links,tests/bench/%.c) $(B)/libpipeline.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+
+bench: $(BENCH_BIN) $(B)/services/make-events  ## what an event costs, on RECORDED or made events
+	$(Q)tests/run/bench.sh $(B)
+
+# ---- fuzzing: objects of their own, by clang ----
+
+FUZZ_SECONDS ?= 60
+FUZZ_MAKE = $(MAKE) B=$(B)/clang CC=clang SANITIZE=fuzzer-no-link,address,undefined \
+            CFLAGS='-O1 -g' fuzz-bins
+
+$(B)/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $$(call links,tests/fuzz/fuzz_%.c) $(B)/libpipeline.a
+	$(call say,LD,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(PKG_LIBS)
+
+fuzz-bins: $(FUZZ_NAMES:%=$(B)/fuzz/fuzz_%)
+
+fuzz:  ## each fuzzer for FUZZ_SECONDS=60, from its corpus (needs clang)
+	$(Q)command -v clang >/dev/null || { echo 'make fuzz needs clang: apt-get install clang' >&2; \
+	  exit 69; }
+	$(Q)$(FUZZ_MAKE)
+	$(Q)tests/run/fuzz.sh $(B) $(FUZZ_SECONDS) $(FUZZ_NAMES)
+
+# ---- form ----
+
+lint:  ## form: clang-format, 100 columns, shellcheck (where installed)
+	$(Q)tests/run/lint.sh $(C_FILES)
+
+format:  ## put all C files into form (needs clang-format)
+	clang-format -i $(C_FILES)

@@ -34,6 +34,9 @@
  *         order_by: "(wiki, type, minute)"
  *         select: SELECT … FROM {table} GROUP BY …
  *
+ * In a path a key that holds a dot, bracket, quote, backslash or space stands in double quotes: $."a.b".c, with \"
+ * and \\ for a quote and a backslash. What is "" is the same as left out (NULL in the struct).
+ *
  * Defaults: missing is `null` for Nullable columns and `reject` for others; invalid is `reject`.
  *
  * A route is immutable after load and shared by threads. Layer: yaml, conf, buf, err.
@@ -47,6 +50,7 @@
 
 #define ROUTE_COLUMNS_MAX 1024
 #define ROUTE_VIEWS_MAX   32
+#define ROUTE_PATH_KEYS_MAX 32
 #define ROUTE_PATH_KEYS_MAX 32
 
 enum ch_kind {
@@ -98,6 +102,11 @@ int column_path_parse(const char *text, struct column_path *ret, struct pl_err *
 int rows_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
 void column_path_release(struct column_path *path);
 
+/* A column's path ("$.a.\"b.c\"", "@.x"), and the path of the rows ("$", "$.a[*]"). CONFIG errors. */
+int column_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
+int rows_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
+void column_path_release(struct column_path *path);
+
 struct column {
     char *name;
     struct ch_type type;
@@ -121,6 +130,7 @@ struct route {
     char *name; /* the file's name without directory and .yaml */
     char *topic, *topic_pattern;
     regex_t pattern; /* compiled when topic_pattern is set */
+    bool pattern_compiled;
     bool pattern_compiled;
     char *database, *table; /* database NULL: the configured one */
     struct column_path rows; /* keys to the array of elements; keys_n 0: the message is the row */

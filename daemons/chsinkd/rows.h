@@ -7,6 +7,10 @@
  * buffer, what none wants is checked and skipped. Nothing is allocated for a message. A `struct block` is the
  * columns' buffers, laid out as ClickHouse's Native format has them, so that sending is an iovec and no copy.
  *
+ * A key that a column wants, or one on the way to it, refuses the row when it stands there twice: which of them was
+ * meant cannot be known. null is absent. Unknown fields are named by their path, keys with a dot or a quote in
+ * quotes (a."b.c"), those of the message around the rows behind "$."; what stands there twice is kept twice.
+ *
  * Nothing is converted silently: a value either fits its column exactly, or the column's policy (missing,
  * invalid) says what happens, and a counter says how often. A row that is refused leaves no trace in the block.
  *
@@ -35,7 +39,8 @@ PL_DEFINE_CLEANUP(struct block *, block_free);
 void block_reset(struct block *b); /* keeps the memory for the next batch */
 uint64_t block_rows(const struct block *b);
 size_t block_bytes(const struct block *b);    /* of data, as it would be sent */
-size_t block_capacity(const struct block *b); /* of memory held */
+size_t block_capacity(const struct block *b); /* of memory held. A block has no maximum of its own: the caller
+                                               * closes it by rows and bytes; a message is bounded by its route */
 
 /* The block as Native: fills iov[0..n), valid until the next change. iov_max >= block_iov_max(). */
 unsigned block_iov_max(const struct block *b);
@@ -59,7 +64,9 @@ struct rows_message {
     const void *header_userdata;
 };
 
-/* Why a row (or a whole message: row -1) was refused. */
+/* Why a row (or a whole message: row -1) was refused. With rows: $ the message is the row, and all of its
+ * refusals are the message's (-1). With rows out of an array, so is a value that comes from the message around them.
+ * The reason "not valid JSON" has the reader's sentence as its detail. */
 struct rows_reject {
     int64_t row;        /* index of the element in the message; -1: the message itself */
     const char *reason; /* constant: "not valid JSON", "value is out of range for the column" … */
@@ -69,11 +76,11 @@ struct rows_reject {
 };
 
 struct rows_counts {
-    uint64_t messages, rows;        /* decoded / appended */
+    uint64_t messages, rows;        /* given to rows_decode / appended */
     uint64_t rejected_messages, rejected_rows;
     uint64_t nulled;                /* invalid: null was applied */
     uint64_t defaulted;             /* missing: default was applied */
-    uint64_t unknown_fields;        /* fields that no column took */
+    uint64_t unknown_fields;        /* fields that no column took, in what was appended */
 };
 
 struct rows;

@@ -92,6 +92,8 @@ inter.broker.listener.name=PLAINTEXT
 log.dirs=$data
 num.partitions=1
 auto.create.topics.enable=false
+# Recorded and made events are months old, and retention goes by the messages' timestamps.
+log.retention.ms=-1
 default.replication.factor=1
 message.max.bytes=16777216
 replica.fetch.max.bytes=16777216

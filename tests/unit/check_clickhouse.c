@@ -15,77 +15,79 @@
 
 /* ---- meanings ---- */
 
+static const struct {
+    int code;
+    long status;
+    enum pl_err_kind kind;
+} kind_cases[] = {
+    {0, 200, PL_ERR_NONE},
+    {0, 301, PL_ERR_CONFIG},
+    {0, 400, PL_ERR_RETRY},
+    {0, 401, PL_ERR_CONFIG},
+    {0, 403, PL_ERR_CONFIG},
+    {0, 404, PL_ERR_CONFIG},
+    {0, 413, PL_ERR_REJECT},
+    {0, 422, PL_ERR_RETRY},
+    {0, 429, PL_ERR_RETRY},
+    {0, 502, PL_ERR_RETRY},
+    {3, 400, PL_ERR_RETRY},
+    {107, 500, PL_ERR_RETRY},
+    {159, 408, PL_ERR_RETRY},
+    {164, 500, PL_ERR_RETRY},
+    {202, 500, PL_ERR_RETRY},
+    {203, 500, PL_ERR_RETRY},
+    {209, 503, PL_ERR_RETRY},
+    {210, 500, PL_ERR_RETRY},
+    {241, 500, PL_ERR_RETRY},
+    {241, 200, PL_ERR_RETRY},
+    {242, 500, PL_ERR_RETRY},
+    {252, 500, PL_ERR_RETRY},
+    {285, 500, PL_ERR_RETRY},
+    {319, 500, PL_ERR_RETRY},
+    {425, 500, PL_ERR_RETRY},
+    {999, 500, PL_ERR_RETRY},
+    {6, 400, PL_ERR_REJECT},
+    {27, 400, PL_ERR_REJECT},
+    {32, 500, PL_ERR_REJECT},
+    {33, 500, PL_ERR_REJECT},
+    {38, 400, PL_ERR_REJECT},
+    {41, 400, PL_ERR_REJECT},
+    {69, 500, PL_ERR_REJECT},
+    {70, 500, PL_ERR_REJECT},
+    {72, 400, PL_ERR_REJECT},
+    {117, 400, PL_ERR_REJECT},
+    {131, 500, PL_ERR_REJECT},
+    {349, 500, PL_ERR_REJECT},
+    {469, 500, PL_ERR_REJECT},
+    {16, 500, PL_ERR_CONFIG},
+    {20, 500, PL_ERR_CONFIG},
+    {47, 404, PL_ERR_CONFIG},
+    {53, 400, PL_ERR_CONFIG},
+    {60, 404, PL_ERR_CONFIG},
+    {62, 400, PL_ERR_CONFIG},
+    {81, 404, PL_ERR_CONFIG},
+    {115, 404, PL_ERR_CONFIG},
+    {192, 403, PL_ERR_CONFIG},
+    {193, 403, PL_ERR_CONFIG},
+    {194, 401, PL_ERR_CONFIG},
+    {497, 500, PL_ERR_CONFIG},
+    {516, 403, PL_ERR_CONFIG},
+    /* not listed: the status decides */
+    {99999, 400, PL_ERR_REJECT},
+    {99999, 404, PL_ERR_CONFIG},
+    {99999, 500, PL_ERR_RETRY},
+    {99999, 200, PL_ERR_RETRY},
+    {99999, 0, PL_ERR_RETRY},
+};
+
 START_TEST(kinds)
 {
-    static const struct {
-        int code;
-        long status;
-        enum pl_err_kind kind;
-    } cases[] = {
-        {0, 200, PL_ERR_NONE},
-        {0, 301, PL_ERR_CONFIG},
-        {0, 400, PL_ERR_RETRY},
-        {0, 401, PL_ERR_CONFIG},
-        {0, 403, PL_ERR_CONFIG},
-        {0, 404, PL_ERR_CONFIG},
-        {0, 413, PL_ERR_REJECT},
-        {0, 422, PL_ERR_RETRY},
-        {0, 429, PL_ERR_RETRY},
-        {0, 502, PL_ERR_RETRY},
-        {3, 400, PL_ERR_RETRY},
-        {107, 500, PL_ERR_RETRY},
-        {159, 408, PL_ERR_RETRY},
-        {164, 500, PL_ERR_RETRY},
-        {202, 500, PL_ERR_RETRY},
-        {203, 500, PL_ERR_RETRY},
-        {209, 503, PL_ERR_RETRY},
-        {210, 500, PL_ERR_RETRY},
-        {241, 500, PL_ERR_RETRY},
-        {241, 200, PL_ERR_RETRY},
-        {242, 500, PL_ERR_RETRY},
-        {252, 500, PL_ERR_RETRY},
-        {285, 500, PL_ERR_RETRY},
-        {319, 500, PL_ERR_RETRY},
-        {425, 500, PL_ERR_RETRY},
-        {999, 500, PL_ERR_RETRY},
-        {6, 400, PL_ERR_REJECT},
-        {27, 400, PL_ERR_REJECT},
-        {32, 500, PL_ERR_REJECT},
-        {33, 500, PL_ERR_REJECT},
-        {38, 400, PL_ERR_REJECT},
-        {41, 400, PL_ERR_REJECT},
-        {69, 500, PL_ERR_REJECT},
-        {70, 500, PL_ERR_REJECT},
-        {72, 400, PL_ERR_REJECT},
-        {117, 400, PL_ERR_REJECT},
-        {131, 500, PL_ERR_REJECT},
-        {349, 500, PL_ERR_REJECT},
-        {469, 500, PL_ERR_REJECT},
-        {16, 500, PL_ERR_CONFIG},
-        {20, 500, PL_ERR_CONFIG},
-        {47, 404, PL_ERR_CONFIG},
-        {53, 400, PL_ERR_CONFIG},
-        {60, 404, PL_ERR_CONFIG},
-        {62, 400, PL_ERR_CONFIG},
-        {81, 404, PL_ERR_CONFIG},
-        {115, 404, PL_ERR_CONFIG},
-        {192, 403, PL_ERR_CONFIG},
-        {193, 403, PL_ERR_CONFIG},
-        {194, 401, PL_ERR_CONFIG},
-        {497, 500, PL_ERR_CONFIG},
-        {516, 403, PL_ERR_CONFIG},
-        /* not listed: the status decides */
-        {99999, 400, PL_ERR_REJECT},
-        {99999, 404, PL_ERR_CONFIG},
-        {99999, 500, PL_ERR_RETRY},
-        {99999, 200, PL_ERR_RETRY},
-        {99999, 0, PL_ERR_RETRY},
-    };
     static const int schema[] = {16, 20, 47, 53, 60, 117};
 
-    for (size_t i = 0; i < PL_COUNT(cases); i++)
-        ck_assert_msg(clickhouse_err_kind(cases[i].code, cases[i].status) == cases[i].kind,
-                      "code %d status %ld", cases[i].code, cases[i].status);
+    for (size_t i = 0; i < PL_COUNT(kind_cases); i++)
+        ck_assert_msg(clickhouse_err_kind(kind_cases[i].code, kind_cases[i].status) ==
+                          kind_cases[i].kind,
+                      "code %d status %ld", kind_cases[i].code, kind_cases[i].status);
     for (int code = 0; code < 1100; code++) {
         bool want = false;
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check_route.c - types, paths and route files: what is taken, and each finding at its line and
- * column. links: chsinkd
+ * column.
+ *
+ * links: chsinkd
  */
 #include <check.h>
 #include <stdio.h>

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check_rows.c - from messages to Native blocks: every type with every kind of value, the policies,
- * rows out of arrays, and that what is refused leaves nothing behind. links: chsinkd
+ * rows out of arrays, and that what is refused leaves nothing behind.
+ *
+ * links: chsinkd
  */
 #include <check.h>
 #include <inttypes.h>

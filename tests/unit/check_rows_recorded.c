@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check_rows_recorded.c - the recorded real events through etc/routes/wikipedia_edits.yaml: none is
- * refused, and every value of the Native block is what cJSON reads at the column's path. links:
- * chsinkd
+ * refused, and every value of the Native block is what cJSON reads at the column's path.
+ *
+ * links: chsinkd
  *
  * The events are read where they lie: $RECORDED, or ../shared/data/recentchange.jsonl beside the
  * checkout. Without them the test says so and passes.

@@ -1,0 +1,25 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# bench.sh BUILD - runs the benchmarks on RECORDED, else on recorded events where they lie beside
+# the checkout, else on made ones.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+build=$1
+events=${RECORDED:-../shared/data/recentchange.jsonl}
+if [ ! -f "$events" ]; then
+    [ -z "${RECORDED:-}" ] || {
+        printf 'bench: no file %s\n' "$RECORDED" >&2
+        exit 66
+    }
+    events=$build/bench/events.jsonl
+    "$build/services/make-events" --count 20000 >"$events"
+    printf '20,000 made events (RECORDED=FILE: recorded ones)\n'
+else
+    printf '%d recorded events\n' "$(wc -l <"$events")"
+fi
+printf '%s, %d cores\n' "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)"
+printf '\nreading JSON (bench_json): lib/json beside cJSON\n'
+"$build/bench/bench_json" "$events" 20
+printf '\nfrom message to Native block (bench_rows), one core\n'
+"$build/bench/bench_rows" etc/routes/wikipedia_edits.yaml "$events" 5

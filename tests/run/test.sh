@@ -1,0 +1,114 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# test.sh - `make test`: installs what is missing, builds, runs everything, and says what came out.
+#
+# A part that cannot be run (Kafka or ClickHouse not fetched, a build that breaks) is a failure, and
+# the others are run all the same. Knobs: make's WERROR, -j and CC; PYTEST_ADDOPTS.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+# shellcheck source=tests/run/common.bash
+. tests/run/common.bash
+
+make=${MAKE:-make}
+results=$PWD/build/results
+# Far above what it takes; a test that hangs ends the run with a failure.
+e2e_seconds=1500
+python=/usr/bin/python3
+
+title() {
+    printf '\n== %s (%d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60))
+}
+
+build() {
+    # Without -j of one's own: as many as there are processors.
+    case " ${MAKEFLAGS:-} " in
+    *-j*) "$make" --no-print-directory "$@" ;;
+    *) "$make" --no-print-directory -j"$(nproc)" "$@" ;;
+    esac
+}
+
+# step NAME COMMAND...: a failure of what itself notes no results
+step() {
+    local name=$1
+    shift
+    "$@" || {
+        note "$results/steps" 0 1 0 "$name"
+        printf '  FAIL  %s\n' "$name"
+        return 1
+    }
+}
+
+# In its own results file; make's own failure (a file that does not compile) counts, too.
+check() {
+    local name=$1 file=$2
+    shift 2
+    rm -f "$file"
+    build "$@" check || [ -s "$file" ] || note "$results/steps" 0 1 0 "$name"
+    [ ! -s "$file" ] || awk -F '\t' -v OFS='\t' -v name="$name" '{ $4 = name ": " $4; print }' \
+        "$file" >"$results/$(basename "$name")"
+}
+
+# pytest NAME ARGUMENT...: counts from its JUnit file. Nothing collected, or pytest broken: a failure.
+pytest() {
+    local name=$1 xml=$results/$1.xml status=0
+    shift
+    rm -f "$xml"
+    timeout -s INT -k 60 "$e2e_seconds" "$python" -m pytest -q -p no:cacheprovider \
+        "--junitxml=$xml" "$@" || status=$?
+    "$python" - "$xml" "$status" "$name" <<'END' >>"$results/steps"
+import sys
+import xml.etree.ElementTree
+path, status, name = sys.argv[1:]
+passed = failed = skipped = 0
+try:
+    for case in xml.etree.ElementTree.parse(path).iter('testcase'):
+        kinds = {child.tag for child in case}
+        if kinds & {'failure', 'error'}:
+            failed += 1
+        elif 'skipped' in kinds:
+            skipped += 1
+        else:
+            passed += 1
+except (OSError, xml.etree.ElementTree.ParseError):
+    pass
+if status != '0' and not failed:
+    failed = 1
+print(passed, failed, skipped, name, sep='\t')
+END
+}
+
+# The first of two free ports, for the checks of the replay server.
+two_ports() {
+    "$python" -c 'import sys; sys.path.insert(0, "tests/e2e"); import pipeline
+print(pipeline.free_port(2))'
+}
+
+main() {
+    local port
+    mkdir -p "$results"
+    rm -f "$results"/*
+    title "packages"
+    tests/services/deps.sh services
+    title "check"
+    check check "$results/check" WERROR="${WERROR:-}"
+    title "programs, Kafka and ClickHouse"
+    if step "build" build all build/services/eventstreams build/services/make-events; then
+        title "replay server"
+        port=$(two_ports)
+        BUILD=$PWD/build/services EVENTSTREAMS_PORT=$port pytest replay-server \
+            tests/services/check_eventstreams.py
+        if step "fetch Kafka" tests/services/kafka.sh fetch &&
+            step "fetch ClickHouse" tests/services/clickhouse.sh fetch; then
+            title "end to end"
+            BUILD=$PWD/build pytest end-to-end tests/e2e
+        fi
+    fi
+    title "address and undefined-behaviour sanitizers: unit tests and corpora"
+    check sanitizers "$PWD/build/asan/results/check" B=build/asan SANITIZE=address,undefined \
+        CFLAGS='-O1 -g'
+    title "result"
+    summary "$results"/check "$results"/sanitizers "$results"/steps
+}
+
+main
