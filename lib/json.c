@@ -499,7 +499,6 @@ static const char *container_pass(struct pl_json *j, const char *p)
     n.depth = 0;
     n.depth_max = j->depth_max - j->depth;
     n.in_object = false;
-    n.bits[0] = 0;
     do {
         bool object = p < j->end && *p == '{';
         if (object || (p < j->end && *p == '[')) {

@@ -342,9 +342,24 @@ rd_kafka_conf_t *pl_kafka_conf_new(const struct pl_map *map, const char *const *
     rd_kafka_conf_set_log_cb(conf, kafka_on_log);
     rd_kafka_conf_set_error_cb(conf, kafka_on_error);
     rd_kafka_conf_set_stats_cb(conf, kafka_on_stats);
-    rd_kafka_conf_enable_sasl_queue(conf, 1); /* see pl_kafka_new() */
     return PL_TAKE(conf);
 }
+
+rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_err *err)
+{
+    char text[512] = "";
+    rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
+
+    if (rk)
+        return rk;
+    bool no_resource = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
+    pl_err_set(err, no_resource ? PL_ERR_FATAL : PL_ERR_CONFIG, (int)rd_kafka_last_error(),
+               "cannot make a Kafka client from the properties under kafka: %s", text);
+    rd_kafka_conf_destroy(conf); /* only a success takes it over */
+    return NULL;
+}
+
+/* ---- start checks ---- */
 
 static bool conf_value_is(rd_kafka_t *rk, const char *name, const char *value)
 {
@@ -354,42 +369,6 @@ static bool conf_value_is(rd_kafka_t *rk, const char *name, const char *value)
     return rd_kafka_conf_get(rd_kafka_conf(rk), name, got, &size) == RD_KAFKA_CONF_OK &&
            strcasecmp(got, value) == 0;
 }
-
-/* OAuth tokens are renewed by a callback. Whoever serves the main queue as events would get it as
- * an event, and the login would end with the first token: let a thread of librdkafka's make the
- * calls. */
-static int oauth_in_background(rd_kafka_t *rk, struct pl_err *err)
-{
-    if (!conf_value_is(rk, "sasl.mechanism", "OAUTHBEARER"))
-        return 0;
-    rd_kafka_error_t *error = rd_kafka_sasl_background_callbacks_enable(rk);
-    if (!error)
-        return 0;
-    pl_err_set(err, PL_ERR_FATAL, rd_kafka_error_code(error), "cannot renew OAuth tokens: %s",
-               rd_kafka_error_string(error));
-    rd_kafka_error_destroy(error);
-    return -1;
-}
-
-rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_err *err)
-{
-    char text[512] = "";
-    rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
-
-    if (!rk) { /* only a success takes the configuration over */
-        bool no_resource = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
-        pl_err_set(err, no_resource ? PL_ERR_FATAL : PL_ERR_CONFIG, (int)rd_kafka_last_error(),
-                   "cannot make a Kafka client from the properties under kafka: %s", text);
-        rd_kafka_conf_destroy(conf);
-        return NULL;
-    }
-    if (oauth_in_background(rk, err) == 0)
-        return rk;
-    rd_kafka_destroy(rk);
-    return NULL;
-}
-
-/* ---- start checks ---- */
 
 static void probe_warn_insecure(rd_kafka_t *rk)
 {

@@ -117,6 +117,12 @@ static const struct pl_slice accepted[] = {
     CASE(" 1"),
     CASE("1 "),
     CASE("\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n[]\n"),
+    /* long enough behind the comma for the quick way to a key */
+    CASE("{\"a\":1,\"b\" :1,\"c\": \"0123456789abcdef\"}"),
+    CASE("{\"a\":1,\"b\":\n1 ,\"c\":\"0123456789abcdef\"}"),
+    CASE("{\"a\":1,\"0123456789abcde\":1,\"0123456789abcdef\":1,\"0123456789abcdef0\":1}"),
+    CASE("{\"a\":1,\"\\u0062\":1,\"\xC3\xA9\":1,\"c\":\"0123456789abcdef\"}"),
+    CASE("{\"a\":1,\"\":1,\"c\":\"0123456789abcdef\"}"),
 };
 
 static const struct pl_slice rejected[] = {
@@ -332,6 +338,15 @@ static const struct pl_slice rejected[] = {
     CASE("{\"a\":1,\"b\"}"),
     CASE("{{}}"),
     CASE("{[]}"),
+    /* long enough behind the comma for the quick way to a key */
+    CASE("{\"a\":1,\"b\" 1,\"c\":\"0123456789abcdef\"}"),
+    CASE("{\"a\":1,\"b\"1,\"c\":\"0123456789abcdef\"}"),
+    CASE("{\"a\":1,\"b\",\"c\":\"0123456789abcdef\"}"),
+    CASE("{\"a\":1,\"b\":,\"c\":\"0123456789abcdef\"}"),
+    CASE("{\"a\":1,\"b\n:1,\"c\":\"0123456789abcdef\"}"),
+    CASE("{\"a\":1,\"\xC3\":1,\"c\":\"0123456789abcdef\"}"),
+    CASE("{\"a\":1,\"\\x\":1,\"c\":\"0123456789abcdef\"}"),
+    CASE("{,\"b\":1,\"c\":\"0123456789abcdef\"}"),
 };
 
 #endif

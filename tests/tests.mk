@@ -6,7 +6,6 @@ BENCH_SRC := $(wildcard tests/bench/bench_*.c)
 BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
 C_FILES    = $(wildcard lib/*.[ch] daemons/*/*.[ch] tests/*.h tests/*/*.[ch] \
              tests/services/*/*.[ch])
-export RECORDED
 
 .PHONY: check-bins fuzz-bins demo-stop
 

@@ -51,7 +51,6 @@
 #define ROUTE_COLUMNS_MAX 1024
 #define ROUTE_VIEWS_MAX   32
 #define ROUTE_PATH_KEYS_MAX 32
-#define ROUTE_PATH_KEYS_MAX 32
 
 enum ch_kind {
     CH_STRING,
@@ -102,11 +101,6 @@ int column_path_parse(const char *text, struct column_path *ret, struct pl_err *
 int rows_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
 void column_path_release(struct column_path *path);
 
-/* A column's path ("$.a.\"b.c\"", "@.x"), and the path of the rows ("$", "$.a[*]"). CONFIG errors. */
-int column_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
-int rows_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
-void column_path_release(struct column_path *path);
-
 struct column {
     char *name;
     struct ch_type type;
@@ -130,7 +124,6 @@ struct route {
     char *name; /* the file's name without directory and .yaml */
     char *topic, *topic_pattern;
     regex_t pattern; /* compiled when topic_pattern is set */
-    bool pattern_compiled;
     bool pattern_compiled;
     char *database, *table; /* database NULL: the configured one */
     struct column_path rows; /* keys to the array of elements; keys_n 0: the message is the row */

@@ -2,6 +2,7 @@
 """Fixtures: one Kafka and one ClickHouse for all tests, a pipeline of its own for each."""
 import os
 import pathlib
+import re
 import shutil
 import tempfile
 
@@ -36,7 +37,7 @@ def clickhouse(folder):
 
 @pytest.fixture
 def pipeline(folder, kafka, clickhouse, request):
-    path = folder / request.node.name
+    path = folder / re.sub(r'[^\w.-]', '_', request.node.name)  # brackets would be a pattern in routes:
     path.mkdir()
     p = Pipeline(path, kafka, clickhouse)
     yield p

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import socket
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -14,19 +15,18 @@ CONFIG, UNAVAILABLE, USAGE = 78, 69, 64  # sysexits.h
 
 def run_to_end(process, seconds=20):
     """Starts it and waits for its own end; (status, what it wrote)."""
+    began = len(process.text())
     process.start(timeout=0)
-    return its_end(process, seconds)
+    return its_end(process, seconds, began)
 
 
-def its_end(process, seconds=20):
-    began = len(getattr(process, 'seen', ''))
+def its_end(process, seconds=20, began=0):
+    """For one that was started already; `began`: where its text in the log file begins."""
     try:
         process.process.wait(seconds)
-    except Exception:
+    except subprocess.TimeoutExpired:
         raise AssertionError(f'{process.name} did not end by itself in {seconds} s:\n{process.tail()}') from None
-    text = process.text()
-    process.seen = text
-    return process.process.returncode, text[began:]
+    return process.process.returncode, process.text()[began:]
 
 
 def error_lines(text):

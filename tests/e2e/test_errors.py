@@ -4,6 +4,7 @@ import json
 import socket
 import subprocess
 
+import confluent_kafka
 import confluent_kafka.admin
 import pytest
 
@@ -45,18 +46,18 @@ def replay(folder, file):
     server.close()
 
 
-def daemon(p, name, url='http://127.0.0.1:1/v2/stream', **options):
+def daemon(p, program, url='http://127.0.0.1:1/v2/stream', **options):
     """One or the other with the same options; waits two seconds at most for what does not answer."""
-    if name == 'wikisrcd':
+    if program == 'wikisrcd':
         options['source'] = {'start': '2000-01-01T00:00:00Z', **options.get('source', {})}
         return p.wikisrcd(url, **options)
     return p.chsinkd(start_timeout='2s', **options)
 
 
-def loaded(p, count):
+def loaded(p, count, seed=6):
     """Puts events into the topic as the source would."""
     p.kafka.create(p.topic)
-    file = make_events(p.folder / 'loaded.jsonl', count, '--seed', 6)
+    file = make_events(p.folder / 'loaded.jsonl', count, '--seed', seed)
     p.kafka.produce(p.topic, [(None, line.encode()) for line in file.read_text().splitlines()])
 
 
@@ -134,7 +135,7 @@ def test_check_config_shows_the_same_faults(pipeline, name):
 @pytest.mark.parametrize('name', DAEMONS)
 def test_yaml_syntax(pipeline, name):
     process, path = write(pipeline, name, 'kafka: {bootstrap.servers: "127.0.0.1:1"}\nsource: {a: [}\n')
-    assert_ends(run_to_end(process), CONFIG, f'{path}:2:13: ')
+    assert_ends(run_to_end(process), CONFIG, f'{path}:2:14: ')
 
 
 @pytest.mark.parametrize('name', DAEMONS)
@@ -438,8 +439,20 @@ def test_second_instance_fences_the_first(pipeline, file):
     assert len(ids) == len(set(ids)) == 3000
 
 
+def test_offset_beyond_the_end(pipeline):
+    """The group's offset is beyond the topic's end (it was cut or restored): said, not read from just anywhere."""
+    p = pipeline
+    loaded(p, 100)
+    consumer = confluent_kafka.Consumer({'bootstrap.servers': p.kafka.servers, 'group.id': f'sink-{p.tag}'})
+    consumer.commit(offsets=[confluent_kafka.TopicPartition(p.topic, 0, 5000)], asynchronous=False)
+    consumer.close()
+    assert_ends(run_to_end(p.chsinkd()), CONFIG, p.topic, 'partition 0', '5000', 'beyond the end', 'group.id')
+    assert p.rows() == 0
+
+
 def test_topic_made_again(pipeline):
-    """The group's offset is beyond the end of the topic that was made again: said, not silently read from anywhere."""
+    """Kafka forgets the group's offsets with the topic. The same range of offsets then holds other messages: they are
+    no repetition of those that the table has."""
     p = pipeline
     loaded(p, 100)
     sink = p.chsinkd().start()
@@ -448,10 +461,12 @@ def test_topic_made_again(pipeline):
     admin = confluent_kafka.admin.AdminClient({'bootstrap.servers': p.kafka.servers})
     admin.delete_topics([p.topic])[p.topic].result(30)
     wait_until(lambda: p.topic not in admin.list_topics(timeout=10).topics, 30, 'topic gone')
-    loaded(p, 10)
-    end = run_to_end(sink, 30)
-    assert_ends(end, CONFIG, p.topic, '100', 'beyond the end', 'group.id')
-    assert p.rows() == 100
+    loaded(p, 100, seed=7)
+    again = p.chsinkd('again', args=['--once'])
+    status, text = run_to_end(again, 30)
+    assert status == 0, text
+    ids = int(p.clickhouse.value(f'SELECT uniqExact(event_id) FROM {p.table}'))
+    assert ids == p.rows() == 200, again.tail()
 
 
 def test_metrics_port_taken(pipeline, replay):

@@ -261,6 +261,22 @@ START_TEST(test_fail)
     ck_assert(!pl_json_fail(&j, "second"));
     ck_assert_str_eq(j.error, "first");
     ck_assert(!pl_json_array_next(&j) && !pl_json_end(&j));
+
+    /* Though it stands before a member that is all right. */
+    static const char doc[] = "{\"a\":1,\"b\":2,\"c\":\"0123456789abcdef\"}";
+    struct pl_json_str key;
+    pl_json_init(&j, doc, sizeof(doc) - 1, 0);
+    ck_assert(pl_json_object_begin(&j) && pl_json_object_next(&j, &key));
+    ck_assert(pl_json_skip(&j, NULL));
+    pl_json_fail(&j, "first");
+    ck_assert(!pl_json_object_next(&j, &key));
+    ck_assert(pl_json_str_eq(&key, "a"));
+
+    /* A comma without a value behind it is the array's fault, not the value's. */
+    pl_json_init(&j, "[1,]", 4, 0);
+    ck_assert(pl_json_array_begin(&j) && pl_json_array_next(&j) && pl_json_skip(&j, NULL));
+    ck_assert(!pl_json_array_next(&j));
+    ck_assert_str_eq(j.error, "expected a value");
 }
 END_TEST
 

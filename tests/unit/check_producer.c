@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_producer.c - the transactional producer against librdkafka's mock cluster, which answers with the
- * errors it is told to.
+ * check_producer.c - the transactional producer against librdkafka's mock cluster, which answers
+ * with the errors it is told to.
  *
- * The one idea: a fixture owns the mock cluster, the loop and a record of the callbacks; a test runs
- * the loop until the record says what it waits for. What a real broker makes of transactions (isolation,
- * fencing, crashes) is for the e2e tests: the mock keeps no transactions.
+ * The one idea: a fixture owns the mock cluster, the loop and a record of the callbacks; a test
+ * runs the loop until the record says what it waits for. What a real broker makes of transactions
+ * (isolation, fencing, crashes) is for the e2e tests: the mock keeps no transactions.
  */
 #include <check.h>
 #include <librdkafka/rdkafka.h>
@@ -99,13 +99,12 @@ static void set_up(void)
     ck_assert_ptr_nonnull(mock_host);
     cluster = rd_kafka_mock_cluster_new(mock_host, 1);
     ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, TOPIC, 2, 1), 0);
-    entries[0] = (struct pl_map_entry){
-        .key = (char *)"bootstrap.servers",
-        .value = (char *)rd_kafka_mock_cluster_bootstraps(cluster)};
+    entries[0] = (struct pl_map_entry){.key = (char *)"bootstrap.servers",
+                                       .value = (char *)rd_kafka_mock_cluster_bootstraps(cluster)};
     /* Errors are to be seen soon. */
     entries[1] = (struct pl_map_entry){.key = (char *)"retry.backoff.ms", .value = (char *)"20"};
-    entries[2] = (struct pl_map_entry){.key = (char *)"reconnect.backoff.max.ms",
-                                       .value = (char *)"200"};
+    entries[2] =
+        (struct pl_map_entry){.key = (char *)"reconnect.backoff.max.ms", .value = (char *)"200"};
     map = (struct pl_map){entries, 3};
     memset(&record, 0, sizeof(record));
     ck_assert_msg(pl_daemon_new(&daemon_ops, NULL, 1000, &daemon_, &err) == 0, "%s", err.msg);
@@ -263,8 +262,8 @@ static const struct {
     {API_END_TXN, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1, FAILED, PL_ERR_FATAL,
      "another instance with transactional.id check-1 took over"},
     {API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, 1, FAILED, PL_ERR_FATAL, "took over"},
-    {API_END_TXN, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 1, FAILED,
-     PL_ERR_CONFIG, "uthorization"},
+    {API_END_TXN, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 1, FAILED, PL_ERR_CONFIG,
+     "uthorization"},
     /* The broker refused, but an attempt before this one may have got through. */
     {API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING, 1, FAILED, PL_ERR_FATAL,
      "not known whether"},
@@ -289,8 +288,8 @@ static const struct {
     {API_PRODUCE, RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID, 1, ABORTED, PL_ERR_RETRY, NULL},
 };
 
-/* The producer is good for more transactions. After a batch was refused librdkafka misses its sequence
- * numbers and gives up one more transaction to get a new epoch. */
+/* The producer is good for more transactions. After a batch was refused librdkafka misses its
+ * sequence numbers and gives up one more transaction to get a new epoch. */
 static void goes_on(struct pl_producer *p, rd_kafka_resp_err_t code)
 {
     struct pl_err err;
@@ -324,7 +323,8 @@ START_TEST(answers_faults)
     pl_producer_commit(p);
     run_until_ended();
     ck_assert_msg(record.committed == (outcome == COMMITTED) &&
-                      record.aborted == (outcome == ABORTED) && record.failed == (outcome == FAILED),
+                      record.aborted == (outcome == ABORTED) &&
+                      record.failed == (outcome == FAILED),
                   "%s: %u committed, %u aborted, %u failed: %s", rd_kafka_err2name(faults[_i].code),
                   record.committed, record.aborted, record.failed, record.err.msg);
     if (outcome != COMMITTED)
