@@ -199,7 +199,9 @@ static void txn_destroy(struct pl_txn *t)
 }
 
 /* The end: what is open is undone if there is time, then the client is destroyed here, because that
- * can block as well. */
+ * can block as well. The undoing also keeps a distance: librdkafka 2.0.2 has a race (an assertion
+ * on txn_req_cnt) when a client is destroyed in the millisecond in which it registers partitions.
+ */
 static void txn_end(struct pl_txn *t)
 {
     bool abandoned, abort_open;
@@ -243,6 +245,10 @@ static void *txn_thread(void *arg)
         enum pl_txn_job job = t->job;
         bool quit = t->quit;
         t->waiting_for[0] = '\0';
+        if (quit && job != PL_TXN_NONE) { /* asked for, not begun */
+            t->job = PL_TXN_NONE;
+            t->quit_abort = true;
+        }
         pthread_mutex_unlock(&t->lock);
         if (quit)
             break;

@@ -278,7 +278,7 @@ static void slack_adapt(struct position *p, int64_t slack_ms)
     for (unsigned i = 0; i < p->topics_n; i++) {
         struct position_topic *t = &p->topics[i];
         int64_t reach_ms = t->high_ms - 2 * p->slack_ms;
-        if (t->count == 0)
+        if (t->count == 0 && t->high_ms >= p->slack_ms)
             t->high_ms += slack_ms - p->slack_ms;
         else if (slack_ms > 2 * p->slack_ms && reach_ms > t->cut_ms)
             t->cut_ms = reach_ms;

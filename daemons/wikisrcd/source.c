@@ -134,7 +134,10 @@ static void connection_lost(struct source *s, enum source_loss loss, int64_t flo
         s->discovery_failed_ms = pl_clock_monotonic_ms();
         s->fall_back = position_streams_differ(*s->position, &s->conf->source.streams);
     }
-    if (loss == LOST_CLOSED)
+    bool is_fatal = err && err->kind != PL_ERR_RETRY && !s->worked; /* logged where it ends us */
+    if (is_fatal)
+        ;
+    else if (loss == LOST_CLOSED)
         pl_log(PL_INFO, PL_MSG_SOURCE_LOST, "the source closed the connection",
                PL_F_INT("WAIT_MS", wait_ms));
     else

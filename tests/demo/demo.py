@@ -261,6 +261,7 @@ class ClickHouse:
         settings = {'output_format_pretty_color': 0}
         if self.major >= 24:
             settings['output_format_pretty_row_numbers'] = 0
+            settings['output_format_pretty_single_large_number_tip_threshold'] = 0
         if 'utf' not in (sys.stdout.encoding or '').lower():
             settings['output_format_pretty_grid_charset'] = 'ASCII'
         return self.query(sql + ' FORMAT PrettyCompactMonoBlock', **settings).rstrip()
@@ -566,7 +567,7 @@ class Run:
         title(f'What is in {table}')
         print(ask(f"SELECT count() AS rows, countDistinct(wiki) AS wikis, countDistinct(user) AS "
                   f"users, min(time) AS first_event, max(time) AS last_event FROM {table}"))
-        print('\nEdits per wiki (the ten with most)')
+        print('\nChanges per wiki (the ten with most)')
         print(ask(f"SELECT wiki, count() AS changes, countIf(type = 'edit') AS edits, countIf(type = "
                   f"'new') AS new_pages, countIf(bot) AS by_bots, sum(size_change) AS bytes FROM "
                   f"{table} GROUP BY wiki ORDER BY changes DESC, wiki LIMIT 10"))
@@ -599,6 +600,9 @@ class Run:
         say('ClickHouse', f'{rows:>9,} rows, of {places:,} different messages')
         if dead:
             say('', f'{dead:>9,} messages that no table can hold: in {self.names.dead}')
+        warned = re.search(r'does not deduplicate.*', (DEMO / 'chsinkd.log').read_text())
+        if warned:
+            say('', f'but a crash may double rows here: chsinkd says, "{warned[0]}"')
         if committed is None:
             return
         missing, doubled = committed - places - dead, rows - places

@@ -283,7 +283,7 @@ def test_clickhouse_certificate(pipeline, pki, pem):
     p.processes.append(proxy)
     url = f'https://127.0.0.1:{proxy.port}'
     process = p.chsinkd(clickhouse={'urls': [url]})
-    assert_ends(run_to_end(process), CONFIG, str(proxy.port), 'clickhouse.tls.ca_file', hidden=['secret'])
+    assert_ends(run_to_end(process), CONFIG, str(proxy.port), 'certificate', 'tls', 'ca_file', hidden=['secret'])
     process = p.chsinkd('with-ca', clickhouse={'urls': [url], 'tls': {'ca_file': str(pki / 'ca.pem')}})
     if pem == 'server':
         process.start()
@@ -299,9 +299,9 @@ def test_source_certificate(pipeline, pki, replay):
     p.processes.append(proxy)
     url = f'https://127.0.0.1:{proxy.port}/v2/stream'
     process = p.wikisrcd(url, source={'start': '2000-01-01T00:00:00Z'})
-    assert_ends(run_to_end(process), CONFIG, str(proxy.port), 'source.tls.ca_file')
+    assert_ends(run_to_end(process), CONFIG, str(proxy.port), 'certificate', 'tls', 'ca_file')
     process = p.wikisrcd(url, 'sample', args=['--sample', '3'])
-    assert_ends(run_to_end(process), CONFIG, str(proxy.port), 'source.tls.ca_file')
+    assert_ends(run_to_end(process), CONFIG, str(proxy.port), 'certificate', 'tls', 'ca_file')
     process = p.wikisrcd(url, 'with-ca', source={'start': '2000-01-01T00:00:00Z',
                                                  'tls': {'ca_file': str(pki / 'ca.pem')}}).start()
     wait_until(lambda: len(list(p.kafka.read(p.topic))) == 300, 30, 'events through TLS')

@@ -26,7 +26,7 @@ checks_of() {
         END {
             if (status != 0 && bad == 0) bad = 1
             if (all < bad || all == 0) all = all + 1
-            print all - bad, bad
+            printf "%d %d\n", all - bad, bad
         }' "$1"
 }
 

@@ -1,0 +1,379 @@
+# SPDX-License-Identifier: Apache-2.0
+"""wikisrcd and its source: refusals, errors, ends and silences of the stream, topics that come and go, filters."""
+import collections
+import datetime
+import json
+import re
+
+import confluent_kafka
+
+from helpers import metrics
+from pipeline import events, free_port, make_events, wait_until
+
+EQIAD, CODFW, NEW = (f'{site}.mediawiki.recentchange' for site in ('eqiad', 'codfw', 'esams'))
+LOST = 'wikisrcd_connections_lost_total{reason="%s"}'
+
+
+class Source:
+    """wikisrcd on a replay server, with metrics, its log at debug (which shows each request)."""
+
+    def __init__(self, p, file, *args, start='2000-01-01T00:00:00Z', **options):
+        self.p, self.file = p, file
+        self.replay = p.replay(file, *args, '--max-connections', '10')
+        self.metrics_port = free_port()
+        self.daemon = p.wikisrcd(self.replay.url, args=['-v'], metrics={'listen': f'127.0.0.1:{self.metrics_port}'},
+                                 source={'start': start, **options.pop('source', {})}, **options)
+
+    def start(self):
+        self.daemon.start()
+        return self
+
+    def messages(self):
+        # Nothing to read before the daemon has made the topic.
+        topics = confluent_kafka.Consumer({'bootstrap.servers': self.p.kafka.servers, 'group.id': 'none'})
+        try:
+            if self.p.topic not in topics.list_topics(timeout=10).topics:
+                return []
+        finally:
+            topics.close()
+        return list(self.p.kafka.read(self.p.topic))
+
+    def wait(self, count, seconds=40):
+        wait_until(lambda: len(self.messages()) >= count, seconds, f'{count} messages', 0.3)
+
+    def metric(self, name):
+        return metrics(self.metrics_port)[name]
+
+    def waits(self):
+        """How long it said it waits after each connection."""
+        return [int(ms) for ms in re.findall(r'connection.* wait_ms=(\d+)', self.daemon.text())]
+
+    def wait_connected(self, seconds=20):
+        wait_until(lambda: self.replay.control()['connections'] == 1, seconds, 'connected')
+
+    def finish(self, wanted=None):
+        """Stops; each wanted event is there once, no request held an offset, the law holds."""
+        law(metrics(self.metrics_port))
+        assert self.daemon.terminate()[0] == 0, self.daemon.tail()
+        if wanted is None:
+            wanted = [e['meta']['id'] for e in events(self.file)]
+        found = collections.Counter(json.loads(m.value())['meta']['id'] for m in self.messages())
+        missing, doubled = set(wanted) - found.keys(), [i for i, n in found.items() if n > 1]
+        assert not missing and not doubled and found.keys() == set(wanted), \
+            f'{len(missing)} missing, {len(doubled)} doubled, {len(found.keys() - set(wanted))} strange'
+        headers = re.findall(r'connecting url=\S+ header=(.*)', self.daemon.text())
+        assert not [h for h in headers if 'offset' in h], headers
+        assert 'offset' not in self.replay.control()['last']['last_event_id']
+        assert 'ERROR' not in self.daemon.text().replace('error=', ''), self.daemon.tail()
+        return headers
+
+
+def law(values):
+    """received = delivered + dropped + fetched again + in flight"""
+    dropped = sum(v for k, v in values.items() if k.startswith('wikisrcd_events_dropped_total'))
+    assert values['wikisrcd_events_received_total'] == (
+        values['wikisrcd_events_delivered_total'] + dropped + values['wikisrcd_events_refetched_total'] +
+        values['wikisrcd_events_in_flight'])
+
+
+def made(p, count=1000, *args):
+    return make_events(p.folder / 'events.jsonl', count, '--seed', 11, '--shared-ms', count // 10, '--backwards', *args)
+
+
+def now_iso(ahead=0):
+    return (datetime.datetime.now(datetime.timezone.utc) +
+            datetime.timedelta(seconds=ahead)).strftime('%Y-%m-%dT%H:%M:%SZ')
+
+
+# ---- refusals ----
+
+def test_busy_with_retry_after(pipeline):
+    s = Source(pipeline, made(pipeline), '--fast', '--from-start')
+    s.replay.control(status=429, times=2, retry_after=2)
+    s.start().wait(1000)
+    assert len(s.waits()) == 2 and min(s.waits()) >= 2000, s.waits()
+    assert max(s.waits()) < 10000, s.waits()
+    assert s.metric(LOST % 'refused') == 2
+    s.finish()
+
+
+def test_busy_without_retry_after(pipeline):
+    """The service sends none: waits long, for each try counts against the limit."""
+    s = Source(pipeline, made(pipeline), '--fast', '--from-start')
+    s.replay.control(status=429, times=1)
+    s.start().wait(1000)
+    assert len(s.waits()) == 1 and 5000 <= s.waits()[0] <= 30000, s.waits()
+    s.finish()
+
+
+def test_unavailable(pipeline):
+    """503 three times, later again; waits grow."""
+    s = Source(pipeline, made(pipeline), '--rate', '400', '--from-start')
+    s.replay.control(status=503, times=3)
+    s.start()
+    s.wait_connected()
+    s.replay.control(status=503, times=1, retry_after=1)
+    s.replay.control(close_all=1)
+    s.wait(1000)
+    assert s.metric(LOST % 'refused') == 4
+    assert s.waits()[-1] >= 1000, s.waits()
+    s.finish()
+
+
+# ---- ends ----
+
+def test_error_event(pipeline):
+    """An error inside the stream is no record but the end of the connection."""
+    s = Source(pipeline, made(pipeline), '--fast', '--from-start')
+    s.replay.control(error_event_after=300)
+    s.start().wait(1000)
+    assert s.metric(LOST % 'error_event') == 1
+    headers = s.finish()
+    assert headers
+
+
+def test_stall(pipeline):
+    """Silent in the middle of an event: noticed, connected anew."""
+    s = Source(pipeline, made(pipeline), '--fast', '--from-start', source={'stall_timeout': '1s'})
+    s.replay.control(stall_after_bytes=200_000)
+    s.start().wait(1000)
+    assert s.metric(LOST % 'stall') >= 1
+    assert s.finish()
+
+
+def test_forced_close(pipeline):
+    """The service ends connections after a time: ordinary, no warning, resumed at once by position."""
+    s = Source(pipeline, made(pipeline, 3000), '--rate', '300', '--from-start', '--close-after', '3')
+    s.start().wait(3000)
+    assert s.metric(LOST % 'closed') >= 3
+    assert max(s.waits()) <= 1500, s.waits()
+    assert ' WARN   wikisrcd: the connection' not in s.daemon.text()
+    headers = s.finish()
+    assert len(headers) >= 3
+
+
+def test_half_close_and_resets(pipeline):
+    s = Source(pipeline, made(pipeline, 3000), '--rate', '500', '--from-start')
+    s.replay.control(cut_kind='rst', cut_every='100001,200003,300007')
+    s.start()
+    wait_until(lambda: s.replay.control()['cuts_left'] == 0, 30, 'three cuts')
+    s.wait_connected()
+    s.replay.control(half_close=1)
+    s.wait(3000)
+    s.finish()
+
+
+# ---- positions that are refused, topics that come and go ----
+
+def test_position_refused(pipeline):
+    """400 for the Last-Event-ID: asks by time instead, nothing lost or doubled."""
+    s = Source(pipeline, made(pipeline, 2000), '--rate', '400', '--from-start')
+    s.start()
+    wait_until(lambda: s.replay.control()['head'] >= 500, 20, 'half played')
+    s.replay.control(status=400, times=1)
+    s.replay.control(close_all=1)
+    wait_until(lambda: s.metric('wikisrcd_source_fallbacks_total') == 1, 20, 'the fall-back')
+    wait_until(lambda: 'since=' in s.replay.control()['last']['path'], 20, 'asked by time')
+    s.wait(2000)
+    s.finish()
+
+
+def test_topic_goes(pipeline):
+    """A topic of the position is no more there (404): asks by time, goes on with those there are."""
+    file = made(pipeline, 2000, '--codfw-share', '20')
+    s = Source(pipeline, file, '--rate', '400', '--from-start')
+    s.start()
+    wait_until(lambda: s.replay.control()['head'] >= 1000, 30, 'half played')
+    s.replay.control(pause=1)
+    head = s.replay.control()['head']
+    everything = list(events(file))
+    wanted = [e['meta']['id'] for i, e in enumerate(everything) if i < head or e['meta']['topic'] != CODFW]
+    assert head < len(wanted) < 2000
+    s.wait(head)  # all that codfw had is delivered before its topic goes
+    s.replay.control(drop_topic=CODFW)
+    s.replay.control(close_all=1)
+    wait_until(lambda: s.metric('wikisrcd_source_fallbacks_total') == 1, 20, 'the fall-back')
+    s.replay.control(pause=0)
+    s.wait(len(wanted))
+    # The next request names the topic that is left only, and is not refused.
+    s.replay.control(close_all=1)
+    s.wait_connected()
+    wait_until(lambda: EQIAD in s.replay.control()['last']['last_event_id'], 20, 'resumed by position')
+    last_id = s.replay.control()['last']
+    assert last_id['status'] == 200 and CODFW not in last_id['last_event_id'], last_id
+    assert s.metric('wikisrcd_source_fallbacks_total') == 1
+    s.finish(wanted)
+
+
+def into_topic(file, topic, chosen):
+    """Moves the events that `chosen(number)` says into another topic."""
+    lines = []
+    for number, line in enumerate(file.read_text().splitlines()):
+        event = json.loads(line)
+        if chosen(number):
+            event['meta']['topic'] = topic
+        lines.append(json.dumps(event) + '\n')
+    file.write_text(''.join(lines))
+    return file
+
+
+def test_new_topic(pipeline):
+    """A topic that is new is found within source.discover_every, with what it had before that.
+
+    Last-Event-ID pins the topics; only a look without one shows the new. Times are those of now, for what the new topic
+    had since it was last known not to be there is asked by time.
+    """
+    count, rate = 8000, 100
+    file = make_events(pipeline.folder / 'events.jsonl', count, '--seed', 12, '--rate', rate, '--start', now_iso(1))
+    into_topic(file, NEW, lambda n: n >= 1000 and n % 5 == 0)
+    topics = [e['meta'].get('topic') for e in events(file)]
+    s = Source(pipeline, file, '--rate', rate, '--from-start', '--close-after', '5', source={'discover_every': '1m'})
+    s.replay.control(drop_topic=NEW)
+    s.start()
+    wait_until(lambda: s.replay.control()['head'] >= 500, 30, 'playing')
+    s.replay.control(add_topic=NEW)
+    s.wait(count, 120)
+    s.finish()
+    assert topics.count(NEW) == 1400
+
+
+def test_silent_data_centre_wakes_while_away(pipeline):
+    """The service says offset:-1 (latest) for a topic that delivered nothing. While wikisrcd is away it becomes the
+    active one: all of it must come."""
+    file = into_topic(made(pipeline, 1000), CODFW, lambda n: n >= 500)
+    s = Source(pipeline, file, '--rate', '100', '--from-start')
+    s.start()
+    wait_until(lambda: s.replay.control()['head'] >= 150, 30, 'some of eqiad')
+    s.wait(100)
+    s.daemon.kill()
+    assert s.replay.control()['head'] < 500
+    s.replay.control(rate=1000)
+    wait_until(lambda: s.replay.control()['head'] == 1000, 30, 'all played, nobody there')
+    s.start().wait(1000)
+    headers = s.finish()
+    assert CODFW in headers[-1]
+
+
+def test_restart_begins_where_it_was(pipeline):
+    """kill -9 at several places: the stream is asked from before the position, repeated events are dropped."""
+    s = Source(pipeline, made(pipeline, 4000), '--rate', '500', '--from-start')
+    for head in (700, 1500, 2500):
+        s.start()
+        wait_until(lambda: s.replay.control()['head'] >= head, 30, 'playing')  # pylint: disable=cell-var-from-loop
+        s.daemon.kill()
+    s.start().wait(4000)
+    assert s.metric('wikisrcd_events_dropped_total{reason="duplicate"}') > 0
+    assert len(s.finish()) >= 3
+
+
+# ---- what is taken ----
+
+def all_events(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def take(p, file, wanted, **options):
+    """Runs until `wanted` of the file's events are delivered and all are accounted for; the messages."""
+    s = Source(p, file, '--fast', '--from-start', **options)
+    s.start()
+    total = len(all_events(file))
+    wait_until(lambda: s.metric('wikisrcd_events_received_total') >= total, 40, 'all received')
+    wait_until(lambda: s.metric('wikisrcd_events_in_flight') == 0, 20, 'nothing in flight')
+    s.finish([e['meta']['id'] for e in wanted])
+    return s.messages()
+
+
+def is_canary(event):
+    return event['meta'].get('domain') == 'canary'
+
+
+def test_canaries_dropped_and_kept(pipeline):
+    file = made(pipeline, 1000, '--canaries', '--rate', '1')
+    everything = all_events(file)
+    canaries = [e for e in everything if is_canary(e)]
+    assert len(canaries) >= 2
+    take(pipeline, file, [e for e in everything if not is_canary(e)])
+    take(fresh(pipeline), file, everything, filter={'canaries': 'keep'})
+
+
+def fresh(p):
+    """Other topics and another source for the same test."""
+    p.tag += 'x'
+    p.topic += 'x'
+    for process in p.processes:
+        process.close()
+    p.processes.clear()
+    log = p.folder / 'wikisrcd.log'
+    if log.exists():
+        log.unlink()
+    return p
+
+
+def test_filters(pipeline):
+    file = made(pipeline, 2000, '--canaries', '--hard')
+    everything = [e for e in all_events(file) if not is_canary(e)]
+    wikis = [w for w, _ in collections.Counter(e.get('wiki') for e in everything).most_common(3)]
+    cases = (
+        ({'wiki': {'include': wikis[:2]}}, lambda e: e.get('wiki') in wikis[:2]),
+        ({'wiki': {'exclude': wikis[:1]}, 'bot': 'exclude'},
+         lambda e: e.get('wiki') != wikis[0] and e.get('bot') is not True),
+        ({'bot': 'only', 'type': {'include': ['edit', 'new']}},
+         lambda e: e.get('bot') is True and e.get('type') in ('edit', 'new')),
+        ({'namespace': {'include': ['0', '4']}, 'type': {'exclude': ['log']}},
+         lambda e: e.get('namespace') in (0, 4) and e.get('type') != 'log'),
+    )
+    for number, (conf, fits) in enumerate(cases):
+        wanted = [e for e in everything if fits(e)]
+        assert 0 < len(wanted) < len(everything), conf
+        take(fresh(pipeline) if number else pipeline, file, wanted, filter=conf)
+
+
+def test_key_and_timestamp(pipeline):
+    """Key: the title, another path, none. The message's timestamp is the event's own; its value the JSON as sent."""
+    file = made(pipeline, 500, '--hard')
+    everything = {e['meta']['id']: e for e in all_events(file)}
+    keys = ((None, lambda e: e.get('title')), ('meta.domain', lambda e: e['meta'].get('domain')), ('', lambda e: None))
+    for number, (path, wanted) in enumerate(keys):
+        options = {} if path is None else {'key': path}
+        for m in take(fresh(pipeline) if number else pipeline, file, everything.values(), **options):
+            event = json.loads(m.value())
+            key = wanted(event)
+            if key is None or is_surrogate(key):
+                assert m.key() in (None, b'') or is_surrogate(key)
+            else:
+                assert m.key() == key.encode(), event['meta']['id']
+            own = datetime.datetime.fromisoformat(event['meta']['dt'].replace('Z', '+00:00')).timestamp()
+            kind, ms = m.timestamp()
+            assert kind == confluent_kafka.TIMESTAMP_CREATE_TIME and ms == round(own * 1000)
+            for added in ('offset', 'partition', 'topic'):  # put in by the service
+                event['meta'].pop(added, None)
+            original = json.loads(json.dumps(everything[event['meta']['id']]))
+            for added in ('offset', 'partition', 'topic'):
+                original['meta'].pop(added, None)
+            assert event == original
+
+
+def is_surrogate(text):
+    return text is not None and any(0xD800 <= ord(c) < 0xE000 for c in text)
+
+
+def test_several_streams(pipeline):
+    """Two streams in one request. Two events of different streams may have one meta.id."""
+    first = made(pipeline, 600)
+    second = pipeline.folder / 'second.jsonl'
+    lines = []
+    for event in all_events(first):
+        event['meta'].update(stream='mediawiki.revision-create', topic='eqiad.mediawiki.revision-create')
+        lines.append(json.dumps(event) + '\n')
+    second.write_text(''.join(lines))
+    s = Source(pipeline, first, '--rate', '300', '--from-start', '--stream', 'recentchange', '--stream',
+               f'revision-create={second}', '--close-after', '1.5',
+               source={'streams': ['recentchange', 'revision-create']})
+    s.start().wait(1200)
+    law(metrics(s.metrics_port))
+    assert '/recentchange,revision-create' in s.replay.control()['last']['path']
+    assert s.daemon.terminate()[0] == 0
+    found = collections.Counter((e['meta']['stream'], e['meta']['id'])
+                                for e in (json.loads(m.value()) for m in s.messages()))
+    assert len(found) == 1200 and set(found.values()) == {1}
+    assert {stream for stream, _ in found} == {'mediawiki.recentchange', 'mediawiki.revision-create'}
