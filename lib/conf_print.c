@@ -222,40 +222,40 @@ static void number_print(struct pl_buf *out, const struct pl_opt *o, int64_t v)
 static void value_print(struct pl_buf *out, struct line_head h, const struct pl_opt *o,
                         const void *field)
 {
-    const union conf_field *f = field;
+    const void *f = field;
     switch (o->type) {
     case PL_OPT_STRING:
-        if (f->string)
-            text_line(out, f->string);
+        if (CONF_FIELD(string, f))
+            text_line(out, CONF_FIELD(string, f));
         else
             pl_buf_add_byte(out, '\n');
         break;
     case PL_OPT_BOOL:
-        pl_buf_add_str(out, f->boolean ? " true\n" : " false\n");
+        pl_buf_add_str(out, CONF_FIELD(boolean, f) ? " true\n" : " false\n");
         break;
     case PL_OPT_INT:
     case PL_OPT_SIZE:
     case PL_OPT_DURATION:
-        number_print(out, o, f->number);
+        number_print(out, o, CONF_FIELD(number, f));
         break;
     case PL_OPT_ENUM:
-        text_line(out, o->choices[f->choice]);
+        text_line(out, o->choices[CONF_FIELD(choice, f)]);
         break;
     case PL_OPT_STRINGS:
-        strings_print(out, h, &f->strings, o->min == 0);
+        strings_print(out, h, &CONF_FIELD(strings, f), o->min == 0);
         break;
     case PL_OPT_MAP:
-        map_print(out, h, &f->map, o->min == 0);
+        map_print(out, h, &CONF_FIELD(map, f), o->min == 0);
         break;
     case PL_OPT_SECRET:
-        if (f->secret.value)
-            secret_print(out, f->secret.origin);
+        if (CONF_FIELD(secret, f).value)
+            secret_print(out, CONF_FIELD(secret, f).origin);
         else
             pl_buf_add_byte(out, '\n');
         break;
     case PL_OPT_NODE:
-        if (f->node)
-            node_print(out, h, f->node);
+        if (CONF_FIELD(node, f))
+            node_print(out, h, CONF_FIELD(node, f));
         else
             pl_buf_add_byte(out, '\n');
         break;

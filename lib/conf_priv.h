@@ -8,7 +8,8 @@
 
 #include "conf.h"
 
-/* The field of an option in its struct. */
+/* What the field of an option holds. A field is reached by CONF_FIELD() and not through a pointer to the
+ * union, which would claim that a bool in a struct is aligned as the union is. */
 union conf_field {
     char *string;
     bool boolean;
@@ -19,6 +20,7 @@ union conf_field {
     struct pl_secret secret;
     const struct pl_node *node;
 };
+#define CONF_FIELD(member, field) (*(__typeof__(((union conf_field *)0)->member) *)(field))
 static inline void *conf_field_at(const struct pl_opt *o, const void *target)
 {
     return (char *)(uintptr_t)target + o->offset;

@@ -183,18 +183,18 @@ static bool count_check(const struct pl_opt *o, const struct pl_node *n, size_t 
 
 /* ---- one function for each type ---- */
 
-static bool set_string(const struct pl_opt *o, struct pl_node *n, union conf_field *f,
+static bool set_string(const struct pl_opt *o, struct pl_node *n, void *f,
                        struct pl_conf_errs *errs)
 {
     if (n->type != PL_NODE_SCALAR)
         return expected(o, n, "a text", "", errs);
     if (!count_check(o, n, strlen(n->value), "bytes", errs))
         return false;
-    f->string = pl_strdup(n->value);
+    CONF_FIELD(string, f) = pl_strdup(n->value);
     return true;
 }
 
-static bool set_bool(const struct pl_opt *o, struct pl_node *n, union conf_field *f,
+static bool set_bool(const struct pl_opt *o, struct pl_node *n, void *f,
                      struct pl_conf_errs *errs)
 {
     static const char *const trues[] = {"yes", "on", "y", "1", "true"};
@@ -202,7 +202,7 @@ static bool set_bool(const struct pl_opt *o, struct pl_node *n, union conf_field
     if (n->type != PL_NODE_SCALAR)
         return expected(o, n, "true or false", "", errs);
     if (!n->quoted && (strcmp(n->value, "true") == 0 || strcmp(n->value, "false") == 0)) {
-        f->boolean = n->value[0] == 't';
+        CONF_FIELD(boolean, f) = n->value[0] == 't';
         return true;
     }
     const char *advice = "";
@@ -215,7 +215,7 @@ static bool set_bool(const struct pl_opt *o, struct pl_node *n, union conf_field
     return expected(o, n, "true or false", advice, errs);
 }
 
-static bool set_int(const struct pl_opt *o, struct pl_node *n, union conf_field *f,
+static bool set_int(const struct pl_opt *o, struct pl_node *n, void *f,
                     struct pl_conf_errs *errs)
 {
     int64_t v;
@@ -225,11 +225,11 @@ static bool set_int(const struct pl_opt *o, struct pl_node *n, union conf_field 
         return expected(o, n, "a whole number", "leave the quotes away", errs);
     if (!range_check(o, n, v, errs))
         return false;
-    f->number = v;
+    CONF_FIELD(number, f) = v;
     return true;
 }
 
-static bool set_size(const struct pl_opt *o, struct pl_node *n, union conf_field *f,
+static bool set_size(const struct pl_opt *o, struct pl_node *n, void *f,
                      struct pl_conf_errs *errs)
 {
     int64_t v;
@@ -238,11 +238,11 @@ static bool set_size(const struct pl_opt *o, struct pl_node *n, union conf_field
                         errs);
     if (!range_check(o, n, v, errs))
         return false;
-    f->number = v;
+    CONF_FIELD(number, f) = v;
     return true;
 }
 
-static bool set_duration(const struct pl_opt *o, struct pl_node *n, union conf_field *f,
+static bool set_duration(const struct pl_opt *o, struct pl_node *n, void *f,
                          struct pl_conf_errs *errs)
 {
     int64_t v;
@@ -253,11 +253,11 @@ static bool set_duration(const struct pl_opt *o, struct pl_node *n, union conf_f
     }
     if (!range_check(o, n, v, errs))
         return false;
-    f->number = v;
+    CONF_FIELD(number, f) = v;
     return true;
 }
 
-static bool set_enum(const struct pl_opt *o, struct pl_node *n, union conf_field *f,
+static bool set_enum(const struct pl_opt *o, struct pl_node *n, void *f,
                      struct pl_conf_errs *errs)
 {
     struct pl_buf what PL_CLEANUP(pl_buf_release) = {.max = 512};
@@ -265,7 +265,7 @@ static bool set_enum(const struct pl_opt *o, struct pl_node *n, union conf_field
     for (int i = 0; o->choices[i]; i++) {
         const char *choice = o->choices[i];
         if (n->type == PL_NODE_SCALAR && strcmp(n->value, choice) == 0) {
-            f->choice = i;
+            CONF_FIELD(choice, f) = i;
             return true;
         }
         pl_buf_addf(&what, "%s%s", i == 0 ? "" : o->choices[i + 1] ? ", " : " or ", choice);
@@ -275,7 +275,7 @@ static bool set_enum(const struct pl_opt *o, struct pl_node *n, union conf_field
     return expected(o, n, pl_buf_cstr(&what), pl_buf_cstr(&advice), errs);
 }
 
-static bool set_strings(const struct pl_opt *o, struct pl_node *n, union conf_field *f,
+static bool set_strings(const struct pl_opt *o, struct pl_node *n, void *f,
                         struct pl_conf_errs *errs)
 {
     struct pl_strings list PL_CLEANUP(pl_strings_release) = {0};
@@ -301,7 +301,7 @@ static bool set_strings(const struct pl_opt *o, struct pl_node *n, union conf_fi
     }
     if (errs->count != before || !count_check(o, n, list.n, "texts", errs))
         return false;
-    f->strings = list;
+    CONF_FIELD(strings, f) = list;
     list = (struct pl_strings){0};
     return true;
 }
@@ -346,7 +346,7 @@ static bool map_entry_make(const struct pl_opt *o, struct pl_node *c, struct pl_
     return true;
 }
 
-static bool set_map(const struct pl_opt *o, struct pl_node *n, union conf_field *f,
+static bool set_map(const struct pl_opt *o, struct pl_node *n, void *f,
                     struct pl_conf_errs *errs)
 {
     struct pl_map map PL_CLEANUP(map_release) = {0};
@@ -362,7 +362,7 @@ static bool set_map(const struct pl_opt *o, struct pl_node *n, union conf_field 
             map.n++;
     if (errs->count != before || !count_check(o, n, map.n, "entries", errs))
         return false;
-    f->map = map;
+    CONF_FIELD(map, f) = map;
     map = (struct pl_map){0};
     return true;
 }
@@ -391,7 +391,7 @@ bool conf_value_set(const struct pl_opt *o, struct pl_node *n, void *field,
     case PL_OPT_SECRET:
         return conf_secret_resolve(n, o->path, false, field, errs);
     case PL_OPT_NODE:
-        ((union conf_field *)field)->node = n;
+        CONF_FIELD(node, field) = n;
         return true;
     }
     return false;
@@ -442,34 +442,34 @@ void conf_value_default(const struct pl_opt *o, void *field, struct pl_conf_errs
 
 void conf_value_release(const struct pl_opt *o, void *field)
 {
-    union conf_field *f = field;
+    void *f = field;
     switch (o->type) {
     case PL_OPT_STRING:
-        free(f->string);
-        f->string = NULL;
+        free(CONF_FIELD(string, f));
+        CONF_FIELD(string, f) = NULL;
         break;
     case PL_OPT_BOOL:
-        f->boolean = false;
+        CONF_FIELD(boolean, f) = false;
         break;
     case PL_OPT_INT:
     case PL_OPT_SIZE:
     case PL_OPT_DURATION:
-        f->number = 0;
+        CONF_FIELD(number, f) = 0;
         break;
     case PL_OPT_ENUM:
-        f->choice = 0;
+        CONF_FIELD(choice, f) = 0;
         break;
     case PL_OPT_STRINGS:
-        pl_strings_release(&f->strings);
+        pl_strings_release(&CONF_FIELD(strings, f));
         break;
     case PL_OPT_MAP:
-        map_release(&f->map);
+        map_release(&CONF_FIELD(map, f));
         break;
     case PL_OPT_SECRET:
-        conf_secret_release(&f->secret);
+        conf_secret_release(&CONF_FIELD(secret, f));
         break;
     case PL_OPT_NODE:
-        f->node = NULL;
+        CONF_FIELD(node, f) = NULL;
         break;
     }
 }
@@ -511,26 +511,26 @@ static bool node_equal(const struct pl_node *a, const struct pl_node *b)
 
 bool conf_value_equal(const struct pl_opt *o, const void *field_a, const void *field_b)
 {
-    const union conf_field *a = field_a, *b = field_b;
+    const void *a = field_a, *b = field_b;
     switch (o->type) {
     case PL_OPT_STRING:
-        return text_equal(a->string, b->string);
+        return text_equal(CONF_FIELD(string, a), CONF_FIELD(string, b));
     case PL_OPT_BOOL:
-        return a->boolean == b->boolean;
+        return CONF_FIELD(boolean, a) == CONF_FIELD(boolean, b);
     case PL_OPT_INT:
     case PL_OPT_SIZE:
     case PL_OPT_DURATION:
-        return a->number == b->number;
+        return CONF_FIELD(number, a) == CONF_FIELD(number, b);
     case PL_OPT_ENUM:
-        return a->choice == b->choice;
+        return CONF_FIELD(choice, a) == CONF_FIELD(choice, b);
     case PL_OPT_STRINGS:
-        return strings_equal(&a->strings, &b->strings);
+        return strings_equal(&CONF_FIELD(strings, a), &CONF_FIELD(strings, b));
     case PL_OPT_MAP:
-        return map_equal(&a->map, &b->map);
+        return map_equal(&CONF_FIELD(map, a), &CONF_FIELD(map, b));
     case PL_OPT_SECRET:
-        return text_equal(a->secret.value, b->secret.value);
+        return text_equal(CONF_FIELD(secret, a).value, CONF_FIELD(secret, b).value);
     case PL_OPT_NODE:
-        return node_equal(a->node, b->node);
+        return node_equal(CONF_FIELD(node, a), CONF_FIELD(node, b));
     }
     return true;
 }

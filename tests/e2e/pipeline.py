@@ -330,6 +330,9 @@ class Pipeline:
         exists = self.clickhouse.value(f"SELECT count() FROM system.tables WHERE name = '{self.table}'")
         return int(self.clickhouse.value(f'SELECT count() FROM {self.table}')) if int(exists) else 0
 
+    def distinct(self):
+        return int(self.clickhouse.value(f'SELECT uniqExact(event_id) FROM {self.table}'))
+
     def close(self):
         for process in self.processes:
             process.close()

@@ -89,7 +89,7 @@ def test_killed_50_times(pipeline):
     for daemon in daemons:
         if not daemon.running():
             daemon.start()
-    wait_until(lambda: p.rows() >= count, 300, f'{count} rows', 0.5)
+    wait_until(lambda: p.distinct() >= count, 300, f'{count} distinct rows', 0.5)
     for daemon in daemons:
         status, _ = daemon.terminate()
         assert status == 0, daemon.tail()
