@@ -13,8 +13,8 @@
 
 void announcement_format(const struct announcement *a, char *out)
 {
-    snprintf(out, ANNOUNCEMENT_MAX, ANNOUNCEMENT_PREFIX "%" PRId64 ANNOUNCEMENT_AT "%" PRId64, a->end,
-             a->at_s);
+    snprintf(out, ANNOUNCEMENT_MAX, ANNOUNCEMENT_PREFIX "%" PRId64 ANNOUNCEMENT_AT "%" PRId64,
+             a->end, a->at_s);
 }
 
 /* A decimal number without sign, at most 18 digits so that it fits. */

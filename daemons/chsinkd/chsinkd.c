@@ -2,8 +2,9 @@
 /*
  * chsinkd.c - the daemon object: joins configuration, threads and the loop.
  *
- * Start: configuration, tables, Kafka, threads, READY. Stop: the consumer reads no more, what was read goes into the
- * table, the group is left; at the deadline all retries end, and what is not committed is read again next time.
+ * Start: configuration, tables, Kafka, threads, READY. Stop: the consumer reads no more, what was
+ * read goes into the table, the group is left; at the deadline all retries end, and what is not
+ * committed is read again next time.
  *
  * Layer: the top; everything below.
  */
@@ -41,7 +42,7 @@ struct chsinkd {
     unsigned inserters_started;
     int64_t started_ms;
     uint64_t rows_before; /* at the last tick */
-    int64_t law_broken; /* the difference seen at the last tick */
+    int64_t law_broken;   /* the difference seen at the last tick */
     unsigned law_broken_ticks;
     const char *mode;
 };
@@ -49,9 +50,12 @@ struct chsinkd {
 enum { OPT_SAMPLE, OPT_SCHEMA, OPT_TOPIC, OPT_DRY_RUN, OPT_ONCE, OPT_REPLAY, OPT_COUNT };
 static const struct pl_cli_opt cli_options[] = {
     [OPT_SAMPLE] = {"sample", true, "N", "show the last N messages and their rows; write nothing"},
-    [OPT_SCHEMA] = {"schema", true, "N", "show the fields of the last N messages, and a route for them"},
-    [OPT_TOPIC] = {"topic", true, "NAME", "with --sample and --schema: this topic, not the routes'"},
-    [OPT_DRY_RUN] = {"dry-run", false, NULL, "show the statements a start would run, try the last 1000 messages"},
+    [OPT_SCHEMA] = {"schema", true, "N",
+                    "show the fields of the last N messages, and a route for them"},
+    [OPT_TOPIC] = {"topic", true, "NAME",
+                   "with --sample and --schema: this topic, not the routes'"},
+    [OPT_DRY_RUN] = {"dry-run", false, NULL,
+                     "show the statements a start would run, try the last 1000 messages"},
     [OPT_ONCE] = {"once", false, NULL, "load to the end of the topics as it is now, then exit"},
     [OPT_REPLAY] = {"replay", true, "ROUTE", "bring the dead letters of a route back, then exit"},
     [OPT_COUNT] = {0},
@@ -74,23 +78,26 @@ static bool stop_is_asked(void)
 {
     sigset_t pending;
 
-    return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT));
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT));
 }
 
 static void on_table_fact(void *userdata, const char *what, const char *name)
 {
     const struct route *r = userdata;
 
-    pl_log(PL_NOTICE, strstr(what, "column") ? PL_MSG_COLUMN_ADDED : PL_MSG_TABLE_CREATED, "table made ready",
-           PL_F_STR("WHAT", what), PL_F_STR("NAME", name), PL_F_STR("ROUTE", r->name));
+    pl_log(PL_NOTICE, strstr(what, "column") ? PL_MSG_COLUMN_ADDED : PL_MSG_TABLE_CREATED,
+           "table made ready", PL_F_STR("WHAT", what), PL_F_STR("NAME", name),
+           PL_F_STR("ROUTE", r->name));
 }
 
-static int table_start(struct chsinkd *d, struct clickhouse *c, const struct route *r, int64_t until_ms,
-                       struct pl_err *err)
+static int table_start(struct chsinkd *d, struct clickhouse *c, const struct route *r,
+                       int64_t until_ms, struct pl_err *err)
 {
     struct table_state state;
 
-    while (table_ensure(c, r, d->conf.clickhouse.database, false, NULL, on_table_fact, (void *)r, &state, err) < 0) {
+    while (table_ensure(c, r, d->conf.clickhouse.database, false, NULL, on_table_fact, (void *)r,
+                        &state, err) < 0) {
         if (err->kind != PL_ERR_RETRY || pl_clock_monotonic_ms() >= until_ms || stop_is_asked())
             return -1;
         pl_log_err(PL_WARNING, PL_MSG_SINK_AWAY, "ClickHouse does not answer, trying again", err);
@@ -98,7 +105,8 @@ static int table_start(struct chsinkd *d, struct clickhouse *c, const struct rou
     }
     if (!state.deduplicates)
         pl_log(PL_WARNING, PL_MSG_AT_LEAST_ONCE,
-               "the table does not deduplicate inserts: after a crash rows may be doubled (at least once)",
+               "the table does not deduplicate inserts: after a crash rows may be doubled (at "
+               "least once)",
                PL_F_STR("TABLE", r->table), PL_F_STR("REASON", state.why_not));
     return 0;
 }
@@ -123,15 +131,17 @@ static int dead_letter_topic_start(struct chsinkd *d, struct pl_err *err)
     struct pl_kafka_topic_spec spec = {d->conf.dead_letter_topic, (int)d->conf.create_partitions,
                                        (int)d->conf.create_replication, config};
     bool created = false;
-    int found = pl_kafka_topic_exists(d->sink.rk, spec.name, (int)d->conf.start_timeout_ms, NULL, err);
+    int found =
+        pl_kafka_topic_exists(d->sink.rk, spec.name, (int)d->conf.start_timeout_ms, NULL, err);
 
     if (found != 0)
         return found < 0 ? -1 : 0;
     if (!d->conf.create_topics || d->sink.replay)
-        return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
-                          "dead_letter_topic %s does not exist: create it with max.message.bytes as large as the "
-                          "routes' topics have it, or set create_topics.enabled: true",
-                          spec.name);
+        return pl_err_set(
+            err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+            "dead_letter_topic %s does not exist: create it with max.message.bytes as large as the "
+            "routes' topics have it, or set create_topics.enabled: true",
+            spec.name);
     snprintf(size, sizeof(size), "%d", DEADLETTER_MESSAGE_BYTES_MAX);
     if (pl_kafka_topic_ensure(d->sink.rk, &spec, (int)d->conf.start_timeout_ms, &created, err) < 0)
         return -1;
@@ -140,7 +150,8 @@ static int dead_letter_topic_start(struct chsinkd *d, struct pl_err *err)
     return 0;
 }
 
-/* Names the writer so that a static member fences its own earlier life at once; others get a name that no one has. */
+/* Names the writer so that a static member fences its own earlier life at once; others get a name
+ * that no one has. */
 static void deadletters_start(struct chsinkd *d)
 {
     const char *instance = pl_map_get(&d->conf.kafka, "group.instance.id");
@@ -149,8 +160,8 @@ static void deadletters_start(struct chsinkd *d)
 
     gethostname(host, sizeof(host) - 1);
     id = instance ? pl_strf("chsinkd.%s.%s", chsinkd_conf_group(&d->conf), instance)
-                  : pl_strf("chsinkd.%s.%s.%d.%" PRId64, chsinkd_conf_group(&d->conf), host, getpid(),
-                            pl_clock_realtime_ms());
+                  : pl_strf("chsinkd.%s.%s.%d.%" PRId64, chsinkd_conf_group(&d->conf), host,
+                            getpid(), pl_clock_realtime_ms());
     d->sink.deadletters = deadletter_writer_new(&(struct deadletter_conf){
         .kafka = &d->conf.kafka,
         .topic = d->conf.dead_letter_topic,
@@ -173,12 +184,14 @@ static int threads_start(struct chsinkd *d, struct pl_err *err)
 static int chsinkd_start(struct chsinkd *d, struct pl_err *err)
 {
     if (d->conf.clickhouse.tls.insecure_skip_verify)
-        pl_log(PL_WARNING, PL_MSG_INSECURE, "clickhouse.tls.insecure_skip_verify: anyone on the way can read and "
-                                            "change what is sent, the password included");
+        pl_log(PL_WARNING, PL_MSG_INSECURE,
+               "clickhouse.tls.insecure_skip_verify: anyone on the way can read and "
+               "change what is sent, the password included");
     if (d->conf.metrics_listen &&
         pl_stats_serve(d->stats, d->conf.metrics_listen, &d->stats_server, err) < 0)
         return -1;
-    if (tables_start(d, err) < 0 || consumer_new(&d->sink, err) < 0 || dead_letter_topic_start(d, err) < 0)
+    if (tables_start(d, err) < 0 || consumer_new(&d->sink, err) < 0 ||
+        dead_letter_topic_start(d, err) < 0)
         return -1;
     deadletters_start(d);
     return threads_start(d, err);
@@ -236,15 +249,18 @@ static void on_reload(void *userdata)
     pl_conf_errs_init(&errs);
     if (chsinkd_conf_load(d->config_file, &fresh, &errs) < 0) {
         conf_errs_print(&errs);
-        pl_log(PL_ERROR, PL_MSG_RELOADED, "the file has faults: nothing was changed", PL_F_STR("FILE", d->config_file));
+        pl_log(PL_ERROR, PL_MSG_RELOADED, "the file has faults: nothing was changed",
+               PL_F_STR("FILE", d->config_file));
     } else {
         pl_conf_reload(chsinkd_options, &d->conf, &fresh, &changed, &restart);
         sink_limits_set(&d->sink, &d->conf);
-        pl_log_set_level(d->sink.verbose ? PL_DEBUG : (enum pl_log_level)(PL_ERROR + d->conf.log_level));
+        pl_log_set_level(d->sink.verbose ? PL_DEBUG
+                                         : (enum pl_log_level)(PL_ERROR + d->conf.log_level));
         for (size_t i = 0; i < restart.n; i++)
             pl_log(PL_WARNING, PL_MSG_RELOADED, "this option changes only with a restart",
                    PL_F_STR("OPTION", restart.v[i]));
-        pl_log(PL_NOTICE, PL_MSG_RELOADED, "configuration loaded again; routes change with a restart",
+        pl_log(PL_NOTICE, PL_MSG_RELOADED,
+               "configuration loaded again; routes change with a restart",
                PL_F_UINT("COUNT", changed.n));
     }
     chsinkd_conf_release(&fresh);
@@ -270,7 +286,8 @@ static double lag_sum(struct sink *s, unsigned *ret_assigned)
         if (!p->assigned)
             continue;
         assigned++;
-        if (rd_kafka_get_watermark_offsets(s->rk, p->topic, p->id, &low, &high) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        if (rd_kafka_get_watermark_offsets(s->rk, p->topic, p->id, &low, &high) ==
+                RD_KAFKA_RESP_ERR_NO_ERROR &&
             high > p->next_offset)
             sum += (double)(high - p->next_offset);
     }
@@ -279,7 +296,8 @@ static double lag_sum(struct sink *s, unsigned *ret_assigned)
     return sum;
 }
 
-/* The counters move while they are read, so a difference counts when it stays the same for three seconds. */
+/* The counters move while they are read, so a difference counts when it stays the same for three
+ * seconds. */
 static void law_check(struct chsinkd *d)
 {
     int64_t difference = 0;
@@ -287,8 +305,9 @@ static void law_check(struct chsinkd *d)
     if (pl_conservation_holds(d->stats, &chsinkd_law, d->sink.in_flight, &difference)) {
         d->law_broken_ticks = 0;
     } else if (difference == d->law_broken && ++d->law_broken_ticks == 3) {
-        pl_log(PL_ERROR, PL_MSG_CONSERVATION, "received = delivered + dead + skipped + given back + in flight does "
-                                              "not hold: a fault of chsinkd's, please report it",
+        pl_log(PL_ERROR, PL_MSG_CONSERVATION,
+               "received = delivered + dead + skipped + given back + in flight does "
+               "not hold: a fault of chsinkd's, please report it",
                PL_F_INT("DIFFERENCE", difference));
     }
     d->law_broken = difference;
@@ -311,11 +330,15 @@ static void on_tick(void *userdata)
         return;
     pl_stats_set_ready(d->stats, s->away ? "ClickHouse does not answer" : NULL);
     if (s->away)
-        pl_daemon_status(d->daemon, "waiting for ClickHouse; %" PRIu64 " rows inserted, lag %.0f messages", rows, lag);
+        pl_daemon_status(d->daemon,
+                         "waiting for ClickHouse; %" PRIu64 " rows inserted, lag %.0f messages",
+                         rows, lag);
     else
-        pl_daemon_status(d->daemon, "%u partitions, %" PRIu64 " rows/s, %" PRIu64 " rows inserted, lag %.0f messages, "
-                                    "%" PRIu64 " dead letters",
-                         assigned, rows - d->rows_before, rows, lag, pl_stats_get(d->stats, M_DEAD_ROWS));
+        pl_daemon_status(
+            d->daemon,
+            "%u partitions, %" PRIu64 " rows/s, %" PRIu64 " rows inserted, lag %.0f messages, "
+            "%" PRIu64 " dead letters",
+            assigned, rows - d->rows_before, rows, lag, pl_stats_get(d->stats, M_DEAD_ROWS));
     d->rows_before = rows;
 }
 
@@ -343,10 +366,13 @@ static void final_line(struct chsinkd *d, int status)
     struct pl_stats *s = d->stats;
 
     pl_log(PL_NOTICE, PL_MSG_STOPPED, "stopped", PL_F_INT("STATUS", status),
-           PL_F_UINT("MESSAGES", pl_stats_get(s, M_RECEIVED)), PL_F_UINT("DELIVERED", pl_stats_get(s, M_DELIVERED)),
-           PL_F_UINT("DEAD_LETTERED", pl_stats_get(s, M_DEAD)), PL_F_UINT("SKIPPED", pl_stats_get(s, M_SKIPPED)),
-           PL_F_UINT("GIVEN_BACK", pl_stats_get(s, M_GIVEN_BACK)), PL_F_INT("IN_FLIGHT", d->sink.in_flight),
-           PL_F_UINT("ROWS", pl_stats_get(s, M_ROWS)), PL_F_UINT("BATCHES", pl_stats_get(s, M_BATCHES)),
+           PL_F_UINT("MESSAGES", pl_stats_get(s, M_RECEIVED)),
+           PL_F_UINT("DELIVERED", pl_stats_get(s, M_DELIVERED)),
+           PL_F_UINT("DEAD_LETTERED", pl_stats_get(s, M_DEAD)),
+           PL_F_UINT("SKIPPED", pl_stats_get(s, M_SKIPPED)),
+           PL_F_UINT("GIVEN_BACK", pl_stats_get(s, M_GIVEN_BACK)),
+           PL_F_INT("IN_FLIGHT", d->sink.in_flight), PL_F_UINT("ROWS", pl_stats_get(s, M_ROWS)),
+           PL_F_UINT("BATCHES", pl_stats_get(s, M_BATCHES)),
            PL_F_UINT("BYTES", pl_stats_get(s, M_BYTES)),
            PL_F_INT("DURATION_MS", pl_clock_monotonic_ms() - d->started_ms));
 }
@@ -366,7 +392,8 @@ static void chsinkd_release(struct chsinkd *d)
 /* Runs the service (or --once, --replay) to its end. */
 static int chsinkd_run(struct chsinkd *d)
 {
-    static const struct pl_daemon_ops ops = {on_stop, on_stop_deadline, on_reload, on_alive, on_tick};
+    static const struct pl_daemon_ops ops = {on_stop, on_stop_deadline, on_reload, on_alive,
+                                             on_tick};
     struct pl_err err;
     int status;
 
@@ -382,8 +409,10 @@ static int chsinkd_run(struct chsinkd *d)
         sink_give_up(&d->sink);
         d->sink.drained = true;
     } else {
-        pl_log(PL_NOTICE, NULL, "loading", PL_F_STR("MODE", d->mode), PL_F_STR("GROUP", chsinkd_conf_group(&d->conf)),
-               PL_F_UINT("ROUTES", d->conf.routes_n), PL_F_STR("URL", d->conf.clickhouse.urls.v[0]));
+        pl_log(PL_NOTICE, NULL, "loading", PL_F_STR("MODE", d->mode),
+               PL_F_STR("GROUP", chsinkd_conf_group(&d->conf)),
+               PL_F_UINT("ROUTES", d->conf.routes_n),
+               PL_F_STR("URL", d->conf.clickhouse.urls.v[0]));
         pl_daemon_ready(d->daemon);
         pl_stats_set_ready(d->stats, NULL);
     }
@@ -445,7 +474,8 @@ static int replay_route(struct chsinkd *d, const char *name)
             d->mode = "replay";
             return -1;
         }
-    pl_log(PL_ERROR, PL_MSG_CONFIG_ERROR, "--replay: no route has that name", PL_F_STR("ROUTE", name));
+    pl_log(PL_ERROR, PL_MSG_CONFIG_ERROR, "--replay: no route has that name",
+           PL_F_STR("ROUTE", name));
     return pl_err_exit_status(PL_ERR_CONFIG);
 }
 
@@ -481,7 +511,8 @@ int chsinkd_main(int argc, char **argv)
     struct pl_cli cli = {.config = DEFAULT_CONFIG};
     PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs;
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    int status = pl_cli_parse(argc, argv, "chsinkd", "Loads Kafka topics into ClickHouse tables, each row exactly once.",
+    int status = pl_cli_parse(argc, argv, "chsinkd",
+                              "Loads Kafka topics into ClickHouse tables, each row exactly once.",
                               cli_options, &cli);
 
     if (status >= 0)

@@ -12,33 +12,39 @@
 static const char *const start_choices[] = {"earliest", "latest", NULL};
 static const char *const compression_choices[] = {"none", "lz4", "zstd", NULL};
 
-#define MIB (1024LL * 1024)
+#define MIB       (1024LL * 1024)
 #define MINUTE_MS (60 * 1000LL)
-#define DAY_MS (24 * 60 * MINUTE_MS)
+#define DAY_MS    (24 * 60 * MINUTE_MS)
 
 #define OPT(path, type, field, min, max, dflt, flags, choices, help)                               \
-    {path, type, offsetof(struct chsinkd_conf, field), min, max, dflt, flags, choices, help}
+    {                                                                                              \
+        path, type, offsetof(struct chsinkd_conf, field), min, max, dflt, flags, choices, help     \
+    }
 
 const struct pl_opt chsinkd_options[] = {
     OPT("kafka", PL_OPT_MAP, kafka, 1, 0, NULL, PL_OPT_REQUIRED, NULL,
         "Any librdkafka property by its own name; bootstrap.servers is needed. group.id names this "
-        "sink's position in the topics (default chsinkd): a new group reads them again from the start. "
-        "Give each instance a group.instance.id to have its partitions back at once after a restart."),
+        "sink's position in the topics (default chsinkd): a new group reads them again from the "
+        "start. "
+        "Give each instance a group.instance.id to have its partitions back at once after a "
+        "restart."),
     OPT("clickhouse.urls", PL_OPT_STRINGS, clickhouse.urls, 1, 64, NULL, PL_OPT_REQUIRED, NULL,
-        "ClickHouse's HTTP addresses, as http://host:8123 or https://host:8443; the next one is used "
+        "ClickHouse's HTTP addresses, as http://host:8123 or https://host:8443; the next one is "
+        "used "
         "when one does not answer."),
     OPT("clickhouse.database", PL_OPT_STRING, clickhouse.database, 1, 256, "default", 0, NULL,
         "Database of the tables whose route names none. It must exist."),
     OPT("clickhouse.user", PL_OPT_STRING, clickhouse.user, 1, 256, "default", 0, NULL,
-        "User with the right to SELECT, INSERT, CREATE TABLE, CREATE VIEW and ALTER ADD COLUMN there."),
+        "User with the right to SELECT, INSERT, CREATE TABLE, CREATE VIEW and ALTER ADD COLUMN "
+        "there."),
     OPT("clickhouse.password", PL_OPT_SECRET, clickhouse.password, 0, 0, NULL, 0, NULL,
         "Its password: { file: PATH }, { credential: NAME } or { env: VARIABLE }."),
     PL_HTTP_TLS_OPTS("clickhouse.tls", struct chsinkd_conf, clickhouse.tls),
     OPT("clickhouse.compression", PL_OPT_ENUM, clickhouse.compression, 0, 0, "none", 0,
         compression_choices,
         "Compression of inserts on the way: none is cheapest on one machine, lz4 over a network."),
-    OPT("clickhouse.connect_timeout", PL_OPT_DURATION, clickhouse.connect_timeout_ms, 100, MINUTE_MS,
-        "5s", 0, NULL, "Time to connect."),
+    OPT("clickhouse.connect_timeout", PL_OPT_DURATION, clickhouse.connect_timeout_ms, 100,
+        MINUTE_MS, "5s", 0, NULL, "Time to connect."),
     OPT("clickhouse.timeout", PL_OPT_DURATION, clickhouse.timeout_ms, 1000, 60 * MINUTE_MS, "5m", 0,
         NULL, "Time for one query or insert; afterwards it is tried again with the same token."),
     OPT("clickhouse.settings", PL_OPT_MAP, clickhouse.settings, 0, 0, NULL, 0, NULL,
@@ -48,8 +54,8 @@ const struct pl_opt chsinkd_options[] = {
         "/etc/chsinkd/routes/*.yaml. A topic belongs to one route."),
     OPT("start", PL_OPT_ENUM, start, 0, 0, "earliest", 0, start_choices,
         "Where a new consumer group begins in a topic: earliest or latest."),
-    OPT("dead_letter_topic", PL_OPT_STRING, dead_letter_topic, 1, 249, "chsinkd-dead-letters", 0, NULL,
-        "Topic for messages that do not fit their table; chsinkd --replay brings them back."),
+    OPT("dead_letter_topic", PL_OPT_STRING, dead_letter_topic, 1, 249, "chsinkd-dead-letters", 0,
+        NULL, "Topic for messages that do not fit their table; chsinkd --replay brings them back."),
     OPT("create_topics.enabled", PL_OPT_BOOL, create_topics, 0, 0, "true", 0, NULL,
         "Create the dead-letter topic when it is missing."),
     OPT("create_topics.partitions", PL_OPT_INT, create_partitions, -1, 10000, "1", 0, NULL,
@@ -57,15 +63,17 @@ const struct pl_opt chsinkd_options[] = {
     OPT("create_topics.replication", PL_OPT_INT, create_replication, -1, 100, "-1", 0, NULL,
         "Its replication factor; -1 is the broker's default."),
     OPT("batch.rows", PL_OPT_INT, batch_rows, 1, 1000000, "100000", PL_OPT_RELOADABLE, NULL,
-        "A batch is inserted when it has so many rows (below ClickHouse's max_insert_block_size, so "
+        "A batch is inserted when it has so many rows (below ClickHouse's max_insert_block_size, "
+        "so "
         "that it is one block)."),
     OPT("batch.bytes", PL_OPT_SIZE, batch_bytes, 1024, 200 * MIB, "64MiB", PL_OPT_RELOADABLE, NULL,
         "… or so many bytes,"),
-    OPT("batch.age", PL_OPT_DURATION, batch_age_ms, 10, 10 * MINUTE_MS, "1s", PL_OPT_RELOADABLE, NULL,
-        "… or its first message has waited so long."),
+    OPT("batch.age", PL_OPT_DURATION, batch_age_ms, 10, 10 * MINUTE_MS, "1s", PL_OPT_RELOADABLE,
+        NULL, "… or its first message has waited so long."),
     OPT("batch.inserts_per_second", PL_OPT_INT, inserts_per_second, 1, 1000, "4", PL_OPT_RELOADABLE,
         NULL,
-        "With many quiet partitions the age grows so that no more than so many inserts a second are "
+        "With many quiet partitions the age grows so that no more than so many inserts a second "
+        "are "
         "made because of age."),
     OPT("insert_threads", PL_OPT_INT, insert_threads, 1, 16, "2", 0, NULL,
         "Inserts that may be under way at once; one partition has one at a time."),
@@ -74,7 +82,8 @@ const struct pl_opt chsinkd_options[] = {
         "librdkafka's own queue is bounded apart, by kafka's queued.max.messages.kbytes."),
     OPT("ask_table_after", PL_OPT_DURATION, ask_table_after_ms, 0, 365 * DAY_MS, "30m", 0, NULL,
         "An announced batch that is found so long after its announcement is looked up in the table "
-        "before it is inserted again, since ClickHouse may have forgotten its token. Needs the columns "
+        "before it is inserted again, since ClickHouse may have forgotten its token. Needs the "
+        "columns "
         "from topic, partition and offset in the route."),
     OPT("metrics.listen", PL_OPT_STRING, metrics_listen, 1, 256, NULL, 0, NULL,
         "Address for Prometheus, /healthz and /readyz, as 127.0.0.1:9465; off when not set."),
@@ -101,18 +110,20 @@ static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_co
         const struct route *other = conf->routes[i];
         if (r->topic && other->topic && strcmp(r->topic, other->topic) == 0) {
             errs->file = file;
-            pl_conf_errs_add(errs, 0, 0,
-                             "topic %s already belongs to route %s; for a second table use a view, or "
-                             "another instance with a group.id of its own",
-                             r->topic, other->name);
+            pl_conf_errs_add(
+                errs, 0, 0,
+                "topic %s already belongs to route %s; for a second table use a view, or "
+                "another instance with a group.id of its own",
+                r->topic, other->name);
         }
     }
     if (conf->dead_letter_topic && route_takes(r, conf->dead_letter_topic)) {
         errs->file = file;
-        pl_conf_errs_add(errs, 0, 0,
-                         "the route takes dead_letter_topic %s: dead letters would come back for ever; "
-                         "name the topics more narrowly, and use --replay",
-                         conf->dead_letter_topic);
+        pl_conf_errs_add(
+            errs, 0, 0,
+            "the route takes dead_letter_topic %s: dead letters would come back for ever; "
+            "name the topics more narrowly, and use --replay",
+            conf->dead_letter_topic);
     }
     conf->routes = pl_realloc_array(conf->routes, conf->routes_n + 1, sizeof(*conf->routes));
     conf->routes[conf->routes_n++] = r;

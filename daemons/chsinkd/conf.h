@@ -38,8 +38,8 @@ enum chsinkd_start { CHSINKD_EARLIEST, CHSINKD_LATEST };
 extern const struct pl_opt chsinkd_options[];
 extern const char chsinkd_conf_intro[]; /* the comment at the top of the reference file */
 
-/* Loads the file and all its routes; every finding of all files is in errs. -1: there was one. Release
- * in both cases. */
+/* Loads the file and all its routes; every finding of all files is in errs. -1: there was one.
+ * Release in both cases. */
 int chsinkd_conf_load(const char *file, struct chsinkd_conf *ret, struct pl_conf_errs *errs);
 void chsinkd_conf_release(struct chsinkd_conf *conf);
 

@@ -2,15 +2,17 @@
 /*
  * consumer.c - the thread that reads Kafka and follows the group.
  *
- * The queues of the partitions are forwarded to a queue of our own (`data`), so that consumer_poll() gives only the
- * group's events, and messages come in arrays from `data`. A seek or a new assignment outdates what librdkafka still
- * has queued (its version barrier), and what waits in `pending` is thrown out here; next_offset guards the order
- * besides.
+ * The queues of the partitions are forwarded to a queue of our own (`data`), so that
+ * consumer_poll() gives only the group's events, and messages come in arrays from `data`. A seek or
+ * a new assignment outdates what librdkafka still has queued (its version barrier), and what waits
+ * in `pending` is thrown out here; next_offset guards the order besides.
  *
- * Back-pressure: while too many batches wait or memory_max is reached, nothing is taken from `data`; librdkafka stops
- * fetching by its own limits; the group is polled all the time, so membership is kept.
+ * Back-pressure: while too many batches wait or memory_max is reached, nothing is taken from
+ * `data`; librdkafka stops fetching by its own limits; the group is polled all the time, so
+ * membership is kept.
  *
- * Layer: sink, intake, kafka, log. Threads: all of this is the consumer's thread, but consumer_new().
+ * Layer: sink, intake, kafka, log. Threads: all of this is the consumer's thread, but
+ * consumer_new().
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -45,14 +47,16 @@ static void pending_forget(struct consumer *c, const struct partition *p)
 {
     for (ssize_t i = c->pending_at; i < c->pending_n; i++) {
         rd_kafka_message_t *m = c->pending[i];
-        if (m && m->rkt && m->partition == p->id && strcmp(rd_kafka_topic_name(m->rkt), p->topic) == 0) {
+        if (m && m->rkt && m->partition == p->id &&
+            strcmp(rd_kafka_topic_name(m->rkt), p->topic) == 0) {
             rd_kafka_message_destroy(m);
             c->pending[i] = NULL;
         }
     }
 }
 
-/* Reads on from another offset, or from the beginning. What was fetched from the old place is outdated. */
+/* Reads on from another offset, or from the beginning. What was fetched from the old place is
+ * outdated. */
 static void partition_seek(struct sink *s, struct partition *p, int64_t offset)
 {
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
@@ -67,8 +71,8 @@ static void partition_seek(struct sink *s, struct partition *p, int64_t offset)
     if (error || list->elems[0].err) {
         struct pl_err err;
         pl_kafka_err(&err, error ? rd_kafka_error_code(error) : list->elems[0].err,
-                     "cannot go back to offset %" PRId64 " of topic %s, partition %" PRId32, offset, p->topic,
-                     p->id);
+                     "cannot go back to offset %" PRId64 " of topic %s, partition %" PRId32, offset,
+                     p->topic, p->id);
         sink_fail(s, &err);
     }
     if (error)
@@ -108,8 +112,8 @@ static void rewinds_do(struct sink *s)
 
 /* ---- assignment ---- */
 
-/* The group's offsets and announcements for new partitions. Asked until there is an answer: without it nothing can be
- * read. */
+/* The group's offsets and announcements for new partitions. Asked until there is an answer: without
+ * it nothing can be read. */
 static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
 {
     while (!s->give_up && !s->stopping) {
@@ -122,7 +126,8 @@ static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
         if (rd_kafka_assignment_lost(s->rk))
             return false;
         pl_log(PL_WARNING, PL_MSG_KAFKA_ERROR, "cannot read the group's offsets, trying again",
-               PL_F_STR("ERROR", rd_kafka_err2str(code)), PL_F_STR("GROUP", chsinkd_conf_group(s->conf)));
+               PL_F_STR("ERROR", rd_kafka_err2str(code)),
+               PL_F_STR("GROUP", chsinkd_conf_group(s->conf)));
         pthread_mutex_lock(&s->lock);
         sink_cond_wait(s, &s->room, 500);
         pthread_mutex_unlock(&s->lock);
@@ -130,23 +135,27 @@ static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
     return false;
 }
 
-/* A range announced long ago may be older than what ClickHouse remembers of tokens: the table knows better. */
+/* A range announced long ago may be older than what ClickHouse remembers of tokens: the table knows
+ * better. */
 static void recovery_ask(struct sink *s, struct partition *p)
 {
     struct table_range range = {p->topic, p->id, p->next_offset, p->fixed_end};
     struct pl_err err;
 
-    if (pl_clock_realtime_ms() - p->announced_at_s * 1000 < s->conf->ask_table_after_ms || s->replay)
+    if (pl_clock_realtime_ms() - p->announced_at_s * 1000 < s->conf->ask_table_after_ms ||
+        s->replay)
         return;
     if (!sink_can_ask_table(p->route->route)) {
         pl_log(PL_WARNING, NULL,
-               "a range was announced long ago and the table has no columns for topic, partition and offset to look "
+               "a range was announced long ago and the table has no columns for topic, partition "
+               "and offset to look "
                "it up; if ClickHouse has forgotten its token its rows may be doubled",
                PL_F_STR("TABLE", p->route->table), PL_F_INT("OFFSET_START", range.start),
                PL_F_INT("OFFSET_END", range.end));
         return;
     }
-    while (sink_ask_table(s->consumer->client, p->route, &range, &p->present, &p->present_n, &err) < 0) {
+    while (sink_ask_table(s->consumer->client, p->route, &range, &p->present, &p->present_n, &err) <
+           0) {
         if (s->give_up || s->stopping)
             return;
         pl_log_err(PL_WARNING, NULL, "cannot look a range up in the table, trying again", &err,
@@ -167,15 +176,19 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
     p->once_done = false;
     free(PL_TAKE(p->present));
     p->present_n = 0;
-    if (s->once && rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high, COMMITTED_TIMEOUT_MS) ==
-                       RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (s->once &&
+        rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high,
+                                         COMMITTED_TIMEOUT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
         p->once_end = high; /* else the end is where EOF is met */
     p->retention_took = false;
     p->next_offset = tp->offset >= 0 ? tp->offset : -1;
-    if (tp->offset < 0) /* librdkafka's own query can give the end as the beginning, so it looks for itself */
-        tp->offset = s->conf->start == CHSINKD_LATEST && !s->replay ? RD_KAFKA_OFFSET_END : RD_KAFKA_OFFSET_BEGINNING;
+    if (tp->offset <
+        0) /* librdkafka's own query can give the end as the beginning, so it looks for itself */
+        tp->offset = s->conf->start == CHSINKD_LATEST && !s->replay ? RD_KAFKA_OFFSET_END
+                                                                    : RD_KAFKA_OFFSET_BEGINNING;
     p->announced_end = -1;
-    if (announcement_parse(tp->metadata, tp->metadata_size, &announced) && announced.end > p->next_offset) {
+    if (announcement_parse(tp->metadata, tp->metadata_size, &announced) &&
+        announced.end > p->next_offset) {
         p->announced_end = p->fixed_end = announced.end;
         p->announced_at_s = announced.at_s;
         recovery_ask(s, p);
@@ -190,7 +203,8 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
            PL_F_INT("ANNOUNCED_END", p->fixed_end));
 }
 
-static void partitions_assign(struct sink *s, rd_kafka_topic_partition_list_t *list, bool cooperative)
+static void partitions_assign(struct sink *s, rd_kafka_topic_partition_list_t *list,
+                              bool cooperative)
 {
     rd_kafka_error_t *error = NULL;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
@@ -206,13 +220,15 @@ static void partitions_assign(struct sink *s, rd_kafka_topic_partition_list_t *l
     else
         code = rd_kafka_assign(s->rk, list);
     for (int i = 0; i < list->cnt; i++) {
-        rd_kafka_queue_t *q = rd_kafka_queue_get_partition(s->rk, list->elems[i].topic, list->elems[i].partition);
+        rd_kafka_queue_t *q =
+            rd_kafka_queue_get_partition(s->rk, list->elems[i].topic, list->elems[i].partition);
         rd_kafka_queue_forward(q, s->consumer->data);
         rd_kafka_queue_destroy(q);
     }
     if (error || code) {
         struct pl_err err;
-        pl_kafka_err(&err, error ? rd_kafka_error_code(error) : code, "cannot take the assigned partitions");
+        pl_kafka_err(&err, error ? rd_kafka_error_code(error) : code,
+                     "cannot take the assigned partitions");
         sink_fail(s, &err);
     }
     if (error)
@@ -245,9 +261,9 @@ static void clients_abort(struct sink *s, bool abort)
         clickhouse_abort(s->clients[i], abort);
 }
 
-/* Gives partitions up. What is only decoded is dropped; an insert under way may finish and commit within the grace,
- * then it is ended: no commit of ours may come after the partition is another's. Its announcement stays, and the next
- * owner repeats it with the same token. */
+/* Gives partitions up. What is only decoded is dropped; an insert under way may finish and commit
+ * within the grace, then it is ended: no commit of ours may come after the partition is another's.
+ * Its announcement stays, and the next owner repeats it with the same token. */
 static void partitions_revoke(struct sink *s, rd_kafka_topic_partition_list_t *list, bool lost)
 {
     struct batch *dropped = NULL;
@@ -287,11 +303,13 @@ static void partitions_revoke(struct sink *s, rd_kafka_topic_partition_list_t *l
             clients_abort(s, false);
     }
     pthread_mutex_unlock(&s->lock);
-    pl_log(PL_INFO, PL_MSG_REVOKED, "partitions given up", PL_F_INT("COUNT", list->cnt),
-           PL_F_STR("REASON", lost ? "the group has moved on without us" : "asked back by the group"));
+    pl_log(
+        PL_INFO, PL_MSG_REVOKED, "partitions given up", PL_F_INT("COUNT", list->cnt),
+        PL_F_STR("REASON", lost ? "the group has moved on without us" : "asked back by the group"));
 }
 
-static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t *list, void *opaque)
+static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+                         rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     struct sink *s = (struct sink *)((char *)opaque - offsetof(struct sink, health));
     const char *protocol = rd_kafka_rebalance_protocol(rk);
@@ -333,14 +351,15 @@ static void offset_out_of_range(struct sink *s, struct partition *p)
 
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && p->next_offset > high) {
         pl_err_set(&err, PL_ERR_CONFIG, 0,
-                   "topic %s, partition %" PRId32 ": the group's offset %" PRId64 " is beyond the end, %" PRId64
-                   ": the topic was made again or cut; use another group.id, or set the group's offsets with "
+                   "topic %s, partition %" PRId32 ": the group's offset %" PRId64
+                   " is beyond the end, %" PRId64 ": the topic was made again or cut; use another "
+                                                  "group.id, or set the group's offsets with "
                    "kafka-consumer-groups --reset-offsets",
                    p->topic, p->id, p->next_offset, high);
         sink_fail(s, &err);
     } else {
-        /* Below the log's start, or a passing fault: librdkafka finds the first message there is, and intake_take()
-         * sees what is missing. */
+        /* Below the log's start, or a passing fault: librdkafka finds the first message there is,
+         * and intake_take() sees what is missing. */
         p->retention_took = true;
         partition_seek(s, p, RD_KAFKA_OFFSET_BEGINNING);
     }
@@ -363,18 +382,21 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
         offset_out_of_range(s, partition_of(s->consumer, m));
         break;
     case RD_KAFKA_RESP_ERR__FATAL:
-        pl_kafka_err(&err, rd_kafka_fatal_error(s->rk, err.msg, sizeof(err.msg)), "the consumer cannot go on: %s",
-                     rd_kafka_message_errstr(m));
+        pl_kafka_err(&err, rd_kafka_fatal_error(s->rk, err.msg, sizeof(err.msg)),
+                     "the consumer cannot go on: %s", rd_kafka_message_errstr(m));
         sink_fail(s, &err);
         break;
     default:
-        pl_log(PL_WARNING, PL_MSG_KAFKA_ERROR, "Kafka reports a fault", PL_F_STR("ERROR", rd_kafka_message_errstr(m)),
-               PL_F_STR("TOPIC", m->rkt ? rd_kafka_topic_name(m->rkt) : NULL), PL_F_INT("CODE", m->err));
+        pl_log(PL_WARNING, PL_MSG_KAFKA_ERROR, "Kafka reports a fault",
+               PL_F_STR("ERROR", rd_kafka_message_errstr(m)),
+               PL_F_STR("TOPIC", m->rkt ? rd_kafka_topic_name(m->rkt) : NULL),
+               PL_F_INT("CODE", m->err));
         break;
     }
 }
 
-/* --once ends where the partition ended at the start; --replay would read its own dead letters for ever. */
+/* --once ends where the partition ended at the start; --replay would read its own dead letters for
+ * ever. */
 static bool is_past_end(const struct sink *s, struct partition *p, int64_t offset)
 {
     if (!s->once || p->once_end < 0 || offset < p->once_end)
@@ -391,7 +413,8 @@ static void pending_take(struct consumer *c)
     while (c->pending_at < c->pending_n && !s->stopping) {
         rd_kafka_message_t *m = c->pending[c->pending_at];
 
-        /* Room is looked at before each run of messages: cheap enough at one in 64, exact enough for memory. */
+        /* Room is looked at before each run of messages: cheap enough at one in 64, exact enough
+         * for memory. */
         if ((c->pending_at & 63) == 0 && !intake_has_room(s))
             return;
         c->pending_at++;
@@ -511,17 +534,25 @@ static void *consumer_run(void *arg)
 /* ---- setting up ---- */
 
 static const char *const consumer_defaults[] = {
-    "group.id", "chsinkd", "client.id", "chsinkd",
-    "partition.assignment.strategy", "cooperative-sticky",
+    "group.id", "chsinkd", "client.id", "chsinkd", "partition.assignment.strategy",
+    "cooperative-sticky",
     /* A killed instance's partitions are taken over after this long. */
-    "session.timeout.ms", "15000",
-    "fetch.wait.max.ms", "100",
-    /* 2.0.2 stops fetching for a second when its queue is full: room for what comes while an insert runs. */
+    "session.timeout.ms", "15000", "fetch.wait.max.ms", "100",
+    /* 2.0.2 stops fetching for a second when its queue is full: room for what comes while an insert
+       runs. */
     "queued.min.messages", "300000", "queued.max.messages.kbytes", "262144",
     "fetch.message.max.bytes", "4194304", NULL};
-static const char *const consumer_forced[] = {
-    "enable.auto.commit", "false", "enable.auto.offset.store", "false", "isolation.level", "read_committed",
-    "auto.offset.reset", "error", "enable.partition.eof", "true", NULL};
+static const char *const consumer_forced[] = {"enable.auto.commit",
+                                              "false",
+                                              "enable.auto.offset.store",
+                                              "false",
+                                              "isolation.level",
+                                              "read_committed",
+                                              "auto.offset.reset",
+                                              "error",
+                                              "enable.partition.eof",
+                                              "true",
+                                              NULL};
 
 static int consumer_subscribe(struct sink *s, struct pl_err *err)
 {
@@ -533,7 +564,8 @@ static int consumer_subscribe(struct sink *s, struct pl_err *err)
         const struct route *r = s->routes[i].route;
         int found;
 
-        rd_kafka_topic_partition_list_add(topics, r->topic ? r->topic : r->topic_pattern, RD_KAFKA_PARTITION_UA);
+        rd_kafka_topic_partition_list_add(topics, r->topic ? r->topic : r->topic_pattern,
+                                          RD_KAFKA_PARTITION_UA);
         if (!r->topic)
             continue;
         found = pl_kafka_topic_exists(s->rk, r->topic, (int)s->conf->start_timeout_ms, NULL, err);
@@ -541,12 +573,14 @@ static int consumer_subscribe(struct sink *s, struct pl_err *err)
             return -1;
         if (found == 0)
             return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
-                              "topic %s of route %s does not exist: create it, start what writes it first, or correct "
+                              "topic %s of route %s does not exist: create it, start what writes "
+                              "it first, or correct "
                               "the route",
                               r->topic, r->name);
     }
     if (s->replay)
-        rd_kafka_topic_partition_list_add(topics, s->conf->dead_letter_topic, RD_KAFKA_PARTITION_UA);
+        rd_kafka_topic_partition_list_add(topics, s->conf->dead_letter_topic,
+                                          RD_KAFKA_PARTITION_UA);
     code = rd_kafka_subscribe(s->rk, topics);
     return code ? pl_kafka_err(err, code, "cannot subscribe") : 0;
 }
@@ -554,7 +588,8 @@ static int consumer_subscribe(struct sink *s, struct pl_err *err)
 int consumer_new(struct sink *s, struct pl_err *err)
 {
     struct consumer *c = pl_alloc(sizeof(*c));
-    rd_kafka_conf_t *conf = pl_kafka_conf_new(&s->conf->kafka, consumer_defaults, consumer_forced, &s->health, err);
+    rd_kafka_conf_t *conf =
+        pl_kafka_conf_new(&s->conf->kafka, consumer_defaults, consumer_forced, &s->health, err);
     PL_FREE char *group = NULL;
 
     c->sink = s;
@@ -596,5 +631,6 @@ int consumer_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err)
     if (consumer_subscribe(s, err) < 0)
         return -1;
     rc = pthread_create(ret_thread, NULL, consumer_run, s->consumer);
-    return rc == 0 ? 0 : pl_err_set(err, PL_ERR_FATAL, rc, "cannot start a thread: %s", strerror(rc));
+    return rc == 0 ? 0
+                   : pl_err_set(err, PL_ERR_FATAL, rc, "cannot start a thread: %s", strerror(rc));
 }

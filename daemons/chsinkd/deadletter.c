@@ -44,7 +44,8 @@ static rd_kafka_headers_t *headers_split(const rd_kafka_headers_t *all, struct o
     const void *value;
     size_t len;
 
-    for (size_t i = 0; rd_kafka_header_get_all(all, i, &name, &value, &len) == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
+    for (size_t i = 0;
+         rd_kafka_header_get_all(all, i, &name, &value, &len) == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
         const char *field = name + strlen(DEADLETTER_HEADER_PREFIX);
 
         if (!is_our_header(name)) {
@@ -76,8 +77,8 @@ static char *bytes_copy(const void *data, size_t len)
     return copy;
 }
 
-void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message, int64_t row, const char *text,
-                      const char *column)
+void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message, int64_t row,
+                      const char *text, const char *column)
 {
     struct dead_letter *d = pl_alloc(sizeof(*d));
     rd_kafka_timestamp_type_t type;
@@ -133,7 +134,7 @@ struct deadletter_writer {
     char *transactional_id;
     struct pl_kafka_health health;
     pthread_mutex_t lock;
-    rd_kafka_t *rk; /* NULL: not connected, or thrown away after a fatal error */
+    rd_kafka_t *rk;             /* NULL: not connected, or thrown away after a fatal error */
     rd_kafka_resp_err_t failed; /* a delivery of the open transaction that failed */
 };
 
@@ -176,7 +177,8 @@ void deadletter_writer_free(struct deadletter_writer *w)
 }
 
 /* An error of a transactional call as ours. *ret_abort: the transaction must be aborted first. */
-static int txn_error(struct deadletter_writer *w, rd_kafka_error_t *error, const char *what, struct pl_err *err)
+static int txn_error(struct deadletter_writer *w, rd_kafka_error_t *error, const char *what,
+                     struct pl_err *err)
 {
     bool fatal = rd_kafka_error_is_fatal(error);
 
@@ -192,10 +194,12 @@ static int txn_error(struct deadletter_writer *w, rd_kafka_error_t *error, const
 static int writer_connect(struct deadletter_writer *w, struct pl_err *err)
 {
     char size[24];
-    const char *defaults[] = {"client.id", "chsinkd", "message.max.bytes", size, "compression.type", "lz4",
-                              /* Short: what a killed sink leaves open holds the group's offsets back so long. */
-                              "transaction.timeout.ms", "10000", NULL};
-    const char *forced[] = {"transactional.id", w->transactional_id, "enable.idempotence", "true", NULL};
+    const char *defaults[] = {
+        "client.id", "chsinkd", "message.max.bytes", size, "compression.type", "lz4",
+        /* Short: what a killed sink leaves open holds the group's offsets back so long. */
+        "transaction.timeout.ms", "10000", NULL};
+    const char *forced[] = {"transactional.id", w->transactional_id, "enable.idempotence", "true",
+                            NULL};
     PL_FREE char *ignored = NULL;
     struct pl_map map = {0};
     rd_kafka_conf_t *conf;
@@ -228,11 +232,26 @@ static int writer_connect(struct deadletter_writer *w, struct pl_err *err)
 bool deadletter_consumer_only(const char *property)
 {
     static const char *const names[] = {
-        "group.id", "group.instance.id", "partition.assignment.strategy", "session.timeout.ms",
-        "heartbeat.interval.ms", "group.protocol.type", "max.poll.interval.ms", "auto.commit.interval.ms",
-        "queued.min.messages", "queued.max.messages.kbytes", "fetch.wait.max.ms", "fetch.message.max.bytes",
-        "max.partition.fetch.bytes", "fetch.max.bytes", "fetch.min.bytes", "fetch.error.backoff.ms",
-        "check.crcs", "coordinator.query.interval.ms", "allow.auto.create.topics", "offset.store.method",
+        "group.id",
+        "group.instance.id",
+        "partition.assignment.strategy",
+        "session.timeout.ms",
+        "heartbeat.interval.ms",
+        "group.protocol.type",
+        "max.poll.interval.ms",
+        "auto.commit.interval.ms",
+        "queued.min.messages",
+        "queued.max.messages.kbytes",
+        "fetch.wait.max.ms",
+        "fetch.message.max.bytes",
+        "max.partition.fetch.bytes",
+        "fetch.max.bytes",
+        "fetch.min.bytes",
+        "fetch.error.backoff.ms",
+        "check.crcs",
+        "coordinator.query.interval.ms",
+        "allow.auto.create.topics",
+        "offset.store.method",
     };
 
     for (size_t i = 0; i < PL_COUNT(names); i++)
@@ -259,7 +278,8 @@ static void header_add_number(rd_kafka_headers_t *h, const char *name, int64_t n
 
 static rd_kafka_headers_t *letter_headers(const struct dead_letter *d, const char *route)
 {
-    rd_kafka_headers_t *h = d->headers ? rd_kafka_headers_copy(d->headers) : rd_kafka_headers_new(8);
+    rd_kafka_headers_t *h =
+        d->headers ? rd_kafka_headers_copy(d->headers) : rd_kafka_headers_new(8);
 
     header_add(h, "route", route);
     header_add(h, "topic", d->topic);
@@ -274,29 +294,30 @@ static rd_kafka_headers_t *letter_headers(const struct dead_letter *d, const cha
     return h;
 }
 
-static int letter_send(struct deadletter_writer *w, const struct dead_letter *d, const struct deadletter_commit *commit,
-                       struct pl_err *err)
+static int letter_send(struct deadletter_writer *w, const struct dead_letter *d,
+                       const struct deadletter_commit *commit, struct pl_err *err)
 {
     for (;;) {
         rd_kafka_headers_t *h = letter_headers(d, commit->route);
-        rd_kafka_resp_err_t code =
-            rd_kafka_producev(w->rk, RD_KAFKA_V_TOPIC(w->conf.topic), RD_KAFKA_V_HEADERS(h),
-                              RD_KAFKA_V_KEY(d->key, d->key_len), RD_KAFKA_V_VALUE(d->value, d->value_len),
-                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+        rd_kafka_resp_err_t code = rd_kafka_producev(
+            w->rk, RD_KAFKA_V_TOPIC(w->conf.topic), RD_KAFKA_V_HEADERS(h),
+            RD_KAFKA_V_KEY(d->key, d->key_len), RD_KAFKA_V_VALUE(d->value, d->value_len),
+            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
 
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             return 0;
         rd_kafka_headers_destroy(h);
         if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL)
-            return pl_kafka_err(err, code, "cannot write a dead letter of %zu bytes to topic %s", d->value_len,
-                                w->conf.topic);
+            return pl_kafka_err(err, code, "cannot write a dead letter of %zu bytes to topic %s",
+                                d->value_len, w->conf.topic);
         if (*commit->give_up)
             return pl_err_set(err, PL_ERR_RETRY, 0, "stopped");
         rd_kafka_poll(w->rk, FLUSH_POLL_MS);
     }
 }
 
-static int transaction_fill(struct deadletter_writer *w, const struct deadletter_commit *commit, struct pl_err *err)
+static int transaction_fill(struct deadletter_writer *w, const struct deadletter_commit *commit,
+                            struct pl_err *err)
 {
     rd_kafka_error_t *error = rd_kafka_begin_transaction(w->rk);
 
@@ -306,13 +327,15 @@ static int transaction_fill(struct deadletter_writer *w, const struct deadletter
     for (const struct dead_letter *d = commit->letters->first; d; d = d->next)
         if (letter_send(w, d, commit, err) < 0)
             return -1;
-    error = rd_kafka_send_offsets_to_transaction(w->rk, commit->offsets, commit->group, TXN_CALL_MS);
+    error =
+        rd_kafka_send_offsets_to_transaction(w->rk, commit->offsets, commit->group, TXN_CALL_MS);
     if (error)
         return txn_error(w, error, "cannot commit offsets with dead letters", err);
     return 0;
 }
 
-static int transaction_commit(struct deadletter_writer *w, const struct deadletter_commit *commit, struct pl_err *err)
+static int transaction_commit(struct deadletter_writer *w, const struct deadletter_commit *commit,
+                              struct pl_err *err)
 {
     rd_kafka_error_t *error;
 
@@ -330,7 +353,8 @@ static int transaction_commit(struct deadletter_writer *w, const struct deadlett
     return -1;
 }
 
-int deadletter_write(struct deadletter_writer *w, const struct deadletter_commit *commit, struct pl_err *err)
+int deadletter_write(struct deadletter_writer *w, const struct deadletter_commit *commit,
+                     struct pl_err *err)
 {
     int rc;
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * deadletter.h - messages that do not fit: kept with their batch, then written to the dead-letter topic in one
- * Kafka transaction with the offset that passes them.
+ * deadletter.h - messages that do not fit: kept with their batch, then written to the dead-letter
+ * topic in one Kafka transaction with the offset that passes them.
  *
- * A dead letter is the original message (key, value and headers unchanged, a tombstone stays one) with further
- * headers: chsinkd-route, -topic, -partition, -offset, -timestamp, -row (index of the element, absent: the whole
- * message), -reason, -column, -attempt (1 at first, counted up by --replay).
+ * A dead letter is the original message (key, value and headers unchanged, a tombstone stays one)
+ * with further headers: chsinkd-route, -topic, -partition, -offset, -timestamp, -row (index of the
+ * element, absent: the whole message), -reason, -column, -attempt (1 at first, counted up by
+ * --replay).
  *
- * Layer: kafka (lib), buf. Threads: a list belongs to its batch's owner; a writer may be called by several threads
- * and serialises them (dead letters are rare; a transaction has one owner).
+ * Layer: kafka (lib), buf. Threads: a list belongs to its batch's owner; a writer may be called by
+ * several threads and serialises them (dead letters are rare; a transaction has one owner).
  */
 #ifndef CHSINKD_DEADLETTER_H
 #define CHSINKD_DEADLETTER_H
@@ -18,8 +19,8 @@
 #include "rows.h"
 
 #define DEADLETTER_HEADER_PREFIX "chsinkd-"
-/* max.message.bytes of a dead-letter topic that we create: more than a broker lets through by default (1 MiB), since
- * what is too large for a row must have room here. */
+/* max.message.bytes of a dead-letter topic that we create: more than a broker lets through by
+ * default (1 MiB), since what is too large for a row must have room here. */
 #define DEADLETTER_MESSAGE_BYTES_MAX (16 * 1024 * 1024)
 
 struct dead_letter {
@@ -40,9 +41,10 @@ struct dead_letters {
     size_t bytes;
 };
 
-/* Copies the message. `text`: the reason for people, "column x: value is out of range (byte 17)". */
-void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message, int64_t row, const char *text,
-                      const char *column);
+/* Copies the message. `text`: the reason for people, "column x: value is out of range (byte 17)".
+ */
+void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message, int64_t row,
+                      const char *text, const char *column);
 void dead_letters_release(struct dead_letters *l);
 
 struct deadletter_writer;
@@ -64,14 +66,17 @@ bool deadletter_consumer_only(const char *property);
 struct deadletter_commit {
     const struct dead_letters *letters;
     const char *route;
-    const rd_kafka_topic_partition_list_t *offsets;  /* what passes them, with metadata */
-    const rd_kafka_consumer_group_metadata_t *group; /* fences a member that has lost the partition */
+    const rd_kafka_topic_partition_list_t *offsets; /* what passes them, with metadata */
+    const rd_kafka_consumer_group_metadata_t
+        *group;                  /* fences a member that has lost the partition */
     const _Atomic bool *give_up; /* true: stop retrying */
 };
 
-/* One transaction, tried once. 0: committed. Errors: RETRY: nothing was written, or it is not known; ask the group's
- * committed offset before doing it again. FATAL with code RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION and the like: the
- * partition is not ours any more, nothing was written. REJECT/CONFIG: a person must act (topic missing, too large). */
-int deadletter_write(struct deadletter_writer *w, const struct deadletter_commit *commit, struct pl_err *err);
+/* One transaction, tried once. 0: committed. Errors: RETRY: nothing was written, or it is not
+ * known; ask the group's committed offset before doing it again. FATAL with code
+ * RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION and the like: the partition is not ours any more, nothing
+ * was written. REJECT/CONFIG: a person must act (topic missing, too large). */
+int deadletter_write(struct deadletter_writer *w, const struct deadletter_commit *commit,
+                     struct pl_err *err);
 
 #endif

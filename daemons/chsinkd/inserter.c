@@ -2,13 +2,14 @@
 /*
  * inserter.c - the threads that bring closed batches into ClickHouse: announce, insert, commit.
  *
- * One batch goes through these steps; where the process dies between any two, the next owner of the partition
- * goes on from what the group's committed offset says:
+ * One batch goes through these steps; where the process dies between any two, the next owner of the
+ * partition goes on from what the group's committed offset says:
  *
- *     1. commit `start` with the announcement of `end`      refused: the partition is not ours, nothing was done
+ *     1. commit `start` with the announcement of `end`      refused: the partition is not ours,
+ * nothing was done
  *     2. insert with the token of [start, end)              repeated until it is acknowledged
- *     3. commit `end`, announcing the next batch if it is   with dead letters: one Kafka transaction that holds
- *        already closed                                     them and the commit
+ *     3. commit `end`, announcing the next batch if it is   with dead letters: one Kafka
+ * transaction that holds already closed                                     them and the commit
  *
  * Layer: sink, clickhouse, deadletter, log. Threads: each inserter has its own connection.
  */
@@ -23,7 +24,8 @@
 
 enum outcome {
     OUTCOME_DONE,
-    OUTCOME_LOST,    /* the group took the partition away: drop the batch, read it again if it did not */
+    OUTCOME_LOST, /* the group took the partition away: drop the batch, read it again if it did not
+                   */
     OUTCOME_REFUSED, /* the server refuses the data: go back and bisect */
     OUTCOME_STOPPED, /* given up while stopping, or the sink failed */
 };
@@ -65,7 +67,8 @@ static void inserter_pause(struct inserter *in, int64_t wait_ms)
 
 enum commit_verdict { COMMIT_OK, COMMIT_AGAIN, COMMIT_LOST, COMMIT_FAILED };
 
-/* What a commit's error means. The group's answers that take the partition away are not errors of ours. */
+/* What a commit's error means. The group's answers that take the partition away are not errors of
+ * ours. */
 static enum commit_verdict commit_verdict(rd_kafka_resp_err_t code)
 {
     switch (code) {
@@ -117,7 +120,8 @@ static enum outcome offset_commit(struct inserter *in, const struct batch *b, in
             code = list->elems[0].err;
         switch (commit_verdict(code)) {
         case COMMIT_OK:
-            pl_stats_observe(s->stats, M_COMMIT_SECONDS, (pl_clock_monotonic_ms() - began_ms) / 1e3);
+            pl_stats_observe(s->stats, M_COMMIT_SECONDS,
+                             (pl_clock_monotonic_ms() - began_ms) / 1e3);
             return OUTCOME_DONE;
         case COMMIT_LOST:
             return OUTCOME_LOST;
@@ -173,16 +177,16 @@ static void sink_is_away(struct inserter *in, const struct batch *b, const struc
     pl_stats_inc(in->sink->stats, M_RETRIES, 1);
     if (atomic_compare_exchange_strong(&in->sink->away, &away, true))
         pl_log_err(PL_WARNING, PL_MSG_SINK_AWAY,
-                   "insert failed; Kafka is held back and the same insert tried until it works", err,
-                   PL_F_STR("TABLE", b->partition->route->table));
+                   "insert failed; Kafka is held back and the same insert tried until it works",
+                   err, PL_F_STR("TABLE", b->partition->route->table));
     else
         pl_log_err(PL_WARNING, PL_MSG_BATCH_RETRIED, "insert failed, trying again", err,
                    PL_F_STR("TABLE", b->partition->route->table),
                    PL_F_INT("OFFSET_START", b->start), PL_F_INT("OFFSET_END", b->end));
 }
 
-/* A refused insert can be bisected only if nothing of it is in the table: a materialized view that fails may have
- * left the table's own rows there. Where the table can be asked, it is. */
+/* A refused insert can be bisected only if nothing of it is in the table: a materialized view that
+ * fails may have left the table's own rows there. Where the table can be asked, it is. */
 static bool refused_without_trace(struct inserter *in, const struct batch *b)
 {
     const struct partition *p = b->partition;
@@ -204,8 +208,8 @@ static void schema_look_again(struct inserter *in, const struct batch *b)
     struct table_state state;
     struct pl_err err;
 
-    if (table_ensure(in->client, b->partition->route->route, in->sink->conf->clickhouse.database, false,
-                     NULL, NULL, NULL, &state, &err) < 0)
+    if (table_ensure(in->client, b->partition->route->route, in->sink->conf->clickhouse.database,
+                     false, NULL, NULL, NULL, &state, &err) < 0)
         pl_log_err(PL_WARNING, NULL, "the table does not fit its route", &err,
                    PL_F_STR("TABLE", b->partition->route->table));
 }
@@ -223,12 +227,14 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
     }
     insert.iov = in->iov;
     insert.iov_n = block_iov(b->block, in->iov, &insert.bytes);
-    insert.token = batch_token(sr->table, b->partition->topic, b->partition->id, b->start, b->end, &in->token);
+    insert.token =
+        batch_token(sr->table, b->partition->topic, b->partition->id, b->start, b->end, &in->token);
     for (;;) {
         int64_t began_ms = pl_clock_monotonic_ms();
 
         if (clickhouse_insert(in->client, &insert, &err) == 0) {
-            pl_stats_observe(s->stats, M_INSERT_SECONDS, (pl_clock_monotonic_ms() - began_ms) / 1e3);
+            pl_stats_observe(s->stats, M_INSERT_SECONDS,
+                             (pl_clock_monotonic_ms() - began_ms) / 1e3);
             sink_is_back(in, b);
             return OUTCOME_DONE;
         }
@@ -239,12 +245,12 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
         if (clickhouse_err_is_schema(err.code))
             schema_look_again(in, b);
         else if (err.kind == PL_ERR_REJECT && refused_without_trace(in, b)) {
-            pl_log_err(PL_WARNING, PL_MSG_BATCH_REFUSED, "ClickHouse refuses a batch for its data", &err,
-                       PL_F_STR("TABLE", sr->table), PL_F_UINT("MESSAGES", b->messages),
+            pl_log_err(PL_WARNING, PL_MSG_BATCH_REFUSED, "ClickHouse refuses a batch for its data",
+                       &err, PL_F_STR("TABLE", sr->table), PL_F_UINT("MESSAGES", b->messages),
                        PL_F_INT("OFFSET_START", b->start), PL_F_INT("OFFSET_END", b->end));
             pthread_mutex_lock(&s->lock);
-            snprintf(b->partition->rewind_reason, sizeof(b->partition->rewind_reason), "ClickHouse: %.200s",
-                     err.msg);
+            snprintf(b->partition->rewind_reason, sizeof(b->partition->rewind_reason),
+                     "ClickHouse: %.200s", err.msg);
             pthread_mutex_unlock(&s->lock);
             return OUTCOME_REFUSED;
         }
@@ -255,7 +261,8 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
 
 /* ---- the end of a batch ---- */
 
-/* What the commit of `end` announces: the next batch, if it waits in the queue already; else nothing. */
+/* What the commit of `end` announces: the next batch, if it waits in the queue already; else
+ * nothing. */
 static int64_t next_announcement(struct sink *s, const struct batch *b, char *out)
 {
     const struct batch *next;
@@ -272,7 +279,8 @@ static int64_t next_announcement(struct sink *s, const struct batch *b, char *ou
     return end;
 }
 
-/* True when the group's committed offset has reached `end`: an earlier try that seemed to fail did commit. */
+/* True when the group's committed offset has reached `end`: an earlier try that seemed to fail did
+ * commit. */
 static bool offset_is_committed(struct sink *s, const struct batch *b)
 {
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
@@ -303,7 +311,8 @@ static enum outcome dead_letters_commit(struct inserter *in, struct batch *b, co
             return OUTCOME_DONE;
         group = rd_kafka_consumer_group_metadata(s->rk);
         commit.group = group;
-        outcome = deadletter_write(s->deadletters, &commit, &err) == 0 ? OUTCOME_DONE : OUTCOME_STOPPED;
+        outcome =
+            deadletter_write(s->deadletters, &commit, &err) == 0 ? OUTCOME_DONE : OUTCOME_STOPPED;
         rd_kafka_consumer_group_metadata_destroy(group);
         if (outcome == OUTCOME_DONE)
             return OUTCOME_DONE;
@@ -322,14 +331,16 @@ static void batch_log(const struct batch *b, int64_t began_ms)
     const char *topic = b->partition->topic;
 
     if (block_rows(b->block) > 0)
-        pl_log(PL_INFO, b->announced ? PL_MSG_BATCH_RECOVERED : PL_MSG_BATCH_INSERTED, "rows inserted",
-               PL_F_STR("TABLE", sr->table), PL_F_UINT("ROWS", block_rows(b->block)),
-               PL_F_UINT("MESSAGES", b->messages), PL_F_UINT("BYTES", block_bytes(b->block)),
-               PL_F_STR("TOPIC", topic), PL_F_INT("PARTITION", b->partition->id),
-               PL_F_INT("OFFSET_START", b->start), PL_F_INT("OFFSET_END", b->end),
+        pl_log(PL_INFO, b->announced ? PL_MSG_BATCH_RECOVERED : PL_MSG_BATCH_INSERTED,
+               "rows inserted", PL_F_STR("TABLE", sr->table),
+               PL_F_UINT("ROWS", block_rows(b->block)), PL_F_UINT("MESSAGES", b->messages),
+               PL_F_UINT("BYTES", block_bytes(b->block)), PL_F_STR("TOPIC", topic),
+               PL_F_INT("PARTITION", b->partition->id), PL_F_INT("OFFSET_START", b->start),
+               PL_F_INT("OFFSET_END", b->end),
                PL_F_INT("DURATION_MS", pl_clock_monotonic_ms() - began_ms));
     if (b->dead.count > 0)
-        pl_log(PL_WARNING, PL_MSG_DEAD_LETTER, "messages that do not fit went to the dead-letter topic",
+        pl_log(PL_WARNING, PL_MSG_DEAD_LETTER,
+               "messages that do not fit went to the dead-letter topic",
                PL_F_STR("ROUTE", sr->route->name), PL_F_UINT("COUNT", b->dead.count),
                PL_F_STR("REASON", b->dead.first->reason), PL_F_INT("OFFSET", b->dead.first->offset),
                PL_F_STR("TOPIC", topic), PL_F_INT("PARTITION", b->partition->id));
@@ -378,10 +389,10 @@ static enum outcome batch_load(struct inserter *in, struct batch *b)
     return OUTCOME_DONE;
 }
 
-/* Asks the consumer to go back to the batch's start, and takes out the partition's closed batches, which must be
- * read again, too. A refused batch is read in halves, a single refused message is condemned; a batch that the
- * group would not let us commit is read as it was, should the partition turn out to be still ours. With the lock
- * held. */
+/* Asks the consumer to go back to the batch's start, and takes out the partition's closed batches,
+ * which must be read again, too. A refused batch is read in halves, a single refused message is
+ * condemned; a batch that the group would not let us commit is read as it was, should the partition
+ * turn out to be still ours. With the lock held. */
 static struct batch *batch_go_back(struct sink *s, const struct batch *b, bool refused)
 {
     struct partition *p = b->partition;

@@ -35,9 +35,17 @@ static void reader_release(struct reader *r)
 static int reader_init(struct reader *r, const struct chsinkd_conf *conf, struct pl_err *err)
 {
     /* assign() wants a group.id; it is never joined, and nothing is committed. */
-    static const char *const defaults[] = {"group.id", "chsinkd-inspect", "client.id", "chsinkd-inspect", NULL};
-    static const char *const forced[] = {"enable.auto.commit", "false", "isolation.level", "read_committed",
-                                         "enable.partition.eof", "true", "auto.offset.reset", "earliest", NULL};
+    static const char *const defaults[] = {"group.id", "chsinkd-inspect", "client.id",
+                                           "chsinkd-inspect", NULL};
+    static const char *const forced[] = {"enable.auto.commit",
+                                         "false",
+                                         "isolation.level",
+                                         "read_committed",
+                                         "enable.partition.eof",
+                                         "true",
+                                         "auto.offset.reset",
+                                         "earliest",
+                                         NULL};
     rd_kafka_conf_t *kc = pl_kafka_conf_new(&conf->kafka, defaults, forced, &r->health, err);
 
     if (!kc)
@@ -46,26 +54,30 @@ static int reader_init(struct reader *r, const struct chsinkd_conf *conf, struct
     if (!r->rk)
         return -1;
     rd_kafka_poll_set_consumer(r->rk);
-    return pl_kafka_probe(r->rk, &r->health, pl_map_get(&conf->kafka, "bootstrap.servers"), conf->start_timeout_ms,
-                          err);
+    return pl_kafka_probe(r->rk, &r->health, pl_map_get(&conf->kafka, "bootstrap.servers"),
+                          conf->start_timeout_ms, err);
 }
 
 /* The last n messages of a topic, spread over its partitions. */
-static int reader_tail(struct reader *r, const char *topic, int64_t n, message_fn *fn, void *userdata,
-                       struct pl_err *err)
+static int reader_tail(struct reader *r, const char *topic, int64_t n, message_fn *fn,
+                       void *userdata, struct pl_err *err)
 {
     rd_kafka_topic_partition_list_t *list;
     int partitions = 0, at_end = 0;
     int found = pl_kafka_topic_exists(r->rk, topic, READ_TIMEOUT_MS, &partitions, err);
 
     if (found <= 0)
-        return found < 0 ? -1
-                         : pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
-                                      "topic %s does not exist: correct the route, or start what writes it", topic);
+        return found < 0
+                   ? -1
+                   : pl_err_set(
+                         err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                         "topic %s does not exist: correct the route, or start what writes it",
+                         topic);
     list = rd_kafka_topic_partition_list_new(partitions);
     for (int i = 0; i < partitions; i++)
         /* Twice the share: the ends of transactions have offsets, too. */
-        rd_kafka_topic_partition_list_add(list, topic, i)->offset = RD_KAFKA_OFFSET_TAIL(2 * n / partitions + 2);
+        rd_kafka_topic_partition_list_add(list, topic, i)->offset =
+            RD_KAFKA_OFFSET_TAIL(2 * n / partitions + 2);
     rd_kafka_assign(r->rk, list);
     rd_kafka_topic_partition_list_destroy(list);
     while (n > 0 && at_end < partitions) {
@@ -84,8 +96,8 @@ static int reader_tail(struct reader *r, const char *topic, int64_t n, message_f
 }
 
 static int each_topic(const struct chsinkd_conf *conf, const char *topic,
-                      int (*fn)(struct reader *, const struct chsinkd_conf *, const char *topic, int64_t n,
-                                struct pl_err *),
+                      int (*fn)(struct reader *, const struct chsinkd_conf *, const char *topic,
+                                int64_t n, struct pl_err *),
                       int64_t n, struct pl_err *err)
 {
     PL_CLEANUP(reader_release) struct reader r = {0};
@@ -98,7 +110,8 @@ static int each_topic(const struct chsinkd_conf *conf, const char *topic,
         const struct route *route = conf->routes[i];
 
         if (!route->topic)
-            printf("route %s takes topics by pattern %s: name one with --topic\n", route->name, route->topic_pattern);
+            printf("route %s takes topics by pattern %s: name one with --topic\n", route->name,
+                   route->topic_pattern);
         else if (fn(&r, conf, route->topic, n, err) < 0)
             return -1;
     }
@@ -121,7 +134,8 @@ static bool header_get(const void *userdata, const char *name, struct pl_slice *
     const void *value;
     size_t len;
 
-    if (!userdata || rd_kafka_header_get_last(userdata, name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (!userdata ||
+        rd_kafka_header_get_last(userdata, name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return false;
     *ret = (struct pl_slice){value, len};
     return true;
@@ -132,9 +146,10 @@ static void trial_reject(void *userdata, const struct rows_reject *reject)
     struct trial *t = userdata;
 
     if (t->rejects++ < 20)
-        printf("  refused: partition %" PRId32 " offset %" PRId64 ": %s%s%s%s%s (byte %zu)\n", t->message->partition,
-               t->message->offset, reject->column ? reject->column : "", reject->column ? ": " : "", reject->reason,
-               reject->detail ? ": " : "", reject->detail ? reject->detail : "", reject->offset);
+        printf("  refused: partition %" PRId32 " offset %" PRId64 ": %s%s%s%s%s (byte %zu)\n",
+               t->message->partition, t->message->offset, reject->column ? reject->column : "",
+               reject->column ? ": " : "", reject->reason, reject->detail ? ": " : "",
+               reject->detail ? reject->detail : "", reject->offset);
 }
 
 static void trial_message(void *userdata, const rd_kafka_message_t *m)
@@ -160,8 +175,9 @@ static void trial_message(void *userdata, const rd_kafka_message_t *m)
     rows_decode(t->rows, &rm, -1, t->block, trial_reject, t);
     if (!t->show_rows)
         return;
-    printf("%" PRIu64 ". partition %" PRId32 " offset %" PRId64 " key %.*s\n", ++t->shown, m->partition, m->offset,
-           m->key ? (int)m->key_len : 6, m->key ? (const char *)m->key : "(none)");
+    printf("%" PRIu64 ". partition %" PRId32 " offset %" PRId64 " key %.*s\n", ++t->shown,
+           m->partition, m->offset, m->key ? (int)m->key_len : 6,
+           m->key ? (const char *)m->key : "(none)");
     for (uint64_t i = 0; i < block_rows(t->block); i++) {
         pl_buf_reset(&text);
         block_print_row(t->block, i, &text);
@@ -169,35 +185,38 @@ static void trial_message(void *userdata, const rd_kafka_message_t *m)
     }
 }
 
-static int trial_run(struct reader *r, const struct chsinkd_conf *conf, const char *topic, int64_t n, bool show,
-                     struct pl_err *err)
+static int trial_run(struct reader *r, const struct chsinkd_conf *conf, const char *topic,
+                     int64_t n, bool show, struct pl_err *err)
 {
     struct trial t = {.route = chsinkd_conf_route(conf, topic), .show_rows = show};
     const struct rows_counts *counts;
     int rc;
 
     if (!t.route)
-        return pl_err_set(err, PL_ERR_CONFIG, 0, "no route takes topic %s; --schema suggests one", topic);
+        return pl_err_set(err, PL_ERR_CONFIG, 0, "no route takes topic %s; --schema suggests one",
+                          topic);
     t.rows = rows_new(t.route);
     t.block = block_new(t.route);
     printf("topic %s, route %s, table %s\n", topic, t.route->name, t.route->table);
     rc = reader_tail(r, topic, n, trial_message, &t, err);
     counts = rows_counts(t.rows);
-    printf("%" PRIu64 " messages: %" PRIu64 " rows, %" PRIu64 " refused, %" PRIu64 " values nulled, %" PRIu64
-           " defaulted, %" PRIu64 " fields without a column\n",
-           counts->messages, counts->rows, t.rejects, counts->nulled, counts->defaulted, counts->unknown_fields);
+    printf("%" PRIu64 " messages: %" PRIu64 " rows, %" PRIu64 " refused, %" PRIu64
+           " values nulled, %" PRIu64 " defaulted, %" PRIu64 " fields without a column\n",
+           counts->messages, counts->rows, t.rejects, counts->nulled, counts->defaulted,
+           counts->unknown_fields);
     rows_free(t.rows);
     block_free(t.block);
     return rc;
 }
 
-static int sample_topic(struct reader *r, const struct chsinkd_conf *conf, const char *topic, int64_t n,
-                        struct pl_err *err)
+static int sample_topic(struct reader *r, const struct chsinkd_conf *conf, const char *topic,
+                        int64_t n, struct pl_err *err)
 {
     return trial_run(r, conf, topic, n, true, err);
 }
 
-int inspect_sample(const struct chsinkd_conf *conf, const char *topic, int64_t n, struct pl_err *err)
+int inspect_sample(const struct chsinkd_conf *conf, const char *topic, int64_t n,
+                   struct pl_err *err)
 {
     return each_topic(conf, topic, sample_topic, n, err);
 }
@@ -225,21 +244,25 @@ static void route_suggest(const struct pl_profile *p, const char *topic, struct 
 {
     char type[64];
 
-    pl_buf_addf(out, "# A route made from %" PRIu64 " messages. Read it, then put it into a file under routes:.\n",
+    pl_buf_addf(out,
+                "# A route made from %" PRIu64
+                " messages. Read it, then put it into a file under routes:.\n",
                 pl_profile_documents(p));
     pl_buf_addf(out, "topic: %s\ntable: ", topic);
     column_name_from_path(topic, out);
     pl_buf_add_str(out, "\nrows: $\nunknown_fields: drop\ncolumns:\n");
     for (unsigned i = 0; i < pl_profile_count(p); i++) {
         const struct pl_profile_field *f = pl_profile_field(p, i);
-        bool raw = f->arrays > 0 || (f->objects > 0 && f->strings + f->integers + f->floats + f->bools > 0);
+        bool raw = f->arrays > 0 ||
+                   (f->objects > 0 && f->strings + f->integers + f->floats + f->bools > 0);
 
         pl_profile_type(p, i, type, sizeof(type));
         if (type[0] == '\0' || strstr(f->path, "[*]"))
             continue;
         pl_buf_add_str(out, "  - { name: ");
         column_name_from_path(f->path, out);
-        pl_buf_addf(out, ", type: \"%s\", path: '$.%s'%s }\n", type, f->path, raw ? ", json: true" : "");
+        pl_buf_addf(out, ", type: \"%s\", path: '$.%s'%s }\n", type, f->path,
+                    raw ? ", json: true" : "");
     }
     pl_buf_add_str(out, "  - { name: _topic, type: LowCardinality(String), from: topic }\n"
                         "  - { name: _partition, type: Int32, from: partition }\n"
@@ -247,8 +270,8 @@ static void route_suggest(const struct pl_profile *p, const char *topic, struct 
                         "engine: MergeTree\norder_by: \"(_topic, _partition, _offset)\"\n");
 }
 
-static int schema_topic(struct reader *r, const struct chsinkd_conf *conf, const char *topic, int64_t n,
-                        struct pl_err *err)
+static int schema_topic(struct reader *r, const struct chsinkd_conf *conf, const char *topic,
+                        int64_t n, struct pl_err *err)
 {
     PL_CLEANUP(pl_profile_freep) struct pl_profile *p = pl_profile_new();
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
@@ -269,22 +292,24 @@ static int schema_topic(struct reader *r, const struct chsinkd_conf *conf, const
         table_create_sql(route, conf->clickhouse.database, &text);
         pl_buf_add_str(&text, ";\n");
     } else {
-        pl_buf_addf(&text, "\n# this route does not load as it stands:\n%s", pl_buf_cstr(&errs.text));
+        pl_buf_addf(&text, "\n# this route does not load as it stands:\n%s",
+                    pl_buf_cstr(&errs.text));
     }
-    printf("topic %s: %" PRIu64 " messages, %" PRIu64 " not valid JSON\n%s", topic, pl_profile_documents(p),
-           pl_profile_invalid(p), pl_buf_cstr(&text));
+    printf("topic %s: %" PRIu64 " messages, %" PRIu64 " not valid JSON\n%s", topic,
+           pl_profile_documents(p), pl_profile_invalid(p), pl_buf_cstr(&text));
     return 0;
 }
 
-int inspect_schema(const struct chsinkd_conf *conf, const char *topic, int64_t n, struct pl_err *err)
+int inspect_schema(const struct chsinkd_conf *conf, const char *topic, int64_t n,
+                   struct pl_err *err)
 {
     return each_topic(conf, topic, schema_topic, n, err);
 }
 
 /* ---- dry run ---- */
 
-static int dry_run_topic(struct reader *r, const struct chsinkd_conf *conf, const char *topic, int64_t n,
-                         struct pl_err *err)
+static int dry_run_topic(struct reader *r, const struct chsinkd_conf *conf, const char *topic,
+                         int64_t n, struct pl_err *err)
 {
     return trial_run(r, conf, topic, n, false, err);
 }
@@ -298,10 +323,11 @@ int inspect_dry_run(const struct chsinkd_conf *conf, int64_t n, struct pl_err *e
         PL_CLEANUP(pl_buf_release) struct pl_buf sql = {0};
         struct table_state state;
 
-        if (table_ensure(c, route, conf->clickhouse.database, true, &sql, NULL, NULL, &state, err) < 0)
+        if (table_ensure(c, route, conf->clickhouse.database, true, &sql, NULL, NULL, &state, err) <
+            0)
             return -1;
-        printf("-- route %s: a start would run %s\n%s\n", route->name, sql.len ? "this:" : "nothing",
-               pl_buf_cstr(&sql));
+        printf("-- route %s: a start would run %s\n%s\n", route->name,
+               sql.len ? "this:" : "nothing", pl_buf_cstr(&sql));
         if (!state.deduplicates && sql.len == 0)
             printf("-- the table does not deduplicate: at least once only (%s)\n", state.why_not);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * inspect.h - looking before anything is written: --sample, --schema, --dry-run. Nothing is committed, no group is
- * joined, no table is touched.
+ * inspect.h - looking before anything is written: --sample, --schema, --dry-run. Nothing is
+ * committed, no group is joined, no table is touched.
  *
  * Layer: kafka, profile, route, rows, table. Output goes to stdout. Threads: one.
  */
@@ -10,11 +10,15 @@
 
 #include "conf.h"
 
-/* The last `n` messages of each topic (`topic` NULL: every route's), each with its place and as rows of its route. */
-int inspect_sample(const struct chsinkd_conf *conf, const char *topic, int64_t n, struct pl_err *err);
+/* The last `n` messages of each topic (`topic` NULL: every route's), each with its place and as
+ * rows of its route. */
+int inspect_sample(const struct chsinkd_conf *conf, const char *topic, int64_t n,
+                   struct pl_err *err);
 
-/* The fields of the last `n` messages, their types, how often each is there, and a route that would load them. */
-int inspect_schema(const struct chsinkd_conf *conf, const char *topic, int64_t n, struct pl_err *err);
+/* The fields of the last `n` messages, their types, how often each is there, and a route that would
+ * load them. */
+int inspect_schema(const struct chsinkd_conf *conf, const char *topic, int64_t n,
+                   struct pl_err *err);
 
 /* The statements that a start would run, and how the last `n` messages of each topic would fare. */
 int inspect_dry_run(const struct chsinkd_conf *conf, int64_t n, struct pl_err *err);

@@ -149,7 +149,8 @@ static bool header_get(const void *userdata, const char *name, struct pl_slice *
     const void *value;
     size_t len;
 
-    if (!userdata || rd_kafka_header_get_last(userdata, name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR)
+    if (!userdata ||
+        rd_kafka_header_get_last(userdata, name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return false;
     *ret = (struct pl_slice){value, len};
     return true;
@@ -179,7 +180,8 @@ static bool is_present(const struct partition *p, int64_t offset)
     return low < p->present_n && p->present[low] == offset;
 }
 
-static void message_decode(struct sink *s, struct partition *p, struct batch *b, const rd_kafka_message_t *m)
+static void message_decode(struct sink *s, struct partition *p, struct batch *b,
+                           const rd_kafka_message_t *m)
 {
     struct reject_context ctx = {.batch = b, .message = m};
     rd_kafka_timestamp_type_t type;
@@ -214,13 +216,13 @@ static void message_decode(struct sink *s, struct partition *p, struct batch *b,
     if (rows == 0 && ctx.rejects > 0)
         b->dead_messages++;
     if (s->verbose)
-        pl_log(PL_INFO, NULL, "message decoded", PL_F_STR("TOPIC", rm.topic), PL_F_INT("OFFSET", rm.offset),
-               PL_F_SLICE("KEY", rm.key ? rm.key : "", rm.key_len), PL_F_UINT("ROWS", rows),
-               PL_F_UINT("REJECTED", ctx.rejects));
+        pl_log(PL_INFO, NULL, "message decoded", PL_F_STR("TOPIC", rm.topic),
+               PL_F_INT("OFFSET", rm.offset), PL_F_SLICE("KEY", rm.key ? rm.key : "", rm.key_len),
+               PL_F_UINT("ROWS", rows), PL_F_UINT("REJECTED", ctx.rejects));
 }
 
-/* Messages that retention took before we came: said aloud and counted, never passed over in silence. (A gap alone
- * says nothing: transactions and compaction leave them.) */
+/* Messages that retention took before we came: said aloud and counted, never passed over in
+ * silence. (A gap alone says nothing: transactions and compaction leave them.) */
 static void loss_report(struct sink *s, struct partition *p, int64_t offset)
 {
     p->retention_took = false;
@@ -228,9 +230,10 @@ static void loss_report(struct sink *s, struct partition *p, int64_t offset)
         return;
     pl_stats_inc(s->stats, M_LOST, (uint64_t)(offset - p->next_offset));
     pl_log(PL_ERROR, PL_MSG_DATA_LOST,
-           "the topic's retention deleted messages before they were read; raise retention.ms or run more sinks",
-           PL_F_STR("TOPIC", p->topic), PL_F_INT("PARTITION", p->id), PL_F_INT("OFFSET_START", p->next_offset),
-           PL_F_INT("OFFSET_END", offset));
+           "the topic's retention deleted messages before they were read; raise retention.ms or "
+           "run more sinks",
+           PL_F_STR("TOPIC", p->topic), PL_F_INT("PARTITION", p->id),
+           PL_F_INT("OFFSET_START", p->next_offset), PL_F_INT("OFFSET_END", offset));
 }
 
 void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *m)

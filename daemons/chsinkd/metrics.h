@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics.h - chsinkd's metrics: their indexes in the stats, their names in metrics.c. Layer: stats.
+ * metrics.h - chsinkd's metrics: their indexes in the stats, their names in metrics.c. Layer:
+ * stats.
  */
 #ifndef CHSINKD_METRICS_H
 #define CHSINKD_METRICS_H
@@ -8,10 +9,10 @@
 #include "stats.h"
 
 enum chsinkd_metric {
-    M_RECEIVED,  /* messages read and put into a batch */
-    M_DELIVERED, /* messages whose rows are in the table */
-    M_DEAD,      /* messages in the dead-letter topic */
-    M_SKIPPED,   /* messages that are not for us: --replay's other routes */
+    M_RECEIVED,   /* messages read and put into a batch */
+    M_DELIVERED,  /* messages whose rows are in the table */
+    M_DEAD,       /* messages in the dead-letter topic */
+    M_SKIPPED,    /* messages that are not for us: --replay's other routes */
     M_GIVEN_BACK, /* messages dropped from a batch unread by the group: they come again */
     M_BYTES,
     M_ROWS,

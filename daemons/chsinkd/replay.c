@@ -11,7 +11,8 @@ static bool header_text(const rd_kafka_headers_t *headers, const char *name, str
     const void *value;
     size_t len;
 
-    if (rd_kafka_header_get_last(headers, name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR || !value)
+    if (rd_kafka_header_get_last(headers, name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        !value)
         return false;
     *ret = (struct pl_slice){value, len};
     return true;
@@ -29,8 +30,8 @@ static int64_t header_number(const rd_kafka_headers_t *headers, const char *name
     return strtoll(digits, NULL, 10);
 }
 
-bool replay_unwrap(const struct route *route, const rd_kafka_headers_t *headers, struct rows_message *m,
-                   int64_t *ret_row)
+bool replay_unwrap(const struct route *route, const rd_kafka_headers_t *headers,
+                   struct rows_message *m, int64_t *ret_row)
 {
     struct pl_slice name, topic;
 
@@ -40,7 +41,8 @@ bool replay_unwrap(const struct route *route, const rd_kafka_headers_t *headers,
     /* librdkafka's header values are followed by a NUL that is not counted in their length. */
     if (header_text(headers, DEADLETTER_HEADER_PREFIX "topic", &topic))
         m->topic = topic.p;
-    m->partition = (int32_t)header_number(headers, DEADLETTER_HEADER_PREFIX "partition", m->partition);
+    m->partition =
+        (int32_t)header_number(headers, DEADLETTER_HEADER_PREFIX "partition", m->partition);
     m->offset = header_number(headers, DEADLETTER_HEADER_PREFIX "offset", m->offset);
     m->timestamp_ms = header_number(headers, DEADLETTER_HEADER_PREFIX "timestamp", m->timestamp_ms);
     *ret_row = header_number(headers, DEADLETTER_HEADER_PREFIX "row", -1);

@@ -45,7 +45,8 @@ void sink_cond_wait(struct sink *s, pthread_cond_t *cond, int64_t wait_ms)
     pthread_cond_timedwait(cond, &s->lock, &until);
 }
 
-int sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_stats *stats, struct pl_err *err)
+int sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_stats *stats,
+              struct pl_err *err)
 {
     memset(s, 0, sizeof(*s));
     s->conf = conf;
@@ -292,11 +293,13 @@ static const char *column_name(const struct route *r, int index)
 
 bool sink_can_ask_table(const struct route *r)
 {
-    return r->has_topic >= 0 && r->has_partition >= 0 && r->has_offset >= 0 && strcmp(r->engine, "Null") != 0;
+    return r->has_topic >= 0 && r->has_partition >= 0 && r->has_offset >= 0 &&
+           strcmp(r->engine, "Null") != 0;
 }
 
-int sink_ask_table(struct clickhouse *c, const struct sink_route *sr, const struct table_range *range,
-                   int64_t **ret_offsets, size_t *ret_n, struct pl_err *err)
+int sink_ask_table(struct clickhouse *c, const struct sink_route *sr,
+                   const struct table_range *range, int64_t **ret_offsets, size_t *ret_n,
+                   struct pl_err *err)
 {
     const struct route *r = sr->route;
     PL_CLEANUP(pl_buf_release) struct pl_buf sql = {0}, body = {.max = 512U << 20};
@@ -311,7 +314,8 @@ int sink_ask_table(struct clickhouse *c, const struct sink_route *sr, const stru
     clickhouse_quote_string(&sql, range->topic, strlen(range->topic));
     pl_buf_add_str(&sql, " AND ");
     clickhouse_quote_ident(&sql, column_name(r, r->has_partition));
-    pl_buf_addf(&sql, " = %" PRId32 " AND o >= %" PRId64 " AND o < %" PRId64 " ORDER BY o FORMAT TSV",
+    pl_buf_addf(&sql,
+                " = %" PRId32 " AND o >= %" PRId64 " AND o < %" PRId64 " ORDER BY o FORMAT TSV",
                 range->partition, range->start, range->end);
     if (clickhouse_query(c, pl_buf_cstr(&sql), NULL, &body, err) < 0)
         return -1;

@@ -2,15 +2,15 @@
 /*
  * sink.h - what chsinkd's threads share: partitions, the queue of closed batches, memory held.
  *
- *   consumer thread (consumer.c)            queue of closed batches       inserter threads (inserter.c)
- *   poll Kafka, decode into the open   ──────────────────────────────>   announce, insert, commit;
- *   batch of each partition, close it       one at a time for a           dead letters
- *        ^                                  partition, in order                │
- *        └──────────── room; rewind to bisect a refused batch <────────────────┘
+ *   consumer thread (consumer.c)            queue of closed batches       inserter threads
+ * (inserter.c) poll Kafka, decode into the open   ──────────────────────────────>   announce,
+ * insert, commit; batch of each partition, close it       one at a time for a           dead
+ * letters ^                                  partition, in order                │ └────────────
+ * room; rewind to bisect a refused batch <────────────────┘
  *
- * The loop's thread (chsinkd.c) starts and stops them and looks at the counters. Each thread owns what it works
- * on: the consumer the open batches, an inserter the batch it took. What is shared is in `struct sink` under
- * `lock`, and the fields of a partition say whose they are.
+ * The loop's thread (chsinkd.c) starts and stops them and looks at the counters. Each thread owns
+ * what it works on: the consumer the open batches, an inserter the batch it took. What is shared is
+ * in `struct sink` under `lock`, and the fields of a partition say whose they are.
  *
  * Layer: batch, clickhouse, deadletter, kafka. No sd-event here.
  */
@@ -31,13 +31,13 @@ struct partition {
     struct sink_route *route;
 
     /* Under the lock. */
-    unsigned epoch;        /* changes whenever the partition comes or goes */
+    unsigned epoch; /* changes whenever the partition comes or goes */
     bool assigned;
-    bool busy;             /* an inserter has a batch of it */
-    bool rewind;           /* the consumer must go back to rewind_offset */
+    bool busy;   /* an inserter has a batch of it */
+    bool rewind; /* the consumer must go back to rewind_offset */
     int64_t rewind_offset, rewind_until;
-    uint64_t rewind_messages; /* batches of so many messages until rewind_until; 0: the one message at
-                                 rewind_offset is a dead letter */
+    uint64_t rewind_messages; /* batches of so many messages until rewind_until; 0: the one message
+                                 at rewind_offset is a dead letter */
     bool rewind_fixed;        /* [rewind_offset, rewind_until) is announced and stays one batch */
     char rewind_reason[256];
 
@@ -46,25 +46,27 @@ struct partition {
 
     /* The consumer's. */
     struct batch *open;
-    _Atomic int64_t next_offset; /* the offset that comes next, or a later one; -1 before a new group's first */
-    bool retention_took;    /* what should come next is deleted: the next message shows how much */
-    int64_t fixed_end;      /* an announced range that must be read just so; -1 none */
+    _Atomic int64_t
+        next_offset; /* the offset that comes next, or a later one; -1 before a new group's first */
+    bool retention_took; /* what should come next is deleted: the next message shows how much */
+    int64_t fixed_end;   /* an announced range that must be read just so; -1 none */
     int64_t announced_at_s;
-    int64_t *present;       /* sorted offsets of that range which the table has already; asked on recovery */
+    int64_t
+        *present; /* sorted offsets of that range which the table has already; asked on recovery */
     size_t present_n;
-    int64_t limit_until;    /* below this offset batches have limit_messages; -1 none */
+    int64_t limit_until; /* below this offset batches have limit_messages; -1 none */
     uint64_t limit_messages;
-    int64_t condemned;      /* this offset is a dead letter, the server refused it; -1 none */
+    int64_t condemned; /* this offset is a dead letter, the server refused it; -1 none */
     char condemned_reason[256];
-    int64_t once_end;       /* --once: done when next_offset is here; -1 not known yet */
+    int64_t once_end; /* --once: done when next_offset is here; -1 not known yet */
     bool once_done;
 };
 
 struct sink_route {
     const struct route *route;
-    struct rows *rows;    /* the consumer's */
-    char *table;          /* for tokens and logs: "database.table" */
-    char *table_quoted;   /* for SQL */
+    struct rows *rows;  /* the consumer's */
+    char *table;        /* for tokens and logs: "database.table" */
+    char *table_quoted; /* for SQL */
     struct pl_buf insert_sql;
     struct block *spare[4]; /* under the lock */
     unsigned spare_n;
@@ -111,13 +113,15 @@ struct sink {
 };
 
 /* sink.c: life of the shared state. */
-int sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_stats *stats, struct pl_err *err);
+int sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_stats *stats,
+              struct pl_err *err);
 void sink_release(struct sink *s);
 void sink_fail(struct sink *s, const struct pl_err *err); /* any thread; the first error counts */
 void sink_limits_set(struct sink *s, const struct chsinkd_conf *conf);
 void sink_give_up(struct sink *s);
 struct clickhouse *sink_client_new(struct sink *s); /* registered; freed by sink_release */
-struct partition *sink_partition(struct sink *s, const char *topic, int32_t id); /* found or made; locks */
+struct partition *sink_partition(struct sink *s, const char *topic,
+                                 int32_t id); /* found or made; locks */
 struct sink_route *sink_route_for(struct sink *s, const char *topic);
 
 /* Waits on one of the sink's conditions, with the lock held, at most so long. */
@@ -125,32 +129,35 @@ void sink_cond_wait(struct sink *s, pthread_cond_t *cond, int64_t wait_ms);
 
 /* A batch with an empty block. Not with the lock held. */
 struct batch *batch_new(struct sink *s, struct partition *p);
-/* Frees a batch, keeps its block for the next. `given_back`: its messages were not delivered and will be read
- * again. Not with the lock held. */
+/* Frees a batch, keeps its block for the next. `given_back`: its messages were not delivered and
+ * will be read again. Not with the lock held. */
 void batch_drop(struct sink *s, struct batch *b, bool given_back);
 void batch_list_drop(struct sink *s, struct batch *list); /* given back, all of them */
 size_t batch_memory(const struct batch *b);
 
 /* The queue of closed batches, with the lock held. */
 void sink_queue_push(struct sink *s, struct batch *b);
-struct batch *sink_queue_take_ready(struct sink *s); /* the first whose partition is not busy, or NULL */
+struct batch *
+sink_queue_take_ready(struct sink *s); /* the first whose partition is not busy, or NULL */
 struct batch *sink_queue_take_partition(struct sink *s, const struct partition *p); /* a list */
 const struct batch *sink_queue_next(const struct sink *s, const struct partition *p);
 
-/* Which offsets of a range the table has already: sorted, malloc()ed. Only where sink_can_ask_table(): the route
- * keeps topic, partition and offset in columns, and the table keeps rows. */
+/* Which offsets of a range the table has already: sorted, malloc()ed. Only where
+ * sink_can_ask_table(): the route keeps topic, partition and offset in columns, and the table keeps
+ * rows. */
 struct table_range {
     const char *topic;
     int32_t partition;
     int64_t start, end;
 };
 bool sink_can_ask_table(const struct route *r);
-int sink_ask_table(struct clickhouse *c, const struct sink_route *sr, const struct table_range *range,
-                   int64_t **ret_offsets, size_t *ret_n, struct pl_err *err);
+int sink_ask_table(struct clickhouse *c, const struct sink_route *sr,
+                   const struct table_range *range, int64_t **ret_offsets, size_t *ret_n,
+                   struct pl_err *err);
 
 /* consumer.c and inserter.c: threads. */
 int consumer_new(struct sink *s, struct pl_err *err); /* creates s->rk, probes the brokers */
-void consumer_free(struct sink *s); /* before sink_release */
+void consumer_free(struct sink *s);                   /* before sink_release */
 /* Checks the topics, subscribes, starts the thread. */
 int consumer_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err);
 int inserter_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err);

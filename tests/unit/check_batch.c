@@ -11,7 +11,8 @@
 
 START_TEST(announcement_round_trip)
 {
-    static const struct announcement cases[] = {{0, 0}, {1, 1763715600}, {999999999999999999, 999999999999999999}};
+    static const struct announcement cases[] = {
+        {0, 0}, {1, 1763715600}, {999999999999999999, 999999999999999999}};
     char text[ANNOUNCEMENT_MAX];
 
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
@@ -32,15 +33,24 @@ END_TEST
 START_TEST(announcement_of_others)
 {
     static const char *const cases[] = {
-        "", "x", "{\"v\":1}", "chsinkd/2 end=5 at=6", "chsinkd/1 end=-5 at=6", "chsinkd/1 end=5 at=", "chsinkd/1 end= at=6",
-        "chsinkd/1 end=5 at=6 ", "chsinkd/1 end=5  at=6", "chsinkd/1 end=1234567890123456789 at=6",
+        "",
+        "x",
+        "{\"v\":1}",
+        "chsinkd/2 end=5 at=6",
+        "chsinkd/1 end=-5 at=6",
+        "chsinkd/1 end=5 at=",
+        "chsinkd/1 end= at=6",
+        "chsinkd/1 end=5 at=6 ",
+        "chsinkd/1 end=5  at=6",
+        "chsinkd/1 end=1234567890123456789 at=6",
         "chsinkd/1 end=5 at=6\n",
     };
     struct announcement a = {7, 8};
 
     ck_assert(!announcement_parse(NULL, 0, &a));
     for (size_t i = 0; i < PL_COUNT(cases); i++)
-        ck_assert_msg(!announcement_parse(cases[i], strlen(cases[i]), &a), "accepted: %s", cases[i]);
+        ck_assert_msg(!announcement_parse(cases[i], strlen(cases[i]), &a), "accepted: %s",
+                      cases[i]);
     ck_assert_int_eq(a.end, 7); /* untouched */
 }
 END_TEST
@@ -52,15 +62,17 @@ START_TEST(tokens_tell_ranges_apart)
         int32_t partition;
         int64_t start, end;
     } cases[] = {
-        {"d.t", "a", 0, 0, 1}, {"d.t", "a", 0, 0, 2},  {"d.t", "a", 0, 1, 2}, {"d.t", "a", 1, 0, 1},
-        {"d.t", "b", 0, 0, 1}, {"d.u", "a", 0, 0, 1},  {"d.t", "a", 0, 1, 12}, {"d.t", "a", 0, 11, 2},
+        {"d.t", "a", 0, 0, 1},  {"d.t", "a", 0, 0, 2},  {"d.t", "a", 0, 1, 2},
+        {"d.t", "a", 1, 0, 1},  {"d.t", "b", 0, 0, 1},  {"d.u", "a", 0, 0, 1},
+        {"d.t", "a", 0, 1, 12}, {"d.t", "a", 0, 11, 2},
     };
     char seen[PL_COUNT(cases)][64];
     struct pl_buf buf = {0};
 
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
         snprintf(seen[i], sizeof(seen[i]), "%s",
-                 batch_token(cases[i].table, cases[i].topic, cases[i].partition, cases[i].start, cases[i].end, &buf));
+                 batch_token(cases[i].table, cases[i].topic, cases[i].partition, cases[i].start,
+                             cases[i].end, &buf));
         for (size_t k = 0; k < i; k++)
             ck_assert_str_ne(seen[i], seen[k]);
     }
@@ -75,17 +87,20 @@ START_TEST(age_grows_with_open_batches)
         int64_t age_ms;
         unsigned open;
         int64_t per_second, wanted_ms;
-    } cases[] = {{1000, 0, 4, 1000}, {1000, 1, 4, 1000}, {1000, 4, 4, 1000}, {1000, 5, 4, 1250},
-                 {1000, 100, 4, 25000}, {100, 1, 4, 250}, {60000, 100, 4, 60000}};
+    } cases[] = {{1000, 0, 4, 1000},    {1000, 1, 4, 1000},    {1000, 4, 4, 1000},
+                 {1000, 5, 4, 1250},    {1000, 100, 4, 25000}, {100, 1, 4, 250},
+                 {60000, 100, 4, 60000}};
 
     for (size_t i = 0; i < PL_COUNT(cases); i++)
-        ck_assert_int_eq(batch_age_effective(cases[i].age_ms, cases[i].open, cases[i].per_second), cases[i].wanted_ms);
+        ck_assert_int_eq(batch_age_effective(cases[i].age_ms, cases[i].open, cases[i].per_second),
+                         cases[i].wanted_ms);
 }
 END_TEST
 
 static struct route *route_make(const char *name)
 {
-    static const char text[] = "topic: t\ntable: t\norder_by: v\ncolumns:\n  - {name: v, type: Int64, path: $.v}\n";
+    static const char text[] =
+        "topic: t\ntable: t\norder_by: v\ncolumns:\n  - {name: v, type: Int64, path: $.v}\n";
     struct pl_conf_errs errs;
     struct route *r;
 
