@@ -80,7 +80,7 @@ const struct pl_opt chsinkd_options[] = {
     OPT("memory_max", PL_OPT_SIZE, memory_bytes_max, 16 * MIB, 1024 * 1024 * MIB, "256MiB", 0, NULL,
         "Bytes of decoded rows and dead letters held at most; when it is reached, reading waits. "
         "librdkafka's own queue is bounded apart, by kafka's queued.max.messages.kbytes."),
-    OPT("ask_table_after", PL_OPT_DURATION, ask_table_after_ms, 0, 365 * DAY_MS, "30m", 0, NULL,
+    OPT("ask_table_after", PL_OPT_DURATION, ask_table_after_ms, 0, 365 * DAY_MS, "5m", 0, NULL,
         "An announced batch that is found so long after its announcement is looked up in the table "
         "before it is inserted again, since ClickHouse may have forgotten its token. Needs the "
         "columns "
