@@ -62,14 +62,14 @@ const struct pl_opt wikisrcd_opts[] = {
     {"filter.type.exclude", PL_OPT_STRINGS, AT(filter.type.exclude), 0, 100, NULL,
      PL_OPT_RELOADABLE, NULL, "No events of these types."},
     {"filter.namespace.include", PL_OPT_STRINGS, AT(filter.namespaces.include), 0, 1000, NULL,
-     PL_OPT_RELOADABLE, NULL, "Only events in these namespaces, by number (0: articles); empty: all."},
+     PL_OPT_RELOADABLE, NULL,
+     "Only events in these namespaces, by number (0: articles); empty: all."},
     {"filter.namespace.exclude", PL_OPT_STRINGS, AT(filter.namespaces.exclude), 0, 1000, NULL,
      PL_OPT_RELOADABLE, NULL, "No events in these namespaces."},
     {"filter.bot", PL_OPT_ENUM, AT(filter.bot), 0, 0, "any", PL_OPT_RELOADABLE, bot_choices,
      "Edits by bots: any (no matter), only, exclude."},
     {"filter.canaries", PL_OPT_ENUM, AT(filter.canaries), 0, 0, "drop", PL_OPT_RELOADABLE,
-     canaries_choices,
-     "The service's own test events, one each 15m in each topic: drop or keep."},
+     canaries_choices, "The service's own test events, one each 15m in each topic: drop or keep."},
     {"kafka", PL_OPT_MAP, AT(kafka), 0, 0, NULL, 0, NULL,
      "Any librdkafka property by its own name; bootstrap.servers is needed. Values may be secret "
      "references: sasl.password: { credential: kafka-password }."},
@@ -79,10 +79,12 @@ const struct pl_opt wikisrcd_opts[] = {
      "Path of the message key inside the event (title, meta.domain); \"\": no key. Events without "
      "it have no key."},
     {"position_topic", PL_OPT_STRING, AT(position_topic), 1, 249, "wikisrcd-positions", 0, NULL,
-     "The compacted topic that holds the position, written in the same transactions as the events."},
+     "The compacted topic that holds the position, written in the same transactions as the "
+     "events."},
     {"message_bytes_max", PL_OPT_SIZE, AT(message_bytes_max), 65536, INT64_C(536870912), "8MiB", 0,
      NULL,
-     "The largest event that is taken. A topic that wikisrcd creates accepts it; one that was there "
+     "The largest event that is taken. A topic that wikisrcd creates accepts it; one that was "
+     "there "
      "needs max.message.bytes to fit."},
     {"too_large", PL_OPT_ENUM, AT(too_large), 0, 0, "stop", PL_OPT_RELOADABLE, too_large_choices,
      "An event above message_bytes_max: stop (nothing is lost, a person decides) or skip (logged "
@@ -102,8 +104,8 @@ const struct pl_opt wikisrcd_opts[] = {
      "Partitions of a created topic; -1: the broker's default. (position_topic has one.)"},
     {"create_topics.replication", PL_OPT_INT, AT(create.replication), -1, 100, "-1", 0, NULL,
      "Replication factor of created topics; -1: the broker's default."},
-    {"create_topics.retention", PL_OPT_DURATION, AT(create.retention_ms), 0,
-     INT64_C(315360000000), "0", 0, NULL,
+    {"create_topics.retention", PL_OPT_DURATION, AT(create.retention_ms), 0, INT64_C(315360000000),
+     "0", 0, NULL,
      "How long a created topic keeps events, counted from the event's time; 0: the broker's "
      "default (usually 7d: events of an older start are then deleted soon)."},
     {"metrics.listen", PL_OPT_STRING, AT(metrics.listen), 1, 255, NULL, 0, NULL,
@@ -200,8 +202,7 @@ void wikisrcd_conf_check(const struct wikisrcd_conf *conf, bool needs_kafka,
                          "2026-11-21T00:00:00Z, milliseconds since 1970",
                          conf->source.start);
     if (conf->source.user_agent_contact && strpbrk(conf->source.user_agent_contact, "\r\n()"))
-        pl_conf_errs_add(errs, 0, 0,
-                         "source.user_agent_contact: one line without parentheses");
+        pl_conf_errs_add(errs, 0, 0, "source.user_agent_contact: one line without parentheses");
     numbers_check(&conf->filter.namespaces.include, "filter.namespace.include", errs);
     numbers_check(&conf->filter.namespaces.exclude, "filter.namespace.exclude", errs);
     if (conf->key)

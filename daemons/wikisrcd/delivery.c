@@ -31,11 +31,11 @@ struct delivery {
     struct pl_producer *producer;
     struct pl_buf committed, pending;
     sd_event_source *timer;
-    uint64_t events, bytes;  /* in the open transaction */
-    bool moved;              /* the position is ahead of what was last put into a transaction */
+    uint64_t events, bytes;      /* in the open transaction */
+    bool moved;                  /* the position is ahead of what was last put into a transaction */
     bool timer_armed, age_armed; /* age_armed: it runs for the transaction's age */
-    bool commit_wanted;      /* the position's record found no room; on_room goes on */
-    bool wants_ready;        /* something was refused */
+    bool commit_wanted;          /* the position's record found no room; on_room goes on */
+    bool wants_ready;            /* something was refused */
     bool stalled, failed;
     int64_t committed_ms;
     struct pl_backoff backoff;
@@ -373,12 +373,17 @@ int delivery_topic_ensure(rd_kafka_t *rk, const struct wikisrcd_conf *conf, stru
 static int position_topic_ensure(rd_kafka_t *rk, const struct wikisrcd_conf *conf,
                                  struct pl_err *err)
 {
-    static const char *const config[] = {"cleanup.policy", "compact",
-                                         "segment.bytes", "16777216",
-                                         "segment.ms", "3600000",
-                                         "min.cleanable.dirty.ratio", "0.1", NULL};
-    const struct pl_kafka_topic_spec spec = {conf->position_topic, 1,
-                                             (int)conf->create.replication, config};
+    static const char *const config[] = {"cleanup.policy",
+                                         "compact",
+                                         "segment.bytes",
+                                         "16777216",
+                                         "segment.ms",
+                                         "3600000",
+                                         "min.cleanable.dirty.ratio",
+                                         "0.1",
+                                         NULL};
+    const struct pl_kafka_topic_spec spec = {conf->position_topic, 1, (int)conf->create.replication,
+                                             config};
     return topic_ensure(rk, conf, &spec, err);
 }
 
@@ -396,9 +401,9 @@ static int position_read(struct delivery *d, struct pl_err *err)
     return 0;
 }
 
-int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf,
-                 struct pl_stats *stats, const struct delivery_ops *ops, void *userdata,
-                 struct delivery **ret, struct pl_err *err)
+int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf, struct pl_stats *stats,
+                 const struct delivery_ops *ops, void *userdata, struct delivery **ret,
+                 struct pl_err *err)
 {
     PL_CLEANUP(delivery_freep) struct delivery *d = pl_alloc(sizeof(*d));
     char *transactional_id PL_FREE = pl_strf("wikisrcd-%s", conf->name);

@@ -38,7 +38,8 @@ struct delivery_ops {
 };
 
 /* Connects to Kafka, fences an earlier instance, creates the topics where that is wanted, and reads
- * the position. Blocks up to some timeouts of 30 s; for use at start. `conf`, `stats` outlive it. */
+ * the position. Blocks up to some timeouts of 30 s; for use at start. `conf`, `stats` outlive it.
+ */
 int delivery_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct pl_stats *stats,
                  const struct delivery_ops *ops, void *userdata, struct delivery **ret,
                  struct pl_err *err);
@@ -67,7 +68,7 @@ bool delivery_flush(struct delivery *d);
 /* Nothing is open and nothing waits to be committed. */
 bool delivery_is_idle(const struct delivery *d);
 
-uint64_t delivery_in_flight(const struct delivery *d); /* events in the open transaction */
+uint64_t delivery_in_flight(const struct delivery *d);   /* events in the open transaction */
 int64_t delivery_committed_ms(const struct delivery *d); /* monotonic time of the last commit; 0 */
 bool delivery_is_stalled(const struct delivery *d);      /* Kafka is away */
 

@@ -78,8 +78,7 @@ bool event_uuid_parse(const char *text, size_t len, struct event_identity *ret)
 struct event_identity event_hash(const char *data, size_t len)
 {
     const unsigned __int128 prime = (unsigned __int128)1 << 88 | 0x13b;
-    unsigned __int128 hash =
-        (unsigned __int128)0x6c62272e07bb0142ULL << 64 | 0x62b821756295c58dULL;
+    unsigned __int128 hash = (unsigned __int128)0x6c62272e07bb0142ULL << 64 | 0x62b821756295c58dULL;
     for (size_t i = 0; i < len; i++)
         hash = (hash ^ (unsigned char)data[i]) * prime;
     return (struct event_identity){(uint64_t)(hash >> 64), (uint64_t)hash};

@@ -44,7 +44,7 @@ struct event {
     int64_t namespace_id;
     int64_t dt_ms; /* meta.dt */
     bool has_namespace, has_bot, bot, has_dt;
-    bool canary;      /* meta.domain is "canary" */
+    bool canary; /* meta.domain is "canary" */
     bool has_key;
     bool malformed;
     const char *malformed_why; /* a constant sentence */

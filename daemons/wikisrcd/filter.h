@@ -2,16 +2,17 @@
 /*
  * filter.h - which events are wanted: by wiki, type, namespace and bot. Pure. Layer: event, conf.
  *
- * An event that lacks a field fails an `include` on it and passes an `exclude`; one without `bot` is
- * not a bot's. What is not valid JSON is not judged here: it is always passed on.
+ * An event that lacks a field fails an `include` on it and passes an `exclude`; one without `bot`
+ * is not a bot's. What is not valid JSON is not judged here: it is always passed on.
  */
 #ifndef WIKISRCD_FILTER_H
 #define WIKISRCD_FILTER_H
 
-#include "event.h"
 #include "conf.h"
+#include "event.h"
 
-/* Namespaces as numbers; the rest is borrowed from the configuration. Zero-initialised: all pass. */
+/* Namespaces as numbers; the rest is borrowed from the configuration. Zero-initialised: all pass.
+ */
 struct filter {
     const struct wikisrcd_filter_conf *conf;
     int64_t *namespaces_include, *namespaces_exclude;

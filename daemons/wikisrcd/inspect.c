@@ -53,7 +53,8 @@ static size_t sequence_len(const char *s, size_t len)
     return n <= len ? n : len;
 }
 
-/* Characters that would act upon the terminal: C0, DEL, C1, line separators, bidirectional marks. */
+/* Characters that would act upon the terminal: C0, DEL, C1, line separators, bidirectional marks.
+ */
 static bool is_acting(const char *s, size_t n)
 {
     unsigned char a = (unsigned char)s[0], b = n > 1 ? (unsigned char)s[1] : 0;
@@ -160,8 +161,7 @@ static bool message_send(struct inspect *in, struct pl_slice data, int64_t now_m
     struct pl_err err;
     bool replaced;
     enum pl_producer_state state = pl_producer_state(in->producer);
-    struct pl_message m =
-        delivery_message(in->conf->topic, &in->event, data, now_ms, &replaced);
+    struct pl_message m = delivery_message(in->conf->topic, &in->event, data, now_ms, &replaced);
     if (state == PL_PRODUCER_BUSY || state == PL_PRODUCER_FAILED)
         return false;
     if (state == PL_PRODUCER_IDLE && pl_producer_begin(in->producer, &err) < 0) {

@@ -4,9 +4,9 @@
  */
 #include "metrics.h"
 
-#define LOST "wikisrcd_connections_lost_total"
-#define LOST_HELP "Connections to the source that ended, by reason."
-#define DROPPED "wikisrcd_events_dropped_total"
+#define LOST         "wikisrcd_connections_lost_total"
+#define LOST_HELP    "Connections to the source that ended, by reason."
+#define DROPPED      "wikisrcd_events_dropped_total"
 #define DROPPED_HELP "Events not written, by reason."
 
 const struct pl_metric wikisrcd_metrics[M_COUNT] = {

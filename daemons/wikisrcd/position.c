@@ -361,8 +361,8 @@ static bool id_is_valid(struct pl_slice id)
     return pl_json_end(&j) && n > 0;
 }
 
-/* Whether the topic belongs to a stream: the URL's "recentchange" or "mediawiki.recentchange" is the
- * end of "eqiad.mediawiki.recentchange". */
+/* Whether the topic belongs to a stream: the URL's "recentchange" or "mediawiki.recentchange" is
+ * the end of "eqiad.mediawiki.recentchange". */
 static bool topic_is_of(const char *topic, const struct pl_strings *streams)
 {
     size_t len = strlen(topic);

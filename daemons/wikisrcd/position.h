@@ -60,8 +60,7 @@
 struct position;
 
 /* At the very first start: `since_ms` is asked for (0: the oldest there is). */
-struct position *position_new(const struct pl_strings *streams, int64_t since_ms,
-                              int64_t slack_ms);
+struct position *position_new(const struct pl_strings *streams, int64_t since_ms, int64_t slack_ms);
 void position_free(struct position *p);
 PL_DEFINE_CLEANUP(struct position *, position_free);
 
@@ -69,7 +68,8 @@ PL_DEFINE_CLEANUP(struct position *, position_free);
  * "at":…,"slack":…,"topics":[{"topic","partition","high","active","cut","ids":[id,high-time,…],
  * "ahead":[id,time,…]}]}; an id is 16 bytes in base64url, a time milliseconds since 1970. */
 void position_encode(const struct position *p, int64_t now_ms, struct pl_buf *out);
-/* Strict. The slack may be another than the writer's. CONFIG error that says what to do for a newer version or what is no position. */
+/* Strict. The slack may be another than the writer's. CONFIG error that says what to do for a newer
+ * version or what is no position. */
 int position_decode(const char *text, size_t len, int64_t slack_ms, struct position **ret,
                     struct pl_err *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * position_impl.h - what position.c (the judgement) and position_record.c (the form in Kafka) share;
- * for nobody else. See position.h.
+ * position_impl.h - what position.c (the judgement) and position_record.c (the form in Kafka)
+ * share; for nobody else. See position.h.
  */
 #ifndef WIKISRCD_POSITION_IMPL_H
 #define WIKISRCD_POSITION_IMPL_H

@@ -103,8 +103,9 @@ void position_encode(const struct position *p, int64_t now_ms, struct pl_buf *ou
             pl_buf_add_str(out, ",");
         pl_json_quote(out, p->streams.v[i], strlen(p->streams.v[i]));
     }
-    pl_buf_addf(out, "],\"since\":%" PRId64 ",\"discovered\":%" PRId64 ",\"at\":%" PRId64
-                     ",\"slack\":%" PRId64 ",\"topics\":[",
+    pl_buf_addf(out,
+                "],\"since\":%" PRId64 ",\"discovered\":%" PRId64 ",\"at\":%" PRId64
+                ",\"slack\":%" PRId64 ",\"topics\":[",
                 p->since_ms, p->discovered_ms, now_ms, p->slack_ms);
     for (unsigned i = 0; i < p->topics_n; i++) {
         if (i > 0)
@@ -270,9 +271,9 @@ static void record_read(struct pl_json *j, struct position *p, int64_t *ret_vers
     }
 }
 
-/* The writer's slack may have been another: a topic that has delivered nothing must be asked for from
- * the same time as before, and a window that reaches less far back than the new slack asks is one
- * that was cut. */
+/* The writer's slack may have been another: a topic that has delivered nothing must be asked for
+ * from the same time as before, and a window that reaches less far back than the new slack asks is
+ * one that was cut. */
 static void slack_adapt(struct position *p, int64_t slack_ms)
 {
     for (unsigned i = 0; i < p->topics_n; i++) {

@@ -16,14 +16,14 @@
 #include "metrics.h"
 
 enum {
-    BODY_KEPT = 512,             /* of an answer that is no stream, for the error's text */
-    QUICK_BASE_MS = 100,         /* after an ordinary end: within a second, */
-    QUICK_MAX_MS = 1000,         /* spread, so that not all clients come back at once */
+    BODY_KEPT = 512,     /* of an answer that is no stream, for the error's text */
+    QUICK_BASE_MS = 100, /* after an ordinary end: within a second, */
+    QUICK_MAX_MS = 1000, /* spread, so that not all clients come back at once */
     BACKOFF_BASE_MS = 1000,
     BACKOFF_MAX_MS = 60000,
-    BUSY_WAIT_MS = 10000,        /* 429 without Retry-After: the service sends none */
-    REFUSED_WAIT_MS = 30000,     /* 401, 403, 404 after it once worked */
-    LONG_LIVED_MS = 60000,       /* a connection that lived so long makes waits short again */
+    BUSY_WAIT_MS = 10000,    /* 429 without Retry-After: the service sends none */
+    REFUSED_WAIT_MS = 30000, /* 401, 403, 404 after it once worked */
+    LONG_LIVED_MS = 60000,   /* a connection that lived so long makes waits short again */
     DISCOVERY_STALL_MS = 30000,
     DISCOVERY_RETRY_MS = 3600000,
     URL_MAX = 8192,
@@ -51,13 +51,13 @@ struct source {
     enum source_state state;
     enum position_ask ask; /* of this connection */
     bool asked_with_id;
-    int64_t asked_ms;      /* since= of this connection */
-    bool fall_back;        /* ask by time at the next connect */
-    bool worked;           /* some answer was 200 */
-    bool first_event;      /* none came on this connection yet */
+    int64_t asked_ms; /* since= of this connection */
+    bool fall_back;   /* ask by time at the next connect */
+    bool worked;      /* some answer was 200 */
+    bool first_event; /* none came on this connection yet */
     bool held;
     bool feeding;
-    bool saw_error, saw_topics; /* found while feeding; acted upon after it */
+    bool saw_error, saw_topics;                      /* found while feeding; acted upon after it */
     int64_t streaming_since_ms, discovery_failed_ms; /* monotonic */
 
     struct pl_http *http;
@@ -123,27 +123,29 @@ static int64_t wait_after(struct source *s, enum source_loss loss, int64_t floor
     return pl_backoff_next(&s->slow, floor_ms);
 }
 
-static void connection_lost(struct source *s, enum source_loss loss, int64_t floor_ms,
-                            const struct pl_err *err)
+static void loss_log(enum source_loss loss, const struct pl_err *err, int64_t wait_ms)
 {
-    bool discovery = s->ask == POSITION_DISCOVERY;
-    int64_t wait_ms = wait_after(s, loss, floor_ms);
-    connection_drop(s);
-    count(s, (enum wikisrcd_metric)(M_LOST_CLOSED + loss), 1);
-    if (discovery) { /* the known topics will do; look again later */
-        s->discovery_failed_ms = pl_clock_monotonic_ms();
-        s->fall_back = position_streams_differ(*s->position, &s->conf->source.streams);
-    }
-    bool is_fatal = err && err->kind != PL_ERR_RETRY && !s->worked; /* logged where it ends us */
-    if (is_fatal)
-        ;
-    else if (loss == LOST_CLOSED)
+    if (loss == LOST_CLOSED)
         pl_log(PL_INFO, PL_MSG_SOURCE_LOST, "the source closed the connection",
                PL_F_INT("WAIT_MS", wait_ms));
     else
         pl_log(PL_WARNING, PL_MSG_SOURCE_LOST, "the connection to the source ended",
                PL_F_STR("REASON", loss_names[loss]), PL_F_STR("ERROR", err ? err->msg : NULL),
                PL_F_INT("WAIT_MS", wait_ms));
+}
+
+static void connection_lost(struct source *s, enum source_loss loss, int64_t floor_ms,
+                            const struct pl_err *err)
+{
+    int64_t wait_ms = wait_after(s, loss, floor_ms);
+    connection_drop(s);
+    count(s, (enum wikisrcd_metric)(M_LOST_CLOSED + loss), 1);
+    if (s->ask == POSITION_DISCOVERY) { /* the known topics will do; look again later */
+        s->discovery_failed_ms = pl_clock_monotonic_ms();
+        s->fall_back = position_streams_differ(*s->position, &s->conf->source.streams);
+    }
+    if (s->worked || !err || err->kind == PL_ERR_RETRY)
+        loss_log(loss, err, wait_ms); /* else it ends us and is logged there */
     connect_after(s, wait_ms);
     if (err && s->ops->on_answer)
         s->ops->on_answer(s->userdata, err);
@@ -264,7 +266,8 @@ static int64_t wait_asked_for(struct source *s, struct pl_http_request *r, long 
     return s->worked && pl_http_status_kind(status) != PL_ERR_RETRY ? REFUSED_WAIT_MS : 0;
 }
 
-/* The service refuses the position: its topics are not there (404), or it does not read it (400). */
+/* The service refuses the position: its topics are not there (404), or it does not read it (400).
+ */
 static void position_refused(struct source *s, long status)
 {
     pl_log(PL_WARNING, PL_MSG_SOURCE_FALLBACK,
@@ -414,8 +417,8 @@ static void connect_next(struct source *s)
     ask_choose(s, &header);
     const char *headers[] = {"Accept: text/event-stream",
                              header.len > 0 ? pl_buf_cstr(&header) : NULL, NULL};
-    char *url PL_FREE = s->asked_with_id ? pl_strdup(s->url)
-                                         : pl_strf("%s?since=%" PRId64, s->url, s->asked_ms);
+    char *url PL_FREE =
+        s->asked_with_id ? pl_strdup(s->url) : pl_strf("%s?since=%" PRId64, s->url, s->asked_ms);
     struct pl_http_conf conf = {
         .user_agent = s->user_agent,
         .tls_ca_file = s->conf->source.tls.ca_file,
@@ -423,8 +426,8 @@ static void connect_next(struct source *s)
         .tls_key_file = s->conf->source.tls.key_file,
         .tls_insecure_skip_verify = s->conf->source.tls.insecure_skip_verify,
         .connect_timeout_ms = s->conf->source.connect_timeout_ms,
-        .stall_timeout_ms = s->ask == POSITION_DISCOVERY ? DISCOVERY_STALL_MS
-                                                         : s->conf->source.stall_timeout_ms,
+        .stall_timeout_ms =
+            s->ask == POSITION_DISCOVERY ? DISCOVERY_STALL_MS : s->conf->source.stall_timeout_ms,
         .interface_proxy = s->conf->source.proxy,
     };
     s->state = CONNECTING;
@@ -464,9 +467,9 @@ int source_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct pl_
     s->ops = ops;
     s->userdata = userdata;
     s->url = url_make(conf);
-    s->user_agent = pl_strf("wikisrcd/" PL_VERSION " (%s) libcurl/%s",
-                            conf->source.user_agent_contact,
-                            curl_version_info(CURLVERSION_NOW)->version);
+    s->user_agent =
+        pl_strf("wikisrcd/" PL_VERSION " (%s) libcurl/%s", conf->source.user_agent_contact,
+                curl_version_info(CURLVERSION_NOW)->version);
     pl_backoff_init(&s->quick, QUICK_BASE_MS, QUICK_MAX_MS, seed);
     pl_backoff_init(&s->slow, BACKOFF_BASE_MS, BACKOFF_MAX_MS, seed + 1);
     sse_init(&s->parser, (size_t)conf->message_bytes_max, on_sse_event, s);

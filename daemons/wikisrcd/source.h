@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * source.h - the connection to EventStreams: asks from the position, parses what comes, and connects
- * again when it ends.
+ * source.h - the connection to EventStreams: asks from the position, parses what comes, and
+ * connects again when it ends.
  *
  *   WAITING ──> DISCOVERING ──> CONNECTING ──> STREAMING ──> WAITING …
  *        └───────────────────────^  200           │ closed, lost, stalled, refused, event: error
@@ -10,13 +10,14 @@
  *
  * What is asked for: with a position that knows topics, Last-Event-ID with a time for each of them;
  * else `since=`. When the position's topics may not be all (other streams are configured, or the
- * last look is a day old), a connection without Last-Event-ID is made first, only to read the topics
- * from its first id (DISCOVERING). A position that the service refuses (400, 404) is replaced by
- * `since=` for one connection.
+ * last look is a day old), a connection without Last-Event-ID is made first, only to read the
+ * topics from its first id (DISCOVERING). A position that the service refuses (400, 404) is
+ * replaced by `since=` for one connection.
  *
- * Waiting: the service closes each connection after 15 minutes; that, and any end after a connection
- * that delivered, is followed by the next at once (within a second). What is refused or ends without
- * an event backs off with jitter up to a minute; Retry-After is obeyed; 429 without it waits 10 s.
+ * Waiting: the service closes each connection after 15 minutes; that, and any end after a
+ * connection that delivered, is followed by the next at once (within a second). What is refused or
+ * ends without an event backs off with jitter up to a minute; Retry-After is obeyed; 429 without it
+ * waits 10 s.
  *
  * Layer: http, sse, position, backoff, stats, log. Threads: the loop's.
  */

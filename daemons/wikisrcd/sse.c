@@ -130,8 +130,8 @@ static bool line_read(struct sse_parser *p, const char *s, size_t len, uint64_t 
     size_t value_at = colon ? name_len + 1 : len;
     if (value_at < len && s[value_at] == ' ')
         value_at++;
-    field_read(p, (struct pl_slice){s, name_len},
-               (struct pl_slice){s + value_at, len - value_at}, lost);
+    field_read(p, (struct pl_slice){s, name_len}, (struct pl_slice){s + value_at, len - value_at},
+               lost);
     return true;
 }
 

@@ -47,13 +47,13 @@ struct sse_parser {
 
     struct pl_buf line; /* an unfinished line, from earlier chunks */
     struct pl_buf data, type, id;
-    uint64_t data_size;  /* of this event, kept or not; with the LF after each line */
-    uint64_t line_lost;  /* bytes of an overlong line that were not kept */
-    int64_t retry_ms;    /* the last `retry`; -1: none */
-    unsigned bom;        /* bytes of a byte order mark matched so far; BOM_DONE when decided */
-    bool has_data;       /* a data field was seen in this block */
-    bool skip_lf;        /* the last byte was CR: a LF that follows belongs to it */
-    bool pending;        /* an event was not taken */
+    uint64_t data_size; /* of this event, kept or not; with the LF after each line */
+    uint64_t line_lost; /* bytes of an overlong line that were not kept */
+    int64_t retry_ms;   /* the last `retry`; -1: none */
+    unsigned bom;       /* bytes of a byte order mark matched so far; BOM_DONE when decided */
+    bool has_data;      /* a data field was seen in this block */
+    bool skip_lf;       /* the last byte was CR: a LF that follows belongs to it */
+    bool pending;       /* an event was not taken */
 };
 
 /* event_bytes_max: more data than this, in one line or in all, makes an event too_large. */

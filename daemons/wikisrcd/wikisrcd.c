@@ -309,7 +309,8 @@ static void on_reload(void *userdata)
     struct pl_conf_errs errs;
     pl_conf_errs_init(&errs);
     errs.file = w->file;
-    if (pl_conf_load(wikisrcd_opts, w->file, &fresh, NULL, &errs) == 0)
+    pl_conf_load(wikisrcd_opts, w->file, &fresh, NULL, &errs);
+    if (fresh.name)
         wikisrcd_conf_check(&fresh, true, &errs);
     if (errs.count > 0) {
         findings_log(&errs);
@@ -495,7 +496,8 @@ static int conf_load(const struct pl_cli *cli, bool needs_kafka, struct wikisrcd
     struct pl_conf_errs errs;
     pl_conf_errs_init(&errs);
     errs.file = cli->config;
-    if (pl_conf_load(wikisrcd_opts, cli->config, conf, NULL, &errs) == 0)
+    pl_conf_load(wikisrcd_opts, cli->config, conf, NULL, &errs);
+    if (conf->name) /* it could be read: all that is wrong is shown at once */
         wikisrcd_conf_check(conf, needs_kafka, &errs);
     unsigned count = errs.count;
     if (count > 0 && cli->check_config)
@@ -518,9 +520,9 @@ int wikisrcd_main(int argc, char **argv)
     struct pl_cli cli;
     int64_t count = 0;
     pl_log_open("wikisrcd");
-    int status = pl_cli_parse(argc, argv, "wikisrcd",
-                              "Wikimedia EventStreams to a Kafka topic, exactly once.", cli_opts,
-                              &cli);
+    int status =
+        pl_cli_parse(argc, argv, "wikisrcd",
+                     "Wikimedia EventStreams to a Kafka topic, exactly once.", cli_opts, &cli);
     if (status >= 0)
         return status;
     if (cli.help_config) {
@@ -543,8 +545,9 @@ int wikisrcd_main(int argc, char **argv)
     pl_log_set_level(cli.verbose ? PL_DEBUG : wikisrcd_conf_log_level(&conf));
     pl_http_global_init();
     if (conf.source.tls.insecure_skip_verify)
-        pl_log(PL_WARNING, PL_MSG_INSECURE, "source.tls.insecure_skip_verify: the source's "
-                                            "certificate is NOT verified");
+        pl_log(PL_WARNING, PL_MSG_INSECURE,
+               "source.tls.insecure_skip_verify: the source's "
+               "certificate is NOT verified");
     if (mode != OPT_COUNT)
         return inspect_run(&conf, modes[mode], count);
     return wikisrcd_run(&conf, cli.config);

@@ -13,7 +13,8 @@ static struct event read_event(const char *json, const char *path)
     struct event e = {0};
     struct event_path key;
     ck_assert(event_path_init(&key, path));
-    /* A copy of its own size, so that a sanitizer sees a read beyond it; leaked: slices borrow it. */
+    /* A copy of its own size, so that a sanitizer sees a read beyond it; leaked: slices borrow it.
+     */
     char *copy = malloc(strlen(json) + 1);
     memcpy(copy, json, strlen(json));
     event_read(&e, copy, strlen(json), &key);
@@ -104,8 +105,20 @@ START_TEST(test_bad_path)
 END_TEST
 
 static const char *const malformed[] = {
-    "", " ", "x", "[]", "1", "\"a\"", "null", "{", "{}x", "{\"a\":}", "{\"a\":\"\xFF\"}",
-    "{\"title\":\"a\",}", "{\"meta\":{\"id\":\"x\"}", "{\"a\":01}",
+    "",
+    " ",
+    "x",
+    "[]",
+    "1",
+    "\"a\"",
+    "null",
+    "{",
+    "{}x",
+    "{\"a\":}",
+    "{\"a\":\"\xFF\"}",
+    "{\"title\":\"a\",}",
+    "{\"meta\":{\"id\":\"x\"}",
+    "{\"a\":01}",
 };
 
 START_TEST(test_malformed)
@@ -198,7 +211,9 @@ END_TEST
 /* ---- filters ---- */
 
 #define LIST(...)                                                                                  \
-    {(char **)(const char *[]){__VA_ARGS__}, PL_COUNT(((const char *[]){__VA_ARGS__}))}
+    {                                                                                              \
+        (char **)(const char *[]){__VA_ARGS__}, PL_COUNT(((const char *[]){__VA_ARGS__}))          \
+    }
 
 #define EDIT "{\"wiki\":\"enwiki\",\"type\":\"edit\",\"namespace\":0,\"bot\":false}"
 #define BOT  "{\"wiki\":\"dewiki\",\"type\":\"new\",\"namespace\":-1,\"bot\":true}"

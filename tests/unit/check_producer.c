@@ -427,11 +427,13 @@ START_TEST(stalls_while_the_broker_is_away_then_commits)
 }
 END_TEST
 
+/* Several rounds: librdkafka 2.0.2 can abort() when a client is destroyed while it registers
+ * partitions (see txn_end()); without the care taken there one round in eight of state 3 did. */
 START_TEST(is_freed_in_every_state)
 {
     struct pl_producer *p = producer_good();
 
-    switch (_i) {
+    switch (_i % 5) {
     case 0:
         break;
     case 1:
@@ -513,7 +515,7 @@ int main(void)
     tcase_add_test(tc, too_large_is_rejected_and_the_rest_goes_on);
     tcase_add_test(tc, full_queue_then_room);
     tcase_add_test(tc, stalls_while_the_broker_is_away_then_commits);
-    tcase_add_loop_test(tc, is_freed_in_every_state, 0, 5);
+    tcase_add_loop_test(tc, is_freed_in_every_state, 0, 20);
     tcase_add_loop_test(tc, starts_or_says_why_not, 0, (int)PL_COUNT(starts));
     tcase_add_test(tc, refuses_a_timeout_shorter_than_a_batch);
     suite_add_tcase(s, tc);

@@ -11,7 +11,10 @@
 
 #include "wikisrcd/sse.h"
 
-#define S(text) {text, sizeof(text) - 1}
+#define S(text)                                                                                    \
+    {                                                                                              \
+        text, sizeof(text) - 1                                                                     \
+    }
 
 struct text {
     const char *p;
@@ -44,12 +47,18 @@ static const struct sse_case {
     {"CR", S("id: 1\rdata: a\r\r"), "message|1|a;"},
     {"all three", S("data: a\rdata: b\r\ndata: c\n\r"), "message||a\nb\nc;"},
     {"CR CRLF is two ends", S("data: a\r\r\ndata: b\n\n"), "message||a;message||b;"},
-    {"byte order mark", S("\xEF\xBB\xBF"
-                          "data: a\n\n"), "message||a;"},
-    {"only one of them", S("\xEF\xBB\xBF\xEF\xBB\xBF"
-                           "data: a\n\ndata: b\n\n"), "message||b;"},
-    {"half of one is text", S("\xEF\xBB"
-                              "data: a\n\ndata: b\n\n"), "message||b;"},
+    {"byte order mark",
+     S("\xEF\xBB\xBF"
+       "data: a\n\n"),
+     "message||a;"},
+    {"only one of them",
+     S("\xEF\xBB\xBF\xEF\xBB\xBF"
+       "data: a\n\ndata: b\n\n"),
+     "message||b;"},
+    {"half of one is text",
+     S("\xEF\xBB"
+       "data: a\n\ndata: b\n\n"),
+     "message||b;"},
     {"mark inside is text", S("data: \xEF\xBB\xBF\n\n"), "message||\xEF\xBB\xBF;"},
     {"comments", S(": a\n:\n:data: x\ndata: a\n\n"), "message||a;"},
     {"unknown fields", S("dat: x\nDATA: y\n data: z\ndata : w\nfoo\ndata: a\n\n"), "message||a;"},
@@ -179,8 +188,8 @@ static const struct {
     const char *in;
     int64_t retry_ms;
 } retries[] = {
-    {"retry: 1500\n", 1500}, {"retry:0\n", 0},  {"retry: 12x\n", -1},
-    {"retry: -1\n", -1},     {"retry\n", -1},   {"retry: 99999999999999999999\n", -1},
+    {"retry: 1500\n", 1500}, {"retry:0\n", 0}, {"retry: 12x\n", -1},
+    {"retry: -1\n", -1},     {"retry\n", -1},  {"retry: 99999999999999999999\n", -1},
 };
 
 START_TEST(test_retry)
@@ -204,7 +213,10 @@ START_TEST(test_reset)
         sse_init(&p, 100, on_event, &r);
         sse_feed(&p, half, len);
         sse_reset(&p);
-        sse_feed(&p, "\xEF\xBB\xBF" "data: c\n\n", 12);
+        sse_feed(&p,
+                 "\xEF\xBB\xBF"
+                 "data: c\n\n",
+                 12);
         ck_assert_str_eq(r.text, "message||c;");
         sse_release(&p);
     }
