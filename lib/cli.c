@@ -15,7 +15,9 @@
 #include <sysexits.h>
 
 #include "buf.h"
+#include "conf.h"
 #include "daemon.h"
+#include "log.h"
 
 enum common { CONFIG, CHECK_CONFIG, PRINT_CONFIG, HELP_CONFIG, VERBOSE, HELP, VERSION };
 
@@ -309,4 +311,24 @@ int pl_cli_count(const char *option, const char *text, int64_t max, int64_t *ret
     }
     *ret_n = n;
     return -1;
+}
+
+static void findings_lines_log(const struct pl_buf *lines, enum pl_log_level level)
+{
+    for (size_t at = 0; at < lines->len;) {
+        const char *line = lines->data + at;
+        const char *end = memchr(line, '\n', lines->len - at);
+        size_t len = end ? (size_t)(end - line) : lines->len - at;
+        /* A site of its own for each line: a person is to see all that is wrong at once. */
+        struct pl_log_site site = {.file = __FILE__, .line = __LINE__, .func = __func__};
+        pl_log_at(&site, level, PL_MSG_CONFIG_ERROR, "configuration",
+                  (const struct pl_log_field[]){PL_F_SLICE("ERROR", line, len), {0}});
+        at += len + 1;
+    }
+}
+
+void pl_cli_findings_log(const struct pl_conf_errs *errs)
+{
+    findings_lines_log(&errs->text, PL_ERROR);
+    findings_lines_log(&errs->warnings, PL_WARNING);
 }

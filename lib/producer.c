@@ -87,7 +87,7 @@ static void producer_note_failure(struct pl_producer *p, const rd_kafka_message_
      * one of a batch it was is not told. */
     pl_err_set(&p->failure, kind == PL_ERR_REJECT ? PL_ERR_CONFIG : kind, m->err,
                "Kafka did not take a message for topic \"%s\": %s%s",
-               m->rkt ? rd_kafka_topic_name(m->rkt) : "?", rd_kafka_message_errstr(m),
+               m->rkt ? rd_kafka_topic_name(m->rkt) : "?", rd_kafka_err2str(m->err),
                m->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
                    ? ": raise the topic's max.message.bytes or lower kafka.message.max.bytes"
                    : "");

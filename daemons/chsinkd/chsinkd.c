@@ -61,17 +61,6 @@ static const struct pl_cli_opt cli_options[] = {
     [OPT_COUNT] = {0},
 };
 
-static void conf_errs_print(const struct pl_conf_errs *errs)
-{
-    const char *line = errs->text.data;
-
-    for (size_t at = 0; at < errs->text.len;) {
-        size_t len = strcspn(line + at, "\n");
-        pl_log(PL_ERROR, PL_MSG_CONFIG_ERROR, "configuration", PL_F_SLICE("ERROR", line + at, len));
-        at += len + 1;
-    }
-}
-
 /* ---- starting ---- */
 
 static bool stop_is_asked(void)
@@ -248,7 +237,7 @@ static void on_reload(void *userdata)
 
     pl_conf_errs_init(&errs);
     if (chsinkd_conf_load(d->config_file, &fresh, &errs) < 0) {
-        conf_errs_print(&errs);
+        pl_cli_findings_log(&errs);
         pl_log(PL_ERROR, PL_MSG_RELOADED, "the file has faults: nothing was changed",
                PL_F_STR("FILE", d->config_file));
     } else {
@@ -526,8 +515,9 @@ int chsinkd_main(int argc, char **argv)
     pl_http_global_init();
     daemon.config_file = cli.config;
     pl_conf_errs_init(&errs);
-    if (chsinkd_conf_load(cli.config, &daemon.conf, &errs) < 0) {
-        conf_errs_print(&errs);
+    status = chsinkd_conf_load(cli.config, &daemon.conf, &errs);
+    pl_cli_findings_log(&errs);
+    if (status < 0) {
         chsinkd_conf_release(&daemon.conf);
         return pl_err_exit_status(PL_ERR_CONFIG);
     }

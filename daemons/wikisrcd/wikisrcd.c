@@ -294,13 +294,6 @@ static void strings_log(const char *text, const struct pl_strings *paths)
            PL_F_STR("OPTIONS", pl_buf_cstr(&list)));
 }
 
-static void findings_log(struct pl_conf_errs *errs)
-{
-    char *text = (char *)pl_buf_cstr(&errs->text), *save = NULL;
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        pl_log(PL_ERROR, PL_MSG_CONFIG_ERROR, "configuration", PL_F_STR("ERROR", line));
-}
-
 static void on_reload(void *userdata)
 {
     struct wikisrcd *w = userdata;
@@ -312,8 +305,8 @@ static void on_reload(void *userdata)
     pl_conf_load(wikisrcd_opts, w->file, &fresh, NULL, &errs);
     if (fresh.name)
         wikisrcd_conf_check(&fresh, true, &errs);
+    pl_cli_findings_log(&errs);
     if (errs.count > 0) {
-        findings_log(&errs);
         pl_log(PL_ERROR, PL_MSG_RELOADED, "configuration not reloaded, the old one stays");
     } else {
         pl_conf_reload(wikisrcd_opts, w->conf, &fresh, &changed, &restart);
@@ -502,8 +495,8 @@ static int conf_load(const struct pl_cli *cli, bool needs_kafka, struct wikisrcd
     unsigned count = errs.count;
     if (count > 0 && cli->check_config)
         fputs(pl_buf_cstr(&errs.text), stderr);
-    else if (count > 0)
-        findings_log(&errs);
+    else
+        pl_cli_findings_log(&errs);
     pl_conf_errs_release(&errs);
     return count > 0 ? -1 : 0;
 }

@@ -28,18 +28,23 @@ BUILD = pathlib.Path(os.environ.get('BUILD', ROOT / 'build')).resolve()
 CONTACT = 'tests@example.org'
 
 
+_ports = iter(range(20000 + os.getpid() % 110 * 100, 31100))
+
+
 def free_port(count=1):
-    """A port P such that P .. P+count-1 are free now, below the range the kernel gives to clients."""
-    for port in range(20000 + os.getpid() * 7 % 9000, 32000, count + 1):
+    """A port P such that P .. P+count-1 are free now, below the range the kernel gives to clients. None is given twice,
+    and runs side by side look in different places: what is killed here for a moment must find its port again."""
+    while True:
+        port = next(_ports)
+        for _ in range(count - 1):
+            next(_ports)
         with contextlib.ExitStack() as stack:
             try:
                 for p in range(port, port + count):
-                    s = stack.enter_context(socket.socket())
-                    s.bind(('127.0.0.1', p))
+                    stack.enter_context(socket.socket()).bind(('127.0.0.1', p))
             except OSError:
                 continue
             return port
-    raise RuntimeError('no free ports')
 
 
 def wait_until(condition, timeout, what, poll=0.1):
