@@ -148,7 +148,7 @@ start() {
     local dir=$1 http=$2 tcp=$3 command port
     running_pid "$dir" >/dev/null && die "$dir: already running as process $(running_pid "$dir")"
     for port in "$http" "$tcp"; do
-        ! port_open "$port" || die "port $port is taken"
+        need_free_port "$port"
     done
     fetch
     mkdir -p "$dir/data"

@@ -111,6 +111,16 @@ port_open() {
     (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
+# A killed server's threads may hold its port a moment longer than its process id lives.
+need_free_port() {
+    local try
+    for try in {1..100}; do
+        port_open "$1" || return 0
+        sleep 0.05
+    done
+    die "port $1 is taken (asked $try times)"
+}
+
 need_port() {
     case "${1:-}" in
     '' | *[!0-9]*) die "not a port: '${1:-}'" 64 ;;

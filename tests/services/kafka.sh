@@ -136,7 +136,7 @@ start() {
     local dir=$1 port=$2
     running_pid "$dir" >/dev/null && die "$dir: already running as process $(running_pid "$dir")"
     for p in "$port" $((port + 1)); do
-        ! port_open "$p" || die "port $p is taken"
+        need_free_port "$p"
     done
     if [ -n "${KAFKA_SASL_TLS:-}" ]; then
         KAFKA_SASL_TLS=$(cd "$KAFKA_SASL_TLS" && pwd)
