@@ -257,7 +257,8 @@ void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *
     b->messages++;
     if (!is_present(p, m->offset)) /* recovered, and its rows are in the table already */
         message_decode(s, p, b, m);
-    b->end = p->next_offset = m->offset + 1;
+    b->end = m->offset + 1;
+    p->next_offset = b->end;
     if (batch_is_done(s, p))
         intake_close(s, p);
 }

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf.h - wmfetchd's option table and the struct it fills. Layer: conf, http (the TLS options).
+ */
+#ifndef WMFETCHD_CONF_H
+#define WMFETCHD_CONF_H
+
+#include "http.h" /* brings lib/conf.h, whose name this file hides */
+
+enum wmfetchd_grant { GRANT_PASSWORD, GRANT_CLIENT_CREDENTIALS };
+enum wmfetchd_client_auth { CLIENT_AUTH_BASIC, CLIENT_AUTH_BODY };
+
+struct wmfetchd_api_conf {
+    char *url, *path;
+    struct pl_strings applications, index;
+    struct pl_map parameters;
+    int64_t connect_timeout_ms, timeout_ms, stall_timeout_ms;
+    int64_t answer_bytes_max, element_bytes_max;
+    struct pl_tls tls;
+};
+
+struct wmfetchd_auth_conf {
+    char *url, *realm;
+    int grant; /* enum wmfetchd_grant */
+    char *client_id;
+    struct pl_secret client_secret;
+    int client_auth; /* enum wmfetchd_client_auth */
+    char *user;
+    struct pl_secret password;
+    char *scope;
+    int64_t timeout_ms;
+    struct pl_tls tls;
+};
+
+struct wmfetchd_conf {
+    char *name;
+    struct wmfetchd_api_conf api;
+    struct wmfetchd_auth_conf auth;
+    struct {
+        int64_t size_ms, delay_ms, overlap_ms;
+        char *start;
+    } window;
+    struct pl_map kafka;
+    char *topic, *position_topic;
+    int64_t message_bytes_max, queue_bytes_max;
+    struct {
+        bool enabled;
+        int64_t partitions, replication, retention_ms;
+    } create;
+    struct {
+        char *listen;
+    } metrics;
+    int log_level; /* index in pl_log_level_names */
+    int64_t start_timeout_ms, stop_timeout_ms;
+};
+
+extern const struct pl_opt wmfetchd_opts[];
+/* The comment at the top of the reference (etc/wmfetchd.yaml). */
+extern const char wmfetchd_conf_intro[];
+
+/* What the table cannot say: times, names, options that need each other. */
+void wmfetchd_conf_check(const struct wmfetchd_conf *conf, bool needs_kafka,
+                         struct pl_conf_errs *errs);
+
+/* The enum pl_log_level of conf->log_level. */
+int wmfetchd_conf_log_level(const struct wmfetchd_conf *conf);
+
+/* Whether secrets would go over a network unencrypted to this URL: http, and not to this machine. */
+bool wmfetchd_url_is_exposed(const char *url);
+
+/* "wmfetchd/VERSION libcurl/VERSION". */
+const char *wmfetchd_user_agent(void);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch.h - one range of one application from the API: token, request, answer taken apart.
+ *
+ *   IDLE ──start──> TOKEN ──token──> RUNNING ──answer over──> IDLE, on_done
+ *                     ^                 │ ^
+ *                     └── first 401 ────┘ └ HELD: an element was not taken; the request is paused
+ *                                           until fetch_resume()
+ *
+ * Elements come as they arrive, so before it is known whether the answer is whole and valid: only
+ * on_done without an error says so, and until then all must be able to be undone.
+ *
+ * A 401 makes the token renewed and the range asked for once more; a second one is an error. No
+ * redirect is followed: the token goes to the API's host and no other. gzip is taken; limits count
+ * what comes out of it.
+ *
+ * Errors: CONFIG where a person must act. Its code tells whose finding it is: the status (or curl's
+ * number) where the far side or the way to it refuses, 0 where it is a limit of ours. REJECT: an
+ * answer that is no good (not JSON, other shape). RETRY: all that passes.
+ *
+ * Layer: http, oauth2, split, stats. Threads: the loop's. One range at a time.
+ */
+#ifndef WMFETCHD_FETCH_H
+#define WMFETCHD_FETCH_H
+
+#include "conf.h"
+#include "oauth2.h"
+
+struct fetch;
+
+struct fetch_ask {
+    const char *application, *index; /* borrowed until on_done */
+    int64_t from_ms, end_ms;         /* go into the request as they are */
+};
+
+struct fetch_result {
+    long status;             /* of the last answer; 0: none */
+    uint64_t bytes, elements; /* of the answer, unpacked */
+    int64_t duration_ms;
+    int64_t retry_after_ms; /* -1: not asked for */
+    int64_t server_ms;      /* the API's clock (Date) when it began to answer; 0: not said */
+    const char *shape;      /* split_shape() */
+};
+
+enum fetch_take {
+    FETCH_TAKEN,
+    FETCH_LATER,   /* offered again after fetch_resume() */
+    FETCH_REFUSED, /* the range ends with the error that was set */
+};
+
+struct fetch_ops {
+    enum fetch_take (*on_element)(void *userdata, struct pl_slice element, struct pl_err *err);
+    /* The bytes of a good answer (200) as they come, unpacked; -1 ends the range with the error. May
+     * be NULL. */
+    int (*on_bytes)(void *userdata, const char *data, size_t len, struct pl_err *err);
+    /* The last call for this range; another may be started from inside. `err` NULL: the answer was
+     * whole and valid. Not called after fetch_stop(). */
+    void (*on_done)(void *userdata, const struct fetch_result *result, const struct pl_err *err);
+};
+
+/* `conf`, `oauth2` and `http` outlive it; `stats` may be NULL. */
+int fetch_new(struct pl_http *http, const struct wmfetchd_api_conf *conf, struct oauth2 *oauth2,
+              struct pl_stats *stats, const struct fetch_ops *ops, void *userdata,
+              struct fetch **ret, struct pl_err *err);
+void fetch_free(struct fetch *f); /* before the oauth2 and the http */
+PL_DEFINE_CLEANUP(struct fetch *, fetch_free);
+
+/* The callbacks come later, never from inside this call. */
+void fetch_start(struct fetch *f, const struct fetch_ask *ask);
+/* Goes on after FETCH_LATER. Not from inside on_element(). May call on_element() and on_done(). */
+void fetch_resume(struct fetch *f);
+/* Gives it up. Not from inside on_element() or on_bytes(). */
+void fetch_stop(struct fetch *f);
+
+bool fetch_is_running(const struct fetch *f);
+/* What has come so far of the range that is being fetched. */
+uint64_t fetch_bytes(const struct fetch *f);
+
+/* "https://host/path" as it is asked, without the query (it may hold a secret). */
+const char *fetch_address(const struct fetch *f);
+
+/* The error of an answer that is not 200 or 204: kind, and what to do. Pure. `said`: what the server
+ * wrote, scrubbed. */
+int fetch_err_from_status(struct pl_err *err, long status, const char *host, const char *said);
+
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * main.c - argv and exit status; all else is in wmfetchd.c, which tests can link.
+ */
+#include "wmfetchd.h"
+
+int main(int argc, char **argv)
+{
+    return wmfetchd_main(argc, argv);
+}

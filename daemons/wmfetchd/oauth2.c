@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * oauth2.c - see oauth2.h, which has the states. Layer: http, oauth2_answer, clock, stats, log.
+ *
+ * The one idea: a renewal is one request, or two where the refresh token is refused; whoever asks
+ * meanwhile is put on the list, and the list is answered once, from done().
+ */
+#include "oauth2.h"
+
+#include <assert.h>
+
+#include "clock.h"
+#include "log.h"
+#include "metrics.h"
+#include "oauth2_answer.h"
+
+enum {
+    BODY_MAX = 262144, /* a token with many roles has some KB */
+    CONNECT_TIMEOUT_MS = 10000,
+    RENEW_AGAIN_MS = 10000, /* after a renewal failed while the token has not ended */
+};
+
+struct oauth2 {
+    struct pl_http *http;
+    const struct wmfetchd_auth_conf *conf;
+    struct pl_stats *stats;
+    char *url;
+
+    struct oauth2_token token;         /* access NULL: none is kept */
+    int64_t got_ms, ends_ms, renew_ms; /* monotonic */
+    int64_t refresh_ends_ms;           /* monotonic; INT64_MAX: no end */
+    char *refresh;                     /* outlives the access token */
+
+    struct pl_http_request *request;
+    bool by_refresh, stale; /* stale: oauth2_forget() came while it ran */
+    int64_t asked_ms;
+    struct pl_buf body;
+    int64_t retry_after_ms;
+    struct oauth2_waiter *waiters; /* in the order in which they came */
+    unsigned round;                /* of answering: who asks during one waits for the next */
+    uint64_t rng;
+};
+
+static void renew(struct oauth2 *o);
+
+static void count(struct oauth2 *o, enum wmfetchd_metric metric)
+{
+    if (o->stats)
+        pl_stats_inc(o->stats, metric, 1);
+}
+
+/* SplitMix64 (Vigna): jitter needs no more. */
+static uint64_t rng_next(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* ---- who waits ---- */
+
+/* Each is taken off the list before it is called: it may ask again, or cancel another. */
+static void waiters_answer(struct oauth2 *o, const struct pl_err *err)
+{
+    /* A copy: one of them may have the token forgotten. */
+    char *token = err ? NULL : pl_strdup(o->token.access);
+    unsigned round = o->round++;
+    struct oauth2_waiter *w;
+    while ((w = o->waiters) && w->round == round) {
+        o->waiters = w->next;
+        w->waiting = false;
+        w->fn(w->userdata, token, err);
+    }
+    oauth2_wipe(token);
+}
+
+void oauth2_cancel(struct oauth2 *o, struct oauth2_waiter *w)
+{
+    if (!w->waiting)
+        return;
+    for (struct oauth2_waiter **at = &o->waiters; *at; at = &(*at)->next) {
+        if (*at == w) {
+            *at = w->next;
+            break;
+        }
+    }
+    w->waiting = false;
+}
+
+/* ---- keeping ---- */
+
+static void refresh_drop(struct oauth2 *o)
+{
+    oauth2_wipe(PL_TAKE(o->refresh));
+}
+
+static void keep(struct oauth2 *o, struct oauth2_token *fresh)
+{
+    oauth2_token_release(&o->token);
+    o->token = *fresh;
+    *fresh = (struct oauth2_token){0};
+    o->got_ms = o->asked_ms;
+    o->ends_ms = o->asked_ms + o->token.life_ms;
+    o->renew_ms = o->asked_ms + oauth2_renew_after_ms(o->token.life_ms, rng_next(&o->rng));
+    if (!o->token.refresh && o->by_refresh)
+        return; /* RFC 6749, 6: without a new one the old one stays */
+    refresh_drop(o);
+    o->refresh = PL_TAKE(o->token.refresh);
+    o->refresh_ends_ms =
+        o->token.refresh_life_ms > 0 ? o->asked_ms + o->token.refresh_life_ms : INT64_MAX;
+}
+
+void oauth2_forget(struct oauth2 *o)
+{
+    oauth2_token_release(&o->token);
+    refresh_drop(o);
+    o->stale = o->request != NULL;
+}
+
+void oauth2_refused(struct oauth2 *o, const char *token)
+{
+    if (!o->token.access || strcmp(o->token.access, token) != 0)
+        return;
+    count(o, M_TOKENS_REFUSED);
+    oauth2_token_release(&o->token); /* the refresh token may still be good */
+}
+
+/* ---- renewing ---- */
+
+static void done(struct oauth2 *o, const struct pl_err *err)
+{
+    int64_t now_ms = pl_clock_monotonic_ms();
+    oauth2_wipe_buf(&o->body);
+    pl_buf_init(&o->body, BODY_MAX);
+    if (err)
+        count(o, M_TOKENS_FAILED);
+    if (err && err->kind == PL_ERR_RETRY && o->token.access && now_ms < o->ends_ms) {
+        pl_log(PL_WARNING, NULL, "the token could not be renewed, the old one is still good",
+               PL_F_STR("ERROR", err->msg), PL_F_INT("LEFT_MS", o->ends_ms - now_ms));
+        o->renew_ms = now_ms + RENEW_AGAIN_MS;
+        err = NULL;
+    }
+    waiters_answer(o, err);
+}
+
+static void answer_take(struct oauth2 *o, long status)
+{
+    PL_CLEANUP(oauth2_token_release) struct oauth2_token fresh = {0};
+    const char *body = o->body.data ? o->body.data : "";
+    struct pl_err err;
+    int r = status == 200
+                ? oauth2_answer_read(body, o->body.len, &fresh, &err)
+                : oauth2_err_from_status(&err, o->conf, status, body, o->body.len);
+    if (r == 0) {
+        keep(o, &fresh);
+        count(o, o->by_refresh ? M_TOKENS_REFRESH : M_TOKENS_GRANT);
+        pl_log(PL_DEBUG, NULL, "token received",
+               PL_F_STR("WAY", o->by_refresh ? "refresh token" : "grant"),
+               PL_F_INT("LIFE_MS", o->token.life_ms));
+        done(o, NULL);
+        return;
+    }
+    if (o->by_refresh && err.kind != PL_ERR_RETRY) {
+        pl_log(PL_DEBUG, NULL, "the refresh token is refused, asking by the grant",
+               PL_F_STR("ERROR", err.msg));
+        refresh_drop(o);
+        renew(o);
+        return;
+    }
+    done(o, &err);
+}
+
+static bool on_data(void *userdata, struct pl_http_request *r, const char *data, size_t len)
+{
+    struct oauth2 *o = userdata;
+    (void)r;
+    return pl_buf_add(&o->body, data, len);
+}
+
+static void on_done(void *userdata, struct pl_http_request *r, const struct pl_err *failed)
+{
+    struct oauth2 *o = userdata;
+    struct pl_err err;
+    long status = 0;
+    o->request = NULL;
+    curl_easy_getinfo(pl_http_request_easy(r), CURLINFO_RESPONSE_CODE, &status);
+    o->retry_after_ms =
+        pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), pl_clock_realtime_ms());
+    if (o->stale) { /* asked for by secrets that are not ours any more */
+        renew(o);
+    } else if (!failed) {
+        answer_take(o, status);
+    } else {
+        err = *failed;
+        if (err.kind == PL_ERR_REJECT)
+            pl_err_set(&err, PL_ERR_CONFIG, 200,
+                       "the token endpoint's answer is larger than %d bytes: check auth.url",
+                       BODY_MAX);
+        pl_err_prefix(&err, "no token");
+        done(o, &err);
+    }
+}
+
+static const struct pl_http_ops http_ops = {.on_data = on_data, .on_done = on_done};
+
+static int request_start(struct oauth2 *o, struct pl_err *err)
+{
+    PL_CLEANUP(oauth2_wipe_buf) struct pl_buf form = {0};
+    PL_CLEANUP(oauth2_wipe_buf) struct pl_buf basic = {0};
+    const struct pl_http_conf http_conf = {
+        .user_agent = wmfetchd_user_agent(),
+        .tls_ca_file = o->conf->tls.ca_file,
+        .tls_cert_file = o->conf->tls.cert_file,
+        .tls_key_file = o->conf->tls.key_file,
+        .tls_insecure_skip_verify = o->conf->tls.insecure_skip_verify,
+        .connect_timeout_ms =
+            o->conf->timeout_ms < CONNECT_TIMEOUT_MS ? o->conf->timeout_ms : CONNECT_TIMEOUT_MS,
+        .total_timeout_ms = o->conf->timeout_ms,
+    };
+    oauth2_form(o->conf, o->by_refresh ? o->refresh : NULL, &form);
+    oauth2_basic(o->conf, &basic);
+    const char *headers[] = {"Accept: application/json",
+                             "Content-Type: application/x-www-form-urlencoded",
+                             basic.len > 0 ? pl_buf_cstr(&basic) : NULL, NULL};
+    return pl_http_request_new(o->http, &http_conf, o->url, headers, form.data, form.len,
+                               &http_ops, o, &o->request, err);
+}
+
+static void renew(struct oauth2 *o)
+{
+    struct pl_err err;
+    pl_buf_reset(&o->body);
+    pl_buf_reserve(&o->body, BODY_MAX / 4); /* so that it seldom moves, leaving tokens behind */
+    o->stale = false;
+    o->retry_after_ms = -1;
+    o->asked_ms = pl_clock_monotonic_ms();
+    if (o->refresh && o->asked_ms >= o->refresh_ends_ms)
+        refresh_drop(o);
+    o->by_refresh = o->refresh != NULL;
+    if (request_start(o, &err) < 0) { /* without memory only: the policy of buf.h */
+        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot ask for a token", &err);
+        abort();
+    }
+}
+
+const char *oauth2_get(struct oauth2 *o, struct oauth2_waiter *w, oauth2_fn *fn, void *userdata)
+{
+    assert(!w->waiting);
+    if (o->token.access && pl_clock_monotonic_ms() < o->renew_ms)
+        return o->token.access;
+    *w = (struct oauth2_waiter){
+        .fn = fn, .userdata = userdata, .round = o->round, .waiting = true};
+    struct oauth2_waiter **at = &o->waiters;
+    while (*at)
+        at = &(*at)->next;
+    *at = w;
+    if (!o->request)
+        renew(o);
+    return NULL;
+}
+
+int64_t oauth2_retry_after_ms(const struct oauth2 *o)
+{
+    return o->retry_after_ms;
+}
+
+bool oauth2_info(const struct oauth2 *o, struct oauth2_info *ret)
+{
+    if (!o->token.access)
+        return false;
+    *ret = (struct oauth2_info){
+        .access = o->token.access,
+        .scope = o->token.scope,
+        .life_ms = o->token.life_ms,
+        .left_ms = o->ends_ms - pl_clock_monotonic_ms(),
+        .has_refresh = o->refresh != NULL,
+        .refresh_life_ms = o->token.refresh_life_ms,
+    };
+    return true;
+}
+
+/* ---- construction ---- */
+
+static char *url_make(const struct wmfetchd_auth_conf *conf)
+{
+    size_t len = strlen(conf->url);
+    char *realm = curl_easy_escape(NULL, conf->realm, 0);
+    while (len > 0 && conf->url[len - 1] == '/')
+        len--;
+    char *url = pl_strf("%.*s/realms/%s/protocol/openid-connect/token", (int)len, conf->url, realm);
+    curl_free(realm);
+    return url;
+}
+
+int oauth2_new(struct pl_http *http, const struct wmfetchd_auth_conf *conf, struct pl_stats *stats,
+               struct oauth2 **ret, struct pl_err *err)
+{
+    struct oauth2 *o = pl_alloc(sizeof(*o));
+    (void)err;
+    o->http = http;
+    o->conf = conf;
+    o->stats = stats;
+    o->url = url_make(conf);
+    o->rng = (uint64_t)pl_clock_realtime_ms() ^ (uint64_t)(uintptr_t)o << 20;
+    o->retry_after_ms = -1;
+    pl_buf_init(&o->body, BODY_MAX);
+    *ret = o;
+    return 0;
+}
+
+void oauth2_free(struct oauth2 *o)
+{
+    if (!o)
+        return;
+    if (o->request)
+        pl_http_request_cancel(o->request);
+    oauth2_forget(o);
+    oauth2_wipe_buf(&o->body);
+    free(o->url);
+    free(o);
+}
