@@ -332,3 +332,25 @@ void pl_cli_findings_log(const struct pl_conf_errs *errs)
     findings_lines_log(&errs->text, PL_ERROR);
     findings_lines_log(&errs->warnings, PL_WARNING);
 }
+
+static void strings_join(const struct pl_strings *strings, struct pl_buf *out)
+{
+    for (size_t i = 0; i < strings->n; i++) {
+        pl_buf_add_str(out, i > 0 ? " " : "");
+        pl_buf_add_str(out, strings->v[i]);
+    }
+}
+
+void pl_cli_reload_log(const struct pl_strings *changed, const struct pl_strings *needs_restart)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf taken = {0};
+    PL_CLEANUP(pl_buf_release) struct pl_buf left = {0};
+
+    strings_join(changed, &taken);
+    strings_join(needs_restart, &left);
+    pl_log(PL_NOTICE, PL_MSG_RELOADED, "configuration reloaded",
+           PL_F_STR("CHANGED", changed->n > 0 ? pl_buf_cstr(&taken) : "nothing"));
+    if (needs_restart->n > 0)
+        pl_log(PL_WARNING, PL_MSG_RELOADED, "these options change only with a restart",
+               PL_F_STR("OPTIONS", pl_buf_cstr(&left)));
+}

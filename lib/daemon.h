@@ -121,10 +121,15 @@ struct pl_cli {
 int pl_cli_parse(int argc, char **argv, const char *name, const char *summary,
                  const struct pl_cli_opt *table, struct pl_cli *ret);
 
-/* Logs what pl_conf_errs holds: each finding as an error line (MESSAGE_ID PL_MSG_CONFIG_ERROR), each
- * warning as a warning. All of them: the rate limit does not apply. */
+/* Logs what pl_conf_errs holds: each finding as an error line (MESSAGE_ID PL_MSG_CONFIG_ERROR),
+ * each warning as a warning. All of them: the rate limit does not apply. */
 struct pl_conf_errs;
 void pl_cli_findings_log(const struct pl_conf_errs *errs);
+
+/* Logs what a reload did: the options taken over, and those that need a restart (of
+ * pl_conf_reload()). */
+struct pl_strings;
+void pl_cli_reload_log(const struct pl_strings *changed, const struct pl_strings *needs_restart);
 
 /* A positive count from the command line; 64 with a message on stderr when it is none; -1 = ok. */
 int pl_cli_count(const char *option, const char *text, int64_t max, int64_t *ret_n);

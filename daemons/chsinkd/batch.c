@@ -14,7 +14,7 @@
 void announcement_format(const struct announcement *a, char *out)
 {
     snprintf(out, ANNOUNCEMENT_MAX, ANNOUNCEMENT_PREFIX "%" PRId64 ANNOUNCEMENT_AT "%" PRId64,
-             a->end, a->at_s);
+             a->end, a->at_ms);
 }
 
 /* A decimal number without sign, at most 18 digits so that it fits. */
@@ -48,7 +48,7 @@ bool announcement_parse(const char *text, size_t len, struct announcement *ret)
     struct announcement a;
 
     if (!text || !text_parse(&p, end, ANNOUNCEMENT_PREFIX) || !digits_parse(&p, end, &a.end) ||
-        !text_parse(&p, end, ANNOUNCEMENT_AT) || !digits_parse(&p, end, &a.at_s) || p != end)
+        !text_parse(&p, end, ANNOUNCEMENT_AT) || !digits_parse(&p, end, &a.at_ms) || p != end)
         return false;
     *ret = a;
     return true;
@@ -67,10 +67,10 @@ int64_t batch_age_effective(int64_t age_ms, unsigned open, int64_t per_second)
     return spread_ms > age_ms ? spread_ms : age_ms;
 }
 
-const char *batch_token(const char *table, const char *topic, int32_t partition, int64_t start,
-                        int64_t end, struct pl_buf *out)
+const char *batch_token(const struct batch *b, const struct batch_place *place, struct pl_buf *out)
 {
     pl_buf_reset(out);
-    pl_buf_addf(out, "%s:%s:%" PRId32 ":%" PRId64 ":%" PRId64, table, topic, partition, start, end);
+    pl_buf_addf(out, "%s:%s:%" PRId32 ":%" PRId64 ":%" PRId64 ":%" PRId64, place->table,
+                place->topic, place->partition, b->start, b->end, place->announced_ms);
     return pl_buf_cstr(out);
 }

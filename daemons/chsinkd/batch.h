@@ -10,7 +10,7 @@
  *
  *     committed offset   metadata                 meaning
  *     start              ""                       nothing in flight; the next batch begins at start
- *     start              "chsinkd/1 end=E at=T"   [start, E) was announced at Unix second T
+ *     start              "chsinkd/1 end=E at=T"   [start, E) was announced at T (Unix, ms)
  *
  * Layer: buf, dead letters, block. Pure: no I/O, no clock. Threads: a batch is handed from the
  * consumer's thread to an inserter's by the queue, and has one owner at a time.
@@ -22,8 +22,8 @@
 #include "rows.h"
 
 struct announcement {
-    int64_t end;  /* offset behind the last one of the range */
-    int64_t at_s; /* Unix seconds */
+    int64_t end;   /* offset behind the last one of the range */
+    int64_t at_ms; /* Unix milliseconds */
 };
 
 #define ANNOUNCEMENT_MAX 80
@@ -60,8 +60,15 @@ bool batch_is_full(const struct batch *b, const struct batch_limits *limits);
  * inserts a second by age, as long as it takes not to. */
 int64_t batch_age_effective(int64_t age_ms, unsigned open, int64_t per_second);
 
-/* insert_deduplication_token: table, topic, partition, start, end. `out` is reset first. */
-const char *batch_token(const char *table, const char *topic, int32_t partition, int64_t start,
-                        int64_t end, struct pl_buf *out);
+/* insert_deduplication_token: table, topic, partition, start, end and the announcement's time,
+ * which whoever repeats the batch reads from the group. The time tells apart what has the same
+ * offsets but is another load: a topic that was deleted and made again, another group that reads
+ * the topic anew. `out` is reset first. */
+struct batch_place {
+    const char *table, *topic;
+    int32_t partition;
+    int64_t announced_ms;
+};
+const char *batch_token(const struct batch *b, const struct batch_place *place, struct pl_buf *out);
 
 #endif

@@ -38,7 +38,7 @@ struct chsinkd {
     struct pl_waker *waker;
     struct sink sink;
     pthread_t consumer, inserters[16];
-    bool consumer_started;
+    bool consumer_started, failed;
     unsigned inserters_started;
     int64_t started_ms;
     uint64_t rows_before; /* at the last tick */
@@ -196,10 +196,11 @@ static void on_wake(void *userdata)
     pthread_mutex_lock(&d->sink.lock);
     failed = d->sink.failed;
     pthread_mutex_unlock(&d->sink.lock);
-    if (failed.kind != PL_ERR_NONE)
-        pl_daemon_stop(d->daemon, &failed);
-    else if (d->sink.drained)
+    if (failed.kind != PL_ERR_NONE && !d->failed)
+        pl_daemon_stop(d->daemon, &failed); /* logs it */
+    else if (d->sink.drained && !pl_daemon_stopping(d->daemon))
         pl_daemon_stop(d->daemon, NULL);
+    d->failed |= failed.kind != PL_ERR_NONE;
     if (d->sink.drained)
         pl_daemon_finish(d->daemon);
 }
@@ -245,12 +246,7 @@ static void on_reload(void *userdata)
         sink_limits_set(&d->sink, &d->conf);
         pl_log_set_level(d->sink.verbose ? PL_DEBUG
                                          : (enum pl_log_level)(PL_ERROR + d->conf.log_level));
-        for (size_t i = 0; i < restart.n; i++)
-            pl_log(PL_WARNING, PL_MSG_RELOADED, "this option changes only with a restart",
-                   PL_F_STR("OPTION", restart.v[i]));
-        pl_log(PL_NOTICE, PL_MSG_RELOADED,
-               "configuration loaded again; routes change with a restart",
-               PL_F_UINT("COUNT", changed.n));
+        pl_cli_reload_log(&changed, &restart);
     }
     chsinkd_conf_release(&fresh);
 }
@@ -498,7 +494,7 @@ int chsinkd_main(int argc, char **argv)
 {
     static struct chsinkd daemon; /* large: pointers for the threads */
     struct pl_cli cli = {.config = DEFAULT_CONFIG};
-    PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs;
+    PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs = {0};
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
     int status = pl_cli_parse(argc, argv, "chsinkd",
                               "Loads Kafka topics into ClickHouse tables, each row exactly once.",
@@ -516,7 +512,10 @@ int chsinkd_main(int argc, char **argv)
     daemon.config_file = cli.config;
     pl_conf_errs_init(&errs);
     status = chsinkd_conf_load(cli.config, &daemon.conf, &errs);
-    pl_cli_findings_log(&errs);
+    if (cli.check_config)
+        fputs(pl_buf_cstr(&errs.text), stderr);
+    else
+        pl_cli_findings_log(&errs);
     if (status < 0) {
         chsinkd_conf_release(&daemon.conf);
         return pl_err_exit_status(PL_ERR_CONFIG);

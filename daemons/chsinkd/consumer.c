@@ -142,8 +142,7 @@ static void recovery_ask(struct sink *s, struct partition *p)
     struct table_range range = {p->topic, p->id, p->next_offset, p->fixed_end};
     struct pl_err err;
 
-    if (pl_clock_realtime_ms() - p->announced_at_s * 1000 < s->conf->ask_table_after_ms ||
-        s->replay)
+    if (pl_clock_realtime_ms() - p->announced.at_ms < s->conf->ask_table_after_ms || s->replay)
         return;
     if (!sink_can_ask_table(p->route->route)) {
         pl_log(PL_WARNING, NULL,
@@ -186,11 +185,11 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
         0) /* librdkafka's own query can give the end as the beginning, so it looks for itself */
         tp->offset = s->conf->start == CHSINKD_LATEST && !s->replay ? RD_KAFKA_OFFSET_END
                                                                     : RD_KAFKA_OFFSET_BEGINNING;
-    p->announced_end = -1;
+    p->announced.end = -1;
     if (announcement_parse(tp->metadata, tp->metadata_size, &announced) &&
         announced.end > p->next_offset) {
-        p->announced_end = p->fixed_end = announced.end;
-        p->announced_at_s = announced.at_s;
+        p->announced = announced;
+        p->fixed_end = announced.end;
         recovery_ask(s, p);
     }
     pthread_mutex_lock(&s->lock);
@@ -353,7 +352,7 @@ static void offset_out_of_range(struct sink *s, struct partition *p)
         pl_err_set(&err, PL_ERR_CONFIG, 0,
                    "topic %s, partition %" PRId32 ": the group's offset %" PRId64
                    " is beyond the end, %" PRId64 ": the topic was made again or cut; use another "
-                                                  "group.id, or set the group's offsets with "
+                   "group.id, or set the group's offsets with "
                    "kafka-consumer-groups --reset-offsets",
                    p->topic, p->id, p->next_offset, high);
         sink_fail(s, &err);
@@ -507,8 +506,9 @@ static void consumer_drain(struct consumer *c)
     }
     pthread_mutex_unlock(&s->lock);
     pending_drop(c);
-    if (!s->give_up)
-        rd_kafka_consumer_close(s->rk);
+    /* Also when giving up: who leaves need not be waited for. The loop waits only so long for this
+     * thread. */
+    rd_kafka_consumer_close(s->rk);
 }
 
 static void *consumer_run(void *arg)

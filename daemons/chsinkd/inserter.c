@@ -137,24 +137,18 @@ static enum outcome offset_commit(struct inserter *in, const struct batch *b, in
     return OUTCOME_STOPPED;
 }
 
-static void announcement_for(int64_t end, char *out)
-{
-    const struct announcement a = {end, pl_clock_realtime_ms() / 1000};
-
-    announcement_format(&a, out);
-}
-
 static enum outcome batch_announce(struct inserter *in, struct batch *b)
 {
+    struct announcement announcement = {b->end, pl_clock_realtime_ms()};
     char text[ANNOUNCEMENT_MAX];
     enum outcome outcome;
 
-    if (b->announced || b->partition->announced_end == b->end)
+    if (b->partition->announced.end == b->end) /* by the commit before, or found after a crash */
         return OUTCOME_DONE;
-    announcement_for(b->end, text);
+    announcement_format(&announcement, text);
     outcome = offset_commit(in, b, b->start, text);
     if (outcome == OUTCOME_DONE)
-        b->partition->announced_end = b->end;
+        b->partition->announced = announcement;
     return outcome;
 }
 
@@ -228,7 +222,10 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
     insert.iov = in->iov;
     insert.iov_n = block_iov(b->block, in->iov, &insert.bytes);
     insert.token =
-        batch_token(sr->table, b->partition->topic, b->partition->id, b->start, b->end, &in->token);
+        batch_token(b,
+                    &(struct batch_place){sr->table, b->partition->topic, b->partition->id,
+                                          b->partition->announced.at_ms},
+                    &in->token);
     for (;;) {
         int64_t began_ms = pl_clock_monotonic_ms();
 
@@ -262,21 +259,21 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
 /* ---- the end of a batch ---- */
 
 /* What the commit of `end` announces: the next batch, if it waits in the queue already; else
- * nothing. */
-static int64_t next_announcement(struct sink *s, const struct batch *b, char *out)
+ * nothing. `out` gets the text. */
+static struct announcement next_announcement(struct sink *s, const struct batch *b, char *out)
 {
+    struct announcement announcement = {-1, pl_clock_realtime_ms()};
     const struct batch *next;
-    int64_t end = -1;
 
     out[0] = '\0';
     pthread_mutex_lock(&s->lock);
     next = sink_queue_next(s, b->partition);
     if (next && next->epoch == b->epoch && next->start == b->end && block_rows(next->block) > 0)
-        end = next->end;
+        announcement.end = next->end;
     pthread_mutex_unlock(&s->lock);
-    if (end >= 0)
-        announcement_for(end, out);
-    return end;
+    if (announcement.end >= 0)
+        announcement_format(&announcement, out);
+    return announcement;
 }
 
 /* True when the group's committed offset has reached `end`: an earlier try that seemed to fail did
@@ -366,7 +363,8 @@ static void batch_count(struct sink *s, const struct batch *b)
 static enum outcome batch_load(struct inserter *in, struct batch *b)
 {
     char metadata[ANNOUNCEMENT_MAX];
-    int64_t began_ms = pl_clock_monotonic_ms(), next_end;
+    int64_t began_ms = pl_clock_monotonic_ms();
+    struct announcement next;
     enum outcome outcome = OUTCOME_DONE;
 
     if (!batch_is_ours(in->sink, b))
@@ -378,12 +376,12 @@ static enum outcome batch_load(struct inserter *in, struct batch *b)
     }
     if (outcome != OUTCOME_DONE)
         return outcome;
-    next_end = next_announcement(in->sink, b, metadata);
+    next = next_announcement(in->sink, b, metadata);
     outcome = b->dead.count > 0 ? dead_letters_commit(in, b, metadata)
                                 : offset_commit(in, b, b->end, metadata);
     if (outcome != OUTCOME_DONE)
         return outcome;
-    b->partition->announced_end = next_end;
+    b->partition->announced = next;
     batch_log(b, began_ms);
     batch_count(in->sink, b);
     return OUTCOME_DONE;
@@ -403,7 +401,7 @@ static struct batch *batch_go_back(struct sink *s, const struct batch *b, bool r
     p->rewind_offset = b->start;
     p->rewind_until = b->end;
     p->rewind_messages = refused ? b->messages / 2 : UINT64_MAX;
-    p->rewind_fixed = !refused && (b->announced || p->announced_end == b->end);
+    p->rewind_fixed = !refused && p->announced.end == b->end;
     if (refused)
         pl_stats_inc(s->stats, M_REFUSED, 1);
     return sink_queue_take_partition(s, p);

@@ -240,6 +240,30 @@ static void column_name_from_path(const char *path, struct pl_buf *out)
             pl_buf_add_byte(out, '_');
 }
 
+/* Arrays, and what is an object in one message and something else in another, are kept as JSON
+ * text. */
+static bool is_kept_as_json(const struct pl_profile_field *f)
+{
+    return f->arrays > 0 || (f->objects > 0 && f->strings + f->integers + f->floats + f->bools > 0);
+}
+
+/* Below such a field there are no columns: they would refuse the messages in which it is no object.
+ */
+static bool is_inside_json(const struct pl_profile *p, unsigned i)
+{
+    const char *path = pl_profile_field(p, i)->path;
+
+    for (unsigned k = 0; k < i; k++) {
+        const struct pl_profile_field *f = pl_profile_field(p, k);
+        size_t len = strlen(f->path);
+
+        if (is_kept_as_json(f) && strncmp(path, f->path, len) == 0 &&
+            (path[len] == '.' || path[len] == '['))
+            return true;
+    }
+    return false;
+}
+
 static void route_suggest(const struct pl_profile *p, const char *topic, struct pl_buf *out)
 {
     char type[64];
@@ -253,16 +277,14 @@ static void route_suggest(const struct pl_profile *p, const char *topic, struct 
     pl_buf_add_str(out, "\nrows: $\nunknown_fields: drop\ncolumns:\n");
     for (unsigned i = 0; i < pl_profile_count(p); i++) {
         const struct pl_profile_field *f = pl_profile_field(p, i);
-        bool raw = f->arrays > 0 ||
-                   (f->objects > 0 && f->strings + f->integers + f->floats + f->bools > 0);
 
         pl_profile_type(p, i, type, sizeof(type));
-        if (type[0] == '\0' || strstr(f->path, "[*]"))
+        if (type[0] == '\0' || strstr(f->path, "[*]") || is_inside_json(p, i))
             continue;
         pl_buf_add_str(out, "  - { name: ");
         column_name_from_path(f->path, out);
         pl_buf_addf(out, ", type: \"%s\", path: '$.%s'%s }\n", type, f->path,
-                    raw ? ", json: true" : "");
+                    is_kept_as_json(f) ? ", json: true" : "");
     }
     pl_buf_add_str(out, "  - { name: _topic, type: LowCardinality(String), from: topic }\n"
                         "  - { name: _partition, type: Int32, from: partition }\n"

@@ -168,7 +168,7 @@ struct partition *sink_partition(struct sink *s, const char *topic, int32_t id)
     p->topic = pl_strdup(topic);
     p->id = id;
     p->route = sink_route_for(s, topic);
-    p->announced_end = p->fixed_end = p->limit_until = p->condemned = p->once_end = -1;
+    p->announced.end = p->fixed_end = p->limit_until = p->condemned = p->once_end = -1;
     pthread_mutex_lock(&s->lock);
     s->partitions = pl_realloc_array(s->partitions, s->partitions_n + 1, sizeof(*s->partitions));
     s->partitions[s->partitions_n++] = p;

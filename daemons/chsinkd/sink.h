@@ -42,7 +42,7 @@ struct partition {
     char rewind_reason[256];
 
     /* The inserter's that has it busy (nobody's otherwise; set by the consumer at assignment). */
-    int64_t announced_end; /* what the last commit announced, -1: nothing */
+    struct announcement announced; /* in the group's metadata now; end -1: none */
 
     /* The consumer's. */
     struct batch *open;
@@ -50,7 +50,6 @@ struct partition {
         next_offset; /* the offset that comes next, or a later one; -1 before a new group's first */
     bool retention_took; /* what should come next is deleted: the next message shows how much */
     int64_t fixed_end;   /* an announced range that must be read just so; -1 none */
-    int64_t announced_at_s;
     int64_t
         *present; /* sorted offsets of that range which the table has already; asked on recovery */
     size_t present_n;

@@ -337,13 +337,16 @@ static int ask_views(struct job *j, unsigned *ret_views, struct pl_err *err)
     char *at, *f[4];
 
     pl_buf_add_str(
-        &sql, "SELECT database, name, toString(uuid), extract(create_table_query, "
-              "'^CREATE MATERIALIZED VIEW [^ ]+ TO ([^ (]+)') FROM system.tables WHERE engine = "
-              "'MaterializedView' AND (database, name) IN (SELECT d, t FROM system.tables ARRAY "
-              "JOIN dependencies_database AS d, dependencies_table AS t WHERE ");
+        &sql, /* The UUID is taken from the statement: an Overlay database shows none of its own. */
+        "SELECT database, name, extract(create_table_query, 'UUID .([0-9a-f-]{36})'), "
+        "replaceOne(extract(create_table_query, '^CREATE MATERIALIZED VIEW [^ ]+(?: UUID "
+        ".[0-9a-f-]{36}.)? TO ([^ (]+)'), 'INNER', '') FROM system.tables WHERE engine = "
+        "'MaterializedView' AND (database, name) IN (SELECT d, t FROM system.tables ARRAY "
+        "JOIN dependencies_database AS d, dependencies_table AS t WHERE ");
     add_equal(&sql, "database", job_database(j));
     add_equal(&sql, " AND name", j->route->table);
-    pl_buf_add_str(&sql, ") ORDER BY name");
+    pl_buf_add_str(&sql, ") ORDER BY name "
+                         "SETTINGS show_table_uuid_in_table_create_query_if_not_nil = 1");
     if (job_ask(j, &sql, &answer, err) < 0)
         return -1;
     *ret_views = 0;

@@ -302,6 +302,15 @@ void delivery_moved(struct delivery *d)
     }
 }
 
+void delivery_reloaded(struct delivery *d)
+{
+    if (d->age_armed) { /* the transaction that is open gets the new age, from now */
+        timer_disarm(d);
+        timer_arm(d, d->conf->batch.age_ms);
+        d->age_armed = true;
+    }
+}
+
 bool delivery_flush(struct delivery *d)
 {
     if (!delivery_can_take(d) || (!d->moved && d->events == 0))
@@ -362,10 +371,15 @@ int delivery_topic_ensure(rd_kafka_t *rk, const struct wikisrcd_conf *conf, stru
     snprintf(bytes, sizeof(bytes), "%lld", (long long)conf->message_bytes_max);
     snprintf(retention, sizeof(retention), "%lld", (long long)conf->create.retention_ms);
     /* Events carry their own times, and some lie by years. A broker rolls a segment when a time is
-     * segment.ms after the segment's first, so an old first event would be alone in its segment, which
-     * retention then deletes at once: segments are to end by their size only. */
-    const char *config[] = {"max.message.bytes", bytes, "segment.ms", "9223372036854775807",
-                            conf->create.retention_ms > 0 ? "retention.ms" : NULL, retention, NULL};
+     * segment.ms after the segment's first, so an old first event would be alone in its segment,
+     * which retention then deletes at once: segments are to end by their size only. */
+    const char *config[] = {"max.message.bytes",
+                            bytes,
+                            "segment.ms",
+                            "9223372036854775807",
+                            conf->create.retention_ms > 0 ? "retention.ms" : NULL,
+                            retention,
+                            NULL};
     const struct pl_kafka_topic_spec spec = {conf->topic, (int)conf->create.partitions,
                                              (int)conf->create.replication, config};
     return topic_ensure(rk, conf, &spec, err);

@@ -62,6 +62,8 @@ enum delivery_result delivery_send(struct delivery *d, const struct event *event
                                    struct pl_slice data, int64_t now_ms);
 /* The position has moved. May begin a commit. */
 void delivery_moved(struct delivery *d);
+/* The batch options may have changed (SIGHUP). */
+void delivery_reloaded(struct delivery *d);
 /* Commits what there is, now. false: nothing is open and nothing moved, or a commit runs already
  * (delivery_is_idle() tells). */
 bool delivery_flush(struct delivery *d);

@@ -283,17 +283,6 @@ static void on_stop_deadline(void *userdata)
            PL_F_UINT("MESSAGES", delivery_in_flight(w->delivery)));
 }
 
-static void strings_log(const char *text, const struct pl_strings *paths)
-{
-    PL_CLEANUP(pl_buf_release) struct pl_buf list = {0};
-    for (size_t i = 0; i < paths->n; i++) {
-        pl_buf_add_str(&list, i > 0 ? " " : "");
-        pl_buf_add_str(&list, paths->v[i]);
-    }
-    pl_log(PL_NOTICE, PL_MSG_RELOADED, "configuration reloaded", PL_F_STR("RESULT", text),
-           PL_F_STR("OPTIONS", pl_buf_cstr(&list)));
-}
-
 static void on_reload(void *userdata)
 {
     struct wikisrcd *w = userdata;
@@ -313,9 +302,8 @@ static void on_reload(void *userdata)
         filter_release(&w->filter);
         filter_init(&w->filter, &w->conf->filter);
         pl_log_set_level(wikisrcd_conf_log_level(w->conf));
-        strings_log("changed", &changed);
-        if (restart.n > 0)
-            strings_log("needs a restart", &restart);
+        delivery_reloaded(w->delivery);
+        pl_cli_reload_log(&changed, &restart);
     }
     pl_strings_release(&changed);
     pl_strings_release(&restart);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf.c - see conf.h. Layer: conf, http (the TLS options), schedule (times), log (names of levels).
+ * conf.c - see conf.h. Layer: conf, http (the TLS options), schedule (times), log (names of
+ * levels).
  *
  * The one idea: the table is the only place where an option is named; what it cannot express is
  * checked below it, and added to the same list of findings.
@@ -28,8 +29,7 @@ const struct pl_opt wmfetchd_opts[] = {
     {"api.path", PL_OPT_STRING, AT(api.path), 1, 2000,
      "services/wmerrorbudgetstatisticsservice/api/transactions/summary/series/all", 0, NULL,
      "The path below api.url that answers with the transactions and their series."},
-    {"api.applications", PL_OPT_STRINGS, AT(api.applications), 1, 1000, "[\"31854\"]",
-     PL_OPT_REQUIRED, NULL,
+    {"api.applications", PL_OPT_STRINGS, AT(api.applications), 1, 1000, NULL, PL_OPT_REQUIRED, NULL,
      "The application_id of each application to fetch. One added later begins at window.start."},
     {"api.index", PL_OPT_STRINGS, AT(api.index), 1, 16, "HOURLY", 0, NULL,
      "The indexes to fetch of each application."},
@@ -39,14 +39,15 @@ const struct pl_opt wmfetchd_opts[] = {
     {"api.connect_timeout", PL_OPT_DURATION, AT(api.connect_timeout_ms), 100, 600000, "10s", 0,
      NULL, "How long connecting may take, with TLS."},
     {"api.timeout", PL_OPT_DURATION, AT(api.timeout_ms), 1000, INT64_C(86400000), "10m", 0, NULL,
-     "How long a whole answer may take. The Kafka transaction is open as long: beyond 14m raise "
-     "transaction.timeout.ms under kafka, and the broker's transaction.max.timeout.ms (15m)."},
+     "How long a whole answer may take. The Kafka transaction is open as long: beyond 14m, raise "
+     "transaction.timeout.ms under kafka (and the broker's transaction.max.timeout.ms), which "
+     "counts where it is shorter."},
     {"api.stall_timeout", PL_OPT_DURATION, AT(api.stall_timeout_ms), 0, INT64_C(86400000), "2m", 0,
      NULL,
      "So long without a byte ends the request, also before the first: the service may need a while "
      "to gather a large answer. 0: never."},
-    {"api.answer_bytes_max", PL_OPT_SIZE, AT(api.answer_bytes_max), 1024,
-     INT64_C(1125899906842624), "4GiB", 0, NULL,
+    {"api.answer_bytes_max", PL_OPT_SIZE, AT(api.answer_bytes_max), 1024, INT64_C(1125899906842624),
+     "4GiB", 0, NULL,
      "An answer with more bytes (unpacked) is refused. Memory does not depend on it."},
     {"api.element_bytes_max", PL_OPT_SIZE, AT(api.element_bytes_max), 1024, INT64_C(1073741824),
      "64MiB", 0, NULL, "The largest transaction in an answer; one is kept in memory."},
@@ -58,8 +59,8 @@ const struct pl_opt wmfetchd_opts[] = {
     {"auth.realm", PL_OPT_STRING, AT(auth.realm), 1, 255, "watermelon", 0, NULL, "The realm."},
     {"auth.grant", PL_OPT_ENUM, AT(auth.grant), 0, 0, "password", 0, grant_choices,
      "How a token is got: password (user and password) or client_credentials (the client's own)."},
-    {"auth.client_id", PL_OPT_STRING, AT(auth.client_id), 1, 255, "wmfetchd", PL_OPT_REQUIRED,
-     NULL, "The client, as Keycloak knows it."},
+    {"auth.client_id", PL_OPT_STRING, AT(auth.client_id), 1, 255, "wmfetchd", PL_OPT_REQUIRED, NULL,
+     "The client, as Keycloak knows it."},
     {"auth.client_secret", PL_OPT_SECRET, AT(auth.client_secret), 0, 0, NULL, PL_OPT_RELOADABLE,
      NULL, "The client's secret. A public client has none; client_credentials needs one."},
     {"auth.client_auth", PL_OPT_ENUM, AT(auth.client_auth), 0, 0, "basic", 0, client_auth_choices,
@@ -228,8 +229,8 @@ static void auth_check(const struct wmfetchd_auth_conf *auth, struct pl_conf_err
                          "auth.client_secret: is needed for auth.grant: client_credentials, such "
                          "as { file: /etc/wmfetchd/secret }");
     if (auth->grant == GRANT_CLIENT_CREDENTIALS && (auth->user || auth->password.value))
-        pl_conf_errs_add(errs, 0, 0,
-                         "auth.user, auth.password: are for auth.grant: password, which is not set");
+        pl_conf_errs_add(
+            errs, 0, 0, "auth.user, auth.password: are for auth.grant: password, which is not set");
 }
 
 static void kafka_check(const struct wmfetchd_conf *conf, bool needs_kafka,

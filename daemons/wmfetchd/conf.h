@@ -65,7 +65,8 @@ void wmfetchd_conf_check(const struct wmfetchd_conf *conf, bool needs_kafka,
 /* The enum pl_log_level of conf->log_level. */
 int wmfetchd_conf_log_level(const struct wmfetchd_conf *conf);
 
-/* Whether secrets would go over a network unencrypted to this URL: http, and not to this machine. */
+/* Whether secrets would go over a network unencrypted to this URL: http, and not to this machine.
+ */
 bool wmfetchd_url_is_exposed(const char *url);
 
 /* "wmfetchd/VERSION libcurl/VERSION". */

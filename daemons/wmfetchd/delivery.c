@@ -15,6 +15,7 @@
 #include "kafka.h"
 #include "log.h"
 #include "metrics.h"
+#include "topic_limit.h"
 
 enum {
     /* What a message has besides its value: librdkafka's own bound of a record (36 bytes) and a
@@ -23,6 +24,7 @@ enum {
     /* The broker ends an open transaction after so long: an answer may take long to arrive. The
      * broker's own limit (transaction.max.timeout.ms) is the same. */
     TRANSACTION_TIMEOUT_MS = 900000,
+    COMMIT_ROOM_MS = 30000, /* of that, for the commit */
 };
 
 struct delivery {
@@ -106,9 +108,12 @@ static void on_aborted(void *userdata, const struct pl_err *why)
     count(d, M_REFETCHED, sums.elements);
     count(d, M_ABORTED, 1);
     if (err.code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && err.kind == PL_ERR_CONFIG)
-        pl_err_prefix(&err, "%s accepts only smaller messages: lower message_bytes_max to its "
-                            "max.message.bytes, so that transactions are split, or raise that",
+        pl_err_prefix(&err,
+                      "%s accepts only smaller messages: lower message_bytes_max to its "
+                      "max.message.bytes, so that transactions are split, or raise that",
                       d->conf->topic);
+    if (err.kind == PL_ERR_CONFIG)
+        err.code = 0; /* as for our own limits: no waiting for Kafka's administrator (fetch.h) */
     d->ops->on_done(d->userdata, &sums, &err);
 }
 
@@ -282,8 +287,10 @@ enum delivery_result delivery_send(struct delivery *d, struct pl_slice element, 
         return DELIVERY_BAD;
     }
     element_read(&d->element, element);
+    if (element_check(&d->element, err) < 0)
+        return DELIVERY_BAD;
     size_t overhead = d->element.key.len + MESSAGE_OVERHEAD;
-    size_t value_max = d->message_max > overhead ? d->message_max - overhead : 0;
+    size_t value_max = d->message_max > overhead ? d->message_max - overhead : 1;
     if (element_parts(&d->element, value_max, &parts, err) < 0)
         return DELIVERY_BAD;
     if (parts == 1)
@@ -328,9 +335,14 @@ const struct delivery_sums *delivery_sums(const struct delivery *d)
     return &d->sums;
 }
 
-size_t delivery_value_max(const struct delivery *d)
+int64_t delivery_open_ms_max(const struct delivery *d)
 {
-    return d->message_max - MESSAGE_OVERHEAD;
+    char text[32] = "";
+    size_t size = sizeof(text);
+    rd_kafka_conf_get(rd_kafka_conf(pl_producer_client(d->producer)), "transaction.timeout.ms",
+                      text, &size);
+    int64_t ms = strtoll(text, NULL, 10);
+    return ms - (ms / 10 < COMMIT_ROOM_MS ? ms / 10 : COMMIT_ROOM_MS);
 }
 
 /* ---- start ---- */
@@ -416,6 +428,7 @@ static struct pl_map map_with_timeout(const struct pl_map *map, char *timeout)
 
 static int producer_start(struct delivery *d, struct pl_daemon *daemon, struct pl_err *err)
 {
+    /* With a topic that accepts less, batches must be smaller, too. */
     const struct wmfetchd_conf *conf = d->conf;
     char *id PL_FREE = pl_strf("wmfetchd-%s%s", conf->name, d->once ? ".once" : "");
     char *timeout PL_FREE = pl_strf("%d", TRANSACTION_TIMEOUT_MS);
@@ -425,13 +438,33 @@ static int producer_start(struct delivery *d, struct pl_daemon *daemon, struct p
         .transactional_id = id,
         .client_id = "wmfetchd",
         .queue_bytes_max = conf->queue_bytes_max,
-        .message_bytes_max = conf->message_bytes_max,
-        .transaction_ms_max = conf->api.timeout_ms,
+        .message_bytes_max = (int64_t)d->message_max,
     };
     int r = pl_producer_new(daemon, &producer_conf, &producer_ops, d, conf->start_timeout_ms,
                             &d->producer, err);
     free(map.v);
     return r;
+}
+
+/* The smaller of what we, librdkafka's configuration and the topic allow. */
+static int limit_apply(struct delivery *d, struct pl_daemon *daemon, struct pl_err *err)
+{
+    char text[32] = "";
+    size_t size = sizeof(text);
+    rd_kafka_t *rk = pl_producer_client(d->producer);
+    int64_t topic_max = topic_limit_read(rk, d->conf->topic, (int)d->conf->start_timeout_ms);
+    rd_kafka_conf_get(rd_kafka_conf(rk), "message.max.bytes", text, &size);
+    long long client_max = strtoll(text, NULL, 10);
+    if (client_max > 0 && (size_t)client_max < d->message_max)
+        d->message_max = (size_t)client_max;
+    if (topic_max <= 0 || (size_t)topic_max >= d->message_max)
+        return 0;
+    pl_log(PL_NOTICE, NULL,
+           "the topic accepts smaller messages than message_bytes_max, splitting by its limit",
+           PL_F_STR("TOPIC", d->conf->topic), PL_F_INT("MAX_MESSAGE_BYTES", topic_max));
+    d->message_max = (size_t)topic_max;
+    pl_producer_free(PL_TAKE(d->producer));
+    return producer_start(d, daemon, err);
 }
 
 int delivery_new(struct pl_daemon *daemon, const struct wmfetchd_conf *conf, bool once,
@@ -448,7 +481,7 @@ int delivery_new(struct pl_daemon *daemon, const struct wmfetchd_conf *conf, boo
     /* The order matters: init_transactions ends what an earlier instance left open, so that the
      * position read afterwards is the last that will ever be committed by it. */
     if (producer_start(d, daemon, err) < 0 || data_topic_ensure(d, err) < 0 ||
-        (!once && position_topic_ensure(d, err) < 0))
+        (!once && position_topic_ensure(d, err) < 0) || limit_apply(d, daemon, err) < 0)
         return -1;
     *ret = PL_TAKE(d);
     return 0;

@@ -52,7 +52,8 @@ int delivery_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool onc
 void delivery_free(struct delivery *d);
 PL_DEFINE_CLEANUP(struct delivery *, delivery_free);
 
-/* Reads the position of a series from Kafka. 1: it is there, 0: there is none, -1: error. Blocks. */
+/* Reads the position of a series from Kafka. 1: it is there, 0: there is none, -1: error. Blocks.
+ */
 int delivery_position_read(struct delivery *d, const char *key, struct schedule_position *ret,
                            struct pl_err *err);
 
@@ -73,11 +74,11 @@ void delivery_commit(struct delivery *d, const char *key, const struct schedule_
 void delivery_abort(struct delivery *d, const struct pl_err *why);
 
 bool delivery_is_idle(const struct delivery *d);
-bool delivery_is_open(const struct delivery *d); /* takes elements */
+bool delivery_is_open(const struct delivery *d);    /* takes elements */
 bool delivery_is_stalled(const struct delivery *d); /* Kafka is away */
 /* Of the open transaction. */
 const struct delivery_sums *delivery_sums(const struct delivery *d);
-/* The largest value of a message that fits: conf's limit, or the topic's where that is smaller. */
-size_t delivery_value_max(const struct delivery *d);
+/* How long a transaction may take to be filled, so that the broker does not end it meanwhile. */
+int64_t delivery_open_ms_max(const struct delivery *d);
 
 #endif

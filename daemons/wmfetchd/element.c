@@ -30,20 +30,19 @@ static bool key_read(struct pl_json *j, struct pl_buf *out)
     return false;
 }
 
-static uint64_t series_read(struct pl_json *j, struct pl_slice *ret_series)
+static void series_read(struct element *e, struct pl_json *j)
 {
-    uint64_t records = 0;
-    const char *begin;
-    if (pl_json_peek(j) != PL_JSON_ARRAY) {
+    enum pl_json_type type = pl_json_peek(j);
+    const char *begin = j->p;
+    e->is_transaction = type == PL_JSON_ARRAY || type == PL_JSON_NULL;
+    if (type != PL_JSON_ARRAY) {
         pl_json_skip(j, NULL);
-        return 0;
+        return;
     }
-    begin = j->p;
     pl_json_array_begin(j);
-    for (; pl_json_array_next(j); records++)
+    for (; pl_json_array_next(j); e->records++)
         pl_json_skip(j, NULL);
-    *ret_series = (struct pl_slice){begin, (size_t)(j->p - begin)};
-    return records;
+    e->series = (struct pl_slice){begin, (size_t)(j->p - begin)};
 }
 
 void element_read(struct element *e, struct pl_slice bytes)
@@ -55,7 +54,7 @@ void element_read(struct element *e, struct pl_slice bytes)
     e->bytes = bytes;
     e->series = (struct pl_slice){0};
     e->records = 0;
-    e->has_key = false;
+    e->has_key = e->is_transaction = false;
     pl_json_init(&j, bytes.p, bytes.len, 0);
     pl_json_object_begin(&j);
     while (pl_json_object_next(&j, &key)) {
@@ -65,7 +64,7 @@ void element_read(struct element *e, struct pl_slice bytes)
         } else if (!has_name && pl_json_str_eq(&key, "transactionName")) {
             has_name = key_read(&j, &name);
         } else if (!e->series.p && pl_json_str_eq(&key, "transactionSeries")) {
-            e->records = series_read(&j, &e->series);
+            series_read(e, &j);
         } else {
             pl_json_skip(&j, NULL);
         }
@@ -76,6 +75,16 @@ void element_read(struct element *e, struct pl_slice bytes)
     e->key = name;
     name = unused;
     e->has_key = true;
+}
+
+int element_check(const struct element *e, struct pl_err *err)
+{
+    if (e->is_transaction)
+        return 0;
+    return pl_err_set(err, PL_ERR_REJECT, 0,
+                      "the answer is not what was expected: its array holds an object without a "
+                      "transactionSeries: %.*s",
+                      (int)(e->bytes.len < 80 ? e->bytes.len : 80), e->bytes.p);
 }
 
 /* ---- parts ---- */
@@ -133,13 +142,14 @@ int element_parts(const struct element *e, size_t bytes_max, uint32_t *ret_n, st
     }
     for (element_cut_init(&c, e, bytes_max); run_next(&c, &run); n++)
         if (run.len + frame_size(e) > bytes_max)
-            return pl_err_set(err, PL_ERR_CONFIG, 0,
-                              "record %llu of transaction %.*s has %zu bytes with the fields around "
-                              "it, more than a message may have (%zu): raise message_bytes_max "
-                              "and the topic's max.message.bytes; nothing is lost, the position "
-                              "stands before it",
-                              (unsigned long long)c.record, (int)(e->key.len < 100 ? e->key.len : 100),
-                              e->has_key ? e->key.data : "", run.len + frame_size(e), bytes_max);
+            return pl_err_set(
+                err, PL_ERR_CONFIG, 0,
+                "record %llu of transaction %.*s has %zu bytes with the fields around "
+                "it, more than a message may have (%zu): raise message_bytes_max "
+                "and the topic's max.message.bytes; nothing is lost, the position "
+                "stands before it",
+                (unsigned long long)c.record, (int)(e->key.len < 100 ? e->key.len : 100),
+                e->has_key ? e->key.data : "", run.len + frame_size(e), bytes_max);
     if (n == 0)
         return pl_err_set(err, PL_ERR_CONFIG, 0,
                           "transaction %.*s has %zu bytes and no transactionSeries to split it by, "

@@ -19,8 +19,9 @@
 #include "err.h"
 
 struct element {
-    struct pl_slice bytes; /* borrowed: good as long as they are */
+    struct pl_slice bytes;  /* borrowed: good as long as they are */
     struct pl_slice series; /* within bytes, with its brackets; p NULL: none, or no array */
+    bool is_transaction;    /* it has transactionSeries: an array, or null for an empty one */
     uint64_t records;       /* elements of the series */
     bool has_key;
     struct pl_buf key; /* transactionId (a text, or a number's text), else transactionName */
@@ -30,6 +31,10 @@ struct element {
  * used again. */
 void element_read(struct element *e, struct pl_slice bytes);
 void element_release(struct element *e);
+
+/* REJECT for an object without a series: something else than transactions, such as a list of
+ * errors, that must not pass for an answer. */
+int element_check(const struct element *e, struct pl_err *err);
 
 /* Into how many parts of at most `bytes_max` bytes the element is cut. CONFIG where it cannot be:
  * it has no series, or one record with the members around is too large alone. */

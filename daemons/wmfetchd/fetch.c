@@ -31,6 +31,7 @@ struct fetch {
     const struct fetch_ops *ops;
     void *userdata;
     char *address;
+    int64_t timeout_ms;
 
     enum fetch_state state;
     struct fetch_ask ask;
@@ -45,7 +46,7 @@ struct fetch {
     bool feeding;
     uint64_t bytes;
     long status;
-    int64_t begun_ms, server_ms, retry_after_ms;
+    int64_t begun_ms, server_ms, heard_ms, retry_after_ms;
     struct pl_err err; /* found inside a callback; kind NONE: none */
 };
 
@@ -76,6 +77,7 @@ static void finish(struct fetch *f, const struct pl_err *err)
         .duration_ms = pl_clock_monotonic_ms() - f->begun_ms,
         .retry_after_ms = f->retry_after_ms,
         .server_ms = f->server_ms,
+        .heard_ms = f->heard_ms,
         .shape = split_shape(&f->split),
     };
     struct pl_err copy = err ? *err : (struct pl_err){0};
@@ -108,8 +110,9 @@ int fetch_err_from_status(struct pl_err *err, long status, const char *host, con
         {400, "check api.parameters, api.applications and api.index"},
         {401, "it refuses a token that Keycloak has just given: are auth.url and auth.realm those "
               "that the API trusts, does the token have its audience, are the clocks right?"},
-        {403, "the user or client of the token lacks a role for this application: --auth-test shows "
-              "which it has"},
+        {403,
+         "the user or client of the token lacks a role for this application: --auth-test shows "
+         "which it has"},
         {404, "check api.url, api.path and api.applications"},
         {422, "check api.parameters, api.applications and api.index"},
     };
@@ -132,8 +135,7 @@ int fetch_err_from_status(struct pl_err *err, long status, const char *host, con
 /* What the server says, for the error's text: WWW-Authenticate for a 401, else the body. */
 static void said_make(struct fetch *f, struct pl_http_request *r, char *out, size_t size)
 {
-    const char *header =
-        f->status == 401 ? pl_http_request_header(r, "WWW-Authenticate") : NULL;
+    const char *header = f->status == 401 ? pl_http_request_header(r, "WWW-Authenticate") : NULL;
     if (header)
         oauth2_scrub(header, strlen(header), f->token, out, size);
     else
@@ -167,7 +169,7 @@ static void answer_refused(struct fetch *f, struct pl_http_request *r)
 /* What it begins with tells a person more than what is missing. */
 static void begin_add(struct fetch *f, struct pl_err *err)
 {
-    char begin[SPLIT_BEGIN_MAX], why[360];
+    char begin[SPLIT_BEGIN_MAX], why[PL_ERR_MSG_MAX];
     if (err->kind != PL_ERR_REJECT || f->split.elements > 0)
         return;
     oauth2_scrub(f->split.begin, strnlen(f->split.begin, sizeof(f->split.begin)), f->token, begin,
@@ -249,10 +251,11 @@ static void on_headers(void *userdata, struct pl_http_request *r, long status)
     struct fetch *f = userdata;
     const char *date = pl_http_request_header(r, "Date");
     f->status = status;
+    f->heard_ms = pl_clock_realtime_ms();
     if (!date || !pl_time_parse_http(date, strlen(date), &f->server_ms))
         f->server_ms = 0;
     f->retry_after_ms =
-        pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), pl_clock_realtime_ms());
+        pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), f->heard_ms);
 }
 
 static bool on_data(void *userdata, struct pl_http_request *r, const char *data, size_t len)
@@ -291,8 +294,10 @@ static void on_done(void *userdata, struct pl_http_request *r, const struct pl_e
     struct fetch *f = userdata;
     struct pl_err err;
     f->request = NULL;
-    count(f, failed && f->err.kind == PL_ERR_NONE ? M_ANSWER_NONE
-                                                  : wmfetchd_metric_of_status(f->status), 1);
+    count(f,
+          failed && f->err.kind == PL_ERR_NONE ? M_ANSWER_NONE
+                                               : wmfetchd_metric_of_status(f->status),
+          1);
     if (f->err.kind != PL_ERR_NONE) {
         answer_broken(f);
     } else if (f->status != 0 && f->status != 200 && f->status != 204) {
@@ -354,7 +359,7 @@ static void request_start(struct fetch *f, const char *token)
         .tls_key_file = f->conf->tls.key_file,
         .tls_insecure_skip_verify = f->conf->tls.insecure_skip_verify,
         .connect_timeout_ms = f->conf->connect_timeout_ms,
-        .total_timeout_ms = f->conf->timeout_ms,
+        .total_timeout_ms = f->timeout_ms,
         .stall_timeout_ms = f->conf->stall_timeout_ms,
     };
     f->token = pl_strdup(token);
@@ -400,6 +405,12 @@ void fetch_start(struct fetch *f, const struct fetch_ask *ask)
         request_start(f, token);
 }
 
+void fetch_limit(struct fetch *f, int64_t timeout_ms_max)
+{
+    if (f->timeout_ms > timeout_ms_max)
+        f->timeout_ms = timeout_ms_max;
+}
+
 bool fetch_is_running(const struct fetch *f)
 {
     return f->state != IDLE;
@@ -441,6 +452,7 @@ int fetch_new(struct pl_http *http, const struct wmfetchd_api_conf *conf, struct
     f->ops = ops;
     f->userdata = userdata;
     f->address = address_make(conf);
+    f->timeout_ms = conf->timeout_ms;
     split_init(&f->split, (size_t)conf->element_bytes_max, on_element, f);
     *ret = f;
     return 0;

@@ -34,11 +34,12 @@ struct fetch_ask {
 };
 
 struct fetch_result {
-    long status;             /* of the last answer; 0: none */
+    long status;              /* of the last answer; 0: none */
     uint64_t bytes, elements; /* of the answer, unpacked */
     int64_t duration_ms;
     int64_t retry_after_ms; /* -1: not asked for */
     int64_t server_ms;      /* the API's clock (Date) when it began to answer; 0: not said */
+    int64_t heard_ms;       /* ours then */
     const char *shape;      /* split_shape() */
 };
 
@@ -50,8 +51,8 @@ enum fetch_take {
 
 struct fetch_ops {
     enum fetch_take (*on_element)(void *userdata, struct pl_slice element, struct pl_err *err);
-    /* The bytes of a good answer (200) as they come, unpacked; -1 ends the range with the error. May
-     * be NULL. */
+    /* The bytes of a good answer (200) as they come, unpacked; -1 ends the range with the error.
+     * May be NULL. */
     int (*on_bytes)(void *userdata, const char *data, size_t len, struct pl_err *err);
     /* The last call for this range; another may be started from inside. `err` NULL: the answer was
      * whole and valid. Not called after fetch_stop(). */
@@ -64,6 +65,9 @@ int fetch_new(struct pl_http *http, const struct wmfetchd_api_conf *conf, struct
               struct fetch **ret, struct pl_err *err);
 void fetch_free(struct fetch *f); /* before the oauth2 and the http */
 PL_DEFINE_CLEANUP(struct fetch *, fetch_free);
+
+/* A request takes at most so long, whatever api.timeout says. */
+void fetch_limit(struct fetch *f, int64_t timeout_ms_max);
 
 /* The callbacks come later, never from inside this call. */
 void fetch_start(struct fetch *f, const struct fetch_ask *ask);
@@ -79,8 +83,8 @@ uint64_t fetch_bytes(const struct fetch *f);
 /* "https://host/path" as it is asked, without the query (it may hold a secret). */
 const char *fetch_address(const struct fetch *f);
 
-/* The error of an answer that is not 200 or 204: kind, and what to do. Pure. `said`: what the server
- * wrote, scrubbed. */
+/* The error of an answer that is not 200 or 204: kind, and what to do. Pure. `said`: what the
+ * server wrote, scrubbed. */
 int fetch_err_from_status(struct pl_err *err, long status, const char *host, const char *said);
 
 #endif

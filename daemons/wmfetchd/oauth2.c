@@ -149,9 +149,8 @@ static void answer_take(struct oauth2 *o, long status)
     PL_CLEANUP(oauth2_token_release) struct oauth2_token fresh = {0};
     const char *body = o->body.data ? o->body.data : "";
     struct pl_err err;
-    int r = status == 200
-                ? oauth2_answer_read(body, o->body.len, &fresh, &err)
-                : oauth2_err_from_status(&err, o->conf, status, body, o->body.len);
+    int r = status == 200 ? oauth2_answer_read(body, o->body.len, &fresh, &err)
+                          : oauth2_err_from_status(&err, o->conf, status, body, o->body.len);
     if (r == 0) {
         keep(o, &fresh);
         count(o, o->by_refresh ? M_TOKENS_REFRESH : M_TOKENS_GRANT);
@@ -223,8 +222,8 @@ static int request_start(struct oauth2 *o, struct pl_err *err)
     const char *headers[] = {"Accept: application/json",
                              "Content-Type: application/x-www-form-urlencoded",
                              basic.len > 0 ? pl_buf_cstr(&basic) : NULL, NULL};
-    return pl_http_request_new(o->http, &http_conf, o->url, headers, form.data, form.len,
-                               &http_ops, o, &o->request, err);
+    return pl_http_request_new(o->http, &http_conf, o->url, headers, form.data, form.len, &http_ops,
+                               o, &o->request, err);
 }
 
 static void renew(struct oauth2 *o)
@@ -249,8 +248,7 @@ const char *oauth2_get(struct oauth2 *o, struct oauth2_waiter *w, oauth2_fn *fn,
     assert(!w->waiting);
     if (o->token.access && pl_clock_monotonic_ms() < o->renew_ms)
         return o->token.access;
-    *w = (struct oauth2_waiter){
-        .fn = fn, .userdata = userdata, .round = o->round, .waiting = true};
+    *w = (struct oauth2_waiter){.fn = fn, .userdata = userdata, .round = o->round, .waiting = true};
     struct oauth2_waiter **at = &o->waiters;
     while (*at)
         at = &(*at)->next;

@@ -46,8 +46,13 @@ void oauth2_scrub(const char *text, size_t len, const char *secret, char *out, s
     const char *found = begin == SECRET_BEGIN && len > 0 ? memmem(text, len, secret, begin) : NULL;
     if (found)
         len = (size_t)(found - text);
-    for (size_t i = 0; i < len && n < size - 1; i++)
-        out[n++] = (unsigned char)text[i] < 0x20 || text[i] == 0x7f ? ' ' : text[i];
+    for (size_t i = 0; i < len && n < size - 1; i++) {
+        unsigned char c = (unsigned char)text[i];
+        /* C0, DEL, and the C1 controls, which are C2 80 to C2 9F in UTF-8. */
+        bool c1 = c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0;
+        out[n++] = c < 0x20 || c == 0x7f || c1 ? ' ' : text[i];
+        i += c1;
+    }
     /* Not in the middle of a character. */
     if (n == size - 1)
         while (n > 0 && ((unsigned char)out[n - 1] & 0x80))
@@ -124,8 +129,8 @@ static void add_base64(struct pl_buf *out, const unsigned char *p, size_t len)
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < len; i += 3) {
         size_t n = len - i < 3 ? len - i : 3;
-        uint32_t v = (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) |
-                     (n > 2 ? p[i + 2] : 0);
+        uint32_t v =
+            (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0);
         const char four[] = {digits[v >> 18], digits[v >> 12 & 63],
                              n > 1 ? digits[v >> 6 & 63] : '=', n > 2 ? digits[v & 63] : '='};
         pl_buf_add(out, four, sizeof(four));
@@ -321,10 +326,11 @@ int oauth2_err_from_status(struct pl_err *err, const struct wmfetchd_auth_conf *
                           "where it points",
                           host, status);
     if (status == 404)
-        return pl_err_set(err, kind, 404,
-                          "%s has no realm %s at this path (404%s%s): check auth.url (old Keycloaks "
-                          "have /auth at its end) and auth.realm",
-                          host, conf->realm, name[0] ? " " : "", name);
+        return pl_err_set(
+            err, kind, 404,
+            "%s has no realm %s at this path (404%s%s): check auth.url (old Keycloaks "
+            "have /auth at its end) and auth.realm",
+            host, conf->realm, name[0] ? " " : "", name);
     known = error_find(name, description);
     if (known && kind != PL_ERR_RETRY)
         kind = known->kind;
@@ -433,8 +439,8 @@ static void claim_print(struct pl_json *j, const struct pl_json_str *key, struct
     static const struct {
         const char *claim, *label;
     } claims[] = {
-        {"iss", "issuer"}, {"preferred_username", "user"}, {"azp", "client"},
-        {"aud", "audience"}, {"scope", "scopes"},
+        {"iss", "issuer"},   {"preferred_username", "user"}, {"azp", "client"}, {"aud", "audience"},
+        {"scope", "scopes"},
     };
     for (size_t i = 0; i < PL_COUNT(claims); i++) {
         if (!pl_json_str_eq(key, claims[i].claim))

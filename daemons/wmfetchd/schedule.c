@@ -70,8 +70,7 @@ bool schedule_time_parse(const char *text, int64_t now_ms, int64_t *ret_ms, cons
     return true;
 }
 
-void schedule_position_encode(const struct schedule_position *p, int64_t now_ms,
-                              struct pl_buf *out)
+void schedule_position_encode(const struct schedule_position *p, int64_t now_ms, struct pl_buf *out)
 {
     char at[32];
     pl_time_format_ms(now_ms, at);

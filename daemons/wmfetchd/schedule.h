@@ -7,11 +7,11 @@
  *          └ fetched ─┘  due <──┘── delay ─┘
  *                └─overlap─┘ is asked for again with it: data that came late
  *
- * A series (one application, one index) has a position: `end`, up to where all is in Kafka. Its next
- * window is [end, end + size), due when it is `delay` old; what is asked for begins `overlap` before
- * it, but not before where the series began. After an outage window follows upon window until the
- * last one that is due: windows are never made larger to catch up, so that one transaction stays as
- * small as ever.
+ * A series (one application, one index) has a position: `end`, up to where all is in Kafka. Its
+ * next window is [end, end + size), due when it is `delay` old; what is asked for begins `overlap`
+ * before it, but not before where the series began. After an outage window follows upon window
+ * until the last one that is due: windows are never made larger to catch up, so that one
+ * transaction stays as small as ever.
  *
  * `end_time` of a request is the window's end itself. Whether the API counts that millisecond in or
  * not, nothing is lost: the next window begins with it.
@@ -48,7 +48,8 @@ int64_t schedule_next(const struct schedule *s, const struct schedule_position *
 int64_t schedule_start(const struct schedule *s, int64_t start_ms, int64_t now_ms);
 
 /* How many windows are due and not fetched: what there is to catch up with. */
-int64_t schedule_behind(const struct schedule *s, const struct schedule_position *p, int64_t now_ms);
+int64_t schedule_behind(const struct schedule *s, const struct schedule_position *p,
+                        int64_t now_ms);
 
 /* The time of window.start, --start, --end: "now", "-12d" (before now), milliseconds since 1970, an
  * RFC 3339 time. false, and *ret_why what is wrong. */

@@ -19,15 +19,15 @@
 #define SKIM_DEPTH_MAX 64 /* a bit each in `objects`; json.h's default depth */
 
 struct skim {
-    uint8_t state; /* enum skim_state of skim.c */
-    bool key;      /* the string is a key */
-    bool done;     /* the value has ended */
-    uint8_t left;  /* digits of \u, continuation bytes of UTF-8 that are still to come */
-    uint8_t low, high; /* what the next continuation byte may be */
+    uint8_t state;          /* enum skim_state of skim.c */
+    bool key;               /* the string is a key */
+    bool done;              /* the value has ended */
+    uint8_t left;           /* digits of \u, continuation bytes of UTF-8 that are still to come */
+    uint8_t low, high;      /* what the next continuation byte may be */
     uint8_t around, inside; /* containers: around the value, and of it that are open */
-    uint64_t objects;  /* the open ones: a bit set for an object, the innermost is bit 0 */
-    const char *word;  /* the rest of true, false, null */
-    const char *error; /* a constant sentence, or NULL */
+    uint64_t objects;       /* the open ones: a bit set for an object, the innermost is bit 0 */
+    const char *word;       /* the rest of true, false, null */
+    const char *error;      /* a constant sentence, or NULL */
 };
 
 /* `depth`: how many containers stand around the value already. */

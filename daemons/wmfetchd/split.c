@@ -36,9 +36,8 @@ static const char *const wrappers[] = {"data", "records", "series"};
 void split_init(struct split *s, size_t element_bytes_max, split_element_fn *on_element,
                 void *userdata)
 {
-    *s = (struct split){.element_bytes_max = element_bytes_max,
-                        .on_element = on_element,
-                        .userdata = userdata};
+    *s = (struct split){
+        .element_bytes_max = element_bytes_max, .on_element = on_element, .userdata = userdata};
     pl_buf_init(&s->element, element_bytes_max);
 }
 
@@ -61,8 +60,8 @@ void split_reset(struct split *s)
 
 static const char *fail(struct split *s, const char *p, const char *why)
 {
-    pl_err_set(&s->err, PL_ERR_REJECT, 0, "the answer is not what was expected: %s at byte %llu", why,
-               (unsigned long long)s->bytes);
+    pl_err_set(&s->err, PL_ERR_REJECT, 0, "the answer is not what was expected: %s at byte %llu",
+               why, (unsigned long long)s->bytes);
     return p;
 }
 
@@ -288,8 +287,7 @@ static const char *between(struct split *s, const char *p)
     case MEMBER:
         return *p == '}' && s->first ? object_end(s, p) : key_begin(s, p);
     case COLON:
-        return *p == ':' ? to(s, VALUE, p)
-                         : fail(s, p, "expected ':' after a key");
+        return *p == ':' ? to(s, VALUE, p) : fail(s, p, "expected ':' after a key");
     case VALUE:
         return value_begin(s, p);
     case COMMA:
@@ -333,8 +331,7 @@ static void begin_keep(struct split *s, const char *data, size_t len)
 size_t split_feed(struct split *s, const char *data, size_t len)
 {
     const char *p = data, *end = len > 0 ? data + len : data;
-    if (s->pending &&
-        !element_offer(s, (struct pl_slice){s->element.data, s->element.len}))
+    if (s->pending && !element_offer(s, (struct pl_slice){s->element.data, s->element.len}))
         return 0;
     if (len > 0)
         begin_keep(s, data, len);

@@ -73,7 +73,7 @@ def produce(p, count, seed=32):
 
 @pytest.mark.parametrize('name', DAEMONS)
 def test_reload(pipeline, name):
-    """A good file takes effect without a restart; a bad one changes nothing and says so; what needs a restart is named."""
+    """A good file takes effect at once; a bad one changes nothing and says so; what needs a restart is named."""
     age = {'wikisrcd': '1m', 'chsinkd': '10m'}[name]
     s = Served(pipeline, name, batch={'age': age}).start()
     s.work()

@@ -92,8 +92,8 @@ class Api(Process):
     """The Watermelon API. Over TLS and with Keycloak's tokens if a Keycloak is given."""
 
     def __init__(self, folder, keycloak=None, *args, pem=None):
-        self.port, self.control_port = free_port(), 0
-        self.control_port = free_port_after(self.port)
+        self.port = free_port(2)
+        self.control_port = self.port + 1
         command = [sys.executable, '-u', SERVICES / 'watermelon.py', '--port', self.port, '--control-port',
                    self.control_port, *args]
         if keycloak:
@@ -112,12 +112,6 @@ class Api(Process):
 
     def requests(self):
         return self.control()['requests']
-
-
-def free_port_after(port):
-    """Another than the one that is chosen already and not yet bound."""
-    first = free_port(2)
-    return first + 1 if first == port else first
 
 
 class WmPipeline(Pipeline):
@@ -154,17 +148,17 @@ class WmPipeline(Pipeline):
         conf.update(more)
         return {k: v for k, v in conf.items() if v is not None}
 
-    def wmfetchd(self, api, name='wmfetchd', args=(), auth=None, **options):
+    def wmfetchd(self, server, name='wmfetchd', args=(), auth=None, **options):
         """Options are merged into sections: api={'timeout': '1s'}."""
-        conf = {'api': {'url': api.url, 'applications': [APP], 'tls': {'ca_file': str(self.keycloak.ca)},
+        conf = {'api': {'url': server.url, 'applications': [APP], 'tls': {'ca_file': str(self.keycloak.ca)},
                         **options.pop('api', {})},
                 'auth': auth or self.auth(),
                 'kafka': {'bootstrap.servers': self.kafka.servers, **options.pop('kafka', {})},
                 'topic': self.topic, 'position_topic': self.positions, **options}
         return self._daemon('wmfetchd', name, conf, args)
 
-    def once(self, api, start=START, end=END, **options):
-        return self.wmfetchd(api, args=('--once', '--start', str(start), '--end', str(end), *options.pop('args', ())),
+    def once(self, server, start=START, end=END, **options):
+        return self.wmfetchd(server, args=('--once', '--start', str(start), '--end', str(end), *options.pop('args', ())),
                              **options)
 
     def route(self, change=None):
@@ -193,6 +187,30 @@ class WmPipeline(Pipeline):
         if self.topic not in admin.list_topics(timeout=10).topics:
             return []
         return list(self.kafka.read(self.topic))
+
+    def position(self, app=APP, index='HOURLY', name='watermelon'):
+        """Up to where wmfetchd has fetched, by its topic of positions; 0: nothing yet."""
+        admin = confluent_kafka.admin.AdminClient({'bootstrap.servers': self.kafka.servers})
+        if self.positions not in admin.list_topics(timeout=10).topics:
+            return 0
+        end = 0
+        for message in self.kafka.read(self.positions):
+            if message.key().decode() == f'{name}/{app}/{index}':
+                end = json.loads(message.value())['end']
+        return end
+
+    def assert_no_secrets(self):
+        """Neither secrets nor tokens in any file of the test but those that hold them."""
+        for path in self.folder.iterdir():
+            if path.is_file() and path.name not in (
+                    'client-secret', 'user-password', 'wrong', 'watermelon.log'):
+                self.assert_no_secrets_in(path.read_bytes(), path.name)
+
+    def assert_no_secrets_in(self, content, where):
+        for secret in self.secrets:
+            assert secret.encode() not in content, f'{secret} stands in {where}'
+        token = re.search(rb'eyJ[\w-]{10,}', content)  # how each JWT begins
+        assert not token, f'a token stands in {where}'
 
     def table_rows(self, final=True):
         """The table as expected_rows() has it; asserts that no row is there twice."""

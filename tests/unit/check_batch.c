@@ -22,7 +22,7 @@ START_TEST(announcement_round_trip)
         ck_assert_uint_lt(strlen(text), ANNOUNCEMENT_MAX);
         ck_assert(announcement_parse(text, strlen(text), &a));
         ck_assert_int_eq(a.end, cases[i].end);
-        ck_assert_int_eq(a.at_s, cases[i].at_s);
+        ck_assert_int_eq(a.at_ms, cases[i].at_ms);
         /* No prefix of it is one, but for a shorter last number. */
         for (size_t n = 0; n < strlen(text) - 20 && i == 2; n++)
             ck_assert(!announcement_parse(text, n, &a));
@@ -55,28 +55,27 @@ START_TEST(announcement_of_others)
 }
 END_TEST
 
-START_TEST(tokens_tell_ranges_apart)
+START_TEST(tokens_tell_loads_apart)
 {
     static const struct {
-        const char *table, *topic;
-        int32_t partition;
+        struct batch_place place;
         int64_t start, end;
     } cases[] = {
-        {"d.t", "a", 0, 0, 1},  {"d.t", "a", 0, 0, 2},  {"d.t", "a", 0, 1, 2},
-        {"d.t", "a", 1, 0, 1},  {"d.t", "b", 0, 0, 1},  {"d.u", "a", 0, 0, 1},
-        {"d.t", "a", 0, 1, 12}, {"d.t", "a", 0, 11, 2},
+        {{"d.t", "a", 0, 5}, 0, 1},  {{"d.t", "a", 0, 5}, 0, 2},  {{"d.t", "a", 0, 5}, 1, 2},
+        {{"d.t", "a", 1, 5}, 0, 1},  {{"d.t", "b", 0, 5}, 0, 1},  {{"d.u", "a", 0, 5}, 0, 1},
+        {{"d.t", "a", 0, 5}, 1, 12}, {{"d.t", "a", 0, 5}, 11, 2}, {{"d.t", "a", 0, 6}, 0, 1},
     };
     char seen[PL_COUNT(cases)][64];
     struct pl_buf buf = {0};
 
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
-        snprintf(seen[i], sizeof(seen[i]), "%s",
-                 batch_token(cases[i].table, cases[i].topic, cases[i].partition, cases[i].start,
-                             cases[i].end, &buf));
+        struct batch b = {.start = cases[i].start, .end = cases[i].end};
+
+        snprintf(seen[i], sizeof(seen[i]), "%s", batch_token(&b, &cases[i].place, &buf));
         for (size_t k = 0; k < i; k++)
             ck_assert_str_ne(seen[i], seen[k]);
     }
-    ck_assert_str_eq(seen[0], "d.t:a:0:0:1");
+    ck_assert_str_eq(seen[0], "d.t:a:0:0:1:5");
     pl_buf_release(&buf);
 }
 END_TEST
@@ -177,7 +176,7 @@ int main(void)
 
     tcase_add_test(t, announcement_round_trip);
     tcase_add_test(t, announcement_of_others);
-    tcase_add_test(t, tokens_tell_ranges_apart);
+    tcase_add_test(t, tokens_tell_loads_apart);
     tcase_add_test(t, age_grows_with_open_batches);
     tcase_add_test(t, batch_is_full_by_each_limit);
     tcase_add_test(t, dead_letters_find_their_route);

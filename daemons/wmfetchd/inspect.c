@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inspect.c - see inspect.h. Layer: fetch, oauth2, element, profile, daemon.
+ *
+ * The one idea: all three are the same fetch, with another look at each element; the series are
+ * asked one after the other until there is enough.
+ */
+#include "inspect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "daemon.h"
+#include "element.h"
+#include "fetch.h"
+#include "json.h"
+#include "log.h"
+#include "oauth2.h"
+#include "oauth2_answer.h"
+#include "profile.h"
+
+struct inspect {
+    const struct wmfetchd_conf *conf;
+    const struct inspect_ask *ask;
+    struct pl_daemon *daemon;
+    struct pl_http *http;
+    struct oauth2 *oauth2;
+    struct oauth2_waiter waiter;
+    struct fetch *fetch;
+    struct element element;
+    struct pl_profile *profile;
+    size_t at, series_n;
+    int64_t taken;
+    uint64_t records;
+    int fd; /* of --auth-test's file */
+    uint64_t written;
+    bool cut, failed, finished;
+};
+
+static const char *application_of(const struct inspect *in)
+{
+    return in->conf->api.applications.v[in->at / in->conf->api.index.n];
+}
+
+static const char *index_of(const struct inspect *in)
+{
+    return in->conf->api.index.v[in->at % in->conf->api.index.n];
+}
+
+static void stop_with(struct inspect *in, const struct pl_err *err)
+{
+    in->failed |= err != NULL;
+    pl_daemon_stop(in->daemon, err);
+}
+
+static void series_start(struct inspect *in)
+{
+    const struct fetch_ask ask = {application_of(in), index_of(in), in->ask->start_ms,
+                                  in->ask->end_ms};
+    fetch_start(in->fetch, &ask);
+}
+
+/* ---- the answer's file ---- */
+
+static int answer_open(struct inspect *in, struct pl_err *err)
+{
+    in->fd = open(INSPECT_ANSWER_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (in->fd < 0)
+        return pl_err_set(err, PL_ERR_CONFIG, errno, "cannot write %s here: %s",
+                          INSPECT_ANSWER_FILE, strerror(errno));
+    return 0;
+}
+
+/* ---- the token ---- */
+
+static void duration_print(const char *label, int64_t ms)
+{
+    char until[32];
+    pl_time_format_ms(pl_clock_realtime_ms() + ms, until);
+    printf("  %-9s %s (%" PRId64 " s)\n", label, until, (ms + 500) / 1000);
+}
+
+static void token_print(struct inspect *in)
+{
+    static const char *const grants[] = {"password", "client_credentials"};
+    PL_CLEANUP(pl_buf_release) struct pl_buf claims = {0};
+    struct oauth2_info info;
+    char host[256];
+    if (!oauth2_info(in->oauth2, &info))
+        return;
+    pl_http_host(in->conf->auth.url, host, sizeof(host));
+    printf("token: given by %s, realm %s, grant %s\n", host, in->conf->auth.realm,
+           grants[in->conf->auth.grant]);
+    if (oauth2_claims_print(info.access, &claims, NULL))
+        fwrite(claims.data, 1, claims.len, stdout);
+    else
+        printf("  it is opaque: only the server can read what it is good for\n");
+    duration_print("until", info.left_ms);
+    if (!info.has_refresh)
+        printf("  renewal   by the grant (no refresh token)\n");
+    else if (info.refresh_life_ms > 0)
+        duration_print("refresh", info.refresh_life_ms);
+    else
+        printf("  refresh   by a refresh token without an end\n");
+}
+
+static void on_token(void *userdata, const char *token, const struct pl_err *err)
+{
+    struct inspect *in = userdata;
+    bool auth_test = in->ask->mode == INSPECT_AUTH_TEST;
+    struct pl_err open_err;
+    (void)token;
+    if (err) {
+        stop_with(in, err);
+        return;
+    }
+    if (auth_test)
+        token_print(in);
+    fflush(stdout);
+    if (auth_test && answer_open(in, &open_err) < 0)
+        stop_with(in, &open_err);
+    else
+        series_start(in);
+}
+
+/* ---- elements ---- */
+
+/* A member of the element as one line of text; "-" where it is none. */
+static void member_text(struct pl_slice element, const char *name, char *out, size_t size)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+    struct pl_json_str key, str;
+    struct pl_slice raw;
+    struct pl_json j;
+    snprintf(out, size, "-");
+    pl_json_init(&j, element.p, element.len, 0);
+    pl_json_object_begin(&j);
+    while (pl_json_object_next(&j, &key)) {
+        if (!pl_json_str_eq(&key, name)) {
+            pl_json_skip(&j, NULL);
+        } else if (pl_json_peek(&j) == PL_JSON_STRING) {
+            if (pl_json_string(&j, &str) && pl_json_unescape_buf(&str, &text) && text.len > 0)
+                oauth2_scrub(text.data, text.len, NULL, out, size);
+        } else if (pl_json_skip(&j, &raw)) {
+            oauth2_scrub(raw.p, raw.len, NULL, out, size);
+        }
+    }
+}
+
+static void sample_print(struct inspect *in, struct pl_slice element)
+{
+    char id[40], name[80];
+    if (in->taken == 0)
+        printf("%6s  %-38s  %8s  %10s  %s\n", "number", "transactionId", "records", "bytes",
+               "transactionName");
+    member_text(element, "transactionId", id, sizeof(id));
+    member_text(element, "transactionName", name, sizeof(name));
+    printf("%6" PRId64 "  %-38s  %8" PRIu64 "  %10zu  %s\n", in->taken + 1, id, in->element.records,
+           element.len, name);
+}
+
+static enum fetch_take on_element(void *userdata, struct pl_slice element, struct pl_err *err)
+{
+    struct inspect *in = userdata;
+    const char *why;
+    if (in->ask->mode != INSPECT_AUTH_TEST && in->taken >= in->ask->count)
+        return FETCH_LATER; /* there is enough: it is being stopped */
+    element_read(&in->element, element);
+    if (element_check(&in->element, err) < 0)
+        return FETCH_REFUSED;
+    if (in->ask->mode == INSPECT_SAMPLE)
+        sample_print(in, element);
+    else if (in->ask->mode == INSPECT_SCHEMA &&
+             !pl_profile_add(in->profile, element.p, element.len, &why))
+        pl_log(PL_WARNING, NULL, "a transaction cannot be read", PL_F_STR("REASON", why));
+    in->records += in->element.records;
+    in->taken++;
+    if (in->ask->mode != INSPECT_AUTH_TEST && in->taken == in->ask->count) {
+        in->finished = true;
+        stop_with(in, NULL);
+    }
+    return FETCH_TAKEN;
+}
+
+static int on_bytes(void *userdata, const char *data, size_t len, struct pl_err *err)
+{
+    struct inspect *in = userdata;
+    if (in->ask->mode != INSPECT_AUTH_TEST)
+        return 0;
+    size_t room = INSPECT_ANSWER_MAX - (size_t)in->written;
+    in->cut |= len > room;
+    len = len < room ? len : room;
+    while (len > 0) {
+        ssize_t n = write(in->fd, data, len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return pl_err_set(err, PL_ERR_CONFIG, errno, "cannot write %s: %s", INSPECT_ANSWER_FILE,
+                              strerror(errno));
+        data += n;
+        len -= (size_t)n;
+        in->written += (uint64_t)n;
+    }
+    return 0;
+}
+
+static void answer_print(struct inspect *in, const struct fetch_result *r)
+{
+    char start[32], end[32];
+    pl_time_format_ms(in->ask->start_ms, start);
+    pl_time_format_ms(in->ask->end_ms, end);
+    printf("request: %s\n  series    application_id %s, index %s\n  range     %s to %s\n",
+           fetch_address(in->fetch), application_of(in), index_of(in), start, end);
+    printf("answer: %ld after %.1f s, %s\n  holds     %" PRId64 " transactions, %" PRIu64
+           " records, %" PRIu64 " bytes\n  saved     %s%s\n",
+           r->status, (double)r->duration_ms / 1000, r->status == 204 ? "empty" : r->shape,
+           in->taken, in->records, r->bytes, INSPECT_ANSWER_FILE,
+           in->cut ? " (only its beginning: it is large)" : "");
+}
+
+static void on_done(void *userdata, const struct fetch_result *result, const struct pl_err *err)
+{
+    struct inspect *in = userdata;
+    if (err) {
+        stop_with(in, err);
+        return;
+    }
+    if (in->ask->mode == INSPECT_AUTH_TEST)
+        answer_print(in, result);
+    else if (++in->at < in->series_n && !pl_daemon_stopping(in->daemon)) {
+        series_start(in);
+        return;
+    }
+    in->finished = true;
+    stop_with(in, NULL);
+}
+
+static const struct fetch_ops fetch_ops = {on_element, on_bytes, on_done};
+
+/* ---- running ---- */
+
+static void on_stop(void *userdata)
+{
+    struct inspect *in = userdata;
+    oauth2_cancel(in->oauth2, &in->waiter);
+    fetch_stop(in->fetch);
+    pl_daemon_finish(in->daemon);
+}
+
+static const struct pl_daemon_ops daemon_ops = {.on_stop = on_stop};
+
+static void release(struct inspect *in)
+{
+    if (in->fd >= 0)
+        close(in->fd);
+    fetch_free(in->fetch);
+    oauth2_free(in->oauth2);
+    pl_http_free(in->http);
+    pl_profile_free(in->profile);
+    element_release(&in->element);
+    pl_daemon_free(in->daemon);
+}
+
+static int start(struct inspect *in, struct pl_err *err)
+{
+    const struct wmfetchd_conf *conf = in->conf;
+    in->series_n = conf->api.applications.n * conf->api.index.n;
+    if (pl_daemon_new(&daemon_ops, in, conf->stop_timeout_ms, &in->daemon, err) < 0)
+        return -1;
+    if (in->ask->mode == INSPECT_SCHEMA)
+        in->profile = pl_profile_new();
+    if (pl_http_new(pl_daemon_event(in->daemon), &in->http, err) < 0 ||
+        oauth2_new(in->http, &conf->auth, NULL, &in->oauth2, err) < 0 ||
+        fetch_new(in->http, &conf->api, in->oauth2, NULL, &fetch_ops, in, &in->fetch, err) < 0)
+        return -1;
+    oauth2_get(in->oauth2, &in->waiter, on_token, in); /* none is kept yet: on_token follows */
+    return 0;
+}
+
+static void summary_print(const struct inspect *in)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+    if (in->ask->mode == INSPECT_AUTH_TEST)
+        return;
+    if (in->ask->mode == INSPECT_SCHEMA) {
+        pl_profile_print(in->profile, &text);
+        fwrite(text.data, 1, text.len, stdout);
+    }
+    fflush(stdout);
+    fprintf(stderr, "%" PRId64 " transactions with %" PRIu64 " records; nothing was written\n",
+            in->taken, in->records);
+}
+
+int inspect_run(const struct wmfetchd_conf *conf, const struct inspect_ask *ask)
+{
+    PL_CLEANUP(release) struct inspect in = {.conf = conf, .ask = ask, .fd = -1};
+    struct pl_err err;
+    if (start(&in, &err) < 0) {
+        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
+        return pl_err_exit_status(err.kind);
+    }
+    int status = pl_daemon_run(in.daemon);
+    if (!in.failed || in.taken > 0)
+        summary_print(&in);
+    return status == 0 && !in.finished ? 1 : status;
+}

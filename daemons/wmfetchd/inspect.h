@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * inspect.h - the modes that look before anything runs: --auth-test, --sample, --schema. All read
+ * from the API as the service would; none needs or touches Kafka.
+ *
+ * --auth-test gets a token, tells what it is good for and until when (never the token itself), asks
+ * once for the range of the first series, keeps the answer in a file.
+ *
+ * Layer: fetch, oauth2, element, profile, daemon. Threads: the loop's.
+ */
+#ifndef WMFETCHD_INSPECT_H
+#define WMFETCHD_INSPECT_H
+
+#include "conf.h"
+
+enum inspect_mode { INSPECT_AUTH_TEST, INSPECT_SAMPLE, INSPECT_SCHEMA };
+
+struct inspect_ask {
+    enum inspect_mode mode;
+    int64_t count;            /* --sample, --schema: transactions wanted */
+    int64_t start_ms, end_ms; /* the range to ask for */
+};
+
+/* Where --auth-test leaves the answer, in the working directory, at most so much of it. */
+#define INSPECT_ANSWER_FILE "service_health_response.json"
+#define INSPECT_ANSWER_MAX  (16 << 20)
+
+/* Returns the exit status. */
+int inspect_run(const struct wmfetchd_conf *conf, const struct inspect_ask *ask);
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * once.c - see once.h. Layer: load, oauth2, daemon.
+ *
+ * The one idea: series after series, each tried a few times where time may heal; a person waits, so
+ * what a person must mend ends it at once.
+ */
+#include "once.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "backoff.h"
+#include "clock.h"
+#include "daemon.h"
+#include "load.h"
+#include "log.h"
+#include "oauth2.h"
+
+enum {
+    TRIES_MAX = 5,
+    WAIT_BASE_MS = 1000,
+    WAIT_MAX_MS = 30000,
+};
+
+struct once {
+    const struct wmfetchd_conf *conf;
+    const struct once_range *range;
+    struct pl_daemon *daemon;
+    struct pl_http *http;
+    struct oauth2 *oauth2;
+    struct load *load;
+    sd_event_source *timer;
+    struct pl_backoff backoff;
+    size_t at, series_n; /* the series under way */
+    unsigned tries;
+    FILE *dump;
+    char *dump_path;
+    int64_t begun_ms;                            /* monotonic */
+    uint64_t bytes_before;                       /* for the rate */
+    uint64_t elements, messages, records, bytes; /* committed, of all series */
+    bool failed, finished, shown;
+};
+
+static const char *application_of(const struct once *o)
+{
+    return o->conf->api.applications.v[o->at / o->conf->api.index.n];
+}
+
+static const char *index_of(const struct once *o)
+{
+    return o->conf->api.index.v[o->at % o->conf->api.index.n];
+}
+
+static void stop_with(struct once *o, const struct pl_err *err)
+{
+    o->failed |= err != NULL;
+    pl_daemon_stop(o->daemon, err);
+}
+
+/* ---- the copy of the answer ---- */
+
+char *once_dump_path(const char *path, size_t i, const char *application, const char *index)
+{
+    const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
+    if (i == 0)
+        return pl_strdup(path);
+    if (!dot || (slash && dot < slash))
+        dot = path + strlen(path);
+    return pl_strf("%.*s.%s-%s%s", (int)(dot - path), path, application, index, dot);
+}
+
+static void dump_close(struct once *o)
+{
+    if (o->dump)
+        fclose(o->dump);
+    o->dump = NULL;
+    free(PL_TAKE(o->dump_path));
+}
+
+/* Begun anew with each try; for nobody else to read. */
+static int dump_open(struct once *o, struct pl_err *err)
+{
+    dump_close(o);
+    if (!o->range->dump)
+        return 0;
+    o->dump_path = once_dump_path(o->range->dump, o->at, application_of(o), index_of(o));
+    int fd = open(o->dump_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    o->dump = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!o->dump)
+        return pl_err_set(err, PL_ERR_CONFIG, errno, "--dump: cannot write %s: %s", o->dump_path,
+                          strerror(errno));
+    return 0;
+}
+
+static int on_bytes(void *userdata, const char *data, size_t len, struct pl_err *err)
+{
+    struct once *o = userdata;
+    if (!o->dump || fwrite(data, 1, len, o->dump) == len)
+        return 0;
+    return pl_err_set(err, PL_ERR_CONFIG, errno, "--dump: cannot write %s: %s", o->dump_path,
+                      strerror(errno));
+}
+
+static int dump_end(struct once *o, struct pl_err *err)
+{
+    if (o->dump && fflush(o->dump) != 0)
+        return pl_err_set(err, PL_ERR_CONFIG, errno, "--dump: cannot write %s: %s", o->dump_path,
+                          strerror(errno));
+    if (o->dump)
+        fprintf(stderr, "the answer is in %s\n", o->dump_path);
+    dump_close(o);
+    return 0;
+}
+
+/* ---- series after series ---- */
+
+static void series_start(struct once *o)
+{
+    struct pl_err err;
+    const struct load_window window = {
+        .ask = {application_of(o), index_of(o), o->range->start_ms, o->range->end_ms},
+    };
+    if (dump_open(o, &err) < 0) {
+        stop_with(o, &err);
+        return;
+    }
+    o->bytes_before = 0;
+    o->begun_ms = pl_clock_monotonic_ms();
+    load_start(o->load, &window);
+}
+
+static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
+{
+    struct once *o = userdata;
+    (void)timer;
+    (void)usec;
+    if (!pl_daemon_stopping(o->daemon))
+        series_start(o);
+    return 0;
+}
+
+static void progress_end(struct once *o)
+{
+    if (o->shown && isatty(STDERR_FILENO))
+        fputc('\n', stderr);
+    o->shown = false;
+}
+
+static void series_print(struct once *o, const struct load_result *r)
+{
+    char start[32], end[32];
+    pl_time_format_ms(o->range->start_ms, start);
+    pl_time_format_ms(o->range->end_ms, end);
+    printf("%s/%s %s to %s: %" PRIu64 " transactions, %" PRIu64 " messages, %" PRIu64
+           " records, %.1f MB in %.1f s, committed to %s\n",
+           application_of(o), index_of(o), start, end, r->sums.elements, r->sums.messages,
+           r->sums.records, (double)r->fetch.bytes / 1e6,
+           (double)(r->fetch.duration_ms + r->sums.commit_ms) / 1000, o->conf->topic);
+    fflush(stdout);
+}
+
+static void series_done(struct once *o, const struct load_result *r)
+{
+    struct pl_err err;
+    if (dump_end(o, &err) < 0) {
+        stop_with(o, &err);
+        return;
+    }
+    series_print(o, r);
+    o->elements += r->sums.elements;
+    o->messages += r->sums.messages;
+    o->records += r->sums.records;
+    o->bytes += r->fetch.bytes;
+    o->tries = 0;
+    pl_backoff_reset(&o->backoff);
+    if (++o->at < o->series_n) {
+        series_start(o);
+        return;
+    }
+    o->finished = true;
+    stop_with(o, NULL);
+}
+
+static void series_failed(struct once *o, const struct load_result *r, const struct pl_err *err)
+{
+    int64_t floor_ms = r->fetch.retry_after_ms >= 0 ? r->fetch.retry_after_ms : 0;
+    if (err->kind != PL_ERR_RETRY || ++o->tries >= TRIES_MAX) {
+        stop_with(o, err);
+        return;
+    }
+    int64_t wait_ms = pl_backoff_next(&o->backoff, floor_ms);
+    pl_log_err(PL_WARNING, PL_MSG_SOURCE_LOST,
+               "range not fetched, nothing of it is written, it is tried again", err,
+               PL_F_STR("APPLICATION", application_of(o)), PL_F_STR("INDEX", index_of(o)),
+               PL_F_INT("WAIT_MS", wait_ms), PL_F_UINT("TRIES_LEFT", TRIES_MAX - o->tries));
+    sd_event_source_set_time_relative(o->timer, (uint64_t)wait_ms * 1000);
+    sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
+}
+
+static void on_done(void *userdata, const struct load_result *result, const struct pl_err *err)
+{
+    struct once *o = userdata;
+    progress_end(o);
+    /* A commit that ran on while stopping still counts. */
+    if (!err)
+        series_done(o, result);
+    else if (!pl_daemon_stopping(o->daemon))
+        series_failed(o, result, err);
+    if (pl_daemon_stopping(o->daemon))
+        pl_daemon_finish(o->daemon);
+}
+
+static void on_failed(void *userdata, const struct pl_err *err)
+{
+    struct once *o = userdata;
+    stop_with(o, err);
+    pl_daemon_finish(o->daemon);
+}
+
+static const struct load_ops load_ops = {on_bytes, on_done, on_failed};
+
+/* ---- the daemon's calls ---- */
+
+static void on_stop(void *userdata)
+{
+    struct once *o = userdata;
+    sd_event_source_set_enabled(o->timer, SD_EVENT_OFF);
+    if (load_stop(o->load))
+        pl_daemon_finish(o->daemon);
+}
+
+static void on_tick(void *userdata)
+{
+    struct once *o = userdata;
+    const struct delivery_sums *sums = delivery_sums(load_delivery(o->load));
+    uint64_t bytes = fetch_bytes(load_fetch(o->load));
+    if (load_is_idle(o->load) || pl_daemon_stopping(o->daemon))
+        return;
+    fprintf(stderr,
+            "%s%s/%s: %.1f MB, %" PRIu64 " transactions, %" PRIu64 " records, %.1f MB/s%s%s",
+            isatty(STDERR_FILENO) ? "\r" : "", application_of(o), index_of(o), (double)bytes / 1e6,
+            sums->elements, sums->records,
+            (double)(bytes > o->bytes_before ? bytes - o->bytes_before : 0) / 1e6,
+            fetch_is_running(load_fetch(o->load)) ? "" : ", committing",
+            isatty(STDERR_FILENO) ? "    " : "\n");
+    fflush(stderr);
+    o->bytes_before = bytes;
+    o->shown = true;
+}
+
+static const struct pl_daemon_ops daemon_ops = {.on_stop = on_stop, .on_tick = on_tick};
+
+/* ---- running ---- */
+
+static void release(struct once *o)
+{
+    dump_close(o);
+    load_free(o->load);
+    oauth2_free(o->oauth2);
+    pl_http_free(o->http);
+    sd_event_source_disable_unref(o->timer);
+    pl_daemon_free(o->daemon);
+}
+
+static int start(struct once *o, struct pl_err *err)
+{
+    const struct wmfetchd_conf *conf = o->conf;
+    o->series_n = conf->api.applications.n * conf->api.index.n;
+    pl_backoff_init(&o->backoff, WAIT_BASE_MS, WAIT_MAX_MS, (uint64_t)pl_clock_realtime_ms());
+    if (pl_daemon_new(&daemon_ops, o, conf->stop_timeout_ms, &o->daemon, err) < 0)
+        return -1;
+    int r = sd_event_add_time(pl_daemon_event(o->daemon), &o->timer, CLOCK_MONOTONIC, 0, 1000,
+                              on_timer, o);
+    if (r < 0)
+        return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
+    if (pl_http_new(pl_daemon_event(o->daemon), &o->http, err) < 0 ||
+        oauth2_new(o->http, &conf->auth, NULL, &o->oauth2, err) < 0 ||
+        load_new(o->daemon, conf, true, o->http, o->oauth2, NULL, &load_ops, o, &o->load, err) < 0)
+        return -1;
+    return 0; /* the timer's time has come: the first series begins in the loop */
+}
+
+int once_run(const struct wmfetchd_conf *conf, const struct once_range *range)
+{
+    PL_CLEANUP(release) struct once o = {.conf = conf, .range = range};
+    struct pl_err err;
+    if (start(&o, &err) < 0) {
+        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
+        return pl_err_exit_status(err.kind);
+    }
+    int status = pl_daemon_run(o.daemon);
+    if (o.finished && o.series_n > 1)
+        printf("in all: %" PRIu64 " transactions, %" PRIu64 " messages, %" PRIu64
+               " records, %.1f MB\n",
+               o.elements, o.messages, o.records, (double)o.bytes / 1e6);
+    if (!o.finished)
+        fprintf(stderr,
+                "ended before the end: %zu of %zu series are committed, nothing is written "
+                "of the others\n",
+                o.at, o.series_n);
+    return status == 0 && !o.finished ? 1 : status;
+}

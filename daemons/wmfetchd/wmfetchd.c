@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wmfetchd.c - see wmfetchd.h. Layer: everything of the daemon.
+ *
+ * The one idea: whenever something has ended (a window, a wait, the start) next() looks at all
+ * series and begins what is due, or waits for what will be. Nothing else begins anything.
+ */
+#include "wmfetchd.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "backoff.h"
+#include "clock.h"
+#include "daemon.h"
+#include "load.h"
+#include "log.h"
+#include "metrics.h"
+#include "oauth2.h"
+
+enum {
+    WAIT_BASE_MS = 1000,
+    WAIT_MAX_MS = 300000,
+    REFUSED_WAIT_MS = 60000, /* after a refusal that a person must mend: Keycloak counts failures */
+    BUSY_WAIT_MS = 10000,    /* 429 without Retry-After */
+    RECHECK_MS = 30000,      /* the clock may have been set meanwhile */
+    SKEW_LEAST_MS = 2000,    /* Date counts seconds */
+    STUCK_MS = 120000,       /* due for so long and not begun: a bug, the watchdog's case */
+    HOUR_MS = 3600000,
+};
+
+struct series {
+    const char *application, *index;
+    char *key; /* of the position: NAME/APPLICATION/INDEX */
+    bool known;
+    struct schedule_position position;
+    struct pl_backoff backoff;
+    int64_t not_before_ms; /* monotonic */
+    bool failing, ahead;   /* ahead: said that the position is in the future */
+    unsigned lag_metric;
+};
+
+struct wmfetchd {
+    struct wmfetchd_conf *conf;
+    const char *file;
+    struct pl_daemon *daemon;
+    struct pl_stats *stats;
+    struct pl_stats_server *server;
+    struct pl_http *http;
+    struct oauth2 *oauth2;
+    struct oauth2_waiter waiter; /* for the first token */
+    struct load *load;
+    sd_event_source *timer;
+    struct series *series;
+    size_t series_n;
+    struct series *current; /* whose window is under way */
+    struct schedule_window window;
+    bool ready, worked;  /* worked: a window was committed since the start */
+    bool broken;         /* the conservation law, reported once */
+    int64_t skew_ms;     /* the API's clock less ours, where it is behind; else 0 */
+    int64_t idle_due_ms; /* monotonic: since when something is due and nothing runs; 0: not */
+    uint64_t windows;
+};
+
+/* ---- what is next ---- */
+
+static struct schedule schedule_of(const struct wmfetchd *w)
+{
+    return (struct schedule){w->conf->window.size_ms, w->conf->window.delay_ms,
+                             w->conf->window.overlap_ms};
+}
+
+/* Never ahead of the API: a window is over when it is over there. */
+static int64_t api_now_ms(const struct wmfetchd *w)
+{
+    return pl_clock_realtime_ms() + w->skew_ms;
+}
+
+static void series_begin(struct wmfetchd *w, struct series *s)
+{
+    struct schedule schedule = schedule_of(w);
+    int64_t start_ms = -1, now_ms = pl_clock_realtime_ms();
+    const char *why;
+    if (w->conf->window.start)
+        schedule_time_parse(w->conf->window.start, now_ms, &start_ms, &why);
+    start_ms = schedule_start(&schedule, start_ms, now_ms);
+    /* Written down before anything is fetched: a crash must not begin at a later "now". */
+    s->position = (struct schedule_position){start_ms, start_ms};
+    w->current = s;
+    load_position(w->load, s->key, &s->position);
+}
+
+static void window_begin(struct wmfetchd *w, struct series *s)
+{
+    struct schedule schedule = schedule_of(w);
+    w->current = s;
+    schedule_next(&schedule, &s->position, api_now_ms(w), &w->window);
+    const struct load_window window = {
+        .ask = {s->application, s->index, w->window.from_ms, w->window.end_ms},
+        .key = s->key,
+        .position = {s->position.start_ms, w->window.end_ms},
+        .due_ms = w->window.end_ms + schedule.delay_ms,
+    };
+    pl_log(PL_DEBUG, NULL, "fetching a window", PL_F_STR("APPLICATION", s->application),
+           PL_F_STR("INDEX", s->index), PL_F_INT("FROM", window.ask.from_ms),
+           PL_F_INT("END", window.ask.end_ms));
+    load_start(w->load, &window);
+}
+
+/* How long until the series has something to do. */
+static int64_t series_wait_ms(const struct wmfetchd *w, const struct series *s, int64_t now_ms,
+                              int64_t mono_ms)
+{
+    struct schedule schedule = schedule_of(w);
+    struct schedule_window window;
+    int64_t due_ms = s->known ? schedule_next(&schedule, &s->position, now_ms, &window) : 0;
+    int64_t hold_ms = s->not_before_ms - mono_ms;
+    return due_ms > hold_ms ? due_ms : hold_ms > 0 ? hold_ms : 0;
+}
+
+static bool goes_before(const struct series *a, const struct series *b)
+{
+    if (!b || a->known != b->known)
+        return !b || !a->known;
+    return a->known && a->position.end_ms < b->position.end_ms;
+}
+
+static void next(struct wmfetchd *w)
+{
+    int64_t now_ms = api_now_ms(w), mono_ms = pl_clock_monotonic_ms(), wait_ms = RECHECK_MS;
+    struct series *best = NULL;
+    w->idle_due_ms = 0;
+    if (!w->ready || pl_daemon_stopping(w->daemon) || !load_is_idle(w->load))
+        return;
+    for (size_t i = 0; i < w->series_n; i++) {
+        int64_t ms = series_wait_ms(w, &w->series[i], now_ms, mono_ms);
+        if (ms > 0)
+            wait_ms = ms < wait_ms ? ms : wait_ms;
+        else if (goes_before(&w->series[i], best))
+            best = &w->series[i];
+    }
+    if (best && !best->known) {
+        series_begin(w, best);
+    } else if (best) {
+        window_begin(w, best);
+    } else {
+        sd_event_source_set_time_relative(w->timer, (uint64_t)wait_ms * 1000);
+        sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+    }
+}
+
+static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
+{
+    (void)timer;
+    (void)usec;
+    next(userdata);
+    return 0;
+}
+
+/* ---- what came of it ---- */
+
+static void clock_compare(struct wmfetchd *w, const struct fetch_result *result)
+{
+    if (result->server_ms == 0)
+        return;
+    int64_t skew_ms = result->server_ms - result->heard_ms;
+    skew_ms = skew_ms < -SKEW_LEAST_MS ? skew_ms : 0;
+    if (skew_ms != 0 && w->skew_ms == 0)
+        pl_log(PL_WARNING, NULL, "our clock is ahead of the API's, windows are due by the API's",
+               PL_F_INT("DIFFERENCE_MS", -skew_ms));
+    w->skew_ms = skew_ms;
+}
+
+static void committed(struct wmfetchd *w, struct series *s, const struct load_result *result)
+{
+    char from[32], end[32];
+    pl_backoff_reset(&s->backoff);
+    s->not_before_ms = 0;
+    if (!s->known) {
+        s->known = true;
+        pl_time_format_ms(s->position.end_ms, end);
+        pl_log(PL_NOTICE, NULL, "no position yet, beginning",
+               PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
+               PL_F_STR("START", end));
+        return;
+    }
+    if (s->failing)
+        pl_log(PL_NOTICE, PL_MSG_SOURCE_CONNECTED, "fetching works again",
+               PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index));
+    s->failing = false;
+    w->worked = true;
+    w->windows++;
+    s->position.end_ms = w->window.end_ms;
+    pl_stats_inc(w->stats, M_WINDOWS_COMMITTED, 1);
+    pl_time_format_ms(w->window.from_ms, from);
+    pl_time_format_ms(w->window.end_ms, end);
+    pl_log(PL_INFO, PL_MSG_TXN_COMMITTED, "window committed",
+           PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
+           PL_F_STR("FROM", from), PL_F_STR("END", end), PL_F_STR("TOPIC", w->conf->topic),
+           PL_F_UINT("MESSAGES", result->sums.messages), PL_F_UINT("RECORDS", result->sums.records),
+           PL_F_UINT("BYTES", result->sums.bytes),
+           PL_F_INT("DURATION_MS", result->fetch.duration_ms + result->sums.commit_ms));
+}
+
+/* Whether a person must act before it can go on. A refusal of the far side counts as that only
+ * while nothing has worked yet: then it is the configuration, later it is theirs to mend. */
+static bool must_end(const struct wmfetchd *w, const struct pl_err *err)
+{
+    bool refusal = err->code != 0;
+    return err->kind == PL_ERR_FATAL || (err->kind == PL_ERR_CONFIG && !(refusal && w->worked));
+}
+
+static int64_t floor_ms(const struct load_result *result, const struct pl_err *err)
+{
+    if (result->fetch.retry_after_ms >= 0 && (err->code == 429 || err->code == 503))
+        return result->fetch.retry_after_ms;
+    if (err->code == 429)
+        return BUSY_WAIT_MS;
+    return err->kind == PL_ERR_CONFIG ? REFUSED_WAIT_MS : 0;
+}
+
+static void failed(struct wmfetchd *w, struct series *s, const struct load_result *result,
+                   const struct pl_err *err)
+{
+    if (s->known)
+        pl_stats_inc(w->stats, M_WINDOWS_FAILED, 1);
+    if (must_end(w, err)) {
+        pl_daemon_stop(w->daemon, err);
+        return;
+    }
+    int64_t wait_ms = pl_backoff_next(&s->backoff, floor_ms(result, err));
+    s->failing = s->known;
+    s->not_before_ms = pl_clock_monotonic_ms() + wait_ms;
+    if (err->kind == PL_ERR_RETRY)
+        pl_log_err(PL_WARNING, PL_MSG_SOURCE_LOST,
+                   "window not fetched, nothing of it is written, it is tried again", err,
+                   PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
+                   PL_F_UINT("UNDONE", result->sums.messages), PL_F_INT("WAIT_MS", wait_ms));
+    else
+        pl_log_err(PL_ERROR, PL_MSG_SOURCE_LOST,
+                   "window refused, nothing of it is written, it is tried again", err,
+                   PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
+                   PL_F_UINT("UNDONE", result->sums.messages), PL_F_INT("WAIT_MS", wait_ms));
+}
+
+static void on_done(void *userdata, const struct load_result *result, const struct pl_err *err)
+{
+    struct wmfetchd *w = userdata;
+    struct series *s = PL_TAKE(w->current);
+    clock_compare(w, &result->fetch);
+    if (!err)
+        committed(w, s, result);
+    else if (!pl_daemon_stopping(w->daemon))
+        failed(w, s, result, err);
+    if (pl_daemon_stopping(w->daemon))
+        pl_daemon_finish(w->daemon);
+    else
+        next(w);
+}
+
+static void on_failed(void *userdata, const struct pl_err *err)
+{
+    struct wmfetchd *w = userdata;
+    bool stopping = pl_daemon_stopping(w->daemon);
+    w->current = NULL;
+    pl_daemon_stop(w->daemon, err);
+    if (stopping)
+        pl_daemon_finish(w->daemon); /* nothing that on_stop waits for will come */
+}
+
+static const struct load_ops load_ops = {.on_done = on_done, .on_failed = on_failed};
+
+/* ---- the first token ---- */
+
+/* Ready after Keycloak's first answer: a refusal that a person must mend shows at the start; a
+ * Keycloak that is away is our everyday work. */
+static void on_token(void *userdata, const char *token, const struct pl_err *err)
+{
+    struct wmfetchd *w = userdata;
+    (void)token;
+    if (err && err->kind != PL_ERR_RETRY) {
+        pl_daemon_stop(w->daemon, err);
+        return;
+    }
+    if (err)
+        pl_log_err(PL_WARNING, PL_MSG_SOURCE_LOST, "no token yet, it is tried again", err);
+    w->ready = true;
+    pl_stats_set_ready(w->stats, NULL);
+    pl_daemon_ready(w->daemon);
+    next(w);
+}
+
+/* ---- the daemon's calls ---- */
+
+static void on_stop(void *userdata)
+{
+    struct wmfetchd *w = userdata;
+    pl_stats_set_ready(w->stats, "stopping");
+    sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
+    oauth2_cancel(w->oauth2, &w->waiter);
+    if (load_stop(w->load))
+        pl_daemon_finish(w->daemon);
+}
+
+static void on_stop_deadline(void *userdata)
+{
+    struct wmfetchd *w = userdata;
+    pl_log(PL_WARNING, NULL, "the last window is not committed, it is fetched again",
+           PL_F_UINT("MESSAGES", delivery_sums(load_delivery(w->load))->messages));
+}
+
+void wmfetchd_findings_log(struct pl_conf_errs *errs)
+{
+    char *text = (char *)pl_buf_cstr(&errs->text), *save = NULL;
+    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+        pl_log(PL_ERROR, PL_MSG_CONFIG_ERROR, "configuration", PL_F_STR("ERROR", line));
+}
+
+static void strings_log(const char *text, const struct pl_strings *paths)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf list = {0};
+    for (size_t i = 0; i < paths->n; i++) {
+        pl_buf_add_str(&list, i > 0 ? " " : "");
+        pl_buf_add_str(&list, paths->v[i]);
+    }
+    pl_log(PL_NOTICE, PL_MSG_RELOADED, "configuration reloaded", PL_F_STR("RESULT", text),
+           PL_F_STR("OPTIONS", pl_buf_cstr(&list)));
+}
+
+static void reload_apply(struct wmfetchd *w, struct wmfetchd_conf *fresh)
+{
+    struct pl_strings changed = {0}, restart = {0};
+    pl_conf_reload(wmfetchd_opts, w->conf, fresh, &changed, &restart);
+    pl_log_set_level(wmfetchd_conf_log_level(w->conf));
+    strings_log("changed", &changed);
+    if (restart.n > 0)
+        strings_log("needs a restart", &restart);
+    for (size_t i = 0; i < changed.n; i++)
+        if (strncmp(changed.v[i], "auth.", 5) == 0)
+            oauth2_forget(w->oauth2);
+    for (size_t i = 0; i < w->series_n; i++) /* what was refused may be good now */
+        w->series[i].not_before_ms = 0;
+    pl_strings_release(&changed);
+    pl_strings_release(&restart);
+    next(w);
+}
+
+static void on_reload(void *userdata)
+{
+    struct wmfetchd *w = userdata;
+    struct wmfetchd_conf fresh = {0};
+    struct pl_conf_errs errs;
+    pl_conf_errs_init(&errs);
+    errs.file = w->file;
+    pl_conf_load(wmfetchd_opts, w->file, &fresh, NULL, &errs);
+    if (fresh.name)
+        wmfetchd_conf_check(&fresh, true, &errs);
+    if (errs.count > 0) {
+        wmfetchd_findings_log(&errs);
+        pl_log(PL_ERROR, PL_MSG_RELOADED, "configuration not reloaded, the old one stays");
+    } else {
+        reload_apply(w, &fresh);
+    }
+    pl_conf_release(wmfetchd_opts, &fresh);
+    pl_conf_errs_release(&errs);
+}
+
+/* The law is checked between elements, where it must hold exactly. */
+static void law_check(struct wmfetchd *w)
+{
+    int64_t difference = 0;
+    uint64_t in_flight = w->load ? delivery_sums(load_delivery(w->load))->elements : 0;
+    if (pl_conservation_holds(w->stats, &wmfetchd_conservation, in_flight, &difference)) {
+        w->broken = false;
+        return;
+    }
+    if (!w->broken)
+        pl_log(PL_ERROR, PL_MSG_CONSERVATION,
+               "received is not delivered + refetched + in flight: please report this",
+               PL_F_INT("DIFFERENCE", difference));
+    w->broken = true;
+}
+
+/* Sets the gauges and returns how many windows are due. */
+static int64_t lag_measure(struct wmfetchd *w, int64_t *ret_oldest_ms)
+{
+    struct schedule schedule = schedule_of(w);
+    int64_t now_ms = api_now_ms(w), behind = 0;
+    *ret_oldest_ms = INT64_MAX;
+    for (size_t i = 0; i < w->series_n; i++) {
+        struct series *s = &w->series[i];
+        if (!s->known)
+            continue;
+        behind += schedule_behind(&schedule, &s->position, now_ms);
+        if (s->position.end_ms < *ret_oldest_ms)
+            *ret_oldest_ms = s->position.end_ms;
+        pl_stats_set(w->stats, s->lag_metric, (double)(now_ms - s->position.end_ms) / 1000);
+        bool ahead = s->position.end_ms > now_ms + HOUR_MS;
+        if (ahead && !s->ahead)
+            pl_log(PL_WARNING, NULL,
+                   "the position is in the future, waiting for the clock to reach it",
+                   PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
+                   PL_F_INT("END", s->position.end_ms));
+        s->ahead = ahead;
+    }
+    pl_stats_set(w->stats, M_WINDOWS_BEHIND, (double)behind);
+    return behind;
+}
+
+static void status_show(struct wmfetchd *w)
+{
+    char oldest[32] = "-";
+    int64_t oldest_ms, behind = lag_measure(w, &oldest_ms);
+    const struct series *s = w->current;
+    if (oldest_ms != INT64_MAX)
+        pl_time_format_ms(oldest_ms, oldest);
+    if (delivery_is_stalled(load_delivery(w->load)))
+        pl_daemon_status(w->daemon, "Kafka does not answer; fetching is paused");
+    else if (s && fetch_is_running(load_fetch(w->load)))
+        pl_daemon_status(w->daemon, "fetching %s/%s, %.1f MB; %" PRId64 " windows due, all to %s",
+                         s->application, s->index, (double)fetch_bytes(load_fetch(w->load)) / 1e6,
+                         behind, oldest);
+    else
+        pl_daemon_status(w->daemon, "all to %s is in %s; %" PRId64 " windows due, %" PRIu64 " done",
+                         oldest, w->conf->topic, behind, w->windows);
+}
+
+static void on_tick(void *userdata)
+{
+    struct wmfetchd *w = userdata;
+    pl_stats_alive(w->stats);
+    law_check(w);
+    if (!pl_daemon_stopping(w->daemon))
+        status_show(w);
+}
+
+/* Every wait has its limit (token, request, commit: Kafka's absence is told), but for a bug: that
+ * something is due and nothing is under way. */
+static bool on_alive(void *userdata)
+{
+    struct wmfetchd *w = userdata;
+    int64_t now_ms = api_now_ms(w), mono_ms = pl_clock_monotonic_ms();
+    bool due = false;
+    for (size_t i = 0; i < w->series_n; i++)
+        due |= series_wait_ms(w, &w->series[i], now_ms, mono_ms) == 0;
+    if (!due || !w->ready || pl_daemon_stopping(w->daemon) || !load_is_idle(w->load))
+        w->idle_due_ms = 0;
+    else if (w->idle_due_ms == 0)
+        w->idle_due_ms = mono_ms;
+    return w->idle_due_ms == 0 || mono_ms - w->idle_due_ms < STUCK_MS;
+}
+
+static const struct pl_daemon_ops daemon_ops = {
+    .on_stop = on_stop,
+    .on_stop_deadline = on_stop_deadline,
+    .on_reload = on_reload,
+    .on_alive = on_alive,
+    .on_tick = on_tick,
+};
+
+/* ---- service mode ---- */
+
+static void release(struct wmfetchd *w)
+{
+    load_free(w->load);
+    oauth2_free(w->oauth2);
+    pl_http_free(w->http);
+    sd_event_source_disable_unref(w->timer);
+    for (size_t i = 0; i < w->series_n; i++)
+        free(w->series[i].key);
+    free(w->series);
+    pl_stats_server_free(w->server);
+    pl_stats_free(w->stats);
+    pl_daemon_free(w->daemon);
+}
+
+static unsigned lag_metric_add(struct wmfetchd *w, const struct series *s)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf labels = {0};
+    pl_stats_label(&labels, "application", s->application);
+    pl_stats_label(&labels, "index", s->index);
+    const struct pl_metric lag = {"wmfetchd_lag_seconds", pl_buf_cstr(&labels), PL_GAUGE,
+                                  "Now less the end of the last window committed."};
+    return pl_stats_add(w->stats, &lag);
+}
+
+static int series_read(struct wmfetchd *w, struct series *s, struct pl_err *err)
+{
+    char end[32];
+    int there = delivery_position_read(load_delivery(w->load), s->key, &s->position, err);
+    if (there < 0)
+        return -1;
+    s->known = there > 0;
+    if (!s->known)
+        return 0;
+    pl_time_format_ms(s->position.end_ms, end);
+    pl_log(PL_INFO, NULL, "going on from the position", PL_F_STR("APPLICATION", s->application),
+           PL_F_STR("INDEX", s->index), PL_F_STR("END", end));
+    return 0;
+}
+
+static int series_start(struct wmfetchd *w, struct pl_err *err)
+{
+    const struct wmfetchd_api_conf *api = &w->conf->api;
+    uint64_t seed = (uint64_t)pl_clock_realtime_ms();
+    w->series = pl_alloc_array(api->applications.n * api->index.n, sizeof(*w->series));
+    for (size_t i = 0; i < api->applications.n * api->index.n; i++) {
+        struct series *s = &w->series[w->series_n++];
+        s->application = api->applications.v[i / api->index.n];
+        s->index = api->index.v[i % api->index.n];
+        s->key = pl_strf("%s/%s/%s", w->conf->name, s->application, s->index);
+        s->lag_metric = lag_metric_add(w, s);
+        pl_backoff_init(&s->backoff, WAIT_BASE_MS, WAIT_MAX_MS, seed + i);
+        if (series_read(w, s, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* The order of steps: what can fail for a wrong configuration first, the source last. */
+static int start(struct wmfetchd *w, struct pl_err *err)
+{
+    const struct wmfetchd_conf *conf = w->conf;
+    if (pl_daemon_new(&daemon_ops, w, conf->stop_timeout_ms, &w->daemon, err) < 0)
+        return -1;
+    w->stats = pl_stats_new(wmfetchd_metrics, M_COUNT);
+    pl_stats_set_ready(w->stats, "starting");
+    if (conf->metrics.listen && pl_stats_serve(w->stats, conf->metrics.listen, &w->server, err) < 0)
+        return -1;
+    int r = sd_event_add_time(pl_daemon_event(w->daemon), &w->timer, CLOCK_MONOTONIC, 0, 1000,
+                              on_timer, w);
+    if (r < 0)
+        return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
+    sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
+    if (pl_http_new(pl_daemon_event(w->daemon), &w->http, err) < 0 ||
+        oauth2_new(w->http, &conf->auth, w->stats, &w->oauth2, err) < 0 ||
+        load_new(w->daemon, conf, false, w->http, w->oauth2, w->stats, &load_ops, w, &w->load,
+                 err) < 0 ||
+        series_start(w, err) < 0)
+        return -1;
+    oauth2_get(w->oauth2, &w->waiter, on_token, w); /* none is kept yet: on_token follows */
+    return 0;
+}
+
+static void sums_log(struct wmfetchd *w)
+{
+    law_check(w);
+    pl_log(PL_INFO, PL_MSG_STOPPED, "stopped", PL_F_UINT("WINDOWS", w->windows),
+           PL_F_UINT("RECEIVED", pl_stats_get(w->stats, M_RECEIVED)),
+           PL_F_UINT("DELIVERED", pl_stats_get(w->stats, M_DELIVERED)),
+           PL_F_UINT("REFETCHED", pl_stats_get(w->stats, M_REFETCHED)),
+           PL_F_UINT("MESSAGES", pl_stats_get(w->stats, M_MESSAGES)),
+           PL_F_UINT("RECORDS", pl_stats_get(w->stats, M_RECORDS)),
+           PL_F_UINT("BYTES", pl_stats_get(w->stats, M_DELIVERED_BYTES)),
+           PL_F_UINT("TRANSACTIONS", pl_stats_get(w->stats, M_COMMITTED)));
+}
+
+int wmfetchd_run(struct wmfetchd_conf *conf, const char *file)
+{
+    PL_CLEANUP(release) struct wmfetchd w = {.conf = conf, .file = file};
+    struct pl_err err;
+    if (start(&w, &err) < 0) {
+        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
+        return pl_err_exit_status(err.kind);
+    }
+    int status = pl_daemon_run(w.daemon);
+    sums_log(&w);
+    return status;
+}

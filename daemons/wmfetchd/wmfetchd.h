@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * wmfetchd.h - the daemon: the one place that joins schedule, token, fetch and delivery to the
+ * loop.
+ *
+ *   schedule ──window──> load: oauth2 ──token──> fetch ──element──> delivery ──commit──> Kafka
+ *      ^                                                               │
+ *      └──────────── the position moves, or the same window again <────┘
+ *
+ * A series is an application and an index, and has a position of its own. Their windows are fetched
+ * one at a time, those first that are furthest behind; a series whose window failed waits for
+ * itself and holds up no other.
+ *
+ * Layer: everything of the daemon. Threads: the loop's.
+ */
+#ifndef WMFETCHD_H
+#define WMFETCHD_H
+
+#include "conf.h"
+
+/* The program: command line, configuration, mode. Returns the exit status. (program.c) */
+int wmfetchd_main(int argc, char **argv);
+
+/* Service mode until stopped. `file` is read again at a reload; `conf` is changed by it. */
+int wmfetchd_run(struct wmfetchd_conf *conf, const char *file);
+
+/* Logs each line of findings, for start and reload. */
+void wmfetchd_findings_log(struct pl_conf_errs *errs);
+
+#endif

@@ -1,0 +1,623 @@
+# SPDX-License-Identifier: Apache-2.0
+"""wmfetchd between a real Keycloak, the API with its faults, a real Kafka, and chsinkd's table."""
+import collections
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from helpers import CONFIG, assert_ends, error_lines, http_get, metrics, run_to_end
+from pipeline import ROOT, free_port, wait_until
+from wm import APP, CLIENT_SECRET, END, START, USER_PASSWORD, Keycloak, WmPipeline, expected_rows, watermelon
+
+HOUR = watermelon.HOUR_MS
+SEED = int(os.environ.get('SEED', '1'))
+
+
+@pytest.fixture(scope='module')
+def keycloak(folder):
+    """One for all tests. Where it cannot be fetched or started, they fail and say so."""
+    service = Keycloak(folder / 'keycloak')
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def pipeline(folder, kafka, clickhouse, keycloak, request):
+    path = folder / re.sub(r'[^\w.-]', '_', request.node.name)
+    path.mkdir()
+    p = WmPipeline(path, kafka, clickhouse, keycloak)
+    yield p
+    p.close()
+
+
+class Service:
+    """wmfetchd as a service that catches up from `hours` ago, window by window."""
+
+    def __init__(self, p, hours=24, size=2, transactions=20, overlap=0, **options):
+        self.p, self.size, self.overlap = p, size * HOUR, overlap * HOUR
+        self.start = (int(time.time() * 1000) // HOUR - hours) * HOUR
+        # The last window ends one window's length ago, so that the hour may turn meanwhile.
+        self.end = self.start + (hours // size - 1) * size * HOUR
+        self.data = watermelon.Data(transactions)
+        self.api = p.api('--transactions', transactions)
+        self.metrics_port = free_port()
+        options.setdefault('window', {})
+        window = {'start': str(self.start), 'size': f'{size}h', 'delay': '0s', 'overlap': f'{overlap}h',
+                  **options.pop('window')}
+        self.daemon = p.wmfetchd(self.api, name='wmfetchd', window=window,
+                                 metrics={'listen': f'127.0.0.1:{self.metrics_port}'}, **options)
+
+    def begin(self, **kw):
+        self.daemon.start(**kw)
+        return self
+
+    def position(self):
+        """The end of what is in Kafka, by the topic of positions."""
+        return self.p.position(APP)
+
+    def wait(self, end=None, seconds=90):
+        wanted = end or self.end
+        wait_until(lambda: self.position() >= wanted or not self.daemon.running(), seconds,
+                   f'position {wanted}:\n{self.daemon.tail(30)}', 0.2)
+        assert self.daemon.running(), self.daemon.tail(30)
+        return self
+
+    def metric(self, name):
+        return metrics(self.metrics_port)[name]
+
+    def wanted(self, end):
+        """The messages of all windows up to `end`, each as often as it must be there."""
+        found = collections.Counter()
+        for begin in range(self.start, end, self.size):
+            found.update(self.data.pieces(APP, max(self.start, begin - self.overlap), begin + self.size))
+        return found
+
+    def finish(self, law=True):
+        """Stops; each window's messages are in the topic once and nothing else, and the law holds."""
+        if law:
+            values = metrics(self.metrics_port)
+            assert values['wmfetchd_elements_received_total'] == (
+                values['wmfetchd_elements_delivered_total'] + values['wmfetchd_elements_refetched_total'] +
+                values['wmfetchd_elements_in_flight']), values
+        assert self.daemon.terminate(15)[0] == 0, self.daemon.tail()
+        end = self.position()
+        found = collections.Counter(m.value() for m in self.p.messages())
+        wanted = self.wanted(end)
+        missing, strange = wanted - found, found - wanted
+        assert not missing and not strange, \
+            f'{sum(missing.values())} messages missing, {sum(strange.values())} too many or strange'
+        assert sum(wanted.values()) > 0
+        self.p.assert_no_secrets()
+        return found
+
+
+def run(p, daemon, seconds=120):
+    """As a person runs it, in the test's folder: (status, output)."""
+    environment = {k: v for k, v in os.environ.items() if k not in ('JOURNAL_STREAM', 'NOTIFY_SOCKET')}
+    done = subprocess.run(daemon.args, cwd=p.folder, env=environment, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=seconds, check=False)
+    with open(daemon.log, 'a', encoding='utf-8') as log:
+        log.write(done.stdout)
+    return done.returncode, done.stdout
+
+
+def twelve_days(transactions=122):
+    return list(watermelon.Data(transactions).pieces(APP, START, END))
+
+
+# ---- a person's modes ----
+
+GRANTS = {
+    'password, public client': lambda p: p.auth('password'),
+    'password, client with a secret': lambda p: p.auth('password', client_id='watermelon-confidential',
+                                                       client_secret=p.secret('client-secret', CLIENT_SECRET)),
+    'client credentials, Basic': lambda p: p.auth(client_auth='basic'),
+    'client credentials, body': lambda p: p.auth(client_auth='body'),
+    'client credentials, environment': lambda p: p.auth(client_secret={'env': 'WM_SECRET'}),
+    'with a scope': lambda p: p.auth('password', scope='openid profile'),
+}
+
+
+@pytest.mark.parametrize('grant', GRANTS)
+def test_auth_test(pipeline, grant, monkeypatch):
+    """Token, one fetch, the sample saved; says what the token is good for and until when, never the token."""
+    p = pipeline
+    monkeypatch.setenv('WM_SECRET', CLIENT_SECRET)
+    api = p.api('--transactions', 12)
+    status, text = run(p, p.wmfetchd(api, args=('--auth-test',), auth=GRANTS[grant](p)))
+    assert status == 0, text
+    sample = p.folder / 'service_health_response.json'
+    request, = api.requests()
+    query = request['query']
+    assert json.loads(sample.read_text()) == watermelon.Data(12).answer(
+        APP, int(query['start_time']), int(query['end_time']), query['index'])
+    assert 'watermelon-api' in text and p.keycloak.issuer in text, text
+    assert re.search(r'\b(5\d|60) ?s\b', text), text
+    p.assert_no_secrets()
+
+
+WRONG = {
+    'password': (lambda p: p.auth('password', password=p.secret('wrong', 'Wr0ng-pa55')), 'invalid_grant',
+                 'auth.password'),
+    'user': (lambda p: p.auth('password', user='nobody'), 'invalid_grant', 'auth.user'),
+    'secret': (lambda p: p.auth(client_secret=p.secret('wrong', 'Wr0ng-53cret')), 'unauthorized_client',
+               'auth.client_secret'),
+    'client': (lambda p: p.auth(client_id='nobody'), 'invalid_client', 'auth.client_id'),
+    'realm': (lambda p: p.auth(realm='melon'), '404', 'auth.realm'),
+    'scope': (lambda p: p.auth(scope='no-such-scope'), 'invalid_scope', 'auth.scope'),
+}
+
+
+@pytest.mark.parametrize('what', WRONG)
+def test_auth_test_refused(pipeline, what):
+    """One line that names what Keycloak said and what to look at; no request to the API."""
+    p = pipeline
+    auth, *words = WRONG[what]
+    api = p.api('--transactions', 2)
+    status, text = run(p, p.wmfetchd(api, args=('--auth-test',), auth=auth(p)))
+    assert status != 0 and len(error_lines(text)) <= 1, text
+    assert all(w in text for w in words), text
+    assert not api.requests()
+    assert not (p.folder / 'service_health_response.json').exists()
+    p.assert_no_secrets()
+
+
+def test_once_twice(pipeline):
+    """The twelve days: one message for each of 122 transactions, the bytes as they came; a second time nothing new
+    in the table."""
+    p = pipeline
+    api = p.api()
+    pieces = twelve_days()
+    dump = p.folder / 'api_response_debug.json'
+    began = time.monotonic()
+    status, text = run(p, p.once(api, args=('--dump', str(dump))))
+    assert status == 0, text
+    print(f'--once of {sum(map(len, pieces))} bytes: {time.monotonic() - began:.1f} s\n{text}')
+    messages = p.messages()
+    assert [m.value() for m in sorted(messages, key=lambda m: m.key())] == pieces
+    assert {m.key().decode() for m in messages} == {str(700000 + t) for t in range(122)}
+    assert json.loads(dump.read_bytes()) == [json.loads(piece) for piece in pieces]
+    records = sum(len(json.loads(piece)['transactionSeries']) for piece in pieces)
+    assert re.search(r'\b122\b', text) and str(records) in text.replace(',', ''), text
+    p.load(batch={'rows': 5000})
+    answer = [json.loads(piece) for piece in pieces]
+    first = p.assert_table(answer)
+    assert run(p, p.once(api))[0] == 0
+    assert len(p.messages()) == 244
+    p.load(batch={'rows': 5000})
+    second = p.assert_table(answer)
+    assert len(first) == len(second) == records
+    # A new group, and the table as it was.
+    p.clickhouse.query(f'DROP TABLE {p.table} SYNC')
+    p.load(group=f'again-{p.tag}')
+    assert len(p.assert_table(answer)) == records
+    p.assert_no_secrets()
+
+
+def test_once_with_times_for_people(pipeline):
+    """RFC 3339 and relative times are the same as milliseconds."""
+    p = pipeline
+    api = p.api('--transactions', 2)
+    before = time.time() * 1000
+    assert run(p, p.once(api, '2025-12-31T18:30:00Z', '2026-01-12T23:59:00+05:30'))[0] == 0
+    assert run(p, p.once(api, '-12d', 'now'))[0] == 0
+    exact, relative = [{k: int(r['query'][k]) for k in ('start_time', 'end_time')} for r in api.requests()]
+    assert exact == {'start_time': START, 'end_time': END}
+    assert 0 <= relative['end_time'] - before < 60000
+    assert abs(relative['end_time'] - relative['start_time'] - 12 * 24 * HOUR) < 1000
+
+
+@pytest.mark.parametrize('arguments', [('--once', '--start', 'yesterday', '--end', 'now'), ('--once', '--start', '-1d'),
+                                       ('--once', '--start', 'now', '--end', '-1d'), ('--start', '-1d')])
+def test_usage(pipeline, arguments):
+    p = pipeline
+    daemon = p.wmfetchd(p.api('--transactions', 2), args=arguments)
+    status, text = run(p, daemon)
+    if arguments == ('--once', '--start', '-1d'):
+        assert status in (0, 64), text  # an end that is not given may be now
+    else:
+        assert status == 64 and '--' in text, text
+
+
+def test_sample_and_schema(pipeline):
+    """Prints transactions, or fields and types; writes nothing."""
+    p = pipeline
+    api = p.api('--transactions', 12)
+    status, text = run(p, p.wmfetchd(api, args=('--sample', '3')))
+    assert status == 0 and 'nothing was written' in text, text
+    for transaction in watermelon.Data(3).answer(APP, START, END):
+        assert transaction['transactionName'] in text and str(transaction['transactionId']) in text
+    assert 'service-003' not in text
+    status, text = run(p, p.wmfetchd(api, args=('--schema', '12')))
+    assert status == 0, text
+    for field in ('transactionName', 'transactionSeries', 'percentile95', 'ebBreached'):
+        assert field in text
+    assert p.messages() == []
+    p.assert_no_secrets()
+
+
+# ---- the service: nothing lost, nothing doubled ----
+
+def test_killed_20_times_while_catching_up(pipeline):
+    """Twelve days, window by window, kill -9 at random: each window's messages are in the topic once."""
+    p = pipeline
+    rng = random.Random(SEED)
+    s = Service(p, hours=12 * 24, size=6, transactions=122)
+    kills = int(os.environ.get('KILLS', '20'))
+    for number in range(kills):
+        s.begin(timeout=0)
+        # Evenly over the way, at a random moment inside of a window; not a wait for luck.
+        part = s.start + (s.end - s.start) * (number + 1) // (kills + 5)
+        wait_until(lambda: s.position() >= part or len(s.api.requests()) > 6 * (number + 1), 60, s.daemon.tail, 0.02)
+        time.sleep(rng.uniform(0, 0.3))
+        assert s.daemon.running(), s.daemon.tail()
+        s.daemon.kill()
+    s.begin().wait(seconds=180)
+    found = s.finish()
+    wanted = {}
+    for begin in range(s.start, s.position(), s.size):
+        wanted.update(expected_rows(s.data.answer(APP, begin, begin + s.size)))
+    print(f'{sum(found.values())} messages of {(s.position() - s.start) // s.size} windows, {len(wanted)} rows')
+    p.load()
+    assert p.table_rows().keys() == wanted.keys()
+
+
+def test_overlap_brings_late_data(pipeline):
+    """An hour that changes after it was fetched is fetched again with the next windows, and replaces the old one."""
+    p = pipeline
+    s = Service(p, hours=24, size=2, overlap=4, transactions=12)
+    s.begin().wait(s.start + 8 * HOUR)
+    assert s.daemon.terminate()[0] == 0
+    end = s.position()
+    before = list(s.wanted(end).elements())
+    # What is newest changes: within the overlap.
+    revise = {'from': end - 3 * HOUR, 'revision': 1}
+    s.api.control({'revise': revise})
+    s.begin().wait()
+    assert s.daemon.terminate()[0] == 0
+    s.data.revise_from, s.data.revision = revise['from'], revise['revision']
+    p.load()
+    wanted = expected_rows(s.data.answer(APP, s.start, s.position()))
+    assert {k: {c: v for c, v in row.items() if c in wanted[k]} for k, row in p.table_rows().items()} == wanted
+    assert wanted != {**wanted, **expected_rows(json.loads(b) for b in before)}
+
+
+def test_several_applications_and_indexes(pipeline):
+    """Each has a position of its own; one request at a time for an application."""
+    p = pipeline
+    s = Service(p, hours=48, size=24, transactions=5,
+                api={'applications': ['31854', '77'], 'index': ['HOURLY', 'DAILY']})
+    s.api.control({'rate': 200000, 'times': -1})
+    s.begin()
+    for app in (31854, 77):
+        for index in ('HOURLY', 'DAILY'):
+            wait_until(lambda a=app, i=index: p.position(a, i) >= s.end, 60, f'{app} {index}:\n{s.daemon.tail()}')
+    assert s.daemon.terminate()[0] == 0
+    assert s.api.control()['open_most'] <= 2
+    wanted = collections.Counter()
+    for app in (31854, 77):
+        for index in ('HOURLY', 'DAILY'):
+            for begin in range(s.start, p.position(app, index), s.size):
+                wanted.update(s.data.pieces(app, begin, begin + s.size, index))
+    assert collections.Counter(m.value() for m in p.messages()) == wanted
+
+
+# ---- what the API can do wrong ----
+
+FAULTS = {
+    '401 once': ([{'status': 401}], ['the API refuses the token']),
+    '429 seconds': ([{'status': 429, 'retry_after': 2}], ['429']),
+    '429 date': ([{'status': 429, 'retry_after': 'date:3'}], ['429']),
+    '429 without': ([{'status': 429}], ['429']),
+    '500 three times': ([{'status': 500, 'times': 3}], ['500']),
+    '503 with Retry-After': ([{'status': 503, 'retry_after': 2}], ['503']),
+    'stall before the first byte': ([{'stall_after': 0}], ['no whole answer']),
+    'stall in the middle': ([{'stall_after': 20000}], ['no whole answer']),
+    'cut': ([{'cut_after': 20000}], ['no whole answer']),
+    'cut by a reset': ([{'cut_after': 20000, 'cut': 'rst'}], ['no whole answer']),
+    'cut, but orderly': ([{'cut_after': 20000, 'cut': 'chunk'}], ['end']),
+    'cut in gzip': ([{'cut_after': 3000, 'gzip': True}], ['no whole answer']),
+    'cut at several places': ([{'cut_after': n} for n in (1, 2, 999, 30001)], ['no whole answer']),
+    'HTML with 200': ([{'shape': 'html'}], ['DOCTYPE']),
+    'an object without an array': ([{'shape': 'no-array'}], ['not what was expected']),
+    'a number': ([{'shape': 'number'}], ['begins with: 42']),
+    'null': ([{'shape': 'null'}], ['begins with: null']),
+    'a string': ([{'shape': 'string'}], ['temporarily']),
+    'nothing': ([{'shape': 'empty'}], []),
+    'an array of numbers': ([{'shape': 'numbers'}], []),
+    'an error among transactions': ([{'shape': 'error-in-array'}], []),
+    'not quite JSON': ([{'shape': 'not-json'}], []),
+    'text behind the end': ([{'shape': 'trailing'}], []),
+    'a redirect': ([{'redirect': '/elsewhere'}], ['redirect']),
+    '403': ([{'status': 403}], ['403', 'role']),
+}
+
+
+@pytest.mark.parametrize('fault', FAULTS)
+def test_fault(pipeline, fault):
+    """In the middle of catching up: a line that says what is wrong, nothing lost or doubled, and it goes on."""
+    commands, words = FAULTS[fault]
+    s = Service(pipeline, hours=12, size=2, api={'stall_timeout': '1s'})
+    s.api.control({'times': 2}, *commands)
+    s.begin(timeout=0).wait(seconds=120)
+    assert not s.api.control()['faults']
+    lines = [line for line in s.daemon.text().splitlines() if re.match(r'\S+ (WARN|ERROR|INFO) ', line)]
+    for word in words:
+        assert any(word in line for line in lines), f'{word}:\n{s.daemon.tail(30)}'
+    s.finish()
+
+
+@pytest.mark.parametrize('fault', [{'gzip': True}, {'wrap': 'data'}, {'wrap': 'records'}, {'wrap': 'series'},
+                                   {'rate': 300000}, {'wrap': 'data', 'gzip': True, 'rate': 100000}],
+                         ids=lambda f: ' '.join(f))
+def test_shape(pipeline, fault):
+    """What is no fault: the shape is found out, the bytes of the transactions stay as they are."""
+    s = Service(pipeline, hours=12, size=2)
+    s.api.control({**fault, 'times': -1})
+    s.begin().wait()
+    assert not error_lines(s.daemon.text()), s.daemon.tail()
+    s.finish()
+    if 'gzip' in fault:
+        assert all('gzip' in r['encoding'] for r in s.api.requests())
+
+
+@pytest.mark.parametrize('after', ['3', 'date:4'])
+def test_retry_after_is_obeyed(pipeline, after):
+    """Seconds or a date: not asked again before."""
+    s = Service(pipeline, hours=6, size=2, transactions=3)
+    s.api.control({'times': 1}, {'status': 429, 'retry_after': after})
+    s.begin(timeout=0).wait()
+    requests = s.api.requests()
+    assert [r['status'] for r in requests[:3]] == [200, 429, 200]
+    assert requests[2]['at'] - requests[1]['at'] >= 3, requests
+    s.finish()
+
+
+def test_back_off_grows(pipeline):
+    """500 again and again: asked less and less often, and not in step."""
+    s = Service(pipeline, hours=6, size=2, transactions=3)
+    s.api.control({'status': 500, 'times': 5})
+    s.begin().wait(seconds=120)
+    times = [r['at'] for r in s.api.requests()]
+    waits = [b - a for a, b in zip(times[:5], times[1:6])]
+    assert max(waits[3:]) > 2 * waits[0], waits
+    s.finish()
+
+
+def test_answer_too_large(pipeline):
+    """Beyond api.answer_bytes_max: an error that names the option; nothing is written."""
+    p = pipeline
+    api = p.api('--transactions', 20)
+    status, text = run(p, p.once(api, api={'answer_bytes_max': '100KiB'}))
+    assert status != 0 and 'answer_bytes_max' in text, text
+    assert p.messages() == []
+
+
+def test_transaction_larger_than_a_message(pipeline):
+    """Is split by its series: every record once, the fields around it on each part."""
+    p = pipeline
+    api = p.api()
+    size = 20 << 20
+    api.control({'long_series': size})
+    p.kafka.create(p.topic, 2)  # with the broker's max.message.bytes, 16 MiB
+    status, text = run(p, p.once(api, message_bytes_max='2MiB'))
+    assert status == 0, text
+    messages = p.messages()
+    assert len(messages) >= size // (2 << 20) and {m.key() for m in messages} == {b'700000'}
+    parts = [json.loads(m.value()) for m in messages]
+    wanted, = json.loads(b'[' + b''.join(watermelon.Data().long_series(APP, size, END)) + b']')
+    found = sorted((e for part in parts for e in part['transactionSeries']), key=lambda e: -e['timestamp'])
+    assert found == wanted['transactionSeries']
+    head = {k: v for k, v in wanted.items() if k != 'transactionSeries'}
+    assert all({k: v for k, v in part.items() if k != 'transactionSeries'} == head for part in parts)
+    p.load()
+    assert p.table_rows().keys() == expected_rows([wanted]).keys()
+
+
+def test_memory_is_flat(pipeline):
+    """1 GB in under 32 MB."""
+    p = pipeline
+    size = int(os.environ.get('HUGE_BYTES', str(10 ** 9)))
+    api = p.api()
+    api.control({'huge': size})
+    daemon = p.once(api, api={'timeout': '30m'}, kafka={'transaction.timeout.ms': '600000'}).start(timeout=0)
+    peak = 0
+    began = time.monotonic()
+    while daemon.process.poll() is None:
+        assert time.monotonic() - began < 600, daemon.tail()
+        try:
+            with open(f'/proc/{daemon.process.pid}/status', encoding='ascii') as status:
+                peak = max([peak] + [int(line.split()[1]) for line in status if line.startswith('VmHWM')])
+        except OSError:
+            pass
+        time.sleep(0.05)
+    assert daemon.process.returncode == 0, daemon.tail()
+    sent = api.requests()[0]['sent']
+    print(f'{sent} bytes in {time.monotonic() - began:.1f} s, peak {peak} kB')
+    assert sent >= size and 0 < peak < 32 * 1024
+    number = sum(1 for _ in p.kafka.read(p.topic))
+    wanted = sum(1 for _ in watermelon.Data().huge(APP, size, START, END))
+    assert number == wanted
+
+
+# ---- tokens ----
+
+def test_token_revoked_in_the_middle_of_its_life(pipeline):
+    """Not-before at the realm, then the user's logout: a 401, one new token, and it goes on."""
+    s = Service(pipeline, hours=48, size=2, transactions=40, auth=pipeline.auth('password'))
+    s.api.control({'rate': 150000, 'times': -1})
+    s.begin(timeout=0)
+    s.wait(s.start + 4 * HOUR)
+    for revoke in (('not-before',), ('logout', 'pipeline')):
+        before = s.metric('wmfetchd_tokens_refused_total')
+        pipeline.keycloak.revoke(*revoke)
+        wait_until(lambda b=before: s.metric('wmfetchd_tokens_refused_total') > b, 60, 'a refused token')
+    s.wait()
+    assert s.metric('wmfetchd_tokens_refused_total') == 2
+    assert not error_lines(s.daemon.text()), s.daemon.tail()
+    statuses = [r['status'] for r in s.api.requests()]
+    assert statuses.count(401) == 2 and set(statuses) == {200, 401}
+    s.finish()
+
+
+def test_tokens_are_renewed_before_their_end(pipeline):
+    """Tokens of 5 s for some 20 s of work: the API never sees one that has ended, and few are asked for."""
+    s = Service(pipeline, hours=48, size=2, transactions=40, auth=pipeline.auth(client_id='watermelon-short'))
+    s.api.control({'delay': 1, 'times': -1})
+    s.begin(timeout=0)
+    s.wait(seconds=120)
+    requests = s.api.requests()
+    assert {r['status'] for r in requests} == {200}
+    seconds = requests[-1]['at'] - requests[0]['at']
+    tokens = len({r['token'] for r in requests})
+    assert seconds > 15 and seconds / 5 <= tokens <= seconds / 3 + 2, (seconds, tokens)
+    s.finish()
+
+
+def test_refreshed_where_there_is_a_refresh_token(pipeline):
+    """The password grant gives one: the password is sent once."""
+    s = Service(pipeline, hours=24, size=2, transactions=20,
+                auth=pipeline.auth('password', client_id='watermelon-short',
+                                   client_secret=pipeline.secret('client-secret', CLIENT_SECRET)))
+    s.api.control({'delay': 1, 'times': -1})
+    s.begin(timeout=0).wait(seconds=120)
+    assert s.metric('wmfetchd_tokens_total{way="grant"}') == 1
+    assert s.metric('wmfetchd_tokens_total{way="refresh"}') >= 1
+    s.finish()
+
+
+def test_one_token_for_all(pipeline):
+    """Several applications at once share a token, and a renewal."""
+    p = pipeline
+    s = Service(p, hours=12, size=2, transactions=5, api={'applications': [str(a) for a in range(1, 9)]})
+    s.begin()
+    wait_until(lambda: all(p.position(a) >= s.end for a in range(1, 9)), 60, s.daemon.tail)
+    assert s.metric('wmfetchd_tokens_total{way="grant"}') == 1
+    assert len({r['token'] for r in s.api.requests()}) == 1
+    p.keycloak.revoke('not-before')
+    assert s.daemon.terminate()[0] == 0
+
+
+def test_every_token_refused(pipeline):
+    """A 401 for a token that Keycloak has just given: an error, seldom asked again; goes on when it is mended."""
+    s = Service(pipeline, hours=12, size=2, transactions=5)
+    s.api.control({'status': 401, 'times': -1})
+    s.begin(timeout=0)
+    wait_until(lambda: '401' in '\n'.join(error_lines(s.daemon.text()) or
+                                          re.findall(r'.* WARN .*', s.daemon.text())), 30, s.daemon.tail)
+    asked = len(s.api.requests())
+    assert asked <= 4
+    s.api.control({'reset': True})
+    if not s.daemon.running():
+        s.begin(timeout=0)
+    s.wait(seconds=120)
+    s.finish()
+
+
+def test_secret_rotated(pipeline):
+    """Keycloak has another secret: an error that names it; the new one by SIGHUP, and it goes on."""
+    p = pipeline
+    auth = p.auth(client_id='watermelon-short')
+    s = Service(p, hours=48, size=2, transactions=10, auth=auth)
+    s.api.control({'delay': 1, 'times': -1})
+    s.begin(timeout=0)
+    s.wait(s.start + 4 * HOUR)
+    try:
+        p.keycloak.revoke('secret', 'watermelon-short', 'r0tated-S3cret')
+        wait_until(lambda: 'auth.client_secret' in s.daemon.text(), 60, s.daemon.tail)
+        p.secret('client-secret', 'r0tated-S3cret')
+        if s.daemon.running():
+            s.daemon.process.send_signal(signal.SIGHUP)
+        else:
+            s.begin(timeout=0)
+        s.api.control({'reset': True})
+        s.wait(seconds=120)
+        s.finish()
+    finally:
+        p.keycloak.revoke('secret', 'watermelon-short', CLIENT_SECRET)
+
+
+def test_redirect_never_carries_the_token(pipeline):
+    """Another host, another port, the same host: the token stays with the API."""
+    p = pipeline
+    api = p.api('--transactions', 3)
+    for target in (f'https://localhost:{api.port}/elsewhere', f'http://127.0.0.1:{api.control_port}/elsewhere',
+                   f'http://localhost:{api.control_port}/elsewhere'):
+        api.control({'redirect': target})
+        status, text = run(p, p.once(api))
+        assert status != 0 and 'redirect' in text, text
+    assert not [e for e in api.control()['elsewhere'] if e['token']]
+    assert p.messages() == []
+
+
+# ---- TLS ----
+
+@pytest.mark.parametrize('what', ['no CA', 'another CA', 'wrong name', 'expired'])
+@pytest.mark.parametrize('whose', ['api', 'auth'])
+def test_tls_refused(pipeline, what, whose):
+    """A server that cannot be trusted gets neither secret nor token; the line says why."""
+    p = pipeline
+    pki = p.keycloak.pki
+    pem = {'wrong name': 'wrong-name.pem', 'expired': 'expired.pem'}.get(what, 'server.pem')
+    if whose == 'auth' and pem != 'server.pem':
+        pytest.skip('Keycloak has one certificate; the code is the same')
+    api = p.api('--transactions', 3, pem=pki / pem)
+    ca = {'no CA': None, 'another CA': pki / 'other-ca.pem'}.get(what, pki / 'ca.pem')
+    tls = {'ca_file': str(ca)} if ca else {}
+    more = {'api': {'tls': tls}} if whose == 'api' else {'auth': p.auth(tls=tls)}
+    status, text = run(p, p.once(api, **more))
+    assert status != 0, text
+    assert re.search('certificate|TLS|SSL', text), text
+    assert not api.requests()
+    assert p.messages() == []
+    p.assert_no_secrets()
+
+
+def test_tls_switched_off_warns(pipeline):
+    p = pipeline
+    api = p.api('--transactions', 3)
+    status, text = run(p, p.once(api, api={'tls': {'insecure_skip_verify': True}}))
+    assert status == 0 and re.search(r' WARN .*(verif|insecure)', text), text
+
+
+# ---- secrets ----
+
+def test_secrets_are_nowhere(pipeline):
+    """Not in the log (debug), metrics, process list, printed configuration; and no core is written that held them."""
+    p = pipeline
+    auth = p.auth('password', client_id='watermelon-confidential',
+                  client_secret=p.secret('client-secret', CLIENT_SECRET))
+    s = Service(p, hours=24, size=2, transactions=10, auth=auth, log_level='debug')
+    s.api.control({'delay': 0.5, 'times': -1})
+    s.begin()
+    seen = []
+    with open(f'/proc/{s.daemon.process.pid}/cmdline', 'rb') as cmdline:
+        seen.append(cmdline.read())
+    with open(f'/proc/{s.daemon.process.pid}/limits', encoding='ascii') as limits:
+        core = next(line.split()[4] for line in limits if line.startswith('Max core file size'))
+    s.wait(seconds=120)
+    for path in ('/metrics', '/healthz', '/readyz'):
+        seen.append(http_get(s.metrics_port, path)[1].encode())
+    status, text = run(p, p.wmfetchd(s.api, name='printed', args=('--print-config',), auth=auth))
+    assert status == 0 and 'auth' in text, text
+    seen.append(text.encode())
+    s.finish()
+    for content in seen:
+        p.assert_no_secrets_in(content, 'a place')
+    unit = ROOT / 'units' / 'wmfetchd.service'
+    assert core == '0' or unit.exists() and 'LimitCORE=0' in unit.read_text(), 'cores hold secrets'
+
+
+def test_config_faults(pipeline):
+    """What is missing or does not fit, all at once, with status 78."""
+    p = pipeline
+    api = p.api('--transactions', 2)
+    daemon = p.wmfetchd(api, auth={'url': p.keycloak.url, 'grant': 'client_credentials', 'client_id': 'x'},
+                        window={'start': 'soon'})
+    assert_ends(run_to_end(daemon), CONFIG, 'auth.client_secret', 'window.start', errors=2, hidden=[USER_PASSWORD])
