@@ -49,7 +49,7 @@ fuzz-bins: $(FUZZ_NAMES:%=$(B)/fuzz/fuzz_%)
 fuzz:  ## each fuzzer for FUZZ_SECONDS=60, from its corpus (needs clang)
 	$(Q)command -v clang >/dev/null || { echo 'make fuzz needs clang: apt-get install clang' >&2; \
 	  exit 69; }
-	$(Q)$(FUZZ_MAKE)
+	+$(Q)$(FUZZ_MAKE) --no-print-directory
 	$(Q)tests/run/fuzz.sh $(B) $(FUZZ_SECONDS) $(FUZZ_NAMES)
 
 # ---- form ----

@@ -278,7 +278,18 @@ class Kafka:
         if self.own:
             fetch('kafka')
             self.servers = f'127.0.0.1:{serve("kafka", 2)}'
+        elif not any(map(self.listens, self.servers.split(','))):
+            raise Failed(f'Kafka at {self.servers} does not answer: KAFKA is HOST:PORT')
         say('Kafka', self.servers + (' (4.1, started here)' if self.own else ' (yours)'))
+
+    @staticmethod
+    def listens(address):
+        host, _, port = address.rpartition(':')
+        try:
+            socket.create_connection((host.strip('[]'), int(port)), 5).close()
+            return True
+        except (OSError, ValueError):
+            return False
 
 
 # ---- the source ----
@@ -446,7 +457,8 @@ class Watch:
         where = ''
         if self.seen:
             parts, offsets = list(self.seen), list(self.seen.values())
-            where = f'WHERE _offset > transform(toInt64(_partition), {parts}, {offsets}, toInt64(-1))'
+            where = (f'WHERE _offset > transform(toInt64(_partition), {parts}, {offsets}, '
+                     f'toInt64(-1))')
         answer = self.clickhouse.query(
             f'SELECT _partition, _offset, toUnixTimestamp64Milli(time) FROM {self.table} {where} '
             f'FORMAT TSV')
@@ -476,8 +488,8 @@ class Progress:
         rate = (rows - self.rows) / (now - self.last)
         self.last, self.rows = now, rows
         seconds = int(now - self.began)
-        text = (f'  {seconds // 60:02}:{seconds % 60:02}  {events:>9,} events seen  {rows:>9,} rows '
-                f'in the table  {rate:>7,.0f} rows/s')
+        text = (f'  {seconds // 60:02}:{seconds % 60:02}  {events:>9,} events seen  '
+                f'{rows:>9,} rows in the table  {rate:>7,.0f} rows/s')
         print(f'\r{text}\033[K' if TTY else text, end='' if TTY else '\n', flush=True)
 
     @staticmethod
@@ -523,7 +535,8 @@ class Run:
         for name, yaml in ('wikisrcd', self.wiki_yaml), ('chsinkd', self.sink_yaml):
             args = [BUILD / name, '-c', yaml]
             self.processes[name] = start_notifying(name, args)
-            say(name, f'{relative(args[0])} -c {relative(yaml)}   (log: {relative(DEMO / name)}.log)')
+            say(name, f'{relative(args[0])} -c {relative(yaml)}   '
+                      f'(log: {relative(DEMO / name)}.log)')
         self.watch.since = time.time()
 
     def collect(self):
@@ -550,7 +563,8 @@ class Run:
     def drain(self):
         """Stops wikisrcd in order; then everything it committed must come to the table."""
         end(self.processes['wikisrcd'].pid)
-        match = re.findall(r'stopped.*?\bdelivered=(\d+)', (DEMO / 'wikisrcd.log').read_text(), re.I)
+        match = re.findall(r'stopped.*?\bdelivered=(\d+)',
+                           (DEMO / 'wikisrcd.log').read_text(), re.I)
         committed = int(match[-1]) if match else None
         limit = time.monotonic() + 20
         while committed is not None and time.monotonic() < limit:
@@ -568,8 +582,8 @@ class Run:
         print(ask(f"SELECT count() AS rows, countDistinct(wiki) AS wikis, countDistinct(user) AS "
                   f"users, min(time) AS first_event, max(time) AS last_event FROM {table}"))
         print('\nChanges per wiki (the ten with most)')
-        print(ask(f"SELECT wiki, count() AS changes, countIf(type = 'edit') AS edits, countIf(type = "
-                  f"'new') AS new_pages, countIf(bot) AS by_bots, sum(size_change) AS bytes FROM "
+        print(ask(f"SELECT wiki, count() AS changes, countIf(type = 'edit') AS edits, countIf("
+                  f"type = 'new') AS new_pages, countIf(bot) AS by_bots, sum(size_change) AS bytes FROM "
                   f"{table} GROUP BY wiki ORDER BY changes DESC, wiki LIMIT 10"))
         print('\nBy type, bots against people')
         print(ask(f"SELECT type, count() AS changes, countIf(bot) AS bots, countIf(NOT bot) AS "
@@ -582,9 +596,10 @@ class Run:
         title('Delay')
         if self.watch.delays:
             say('event to row', f'median {self.watch.quantile(0.5):.2f} s, 95 % within '
-                                f'{self.watch.quantile(0.95):.2f} s ({len(self.watch.delays):,} rows)')
-            say('', "from the event's own time until this program saw its row by a query, made every")
-            say('', f'{POLL_SECONDS} s; rows of events from before both daemons were ready left out')
+                                f'{self.watch.quantile(0.95):.2f} s '
+                                f'({len(self.watch.delays):,} rows)')
+            say('', "from the event's own time until this program saw its row by a query, made")
+            say('', f'every {POLL_SECONDS} s; events from before both daemons were ready left out')
         self.account(committed)
 
     def account(self, committed):
@@ -600,12 +615,15 @@ class Run:
         say('ClickHouse', f'{rows:>9,} rows, of {places:,} different messages')
         if dead:
             say('', f'{dead:>9,} messages that no table can hold: in {self.names.dead}')
-        warned = re.search(r'does not deduplicate.*', (DEMO / 'chsinkd.log').read_text())
+        if committed is not None:
+            self.verdict(committed - places - dead, rows - places)
+        warned = re.search(r'does not deduplicate.*reason="([^"]*)"',
+                           (DEMO / 'chsinkd.log').read_text())
         if warned:
-            say('', f'but a crash may double rows here: chsinkd says, "{warned[0]}"')
-        if committed is None:
-            return
-        missing, doubled = committed - places - dead, rows - places
+            say('', f'but a crash could double rows, says chsinkd: {warned[1]}')
+
+    @staticmethod
+    def verdict(missing, doubled):
         verdict = 'none lost, none doubled' if missing == doubled == 0 else \
             f'{missing} MISSING, {doubled} DOUBLED'
         say('', verdict)

@@ -20,12 +20,12 @@ title() {
     printf '\n== %s (%d:%02d)\n' "$1" $((SECONDS / 60)) $((SECONDS % 60))
 }
 
+# make, without a line for each file.
 build() {
-    # Without -j of one's own: as many as there are processors.
-    case " ${MAKEFLAGS:-} " in
-    *-j*) "$make" --no-print-directory "$@" ;;
-    *) "$make" --no-print-directory -j"$(nproc)" "$@" ;;
-    esac
+    local jobs=(-j"$(nproc)")
+    # With a -j of one's own that one.
+    [[ " ${MAKEFLAGS:-} " != *-j* ]] || jobs=()
+    "$make" --no-print-directory "${jobs[@]}" "$@" | { grep -Ev '^  (CC|AR|LD) ' || true; }
 }
 
 # step NAME COMMAND...: a failure of what itself notes no results
@@ -46,10 +46,11 @@ check() {
     rm -f "$file"
     build "$@" check || [ -s "$file" ] || note "$results/steps" 0 1 0 "$name"
     [ ! -s "$file" ] || awk -F '\t' -v OFS='\t' -v name="$name" '{ $4 = name ": " $4; print }' \
-        "$file" >"$results/$(basename "$name")"
+        "$file" >"$results/all.$name"
 }
 
-# pytest NAME ARGUMENT...: counts from its JUnit file. Nothing collected, or pytest broken: a failure.
+# pytest NAME ARGUMENT...: counts from its JUnit file. Nothing collected, or pytest broken, is a
+# failure.
 pytest() {
     local name=$1 xml=$results/$1.xml status=0
     shift
@@ -108,7 +109,7 @@ main() {
     check sanitizers "$PWD/build/asan/results/check" B=build/asan SANITIZE=address,undefined \
         CFLAGS='-O1 -g'
     title "result"
-    summary "$results"/check "$results"/sanitizers "$results"/steps
+    summary "$results"/all.* "$results"/steps
 }
 
 main
