@@ -14,6 +14,7 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -412,6 +413,25 @@ static int chsinkd_run(struct chsinkd *d)
     return status;
 }
 
+/* -1: at most one mode is asked for; else EX_USAGE after a message. */
+static int modes_check(const struct pl_cli *cli)
+{
+    static const int modes[] = {OPT_SAMPLE, OPT_SCHEMA, OPT_DRY_RUN, OPT_ONCE, OPT_REPLAY};
+    int first = -1;
+
+    for (size_t i = 0; i < PL_COUNT(modes); i++) {
+        if (!cli->values[modes[i]])
+            continue;
+        if (first >= 0) {
+            fprintf(stderr, "chsinkd: --%s and --%s exclude each other\n", cli_options[first].name,
+                    cli_options[modes[i]].name);
+            return EX_USAGE;
+        }
+        first = modes[i];
+    }
+    return -1;
+}
+
 static int mode_inspect(const struct chsinkd_conf *conf, const struct pl_cli *cli)
 {
     struct pl_err err = {0};
@@ -501,6 +521,8 @@ int chsinkd_main(int argc, char **argv)
                               cli_options, &cli);
 
     if (status >= 0)
+        return status;
+    if ((status = modes_check(&cli)) >= 0)
         return status;
     if (cli.help_config) {
         pl_conf_print_reference(chsinkd_options, chsinkd_conf_intro, &text);
