@@ -202,6 +202,18 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
            PL_F_INT("ANNOUNCED_END", p->fixed_end));
 }
 
+/* Before the assignment, so that no message can go another way and out of order. librdkafka keeps
+ * an application's forwarding when fetching begins. */
+static void partitions_forward(struct sink *s, const rd_kafka_topic_partition_list_t *list)
+{
+    for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_queue_t *q =
+            rd_kafka_queue_get_partition(s->rk, list->elems[i].topic, list->elems[i].partition);
+        rd_kafka_queue_forward(q, s->consumer->data);
+        rd_kafka_queue_destroy(q);
+    }
+}
+
 static void partitions_assign(struct sink *s, rd_kafka_topic_partition_list_t *list,
                               bool cooperative)
 {
@@ -214,16 +226,11 @@ static void partitions_assign(struct sink *s, rd_kafka_topic_partition_list_t *l
     }
     for (int i = 0; i < list->cnt; i++)
         partition_begin(s, &list->elems[i]);
+    partitions_forward(s, list);
     if (cooperative)
         error = rd_kafka_incremental_assign(s->rk, list);
     else
         code = rd_kafka_assign(s->rk, list);
-    for (int i = 0; i < list->cnt; i++) {
-        rd_kafka_queue_t *q =
-            rd_kafka_queue_get_partition(s->rk, list->elems[i].topic, list->elems[i].partition);
-        rd_kafka_queue_forward(q, s->consumer->data);
-        rd_kafka_queue_destroy(q);
-    }
     if (error || code) {
         struct pl_err err;
         pl_kafka_err(&err, error ? rd_kafka_error_code(error) : code,
@@ -394,6 +401,18 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
     }
 }
 
+/* All messages come by `data`. One that comes by the group's queue would be out of order: nothing
+ * may be taken after it, and a new start reads from the group's offset. */
+static void message_astray(struct sink *s, const rd_kafka_message_t *m)
+{
+    struct pl_err err;
+
+    pl_err_set(&err, PL_ERR_FATAL, 0, "topic %s, offset %" PRId64 " came out of order",
+               rd_kafka_topic_name(m->rkt), m->offset);
+    sink_fail(s, &err);
+    s->give_up = true;
+}
+
 /* --once ends where the partition ended at the start; --replay would read its own dead letters for
  * ever. */
 static bool is_past_end(const struct sink *s, struct partition *p, int64_t offset)
@@ -467,8 +486,8 @@ static void consumer_turn(struct consumer *c)
     if (event) {
         if (event->err)
             message_error(s, event);
-        else if (!is_past_end(s, partition_of(c, event), event->offset))
-            intake_take(s, c->last, event); /* fetched before the forwarding took hold */
+        else
+            message_astray(s, event);
         rd_kafka_message_destroy(event);
     }
     rewinds_do(s);
