@@ -340,9 +340,7 @@ def test_user_without_ddl(pipeline):
     maker = p.chsinkd('maker').start()
     wait_until(lambda: p.rows() == 100, 30, 'rows')
     assert maker.terminate()[0] == 0
-    writer = p.chsinkd('writer', clickhouse={'user': 'writer'}, kafka={'group.id': f'other-{p.tag}'}).start()
-    # Another group reads the same messages; the same tokens keep the table as it is.
-    wait_until(lambda: 'rows inserted' in writer.text(), 30, 'an insert')
+    writer = p.chsinkd('writer', clickhouse={'user': 'writer'}).start()
     p.kafka.produce(p.topic, [(None, line.encode()) for line in
                               make_events(p.folder / 'more.jsonl', 50, '--seed', 7).read_text().splitlines()])
     wait_until(lambda: p.rows() == 150, 30, 'the writer\'s rows')
