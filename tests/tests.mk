@@ -7,7 +7,7 @@ BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
 C_FILES    = $(wildcard lib/*.[ch] daemons/*/*.[ch] tests/*.h tests/*/*.[ch] \
              tests/services/*/*.[ch])
 
-.PHONY: check-bins fuzz-bins demo-stop
+.PHONY: check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop
 
 check: $(BINS) check-bins  ## quick, offline, no root: unit tests, fuzz corpora, tree, configurations
 	$(Q)tests/run/check.sh $(B) $(B)/results/check -- $(UNIT_BIN) -- $(FUZZ_NAMES)
@@ -23,6 +23,12 @@ demo:  ## the live stream into a table, and what is in it (DEMO_SECONDS=30, KEEP
 demo-stop:  ## stop what `make demo KEEP=1` left running
 	$(Q)tests/demo.sh stop
 
+demo-watermelon:  ## Keycloak, an API, both daemons, a table and its queries (KEEP=1; root or sudo)
+	$(Q)MAKE='$(MAKE)' tests/demo-watermelon.sh
+
+demo-watermelon-stop:  ## stop what `make demo-watermelon KEEP=1` left running
+	$(Q)tests/demo-watermelon.sh stop
+
 # ---- benchmarks ----
 
 $(B)/bench/%: $(B)/tests/bench/%.o $$(call links,tests/bench/%.c) $(B)/libpipeline.a
@@ -30,7 +36,7 @@ $(B)/bench/%: $(B)/tests/bench/%.o $$(call links,tests/bench/%.c) $(B)/libpipeli
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-bench: $(BENCH_BIN) $(B)/services/make-events  ## what an event costs, on RECORDED or made events
+bench: $(BENCH_BIN) $(BINS) $(B)/services/make-events $(B)/services/eventstreams  ## what an event costs, on RECORDED or made events
 	$(Q)tests/run/bench.sh $(B)
 
 # ---- fuzzing: objects of their own, by clang ----

@@ -39,7 +39,7 @@ struct chsinkd {
     struct pl_waker *waker;
     struct sink sink;
     pthread_t consumer, inserters[16];
-    bool consumer_started, failed;
+    bool consumer_started, failed, verbose;
     unsigned inserters_started;
     int64_t started_ms;
     uint64_t rows_before; /* at the last tick */
@@ -245,8 +245,7 @@ static void on_reload(void *userdata)
     } else {
         pl_conf_reload(chsinkd_options, &d->conf, &fresh, &changed, &restart);
         sink_limits_set(&d->sink, &d->conf);
-        pl_log_set_level(d->sink.verbose ? PL_DEBUG
-                                         : (enum pl_log_level)(PL_ERROR + d->conf.log_level));
+        pl_log_set_level(d->verbose ? PL_DEBUG : (enum pl_log_level)(PL_ERROR + d->conf.log_level));
         pl_cli_reload_log(&changed, &restart);
     }
     chsinkd_conf_release(&fresh);
@@ -501,7 +500,7 @@ static int chsinkd_configured(struct chsinkd *d, const struct pl_cli *cli)
         pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
         return pl_err_exit_status(err.kind);
     }
-    d->sink.verbose = cli->verbose;
+    d->verbose = cli->verbose;
     d->sink.once = cli->values[OPT_ONCE] != NULL;
     if (cli->values[OPT_REPLAY] && (status = replay_route(d, cli->values[OPT_REPLAY])) >= 0)
         return status;

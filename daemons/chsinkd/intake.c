@@ -215,8 +215,8 @@ static void message_decode(struct sink *s, struct partition *p, struct batch *b,
     rows = rows_decode(p->route->rows, &rm, only_row, b->block, on_reject, &ctx);
     if (rows == 0 && ctx.rejects > 0)
         b->dead_messages++;
-    if (s->verbose)
-        pl_log(PL_INFO, NULL, "message decoded", PL_F_STR("TOPIC", rm.topic),
+    if (pl_log_level() >= PL_DEBUG)
+        pl_log(PL_DEBUG, NULL, "message decoded", PL_F_STR("TOPIC", rm.topic),
                PL_F_INT("OFFSET", rm.offset), PL_F_SLICE("KEY", rm.key ? rm.key : "", rm.key_len),
                PL_F_UINT("ROWS", rows), PL_F_UINT("REJECTED", ctx.rejects));
 }

@@ -79,7 +79,6 @@ struct sink {
     unsigned routes_n;
     const struct route *replay; /* --replay: this route from the dead-letter topic; else NULL */
     bool once;                  /* ends when the partitions are read to their present end */
-    bool verbose;
 
     struct pl_kafka_health health;
     rd_kafka_t *rk;

@@ -118,7 +118,7 @@ class Run:
         return ''.join(output)
 
     def start_sink(self):
-        title('chsinkd, as a service')
+        title('Into the table')
         self.sink = demo.start_notifying('chsinkd', [BUILD / 'chsinkd', '-c', self.sink_yaml])
         say('chsinkd', f'-c {relative(self.sink_yaml)}   (log: {relative(DEMO / "chsinkd")}.log)')
 
@@ -139,13 +139,12 @@ class Run:
         self.command('--auth-test')
         title('The twelve days')
         dump = DEMO / 'api_response_debug.json'
-        self.command('--once', '--start', str(wm.START), '--end', str(wm.END), '--dump', str(dump))
+        self.command('--once', '--start', str(wm.START), '--end', str(wm.END), '--dump', dump.name)
         answer = json.loads(dump.read_text())
         self.answer = answer if isinstance(answer, list) else next(v for v in answer.values() if isinstance(v, list))
         self.records = sum(len(t['transactionSeries']) for t in self.answer)
         say('saved', f'{relative(dump)}: {dump.stat().st_size:,} bytes, {len(self.answer)} transactions, '
                      f'{self.records:,} records')
-        self.wait_rows(self.records)
 
     def stop_sink(self):
         demo.end(self.sink.pid)
@@ -222,8 +221,9 @@ def run_demo():
     left = False
     try:
         run = Run()
-        run.start_sink()
         run.fetch()
+        run.start_sink()
+        run.wait_rows(run.records)
         said = run.stop_sink()
         run.questions()
         run.check(said)

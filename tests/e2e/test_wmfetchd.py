@@ -271,10 +271,14 @@ def test_killed_20_times_while_catching_up(pipeline):
 def test_overlap_brings_late_data(pipeline):
     """An hour that changes after it was fetched is fetched again with the next windows, and replaces the old one."""
     p = pipeline
-    s = Service(p, hours=24, size=2, overlap=4, transactions=12)
-    s.begin().wait(s.start + 8 * HOUR)
+    s = Service(p, hours=24, size=2, overlap=4, transactions=12, window={'delay': '12h'})
+    s.begin().wait(s.start + 10 * HOUR)
     assert s.daemon.terminate()[0] == 0
     end = s.position()
+    assert end < s.end - 4 * HOUR
+    conf = json.loads((p.folder / 'wmfetchd.yaml').read_text())
+    conf['window']['delay'] = '0s'
+    (p.folder / 'wmfetchd.yaml').write_text(json.dumps(conf))
     before = list(s.wanted(end).elements())
     # What is newest changes: within the overlap.
     revise = {'from': end - 3 * HOUR, 'revision': 1}
@@ -339,13 +343,21 @@ FAULTS = {
 }
 
 
+PERSON_MUST_ACT = ('a redirect', '403')
+
+
 @pytest.mark.parametrize('fault', FAULTS)
 def test_fault(pipeline, fault):
     """In the middle of catching up: a line that says what is wrong, nothing lost or doubled, and it goes on."""
     commands, words = FAULTS[fault]
     s = Service(pipeline, hours=12, size=2, api={'stall_timeout': '1s'})
     s.api.control({'times': 2}, *commands)
-    s.begin(timeout=0).wait(seconds=120)
+    s.begin(timeout=0)
+    if fault in PERSON_MUST_ACT:  # asked again after a minute, or when a person says that it is mended
+        wait_until(lambda: error_lines(s.daemon.text()), 40, 'an error line')
+        assert s.position() == s.start + 2 * s.size
+        s.daemon.process.send_signal(signal.SIGHUP)
+    s.wait()
     assert not s.api.control()['faults']
     lines = [line for line in s.daemon.text().splitlines() if re.match(r'\S+ (WARN|ERROR|INFO) ', line)]
     for word in words:
@@ -420,13 +432,14 @@ def test_transaction_larger_than_a_message(pipeline):
     assert p.table_rows().keys() == expected_rows([wanted]).keys()
 
 
-def test_memory_is_flat(pipeline):
-    """1 GB in under 32 MB."""
+@pytest.mark.parametrize('size', [28 * 10 ** 6, 10 ** 9])
+def test_memory_is_flat(pipeline, size):
+    """1 GB in under 32 MB, as the twelve days of the example. `make bench` shows the figures."""
     p = pipeline
-    size = int(os.environ.get('HUGE_BYTES', str(10 ** 9)))
     api = p.api()
-    api.control({'huge': size})
-    daemon = p.once(api, api={'timeout': '30m'}, kafka={'transaction.timeout.ms': '600000'}).start(timeout=0)
+    if size > 10 ** 8:
+        api.control({'huge': size})
+    daemon = p.once(api).start(timeout=0)
     peak = 0
     began = time.monotonic()
     while daemon.process.poll() is None:
@@ -461,7 +474,7 @@ def test_token_revoked_in_the_middle_of_its_life(pipeline):
     s.wait()
     assert s.metric('wmfetchd_tokens_refused_total') == 2
     assert not error_lines(s.daemon.text()), s.daemon.tail()
-    statuses = [r['status'] for r in s.api.requests()]
+    statuses = [r['status'] for r in s.api.requests() if r['status']]  # without the one under way
     assert statuses.count(401) == 2 and set(statuses) == {200, 401}
     s.finish()
 
@@ -472,7 +485,7 @@ def test_tokens_are_renewed_before_their_end(pipeline):
     s.api.control({'delay': 1, 'times': -1})
     s.begin(timeout=0)
     s.wait(seconds=120)
-    requests = s.api.requests()
+    requests = [r for r in s.api.requests() if r['status']]  # without the one under way
     assert {r['status'] for r in requests} == {200}
     seconds = requests[-1]['at'] - requests[0]['at']
     tokens = len({r['token'] for r in requests})
@@ -558,15 +571,13 @@ def test_redirect_never_carries_the_token(pipeline):
 
 # ---- TLS ----
 
-@pytest.mark.parametrize('what', ['no CA', 'another CA', 'wrong name', 'expired'])
-@pytest.mark.parametrize('whose', ['api', 'auth'])
-def test_tls_refused(pipeline, what, whose):
+@pytest.mark.parametrize('whose, what', [('api', 'no CA'), ('api', 'another CA'), ('api', 'wrong name'),
+                                         ('api', 'expired'), ('auth', 'no CA'), ('auth', 'another CA')])
+def test_tls_refused(pipeline, whose, what):
     """A server that cannot be trusted gets neither secret nor token; the line says why."""
     p = pipeline
     pki = p.keycloak.pki
     pem = {'wrong name': 'wrong-name.pem', 'expired': 'expired.pem'}.get(what, 'server.pem')
-    if whose == 'auth' and pem != 'server.pem':
-        pytest.skip('Keycloak has one certificate; the code is the same')
     api = p.api('--transactions', 3, pem=pki / pem)
     ca = {'no CA': None, 'another CA': pki / 'other-ca.pem'}.get(what, pki / 'ca.pem')
     tls = {'ca_file': str(ca)} if ca else {}

@@ -8,7 +8,7 @@ import urllib.request
 
 import confluent_kafka.admin
 
-from pipeline import BUILD, ROOT, SERVICES, Pipeline, Process, free_port, script, wait_until
+from pipeline import ROOT, SERVICES, Pipeline, Process, free_port, script, wait_until
 
 sys.path.insert(0, str(SERVICES))
 import watermelon  # pylint: disable=wrong-import-position  # the API itself: it knows its data
@@ -158,8 +158,8 @@ class WmPipeline(Pipeline):
         return self._daemon('wmfetchd', name, conf, args)
 
     def once(self, server, start=START, end=END, **options):
-        return self.wmfetchd(server, args=('--once', '--start', str(start), '--end', str(end), *options.pop('args', ())),
-                             **options)
+        more = options.pop('args', ())
+        return self.wmfetchd(server, args=('--once', '--start', str(start), '--end', str(end), *more), **options)
 
     def route(self, change=None):
         """The preset with this pipeline's topic and table."""

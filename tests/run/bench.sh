@@ -23,3 +23,10 @@ printf '\nreading JSON (bench_json): lib/json beside cJSON\n'
 "$build/bench/bench_json" "$events" 20
 printf '\nfrom message to Native block (bench_rows), one core\n'
 "$build/bench/bench_rows" etc/routes/wikipedia_edits.yaml "$events" 5
+
+printf '\nwmfetchd: peak memory for an answer of 28 MB and of 1 GB (Keycloak, Kafka, the API)\n'
+tests/services/keycloak.sh fetch
+tests/services/kafka.sh fetch
+tests/services/clickhouse.sh fetch
+BUILD=$PWD/$build /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/e2e/test_wmfetchd.py \
+    -k test_memory_is_flat | grep -E ' bytes in |passed|failed|Error'

@@ -13,7 +13,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 make=${MAKE:-make}
 results=$PWD/build/results
 # Far above what it takes; a test that hangs ends the run with a failure.
-e2e_seconds=1500
+e2e_seconds=1800
 python=/usr/bin/python3
 
 title() {
@@ -100,7 +100,8 @@ main() {
         BUILD=$PWD/build/services EVENTSTREAMS_PORT=$port pytest replay-server \
             tests/services/check_eventstreams.py
         if step "fetch Kafka" tests/services/kafka.sh fetch &&
-            step "fetch ClickHouse" tests/services/clickhouse.sh fetch; then
+            step "fetch ClickHouse" tests/services/clickhouse.sh fetch &&
+            step "fetch Keycloak" tests/services/keycloak.sh fetch; then
             title "end to end"
             BUILD=$PWD/build pytest end-to-end tests/e2e
         fi
