@@ -3,7 +3,7 @@
 
 NAME     := streaming-daemons
 VERSION  := 0.1.0
-DAEMONS  := wikisrcd chsinkd
+DAEMONS  := wikisrcd chsinkd wmfetchd
 B        := build
 
 prefix     ?= /usr

@@ -452,7 +452,8 @@ static int limit_apply(struct delivery *d, struct pl_daemon *daemon, struct pl_e
     char text[32] = "";
     size_t size = sizeof(text);
     rd_kafka_t *rk = pl_producer_client(d->producer);
-    int64_t topic_max = topic_limit_read(rk, d->conf->topic, (int)d->conf->start_timeout_ms);
+    /* Only part of the time: where there is no answer, one can do without. */
+    int64_t topic_max = topic_limit_read(rk, d->conf->topic, (int)d->conf->start_timeout_ms / 4);
     rd_kafka_conf_get(rd_kafka_conf(rk), "message.max.bytes", text, &size);
     long long client_max = strtoll(text, NULL, 10);
     if (client_max > 0 && (size_t)client_max < d->message_max)

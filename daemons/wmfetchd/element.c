@@ -165,7 +165,6 @@ int element_parts(const struct element *e, size_t bytes_max, uint32_t *ret_n, st
 bool element_cut_next(struct element_cut *c, struct pl_buf *out)
 {
     const struct element *e = c->element;
-    const char *behind = e->series.p + e->series.len;
     struct pl_slice run;
     if (e->bytes.len <= c->bytes_max) { /* whole: the only part */
         if (c->record == UINT64_MAX)
@@ -175,6 +174,7 @@ bool element_cut_next(struct element_cut *c, struct pl_buf *out)
     }
     if (!run_next(c, &run))
         return false;
+    const char *behind = e->series.p + e->series.len;
     pl_buf_add(out, e->bytes.p, (size_t)(e->series.p - e->bytes.p) + 1);
     pl_buf_add(out, run.p, run.len);
     pl_buf_add(out, behind - 1, (size_t)(e->bytes.p + e->bytes.len - behind) + 1);

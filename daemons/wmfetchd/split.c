@@ -214,7 +214,7 @@ static const char *value_begin(struct split *s, const char *p)
         return p;
     }
     if (s->array_seen)
-        return fail(s, p, "a second array: which one is meant?");
+        return fail(s, p, "a second array");
     s->wrapper = wrapper;
     s->array_seen = true;
     s->state = FIRST;

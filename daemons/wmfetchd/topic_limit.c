@@ -48,7 +48,7 @@ int64_t topic_limit_read(rd_kafka_t *rk, const char *topic, int timeout_ms)
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
     rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, text, sizeof(text));
     rd_kafka_DescribeConfigs(rk, &resource, 1, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + timeout_ms / 10);
     if (event)
         limit = result_read(event, topic);
     if (event)

@@ -309,36 +309,18 @@ static void on_stop_deadline(void *userdata)
            PL_F_UINT("MESSAGES", delivery_sums(load_delivery(w->load))->messages));
 }
 
-void wmfetchd_findings_log(struct pl_conf_errs *errs)
-{
-    char *text = (char *)pl_buf_cstr(&errs->text), *save = NULL;
-    for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-        pl_log(PL_ERROR, PL_MSG_CONFIG_ERROR, "configuration", PL_F_STR("ERROR", line));
-}
-
-static void strings_log(const char *text, const struct pl_strings *paths)
-{
-    PL_CLEANUP(pl_buf_release) struct pl_buf list = {0};
-    for (size_t i = 0; i < paths->n; i++) {
-        pl_buf_add_str(&list, i > 0 ? " " : "");
-        pl_buf_add_str(&list, paths->v[i]);
-    }
-    pl_log(PL_NOTICE, PL_MSG_RELOADED, "configuration reloaded", PL_F_STR("RESULT", text),
-           PL_F_STR("OPTIONS", pl_buf_cstr(&list)));
-}
-
 static void reload_apply(struct wmfetchd *w, struct wmfetchd_conf *fresh)
 {
     struct pl_strings changed = {0}, restart = {0};
     pl_conf_reload(wmfetchd_opts, w->conf, fresh, &changed, &restart);
     pl_log_set_level(wmfetchd_conf_log_level(w->conf));
-    strings_log("changed", &changed);
-    if (restart.n > 0)
-        strings_log("needs a restart", &restart);
+    pl_cli_reload_log(&changed, &restart);
+    bool secrets = false;
     for (size_t i = 0; i < changed.n; i++)
-        if (strncmp(changed.v[i], "auth.", 5) == 0)
-            oauth2_forget(w->oauth2);
-    for (size_t i = 0; i < w->series_n; i++) /* what was refused may be good now */
+        secrets |= strncmp(changed.v[i], "auth.", 5) == 0;
+    if (secrets)
+        oauth2_forget(w->oauth2);
+    for (size_t i = 0; secrets && i < w->series_n; i++) /* what was refused may be good now */
         w->series[i].not_before_ms = 0;
     pl_strings_release(&changed);
     pl_strings_release(&restart);
@@ -355,8 +337,8 @@ static void on_reload(void *userdata)
     pl_conf_load(wmfetchd_opts, w->file, &fresh, NULL, &errs);
     if (fresh.name)
         wmfetchd_conf_check(&fresh, true, &errs);
+    pl_cli_findings_log(&errs);
     if (errs.count > 0) {
-        wmfetchd_findings_log(&errs);
         pl_log(PL_ERROR, PL_MSG_RELOADED, "configuration not reloaded, the old one stays");
     } else {
         reload_apply(w, &fresh);

@@ -24,7 +24,4 @@ int wmfetchd_main(int argc, char **argv);
 /* Service mode until stopped. `file` is read again at a reload; `conf` is changed by it. */
 int wmfetchd_run(struct wmfetchd_conf *conf, const char *file);
 
-/* Logs each line of findings, for start and reload. */
-void wmfetchd_findings_log(struct pl_conf_errs *errs);
-
 #endif
