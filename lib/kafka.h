@@ -83,6 +83,17 @@ int pl_kafka_topic_exists(rd_kafka_t *rk, const char *topic, int timeout_ms, int
 int pl_kafka_topic_ensure(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, int timeout_ms,
                           bool *ret_created, struct pl_err *err);
 
+/* The topic is there afterwards: it was, or it is created and that is logged. Without `may_create`
+ * a missing one is a CONFIG error that says what to do. */
+int pl_kafka_topic_need(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, bool may_create,
+                        int timeout_ms, struct pl_err *err);
+
+/* A source's topic of positions: compacted, one partition, with short segments and eager
+ * compaction, since one record is overwritten all the time and the whole topic is read at a start.
+ */
+int pl_kafka_position_topic_need(rd_kafka_t *rk, const char *name, int replication, bool may_create,
+                                 int timeout_ms, struct pl_err *err);
+
 /* Reads a compacted topic (all its partitions, committed records only, from the beginning to its
  * end as it is now) with a consumer of its own and returns the value of the last record with `key`:
  * malloc()ed in *ret_value, or NULL with length 0 when there is none (or a tombstone). The end is

@@ -10,6 +10,8 @@
  */
 #include "kafka.h"
 
+#include "log.h"
+
 #include <poll.h>
 #include <stdio.h>
 
@@ -316,4 +318,39 @@ int pl_kafka_read_last(const struct pl_map *map, const char *topic, const char *
     *ret_len = r.value_len;
     *ret_value = PL_TAKE(r.value);
     return 0;
+}
+
+int pl_kafka_topic_need(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, bool may_create,
+                        int timeout_ms, struct pl_err *err)
+{
+    bool created = false;
+    if (!may_create) {
+        int there = pl_kafka_topic_exists(rk, spec->name, timeout_ms, NULL, err);
+        if (there == 0)
+            return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                              "topic %s is missing: create it, or set create_topics.enabled: true",
+                              spec->name);
+        return there < 0 ? -1 : 0;
+    }
+    if (pl_kafka_topic_ensure(rk, spec, timeout_ms, &created, err) < 0)
+        return -1;
+    if (created)
+        pl_log(PL_NOTICE, PL_MSG_TOPIC_CREATED, "topic created", PL_F_STR("TOPIC", spec->name));
+    return 0;
+}
+
+int pl_kafka_position_topic_need(rd_kafka_t *rk, const char *name, int replication, bool may_create,
+                                 int timeout_ms, struct pl_err *err)
+{
+    static const char *const config[] = {"cleanup.policy",
+                                         "compact",
+                                         "segment.bytes",
+                                         "16777216",
+                                         "segment.ms",
+                                         "3600000",
+                                         "min.cleanable.dirty.ratio",
+                                         "0.1",
+                                         NULL};
+    const struct pl_kafka_topic_spec spec = {name, 1, replication, config};
+    return pl_kafka_topic_need(rk, &spec, may_create, timeout_ms, err);
 }

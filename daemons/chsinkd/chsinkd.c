@@ -120,24 +120,10 @@ static int dead_letter_topic_start(struct chsinkd *d, struct pl_err *err)
     const char *config[] = {"max.message.bytes", size, NULL};
     struct pl_kafka_topic_spec spec = {d->conf.dead_letter_topic, (int)d->conf.create_partitions,
                                        (int)d->conf.create_replication, config};
-    bool created = false;
-    int found =
-        pl_kafka_topic_exists(d->sink.rk, spec.name, (int)d->conf.start_timeout_ms, NULL, err);
 
-    if (found != 0)
-        return found < 0 ? -1 : 0;
-    if (!d->conf.create_topics || d->sink.replay)
-        return pl_err_set(
-            err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
-            "dead_letter_topic %s does not exist: create it with max.message.bytes as large as the "
-            "routes' topics have it, or set create_topics.enabled: true",
-            spec.name);
     snprintf(size, sizeof(size), "%d", DEADLETTER_MESSAGE_BYTES_MAX);
-    if (pl_kafka_topic_ensure(d->sink.rk, &spec, (int)d->conf.start_timeout_ms, &created, err) < 0)
-        return -1;
-    if (created)
-        pl_log(PL_NOTICE, PL_MSG_TOPIC_CREATED, "topic created", PL_F_STR("TOPIC", spec.name));
-    return 0;
+    return pl_kafka_topic_need(d->sink.rk, &spec, d->conf.create_topics && !d->sink.replay,
+                               (int)d->conf.start_timeout_ms, err);
 }
 
 /* Names the writer so that a static member fences its own earlier life at once; others get a name

@@ -346,25 +346,6 @@ bool delivery_is_stalled(const struct delivery *d)
 
 /* ---- start ---- */
 
-static int topic_ensure(rd_kafka_t *rk, const struct wikisrcd_conf *conf,
-                        const struct pl_kafka_topic_spec *spec, struct pl_err *err)
-{
-    bool created = false;
-    if (!conf->create.enabled) {
-        int there = pl_kafka_topic_exists(rk, spec->name, TOPIC_TIMEOUT_MS, NULL, err);
-        if (there == 0)
-            return pl_err_set(err, PL_ERR_CONFIG, 0,
-                              "topic %s is missing: create it, or set create_topics.enabled: true",
-                              spec->name);
-        return there < 0 ? -1 : 0;
-    }
-    if (pl_kafka_topic_ensure(rk, spec, TOPIC_TIMEOUT_MS, &created, err) < 0)
-        return -1;
-    if (created)
-        pl_log(PL_NOTICE, PL_MSG_TOPIC_CREATED, "topic created", PL_F_STR("TOPIC", spec->name));
-    return 0;
-}
-
 int delivery_topic_ensure(rd_kafka_t *rk, const struct wikisrcd_conf *conf, struct pl_err *err)
 {
     char bytes[32], retention[32];
@@ -382,26 +363,7 @@ int delivery_topic_ensure(rd_kafka_t *rk, const struct wikisrcd_conf *conf, stru
                             NULL};
     const struct pl_kafka_topic_spec spec = {conf->topic, (int)conf->create.partitions,
                                              (int)conf->create.replication, config};
-    return topic_ensure(rk, conf, &spec, err);
-}
-
-/* One record a second is overwritten: short segments and eager compaction keep the topic small, so
- * that reading it at a start is quick. */
-static int position_topic_ensure(rd_kafka_t *rk, const struct wikisrcd_conf *conf,
-                                 struct pl_err *err)
-{
-    static const char *const config[] = {"cleanup.policy",
-                                         "compact",
-                                         "segment.bytes",
-                                         "16777216",
-                                         "segment.ms",
-                                         "3600000",
-                                         "min.cleanable.dirty.ratio",
-                                         "0.1",
-                                         NULL};
-    const struct pl_kafka_topic_spec spec = {conf->position_topic, 1, (int)conf->create.replication,
-                                             config};
-    return topic_ensure(rk, conf, &spec, err);
+    return pl_kafka_topic_need(rk, &spec, conf->create.enabled, TOPIC_TIMEOUT_MS, err);
 }
 
 static int position_read(struct delivery *d, struct pl_err *err)
@@ -447,7 +409,9 @@ int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf, str
     if (pl_producer_new(daemon, &producer_conf, &producer_ops, d, START_TIMEOUT_MS, &d->producer,
                         err) < 0 ||
         delivery_topic_ensure(pl_producer_client(d->producer), conf, err) < 0 ||
-        position_topic_ensure(pl_producer_client(d->producer), conf, err) < 0 ||
+        pl_kafka_position_topic_need(pl_producer_client(d->producer), conf->position_topic,
+                                     (int)conf->create.replication, conf->create.enabled,
+                                     TOPIC_TIMEOUT_MS, err) < 0 ||
         position_read(d, err) < 0)
         return -1;
     *ret = PL_TAKE(d);

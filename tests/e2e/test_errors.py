@@ -358,7 +358,7 @@ def test_no_dead_letter_topic(pipeline):
     p = pipeline
     p.kafka.create(p.topic)
     process = p.chsinkd(create_topics={'enabled': False})
-    assert_ends(run_to_end(process), CONFIG, p.dead, 'does not exist', 'create_topics.enabled')
+    assert_ends(run_to_end(process), CONFIG, p.dead, 'missing', 'create_topics.enabled')
 
 
 def test_no_topic_to_write(pipeline, replay):
