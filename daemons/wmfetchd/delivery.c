@@ -347,27 +347,6 @@ int64_t delivery_open_ms_max(const struct delivery *d)
 
 /* ---- start ---- */
 
-static int topic_ensure(struct delivery *d, const struct pl_kafka_topic_spec *spec,
-                        struct pl_err *err)
-{
-    rd_kafka_t *rk = pl_producer_client(d->producer);
-    int timeout_ms = (int)d->conf->start_timeout_ms;
-    bool created = false;
-    if (!d->conf->create.enabled) {
-        int there = pl_kafka_topic_exists(rk, spec->name, timeout_ms, NULL, err);
-        if (there == 0)
-            return pl_err_set(err, PL_ERR_CONFIG, 0,
-                              "topic %s is missing: create it, or set create_topics.enabled: true",
-                              spec->name);
-        return there < 0 ? -1 : 0;
-    }
-    if (pl_kafka_topic_ensure(rk, spec, timeout_ms, &created, err) < 0)
-        return -1;
-    if (created)
-        pl_log(PL_NOTICE, PL_MSG_TOPIC_CREATED, "topic created", PL_F_STR("TOPIC", spec->name));
-    return 0;
-}
-
 static int data_topic_ensure(struct delivery *d, struct pl_err *err)
 {
     char bytes[32], retention[32];
@@ -378,24 +357,15 @@ static int data_topic_ensure(struct delivery *d, struct pl_err *err)
                             NULL};
     const struct pl_kafka_topic_spec spec = {d->conf->topic, (int)d->conf->create.partitions,
                                              (int)d->conf->create.replication, config};
-    return topic_ensure(d, &spec, err);
+    return pl_kafka_topic_need(pl_producer_client(d->producer), &spec, d->conf->create.enabled,
+                               (int)d->conf->start_timeout_ms, err);
 }
 
-/* A record a window: short segments and eager compaction keep it quick to read at a start. */
 static int position_topic_ensure(struct delivery *d, struct pl_err *err)
 {
-    static const char *const config[] = {"cleanup.policy",
-                                         "compact",
-                                         "segment.bytes",
-                                         "16777216",
-                                         "segment.ms",
-                                         "86400000",
-                                         "min.cleanable.dirty.ratio",
-                                         "0.1",
-                                         NULL};
-    const struct pl_kafka_topic_spec spec = {d->conf->position_topic, 1,
-                                             (int)d->conf->create.replication, config};
-    return topic_ensure(d, &spec, err);
+    return pl_kafka_position_topic_need(pl_producer_client(d->producer), d->conf->position_topic,
+                                        (int)d->conf->create.replication, d->conf->create.enabled,
+                                        (int)d->conf->start_timeout_ms, err);
 }
 
 int delivery_position_read(struct delivery *d, const char *key, struct schedule_position *ret,

@@ -53,8 +53,9 @@ START_TEST(keys_and_records)
 }
 END_TEST
 
-#define ABC           "{\"a\":1,\"transactionSeries\":[ {\"k\":1}, {\"k\":22} ,{\"k\":333}],\"b\":2}"
+#define SERIES        " {\"k\":1}, {\"k\":22} ,{\"k\":333}"
 #define FRAME(inside) "{\"a\":1,\"transactionSeries\":[" inside "],\"b\":2}"
+#define ABC           FRAME(SERIES)
 
 START_TEST(parts)
 {
