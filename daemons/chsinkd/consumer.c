@@ -79,6 +79,38 @@ static void partition_seek(struct sink *s, struct partition *p, int64_t offset)
         rd_kafka_error_destroy(error);
 }
 
+/* A range announced long ago may be older than what ClickHouse remembers of tokens: the table knows
+ * better. */
+static void recovery_ask(struct sink *s, struct partition *p)
+{
+    struct table_range range = {p->topic, p->id, p->next_offset, p->fixed_end};
+    struct pl_err err;
+
+    free(PL_TAKE(p->present));
+    p->present_n = 0;
+    if (pl_clock_realtime_ms() - p->announced.at_ms < s->conf->ask_table_after_ms || s->replay)
+        return;
+    if (!sink_can_ask_table(p->route->route)) {
+        pl_log(PL_WARNING, NULL,
+               "a range was announced long ago and the table has no columns for topic, partition "
+               "and offset to look "
+               "it up; if ClickHouse has forgotten its token its rows may be doubled",
+               PL_F_STR("TABLE", p->route->table), PL_F_INT("OFFSET_START", range.start),
+               PL_F_INT("OFFSET_END", range.end));
+        return;
+    }
+    while (sink_ask_table(s->consumer->client, p->route, &range, &p->present, &p->present_n, &err) <
+           0) {
+        if (s->give_up || s->stopping)
+            return;
+        pl_log_err(PL_WARNING, NULL, "cannot look a range up in the table, trying again", &err,
+                   PL_F_STR("TABLE", p->route->table));
+        pthread_mutex_lock(&s->lock);
+        sink_cond_wait(s, &s->room, 1000);
+        pthread_mutex_unlock(&s->lock);
+    }
+}
+
 /* What an inserter asked for: bisect a refused batch, or repeat one that could not be committed. */
 static void rewinds_do(struct sink *s)
 {
@@ -104,6 +136,8 @@ static void rewinds_do(struct sink *s)
             continue;
         intake_close(s, p); /* drops it, since rewind is set */
         partition_seek(s, p, p->rewind_offset);
+        if (p->fixed_end >= 0) /* the same range again: what the table has may have changed */
+            recovery_ask(s, p);
         pthread_mutex_lock(&s->lock);
         p->rewind = false;
         pthread_mutex_unlock(&s->lock);
@@ -133,36 +167,6 @@ static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
         pthread_mutex_unlock(&s->lock);
     }
     return false;
-}
-
-/* A range announced long ago may be older than what ClickHouse remembers of tokens: the table knows
- * better. */
-static void recovery_ask(struct sink *s, struct partition *p)
-{
-    struct table_range range = {p->topic, p->id, p->next_offset, p->fixed_end};
-    struct pl_err err;
-
-    if (pl_clock_realtime_ms() - p->announced.at_ms < s->conf->ask_table_after_ms || s->replay)
-        return;
-    if (!sink_can_ask_table(p->route->route)) {
-        pl_log(PL_WARNING, NULL,
-               "a range was announced long ago and the table has no columns for topic, partition "
-               "and offset to look "
-               "it up; if ClickHouse has forgotten its token its rows may be doubled",
-               PL_F_STR("TABLE", p->route->table), PL_F_INT("OFFSET_START", range.start),
-               PL_F_INT("OFFSET_END", range.end));
-        return;
-    }
-    while (sink_ask_table(s->consumer->client, p->route, &range, &p->present, &p->present_n, &err) <
-           0) {
-        if (s->give_up || s->stopping)
-            return;
-        pl_log_err(PL_WARNING, NULL, "cannot look a range up in the table, trying again", &err,
-                   PL_F_STR("TABLE", p->route->table));
-        pthread_mutex_lock(&s->lock);
-        sink_cond_wait(s, &s->room, 1000);
-        pthread_mutex_unlock(&s->lock);
-    }
 }
 
 static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
