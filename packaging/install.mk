@@ -1,28 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
-# `make install`, into DESTDIR; included by the Makefile at the top. A configuration that is there
+# `make install`, into DESTDIR; included by the Makefile at the top. `make install DAEMONS=chsinkd`
+# installs one of them: that is how the Debian packages are filled. A configuration that is there
 # already is kept: the new one goes beside it as NAME.yaml.new.
 
-MAN_PAGES = $(wildcard daemons/*/*.8)
-UNITS     = $(wildcard units/*.service)
+docdir        ?= $(prefix)/share/doc
+completiondir ?= $(prefix)/share/bash-completion/completions
+# systemd looks for catalogs here only.
+catalogdir    ?= /usr/lib/systemd/catalog
+
+$(B)/man/%.yaml.5: etc/%.yaml packaging/man5.awk
+	$(call say,MAN,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)awk -f packaging/man5.awk -v name=$* -v version=$(VERSION) $< > $@
 
 # $(call install_conf,FROM,TO)
 define install_conf
 	$(Q)if [ -e '$(DESTDIR)$(2)' ] && ! cmp -s '$(1)' '$(DESTDIR)$(2)'; then \
 	  echo '  kept  $(DESTDIR)$(2); the new one is $(2).new'; \
 	  install -m 644 '$(1)' '$(DESTDIR)$(2).new'; \
-	else install -m 644 '$(1)' '$(DESTDIR)$(2)'; fi
+	else install -D -m 644 '$(1)' '$(DESTDIR)$(2)'; fi
 
 endef
 
-.PHONY: install
-install: all  ## binaries, configurations, man pages and units, into DESTDIR
-	$(Q)install -d $(foreach d,$(DAEMONS),'$(DESTDIR)$(sysconfdir)/$(d)') \
-	  '$(DESTDIR)$(bindir)' '$(DESTDIR)$(sysconfdir)/chsinkd/routes'
-	$(Q)install -m 755 $(BINS) '$(DESTDIR)$(bindir)/'
-	$(foreach d,$(DAEMONS),$(call install_conf,etc/$(d).yaml,$(sysconfdir)/$(d)/$(d).yaml))
+# $(call install_into,DIRECTORY,FILES)
+define install_into
+	$(Q)install -D -m 644 -t '$(DESTDIR)$(1)' $(2)
+
+endef
+
+# $(call install_daemon,NAME). Secrets are for root alone: systemd hands them to the daemon.
+define install_daemon
+	$(Q)install -D -m 755 -t '$(DESTDIR)$(bindir)' $(B)/$(1)
+	$(call install_conf,etc/$(1).yaml,$(sysconfdir)/$(1)/$(1).yaml)
+	$(Q)install -d -m 700 '$(DESTDIR)$(sysconfdir)/$(1)/secrets'
+	$(call install_into,$(unitdir),units/$(1).service units/$(1)@.service)
+	$(Q)sed -i 's|/usr/bin/$(1)|$(bindir)/$(1)|' '$(DESTDIR)$(unitdir)/$(1).service' \
+	  '$(DESTDIR)$(unitdir)/$(1)@.service'
+	$(call install_into,$(mandir)/man8,daemons/$(1)/$(1).8)
+	$(call install_into,$(mandir)/man5,$(B)/man/$(1).yaml.5 $(wildcard daemons/$(1)/*.5))
+	$(Q)install -D -m 644 packaging/completion.bash '$(DESTDIR)$(completiondir)/$(1)'
+	$(Q)install -D -m 644 lib/messages.catalog '$(DESTDIR)$(catalogdir)/$(1).catalog'
+	$(call install_into,$(docdir)/$(1),README.md)
+	$(call install_into,$(docdir)/$(1)/examples,$(addprefix \
+	  packaging/monitoring/$(1).,dashboard.json alerts.yaml))
+
+endef
+
+# chsinkd's routes, and the questions that their tables answer.
+define install_routes
 	$(foreach r,$(notdir $(wildcard etc/routes/*.yaml)),$(call \
 	  install_conf,etc/routes/$(r),$(sysconfdir)/chsinkd/routes/$(r)))
-	$(if $(MAN_PAGES),$(Q)install -d '$(DESTDIR)$(mandir)/man8' && \
-	  install -m 644 $(MAN_PAGES) '$(DESTDIR)$(mandir)/man8/')
-	$(if $(UNITS),$(Q)install -d '$(DESTDIR)$(unitdir)' && \
-	  install -m 644 $(UNITS) '$(DESTDIR)$(unitdir)/')
+	$(foreach q,$(notdir $(wildcard etc/queries/*)),$(call \
+	  install_into,$(docdir)/chsinkd/examples/queries/$(q),$(wildcard etc/queries/$(q)/*)))
+endef
+
+.PHONY: install
+install: all $(DAEMONS:%=$(B)/man/%.yaml.5)  ## programs, configurations, manual, units into DESTDIR
+	$(foreach d,$(DAEMONS),$(call install_daemon,$(d)))
+	$(if $(filter chsinkd,$(DAEMONS)),$(install_routes))

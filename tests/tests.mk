@@ -7,7 +7,7 @@ BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
 C_FILES    = $(wildcard lib/*.[ch] daemons/*/*.[ch] tests/*.h tests/*/*.[ch] \
              tests/services/*/*.[ch])
 
-.PHONY: check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop
+.PHONY: check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop test-systemd
 
 check: $(BINS) check-bins  ## quick, offline, no root: unit tests, fuzz corpora, tree, configurations
 	$(Q)tests/run/check.sh $(B) $(B)/results/check -- $(UNIT_BIN) -- $(FUZZ_NAMES)
@@ -16,6 +16,10 @@ check-bins: $(UNIT_BIN) $(REPLAY_BIN)
 
 test:  ## everything: check, end to end with real Kafka and ClickHouse, sanitizers (root or sudo)
 	$(Q)MAKE='$(MAKE)' tests/run/test.sh
+
+test-systemd: deb $(B)/services/eventstreams $(B)/services/make-events  ## the packages installed and run in a booted container (root)
+	$(Q)mkdir -p $(B)/results
+	$(Q)tests/systemd/run.sh $(B)
 
 demo:  ## the live stream into a table, and what is in it (DEMO_SECONDS=30, KEEP=1; root or sudo)
 	$(Q)MAKE='$(MAKE)' tests/demo.sh

@@ -60,7 +60,7 @@ static struct event_identity id_salted(const struct event_identity *id,
 static void entry_write(struct pl_buf *out, const struct position_topic *t,
                         const struct position_id *entry, int64_t number, bool first)
 {
-    char text[ID_TEXT_LEN + 32];
+    char text[ID_TEXT_LEN + 32]; /* with ',', '"', '",' and the number's 20 bytes at most */
     struct event_identity id = id_salted(&entry->key, t);
     char *at = text;
     if (!first)
@@ -68,7 +68,7 @@ static void entry_write(struct pl_buf *out, const struct position_topic *t,
     *at++ = '"';
     id_write(&id, at);
     at += ID_TEXT_LEN;
-    at += snprintf(at, 32, "\",%" PRId64, number);
+    at += snprintf(at, sizeof(text) - (size_t)(at - text), "\",%" PRId64, number);
     pl_buf_add(out, text, (size_t)(at - text));
 }
 

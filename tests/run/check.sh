@@ -56,6 +56,7 @@ for name in "$@"; do
     run "corpus of $name" "$build/fuzz/replay_$name" "tests/fuzz/corpus/$name"
 done
 run "layers" tests/run/layers.sh
+run "units" tests/run/units.sh
 for daemon in daemons/*/; do
     daemon=$(basename "$daemon")
     # A build for sanitizers alone has no daemons.
@@ -63,5 +64,14 @@ for daemon in daemons/*/; do
         run "etc/$daemon.yaml" tests/run/etc.sh "$build/$daemon" "etc/$daemon.yaml"
     fi
 done
+# The same: the pages are compared with what the programs print.
+if [ -x "$build/chsinkd" ]; then
+    run "manual pages, catalog, completion" tests/run/docs.sh "$build"
+fi
+if command -v python3 >/dev/null; then
+    run "dashboards and alerts" tests/run/monitoring.py "$build"
+else
+    printf '  dashboards and alerts are not looked at: no python3\n'
+fi
 rm -f "$log"
 summary "$results"

@@ -49,15 +49,20 @@ check() {
         "$file" >"$results/all.$name"
 }
 
-# pytest NAME ARGUMENT...: counts from its JUnit file. Nothing collected, or pytest broken, is a
-# failure.
+# pytest NAME ARGUMENT...
 pytest() {
     local name=$1 xml=$results/$1.xml status=0
     shift
     rm -f "$xml"
     timeout -s INT -k 60 "$e2e_seconds" "$python" -m pytest -q -p no:cacheprovider \
         "--junitxml=$xml" "$@" || status=$?
-    "$python" - "$xml" "$status" "$name" <<'END' >>"$results/steps"
+    junit "$name" "$xml" "$status"
+}
+
+# junit NAME FILE STATUS: counts from a JUnit file. Nothing in it, or a status that it does not
+# explain, is a failure.
+junit() {
+    "$python" - "$2" "$3" "$1" <<'END' >>"$results/steps"
 import sys
 import xml.etree.ElementTree
 path, status, name = sys.argv[1:]
@@ -77,6 +82,20 @@ if status != '0' and not failed:
     failed = 1
 print(passed, failed, skipped, name, sep='\t')
 END
+}
+
+packages() {
+    build deb WERROR= && packaging/deb-check.sh build
+}
+
+# Without root there is no container: it says so, and leaves no results.
+systemd() {
+    local xml=$results/systemd.xml status=0
+    rm -f "$xml"
+    tests/systemd/run.sh build || status=$?
+    if [ -e "$xml" ] || [ "$status" -ne 0 ]; then
+        junit systemd "$xml" "$status"
+    fi
 }
 
 # The first of two free ports, for the checks of the replay server.
@@ -109,6 +128,11 @@ main() {
     title "address and undefined-behaviour sanitizers: unit tests and corpora"
     check sanitizers "$PWD/build/asan/results/check" B=build/asan SANITIZE=address,undefined \
         CFLAGS='-O1 -g'
+    title "Debian packages: built, checked by lintian, built again to the same bytes"
+    if step "packages" packages; then
+        title "systemd: installed and run in a booted container"
+        systemd
+    fi
     title "result"
     summary "$results"/all.* "$results"/steps
 }

@@ -4,13 +4,15 @@
 # deps.sh - install the Debian packages that building, or the services of the tests, need.
 #
 #   deps.sh build       what the daemons and unit tests need
-#   deps.sh services    the same, and what fetches and runs Kafka and ClickHouse
+#   deps.sh deb         the same, and what makes and checks the Debian packages
+#   deps.sh services    as build, and what fetches and runs Kafka and ClickHouse
 #
 # Does nothing, says nothing and needs no root where nothing is missing.
 set -euo pipefail
 
 build_packages=(gcc libc6-dev make pkg-config libcurl4-openssl-dev librdkafka-dev libcjson-dev
     libsystemd-dev libyaml-dev check libmicrohttpd-dev liblz4-dev libzstd-dev)
+deb_packages=(debhelper dpkg-dev lintian)
 service_packages=(ca-certificates openssl python3 python3-confluent-kafka python3-pytest)
 
 have() {
@@ -34,6 +36,9 @@ missing_of() {
 # A tool of another name or origin (a JDK, a node of one's own) is as good as Debian's package.
 wanted_packages() {
     printf '%s\n' "${build_packages[@]}"
+    if [ "$1" = deb ]; then
+        printf '%s\n' "${deb_packages[@]}"
+    fi
     if [ "$1" = services ]; then
         printf '%s\n' "${service_packages[@]}"
         have mvn || printf 'maven\n'
@@ -80,9 +85,9 @@ by_hand() {
 main() {
     local set_name=${1:-} missing wanted
     case "$set_name" in
-    build | services) ;;
+    build | deb | services) ;;
     *)
-        printf 'usage: deps.sh build|services\n' >&2
+        printf 'usage: deps.sh build|deb|services\n' >&2
         exit 64
         ;;
     esac
