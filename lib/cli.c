@@ -313,6 +313,23 @@ int pl_cli_count(const char *option, const char *text, int64_t max, int64_t *ret
     return -1;
 }
 
+int pl_cli_mode(const struct pl_cli *cli, const char *name, const struct pl_cli_opt *table, int n)
+{
+    int mode = n;
+
+    for (int i = 0; i < n; i++) {
+        if (!cli->values[i])
+            continue;
+        if (mode != n) {
+            fprintf(stderr, "%s: --%s and --%s exclude each other\nTry '%s --help'.\n", name,
+                    table[mode].name, table[i].name, name);
+            return -1;
+        }
+        mode = i;
+    }
+    return mode;
+}
+
 static void findings_lines_log(const struct pl_buf *lines, enum pl_log_level level)
 {
     for (size_t at = 0; at < lines->len;) {
@@ -331,6 +348,39 @@ void pl_cli_findings_log(const struct pl_conf_errs *errs)
 {
     findings_lines_log(&errs->text, PL_ERROR);
     findings_lines_log(&errs->warnings, PL_WARNING);
+}
+
+/* For who asked for the check: on stderr, a warning with that word in front. */
+static void findings_print(struct pl_conf_errs *errs)
+{
+    const char *line = pl_buf_cstr(&errs->warnings);
+
+    fputs(pl_buf_cstr(&errs->text), stderr);
+    for (size_t len; *line; line += len) {
+        len = strcspn(line, "\n") + 1;
+        fprintf(stderr, "warning: %.*s", (int)len, line);
+    }
+}
+
+int pl_cli_config(const struct pl_cli *cli, struct pl_conf_errs *errs, const struct pl_opt *options,
+                  const void *conf, const char *more)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+
+    if (cli->check_config)
+        findings_print(errs);
+    else
+        pl_cli_findings_log(errs);
+    if (errs->count > 0)
+        return EX_CONFIG;
+    if (!cli->check_config && !cli->print_config)
+        return -1;
+    if (cli->print_config)
+        pl_conf_print(options, conf, &text);
+    else
+        pl_buf_addf(&text, "%s: in order%s%s\n", cli->config, more ? ", " : "", more ? more : "");
+    fputs(pl_buf_cstr(&text), stdout);
+    return 0;
 }
 
 static void strings_join(const struct pl_strings *strings, struct pl_buf *out)

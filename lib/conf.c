@@ -107,16 +107,28 @@ static void unknown_finding(const struct walk *w, const char *prefix, const stru
 
 /* ---- the walk ---- */
 
+/* Where null is one of the choices, YAML's bare null means it ("invalid: null"). */
+static bool null_is_choice(const struct pl_opt *o, const struct pl_node *n)
+{
+    for (size_t i = 0; o->type == PL_OPT_ENUM && o->choices[i]; i++)
+        if (strcmp(o->choices[i], n->value) == 0)
+            return true;
+    return false;
+}
+
 static void option_meet(const struct walk *w, const struct pl_opt *o, struct pl_node *n)
 {
     n->used = true;
-    if (!pl_node_is_null(n)) {
+    if (!pl_node_is_null(n) || null_is_choice(o, n)) {
         w->seen[o - w->table] = true;
         conf_value_set(o, n, conf_field_at(o, w->target), w->errs);
     } else if (o->flags & PL_OPT_REQUIRED) {
         w->seen[o - w->table] = true;
         pl_conf_errs_add(w->errs, n->key_line, n->key_column, "%s is empty; it is required",
                          o->path);
+    } else if (o->type == PL_OPT_STRING && n->value[0]) { /* such as "engine: Null" */
+        CONF_FINDING(w->errs, n, "%s: %s is nothing in YAML; put quotes around it, or leave it out",
+                     o->path, n->value);
     }
 }
 

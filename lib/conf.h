@@ -66,7 +66,9 @@ struct pl_map {
 
 /* A secret is, in YAML, one of
  *     password: { file: /etc/NAME/password }      first line of the file
- *     password: { credential: NAME }              file NAME in $CREDENTIALS_DIRECTORY (systemd)
+ *     password: { credential: NAME }              file NAME, else secrets_NAME, of systemd's
+ *                                                 $CREDENTIALS_DIRECTORY (first line): the units
+ *                                                 load the folder /etc/DAEMON/secrets as `secrets`
  *     password: { env: VARIABLE }
  *     password: text                              allowed; a warning if others can read the file
  * It is resolved at load. A secret file has at most 64 KiB; an empty one is an error.
@@ -81,7 +83,8 @@ struct pl_secret {
  * unknown key (with the nearest known one: "did you mean"), wrong type, out of range, missing.
  * `map` may be NULL: all defaults. 0 or -1 (findings were added). On -1 the target is filled as far
  * as it went and must be released all the same. Findings come in the order of the file, then what is
- * missing. A null ("key:" with nothing) counts as absent. */
+ * missing. A null ("key:" with nothing) counts as absent. The word null is a finding for a STRING
+ * (the text may be meant), and for an ENUM with that choice it is the choice. */
 int pl_conf_apply(const struct pl_opt *table, struct pl_node *map, void *target,
                   struct pl_conf_errs *errs);
 

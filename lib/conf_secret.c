@@ -15,6 +15,9 @@
 #include "conf_priv.h"
 
 #define SECRET_BYTES_MAX (64u << 10)
+/* The ID of the credential by which the units load a whole folder, /etc/NAME/secrets: of a folder
+ * systemd makes one credential a file, ID_FILE (systemd.exec(5), LoadCredential=, since 250). */
+#define CREDENTIAL_FOLDER "secrets"
 
 bool conf_key_is_secret(const char *key)
 {
@@ -101,24 +104,38 @@ static char *secret_from_file(const struct pl_node *n, const char *name, const c
     return value;
 }
 
+/* What is there and cannot be read is found out by reading it. */
+static bool is_there(const char *path)
+{
+    return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
 static char *secret_from_credential(const struct pl_node *n, const char *name, bool whole,
                                     struct pl_conf_errs *errs)
 {
-    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    const char *dir = getenv("CREDENTIALS_DIRECTORY"), *daemon = program_invocation_short_name;
     if (n->value[0] == '\0' || n->value[0] == '.' || strchr(n->value, '/')) {
         CONF_FINDING(errs, n, "%s: \"%.60s\" is no name of a credential", name, n->value);
         return NULL;
     }
     if (!dir || !*dir) {
-        CONF_FINDING(
-            errs, n,
-            "%s: credential %.60s: $CREDENTIALS_DIRECTORY is not set; systemd sets it for a "
-            "unit with LoadCredential=%.60s:PATH",
-            name, n->value, n->value);
+        CONF_FINDING(errs, n,
+                     "%s: credential %.60s: $CREDENTIALS_DIRECTORY is not set; systemd sets it for "
+                     "the service, by hand use CREDENTIALS_DIRECTORY=/etc/%s/secrets",
+                     name, n->value, daemon);
         return NULL;
     }
-    char *path PL_FREE = pl_strf("%s/%s", dir, n->value);
-    return secret_from_file(n, name, path, whole, errs);
+    char *own PL_FREE = pl_strf("%s/%s", dir, n->value);
+    char *in_folder PL_FREE = pl_strf("%s/" CREDENTIAL_FOLDER "_%s", dir, n->value);
+    if (is_there(own))
+        return secret_from_file(n, name, own, whole, errs);
+    if (is_there(in_folder))
+        return secret_from_file(n, name, in_folder, whole, errs);
+    CONF_FINDING(errs, n,
+                 "%s: there is no credential %.60s: put it into the file /etc/%s/secrets/%.60s and "
+                 "restart, or add LoadCredential=%.60s:PATH to the unit",
+                 name, n->value, daemon, n->value, n->value);
+    return NULL;
 }
 
 static char *secret_from_env(const struct pl_node *n, const char *name, struct pl_conf_errs *errs)

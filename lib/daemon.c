@@ -30,6 +30,10 @@ enum {
     TICK_USEC = 1000000,
     TICK_ACCURACY_USEC = 50000, /* lets the kernel join our wake-ups with others */
     STATUS_MAX = 256,
+    /* What a step of the start may take beyond its own limit, on a machine under load. */
+    STEP_GRACE_MS = 10000,
+    /* After the deadline: what is dropped is taken down, threads are joined, connections closed. */
+    STOP_GRACE_MS = 10000,
     /* Signals, the watchdog and the end of time come before ordinary work, which may never pause.
      */
     PRIORITY_CONTROL = SD_EVENT_PRIORITY_IMPORTANT,
@@ -132,12 +136,20 @@ static int on_deadline_source(sd_event_source *source, uint64_t usec, void *user
     (void)source;
     (void)usec;
     d->deadline_passed = true;
-    pl_log(PL_WARNING, NULL, "time to stop is over, leaving what is in flight",
+    pl_log(PL_WARNING, PL_MSG_STOPPING, "time to stop is over, leaving what is in flight",
            PL_F_INT("DURATION_MS", d->stop_timeout_ms));
     if (d->ops->on_stop_deadline)
         d->ops->on_stop_deadline(d->userdata);
     pl_daemon_finish(d);
     return 0;
+}
+
+/* Without the extension stop_timeout would end at the unit's TimeoutStopSec, by SIGKILL. */
+static void stopping_notify(const struct pl_daemon *d)
+{
+    sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "%s",
+               (uint64_t)(d->stop_timeout_ms + STOP_GRACE_MS) * USEC_PER_MS,
+               d->err.kind == PL_ERR_NONE ? "\nSTATUS=Stopping" : "");
 }
 
 static void stop_begin(struct pl_daemon *d)
@@ -147,7 +159,7 @@ static void stop_begin(struct pl_daemon *d)
     if (d->state >= STOPPING)
         return;
     d->state = STOPPING;
-    sd_notify(0, "STOPPING=1");
+    stopping_notify(d);
     r = sd_event_add_time_relative(d->event, &d->deadline, CLOCK_MONOTONIC,
                                    (uint64_t)d->stop_timeout_ms * USEC_PER_MS, USEC_PER_MS,
                                    on_deadline_source, d);
@@ -166,22 +178,25 @@ void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err)
         pl_log_err(PL_ERROR, PL_MSG_EXITING, "another error while stopping", err);
     } else if (err && err->kind != PL_ERR_NONE) {
         pl_log_err(PL_ERROR, PL_MSG_EXITING, "stopping because of an error", err);
-        d->err = *err;
         pl_daemon_status(d, "Stopping: %s", err->msg);
+        d->err = *err;
     } else if (d->state < STOPPING) {
         pl_log(PL_INFO, PL_MSG_STOPPING, "stopping");
     }
     stop_begin(d);
 }
 
-bool pl_daemon_stopping(const struct pl_daemon *d)
+bool pl_daemon_stop_pending(void)
 {
     sigset_t pending;
 
-    if (d->state >= STOPPING)
-        return true;
-    return d->state == STARTING && sigpending(&pending) == 0 &&
+    return sigpending(&pending) == 0 &&
            (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
+bool pl_daemon_stopping(const struct pl_daemon *d)
+{
+    return d->state >= STOPPING || (d->state == STARTING && pl_daemon_stop_pending());
 }
 
 void pl_daemon_finish(struct pl_daemon *d)
@@ -189,7 +204,7 @@ void pl_daemon_finish(struct pl_daemon *d)
     if (d->state == FINISHED)
         return;
     if (d->state < STOPPING)
-        sd_notify(0, "STOPPING=1");
+        stopping_notify(d);
     d->state = FINISHED;
     sd_event_exit(d->event, 0);
 }
@@ -223,7 +238,7 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
     (void)source;
     (void)si;
     if (d->state != RUNNING) {
-        pl_log(PL_NOTICE, NULL,
+        pl_log(PL_NOTICE, PL_MSG_RELOADED,
                "SIGHUP left aside: nothing is reloaded while starting or stopping");
         return 0;
     }
@@ -235,7 +250,7 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
         pl_log(PL_INFO, NULL, "reloading");
         d->ops->on_reload(d->userdata);
     } else {
-        pl_log(PL_NOTICE, NULL, "nothing here can be reloaded, restart instead");
+        pl_log(PL_NOTICE, PL_MSG_RELOADED, "nothing here can be reloaded, restart instead");
     }
     if (d->state == RUNNING) /* it may have led to a stop */
         sd_notify(0, "READY=1");
@@ -331,16 +346,17 @@ sd_event *pl_daemon_event(struct pl_daemon *d)
 static int on_watchdog_source(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct pl_daemon *d = userdata;
-    bool alive = !d->ops->on_alive || d->ops->on_alive(d->userdata);
+    bool alive = d->state >= STOPPING || !d->ops->on_alive || d->ops->on_alive(d->userdata);
 
     (void)usec;
     if (alive)
         sd_notify(0, "WATCHDOG=1");
     if (!alive && !d->watchdog_hungry)
-        pl_log(PL_WARNING, NULL, "no progress: the watchdog is not fed, systemd may restart this",
+        pl_log(PL_WARNING, PL_MSG_STUCK,
+               "no progress: the watchdog is not fed, systemd may restart this",
                PL_F_UINT("DURATION_MS", d->watchdog_usec / USEC_PER_MS));
     if (alive && d->watchdog_hungry)
-        pl_log(PL_NOTICE, NULL, "progress again: the watchdog is fed");
+        pl_log(PL_NOTICE, PL_MSG_STUCK, "progress again: the watchdog is fed");
     d->watchdog_hungry = !alive;
     event_check(d, sd_event_source_set_time_relative(source, d->watchdog_usec / 2),
                 "wind up the watchdog's timer");
@@ -378,6 +394,40 @@ static int on_tick_source(sd_event_source *source, uint64_t usec, void *userdata
     return 0;
 }
 
+void pl_daemon_step(struct pl_daemon *d, int64_t max_ms, const char *fmt, ...)
+{
+    char text[STATUS_MAX];
+    va_list ap;
+
+    if (d->state != STARTING)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    pl_daemon_status(d, "%s", text);
+    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRIu64, (uint64_t)(max_ms + STEP_GRACE_MS) * USEC_PER_MS);
+}
+
+int pl_daemon_start_failed(struct pl_daemon *d, const struct pl_err *err)
+{
+    static const struct timespec at_once = {0};
+    sigset_t stops;
+
+    if (d && pl_daemon_stopping(d)) {
+        set_of_stop_signals(&stops); /* taken: else they end us when they are let in again */
+        while (sigtimedwait(&stops, NULL, &at_once) > 0)
+            ;
+        pl_log(PL_INFO, PL_MSG_STOPPING, "stopped before the start was over",
+               PL_F_STR("REASON", err->msg));
+        stopping_notify(d);
+        return 0;
+    }
+    pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", err);
+    if (d)
+        pl_daemon_status(d, "Cannot start: %s", err->msg);
+    return pl_err_exit_status(err->kind);
+}
+
 void pl_daemon_ready(struct pl_daemon *d)
 {
     if (d->state != STARTING)
@@ -388,14 +438,30 @@ void pl_daemon_ready(struct pl_daemon *d)
     pl_log(PL_INFO, PL_MSG_READY, "ready", PL_F_STR("VERSION", PL_VERSION));
 }
 
+/* Of a text that was cut: takes off the character that may have been cut in two. systemd takes no
+ * text that is not UTF-8. */
+static void character_cut(char *text)
+{
+    size_t n = strlen(text);
+
+    while (n > 0 && ((unsigned char)text[n - 1] & 0xC0) == 0x80)
+        n--;
+    if (n > 0 && (unsigned char)text[n - 1] >= 0xC0)
+        n--;
+    text[n] = '\0';
+}
+
 void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)
 {
     char text[STATUS_MAX];
     va_list ap;
     char *c;
 
+    if (d->err.kind != PL_ERR_NONE)
+        return;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    if (vsnprintf(text, sizeof(text), fmt, ap) >= (int)sizeof(text))
+        character_cut(text);
     va_end(ap);
     for (c = text; *c; c++) /* a newline would begin another assignment of the protocol */
         if ((unsigned char)*c < ' ')

@@ -13,11 +13,19 @@
  * loop is stuck in a callback. (After pl_daemon_stop() the first signal counts as the first: it
  * finds the daemon stopping already.)
  *
+ * systemd waits as long as needed, whatever TimeoutStartSec and TimeoutStopSec say: each step of
+ * the start and the stop tell it how long they may take (EXTEND_TIMEOUT_USEC; it lengthens only).
+ *
+ * STATUS: while STARTING what is waited for (pl_daemon_step()), then what the daemon says
+ * (pl_daemon_status()), while STOPPING "Stopping" or what on_stop says; an error that ends it
+ * stays.
+ *
  * SIGHUP while RUNNING: RELOADING=1 (with MONOTONIC_USEC), on_reload, READY=1.
  *
  * Watchdog: when systemd asks for one ($WATCHDOG_USEC) a timer asks on_alive at half of the
  * interval and sends WATCHDOG=1 only if it answers true: the daemon says whether its work moved, or
- * that it waits for a known reason.
+ * that it waits for a known reason (alive.h has the rules). While STOPPING it is fed without
+ * asking: the deadline bounds that.
  *
  * Logged here: ready, stopping (why), the error given to pl_daemon_stop(), the deadline, reloading,
  * a watchdog that is not fed. The daemon itself logs PL_MSG_RELOADED (what changed) and
@@ -48,7 +56,7 @@ struct pl_daemon_ops {
     void (*on_tick)(void *userdata);   /* may be NULL: once a second; STATUS, rates, checks */
 };
 
-/* `ops` outlives the daemon. stop_timeout_ms: 0 and more, below the unit's TimeoutStopSec. */
+/* `ops` outlives the daemon. stop_timeout_ms: 0 and more. */
 int pl_daemon_new(const struct pl_daemon_ops *ops, void *userdata, int64_t stop_timeout_ms,
                   struct pl_daemon **ret, struct pl_err *err);
 void pl_daemon_free(struct pl_daemon *d);
@@ -60,9 +68,17 @@ static inline void pl_daemon_freep(struct pl_daemon **d)
 
 sd_event *pl_daemon_event(struct pl_daemon *d); /* borrowed */
 
+/* A step of the start begins, which may take max_ms when all is in order: STATUS=… ("waiting for
+ * Kafka at …"), and systemd gives it the time. After pl_daemon_ready() it does nothing. */
+void pl_daemon_step(struct pl_daemon *d, int64_t max_ms, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* A step of the start has failed, and the loop will not run: says why (log, STATUS) and returns the
+ * exit status. 0 where it failed because a stop was asked for. `d` NULL: pl_daemon_new() failed. */
+int pl_daemon_start_failed(struct pl_daemon *d, const struct pl_err *err);
 /* READY=1, after the last step that can fail. */
 void pl_daemon_ready(struct pl_daemon *d);
-/* STATUS=…; unchanged text is not sent again. At most 255 bytes, one line. */
+/* STATUS=…; unchanged text is not sent again, nor any text after an error that ends the daemon. At
+ * most 255 bytes, one line. */
 void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Begins stopping, as SIGTERM does. `err` NULL: in order; else it is logged and becomes the exit
@@ -71,6 +87,9 @@ void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err);
 /* True from the stop on. While STARTING also when a SIGTERM or SIGINT waits for the loop, so that
  * start steps that take long can ask and give up. */
 bool pl_daemon_stopping(const struct pl_daemon *d);
+/* The same for steps that have no daemon at hand: a SIGTERM or SIGINT waits, which nobody takes
+ * while the loop does not run. Never to be asked while it runs. */
+bool pl_daemon_stop_pending(void);
 /* Drained, or (without a stop before) the work is done: the loop ends. */
 void pl_daemon_finish(struct pl_daemon *d);
 /* Runs until finished. Returns the exit status (0, or that of the error given to stop; 1 after the
@@ -130,6 +149,17 @@ void pl_cli_findings_log(const struct pl_conf_errs *errs);
  * pl_conf_reload()). */
 struct pl_strings;
 void pl_cli_reload_log(const struct pl_strings *changed, const struct pl_strings *needs_restart);
+
+/* Which of the table's first `n` options, its modes, is given: its index, `n` where none is, or -1
+ * after a message on stderr: they exclude each other. */
+int pl_cli_mode(const struct pl_cli *cli, const char *name, const struct pl_cli_opt *table, int n);
+
+/* --check-config and --print-config, after the configuration was read: prints the findings and what
+ * is asked for, in the same words in all daemons. Returns the exit status, or -1 to go on (findings
+ * are then logged). `more` is said behind "in order" (NULL: nothing). */
+struct pl_opt;
+int pl_cli_config(const struct pl_cli *cli, struct pl_conf_errs *errs, const struct pl_opt *options,
+                  const void *conf, const char *more);
 
 /* A positive count from the command line; 64 with a message on stderr when it is none; -1 = ok. */
 int pl_cli_count(const char *option, const char *text, int64_t max, int64_t *ret_n);

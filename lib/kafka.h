@@ -3,7 +3,7 @@
  * kafka.h - what producers and consumers share: librdkafka's configuration from our `kafka:`
  * mapping, its logs and errors in our words, start checks, and topics.
  *
- * Layer: err, conf, log, librdkafka. Threads: functions here may be called from any thread;
+ * Layer: err, conf, log, daemon, librdkafka. Threads: functions here may be called from any thread;
  * librdkafka's own threads call the log and error callbacks.
  */
 #ifndef PL_KAFKA_H
@@ -56,6 +56,15 @@ bool pl_kafka_event(struct pl_kafka_health *health, rd_kafka_event_t *event);
 enum pl_err_kind pl_kafka_err_kind(rd_kafka_resp_err_t code);
 int pl_kafka_err(struct pl_err *err, rd_kafka_resp_err_t code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The brokers that the user names, for messages; never NULL. */
+const char *pl_kafka_servers(const struct pl_map *map);
+/* The value in force of a property that is a number. */
+int64_t pl_kafka_conf_int(rd_kafka_t *rk, const char *name);
+
+/* Start checks wait in slices, and give up at a SIGTERM or SIGINT that waits for the loop (RETRY).
+ * How long the next slice may take, when so much was waited in vain. Pure. */
+int pl_kafka_slice_ms(int64_t waited_ms, int64_t left_ms);
 
 /* Waits until a broker answers a metadata request. After timeout_ms: an error made of what the
  * health record knows, one line that says what to do: cannot resolve (RETRY, "check

@@ -6,16 +6,16 @@
  * The one idea: reading uses librdkafka's simple consumer (partitions started by hand, one queue),
  * because that one needs no group: no coordinator to wait for, no right on a group to be granted.
  *
- * Layer: kafka, clock, librdkafka.
+ * Layer: kafka, clock, log, daemon, librdkafka.
  */
 #include "kafka.h"
-
-#include "log.h"
 
 #include <poll.h>
 #include <stdio.h>
 
 #include "clock.h"
+#include "daemon.h"
+#include "log.h"
 
 #define SLICE_MS 100 /* how long one call into librdkafka may wait before others are looked at */
 
@@ -39,6 +39,20 @@ static void queue_destroyp(rd_kafka_queue_t **queue)
         rd_kafka_queue_destroy(*queue);
 }
 
+static rd_kafka_resp_err_t metadata_get(rd_kafka_t *rk, rd_kafka_topic_t *rkt, int timeout_ms,
+                                        const struct rd_kafka_metadata **ret)
+{
+    int64_t start = pl_clock_monotonic_ms(), waited = 0;
+    rd_kafka_resp_err_t code;
+
+    do {
+        code = rd_kafka_metadata(rk, 0, rkt, ret, pl_kafka_slice_ms(waited, timeout_ms - waited));
+        waited = pl_clock_monotonic_ms() - start;
+    } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && waited < timeout_ms &&
+             !pl_daemon_stop_pending());
+    return code;
+}
+
 /* As pl_kafka_topic_exists(), and whether every partition has a leader. */
 static int topic_look(rd_kafka_t *rk, const char *topic, int timeout_ms, int *ret_partitions,
                       bool *ret_led, struct pl_err *err)
@@ -48,7 +62,7 @@ static int topic_look(rd_kafka_t *rk, const char *topic, int timeout_ms, int *re
 
     if (!rkt)
         return pl_kafka_err(err, rd_kafka_last_error(), "topic \"%s\"", topic);
-    rd_kafka_resp_err_t code = rd_kafka_metadata(rk, 0, rkt, &md, timeout_ms);
+    rd_kafka_resp_err_t code = metadata_get(rk, rkt, timeout_ms, &md);
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && md->topic_cnt == 1)
         code = md->topics[0].err;
     switch ((int)code) {
@@ -134,7 +148,10 @@ static int topic_create(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, 
     rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, text, sizeof(text));
     rd_kafka_CreateTopics(rk, &topic, 1, options, queue);
     /* The request has a time limit of its own; the second is for its way back. */
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
+    int64_t end = pl_clock_monotonic_ms() + timeout_ms + 1000;
+    rd_kafka_event_t *event = NULL;
+    while (!event && pl_clock_monotonic_ms() < end && !pl_daemon_stop_pending())
+        event = rd_kafka_queue_poll(queue, SLICE_MS);
     int created = event ? topic_create_result(spec, event, err)
                         : pl_kafka_err(err, RD_KAFKA_RESP_ERR__TIMED_OUT,
                                        "cannot create topic \"%s\"", spec->name);
@@ -154,6 +171,9 @@ int pl_kafka_topic_ensure(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec
     for (;;) {
         int partitions, left = (int)(deadline - pl_clock_monotonic_ms());
         bool led = false;
+        if (pl_daemon_stop_pending())
+            return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while waiting for topic \"%s\"",
+                              spec->name);
         if (left <= 0)
             return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
                               "topic \"%s\" has no leaders after %d ms", spec->name, timeout_ms);
@@ -282,6 +302,8 @@ static int reader_run(struct last_reader *r, struct pl_kafka_health *health, int
         } else {
             rd_kafka_poll(r->rk, 0); /* the error callback */
         }
+        if (r->open > 0 && pl_daemon_stop_pending())
+            return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while reading topic \"%s\"", r->topic);
         if (r->open > 0 && pl_clock_monotonic_ms() - start > timeout_ms)
             return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
                               "topic \"%s\" was not read to its end within %d ms%s%s", r->topic,

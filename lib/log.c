@@ -411,6 +411,11 @@ void pl_log_open(const char *name)
 
     sink.name = name;
     sink.journal = stderr_is_journal();
+    /* journald knows the unit of a stream from its connection, but that of a datagram's sender only
+     * while that lives, or has a stream that was used: without this line `journalctl -u` would not
+     * show why a daemon ended at once (5 of 30 were lost on systemd 252, with it none). */
+    if (sink.journal)
+        dprintf(STDERR_FILENO, "<%d>version " PL_VERSION "\n", (int)PL_INFO);
     /* https://no-color.org: present and not empty, whatever its value. */
     sink.colour = isatty(STDERR_FILENO) && !(no_colour && no_colour[0]) &&
                   !(term && strcmp(term, "dumb") == 0);

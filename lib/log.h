@@ -12,7 +12,9 @@
  *
  * The same field names in all daemons: TOPIC PARTITION OFFSET OFFSET_START OFFSET_END TABLE ROWS
  * BYTES MESSAGES DURATION_MS SOURCE URL STATUS ERROR CODE KIND GROUP ROUTE COLUMN REASON LAG COUNT
- * FILE.
+ * FILE. TABLE is the bare name, with DATABASE beside it: `journalctl TABLE=wikipedia_edits` looks
+ * for the very text. What happens by the second for ever is logged at info as sums, once a minute
+ * (BATCHES, TRANSACTIONS; DURATION_MS is their sum), and each at debug.
  *
  * Rate limit: each call site lets 10 lines pass in 10 s, then counts; the next line that passes
  * carries SUPPRESSED=n. Debug lines are not limited.
@@ -85,8 +87,10 @@ struct pl_log_site {
 void pl_log_at(struct pl_log_site *site, enum pl_log_level level, const char *message_id,
                const char *text, const struct pl_log_field *fields);
 
-/* Chooses the back end from the environment. `name` is SYSLOG_IDENTIFIER and the line's prefix
- * in a terminal; borrowed for ever. Call once, before threads. Without it: text to stderr. */
+/* Chooses the back end from the environment; under systemd the first line, on stderr, tells the
+ * version (and journald whose lines the next ones are). `name` is SYSLOG_IDENTIFIER and the line's
+ * prefix in a terminal; borrowed for ever. Call once, before threads. Without it: text to stderr.
+ */
 void pl_log_open(const char *name);
 void pl_log_set_level(enum pl_log_level level);
 int pl_log_level(void);

@@ -18,6 +18,8 @@
 #define PL_MSG_CONFIG_ERROR "91159e93bdddeb9a0823d12d20762a44"
 /* the error that ends the daemon */
 #define PL_MSG_EXITING "0d9906c51755a7f38d884b774628d5aa"
+/* no progress for no known reason: the watchdog is not fed, systemd will restart the service */
+#define PL_MSG_STUCK "0c4f3af4e83647c89c1f80685af40a07"
 /* received = delivered + filtered + dead-lettered + in flight does not hold */
 #define PL_MSG_CONSERVATION "4fc00ff0475ca99f8b09a5c45c9dca9a"
 /* verification of TLS is switched off */

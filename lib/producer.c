@@ -428,16 +428,12 @@ uint64_t pl_producer_queued_bytes(const struct pl_producer *p)
     return p->queued_bytes;
 }
 
-/* ---- start and end ---- */
-
-static int64_t conf_int(rd_kafka_t *rk, const char *name)
+bool pl_producer_is_stuck(const struct pl_producer *p)
 {
-    char text[32] = "";
-    size_t size = sizeof(text);
-
-    rd_kafka_conf_get(rd_kafka_conf(rk), name, text, &size);
-    return strtoll(text, NULL, 10);
+    return pl_duty_is_overdue(&p->txn->duty, pl_clock_monotonic_ms());
 }
+
+/* ---- start and end ---- */
 
 static int producer_client_new(struct pl_producer *p, const struct pl_producer_conf *conf,
                                struct pl_err *err)
@@ -449,23 +445,11 @@ static int producer_client_new(struct pl_producer *p, const struct pl_producer_c
         "enable.idempotence", "true", "acks", "all", "transactional.id", conf->transactional_id,
         /* What is queued is counted by reports, and logs have a callback. */
         "delivery.report.only.error", "false", "log.queue", "false", NULL};
-    const char *defaults[] = {"client.id",
-                              conf->client_id,
-                              "linger.ms",
-                              "5",
-                              "compression.type",
-                              "lz4",
-                              "transaction.timeout.ms",
-                              "60000",
-                              "partitioner",
-                              "murmur2_random",
-                              "allow.auto.create.topics",
-                              "false",
-                              NULL,
-                              NULL,
-                              NULL,
-                              NULL,
-                              NULL};
+    const char *defaults[] = {"client.id", conf->client_id,
+                              /* Fewer, larger requests; a commit does not wait for it. */
+                              "linger.ms", "50", "compression.type", "lz4",
+                              "transaction.timeout.ms", "60000", "partitioner", "murmur2_random",
+                              "allow.auto.create.topics", "false", NULL, NULL, NULL, NULL, NULL};
     /* clang-format on */
     size_t n = PL_COUNT(defaults) - 5;
 
@@ -495,9 +479,9 @@ static int producer_client_new(struct pl_producer *p, const struct pl_producer_c
 static int producer_check_conf(struct pl_producer *p, const struct pl_producer_conf *conf,
                                struct pl_err *err)
 {
-    p->txn->timeout_ms = conf_int(p->rk, "transaction.timeout.ms");
-    p->queued_bytes_max = (uint64_t)conf_int(p->rk, "queue.buffering.max.kbytes") * 1024;
-    p->queued_messages_max = (uint64_t)conf_int(p->rk, "queue.buffering.max.messages");
+    p->txn->timeout_ms = pl_kafka_conf_int(p->rk, "transaction.timeout.ms");
+    p->queued_bytes_max = (uint64_t)pl_kafka_conf_int(p->rk, "queue.buffering.max.kbytes") * 1024;
+    p->queued_messages_max = (uint64_t)pl_kafka_conf_int(p->rk, "queue.buffering.max.messages");
     if (conf->transaction_ms_max > 0 && p->txn->timeout_ms <= conf->transaction_ms_max)
         return pl_err_set(err, PL_ERR_CONFIG, 0,
                           "kafka.transaction.timeout.ms (%lld) must be longer than a batch stays "
@@ -528,11 +512,18 @@ static int producer_attach(struct pl_producer *p, struct pl_err *err)
     return 0;
 }
 
-static const char *map_servers(const struct pl_map *map)
+/* Waits for the brokers, then for the transaction coordinator. */
+static int producer_meet(struct pl_producer *p, const char *servers, int64_t timeout_ms,
+                         struct pl_err *err)
 {
-    const char *servers = pl_map_get(map, "bootstrap.servers");
+    int64_t end = pl_clock_monotonic_ms() + timeout_ms;
 
-    return servers ? servers : pl_map_get(map, "metadata.broker.list");
+    pl_daemon_step(p->daemon, timeout_ms, "waiting for Kafka at %s", servers);
+    if (pl_kafka_probe(p->rk, &p->txn->health, servers, timeout_ms, err) < 0)
+        return -1;
+    pl_daemon_step(p->daemon, timeout_ms, "waiting for Kafka to take transactional.id %s",
+                   p->txn->transactional_id);
+    return pl_txn_init(p->txn, p->daemon, end - pl_clock_monotonic_ms(), err);
 }
 
 int pl_producer_new(struct pl_daemon *d, const struct pl_producer_conf *conf,
@@ -540,8 +531,6 @@ int pl_producer_new(struct pl_daemon *d, const struct pl_producer_conf *conf,
                     struct pl_producer **ret, struct pl_err *err)
 {
     PL_CLEANUP(pl_producer_freep) struct pl_producer *p = pl_alloc(sizeof(*p));
-    int64_t start = pl_clock_monotonic_ms();
-
     p->daemon = d;
     p->ops = ops;
     p->userdata = userdata;
@@ -550,8 +539,7 @@ int pl_producer_new(struct pl_daemon *d, const struct pl_producer_conf *conf,
     p->txn->transactional_id = pl_strdup(conf->transactional_id);
     if (pl_waker_new(d, producer_on_result, p, &p->waker, err) < 0 ||
         producer_client_new(p, conf, err) < 0 || producer_check_conf(p, conf, err) < 0 ||
-        pl_kafka_probe(p->rk, &p->txn->health, map_servers(conf->kafka), timeout_ms, err) < 0 ||
-        pl_txn_init(p->txn, d, timeout_ms - (pl_clock_monotonic_ms() - start), err) < 0 ||
+        producer_meet(p, pl_kafka_servers(conf->kafka), timeout_ms, err) < 0 ||
         producer_attach(p, err) < 0)
         return -1;
     *ret = PL_TAKE(p);

@@ -64,7 +64,7 @@ struct pl_producer_conf {
                                  * time); transaction.timeout.ms must be longer. 0: not checked */
 };
 
-/* Set here unless the user's map has them: linger.ms=5, compression.type=lz4,
+/* Set here unless the user's map has them: linger.ms=50, compression.type=lz4,
  * transaction.timeout.ms=60000, partitioner=murmur2_random (Java's: the same key gets the same
  * partition from every client), allow.auto.create.topics=false. Not to be changed: acks=all,
  * enable.idempotence=true, transactional.id.
@@ -121,5 +121,8 @@ void pl_producer_abort(struct pl_producer *p, const struct pl_err *why);
 
 rd_kafka_t *pl_producer_client(struct pl_producer *p);          /* for topic checks at start */
 uint64_t pl_producer_queued_bytes(const struct pl_producer *p); /* sent but not yet acknowledged */
+/* Its thread has not come back from a call that should have ended long ago: librdkafka hangs, which
+ * is another thing than a broker that is away. For on_alive. */
+bool pl_producer_is_stuck(const struct pl_producer *p);
 
 #endif

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "alive.h"
 #include "daemon.h"
 #include "kafka.h"
 
@@ -32,7 +33,8 @@ struct pl_txn {
     rd_kafka_t *rk;
     struct pl_kafka_health health;
     char *transactional_id;
-    int64_t timeout_ms; /* transaction.timeout.ms */
+    int64_t timeout_ms;  /* transaction.timeout.ms */
+    struct pl_duty duty; /* the thread's: none of its calls lasts longer than a slice */
 
     /* Written by the loop, read by the thread: the messages of the transaction. */
     _Atomic uint64_t sent, outstanding, failed;

@@ -47,7 +47,7 @@ PL_DEFINE_CLEANUP(struct pl_stats *, pl_stats_free);
 #define PL_STATS_NONE UINT_MAX /* a metric that is not there: values for it go nowhere */
 
 /* One more metric at run time, copied; same name and labels give the same index. At most
- * PL_STATS_MAX in all; beyond that PL_STATS_NONE, and pl_stats_left_out_total counts it. */
+ * PL_STATS_MAX in all; beyond that PL_STATS_NONE, and metrics_left_out_total counts it. */
 unsigned pl_stats_add(struct pl_stats *s, const struct pl_metric *m);
 
 /* Appends `name="value"` to a text for pl_metric.labels, after a comma if there is something

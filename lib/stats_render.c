@@ -157,7 +157,7 @@ static void add_process(const struct pl_stats *s, struct pl_buf *out)
         {"process_cpu_seconds_total", PL_COUNTER, "User and system CPU time.", cpu_seconds()},
         {"process_start_time_seconds", PL_GAUGE, "Start of the process since 1970.", s->start_time},
         {"process_open_fds", PL_GAUGE, "Open file descriptors.", open_fds()},
-        {"pl_stats_left_out_total", PL_COUNTER, "Metrics left out, there are too many.",
+        {"metrics_left_out_total", PL_COUNTER, "Metrics left out, there are too many.",
          (double)atomic_load(&s->left_out)},
     };
     size_t i;

@@ -12,7 +12,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <sysexits.h>
 #include <time.h>
@@ -25,8 +24,9 @@
 #include "sink.h"
 
 #define DEFAULT_CONFIG "/etc/chsinkd/chsinkd.yaml"
-/* The watchdog is fed while the consumer's thread comes round at least so often. */
-#define TURN_MAX_MS 60000
+/* What librdkafka said was wrong so lately counts as still wrong, while no rows move: it says the
+ * same thing again only after 30 s. */
+#define KAFKA_AWAY_MS 35000
 /* After the deadline, so long for threads that are inside of a library's call. */
 #define JOIN_MS 500
 
@@ -38,66 +38,90 @@ struct chsinkd {
     struct pl_daemon *daemon;
     struct pl_waker *waker;
     struct sink sink;
-    pthread_t consumer, inserters[16];
+    pthread_t consumer, inserters[SINK_INSERTERS_MAX];
     bool consumer_started, failed, verbose;
     unsigned inserters_started;
     int64_t started_ms;
     uint64_t rows_before; /* at the last tick */
-    int64_t law_broken;   /* the difference seen at the last tick */
+    struct pl_progress progress;
+    int64_t law_broken; /* the difference seen at the last tick */
     unsigned law_broken_ticks;
     const char *mode;
 };
 
-enum { OPT_SAMPLE, OPT_SCHEMA, OPT_TOPIC, OPT_DRY_RUN, OPT_ONCE, OPT_REPLAY, OPT_COUNT };
+enum {
+    OPT_SAMPLE,
+    OPT_SCHEMA,
+    OPT_DRY_RUN,
+    OPT_ONCE,
+    OPT_REPLAY,
+    MODES,
+    OPT_TOPIC = MODES,
+    OPT_COUNT
+};
 static const struct pl_cli_opt cli_options[] = {
     [OPT_SAMPLE] = {"sample", true, "N", "show the last N messages and their rows; write nothing"},
     [OPT_SCHEMA] = {"schema", true, "N",
                     "show the fields of the last N messages, and a route for them"},
-    [OPT_TOPIC] = {"topic", true, "NAME",
-                   "with --sample and --schema: this topic, not the routes'"},
     [OPT_DRY_RUN] = {"dry-run", false, NULL,
                      "show the statements a start would run, try the last 1000 messages"},
     [OPT_ONCE] = {"once", false, NULL, "load to the end of the topics as it is now, then exit"},
     [OPT_REPLAY] = {"replay", true, "ROUTE", "bring the dead letters of a route back, then exit"},
+    [OPT_TOPIC] = {"topic", true, "NAME",
+                   "with --sample and --schema: this topic, not the routes'"},
     [OPT_COUNT] = {0},
 };
 
 /* ---- starting ---- */
 
-static bool stop_is_asked(void)
-{
-    sigset_t pending;
+struct table_step {
+    struct chsinkd *d;
+    const struct sink_route *sr;
+};
 
-    return sigpending(&pending) == 0 &&
-           (sigismember(&pending, SIGTERM) || sigismember(&pending, SIGINT));
+/* Statement after statement is sent, each with its own time-out: systemd is told before the first
+ * and whenever one that lasts (CREATE, ALTER) is done. */
+static void table_step(const struct table_step *step)
+{
+    const struct chsinkd *d = step->d;
+
+    pl_daemon_step(d->daemon, d->conf.start_timeout_ms + d->sink.clickhouse_ms,
+                   "waiting for ClickHouse at %s, table %s", d->conf.clickhouse.urls.v[0],
+                   step->sr->table);
 }
 
 static void on_table_fact(void *userdata, const char *what, const char *name)
 {
-    const struct route *r = userdata;
+    const struct table_step *step = userdata;
 
     pl_log(PL_NOTICE, strstr(what, "column") ? PL_MSG_COLUMN_ADDED : PL_MSG_TABLE_CREATED,
            "table made ready", PL_F_STR("WHAT", what), PL_F_STR("NAME", name),
-           PL_F_STR("ROUTE", r->name));
+           SINK_F_TABLE(step->sr), PL_F_STR("ROUTE", step->sr->route->name));
+    table_step(step);
 }
 
-static int table_start(struct chsinkd *d, struct clickhouse *c, const struct route *r,
+static int table_start(struct chsinkd *d, struct clickhouse *c, const struct sink_route *sr,
                        int64_t until_ms, struct pl_err *err)
 {
+    struct table_step step = {d, sr};
     struct table_state state;
 
-    while (table_ensure(c, r, d->conf.clickhouse.database, false, NULL, on_table_fact, (void *)r,
-                        &state, err) < 0) {
-        if (err->kind != PL_ERR_RETRY || pl_clock_monotonic_ms() >= until_ms || stop_is_asked())
+    table_step(&step);
+    while (table_ensure(c, sr->route, d->conf.clickhouse.database, false, NULL, on_table_fact,
+                        &step, &state, err) < 0) {
+        if (err->kind != PL_ERR_RETRY || pl_clock_monotonic_ms() >= until_ms ||
+            pl_daemon_stopping(d->daemon))
             return -1;
-        pl_log_err(PL_WARNING, PL_MSG_SINK_AWAY, "ClickHouse does not answer, trying again", err);
+        pl_log_err(PL_WARNING, PL_MSG_SINK_AWAY, "ClickHouse does not answer, trying again", err,
+                   SINK_F_TABLE(sr));
         nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+        table_step(&step);
     }
     if (!state.deduplicates)
         pl_log(PL_WARNING, PL_MSG_AT_LEAST_ONCE,
                "the table does not deduplicate inserts: after a crash rows may be doubled (at "
                "least once)",
-               PL_F_STR("TABLE", r->table), PL_F_STR("REASON", state.why_not));
+               SINK_F_TABLE(sr), PL_F_STR("REASON", state.why_not));
     return 0;
 }
 
@@ -106,9 +130,10 @@ static int tables_start(struct chsinkd *d, struct pl_err *err)
     PL_CLEANUP(clickhouse_freep) struct clickhouse *c = clickhouse_new(&d->conf.clickhouse);
     int64_t until_ms = pl_clock_monotonic_ms() + d->conf.start_timeout_ms;
 
-    for (unsigned i = 0; i < d->conf.routes_n; i++)
-        if (!d->sink.replay || d->sink.replay == d->conf.routes[i])
-            if (table_start(d, c, d->conf.routes[i], until_ms, err) < 0)
+    clickhouse_stop_when(c, pl_daemon_stop_pending);
+    for (unsigned i = 0; i < d->sink.routes_n; i++)
+        if (!d->sink.replay || d->sink.replay == d->sink.routes[i].route)
+            if (table_start(d, c, &d->sink.routes[i], until_ms, err) < 0)
                 return -1;
     return 0;
 }
@@ -122,6 +147,7 @@ static int dead_letter_topic_start(struct chsinkd *d, struct pl_err *err)
                                        (int)d->conf.create_replication, config};
 
     snprintf(size, sizeof(size), "%d", DEADLETTER_MESSAGE_BYTES_MAX);
+    pl_daemon_step(d->daemon, d->conf.start_timeout_ms, "waiting for Kafka's topic %s", spec.name);
     return pl_kafka_topic_need(d->sink.rk, &spec, d->conf.create_topics && !d->sink.replay,
                                (int)d->conf.start_timeout_ms, err);
 }
@@ -151,6 +177,8 @@ static int threads_start(struct chsinkd *d, struct pl_err *err)
     for (; d->inserters_started < (unsigned)d->conf.insert_threads; d->inserters_started++)
         if (inserter_start(&d->sink, &d->inserters[d->inserters_started], err) < 0)
             return -1;
+    pl_daemon_step(d->daemon, d->conf.routes_n * d->conf.start_timeout_ms,
+                   "waiting for Kafka's topics of the routes");
     if (consumer_start(&d->sink, &d->consumer, err) < 0)
         return -1;
     d->consumer_started = true;
@@ -166,8 +194,11 @@ static int chsinkd_start(struct chsinkd *d, struct pl_err *err)
     if (d->conf.metrics_listen &&
         pl_stats_serve(d->stats, d->conf.metrics_listen, &d->stats_server, err) < 0)
         return -1;
-    if (tables_start(d, err) < 0 || consumer_new(&d->sink, err) < 0 ||
-        dead_letter_topic_start(d, err) < 0)
+    if (tables_start(d, err) < 0)
+        return -1;
+    pl_daemon_step(d->daemon, d->conf.start_timeout_ms, "waiting for Kafka at %s",
+                   pl_kafka_servers(&d->conf.kafka));
+    if (consumer_new(&d->sink, err) < 0 || dead_letter_topic_start(d, err) < 0)
         return -1;
     deadletters_start(d);
     return threads_start(d, err);
@@ -197,11 +228,19 @@ static void sink_wake(void *userdata)
     pl_waker_wake(userdata);
 }
 
+static void stopping_show(struct chsinkd *d)
+{
+    pl_daemon_status(d->daemon, "Stopping: %" PRId64 " messages on their way into the table%s",
+                     (int64_t)d->sink.in_flight,
+                     d->sink.away ? ", ClickHouse does not answer" : "");
+}
+
 static void on_stop(void *userdata)
 {
     struct chsinkd *d = userdata;
 
     pl_stats_set_ready(d->stats, "stopping");
+    stopping_show(d);
     d->sink.stopping = true;
     if (d->sink.drained || !d->consumer_started)
         pl_daemon_finish(d->daemon);
@@ -237,11 +276,17 @@ static void on_reload(void *userdata)
     chsinkd_conf_release(&fresh);
 }
 
+/* Each thread has said by when it comes round again, whatever it waits for: ClickHouse and Kafka
+ * may be away as long as they like. */
 static bool on_alive(void *userdata)
 {
     struct chsinkd *d = userdata;
+    const char *stuck = d->sink.drained ? NULL : sink_stuck(&d->sink, &d->progress);
 
-    return pl_clock_monotonic_ms() - d->sink.turn_ms < TURN_MAX_MS || d->sink.drained;
+    if (stuck)
+        pl_log(PL_ERROR, PL_MSG_STUCK, "no progress, and no reason for it is known: a thread hangs",
+               PL_F_STR("REASON", stuck));
+    return !stuck;
 }
 
 static double lag_sum(struct sink *s, unsigned *ret_assigned)
@@ -284,6 +329,46 @@ static void law_check(struct chsinkd *d)
     d->law_broken = difference;
 }
 
+/* "; last batch 5000 rows into default.edits 2 s ago" */
+static void last_describe(struct sink *s, char *out, size_t size)
+{
+    struct sink_last last;
+
+    pthread_mutex_lock(&s->lock);
+    last = s->last;
+    pthread_mutex_unlock(&s->lock);
+    if (last.route)
+        snprintf(out, size, "; last batch %" PRIu64 " rows into %.100s %" PRId64 " s ago",
+                 last.rows, last.route->table, (pl_clock_monotonic_ms() - last.at_ms) / 1000);
+    else
+        snprintf(out, size, "; no batch yet");
+}
+
+static void status_show(struct chsinkd *d, uint64_t rows_per_s, double lag, unsigned assigned)
+{
+    struct sink *s = &d->sink;
+    uint64_t rows = pl_stats_get(d->stats, M_ROWS);
+    char last[160], kafka[256];
+
+    last_describe(s, last, sizeof(last));
+    if (s->away)
+        pl_daemon_status(d->daemon,
+                         "waiting for ClickHouse; %" PRIu64 " rows inserted, lag %.0f messages%s",
+                         rows, lag, last);
+    else if (rows_per_s == 0 && pl_kafka_health_text(&s->health, KAFKA_AWAY_MS, kafka))
+        pl_daemon_status(d->daemon, "waiting for Kafka: %.110s%s", kafka, last);
+    else if (assigned == 0)
+        pl_daemon_status(
+            d->daemon, "waiting for the group %s to assign partitions; %" PRIu64 " rows inserted%s",
+            chsinkd_conf_group(&d->conf), rows, last);
+    else
+        pl_daemon_status(d->daemon,
+                         "%u partitions, %" PRIu64 " rows/s, %" PRIu64
+                         " rows inserted, lag %.0f messages, %" PRIu64 " dead letters%s",
+                         assigned, rows_per_s, rows, lag, pl_stats_get(d->stats, M_DEAD_ROWS),
+                         last);
+}
+
 static void on_tick(void *userdata)
 {
     struct chsinkd *d = userdata;
@@ -297,19 +382,13 @@ static void on_tick(void *userdata)
     pl_stats_set(d->stats, M_PARTITIONS, assigned);
     pl_stats_set(d->stats, M_IN_FLIGHT, (double)s->in_flight);
     law_check(d);
-    if (pl_daemon_stopping(d->daemon))
+    sink_log(s, pl_clock_monotonic_ms(), false);
+    if (pl_daemon_stopping(d->daemon)) {
+        stopping_show(d);
         return;
+    }
     pl_stats_set_ready(d->stats, s->away ? "ClickHouse does not answer" : NULL);
-    if (s->away)
-        pl_daemon_status(d->daemon,
-                         "waiting for ClickHouse; %" PRIu64 " rows inserted, lag %.0f messages",
-                         rows, lag);
-    else
-        pl_daemon_status(
-            d->daemon,
-            "%u partitions, %" PRIu64 " rows/s, %" PRIu64 " rows inserted, lag %.0f messages, "
-            "%" PRIu64 " dead letters",
-            assigned, rows - d->rows_before, rows, lag, pl_stats_get(d->stats, M_DEAD_ROWS));
+    status_show(d, rows - d->rows_before, lag, assigned);
     d->rows_before = rows;
 }
 
@@ -336,6 +415,7 @@ static void final_line(struct chsinkd *d, int status)
 {
     struct pl_stats *s = d->stats;
 
+    sink_log(&d->sink, pl_clock_monotonic_ms(), true);
     pl_log(PL_NOTICE, PL_MSG_STOPPED, "stopped", PL_F_INT("STATUS", status),
            PL_F_UINT("MESSAGES", pl_stats_get(s, M_RECEIVED)),
            PL_F_UINT("DELIVERED", pl_stats_get(s, M_DELIVERED)),
@@ -369,15 +449,12 @@ static int chsinkd_run(struct chsinkd *d)
     int status;
 
     if (pl_daemon_new(&ops, d, d->conf.stop_timeout_ms, &d->daemon, &err) < 0 ||
-        pl_waker_new(d->daemon, on_wake, d, &d->waker, &err) < 0) {
-        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
-        return pl_err_exit_status(err.kind);
-    }
+        pl_waker_new(d->daemon, on_wake, d, &d->waker, &err) < 0)
+        return pl_daemon_start_failed(d->daemon, &err);
     d->sink.wake = sink_wake;
     d->sink.wake_userdata = d->waker;
     if (chsinkd_start(d, &err) < 0) {
-        pl_daemon_stop(d->daemon, &err); /* logs it */
-        sink_give_up(&d->sink);
+        status = pl_daemon_start_failed(d->daemon, &err);
         d->sink.drained = true;
     } else {
         pl_log(PL_NOTICE, NULL, "loading", PL_F_STR("MODE", d->mode),
@@ -386,8 +463,8 @@ static int chsinkd_run(struct chsinkd *d)
                PL_F_STR("URL", d->conf.clickhouse.urls.v[0]));
         pl_daemon_ready(d->daemon);
         pl_stats_set_ready(d->stats, NULL);
+        status = pl_daemon_run(d->daemon);
     }
-    status = pl_daemon_run(d->daemon);
     sink_give_up(&d->sink);
     if (!threads_join(d)) {
         final_line(d, status);
@@ -396,25 +473,6 @@ static int chsinkd_run(struct chsinkd *d)
     law_check(d);
     final_line(d, status);
     return status;
-}
-
-/* -1: at most one mode is asked for; else EX_USAGE after a message. */
-static int modes_check(const struct pl_cli *cli)
-{
-    static const int modes[] = {OPT_SAMPLE, OPT_SCHEMA, OPT_DRY_RUN, OPT_ONCE, OPT_REPLAY};
-    int first = -1;
-
-    for (size_t i = 0; i < PL_COUNT(modes); i++) {
-        if (!cli->values[modes[i]])
-            continue;
-        if (first >= 0) {
-            fprintf(stderr, "chsinkd: --%s and --%s exclude each other\n", cli_options[first].name,
-                    cli_options[modes[i]].name);
-            return EX_USAGE;
-        }
-        first = modes[i];
-    }
-    return -1;
 }
 
 static int mode_inspect(const struct chsinkd_conf *conf, const struct pl_cli *cli)
@@ -440,21 +498,6 @@ static int mode_inspect(const struct chsinkd_conf *conf, const struct pl_cli *cl
     return pl_err_exit_status(err.kind);
 }
 
-/* Options that end before anything is connected; -1: go on. */
-static int mode_print(const struct chsinkd_conf *conf, const struct pl_cli *cli)
-{
-    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-
-    if (cli->check_config)
-        pl_buf_addf(&text, "%s: in order, %u route(s)\n", cli->config, conf->routes_n);
-    else if (cli->print_config)
-        pl_conf_print(chsinkd_options, conf, &text);
-    else
-        return -1;
-    fputs(pl_buf_cstr(&text), stdout);
-    return 0;
-}
-
 static int replay_route(struct chsinkd *d, const char *name)
 {
     for (unsigned i = 0; i < d->conf.routes_n; i++)
@@ -472,10 +515,8 @@ static int replay_route(struct chsinkd *d, const char *name)
 static int chsinkd_configured(struct chsinkd *d, const struct pl_cli *cli)
 {
     struct pl_err err;
-    int status = mode_print(&d->conf, cli);
+    int status;
 
-    if (status >= 0)
-        return status;
     pl_log_set_level(cli->verbose ? PL_DEBUG : (enum pl_log_level)(PL_ERROR + d->conf.log_level));
     if (cli->values[OPT_SAMPLE] || cli->values[OPT_SCHEMA] || cli->values[OPT_DRY_RUN])
         return mode_inspect(&d->conf, cli);
@@ -507,8 +548,8 @@ int chsinkd_main(int argc, char **argv)
 
     if (status >= 0)
         return status;
-    if ((status = modes_check(&cli)) >= 0)
-        return status;
+    if (pl_cli_mode(&cli, "chsinkd", cli_options, MODES) < 0)
+        return EX_USAGE;
     if (cli.help_config) {
         pl_conf_print_reference(chsinkd_options, chsinkd_conf_intro, &text);
         fputs(pl_buf_cstr(&text), stdout);
@@ -518,14 +559,11 @@ int chsinkd_main(int argc, char **argv)
     pl_http_global_init();
     daemon.config_file = cli.config;
     pl_conf_errs_init(&errs);
-    status = chsinkd_conf_load(cli.config, &daemon.conf, &errs);
-    if (cli.check_config)
-        fputs(pl_buf_cstr(&errs.text), stderr);
-    else
-        pl_cli_findings_log(&errs);
-    if (status < 0) {
-        chsinkd_conf_release(&daemon.conf);
-        return pl_err_exit_status(PL_ERR_CONFIG);
-    }
-    return chsinkd_configured(&daemon, &cli);
+    chsinkd_conf_load(cli.config, &daemon.conf, &errs);
+    pl_buf_addf(&text, "%u route%s", daemon.conf.routes_n, daemon.conf.routes_n == 1 ? "" : "s");
+    status = pl_cli_config(&cli, &errs, chsinkd_options, &daemon.conf, pl_buf_cstr(&text));
+    if (status < 0)
+        return chsinkd_configured(&daemon, &cli);
+    chsinkd_conf_release(&daemon.conf);
+    return status;
 }

@@ -38,6 +38,7 @@ struct clickhouse {
     char host[256]; /* of the URL in use, for messages */
     size_t url;     /* index of the URL in use */
     atomic_bool aborted;
+    bool (*stop_asked)(void); /* may be NULL */
     struct curl_slist *query_headers, *insert_headers;
     bool bad_user; /* user or password cannot be sent in a header */
     struct pl_buf target;
@@ -122,6 +123,11 @@ void clickhouse_abort(struct clickhouse *c, bool aborted)
     atomic_store(&c->aborted, aborted);
 }
 
+void clickhouse_stop_when(struct clickhouse *c, bool (*asked)(void))
+{
+    c->stop_asked = asked;
+}
+
 const char *clickhouse_setting(const struct clickhouse *c, const char *name)
 {
     return pl_map_get(&c->conf->settings, name);
@@ -158,7 +164,7 @@ static int watch_abort(void *userdata, curl_off_t dt, curl_off_t dn, curl_off_t 
     struct clickhouse *c = userdata;
 
     (void)dt, (void)dn, (void)ut, (void)un;
-    return atomic_load(&c->aborted) ? 1 : 0;
+    return atomic_load(&c->aborted) || (c->stop_asked && c->stop_asked());
 }
 
 /* ---- the target: URL and parameters ---- */

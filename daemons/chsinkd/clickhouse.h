@@ -47,6 +47,10 @@ PL_DEFINE_CLEANUP(struct clickhouse *, clickhouse_free);
  * and all later ones, until set to false again. Any thread. */
 void clickhouse_abort(struct clickhouse *c, bool aborted);
 
+/* Calls end as by clickhouse_abort() when `asked` says so: for the start, where no thread is there
+ * to do that. It is asked about once a second, by the thread that calls. NULL: not any more. */
+void clickhouse_stop_when(struct clickhouse *c, bool (*asked)(void));
+
 /* What the configuration gives for a setting, or NULL; how many URLs it has. */
 const char *clickhouse_setting(const struct clickhouse *c, const char *name);
 size_t clickhouse_urls(const struct clickhouse *c);

@@ -98,7 +98,10 @@ const struct pl_opt chsinkd_options[] = {
 
 const char chsinkd_conf_intro[] =
     "chsinkd: from Kafka topics to ClickHouse tables. See chsinkd(8).\n"
-    "Each option stands here at its default.";
+    "Every option with its default. Durations: 500ms 5s 15m 2h 7d. Sizes: 4096 64KiB 8MiB.\n"
+    "Secrets: { credential: NAME } (the file /etc/chsinkd/secrets/NAME, or the unit's\n"
+    "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
+    "`systemctl reload` takes over batch and log_level.";
 
 static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_conf_errs *errs)
 {

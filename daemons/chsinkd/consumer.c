@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * consumer.c - the thread that reads Kafka and follows the group.
+ * consumer.c - the thread that reads Kafka. (What it does when partitions come and go:
+ * assignment.c)
  *
  * The queues of the partitions are forwarded to a queue of our own (`data`), so that
  * consumer_poll() gives only the group's events, and messages come in arrays from `data`. A seek or
@@ -11,7 +12,7 @@
  * `data`; librdkafka stops fetching by its own limits; the group is polled all the time, so
  * membership is kept.
  *
- * Layer: sink, intake, kafka, log. Threads: all of this is the consumer's thread, but
+ * Layer: sink, assignment, intake, kafka, log. Threads: all of this is the consumer's thread, but
  * consumer_new().
  */
 #include <errno.h>
@@ -19,31 +20,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "assignment.h"
 #include "clock.h"
 #include "intake.h"
 #include "log.h"
 
-/* Messages taken from librdkafka in one call. */
-#define PENDING_MAX 10000
+/* A turn: so many messages decoded, and each call that waits at its time limit. */
+#define TURN_MS 30000
 /* How long a call waits for messages; the group's events and batch ages are looked at between. */
-#define POLL_MS 50
-/* How long a partition that is asked back may go on with the insert that is under way. */
-#define REVOKE_GRACE_MS      5000
-#define COMMITTED_TIMEOUT_MS 5000
+#define POLL_MS              50
 #define SEEK_TIMEOUT_MS      10000
-
-struct consumer {
-    struct sink *sink;
-    rd_kafka_queue_t *data;
-    struct clickhouse *client; /* to ask tables on recovery */
-    rd_kafka_message_t *pending[PENDING_MAX];
-    ssize_t pending_at, pending_n;
-    struct partition *last; /* of the last message: they come in runs */
-};
+#define SEEK_PATIENCE_MS     60000
+#define WATERMARK_TIMEOUT_MS 5000
 
 PL_DEFINE_CLEANUP(rd_kafka_topic_partition_list_t *, rd_kafka_topic_partition_list_destroy);
 
-static void pending_forget(struct consumer *c, const struct partition *p)
+void consumer_forget(struct consumer *c, const struct partition *p)
 {
     for (ssize_t i = c->pending_at; i < c->pending_n; i++) {
         rd_kafka_message_t *m = c->pending[i];
@@ -56,59 +48,39 @@ static void pending_forget(struct consumer *c, const struct partition *p)
 }
 
 /* Reads on from another offset, or from the beginning. What was fetched from the old place is
- * outdated. */
-static void partition_seek(struct sink *s, struct partition *p, int64_t offset)
+ * outdated. -1: librdkafka does not let us. */
+static int partition_seek(struct sink *s, struct partition *p, int64_t offset, struct pl_err *err)
 {
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_resp_err_t code;
     rd_kafka_error_t *error;
 
-    pending_forget(s->consumer, p);
+    consumer_forget(s->consumer, p);
     rd_kafka_topic_partition_list_add(list, p->topic, p->id)->offset = offset;
     error = rd_kafka_seek_partitions(s->rk, list, SEEK_TIMEOUT_MS);
-    if (offset >= 0)
-        p->next_offset = offset;
-    if (error || list->elems[0].err) {
-        struct pl_err err;
-        pl_kafka_err(&err, error ? rd_kafka_error_code(error) : list->elems[0].err,
-                     "cannot go back to offset %" PRId64 " of topic %s, partition %" PRId32, offset,
-                     p->topic, p->id);
-        sink_fail(s, &err);
-    }
+    code = error ? rd_kafka_error_code(error) : list->elems[0].err;
     if (error)
         rd_kafka_error_destroy(error);
+    if (code)
+        return pl_kafka_err(err, code,
+                            "cannot go back to offset %" PRId64 " of topic %s, partition %" PRId32,
+                            offset, p->topic, p->id);
+    if (offset >= 0)
+        p->next_offset = offset;
+    return 0;
 }
 
-/* A range announced long ago may be older than what ClickHouse remembers of tokens: the table knows
- * better. */
-static void recovery_ask(struct sink *s, struct partition *p)
+/* The group may have taken the partition away already, and we have not heard of it: the next turns
+ * will tell, and then nothing is to be read again. */
+static bool rewind_can_wait(struct partition *p, const struct pl_err *err)
 {
-    struct table_range range = {p->topic, p->id, p->next_offset, p->fixed_end};
-    struct pl_err err;
+    int64_t now_ms = pl_clock_monotonic_ms();
 
-    free(PL_TAKE(p->present));
-    p->present_n = 0;
-    if (pl_clock_realtime_ms() - p->announced.at_ms < s->conf->ask_table_after_ms || s->replay)
-        return;
-    if (!sink_can_ask_table(p->route->route)) {
-        pl_log(PL_WARNING, NULL,
-               "a range was announced long ago and the table has no columns for topic, partition "
-               "and offset to look "
-               "it up; if ClickHouse has forgotten its token its rows may be doubled",
-               PL_F_STR("TABLE", p->route->table), PL_F_INT("OFFSET_START", range.start),
-               PL_F_INT("OFFSET_END", range.end));
-        return;
-    }
-    while (sink_ask_table(s->consumer->client, p->route, &range, &p->present, &p->present_n, &err) <
-           0) {
-        if (s->give_up || s->stopping)
-            return;
-        pl_log_err(PL_WARNING, NULL, "cannot look a range up in the table, trying again", &err,
-                   PL_F_STR("TABLE", p->route->table));
-        pthread_mutex_lock(&s->lock);
-        sink_cond_wait(s, &s->room, 1000);
-        pthread_mutex_unlock(&s->lock);
-    }
+    if (p->seek_refused_ms == 0)
+        p->seek_refused_ms = now_ms;
+    return (err->code == RD_KAFKA_RESP_ERR__STATE || err->kind == PL_ERR_RETRY) &&
+           now_ms - p->seek_refused_ms < SEEK_PATIENCE_MS;
 }
 
 /* What an inserter asked for: bisect a refused batch, or repeat one that could not be committed. */
@@ -116,10 +88,11 @@ static void rewinds_do(struct sink *s)
 {
     for (unsigned i = 0; i < s->partitions_n; i++) {
         struct partition *p = s->partitions[i];
+        struct pl_err err;
         bool rewind;
 
         pthread_mutex_lock(&s->lock);
-        rewind = p->rewind && !p->busy;
+        rewind = p->rewind && !p->busy && !rd_kafka_assignment_lost(s->rk);
         if (rewind) {
             p->once_done = false;
             p->fixed_end = p->rewind_fixed ? p->rewind_until : -1;
@@ -135,208 +108,17 @@ static void rewinds_do(struct sink *s)
         if (!rewind)
             continue;
         intake_close(s, p); /* drops it, since rewind is set */
-        partition_seek(s, p, p->rewind_offset);
+        if (partition_seek(s, p, p->rewind_offset, &err) < 0) {
+            if (!rewind_can_wait(p, &err))
+                sink_fail(s, &err);
+            continue;
+        }
+        p->seek_refused_ms = 0;
         if (p->fixed_end >= 0) /* the same range again: what the table has may have changed */
-            recovery_ask(s, p);
+            assignment_recover(s, p);
         pthread_mutex_lock(&s->lock);
         p->rewind = false;
         pthread_mutex_unlock(&s->lock);
-    }
-}
-
-/* ---- assignment ---- */
-
-/* The group's offsets and announcements for new partitions. Asked until there is an answer: without
- * it nothing can be read. */
-static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
-{
-    while (!s->give_up && !s->stopping) {
-        rd_kafka_resp_err_t code = rd_kafka_committed(s->rk, list, COMMITTED_TIMEOUT_MS);
-
-        for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
-            code = list->elems[i].err;
-        if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
-            return true;
-        if (rd_kafka_assignment_lost(s->rk))
-            return false;
-        pl_log(PL_WARNING, PL_MSG_KAFKA_ERROR, "cannot read the group's offsets, trying again",
-               PL_F_STR("ERROR", rd_kafka_err2str(code)),
-               PL_F_STR("GROUP", chsinkd_conf_group(s->conf)));
-        pthread_mutex_lock(&s->lock);
-        sink_cond_wait(s, &s->room, 500);
-        pthread_mutex_unlock(&s->lock);
-    }
-    return false;
-}
-
-static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
-{
-    struct partition *p = sink_partition(s, tp->topic, tp->partition);
-    struct announcement announced;
-    int64_t low = 0, high = 0;
-
-    p->fixed_end = p->limit_until = p->condemned = p->once_end = -1;
-    p->once_done = false;
-    free(PL_TAKE(p->present));
-    p->present_n = 0;
-    if (s->once &&
-        rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high,
-                                         COMMITTED_TIMEOUT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
-        p->once_end = high; /* else the end is where EOF is met */
-    p->retention_took = false;
-    p->next_offset = tp->offset >= 0 ? tp->offset : -1;
-    if (tp->offset <
-        0) /* librdkafka's own query can give the end as the beginning, so it looks for itself */
-        tp->offset = s->conf->start == CHSINKD_LATEST && !s->replay ? RD_KAFKA_OFFSET_END
-                                                                    : RD_KAFKA_OFFSET_BEGINNING;
-    p->announced.end = -1;
-    if (announcement_parse(tp->metadata, tp->metadata_size, &announced) &&
-        announced.end > p->next_offset) {
-        p->announced = announced;
-        p->fixed_end = announced.end;
-        recovery_ask(s, p);
-    }
-    pthread_mutex_lock(&s->lock);
-    p->rewind = false;
-    p->assigned = true;
-    p->epoch++;
-    pthread_mutex_unlock(&s->lock);
-    pl_log(PL_INFO, PL_MSG_ASSIGNED, "partition assigned", PL_F_STR("TOPIC", p->topic),
-           PL_F_INT("PARTITION", p->id), PL_F_INT("OFFSET_START", p->next_offset),
-           PL_F_INT("ANNOUNCED_END", p->fixed_end));
-}
-
-/* Before the assignment, so that no message can go another way and out of order. librdkafka keeps
- * an application's forwarding when fetching begins. */
-static void partitions_forward(struct sink *s, const rd_kafka_topic_partition_list_t *list)
-{
-    for (int i = 0; i < list->cnt; i++) {
-        rd_kafka_queue_t *q =
-            rd_kafka_queue_get_partition(s->rk, list->elems[i].topic, list->elems[i].partition);
-        rd_kafka_queue_forward(q, s->consumer->data);
-        rd_kafka_queue_destroy(q);
-    }
-}
-
-static void partitions_assign(struct sink *s, rd_kafka_topic_partition_list_t *list,
-                              bool cooperative)
-{
-    rd_kafka_error_t *error = NULL;
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-
-    if (list->cnt > 0 && !committed_get(s, list)) {
-        /* Lost again or stopping: an empty assignment answers the group. */
-        list->cnt = 0;
-    }
-    for (int i = 0; i < list->cnt; i++)
-        partition_begin(s, &list->elems[i]);
-    partitions_forward(s, list);
-    if (cooperative)
-        error = rd_kafka_incremental_assign(s->rk, list);
-    else
-        code = rd_kafka_assign(s->rk, list);
-    if (error || code) {
-        struct pl_err err;
-        pl_kafka_err(&err, error ? rd_kafka_error_code(error) : code,
-                     "cannot take the assigned partitions");
-        sink_fail(s, &err);
-    }
-    if (error)
-        rd_kafka_error_destroy(error);
-    s->assigned_once = true;
-}
-
-static bool busy_any(const struct sink *s, const rd_kafka_topic_partition_list_t *list)
-{
-    for (unsigned i = 0; i < s->partitions_n; i++) {
-        const struct partition *p = s->partitions[i];
-        if (p->busy && rd_kafka_topic_partition_list_find(list, p->topic, p->id))
-            return true;
-    }
-    return false;
-}
-
-/* With the lock held. */
-static void busy_wait(struct sink *s, const rd_kafka_topic_partition_list_t *list, int64_t wait_ms)
-{
-    int64_t until_ms = pl_clock_monotonic_ms() + wait_ms;
-
-    while (busy_any(s, list) && !s->give_up && pl_clock_monotonic_ms() < until_ms)
-        sink_cond_wait(s, &s->room, until_ms - pl_clock_monotonic_ms());
-}
-
-static void clients_abort(struct sink *s, bool abort)
-{
-    for (unsigned i = 0; i < s->clients_n; i++)
-        clickhouse_abort(s->clients[i], abort);
-}
-
-/* Gives partitions up. What is only decoded is dropped; an insert under way may finish and commit
- * within the grace, then it is ended: no commit of ours may come after the partition is another's.
- * Its announcement stays, and the next owner repeats it with the same token. */
-static void partitions_revoke(struct sink *s, rd_kafka_topic_partition_list_t *list, bool lost)
-{
-    struct batch *dropped = NULL;
-
-    for (int i = 0; i < list->cnt; i++) {
-        struct partition *p = sink_partition(s, list->elems[i].topic, list->elems[i].partition);
-
-        pending_forget(s->consumer, p);
-        if (p->open) {
-            p->open->next = dropped;
-            dropped = PL_TAKE(p->open);
-        }
-        pthread_mutex_lock(&s->lock);
-        for (struct batch *b = sink_queue_take_partition(s, p), *next; b; b = next) {
-            next = b->next;
-            b->next = dropped;
-            dropped = b;
-        }
-        pthread_mutex_unlock(&s->lock);
-    }
-    batch_list_drop(s, dropped);
-    pthread_mutex_lock(&s->lock);
-    if (!lost)
-        busy_wait(s, list, REVOKE_GRACE_MS);
-    for (int i = 0; i < list->cnt; i++)
-        for (unsigned k = 0; k < s->partitions_n; k++) {
-            struct partition *p = s->partitions[k];
-            if (p->id == list->elems[i].partition && strcmp(p->topic, list->elems[i].topic) == 0) {
-                p->assigned = false;
-                p->epoch++;
-            }
-        }
-    if (busy_any(s, list)) {
-        clients_abort(s, true);
-        busy_wait(s, list, INT32_MAX);
-        if (!s->give_up)
-            clients_abort(s, false);
-    }
-    pthread_mutex_unlock(&s->lock);
-    pl_log(
-        PL_INFO, PL_MSG_REVOKED, "partitions given up", PL_F_INT("COUNT", list->cnt),
-        PL_F_STR("REASON", lost ? "the group has moved on without us" : "asked back by the group"));
-}
-
-static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t code,
-                         rd_kafka_topic_partition_list_t *list, void *opaque)
-{
-    struct sink *s = (struct sink *)((char *)opaque - offsetof(struct sink, health));
-    const char *protocol = rd_kafka_rebalance_protocol(rk);
-    bool cooperative = protocol && strcmp(protocol, "COOPERATIVE") == 0;
-    rd_kafka_error_t *error;
-
-    if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-        partitions_assign(s, list, cooperative);
-        return;
-    }
-    partitions_revoke(s, list, rd_kafka_assignment_lost(rk));
-    if (cooperative) {
-        error = rd_kafka_incremental_unassign(rk, list);
-        if (error) /* the group has moved on already */
-            rd_kafka_error_destroy(error);
-    } else {
-        rd_kafka_assign(rk, NULL);
     }
 }
 
@@ -357,7 +139,7 @@ static void offset_out_of_range(struct sink *s, struct partition *p)
     int64_t low = 0, high = 0;
     struct pl_err err;
     rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high, COMMITTED_TIMEOUT_MS);
+        rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high, WATERMARK_TIMEOUT_MS);
 
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && p->next_offset > high) {
         pl_err_set(&err, PL_ERR_CONFIG, 0,
@@ -371,7 +153,9 @@ static void offset_out_of_range(struct sink *s, struct partition *p)
         /* Below the log's start, or a passing fault: librdkafka finds the first message there is,
          * and intake_take() sees what is missing. */
         p->retention_took = true;
-        partition_seek(s, p, RD_KAFKA_OFFSET_BEGINNING);
+        if (partition_seek(s, p, RD_KAFKA_OFFSET_BEGINNING, &err) < 0 &&
+            !rd_kafka_assignment_lost(s->rk))
+            sink_fail(s, &err);
     }
 }
 
@@ -400,7 +184,7 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
         pl_log(PL_WARNING, PL_MSG_KAFKA_ERROR, "Kafka reports a fault",
                PL_F_STR("ERROR", rd_kafka_message_errstr(m)),
                PL_F_STR("TOPIC", m->rkt ? rd_kafka_topic_name(m->rkt) : NULL),
-               PL_F_INT("CODE", m->err));
+               PL_F_INT("PARTITION", m->partition), PL_F_INT("CODE", m->err));
         break;
     }
 }
@@ -484,9 +268,11 @@ static bool once_is_done(struct sink *s)
 static void consumer_turn(struct consumer *c)
 {
     struct sink *s = c->sink;
-    rd_kafka_message_t *event = rd_kafka_consumer_poll(s->rk, 0);
+    rd_kafka_message_t *event;
 
-    s->turn_ms = pl_clock_monotonic_ms();
+    sink_duty(&s->consumer_duty, "asking for the group's events", TURN_MS);
+    event = rd_kafka_consumer_poll(s->rk, 0); /* may call assignment_change() */
+    sink_duty(&s->consumer_duty, "decoding messages", TURN_MS);
     if (event) {
         if (event->err)
             message_error(s, event);
@@ -497,7 +283,8 @@ static void consumer_turn(struct consumer *c)
     rewinds_do(s);
     if (c->pending_at >= c->pending_n) {
         c->pending_at = 0;
-        c->pending_n = rd_kafka_consume_batch_queue(c->data, POLL_MS, c->pending, PENDING_MAX);
+        c->pending_n =
+            rd_kafka_consume_batch_queue(c->data, POLL_MS, c->pending, CONSUMER_PENDING_MAX);
         if (c->pending_n < 0)
             c->pending_n = 0;
     } else if (!intake_has_room(s)) {
@@ -516,6 +303,7 @@ static void consumer_drain(struct consumer *c)
 {
     struct sink *s = c->sink;
 
+    sink_duty(&s->consumer_duty, "waiting for inserts to end", -1);
     for (unsigned i = 0; i < s->partitions_n; i++)
         intake_close(s, s->partitions[i]);
     pthread_mutex_lock(&s->lock);
@@ -624,14 +412,18 @@ int consumer_new(struct sink *s, struct pl_err *err)
         rd_kafka_conf_set(conf, "group.id", group, NULL, 0);
         rd_kafka_conf_set(conf, "group.instance.id", "", NULL, 0);
     }
-    rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+    rd_kafka_conf_set_rebalance_cb(conf, assignment_change);
     s->rk = pl_kafka_new(RD_KAFKA_CONSUMER, conf, err);
     if (!s->rk)
         return -1;
+    /* librdkafka ends a commit after session.timeout.ms without a coordinator, else after
+     * socket.timeout.ms a try. */
+    s->commit_ms = pl_kafka_conf_int(s->rk, "session.timeout.ms") +
+                   4 * pl_kafka_conf_int(s->rk, "socket.timeout.ms");
     rd_kafka_poll_set_consumer(s->rk);
     c->data = rd_kafka_queue_new(s->rk);
     c->client = sink_client_new(s);
-    return pl_kafka_probe(s->rk, &s->health, pl_map_get(&s->conf->kafka, "bootstrap.servers"),
+    return pl_kafka_probe(s->rk, &s->health, pl_kafka_servers(&s->conf->kafka),
                           s->conf->start_timeout_ms, err);
 }
 

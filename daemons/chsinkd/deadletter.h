@@ -14,6 +14,7 @@
 #ifndef CHSINKD_DEADLETTER_H
 #define CHSINKD_DEADLETTER_H
 
+#include "alive.h"
 #include "daemon.h"
 #include "kafka.h"
 #include "rows.h"
@@ -70,6 +71,7 @@ struct deadletter_commit {
     const rd_kafka_consumer_group_metadata_t
         *group;                  /* fences a member that has lost the partition */
     const _Atomic bool *give_up; /* true: stop retrying */
+    struct pl_duty *duty;        /* the calling thread's; may be NULL */
 };
 
 /* One transaction, tried once. 0: committed. Errors: RETRY: nothing was written, or it is not

@@ -32,6 +32,7 @@ enum outcome {
 
 struct inserter {
     struct sink *sink;
+    struct pl_duty *duty; /* the sink's */
     struct clickhouse *client;
     struct iovec *iov;
     unsigned iov_max;
@@ -40,6 +41,9 @@ struct inserter {
 };
 
 #define COMMIT_RETRY_MS 100
+#define COMMITTED_MS    5000
+/* What table_ensure() asks of a table that is there, and of its views. */
+#define SCHEMA_QUERIES 8
 
 static bool batch_is_ours(struct sink *s, const struct batch *b)
 {
@@ -57,6 +61,7 @@ static void inserter_pause(struct inserter *in, int64_t wait_ms)
     struct sink *s = in->sink;
     int64_t until_ms = pl_clock_monotonic_ms() + wait_ms;
 
+    sink_duty(in->duty, "waiting to try again", wait_ms);
     pthread_mutex_lock(&s->lock);
     while (!s->give_up && pl_clock_monotonic_ms() < until_ms)
         sink_cond_wait(s, &s->work, until_ms - pl_clock_monotonic_ms());
@@ -115,6 +120,7 @@ static enum outcome offset_commit(struct inserter *in, const struct batch *b, in
 
         if (!batch_is_ours(s, b))
             return OUTCOME_LOST;
+        sink_duty(in->duty, "committing offsets", s->commit_ms);
         code = rd_kafka_commit(s->rk, list, 0);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             code = list->elems[0].err;
@@ -161,7 +167,7 @@ static void sink_is_back(struct inserter *in, const struct batch *b)
     pl_backoff_reset(&in->backoff);
     if (atomic_compare_exchange_strong(&in->sink->away, &away, false))
         pl_log(PL_NOTICE, PL_MSG_SINK_BACK, "ClickHouse answers again",
-               PL_F_STR("TABLE", b->partition->route->table));
+               SINK_F_TABLE(b->partition->route), SINK_F_PARTITION(b->partition));
 }
 
 static void sink_is_away(struct inserter *in, const struct batch *b, const struct pl_err *err)
@@ -172,10 +178,11 @@ static void sink_is_away(struct inserter *in, const struct batch *b, const struc
     if (atomic_compare_exchange_strong(&in->sink->away, &away, true))
         pl_log_err(PL_WARNING, PL_MSG_SINK_AWAY,
                    "insert failed; Kafka is held back and the same insert tried until it works",
-                   err, PL_F_STR("TABLE", b->partition->route->table));
+                   err, SINK_F_TABLE(b->partition->route), SINK_F_PARTITION(b->partition),
+                   PL_F_INT("OFFSET_START", b->start), PL_F_INT("OFFSET_END", b->end));
     else
         pl_log_err(PL_WARNING, PL_MSG_BATCH_RETRIED, "insert failed, trying again", err,
-                   PL_F_STR("TABLE", b->partition->route->table),
+                   SINK_F_TABLE(b->partition->route), SINK_F_PARTITION(b->partition),
                    PL_F_INT("OFFSET_START", b->start), PL_F_INT("OFFSET_END", b->end));
 }
 
@@ -191,6 +198,7 @@ static bool refused_without_trace(struct inserter *in, const struct batch *b)
 
     if (in->sink->replay || !sink_can_ask_table(p->route->route))
         return true;
+    sink_duty(in->duty, "looking a refused range up in the table", in->sink->clickhouse_ms);
     if (sink_ask_table(in->client, p->route, &range, &offsets, &n, &err) < 0)
         return false;
     return n == 0;
@@ -202,10 +210,11 @@ static void schema_look_again(struct inserter *in, const struct batch *b)
     struct table_state state;
     struct pl_err err;
 
+    sink_duty(in->duty, "looking at the table again", SCHEMA_QUERIES * in->sink->clickhouse_ms);
     if (table_ensure(in->client, b->partition->route->route, in->sink->conf->clickhouse.database,
                      false, NULL, NULL, NULL, &state, &err) < 0)
-        pl_log_err(PL_WARNING, NULL, "the table does not fit its route", &err,
-                   PL_F_STR("TABLE", b->partition->route->table));
+        pl_log_err(PL_WARNING, PL_MSG_BATCH_RETRIED, "the table does not fit its route", &err,
+                   SINK_F_TABLE(b->partition->route), SINK_F_PARTITION(b->partition));
 }
 
 static enum outcome batch_insert(struct inserter *in, struct batch *b)
@@ -229,6 +238,7 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
     for (;;) {
         int64_t began_ms = pl_clock_monotonic_ms();
 
+        sink_duty(in->duty, "inserting", s->clickhouse_ms);
         if (clickhouse_insert(in->client, &insert, &err) == 0) {
             pl_stats_observe(s->stats, M_INSERT_SECONDS,
                              (pl_clock_monotonic_ms() - began_ms) / 1e3);
@@ -243,8 +253,9 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
             schema_look_again(in, b);
         else if (err.kind == PL_ERR_REJECT && refused_without_trace(in, b)) {
             pl_log_err(PL_WARNING, PL_MSG_BATCH_REFUSED, "ClickHouse refuses a batch for its data",
-                       &err, PL_F_STR("TABLE", sr->table), PL_F_UINT("MESSAGES", b->messages),
-                       PL_F_INT("OFFSET_START", b->start), PL_F_INT("OFFSET_END", b->end));
+                       &err, SINK_F_TABLE(sr), SINK_F_PARTITION(b->partition),
+                       PL_F_UINT("MESSAGES", b->messages), PL_F_INT("OFFSET_START", b->start),
+                       PL_F_INT("OFFSET_END", b->end));
             pthread_mutex_lock(&s->lock);
             snprintf(b->partition->rewind_reason, sizeof(b->partition->rewind_reason),
                      "ClickHouse: %.200s", err.msg);
@@ -283,7 +294,7 @@ static bool offset_is_committed(struct sink *s, const struct batch *b)
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
     rd_kafka_topic_partition_list_t *list = offsets_new(b->partition, RD_KAFKA_OFFSET_INVALID, "");
 
-    return rd_kafka_committed(s->rk, list, 5000) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+    return rd_kafka_committed(s->rk, list, COMMITTED_MS) == RD_KAFKA_RESP_ERR_NO_ERROR &&
            list->elems[0].err == RD_KAFKA_RESP_ERR_NO_ERROR && list->elems[0].offset >= b->end;
 }
 
@@ -300,10 +311,12 @@ static enum outcome dead_letters_commit(struct inserter *in, struct batch *b, co
         struct deadletter_commit commit = {.letters = &b->dead,
                                            .route = b->partition->route->route->name,
                                            .offsets = list,
+                                           .duty = in->duty,
                                            .give_up = &s->give_up};
 
         if (!batch_is_ours(s, b))
             return OUTCOME_LOST;
+        sink_duty(in->duty, "reading the group's offset", COMMITTED_MS);
         if (again && offset_is_committed(s, b))
             return OUTCOME_DONE;
         group = rd_kafka_consumer_group_metadata(s->rk);
@@ -316,31 +329,52 @@ static enum outcome dead_letters_commit(struct inserter *in, struct batch *b, co
         if (commit_verdict(err.code) == COMMIT_LOST)
             return OUTCOME_LOST;
         pl_log_err(PL_WARNING, PL_MSG_KAFKA_ERROR, "cannot write dead letters, trying again", &err,
-                   PL_F_STR("TOPIC", s->conf->dead_letter_topic));
+                   SINK_F_PARTITION(b->partition), SINK_F_TABLE(b->partition->route),
+                   PL_F_STR("DEAD_LETTER_TOPIC", s->conf->dead_letter_topic));
         inserter_pause(in, pl_backoff_next(&in->backoff, 0));
     }
     return outcome;
 }
 
-static void batch_log(const struct batch *b, int64_t began_ms)
+static void batch_log(const struct batch *b, int64_t took_ms)
 {
     const struct sink_route *sr = b->partition->route;
-    const char *topic = b->partition->topic;
 
+    /* A batch of the everyday kind is for sink_log(). */
     if (block_rows(b->block) > 0)
-        pl_log(PL_INFO, b->announced ? PL_MSG_BATCH_RECOVERED : PL_MSG_BATCH_INSERTED,
-               "rows inserted", PL_F_STR("TABLE", sr->table),
-               PL_F_UINT("ROWS", block_rows(b->block)), PL_F_UINT("MESSAGES", b->messages),
-               PL_F_UINT("BYTES", block_bytes(b->block)), PL_F_STR("TOPIC", topic),
-               PL_F_INT("PARTITION", b->partition->id), PL_F_INT("OFFSET_START", b->start),
-               PL_F_INT("OFFSET_END", b->end),
-               PL_F_INT("DURATION_MS", pl_clock_monotonic_ms() - began_ms));
+        pl_log(b->announced ? PL_NOTICE : PL_DEBUG, b->announced ? PL_MSG_BATCH_RECOVERED : NULL,
+               "batch inserted", SINK_F_TABLE(sr), PL_F_UINT("ROWS", block_rows(b->block)),
+               PL_F_UINT("MESSAGES", b->messages), PL_F_UINT("BYTES", block_bytes(b->block)),
+               SINK_F_PARTITION(b->partition), PL_F_INT("OFFSET_START", b->start),
+               PL_F_INT("OFFSET_END", b->end), PL_F_INT("DURATION_MS", took_ms));
     if (b->dead.count > 0)
         pl_log(PL_WARNING, PL_MSG_DEAD_LETTER,
                "messages that do not fit went to the dead-letter topic",
-               PL_F_STR("ROUTE", sr->route->name), PL_F_UINT("COUNT", b->dead.count),
-               PL_F_STR("REASON", b->dead.first->reason), PL_F_INT("OFFSET", b->dead.first->offset),
-               PL_F_STR("TOPIC", topic), PL_F_INT("PARTITION", b->partition->id));
+               PL_F_STR("ROUTE", sr->route->name), SINK_F_TABLE(sr),
+               PL_F_UINT("COUNT", b->dead.count), PL_F_STR("REASON", b->dead.first->reason),
+               PL_F_INT("OFFSET", b->dead.first->offset), SINK_F_PARTITION(b->partition));
+}
+
+/* For sink_log() and STATUS. */
+static void batch_sum(struct sink *s, const struct batch *b, int64_t took_ms)
+{
+    struct sink_sums *sums = &b->partition->sums;
+
+    if (block_rows(b->block) == 0)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->last =
+        (struct sink_last){b->partition->route, block_rows(b->block), pl_clock_monotonic_ms()};
+    if (!b->announced) { /* that one has its own line */
+        if (sums->batches++ == 0)
+            sums->start = b->start;
+        sums->end = b->end;
+        sums->rows += block_rows(b->block);
+        sums->messages += b->messages;
+        sums->bytes += block_bytes(b->block);
+        sums->took_ms += took_ms;
+    }
+    pthread_mutex_unlock(&s->lock);
 }
 
 static void batch_count(struct sink *s, const struct batch *b)
@@ -363,7 +397,7 @@ static void batch_count(struct sink *s, const struct batch *b)
 static enum outcome batch_load(struct inserter *in, struct batch *b)
 {
     char metadata[ANNOUNCEMENT_MAX];
-    int64_t began_ms = pl_clock_monotonic_ms();
+    int64_t began_ms = pl_clock_monotonic_ms(), took_ms;
     struct announcement next;
     enum outcome outcome = OUTCOME_DONE;
 
@@ -382,7 +416,9 @@ static enum outcome batch_load(struct inserter *in, struct batch *b)
     if (outcome != OUTCOME_DONE)
         return outcome;
     b->partition->announced = next;
-    batch_log(b, began_ms);
+    took_ms = pl_clock_monotonic_ms() - began_ms;
+    batch_log(b, took_ms);
+    batch_sum(in->sink, b, took_ms);
     batch_count(in->sink, b);
     return OUTCOME_DONE;
 }
@@ -440,6 +476,7 @@ static void *inserter_run(void *arg)
         struct batch *b = sink_queue_take_ready(s);
 
         if (!b) {
+            sink_duty(in->duty, "waiting for a batch", 1000);
             sink_cond_wait(s, &s->work, 1000);
             continue;
         }
@@ -467,6 +504,7 @@ int inserter_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err)
 
     in->sink = s;
     in->client = sink_client_new(s);
+    in->duty = &s->inserter_duties[s->inserters_n++];
     pl_backoff_init(&in->backoff, 200, 15000, (uint64_t)pl_clock_monotonic_ms() ^ (uintptr_t)in);
     rc = pthread_create(ret_thread, NULL, inserter_run, in);
     if (rc != 0) {

@@ -216,7 +216,7 @@ static void message_decode(struct sink *s, struct partition *p, struct batch *b,
     if (rows == 0 && ctx.rejects > 0)
         b->dead_messages++;
     if (pl_log_level() >= PL_DEBUG)
-        pl_log(PL_DEBUG, NULL, "message decoded", PL_F_STR("TOPIC", rm.topic),
+        pl_log(PL_DEBUG, NULL, "message decoded", SINK_F_PARTITION(p), SINK_F_TABLE(p->route),
                PL_F_INT("OFFSET", rm.offset), PL_F_SLICE("KEY", rm.key ? rm.key : "", rm.key_len),
                PL_F_UINT("ROWS", rows), PL_F_UINT("REJECTED", ctx.rejects));
 }
@@ -232,8 +232,8 @@ static void loss_report(struct sink *s, struct partition *p, int64_t offset)
     pl_log(PL_ERROR, PL_MSG_DATA_LOST,
            "the topic's retention deleted messages before they were read; raise retention.ms or "
            "run more sinks",
-           PL_F_STR("TOPIC", p->topic), PL_F_INT("PARTITION", p->id),
-           PL_F_INT("OFFSET_START", p->next_offset), PL_F_INT("OFFSET_END", offset));
+           SINK_F_PARTITION(p), SINK_F_TABLE(p->route), PL_F_INT("OFFSET_START", p->next_offset),
+           PL_F_INT("OFFSET_END", offset));
 }
 
 void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *m)

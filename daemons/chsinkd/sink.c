@@ -10,15 +10,17 @@
 #include <stdlib.h>
 
 #include "clock.h"
+#include "log.h"
 
 static void sink_route_init(struct sink_route *sr, const struct route *r, const char *database)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf quoted = {0};
 
     sr->route = r;
+    sr->database = r->database ? r->database : database;
     sr->rows = rows_new(r);
-    sr->table = pl_strf("%s.%s", r->database ? r->database : database, r->table);
-    clickhouse_quote_ident(&quoted, r->database ? r->database : database);
+    sr->table = pl_strf("%s.%s", sr->database, r->table);
+    clickhouse_quote_ident(&quoted, sr->database);
     pl_buf_add_byte(&quoted, '.');
     clickhouse_quote_ident(&quoted, r->table);
     sr->table_quoted = pl_buf_take(&quoted);
@@ -59,7 +61,9 @@ int sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_stats *
     for (unsigned i = 0; i < conf->routes_n; i++)
         sink_route_init(&s->routes[i], conf->routes[i], conf->clickhouse.database);
     sink_limits_set(s, conf);
-    s->turn_ms = pl_clock_monotonic_ms();
+    /* Each URL may take its time to refuse, then one has its time to work. */
+    s->clickhouse_ms = conf->clickhouse.timeout_ms +
+                       (int64_t)conf->clickhouse.urls.n * conf->clickhouse.connect_timeout_ms;
     if (s->routes_n == 0)
         return pl_err_set(err, PL_ERR_CONFIG, 0, "no route: name a route file under routes:");
     return 0;
@@ -250,8 +254,10 @@ struct batch *sink_queue_take_ready(struct sink *s)
     struct batch *before = NULL;
 
     for (struct batch **link = &s->queue_first; *link; before = *link, link = &(*link)->next)
-        if (!(*link)->partition->busy)
+        if (!(*link)->partition->busy) {
+            s->taken++;
             return queue_unlink(s, link, before);
+        }
     return NULL;
 }
 
@@ -284,6 +290,74 @@ const struct batch *sink_queue_next(const struct sink *s, const struct partition
 size_t batch_memory(const struct batch *b)
 {
     return block_capacity(b->block) + b->dead.bytes;
+}
+
+#define LOG_EVERY_MS 60000
+
+/* The one whose sums wait longest, and are due. With the lock held. */
+static struct partition *log_next(struct sink *s, int64_t now_ms, bool all)
+{
+    struct partition *found = NULL;
+
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        struct partition *p = s->partitions[i];
+        bool due = all || p->logged_ms == 0 || now_ms - p->logged_ms >= LOG_EVERY_MS;
+
+        if (p->sums.batches > 0 && due && (!found || p->logged_ms < found->logged_ms))
+            found = p;
+    }
+    return found;
+}
+
+void sink_log(struct sink *s, int64_t now_ms, bool all)
+{
+    struct partition *p;
+
+    do {
+        struct sink_sums sums = {0};
+        /* A site of its own for each line: what is limited already loses no line to the limit. */
+        struct pl_log_site site = {.file = __FILE__, .line = __LINE__, .func = __func__};
+
+        pthread_mutex_lock(&s->lock);
+        p = log_next(s, now_ms, all);
+        if (p) {
+            sums = p->sums;
+            p->sums = (struct sink_sums){0};
+            p->logged_ms = now_ms;
+        }
+        pthread_mutex_unlock(&s->lock);
+        if (p && pl_log_level() >= PL_INFO)
+            pl_log_at(&site, PL_INFO, PL_MSG_BATCH_INSERTED, "rows inserted",
+                      (const struct pl_log_field[]){SINK_F_TABLE(p->route),
+                                                    PL_F_UINT("ROWS", sums.rows),
+                                                    PL_F_UINT("BATCHES", sums.batches),
+                                                    PL_F_UINT("MESSAGES", sums.messages),
+                                                    PL_F_UINT("BYTES", sums.bytes),
+                                                    SINK_F_PARTITION(p),
+                                                    PL_F_INT("OFFSET_START", sums.start),
+                                                    PL_F_INT("OFFSET_END", sums.end),
+                                                    PL_F_INT("DURATION_MS", sums.took_ms),
+                                                    {0}});
+    } while (p && all);
+}
+
+/* An inserter that has a batch has a duty; a batch that none takes has nobody. */
+#define NOT_TAKEN_MS 60000
+
+const char *sink_stuck(struct sink *s, struct pl_progress *progress)
+{
+    struct pl_progress_now now = {.now_ms = pl_clock_monotonic_ms()};
+
+    if (pl_duty_is_overdue(&s->consumer_duty, now.now_ms))
+        return s->consumer_duty.doing;
+    for (unsigned i = 0; i < s->inserters_n; i++)
+        if (pl_duty_is_overdue(&s->inserter_duties[i], now.now_ms))
+            return s->inserter_duties[i].doing;
+    pthread_mutex_lock(&s->lock);
+    now.done = s->taken;
+    now.pending = s->queued > 0 && s->busy == 0;
+    pthread_mutex_unlock(&s->lock);
+    return pl_progress_moves(progress, &now, NOT_TAKEN_MS) ? NULL : "taking a batch";
 }
 
 static const char *column_name(const struct route *r, int index)

@@ -19,10 +19,19 @@
 
 #include <pthread.h>
 
+#include "alive.h"
 #include "batch.h"
+#include "clock.h"
 #include "conf.h"
 #include "metrics.h"
 #include "table.h"
+
+/* Batches that came into the table. */
+struct sink_sums {
+    uint64_t batches, rows, messages, bytes;
+    int64_t start, end; /* of the first, of the last */
+    int64_t took_ms;
+};
 
 /* A partition that is or was assigned to us; kept for the life of the sink (there are not many). */
 struct partition {
@@ -40,6 +49,8 @@ struct partition {
                                  at rewind_offset is a dead letter */
     bool rewind_fixed;        /* [rewind_offset, rewind_until) is announced and stays one batch */
     char rewind_reason[256];
+    struct sink_sums sums; /* not logged yet */
+    int64_t logged_ms;     /* monotonic: when they were last; 0: never */
 
     /* The inserter's that has it busy (nobody's otherwise; set by the consumer at assignment). */
     struct announcement announced; /* in the group's metadata now; end -1: none */
@@ -48,8 +59,9 @@ struct partition {
     struct batch *open;
     _Atomic int64_t
         next_offset; /* the offset that comes next, or a later one; -1 before a new group's first */
-    bool retention_took; /* what should come next is deleted: the next message shows how much */
-    int64_t fixed_end;   /* an announced range that must be read just so; -1 none */
+    int64_t seek_refused_ms; /* monotonic: going back is refused since then; 0: it is not */
+    bool retention_took;     /* what should come next is deleted: the next message shows how much */
+    int64_t fixed_end;       /* an announced range that must be read just so; -1 none */
     int64_t
         *present; /* sorted offsets of that range which the table has already; asked on recovery */
     size_t present_n;
@@ -63,14 +75,24 @@ struct partition {
 
 struct sink_route {
     const struct route *route;
+    const char *database;
     struct rows *rows;  /* the consumer's */
-    char *table;        /* for tokens and logs: "database.table" */
+    char *table;        /* for tokens and people: "database.table" */
     char *table_quoted; /* for SQL */
     struct pl_buf insert_sql;
     struct block *spare[4]; /* under the lock */
     unsigned spare_n;
     struct rows_counts counted; /* the consumer's: what was added to the metrics already */
 };
+
+/* The last batch that came into a table; for people. */
+struct sink_last {
+    const struct sink_route *route; /* NULL: none yet */
+    uint64_t rows;
+    int64_t at_ms; /* monotonic */
+};
+
+#define SINK_INSERTERS_MAX 16
 
 struct sink {
     const struct chsinkd_conf *conf;
@@ -90,7 +112,9 @@ struct sink {
     pthread_cond_t room; /* for the consumer: a batch is done */
     struct batch *queue_first, *queue_last;
     unsigned queued, busy;
+    uint64_t taken;    /* batches, by inserters */
     size_t bytes_held; /* of closed batches */
+    struct sink_last last;
     struct partition **partitions;
     unsigned partitions_n;
     struct clickhouse *clients[32]; /* every thread's, so that give_up can end their calls */
@@ -102,8 +126,10 @@ struct sink {
     _Atomic bool drained;  /* consumer's last word: everything is committed and the group left */
     _Atomic bool away;     /* ClickHouse does not answer */
     _Atomic bool assigned_once;
-    _Atomic int64_t turn_ms;   /* monotonic: when the consumer's thread came round last */
-    _Atomic int64_t in_flight; /* messages in batches, counted apart from the metrics */
+    struct pl_duty consumer_duty, inserter_duties[SINK_INSERTERS_MAX]; /* each its thread's */
+    unsigned inserters_n;
+    int64_t clickhouse_ms, commit_ms; /* the longest that a query or insert, a commit can take */
+    _Atomic int64_t in_flight;        /* messages in batches, counted apart from the metrics */
     _Atomic int64_t batch_rows, batch_bytes, batch_age_ms, inserts_per_second; /* reloadable */
 
     void (*wake)(void *userdata); /* tells the loop: failed or drained */
@@ -121,6 +147,24 @@ struct clickhouse *sink_client_new(struct sink *s); /* registered; freed by sink
 struct partition *sink_partition(struct sink *s, const char *topic,
                                  int32_t id); /* found or made; locks */
 struct sink_route *sink_route_for(struct sink *s, const char *topic);
+
+/* Says what the calling thread, whose duty it is, does from now on, and how long that can take. */
+static inline void sink_duty(struct pl_duty *duty, const char *doing, int64_t max_ms)
+{
+    pl_duty_begin(duty, doing, pl_clock_monotonic_ms(), max_ms);
+}
+/* Logs what came into the tables, for the loop's tick: sums, since batches come by the second, for
+ * ever. At most one line a call, and one a partition every minute; `all`: all that is not logged
+ * yet, at the end. */
+void sink_log(struct sink *s, int64_t now_ms, bool all);
+
+/* Why work does not move though nothing is known to be away: a thread that does not come back from
+ * a call, or batches that no inserter takes. NULL: it moves. For on_alive. */
+const char *sink_stuck(struct sink *s, struct pl_progress *progress);
+
+/* In logs a table and a partition go by the same names everywhere. */
+#define SINK_F_TABLE(sr)    PL_F_STR("TABLE", (sr)->route->table), PL_F_STR("DATABASE", (sr)->database)
+#define SINK_F_PARTITION(p) PL_F_STR("TOPIC", (p)->topic), PL_F_INT("PARTITION", (p)->id)
 
 /* Waits on one of the sink's conditions, with the lock held, at most so long. */
 void sink_cond_wait(struct sink *s, pthread_cond_t *cond, int64_t wait_ms);

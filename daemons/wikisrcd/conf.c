@@ -112,17 +112,20 @@ const struct pl_opt wikisrcd_opts[] = {
      "Address for Prometheus metrics, /healthz and /readyz: 127.0.0.1:9464. Default: none."},
     {"log_level", PL_OPT_ENUM, AT(log_level), 0, 0, "info", PL_OPT_RELOADABLE, pl_log_level_names,
      "error, warning, notice, info or debug."},
+    {"start_timeout", PL_OPT_DURATION, AT(start_timeout_ms), 1000, 600000, "30s", 0, NULL,
+     "How long each step of the start may wait for Kafka, and the last for the source: without "
+     "Kafka the start fails then, without the source it goes on trying as the service."},
     {"stop_timeout", PL_OPT_DURATION, AT(stop_timeout_ms), 100, 600000, "4s", 0, NULL,
-     "On SIGTERM, how long the open transaction may take to commit. Below systemd's "
-     "TimeoutStopSec."},
+     "On SIGTERM, how long the open transaction may take to commit."},
     PL_OPT_END,
 };
 
 const char wikisrcd_conf_intro[] =
     "wikisrcd: Wikimedia EventStreams to a Kafka topic, exactly once.\n"
     "Every option with its default. Durations: 500ms 5s 15m 2h 7d. Sizes: 4096 64KiB 8MiB.\n"
-    "Secrets: { file: /etc/wikisrcd/password }, { credential: NAME } (systemd's LoadCredential=)\n"
-    "or { env: VARIABLE }. `systemctl reload` takes over filter, batch, too_large and log_level.";
+    "Secrets: { credential: NAME } (the file /etc/wikisrcd/secrets/NAME, or the unit's\n"
+    "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
+    "`systemctl reload` takes over filter, batch, too_large and log_level.";
 
 int wikisrcd_conf_log_level(const struct wikisrcd_conf *conf)
 {

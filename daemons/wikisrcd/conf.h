@@ -48,7 +48,7 @@ struct wikisrcd_conf {
         char *listen;
     } metrics;
     int log_level; /* index in pl_log_level_names */
-    int64_t stop_timeout_ms;
+    int64_t start_timeout_ms, stop_timeout_ms;
 };
 
 extern const struct pl_opt wikisrcd_opts[];

@@ -17,8 +17,7 @@
 #include "position.h"
 
 enum {
-    START_TIMEOUT_MS = 30000,
-    TOPIC_TIMEOUT_MS = 15000,
+    LOG_EVERY_MS = 60000,
     ABORT_WAIT_BASE_MS = 500,
     ABORT_WAIT_MAX_MS = 60000,
 };
@@ -38,6 +37,12 @@ struct delivery {
     bool wants_ready;            /* something was refused */
     bool stalled, failed;
     int64_t committed_ms;
+    uint64_t committed_events; /* of the last commit */
+    struct {
+        uint64_t transactions, events, bytes;
+        int64_t took_ms;
+    } sums;            /* not logged yet */
+    int64_t logged_ms; /* monotonic: when they were last; 0: never */
     struct pl_backoff backoff;
 };
 
@@ -145,7 +150,8 @@ static void transaction_forget(struct delivery *d)
 static void back(struct delivery *d)
 {
     if (d->stalled)
-        pl_log(PL_NOTICE, PL_MSG_KAFKA_BACK, "Kafka answers again");
+        pl_log(PL_NOTICE, PL_MSG_KAFKA_BACK, "Kafka answers again",
+               PL_F_STR("TOPIC", d->conf->topic));
     d->stalled = false;
 }
 
@@ -156,16 +162,23 @@ static void on_committed(void *userdata, uint64_t messages, uint64_t bytes, int6
     d->committed = d->pending;
     d->pending = before;
     d->committed_ms = pl_clock_monotonic_ms();
+    d->committed_events = d->events;
     pl_backoff_reset(&d->backoff);
     back(d);
     pl_stats_inc(d->stats, M_DELIVERED, d->events);
     pl_stats_inc(d->stats, M_DELIVERED_BYTES, bytes);
     pl_stats_inc(d->stats, M_COMMITTED, 1);
     pl_stats_observe(d->stats, M_COMMIT_SECONDS, (double)duration_ms / 1000);
-    pl_log(d->events > 0 ? PL_INFO : PL_DEBUG, PL_MSG_TXN_COMMITTED, "committed",
-           PL_F_STR("TOPIC", d->conf->topic), PL_F_UINT("MESSAGES", d->events),
-           PL_F_UINT("BYTES", bytes), PL_F_INT("DURATION_MS", duration_ms));
     (void)messages; /* events and the position's record */
+    if (d->events > 0) {
+        d->sums.transactions++;
+        d->sums.events += d->events;
+        d->sums.bytes += bytes;
+        d->sums.took_ms += duration_ms;
+    }
+    pl_log(PL_DEBUG, NULL, "transaction committed", PL_F_STR("TOPIC", d->conf->topic),
+           PL_F_UINT("MESSAGES", d->events), PL_F_UINT("BYTES", bytes),
+           PL_F_INT("DURATION_MS", duration_ms));
     transaction_forget(d);
     d->wants_ready = false;
     d->ops->on_ready(d->userdata);
@@ -195,7 +208,8 @@ static void on_aborted(void *userdata, const struct pl_err *why)
         return;
     }
     pl_log_err(PL_WARNING, PL_MSG_TXN_ABORTED, "transaction aborted, its events are fetched again",
-               why, PL_F_UINT("MESSAGES", events), PL_F_INT("WAIT_MS", wait_ms));
+               why, PL_F_STR("TOPIC", d->conf->topic), PL_F_UINT("MESSAGES", events),
+               PL_F_INT("WAIT_MS", wait_ms));
     d->ops->on_rewind(d->userdata, delivery_position(d), wait_ms);
 }
 
@@ -203,7 +217,8 @@ static void on_stalled(void *userdata, const struct pl_err *why)
 {
     struct delivery *d = userdata;
     d->stalled = true;
-    pl_log_err(PL_WARNING, PL_MSG_KAFKA_AWAY, "Kafka does not answer, reading is paused", why);
+    pl_log_err(PL_WARNING, PL_MSG_KAFKA_AWAY, "Kafka does not answer, reading is paused", why,
+               PL_F_STR("TOPIC", d->conf->topic));
 }
 
 static void on_room(void *userdata)
@@ -334,14 +349,33 @@ uint64_t delivery_in_flight(const struct delivery *d)
     return d->events;
 }
 
-int64_t delivery_committed_ms(const struct delivery *d)
+int64_t delivery_committed_ms(const struct delivery *d, uint64_t *ret_events)
 {
+    *ret_events = d->committed_events;
     return d->committed_ms;
+}
+
+void delivery_log(struct delivery *d, bool now)
+{
+    int64_t mono_ms = pl_clock_monotonic_ms();
+    bool due = now || d->logged_ms == 0 || mono_ms - d->logged_ms >= LOG_EVERY_MS;
+    if (d->sums.transactions == 0 || !due)
+        return;
+    pl_log(PL_INFO, PL_MSG_TXN_COMMITTED, "committed", PL_F_STR("TOPIC", d->conf->topic),
+           PL_F_UINT("MESSAGES", d->sums.events), PL_F_UINT("TRANSACTIONS", d->sums.transactions),
+           PL_F_UINT("BYTES", d->sums.bytes), PL_F_INT("DURATION_MS", d->sums.took_ms));
+    memset(&d->sums, 0, sizeof(d->sums));
+    d->logged_ms = mono_ms;
 }
 
 bool delivery_is_stalled(const struct delivery *d)
 {
     return d->stalled;
+}
+
+bool delivery_is_stuck(const struct delivery *d)
+{
+    return pl_producer_is_stuck(d->producer);
 }
 
 /* ---- start ---- */
@@ -363,7 +397,7 @@ int delivery_topic_ensure(rd_kafka_t *rk, const struct wikisrcd_conf *conf, stru
                             NULL};
     const struct pl_kafka_topic_spec spec = {conf->topic, (int)conf->create.partitions,
                                              (int)conf->create.replication, config};
-    return pl_kafka_topic_need(rk, &spec, conf->create.enabled, TOPIC_TIMEOUT_MS, err);
+    return pl_kafka_topic_need(rk, &spec, conf->create.enabled, (int)conf->start_timeout_ms, err);
 }
 
 static int position_read(struct delivery *d, struct pl_err *err)
@@ -371,13 +405,36 @@ static int position_read(struct delivery *d, struct pl_err *err)
     char *value = NULL;
     size_t len = 0;
     if (pl_kafka_read_last(&d->conf->kafka, d->conf->position_topic, d->conf->name,
-                           START_TIMEOUT_MS, &value, &len, err) < 0)
+                           (int)d->conf->start_timeout_ms, &value, &len, err) < 0)
         return -1;
     pl_buf_reset(&d->committed);
     if (value)
         pl_buf_add(&d->committed, value, len);
     free(value);
     return 0;
+}
+
+/* The order matters: init_transactions ends what an earlier instance left open, so that the
+ * position read afterwards is the last that will ever be committed by it. */
+static int start(struct delivery *d, struct pl_daemon *daemon,
+                 const struct pl_producer_conf *producer_conf, struct pl_err *err)
+{
+    const struct wikisrcd_conf *conf = d->conf;
+    const int timeout_ms = (int)conf->start_timeout_ms;
+    if (pl_producer_new(daemon, producer_conf, &producer_ops, d, timeout_ms, &d->producer, err) < 0)
+        return -1;
+    rd_kafka_t *rk = pl_producer_client(d->producer);
+    pl_daemon_step(daemon, timeout_ms, "waiting for Kafka's topic %s", conf->topic);
+    if (delivery_topic_ensure(rk, conf, err) < 0)
+        return -1;
+    pl_daemon_step(daemon, timeout_ms, "waiting for Kafka's topic %s", conf->position_topic);
+    if (pl_kafka_position_topic_need(rk, conf->position_topic, (int)conf->create.replication,
+                                     conf->create.enabled, timeout_ms, err) < 0)
+        return -1;
+    /* Once to look the topic up, once to read it. */
+    pl_daemon_step(daemon, 2 * timeout_ms, "reading the position from topic %s",
+                   conf->position_topic);
+    return position_read(d, err);
 }
 
 int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf, struct pl_stats *stats,
@@ -404,15 +461,7 @@ int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf, str
     if (r < 0)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
     timer_disarm(d);
-    /* The order matters: init_transactions ends what an earlier instance left open, so that the
-     * position read afterwards is the last that will ever be committed by it. */
-    if (pl_producer_new(daemon, &producer_conf, &producer_ops, d, START_TIMEOUT_MS, &d->producer,
-                        err) < 0 ||
-        delivery_topic_ensure(pl_producer_client(d->producer), conf, err) < 0 ||
-        pl_kafka_position_topic_need(pl_producer_client(d->producer), conf->position_topic,
-                                     (int)conf->create.replication, conf->create.enabled,
-                                     TOPIC_TIMEOUT_MS, err) < 0 ||
-        position_read(d, err) < 0)
+    if (start(d, daemon, &producer_conf, err) < 0)
         return -1;
     *ret = PL_TAKE(d);
     return 0;

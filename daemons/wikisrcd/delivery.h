@@ -38,7 +38,8 @@ struct delivery_ops {
 };
 
 /* Connects to Kafka, fences an earlier instance, creates the topics where that is wanted, and reads
- * the position. Blocks up to some timeouts of 30 s; for use at start. `conf`, `stats` outlive it.
+ * the position. Blocks, each step up to start_timeout; for use at start. `conf`, `stats` outlive
+ * it.
  */
 int delivery_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct pl_stats *stats,
                  const struct delivery_ops *ops, void *userdata, struct delivery **ret,
@@ -70,9 +71,14 @@ bool delivery_flush(struct delivery *d);
 /* Nothing is open and nothing waits to be committed. */
 bool delivery_is_idle(const struct delivery *d);
 
-uint64_t delivery_in_flight(const struct delivery *d);   /* events in the open transaction */
-int64_t delivery_committed_ms(const struct delivery *d); /* monotonic time of the last commit; 0 */
-bool delivery_is_stalled(const struct delivery *d);      /* Kafka is away */
+uint64_t delivery_in_flight(const struct delivery *d); /* events in the open transaction */
+/* For the loop's tick: logs what was committed, as sums, since transactions come by the second, for
+ * ever: the first at once, then one line a minute; `now`: what is not logged yet, at the end. */
+void delivery_log(struct delivery *d, bool now);
+/* Monotonic time of the last commit, 0: none yet; and how many events it had. */
+int64_t delivery_committed_ms(const struct delivery *d, uint64_t *ret_events);
+bool delivery_is_stalled(const struct delivery *d); /* Kafka is away */
+bool delivery_is_stuck(const struct delivery *d);   /* pl_producer_is_stuck() */
 
 /* The message for an event: key, value and time. `*ret_replaced`: its own time was absent or not to
  * be believed, so it gets the time of arrival. Pure; shared with --produce. */

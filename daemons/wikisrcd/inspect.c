@@ -22,7 +22,6 @@
 
 enum {
     PRODUCE_BATCH = 500, /* a transaction of --produce, or a second's worth */
-    PRODUCE_TIMEOUT_MS = 30000,
     VALUE_SHOWN = 120,
 };
 
@@ -333,7 +332,7 @@ static int producer_start(struct inspect *in, struct pl_err *err)
         .queue_bytes_max = conf->queue_bytes_max,
         .message_bytes_max = conf->message_bytes_max,
     };
-    if (pl_producer_new(in->daemon, &producer_conf, &producer_ops, in, PRODUCE_TIMEOUT_MS,
+    if (pl_producer_new(in->daemon, &producer_conf, &producer_ops, in, conf->start_timeout_ms,
                         &in->producer, err) < 0)
         return -1;
     return delivery_topic_ensure(pl_producer_client(in->producer), conf, err);

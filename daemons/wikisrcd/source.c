@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "alive.h"
 #include "backoff.h"
 #include "clock.h"
 #include "log.h"
@@ -59,6 +60,10 @@ struct source {
     bool feeding;
     bool saw_error, saw_topics;                      /* found while feeding; acted upon after it */
     int64_t streaming_since_ms, discovery_failed_ms; /* monotonic */
+    int64_t connect_ms;                              /* WAITING: until then */
+    int64_t silence_ms;  /* the longest that this connection lets pass; below 0: no limit */
+    const char *lost_by; /* why the last connection ended; NULL: none has */
+    struct pl_duty duty;
 
     struct pl_http *http;
     struct pl_http_request *request;
@@ -93,6 +98,8 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
 static void connect_after(struct source *s, int64_t wait_ms)
 {
     s->state = WAITING;
+    s->connect_ms = pl_clock_monotonic_ms() + wait_ms;
+    pl_duty_begin(&s->duty, "waiting to connect", s->connect_ms, 0);
     sd_event_source_set_time_relative(s->timer, (uint64_t)wait_ms * 1000);
     sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 }
@@ -139,6 +146,7 @@ static void connection_lost(struct source *s, enum source_loss loss, int64_t flo
 {
     int64_t wait_ms = wait_after(s, loss, floor_ms);
     connection_drop(s);
+    s->lost_by = loss_names[loss];
     count(s, (enum wikisrcd_metric)(M_LOST_CLOSED + loss), 1);
     if (s->ask == POSITION_DISCOVERY) { /* the known topics will do; look again later */
         s->discovery_failed_ms = pl_clock_monotonic_ms();
@@ -160,7 +168,8 @@ static void topics_read(struct source *s, const struct sse_event *event)
     if (s->ask == POSITION_BY_ID)
         return;
     if (!position_discover(*s->position, event->id, &s->conf->source.streams, now_ms)) {
-        pl_log(PL_WARNING, NULL, "the source's event id names no topics; resuming by time only",
+        pl_log(PL_WARNING, PL_MSG_SOURCE_FALLBACK,
+               "the source's event id names no topics; resuming by time only",
                PL_F_SLICE("ID", event->id.p, event->id.len < 200 ? event->id.len : 200));
         s->discovery_failed_ms = pl_clock_monotonic_ms();
     }
@@ -172,7 +181,7 @@ static bool on_sse_event(void *userdata, const struct sse_event *event)
     if (s->state != STREAMING)
         return false; /* stopped from inside the one before */
     if (pl_slice_eq(event->type, "error")) {
-        pl_log(PL_WARNING, NULL, "the source reports an error inside the stream",
+        pl_log(PL_WARNING, PL_MSG_SOURCE_LOST, "the source reports an error inside the stream",
                PL_F_SLICE("ERROR", event->data.p,
                           event->data.len < BODY_KEPT ? event->data.len : BODY_KEPT));
         s->saw_error = true;
@@ -212,6 +221,7 @@ static void feed(struct source *s, const char *data, size_t len)
         return;
     }
     s->held = sse_pending(&s->parser);
+    pl_duty_begin(&s->duty, "streaming", pl_clock_monotonic_ms(), s->held ? -1 : s->silence_ms);
     if (s->held)
         pl_buf_add(&s->rest, data + used, len - used);
     pl_http_request_pause(s->request, s->held);
@@ -431,6 +441,9 @@ static void connect_next(struct source *s)
         .interface_proxy = s->conf->source.proxy,
     };
     s->state = CONNECTING;
+    s->silence_ms = conf.stall_timeout_ms > 0 ? conf.stall_timeout_ms : -1;
+    pl_duty_begin(&s->duty, "connecting", pl_clock_monotonic_ms(),
+                  s->silence_ms < 0 ? -1 : conf.connect_timeout_ms + s->silence_ms);
     s->saw_error = s->saw_topics = false;
     pl_log(PL_DEBUG, NULL, "connecting", PL_F_STR("URL", url),
            PL_F_STR("HEADER", header.len > 0 ? headers[1] : NULL));
@@ -506,16 +519,29 @@ void source_stop(struct source *s)
 {
     connection_drop(s);
     s->state = STOPPED;
+    pl_duty_begin(&s->duty, "stopped", 0, -1);
     sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
 }
 
-const char *source_state_name(const struct source *s)
+void source_describe(const struct source *s, char *out, size_t size)
 {
-    static const char *const names[] = {"stopped", "waiting", "connecting", "streaming"};
-    return s->held ? "held" : names[s->state];
+    static const char *const names[] = {"stopped", "", "connecting to the source", "streaming"};
+    int64_t wait_ms = s->connect_ms - pl_clock_monotonic_ms();
+    if (s->state == WAITING && wait_ms > 0)
+        snprintf(out, size, "connecting again in %" PRId64 " s%s%s%s", (wait_ms + 999) / 1000,
+                 s->lost_by ? " (" : "", s->lost_by ? s->lost_by : "", s->lost_by ? ")" : "");
+    else
+        snprintf(out, size, "%s",
+                 s->held ? "waiting for Kafka"
+                         : names[s->state == WAITING ? CONNECTING : s->state]);
 }
 
-bool source_is_streaming(const struct source *s)
+bool source_is_held(const struct source *s)
 {
-    return s->state == STREAMING;
+    return s->held;
+}
+
+bool source_is_overdue(const struct source *s)
+{
+    return pl_duty_is_overdue(&s->duty, pl_clock_monotonic_ms());
 }

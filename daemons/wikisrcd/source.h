@@ -56,9 +56,13 @@ void source_stop(struct source *s);
 /* Goes on after on_event() answered false. Not from inside on_event(). */
 void source_resume(struct source *s);
 
-/* One word for STATUS: "stopped", "waiting", "connecting", "streaming", "held". */
-const char *source_state_name(const struct source *s);
-bool source_is_streaming(const struct source *s);
+/* For STATUS: "streaming", "connecting to the source", "connecting again in 12 s (stall)", "waiting
+ * for Kafka" (held). */
+void source_describe(const struct source *s, char *out, size_t size);
+bool source_is_held(const struct source *s);
+/* What should have happened by now (a connect, an answer, a byte or the stall's end) has not: for
+ * on_alive. Never while it is held. */
+bool source_is_overdue(const struct source *s);
 
 /* The kind of an HTTP status that is not 200, with what to do about it. Pure. */
 int source_err_from_status(struct pl_err *err, long status, const char *url, const char *body);

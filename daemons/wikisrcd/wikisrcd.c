@@ -11,6 +11,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "alive.h"
 #include "clock.h"
 #include "daemon.h"
 #include "delivery.h"
@@ -20,6 +21,11 @@
 #include "metrics.h"
 #include "position.h"
 #include "source.h"
+
+/* Work that waits for so long beyond a batch's age, and Kafka is there: something is wrong here.
+ * The longest that is in order is a transaction that Kafka has not let begin,
+ * transaction.timeout.ms. */
+#define STUCK_MS 120000
 
 struct wikisrcd {
     struct wikisrcd_conf *conf;
@@ -39,6 +45,8 @@ struct wikisrcd {
     int64_t newest_ms;
     uint64_t received_before; /* for the rate */
     int64_t tick_ms;
+    int64_t step_ms; /* when the start's last step began, in the loop */
+    struct pl_progress progress;
 };
 
 static void count(struct wikisrcd *w, enum wikisrcd_metric metric, uint64_t by)
@@ -102,7 +110,8 @@ static bool event_is_too_large(struct wikisrcd *w, const struct sse_event *sse,
     struct pl_err err;
     if (w->conf->too_large == TOO_LARGE_SKIP) {
         pl_log(PL_ERROR, PL_MSG_DATA_LOST, "event skipped, it is larger than message_bytes_max",
-               PL_F_UINT("BYTES", sse->size), PL_F_SLICE("ID", sse->id.p, sse->id.len));
+               PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("BYTES", sse->size),
+               PL_F_SLICE("ID", sse->id.p, sse->id.len));
         event_account(w, mark, M_SKIPPED);
         return true;
     }
@@ -123,7 +132,7 @@ static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
         if (w->event.malformed) {
             count(w, M_MALFORMED, 1);
             pl_log(PL_WARNING, NULL, "an event is not valid JSON, passed on as it is",
-                   PL_F_STR("REASON", w->event.malformed_why),
+                   PL_F_STR("TOPIC", w->conf->topic), PL_F_STR("REASON", w->event.malformed_why),
                    PL_F_SLICE("ID", sse->id.p, sse->id.len));
         }
         event_account(w, mark, M_DELIVERED);
@@ -171,6 +180,20 @@ static void ready(struct wikisrcd *w)
     pl_daemon_ready(w->daemon);
 }
 
+/* A step of the start that goes on in the loop: on_tick ends it after start_timeout. */
+static void step(struct wikisrcd *w, const char *what, const char *of)
+{
+    w->step_ms = pl_clock_monotonic_ms();
+    pl_daemon_step(w->daemon, w->conf->start_timeout_ms, "%s %s", what, of);
+}
+
+static void source_first_start(struct wikisrcd *w)
+{
+    w->started = true;
+    step(w, "waiting for the source at", w->conf->source.url);
+    source_start(w->source, 0);
+}
+
 /* Ready after the first answer: a refusal that a person must mend shows at the start; a source that
  * is away is our everyday work. */
 static void on_answer(void *userdata, const struct pl_err *err)
@@ -208,8 +231,7 @@ static void on_delivery_ready(void *userdata)
         return;
     }
     if (!w->started) { /* the position of the very first start is safe now */
-        w->started = true;
-        source_start(w->source, 0);
+        source_first_start(w);
         return;
     }
     source_resume(w->source);
@@ -272,15 +294,20 @@ static void on_stop(void *userdata)
     struct wikisrcd *w = userdata;
     pl_stats_set_ready(w->stats, "stopping");
     source_stop(w->source);
-    if (!delivery_flush(w->delivery) && delivery_is_idle(w->delivery))
+    if (delivery_flush(w->delivery) || !delivery_is_idle(w->delivery))
+        pl_daemon_status(w->daemon,
+                         "Stopping: waiting for Kafka to take the last %" PRIu64 " events",
+                         delivery_in_flight(w->delivery));
+    else
         finish(w);
 }
 
 static void on_stop_deadline(void *userdata)
 {
     struct wikisrcd *w = userdata;
-    pl_log(PL_WARNING, NULL, "the last transaction is not committed, its events come again",
-           PL_F_UINT("MESSAGES", delivery_in_flight(w->delivery)));
+    pl_log(
+        PL_WARNING, PL_MSG_STOPPING, "the last transaction is not committed, its events come again",
+        PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("MESSAGES", delivery_in_flight(w->delivery)));
 }
 
 static void on_reload(void *userdata)
@@ -296,7 +323,8 @@ static void on_reload(void *userdata)
         wikisrcd_conf_check(&fresh, true, &errs);
     pl_cli_findings_log(&errs);
     if (errs.count > 0) {
-        pl_log(PL_ERROR, PL_MSG_RELOADED, "configuration not reloaded, the old one stays");
+        pl_log(PL_ERROR, PL_MSG_RELOADED, "configuration not reloaded, the old one stays",
+               PL_F_STR("FILE", w->file));
     } else {
         pl_conf_reload(wikisrcd_opts, w->conf, &fresh, &changed, &restart);
         filter_release(&w->filter);
@@ -327,6 +355,24 @@ static void law_check(struct wikisrcd *w)
     w->broken = true;
 }
 
+static void status_show(struct wikisrcd *w, double rate, double lag)
+{
+    uint64_t events, waiting = delivery_in_flight(w->delivery);
+    int64_t committed_ms = delivery_committed_ms(w->delivery, &events);
+    char last[64] = "nothing committed yet", source[64];
+    if (committed_ms > 0)
+        snprintf(last, sizeof(last), "last commit %" PRId64 " s ago, %" PRIu64 " events",
+                 (pl_clock_monotonic_ms() - committed_ms) / 1000, events);
+    source_describe(w->source, source, sizeof(source));
+    if (delivery_is_stalled(w->delivery))
+        pl_daemon_status(w->daemon,
+                         "Kafka does not answer; reading is paused, %" PRIu64 " events wait, %s",
+                         waiting, last);
+    else
+        pl_daemon_status(w->daemon, "%s: %.0f events/s, %.1f s behind, to %s, %s", source, rate,
+                         lag, w->conf->topic, last);
+}
+
 static void on_tick(void *userdata)
 {
     struct wikisrcd *w = userdata;
@@ -335,7 +381,6 @@ static void on_tick(void *userdata)
     double elapsed = (double)(mono_ms - w->tick_ms) / 1000;
     double rate = elapsed > 0 ? (double)(received - w->received_before) / elapsed : 0;
     double lag = w->newest_ms > 0 ? (double)(now_ms - w->newest_ms) / 1000 : 0;
-    int64_t committed_ms = delivery_committed_ms(w->delivery);
     w->received_before = received;
     w->tick_ms = mono_ms;
     pl_stats_alive(w->stats);
@@ -344,21 +389,42 @@ static void on_tick(void *userdata)
     if (w->newest_ms > 0)
         pl_stats_set(w->stats, M_LAG_SECONDS, lag);
     law_check(w);
+    delivery_log(w->delivery, false);
     if (pl_daemon_stopping(w->daemon))
         return;
-    if (delivery_is_stalled(w->delivery))
-        pl_daemon_status(w->daemon, "Kafka does not answer; reading is paused");
-    else
-        pl_daemon_status(w->daemon,
-                         "%s: %.0f events/s, %.1f s behind, to %s, last commit %.0f s ago",
-                         source_state_name(w->source), rate, lag, w->conf->topic,
-                         committed_ms > 0 ? (double)(mono_ms - committed_ms) / 1000 : 0.0);
+    if (w->ready)
+        status_show(w, rate, lag);
+    else if (mono_ms - w->step_ms >= w->conf->start_timeout_ms)
+        ready(w); /* who is away is waited for by the service as well */
+}
+
+/* Fed while what is taken from the source is committed, and the source does what is due. Kafka's
+ * absence is told (STATUS, log) and may last; a client library that hangs is no absence. */
+static bool on_alive(void *userdata)
+{
+    struct wikisrcd *w = userdata;
+    bool stuck = delivery_is_stuck(w->delivery), overdue = source_is_overdue(w->source);
+    const struct pl_progress_now now = {
+        .now_ms = pl_clock_monotonic_ms(),
+        .done = pl_stats_get(w->stats, M_COMMITTED) + pl_stats_get(w->stats, M_ABORTED),
+        .pending = !delivery_is_idle(w->delivery) || source_is_held(w->source),
+        .known = delivery_is_stalled(w->delivery),
+    };
+    bool moves = pl_progress_moves(&w->progress, &now, w->conf->batch.age_ms + STUCK_MS);
+    if (moves && !stuck && !overdue)
+        return true;
+    pl_log(PL_ERROR, PL_MSG_STUCK, "no progress, and no reason for it is known",
+           PL_F_STR("REASON", stuck     ? "librdkafka does not come back"
+                              : overdue ? "the connection to the source does nothing"
+                                        : "nothing is committed"));
+    return false;
 }
 
 static const struct pl_daemon_ops daemon_ops = {
     .on_stop = on_stop,
     .on_stop_deadline = on_stop_deadline,
     .on_reload = on_reload,
+    .on_alive = on_alive,
     .on_tick = on_tick,
 };
 
@@ -395,11 +461,11 @@ static int start(struct wikisrcd *w, struct pl_err *err)
         return -1;
     w->tick_ms = pl_clock_monotonic_ms();
     w->newest_ms = position_high(w->position);
-    w->started = delivery_position(w->delivery).len > 0;
-    if (w->started) {
-        source_start(w->source, 0);
+    if (delivery_position(w->delivery).len > 0) {
+        source_first_start(w);
         return 0;
     }
+    step(w, "waiting for Kafka to write down where to begin, in topic", conf->position_topic);
     /* Where the very first start begins is written down before anything is read: a crash before the
      * first event must not begin at a later "now". */
     delivery_moved(w->delivery);
@@ -410,6 +476,7 @@ static int start(struct wikisrcd *w, struct pl_err *err)
 static void sums_log(struct wikisrcd *w)
 {
     law_check(w);
+    delivery_log(w->delivery, true);
     pl_log(PL_INFO, PL_MSG_STOPPED, "stopped",
            PL_F_UINT("RECEIVED", pl_stats_get(w->stats, M_RECEIVED)),
            PL_F_UINT("DELIVERED", pl_stats_get(w->stats, M_DELIVERED)),
@@ -426,10 +493,8 @@ int wikisrcd_run(struct wikisrcd_conf *conf, const char *file)
 {
     PL_CLEANUP(release) struct wikisrcd w = {.conf = conf, .file = file};
     struct pl_err err;
-    if (start(&w, &err) < 0) {
-        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
-        return pl_err_exit_status(err.kind);
-    }
+    if (start(&w, &err) < 0)
+        return pl_daemon_start_failed(w.daemon, &err);
     int status = pl_daemon_run(w.daemon);
     sums_log(&w);
     return status;
@@ -450,43 +515,23 @@ static const enum inspect_mode modes[OPT_COUNT] = {INSPECT_SAMPLE, INSPECT_SCHEM
 /* Which mode is asked for: an index of cli_opts, OPT_COUNT for the service, -1 after a message. */
 static int mode_choose(const struct pl_cli *cli, int64_t *ret_count)
 {
-    int mode = OPT_COUNT;
-    for (int i = 0; i < OPT_COUNT; i++) {
-        if (!cli->values[i])
-            continue;
-        if (mode != OPT_COUNT) {
-            fprintf(stderr, "wikisrcd: --%s and --%s exclude each other\n", cli_opts[mode].name,
-                    cli_opts[i].name);
-            return -1;
-        }
-        if (pl_cli_count(cli_opts[i].name, cli->values[i], 10000000, ret_count) >= 0)
-            return -1;
-        mode = i;
-    }
+    int mode = pl_cli_mode(cli, "wikisrcd", cli_opts, OPT_COUNT);
+    if (mode >= 0 && mode < OPT_COUNT &&
+        pl_cli_count(cli_opts[mode].name, cli->values[mode], 10000000, ret_count) >= 0)
+        return -1;
     return mode;
 }
 
-static void text_print(struct pl_buf *text)
-{
-    fwrite(text->data, 1, text->len, stdout);
-    pl_buf_reset(text);
-}
-
+/* -1: go on; else the exit status. */
 static int conf_load(const struct pl_cli *cli, bool needs_kafka, struct wikisrcd_conf *conf)
 {
-    struct pl_conf_errs errs;
+    PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs;
     pl_conf_errs_init(&errs);
     errs.file = cli->config;
     pl_conf_load(wikisrcd_opts, cli->config, conf, NULL, &errs);
     if (conf->name) /* it could be read: all that is wrong is shown at once */
         wikisrcd_conf_check(conf, needs_kafka, &errs);
-    unsigned count = errs.count;
-    if (count > 0 && cli->check_config)
-        fputs(pl_buf_cstr(&errs.text), stderr);
-    else
-        pl_cli_findings_log(&errs);
-    pl_conf_errs_release(&errs);
-    return count > 0 ? -1 : 0;
+    return pl_cli_config(cli, &errs, wikisrcd_opts, conf, NULL);
 }
 
 static void conf_release(struct wikisrcd_conf *conf)
@@ -508,21 +553,16 @@ int wikisrcd_main(int argc, char **argv)
         return status;
     if (cli.help_config) {
         pl_conf_print_reference(wikisrcd_opts, wikisrcd_conf_intro, &text);
-        text_print(&text);
+        fputs(pl_buf_cstr(&text), stdout);
         return 0;
     }
     int mode = mode_choose(&cli, &count);
     if (mode < 0)
         return 64; /* EX_USAGE */
     bool needs_kafka = mode == OPT_COUNT || mode == OPT_PRODUCE;
-    if (conf_load(&cli, needs_kafka, &conf) < 0)
-        return 78; /* EX_CONFIG */
-    if (cli.print_config) {
-        pl_conf_print(wikisrcd_opts, &conf, &text);
-        text_print(&text);
-    }
-    if (cli.check_config || cli.print_config)
-        return 0;
+    status = conf_load(&cli, needs_kafka, &conf);
+    if (status >= 0)
+        return status;
     pl_log_set_level(cli.verbose ? PL_DEBUG : wikisrcd_conf_log_level(&conf));
     pl_http_global_init();
     if (conf.source.tls.insecure_skip_verify)

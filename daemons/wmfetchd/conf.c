@@ -84,7 +84,8 @@ const struct pl_opt wmfetchd_opts[] = {
     {"window.overlap", PL_OPT_DURATION, AT(window.overlap_ms), 0, INT64_C(31536000000), "2h",
      PL_OPT_RELOADABLE, NULL,
      "So much before a window is fetched with it again, for data that came late or was mended. The "
-     "table's key makes the newer replace the older."},
+     "table's key makes the newer replace the older. At least 1h where hours begin at half past in "
+     "UTC (India): the last one of a window is not over when it is fetched."},
     {"window.start", PL_OPT_STRING, AT(window.start), 1, 64, NULL, 0, NULL,
      "Where to begin when there is no position yet: 2026-01-01T00:00:00Z, milliseconds since 1970, "
      "or -12d (so long ago). Default: the last whole window."},
@@ -122,17 +123,18 @@ const struct pl_opt wmfetchd_opts[] = {
      "How long each step of the start may wait for Kafka."},
     {"stop_timeout", PL_OPT_DURATION, AT(stop_timeout_ms), 100, 600000, "4s", 0, NULL,
      "On SIGTERM, how long a commit that runs may take. A window that is still being fetched is "
-     "given up at once: nothing of it is written, the next start fetches it again. Below systemd's "
-     "TimeoutStopSec."},
+     "given up at once: nothing of it is written, the next start fetches it again."},
     PL_OPT_END,
 };
 
 const char wmfetchd_conf_intro[] =
     "wmfetchd: Watermelon's hourly series to a Kafka topic, exactly once.\n"
     "Every option with its default. Durations: 500ms 5s 15m 2h 7d. Sizes: 4096 64KiB 8MiB.\n"
-    "Secrets: { file: /etc/wmfetchd/password }, { credential: NAME } (systemd's LoadCredential=)\n"
-    "or { env: VARIABLE }. `systemctl reload` takes over auth.user, auth.password,\n"
-    "auth.client_secret (a rotated secret), window.size, .delay, .overlap, and log_level.";
+    "Secrets: { credential: NAME } (the file /etc/wmfetchd/secrets/NAME, or the unit's\n"
+    "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
+    "`systemctl reload` takes over auth.user, auth.password, auth.client_secret, window.size,\n"
+    ".delay, .overlap and log_level. (A rotated secret takes a reload where it is in\n"
+    "a file, a restart where it is a credential: systemd loads those at the start.)";
 
 int wmfetchd_conf_log_level(const struct wmfetchd_conf *conf)
 {
@@ -147,7 +149,8 @@ bool wmfetchd_url_is_exposed(const char *url)
         return false;
     pl_http_host(url, host, sizeof(host));
     size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
-    return !(strncmp(host, "127.", 4) == 0 || (len == 9 && strncmp(host, "localhost", 9) == 0) ||
+    bool loopback = strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == len;
+    return !(loopback || (len == 9 && strncasecmp(host, "localhost", 9) == 0) ||
              (len == 5 && strncmp(host, "[::1]", 5) == 0));
 }
 
@@ -212,6 +215,18 @@ static void api_check(const struct wmfetchd_api_conf *api, struct pl_conf_errs *
             pl_conf_errs_add(errs, 0, 0, "api.parameters: %s is set by wmfetchd", ours[i]);
 }
 
+/* A secret that is needed and not there, unless what is wrong with it has been told already. */
+static void secret_check(const struct pl_secret *secret, const char *path, const char *grant,
+                         struct pl_conf_errs *errs)
+{
+    char begin[64];
+    snprintf(begin, sizeof(begin), " %s: ", path);
+    if (!secret->value && !strstr(pl_buf_cstr(&errs->text), begin))
+        pl_conf_errs_add(errs, 0, 0,
+                         "%s: is needed for auth.grant: %s, such as { credential: NAME }", path,
+                         grant);
+}
+
 static void auth_check(const struct wmfetchd_auth_conf *auth, struct pl_conf_errs *errs)
 {
     if (auth->url)
@@ -219,15 +234,13 @@ static void auth_check(const struct wmfetchd_auth_conf *auth, struct pl_conf_err
     if (auth->realm && strpbrk(auth->realm, "/?# "))
         pl_conf_errs_add(errs, 0, 0, "auth.realm: the name only, without '/'");
     if (auth->grant == GRANT_PASSWORD && !auth->user)
-        pl_conf_errs_add(errs, 0, 0, "auth.user: is needed for auth.grant: password");
-    if (auth->grant == GRANT_PASSWORD && !auth->password.value)
         pl_conf_errs_add(errs, 0, 0,
-                         "auth.password: is needed for auth.grant: password, such as { file: "
-                         "/etc/wmfetchd/password }");
-    if (auth->grant == GRANT_CLIENT_CREDENTIALS && !auth->client_secret.value)
-        pl_conf_errs_add(errs, 0, 0,
-                         "auth.client_secret: is needed for auth.grant: client_credentials, such "
-                         "as { file: /etc/wmfetchd/secret }");
+                         "auth.user: is needed for auth.grant: password, and auth.password, such "
+                         "as { credential: NAME }");
+    else if (auth->grant == GRANT_PASSWORD)
+        secret_check(&auth->password, "auth.password", "password", errs);
+    if (auth->grant == GRANT_CLIENT_CREDENTIALS)
+        secret_check(&auth->client_secret, "auth.client_secret", "client_credentials", errs);
     if (auth->grant == GRANT_CLIENT_CREDENTIALS && (auth->user || auth->password.value))
         pl_conf_errs_add(
             errs, 0, 0, "auth.user, auth.password: are for auth.grant: password, which is not set");

@@ -309,7 +309,6 @@ enum delivery_result delivery_send(struct delivery *d, struct pl_slice element, 
     d->parts_sent = 0;
     d->sums.elements++;
     d->sums.records += d->element.records;
-    count(d, M_RECEIVED, 1);
     if (d->stats)
         pl_stats_set(d->stats, M_IN_FLIGHT, (double)d->sums.elements);
     return DELIVERY_OK;
@@ -328,6 +327,11 @@ bool delivery_is_open(const struct delivery *d)
 bool delivery_is_stalled(const struct delivery *d)
 {
     return d->stalled;
+}
+
+bool delivery_is_stuck(const struct delivery *d)
+{
+    return pl_producer_is_stuck(d->producer);
 }
 
 const struct delivery_sums *delivery_sums(const struct delivery *d)
@@ -423,6 +427,8 @@ static int limit_apply(struct delivery *d, struct pl_daemon *daemon, struct pl_e
     size_t size = sizeof(text);
     rd_kafka_t *rk = pl_producer_client(d->producer);
     /* Only part of the time: where there is no answer, one can do without. */
+    pl_daemon_step(daemon, d->conf->start_timeout_ms / 2,
+                   "asking for the limits of Kafka's topic %s", d->conf->topic);
     int64_t topic_max = topic_limit_read(rk, d->conf->topic, (int)d->conf->start_timeout_ms / 4);
     rd_kafka_conf_get(rd_kafka_conf(rk), "message.max.bytes", text, &size);
     long long client_max = strtoll(text, NULL, 10);
@@ -451,8 +457,14 @@ int delivery_new(struct pl_daemon *daemon, const struct wmfetchd_conf *conf, boo
     d->message_max = (size_t)conf->message_bytes_max;
     /* The order matters: init_transactions ends what an earlier instance left open, so that the
      * position read afterwards is the last that will ever be committed by it. */
-    if (producer_start(d, daemon, err) < 0 || data_topic_ensure(d, err) < 0 ||
-        (!once && position_topic_ensure(d, err) < 0) || limit_apply(d, daemon, err) < 0)
+    if (producer_start(d, daemon, err) < 0)
+        return -1;
+    pl_daemon_step(daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s", conf->topic);
+    if (data_topic_ensure(d, err) < 0)
+        return -1;
+    pl_daemon_step(daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s",
+                   conf->position_topic);
+    if ((!once && position_topic_ensure(d, err) < 0) || limit_apply(d, daemon, err) < 0)
         return -1;
     *ret = PL_TAKE(d);
     return 0;

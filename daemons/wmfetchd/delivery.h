@@ -28,7 +28,7 @@
 struct delivery;
 
 struct delivery_sums {
-    uint64_t elements, records, messages, bytes; /* bytes: keys, values, headers */
+    uint64_t elements, records, messages, bytes; /* bytes: keys and values */
     int64_t commit_ms;
 };
 
@@ -76,6 +76,7 @@ void delivery_abort(struct delivery *d, const struct pl_err *why);
 bool delivery_is_idle(const struct delivery *d);
 bool delivery_is_open(const struct delivery *d);    /* takes elements */
 bool delivery_is_stalled(const struct delivery *d); /* Kafka is away */
+bool delivery_is_stuck(const struct delivery *d);   /* pl_producer_is_stuck() */
 /* Of the open transaction. */
 const struct delivery_sums *delivery_sums(const struct delivery *d);
 /* How long a transaction may take to be filled, so that the broker does not end it meanwhile. */

@@ -19,6 +19,11 @@
 enum {
     SAID_MAX = 512,        /* of an answer that is no good, kept for the error's text */
     REFUSAL_MAX = 1 << 20, /* of it, read to its end to keep the connection */
+    SECRET_MATCH = 12,     /* bytes of a secret parameter by which it is recognised */
+    SECRET_LEAST = 4,      /* what is shorter is no secret */
+    /* So much is shown of what an answer or element begins with; more is looked at, so that a
+     * secret on the border is recognised. */
+    BEGIN_SHOWN_MAX = SPLIT_BEGIN_MAX - SECRET_MATCH,
 };
 
 enum fetch_state { IDLE, TOKEN, RUNNING };
@@ -46,7 +51,8 @@ struct fetch {
     bool feeding;
     uint64_t bytes;
     long status;
-    int64_t begun_ms, server_ms, heard_ms, retry_after_ms;
+    int64_t begun_ms, server_ms, heard_ms, heard_mono_ms, retry_after_ms;
+    bool no_token;
     struct pl_err err; /* found inside a callback; kind NONE: none */
 };
 
@@ -72,12 +78,14 @@ static void finish(struct fetch *f, const struct pl_err *err)
 {
     struct fetch_result result = {
         .status = f->status,
+        .no_token = f->no_token,
         .bytes = f->bytes,
         .elements = f->split.elements,
         .duration_ms = pl_clock_monotonic_ms() - f->begun_ms,
         .retry_after_ms = f->retry_after_ms,
         .server_ms = f->server_ms,
         .heard_ms = f->heard_ms,
+        .heard_mono_ms = f->heard_mono_ms,
         .shape = split_shape(&f->split),
     };
     struct pl_err copy = err ? *err : (struct pl_err){0};
@@ -132,14 +140,39 @@ int fetch_err_from_status(struct pl_err *err, long status, const char *host, con
                       said[0] ? ")" : "");
 }
 
+/* What stands before the secret in the text. */
+static size_t len_before(const char *text, size_t len, const char *secret)
+{
+    size_t begin = strnlen(secret, SECRET_MATCH);
+    const char *found = begin >= SECRET_LEAST && len > 0 ? memmem(text, len, secret, begin) : NULL;
+    return found ? (size_t)(found - text) : len;
+}
+
+/* Servers like to repeat the address that was asked for, or the token: what is secret of it, and
+ * all behind it, is left out. */
+static void scrub(const struct fetch *f, const char *text, size_t len, char *out, size_t size)
+{
+    for (size_t i = 0; i < f->conf->parameters.n; i++) {
+        const struct pl_map_entry *e = &f->conf->parameters.v[i];
+        if (!e->secret)
+            continue;
+        char *escaped = curl_easy_escape(NULL, e->value, 0);
+        len = len_before(text, len, e->value);
+        len = len_before(text, len, escaped);
+        explicit_bzero(escaped, strlen(escaped));
+        curl_free(escaped);
+    }
+    oauth2_scrub(text, len, f->token, out, size);
+}
+
 /* What the server says, for the error's text: WWW-Authenticate for a 401, else the body. */
 static void said_make(struct fetch *f, struct pl_http_request *r, char *out, size_t size)
 {
     const char *header = f->status == 401 ? pl_http_request_header(r, "WWW-Authenticate") : NULL;
     if (header)
-        oauth2_scrub(header, strlen(header), f->token, out, size);
+        scrub(f, header, strlen(header), out, size);
     else
-        oauth2_scrub(f->said.data, f->said.len, f->token, out, size);
+        scrub(f, f->said.data, f->said.len, out, size);
 }
 
 static void answer_refused(struct fetch *f, struct pl_http_request *r)
@@ -160,22 +193,29 @@ static void answer_refused(struct fetch *f, struct pl_http_request *r)
         f->begun_ms = begun_ms;
         return;
     }
+    if (f->status == 401) {
+        oauth2_refused(f->oauth2, f->token);
+        oauth2_forget(f->oauth2);
+    }
     pl_http_host(f->conf->url, host, sizeof(host));
     said_make(f, r, said, sizeof(said));
     fetch_err_from_status(&err, f->status, host, said);
     finish(f, &err);
 }
 
+static void words_add(const struct fetch *f, struct pl_err *err, const char *text, size_t len)
+{
+    char begin[BEGIN_SHOWN_MAX], why[PL_ERR_MSG_MAX];
+    scrub(f, text, len < SPLIT_BEGIN_MAX ? len : SPLIT_BEGIN_MAX, begin, sizeof(begin));
+    snprintf(why, sizeof(why), "%s", err->msg);
+    pl_err_set(err, PL_ERR_REJECT, err->code, "%s; it begins with: %s", why, begin);
+}
+
 /* What it begins with tells a person more than what is missing. */
 static void begin_add(struct fetch *f, struct pl_err *err)
 {
-    char begin[SPLIT_BEGIN_MAX], why[PL_ERR_MSG_MAX];
-    if (err->kind != PL_ERR_REJECT || f->split.elements > 0)
-        return;
-    oauth2_scrub(f->split.begin, strnlen(f->split.begin, sizeof(f->split.begin)), f->token, begin,
-                 sizeof(begin));
-    snprintf(why, sizeof(why), "%s", err->msg);
-    pl_err_set(err, PL_ERR_REJECT, err->code, "%s; it begins with: %s", why, begin);
+    if (err->kind == PL_ERR_REJECT && f->split.elements == 0)
+        words_add(f, err, f->split.begin, strnlen(f->split.begin, sizeof(f->split.begin)));
 }
 
 /* The whole answer has been fed. */
@@ -204,12 +244,15 @@ static bool on_element(void *userdata, struct pl_slice element)
     struct fetch *f = userdata;
     switch (f->ops->on_element(f->userdata, element, &f->err)) {
     case FETCH_TAKEN:
+        count(f, M_RECEIVED, 1);
         return true;
     case FETCH_LATER:
         f->held = true;
         return false;
     case FETCH_REFUSED:
         assert(f->err.kind != PL_ERR_NONE);
+        if (f->err.kind == PL_ERR_REJECT && f->split.elements > 0)
+            words_add(f, &f->err, element.p, element.len);
         return false;
     }
     return false;
@@ -252,6 +295,7 @@ static void on_headers(void *userdata, struct pl_http_request *r, long status)
     const char *date = pl_http_request_header(r, "Date");
     f->status = status;
     f->heard_ms = pl_clock_realtime_ms();
+    f->heard_mono_ms = pl_clock_monotonic_ms();
     if (!date || !pl_time_parse_http(date, strlen(date), &f->server_ms))
         f->server_ms = 0;
     f->retry_after_ms =
@@ -320,8 +364,10 @@ static const struct pl_http_ops http_ops = {on_headers, on_data, on_done};
 static void add_parameter(struct pl_buf *url, const char *name, const char *value)
 {
     char *n = curl_easy_escape(NULL, name, 0), *v = curl_easy_escape(NULL, value, 0);
+    size_t len = strlen(v);
     pl_buf_addf(url, "%c%s=%s", strchr(pl_buf_cstr(url), '?') ? '&' : '?', n, v);
     curl_free(n);
+    explicit_bzero(v, len); /* it may be secret */
     curl_free(v);
 }
 
@@ -384,6 +430,7 @@ static void on_token(void *userdata, const char *token, const struct pl_err *err
         request_start(f, token);
         return;
     }
+    f->no_token = true;
     f->retry_after_ms = oauth2_retry_after_ms(f->oauth2);
     finish(f, err);
 }
@@ -396,6 +443,7 @@ void fetch_start(struct fetch *f, const struct fetch_ask *ask)
     f->bytes = 0;
     f->status = 0;
     f->server_ms = 0;
+    f->no_token = false;
     f->retry_after_ms = -1;
     f->begun_ms = pl_clock_monotonic_ms();
     f->err = (struct pl_err){0};

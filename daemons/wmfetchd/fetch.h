@@ -10,13 +10,14 @@
  * Elements come as they arrive, so before it is known whether the answer is whole and valid: only
  * on_done without an error says so, and until then all must be able to be undone.
  *
- * A 401 makes the token renewed and the range asked for once more; a second one is an error. No
- * redirect is followed: the token goes to the API's host and no other. gzip is taken; limits count
- * what comes out of it.
+ * A 401 makes the token renewed and the range asked for once more; a second one is an error, and
+ * the next range begins with a token by the grant. No redirect is followed: the token goes to the
+ * API's host and no other. gzip is taken; limits count what comes out of it.
  *
  * Errors: CONFIG where a person must act. Its code tells whose finding it is: the status (or curl's
  * number) where the far side or the way to it refuses, 0 where it is a limit of ours. REJECT: an
- * answer that is no good (not JSON, other shape). RETRY: all that passes.
+ * answer that is no good (not JSON, other shape). RETRY: all that passes. What the far side says is
+ * passed on without what is secret of ours in it (the token, parameters).
  *
  * Layer: http, oauth2, split, stats. Threads: the loop's. One range at a time.
  */
@@ -35,18 +36,21 @@ struct fetch_ask {
 
 struct fetch_result {
     long status;              /* of the last answer; 0: none */
+    bool no_token;            /* it did not come to asking: for every range alike */
     uint64_t bytes, elements; /* of the answer, unpacked */
     int64_t duration_ms;
     int64_t retry_after_ms; /* -1: not asked for */
     int64_t server_ms;      /* the API's clock (Date) when it began to answer; 0: not said */
     int64_t heard_ms;       /* ours then */
+    int64_t heard_mono_ms;  /* … and the monotonic one */
     const char *shape;      /* split_shape() */
 };
 
 enum fetch_take {
     FETCH_TAKEN,
     FETCH_LATER,   /* offered again after fetch_resume() */
-    FETCH_REFUSED, /* the range ends with the error that was set */
+    FETCH_REFUSED, /* the range ends with the error that was set; where that is REJECT, how the
+                    * element begins is added to it */
 };
 
 struct fetch_ops {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * main.c - argv and exit status; all else is in wmfetchd.c, which tests can link.
+ * main.c - argv and exit status; all else is in program.c and below it, which tests can link.
  */
 #include "wmfetchd.h"
 

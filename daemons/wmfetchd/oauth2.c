@@ -17,7 +17,7 @@
 enum {
     BODY_MAX = 262144, /* a token with many roles has some KB */
     CONNECT_TIMEOUT_MS = 10000,
-    RENEW_AGAIN_MS = 10000, /* after a renewal failed while the token has not ended */
+    RENEW_AGAIN_MS = 10000, /* after a renewal failed while the token has not ended, at least */
 };
 
 struct oauth2 {
@@ -131,6 +131,8 @@ void oauth2_refused(struct oauth2 *o, const char *token)
 static void done(struct oauth2 *o, const struct pl_err *err)
 {
     int64_t now_ms = pl_clock_monotonic_ms();
+    int64_t again_ms =
+        now_ms + (o->retry_after_ms > RENEW_AGAIN_MS ? o->retry_after_ms : RENEW_AGAIN_MS);
     oauth2_wipe_buf(&o->body);
     pl_buf_init(&o->body, BODY_MAX);
     if (err)
@@ -138,7 +140,7 @@ static void done(struct oauth2 *o, const struct pl_err *err)
     if (err && err->kind == PL_ERR_RETRY && o->token.access && now_ms < o->ends_ms) {
         pl_log(PL_WARNING, NULL, "the token could not be renewed, the old one is still good",
                PL_F_STR("ERROR", err->msg), PL_F_INT("LEFT_MS", o->ends_ms - now_ms));
-        o->renew_ms = now_ms + RENEW_AGAIN_MS;
+        o->renew_ms = again_ms < o->ends_ms ? again_ms : o->ends_ms;
         err = NULL;
     }
     waiters_answer(o, err);

@@ -54,7 +54,8 @@ void oauth2_cancel(struct oauth2 *o, struct oauth2_waiter *w); /* also where it 
 
 /* The API has answered 401 to this token. */
 void oauth2_refused(struct oauth2 *o, const char *token);
-/* Nothing is kept any more: the secrets have changed. */
+/* Nothing is kept any more, the next token comes by the grant: the secrets have changed, or what is
+ * got by the refresh token is refused again and again. */
 void oauth2_forget(struct oauth2 *o);
 
 /* Retry-After of the last failure; -1: none. */

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "backoff.h"
@@ -81,14 +82,17 @@ static void dump_close(struct once *o)
     free(PL_TAKE(o->dump_path));
 }
 
-/* Begun anew with each try; for nobody else to read. */
+/* Begun anew with each try; for nobody else to read, even where it was there. */
 static int dump_open(struct once *o, struct pl_err *err)
 {
+    struct stat st;
     dump_close(o);
     if (!o->range->dump)
         return 0;
     o->dump_path = once_dump_path(o->range->dump, o->at, application_of(o), index_of(o));
     int fd = open(o->dump_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        fchmod(fd, 0600);
     o->dump = fd < 0 ? NULL : fdopen(fd, "w");
     if (!o->dump)
         return pl_err_set(err, PL_ERR_CONFIG, errno, "--dump: cannot write %s: %s", o->dump_path,
@@ -105,13 +109,15 @@ static int on_bytes(void *userdata, const char *data, size_t len, struct pl_err 
                       strerror(errno));
 }
 
-static int dump_end(struct once *o, struct pl_err *err)
+/* After the series is over; `whole`: and committed. */
+static int dump_end(struct once *o, bool whole, struct pl_err *err)
 {
     if (o->dump && fflush(o->dump) != 0)
         return pl_err_set(err, PL_ERR_CONFIG, errno, "--dump: cannot write %s: %s", o->dump_path,
                           strerror(errno));
     if (o->dump)
-        fprintf(stderr, "the answer is in %s\n", o->dump_path);
+        fprintf(stderr, whole ? "the answer is in %s\n" : "what came of the answer is in %s\n",
+                o->dump_path);
     dump_close(o);
     return 0;
 }
@@ -166,10 +172,6 @@ static void series_print(struct once *o, const struct load_result *r)
 static void series_done(struct once *o, const struct load_result *r)
 {
     struct pl_err err;
-    if (dump_end(o, &err) < 0) {
-        stop_with(o, &err);
-        return;
-    }
     series_print(o, r);
     o->elements += r->sums.elements;
     o->messages += r->sums.messages;
@@ -177,19 +179,25 @@ static void series_done(struct once *o, const struct load_result *r)
     o->bytes += r->fetch.bytes;
     o->tries = 0;
     pl_backoff_reset(&o->backoff);
-    if (++o->at < o->series_n) {
+    o->at++;
+    if (dump_end(o, true, &err) < 0) { /* the copy only: the series itself is in Kafka */
+        stop_with(o, &err);
+    } else if (o->at == o->series_n) {
+        o->finished = true;
+        stop_with(o, NULL);
+    } else if (!pl_daemon_stopping(o->daemon)) {
         series_start(o);
-        return;
     }
-    o->finished = true;
-    stop_with(o, NULL);
 }
 
 static void series_failed(struct once *o, const struct load_result *r, const struct pl_err *err)
 {
     int64_t floor_ms = r->fetch.retry_after_ms >= 0 ? r->fetch.retry_after_ms : 0;
+    struct pl_err dump_err;
     if (err->kind != PL_ERR_RETRY || ++o->tries >= TRIES_MAX) {
         stop_with(o, err);
+        if (dump_end(o, false, &dump_err) < 0)
+            pl_log_err(PL_WARNING, NULL, "the copy of the answer is not complete", &dump_err);
         return;
     }
     int64_t wait_ms = pl_backoff_next(&o->backoff, floor_ms);
@@ -288,19 +296,14 @@ int once_run(const struct wmfetchd_conf *conf, const struct once_range *range)
 {
     PL_CLEANUP(release) struct once o = {.conf = conf, .range = range};
     struct pl_err err;
-    if (start(&o, &err) < 0) {
-        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
-        return pl_err_exit_status(err.kind);
-    }
-    int status = pl_daemon_run(o.daemon);
+    int status =
+        start(&o, &err) < 0 ? pl_daemon_start_failed(o.daemon, &err) : pl_daemon_run(o.daemon);
     if (o.finished && o.series_n > 1)
         printf("in all: %" PRIu64 " transactions, %" PRIu64 " messages, %" PRIu64
                " records, %.1f MB\n",
                o.elements, o.messages, o.records, (double)o.bytes / 1e6);
     if (!o.finished)
-        fprintf(stderr,
-                "ended before the end: %zu of %zu series are committed, nothing is written "
-                "of the others\n",
-                o.at, o.series_n);
+        fprintf(stderr, "ended before the end: %zu of %zu series are committed%s\n", o.at,
+                o.series_n, o.at < o.series_n ? ", nothing is written of the others" : "");
     return status == 0 && !o.finished ? 1 : status;
 }

@@ -19,7 +19,7 @@
 #include "schedule.h"
 #include "wmfetchd.h"
 
-enum { EXIT_USAGE = 64, EXIT_CONFIG = 78 }; /* sysexits(3) */
+enum { EXIT_USAGE = 64 }; /* sysexits(3) */
 
 #define DUMP_FILE    "api_response_debug.json"
 #define AUTH_BACK_MS INT64_C(3600000)  /* --auth-test asks for the last hour */
@@ -62,23 +62,6 @@ static int usage_error(const char *text)
     return EXIT_USAGE;
 }
 
-/* Which mode is asked for; -1 after a message. */
-static int mode_choose(const struct pl_cli *cli)
-{
-    int mode = MODES;
-    for (int i = 0; i < MODES; i++) {
-        if (!cli->values[i])
-            continue;
-        if (mode != MODES) {
-            fprintf(stderr, "wmfetchd: --%s and --%s exclude each other\n", cli_opts[mode].name,
-                    cli_opts[i].name);
-            return -1;
-        }
-        mode = i;
-    }
-    return mode;
-}
-
 /* 0 or the exit status. */
 static int time_take(const struct pl_cli *cli, int option, int64_t now_ms, int64_t *ret_ms)
 {
@@ -114,7 +97,7 @@ static int range_take(const struct pl_cli *cli, struct request *ret)
 /* 0 or the exit status. */
 static int request_take(const struct pl_cli *cli, struct request *ret)
 {
-    ret->mode = mode_choose(cli);
+    ret->mode = pl_cli_mode(cli, "wmfetchd", cli_opts, MODES);
     if (ret->mode < 0)
         return EXIT_USAGE;
     if (ret->mode == OPT_SAMPLE || ret->mode == OPT_SCHEMA) {
@@ -129,27 +112,16 @@ static int request_take(const struct pl_cli *cli, struct request *ret)
     return range_take(cli, ret);
 }
 
-static void text_print(struct pl_buf *text)
-{
-    fwrite(text->data, 1, text->len, stdout);
-    pl_buf_reset(text);
-}
-
+/* -1: go on; else the exit status. */
 static int conf_load(const struct pl_cli *cli, bool needs_kafka, struct wmfetchd_conf *conf)
 {
-    struct pl_conf_errs errs;
+    PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs;
     pl_conf_errs_init(&errs);
     errs.file = cli->config;
     pl_conf_load(wmfetchd_opts, cli->config, conf, NULL, &errs);
     if (conf->name) /* it could be read: all that is wrong is shown at once */
         wmfetchd_conf_check(conf, needs_kafka, &errs);
-    unsigned count = errs.count;
-    if (count > 0 && cli->check_config)
-        fputs(pl_buf_cstr(&errs.text), stderr);
-    else
-        pl_cli_findings_log(&errs);
-    pl_conf_errs_release(&errs);
-    return count > 0 ? -1 : 0;
+    return pl_cli_config(cli, &errs, wmfetchd_opts, conf, NULL);
 }
 
 static void conf_release(struct wmfetchd_conf *conf)
@@ -231,21 +203,16 @@ int wmfetchd_main(int argc, char **argv)
         return status;
     if (cli.help_config) {
         pl_conf_print_reference(wmfetchd_opts, wmfetchd_conf_intro, &text);
-        text_print(&text);
+        fputs(pl_buf_cstr(&text), stdout);
         return 0;
     }
     status = request_take(&cli, &request);
     if (status != 0)
         return status;
     bool needs_kafka = request.mode == MODES || request.mode == OPT_ONCE;
-    if (conf_load(&cli, needs_kafka, &conf) < 0)
-        return EXIT_CONFIG;
-    if (cli.print_config) {
-        pl_conf_print(wmfetchd_opts, &conf, &text);
-        text_print(&text);
-    }
-    if (cli.check_config || cli.print_config)
-        return 0;
+    status = conf_load(&cli, needs_kafka, &conf);
+    if (status >= 0)
+        return status;
     pl_log_set_level(cli.verbose ? PL_DEBUG : wmfetchd_conf_log_level(&conf));
     pl_http_global_init();
     warn_of_what_is_open(&conf);

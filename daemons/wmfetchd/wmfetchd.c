@@ -22,9 +22,9 @@ enum {
     WAIT_BASE_MS = 1000,
     WAIT_MAX_MS = 300000,
     REFUSED_WAIT_MS = 60000, /* after a refusal that a person must mend: Keycloak counts failures */
+    LIMIT_WAIT_MS = 3600000, /* after a limit of ours: it stays until a person raises it */
     BUSY_WAIT_MS = 10000,    /* 429 without Retry-After */
     RECHECK_MS = 30000,      /* the clock may have been set meanwhile */
-    SKEW_LEAST_MS = 2000,    /* Date counts seconds */
     STUCK_MS = 120000,       /* due for so long and not begun: a bug, the watchdog's case */
     HOUR_MS = 3600000,
 };
@@ -36,7 +36,9 @@ struct series {
     struct schedule_position position;
     struct pl_backoff backoff;
     int64_t not_before_ms; /* monotonic */
-    bool failing, ahead;   /* ahead: said that the position is in the future */
+    uint64_t turn;         /* when it was its turn the last time, see wmfetchd.turns */
+    bool failing, refused; /* refused: what failed last was for a person to mend */
+    bool ahead;            /* said that the position is in the future */
     unsigned lag_metric;
 };
 
@@ -55,11 +57,16 @@ struct wmfetchd {
     size_t series_n;
     struct series *current; /* whose window is under way */
     struct schedule_window window;
-    bool ready, worked;  /* worked: a window was committed since the start */
-    bool broken;         /* the conservation law, reported once */
-    int64_t skew_ms;     /* the API's clock less ours, where it is behind; else 0 */
-    int64_t idle_due_ms; /* monotonic: since when something is due and nothing runs; 0: not */
-    uint64_t windows;
+    int64_t window_begun_ms;     /* monotonic */
+    struct pl_backoff backoff;   /* of what holds up all series */
+    bool ready, worked;          /* worked: a window was committed since the start */
+    bool broken;                 /* the conservation law, reported once */
+    struct schedule_clock clock; /* the API's */
+    int64_t idle_due_ms;   /* monotonic: since when something is due and nothing runs; 0: not */
+    uint64_t last_records; /* of the window committed last */
+    int64_t last_ms;       /* monotonic: when that was */
+    uint64_t bytes_before; /* of the answer under way, at the last tick */
+    uint64_t windows, turns;
 };
 
 /* ---- what is next ---- */
@@ -70,10 +77,9 @@ static struct schedule schedule_of(const struct wmfetchd *w)
                              w->conf->window.overlap_ms};
 }
 
-/* Never ahead of the API: a window is over when it is over there. */
 static int64_t api_now_ms(const struct wmfetchd *w)
 {
-    return pl_clock_realtime_ms() + w->skew_ms;
+    return schedule_clock_now(&w->clock, pl_clock_realtime_ms(), pl_clock_monotonic_ms());
 }
 
 static void series_begin(struct wmfetchd *w, struct series *s)
@@ -94,6 +100,8 @@ static void window_begin(struct wmfetchd *w, struct series *s)
 {
     struct schedule schedule = schedule_of(w);
     w->current = s;
+    s->turn = ++w->turns;
+    w->window_begun_ms = pl_clock_monotonic_ms();
     schedule_next(&schedule, &s->position, api_now_ms(w), &w->window);
     const struct load_window window = {
         .ask = {s->application, s->index, w->window.from_ms, w->window.end_ms},
@@ -118,11 +126,12 @@ static int64_t series_wait_ms(const struct wmfetchd *w, const struct series *s, 
     return due_ms > hold_ms ? due_ms : hold_ms > 0 ? hold_ms : 0;
 }
 
+/* In turn: one that has far to catch up does not hold up those that have not. */
 static bool goes_before(const struct series *a, const struct series *b)
 {
     if (!b || a->known != b->known)
         return !b || !a->known;
-    return a->known && a->position.end_ms < b->position.end_ms;
+    return a->turn < b->turn;
 }
 
 static void next(struct wmfetchd *w)
@@ -161,20 +170,18 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
 
 static void clock_compare(struct wmfetchd *w, const struct fetch_result *result)
 {
-    if (result->server_ms == 0)
-        return;
-    int64_t skew_ms = result->server_ms - result->heard_ms;
-    skew_ms = skew_ms < -SKEW_LEAST_MS ? skew_ms : 0;
-    if (skew_ms != 0 && w->skew_ms == 0)
+    bool was_ahead = w->clock.skew_ms != 0;
+    schedule_clock_compare(&w->clock, result->server_ms, result->heard_ms, result->heard_mono_ms);
+    if (w->clock.skew_ms != 0 && !was_ahead)
         pl_log(PL_WARNING, NULL, "our clock is ahead of the API's, windows are due by the API's",
-               PL_F_INT("DIFFERENCE_MS", -skew_ms));
-    w->skew_ms = skew_ms;
+               PL_F_INT("DIFFERENCE_MS", -w->clock.skew_ms));
 }
 
 static void committed(struct wmfetchd *w, struct series *s, const struct load_result *result)
 {
     char from[32], end[32];
     pl_backoff_reset(&s->backoff);
+    pl_backoff_reset(&w->backoff);
     s->not_before_ms = 0;
     if (!s->known) {
         s->known = true;
@@ -187,9 +194,11 @@ static void committed(struct wmfetchd *w, struct series *s, const struct load_re
     if (s->failing)
         pl_log(PL_NOTICE, PL_MSG_SOURCE_CONNECTED, "fetching works again",
                PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index));
-    s->failing = false;
+    s->failing = s->refused = false;
     w->worked = true;
     w->windows++;
+    w->last_records = result->sums.records;
+    w->last_ms = pl_clock_monotonic_ms();
     s->position.end_ms = w->window.end_ms;
     pl_stats_inc(w->stats, M_WINDOWS_COMMITTED, 1);
     pl_time_format_ms(w->window.from_ms, from);
@@ -202,21 +211,51 @@ static void committed(struct wmfetchd *w, struct series *s, const struct load_re
            PL_F_INT("DURATION_MS", result->fetch.duration_ms + result->sums.commit_ms));
 }
 
-/* Whether a person must act before it can go on. A refusal of the far side counts as that only
- * while nothing has worked yet: then it is the configuration, later it is theirs to mend. */
+/* Whether a person must act before anything can go on: every series waits for that. A refusal of
+ * the far side counts only while nothing has worked yet: then it is the configuration, later it is
+ * theirs to mend. */
 static bool must_end(const struct wmfetchd *w, const struct pl_err *err)
 {
     bool refusal = err->code != 0;
-    return err->kind == PL_ERR_FATAL || (err->kind == PL_ERR_CONFIG && !(refusal && w->worked));
+    if (err->kind != PL_ERR_CONFIG || (refusal && w->worked))
+        return err->kind == PL_ERR_FATAL;
+    for (size_t i = 0; i < w->series_n; i++)
+        if (!w->series[i].refused)
+            return false;
+    return true;
+}
+
+static bool asks_to_wait(const struct load_result *result, const struct pl_err *err)
+{
+    return err->code == 429 || (err->code == 503 && result->fetch.retry_after_ms >= 0);
 }
 
 static int64_t floor_ms(const struct load_result *result, const struct pl_err *err)
 {
-    if (result->fetch.retry_after_ms >= 0 && (err->code == 429 || err->code == 503))
-        return result->fetch.retry_after_ms;
-    if (err->code == 429)
-        return BUSY_WAIT_MS;
-    return err->kind == PL_ERR_CONFIG ? REFUSED_WAIT_MS : 0;
+    if (asks_to_wait(result, err))
+        return result->fetch.retry_after_ms >= 0 ? result->fetch.retry_after_ms : BUSY_WAIT_MS;
+    if (err->kind != PL_ERR_CONFIG)
+        return 0;
+    return err->code != 0 ? REFUSED_WAIT_MS : LIMIT_WAIT_MS;
+}
+
+/* Notes a failure. What does not depend on the series holds up all of them: that there is no token
+ * (Keycloak counts wrong passwords), and being asked to wait. */
+static int64_t hold(struct wmfetchd *w, struct series *s, const struct load_result *result,
+                    const struct pl_err *err)
+{
+    bool all = result->fetch.no_token || asks_to_wait(result, err);
+    int64_t wait_ms = pl_backoff_next(all ? &w->backoff : &s->backoff, floor_ms(result, err));
+    int64_t until_ms = pl_clock_monotonic_ms() + wait_ms;
+    for (size_t i = 0; i < w->series_n; i++) {
+        struct series *other = &w->series[i];
+        if (other != s && !all)
+            continue;
+        other->refused = err->kind == PL_ERR_CONFIG;
+        if (other->not_before_ms < until_ms)
+            other->not_before_ms = until_ms;
+    }
+    return wait_ms;
 }
 
 static void failed(struct wmfetchd *w, struct series *s, const struct load_result *result,
@@ -224,13 +263,12 @@ static void failed(struct wmfetchd *w, struct series *s, const struct load_resul
 {
     if (s->known)
         pl_stats_inc(w->stats, M_WINDOWS_FAILED, 1);
+    int64_t wait_ms = hold(w, s, result, err);
     if (must_end(w, err)) {
         pl_daemon_stop(w->daemon, err);
         return;
     }
-    int64_t wait_ms = pl_backoff_next(&s->backoff, floor_ms(result, err));
     s->failing = s->known;
-    s->not_before_ms = pl_clock_monotonic_ms() + wait_ms;
     if (err->kind == PL_ERR_RETRY)
         pl_log_err(PL_WARNING, PL_MSG_SOURCE_LOST,
                    "window not fetched, nothing of it is written, it is tried again", err,
@@ -320,7 +358,7 @@ static void reload_apply(struct wmfetchd *w, struct wmfetchd_conf *fresh)
         secrets |= strncmp(changed.v[i], "auth.", 5) == 0;
     if (secrets)
         oauth2_forget(w->oauth2);
-    for (size_t i = 0; secrets && i < w->series_n; i++) /* what was refused may be good now */
+    for (size_t i = 0; i < w->series_n; i++) /* a person says: try now, what was wrong is mended */
         w->series[i].not_before_ms = 0;
     pl_strings_release(&changed);
     pl_strings_release(&restart);
@@ -391,20 +429,33 @@ static int64_t lag_measure(struct wmfetchd *w, int64_t *ret_oldest_ms)
 
 static void status_show(struct wmfetchd *w)
 {
-    char oldest[32] = "-";
+    char oldest[32] = "-", last[64] = "none committed yet";
     int64_t oldest_ms, behind = lag_measure(w, &oldest_ms);
     const struct series *s = w->current;
+    uint64_t bytes = fetch_bytes(load_fetch(w->load));
+    uint64_t fresh = bytes >= w->bytes_before ? bytes - w->bytes_before : bytes;
+    w->bytes_before = bytes;
     if (oldest_ms != INT64_MAX)
         pl_time_format_ms(oldest_ms, oldest);
+    if (w->windows > 0)
+        snprintf(last, sizeof(last), "last window %" PRIu64 " records %" PRId64 " s ago",
+                 w->last_records, (pl_clock_monotonic_ms() - w->last_ms) / 1000);
     if (delivery_is_stalled(load_delivery(w->load)))
-        pl_daemon_status(w->daemon, "Kafka does not answer; fetching is paused");
+        pl_daemon_status(w->daemon,
+                         "Kafka does not answer; fetching is paused, %" PRId64
+                         " windows due, all to %s, %s",
+                         behind, oldest, last);
     else if (s && fetch_is_running(load_fetch(w->load)))
-        pl_daemon_status(w->daemon, "fetching %s/%s, %.1f MB; %" PRId64 " windows due, all to %s",
-                         s->application, s->index, (double)fetch_bytes(load_fetch(w->load)) / 1e6,
-                         behind, oldest);
+        pl_daemon_status(w->daemon,
+                         "fetching %.40s/%.20s, %.1f MB, %.1f MB/s; %" PRId64
+                         " windows due, all to %s, %s",
+                         s->application, s->index, (double)bytes / 1e6, (double)fresh / 1e6, behind,
+                         oldest, last);
     else
-        pl_daemon_status(w->daemon, "all to %s is in %s; %" PRId64 " windows due, %" PRIu64 " done",
-                         oldest, w->conf->topic, behind, w->windows);
+        pl_daemon_status(w->daemon,
+                         "waiting for the next window; %" PRId64 " windows due, all to %s, %" PRIu64
+                         " done, %s",
+                         behind, oldest, w->windows, last);
 }
 
 static void on_tick(void *userdata)
@@ -416,12 +467,10 @@ static void on_tick(void *userdata)
         status_show(w);
 }
 
-/* Every wait has its limit (token, request, commit: Kafka's absence is told), but for a bug: that
- * something is due and nothing is under way. */
-static bool on_alive(void *userdata)
+/* That something is due and nothing is under way, for so long. */
+static bool is_asleep(struct wmfetchd *w, int64_t mono_ms)
 {
-    struct wmfetchd *w = userdata;
-    int64_t now_ms = api_now_ms(w), mono_ms = pl_clock_monotonic_ms();
+    int64_t now_ms = api_now_ms(w);
     bool due = false;
     for (size_t i = 0; i < w->series_n; i++)
         due |= series_wait_ms(w, &w->series[i], now_ms, mono_ms) == 0;
@@ -429,7 +478,32 @@ static bool on_alive(void *userdata)
         w->idle_due_ms = 0;
     else if (w->idle_due_ms == 0)
         w->idle_due_ms = mono_ms;
-    return w->idle_due_ms == 0 || mono_ms - w->idle_due_ms < STUCK_MS;
+    return w->idle_due_ms != 0 && mono_ms - w->idle_due_ms >= STUCK_MS;
+}
+
+/* That a window takes longer than all its limits together: twice a token (by refreshing, by the
+ * grant) and the answer (the first is a 401), then waiting for room while Kafka is away. */
+static bool is_overdue(const struct wmfetchd *w, int64_t mono_ms)
+{
+    int64_t limit_ms = 2 * (2 * w->conf->auth.timeout_ms + w->conf->api.timeout_ms) +
+                       delivery_open_ms_max(load_delivery(w->load)) + STUCK_MS;
+    return fetch_is_running(load_fetch(w->load)) && mono_ms - w->window_begun_ms >= limit_ms;
+}
+
+/* Every wait has its limit, but for a bug. How long a commit takes has none: Kafka's absence is
+ * told, and the thread that waits for it comes round. */
+static bool on_alive(void *userdata)
+{
+    struct wmfetchd *w = userdata;
+    int64_t mono_ms = pl_clock_monotonic_ms();
+    const char *why = delivery_is_stuck(load_delivery(w->load)) ? "librdkafka does not come back"
+                      : is_asleep(w, mono_ms)  ? "a window is due, and nothing is under way"
+                      : is_overdue(w, mono_ms) ? "a window is being fetched for longer than it may"
+                                               : NULL;
+    if (why)
+        pl_log(PL_ERROR, PL_MSG_STUCK, "no progress, and no reason for it is known",
+               PL_F_STR("REASON", why));
+    return !why;
 }
 
 static const struct pl_daemon_ops daemon_ops = {
@@ -485,6 +559,7 @@ static int series_start(struct wmfetchd *w, struct pl_err *err)
 {
     const struct wmfetchd_api_conf *api = &w->conf->api;
     uint64_t seed = (uint64_t)pl_clock_realtime_ms();
+    pl_backoff_init(&w->backoff, WAIT_BASE_MS, WAIT_MAX_MS, seed - 1);
     w->series = pl_alloc_array(api->applications.n * api->index.n, sizeof(*w->series));
     for (size_t i = 0; i < api->applications.n * api->index.n; i++) {
         struct series *s = &w->series[w->series_n++];
@@ -493,6 +568,10 @@ static int series_start(struct wmfetchd *w, struct pl_err *err)
         s->key = pl_strf("%s/%s/%s", w->conf->name, s->application, s->index);
         s->lag_metric = lag_metric_add(w, s);
         pl_backoff_init(&s->backoff, WAIT_BASE_MS, WAIT_MAX_MS, seed + i);
+        pl_daemon_step(w->daemon, 2 * w->conf->start_timeout_ms, "reading the position of %s/%s",
+                       s->application, s->index);
+        if (pl_daemon_stopping(w->daemon)) /* hundreds of them take seconds */
+            return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while reading positions");
         if (series_read(w, s, err) < 0)
             return -1;
     }
@@ -520,6 +599,7 @@ static int start(struct wmfetchd *w, struct pl_err *err)
                  err) < 0 ||
         series_start(w, err) < 0)
         return -1;
+    pl_daemon_step(w->daemon, conf->auth.timeout_ms, "waiting for a token from %s", conf->auth.url);
     oauth2_get(w->oauth2, &w->waiter, on_token, w); /* none is kept yet: on_token follows */
     return 0;
 }
@@ -541,10 +621,8 @@ int wmfetchd_run(struct wmfetchd_conf *conf, const char *file)
 {
     PL_CLEANUP(release) struct wmfetchd w = {.conf = conf, .file = file};
     struct pl_err err;
-    if (start(&w, &err) < 0) {
-        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
-        return pl_err_exit_status(err.kind);
-    }
+    if (start(&w, &err) < 0)
+        return pl_daemon_start_failed(w.daemon, &err);
     int status = pl_daemon_run(w.daemon);
     sums_log(&w);
     return status;

@@ -7,9 +7,11 @@
  *      ^                                                               │
  *      └──────────── the position moves, or the same window again <────┘
  *
- * A series is an application and an index, and has a position of its own. Their windows are fetched
- * one at a time, those first that are furthest behind; a series whose window failed waits for
- * itself and holds up no other.
+ * A series is an application and an index, and has a position of its own. Those that are due are
+ * fetched in turn, one window at a time. A series whose window failed waits for itself and holds up
+ * no other; but where no token is to be had, or the API asks to wait, all wait. A refusal that a
+ * person must mend ends the daemon while nothing has worked, and a limit of ours at any time, but
+ * only when it is so for every series.
  *
  * Layer: everything of the daemon. Threads: the loop's.
  */

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from helpers import http_get, metrics
+from helpers import http_get, metrics, silent_server
 from pipeline import events, free_port, make_events, wait_until
 
 DAEMONS = ('wikisrcd', 'chsinkd')
@@ -127,7 +127,8 @@ def test_notify(pipeline, name):
     s.work()
     seen = s.daemon.messages
     wait_until(lambda: seen.count('WATCHDOG=1') >= 3, 10, 'the watchdog fed')
-    rate = {'wikisrcd': ('streaming', 'events/s', s.p.topic), 'chsinkd': ('1 partitions', 'rows', 'lag')}[name]
+    rate = {'wikisrcd': ('streaming', 'events/s', 's behind', s.p.topic, 'last commit', 's ago'),
+            'chsinkd': ('1 partitions', 'rows/s', 'lag', 'last batch 10 rows into', s.p.table, 's ago')}[name]
 
     def status():
         return [m for m in seen if m.startswith('STATUS=') and all(word in m for word in rate)]
@@ -137,6 +138,31 @@ def test_notify(pipeline, name):
     wait_until(lambda: 'STOPPING=1' in seen, 5, 'STOPPING=1')
     assert seen.index('READY=1') < seen.index('STOPPING=1')
     assert 'WATCHDOG=1' not in seen[:seen.index('READY=1')]
+    # Whatever TimeoutStartSec and TimeoutStopSec are: how long each step and the stop may take.
+    assert any(m.startswith('EXTEND_TIMEOUT_USEC=') for m in seen[:seen.index('READY=1')])
+    assert 'EXTEND_TIMEOUT_USEC=14000000' in seen[seen.index('STOPPING=1'):]
+    assert f'STATUS=waiting for Kafka at {s.p.kafka.servers}' in seen
+
+
+@pytest.mark.parametrize('name, away', [('wikisrcd', 'Kafka'), ('chsinkd', 'Kafka'), ('chsinkd', 'ClickHouse')])
+def test_stop_while_starting(pipeline, name, away):
+    """What the start waits for is told; a stop is obeyed at once, and is no failure."""
+    p = pipeline
+    with silent_server() as port:
+        where = f'127.0.0.1:{port}'
+        options = {'Kafka': {'kafka': {'bootstrap.servers': where}},
+                   'ClickHouse': {'clickhouse': {'urls': [f'http://{where}']}}}[away]
+        daemon = p.wikisrcd('http://127.0.0.1:1/v2/stream', **options) if name == 'wikisrcd' else p.chsinkd(**options)
+        daemon.start(timeout=0)
+        told = f'STATUS=waiting for {away} at '
+        wait_until(lambda: any(m.startswith(told) and where in m for m in daemon.messages), 10,
+                   f'what it waits for: {daemon.messages}')
+        assert 'EXTEND_TIMEOUT_USEC=40000000' in daemon.messages or away == 'ClickHouse'
+        status, seconds = daemon.terminate()
+    assert status == 0, daemon.tail()
+    assert seconds < 5, f'{seconds:.1f} s'
+    assert ' ERROR ' not in daemon.text(), daemon.text()
+    assert 'READY=1' not in daemon.messages
 
 
 # ---- metrics and health ----
@@ -148,7 +174,7 @@ def test_metrics_and_health(pipeline, name):
     wait_until(lambda: s.delivered() >= 10, 20, 'delivered')
     values = metrics(s.port)  # parses all of it
     assert len(values) > 20
-    assert all(key.startswith((f'{name}_', 'process_', 'pl_stats_')) for key in values), sorted(values)
+    assert all(key.startswith((f'{name}_', 'process_', 'metrics_left_out_total')) for key in values), sorted(values)
     assert http_get(s.port, '/healthz')[0] == 200
     wait_until(lambda: http_get(s.port, '/readyz')[0] == 200, 10, 'ready')
     assert http_get(s.port, '/nothing')[0] == 404

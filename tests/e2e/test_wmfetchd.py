@@ -200,6 +200,25 @@ def test_once_twice(pipeline):
     p.assert_no_secrets()
 
 
+def test_dump(pipeline):
+    """For nobody else to read, also where the file was there; a full disk does not undo what is committed."""
+    p = pipeline
+    api = p.api('--transactions', 2)
+    dump = p.folder / 'answer.json'
+    dump.write_text('old')
+    dump.chmod(0o644)
+    assert run(p, p.once(api, args=('--dump', str(dump))))[0] == 0
+    assert dump.stat().st_mode & 0o777 == 0o600
+    assert json.loads(dump.read_bytes()) == [json.loads(piece) for piece in twelve_days(2)]
+    api.control({'cut_after': 300, 'times': -1})
+    status, text = run(p, p.once(api, args=('--dump', str(dump)), api={'timeout': '5s'}))
+    assert status == 69 and 'what came of the answer is in' in text, text
+    assert dump.stat().st_size == 300
+    api.control({'reset': True}, {'shape': 'empty-array', 'times': -1})
+    status, text = run(p, p.once(api, args=('--dump', '/dev/full')))
+    assert status == 78 and '/dev/full' in text and '1 of 1 series are committed' in text, text
+
+
 def test_once_with_times_for_people(pipeline):
     """RFC 3339 and relative times are the same as milliseconds."""
     p = pipeline
@@ -240,6 +259,17 @@ def test_sample_and_schema(pipeline):
         assert field in text
     assert p.messages() == []
     p.assert_no_secrets()
+
+
+@pytest.mark.parametrize('args, status', [((), 0), (('--once', '--start', '-1d'), 1)], ids=['service', 'once'])
+def test_stopped_while_it_waits_for_kafka(pipeline, args, status):
+    """A stop is in order while the service starts; a range that is not loaded is not."""
+    p = pipeline
+    daemon = p.wmfetchd(p.api('--transactions', 2), args=args, kafka={'bootstrap.servers': f'127.0.0.1:{free_port()}'})
+    daemon.start(timeout=0)
+    wait_until(lambda: 'Connection refused' in daemon.text(), 20, daemon.tail)
+    assert daemon.terminate(15)[0] == status, daemon.tail()
+    assert not error_lines(daemon.text()), daemon.tail()
 
 
 # ---- the service: nothing lost, nothing doubled ----
@@ -310,6 +340,99 @@ def test_several_applications_and_indexes(pipeline):
             for begin in range(s.start, p.position(app, index), s.size):
                 wanted.update(s.data.pieces(app, begin, begin + s.size, index))
     assert collections.Counter(m.value() for m in p.messages()) == wanted
+
+
+@pytest.mark.parametrize('fault, option', [
+    ({'status': 403}, None), ({'status': 404}, None), ({'long_series': 3 << 20}, 'api.answer_bytes_max'),
+    ({'long_series': 3 << 20}, 'api.element_bytes_max')], ids=['403', '404', 'answer too large', 'element too large'])
+def test_one_application_holds_up_no_other(pipeline, fault, option):
+    """What a person must mend for one of two, from the start on: the other goes on; SIGHUP says that it is mended."""
+    p = pipeline
+    api = {'applications': ['1', '2'], **({option.split('.')[1]: '1MiB'} if option else {})}
+    s = Service(p, hours=12, size=2, transactions=3, api=api)
+    s.api.control({**fault, 'application': 1, 'times': -1})
+    s.begin()
+    wait_until(lambda: p.position(2) >= s.end or not s.daemon.running(), 60, s.daemon.tail)
+    assert s.daemon.running(), s.daemon.tail()
+    assert p.position(1) == s.start
+    error, = error_lines(s.daemon.text())  # not asked again for a minute
+    assert 'application=1 ' in error and (option or str(fault['status'])) in error
+    s.api.control({'reset': True})
+    s.daemon.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: p.position(1) >= s.end or not s.daemon.running(), 60, s.daemon.tail)
+    assert s.daemon.terminate()[0] == 0
+    found = collections.Counter(m.value() for m in p.messages())
+    wanted = collections.Counter()
+    for app in (1, 2):
+        for begin in range(s.start, p.position(app), s.size):
+            wanted.update(s.data.pieces(app, begin, begin + s.size))
+    assert found == wanted
+
+
+def test_all_applications_refused(pipeline):
+    """Where nothing works for any of them it is the configuration: the start ends with 78."""
+    s = Service(pipeline, hours=12, size=2, transactions=3, api={'applications': ['1', '2']})
+    s.api.control({'status': 403, 'times': -1})
+    s.begin(timeout=0)
+    assert s.daemon.process.wait(30) == 78, s.daemon.tail()
+    assert {r['query']['application_id'] for r in s.api.requests()} == {'1', '2'}
+
+
+def test_in_turn(pipeline):
+    """An application added later has hundreds of windows to catch up with: the others are fetched in between."""
+    p = pipeline
+    s = Service(p, hours=20 * 24, size=1, transactions=2, api={'applications': ['2']}, window={'delay': '12h'})
+    s.api.control({'limit': 0, 'times': -1})
+    s.begin()
+    wait_until(lambda: p.position(2) >= s.end - 12 * HOUR, 120, s.daemon.tail)
+    assert s.daemon.terminate()[0] == 0
+    conf = json.loads((p.folder / 'wmfetchd.yaml').read_text())
+    conf['window']['delay'] = '0s'
+    conf['api']['applications'] = ['1', '2']
+    (p.folder / 'wmfetchd.yaml').write_text(json.dumps(conf))
+    before = len(s.api.requests())
+    s.begin()
+    wait_until(lambda: p.position(2) >= s.end, 120, s.daemon.tail)
+    assert s.daemon.terminate()[0] == 0
+    order = [r['query']['application_id'] for r in s.api.requests()[before:]]
+    assert order[:20] == ['1', '2'] * 10, order
+
+
+def test_asked_to_wait_all_wait(pipeline):
+    """429 is for whoever asks: no application's window is asked for meanwhile."""
+    p = pipeline
+    s = Service(p, hours=6, size=2, transactions=3, api={'applications': ['1', '2', '3']})
+    s.api.control({'status': 429, 'retry_after': 3})
+    s.begin()
+    wait_until(lambda: all(p.position(a) >= s.end for a in (1, 2, 3)), 60, s.daemon.tail)
+    first, second, *_ = s.api.requests()
+    assert first['status'] == 429 and second['at'] - first['at'] >= 3
+    assert s.daemon.terminate()[0] == 0
+
+
+def test_wrong_secret_is_sent_once(pipeline):
+    """Keycloak counts what is wrong: one application's attempt is that of all."""
+    p = pipeline
+    s = Service(p, hours=12 * 24, size=2, transactions=3, api={'applications': ['1', '2', '3', '4']},
+                auth=p.auth(client_id='watermelon-short'))
+    s.api.control({'delay': 0.3, 'times': -1})
+    s.begin()
+    committed = 'wmfetchd_windows_total{result="committed"}'
+    wait_until(lambda: s.metric(committed) >= 8, 60, s.daemon.tail)
+    try:
+        p.keycloak.revoke('secret', 'watermelon-short', 'r0tated-S3cret')
+        wait_until(lambda: error_lines(s.daemon.text()), 60, s.daemon.tail)
+        p.secret('client-secret', 'r0tated-S3cret')
+        s.daemon.process.send_signal(signal.SIGHUP)
+        s.api.control({'reset': True})
+        before = s.metric(committed)
+        wait_until(lambda: s.metric(committed) >= before + 8, 60, s.daemon.tail)
+        assert s.metric('wmfetchd_tokens_total{way="failed"}') == 1
+        assert len(error_lines(s.daemon.text())) == 1
+    finally:
+        p.keycloak.revoke('secret', 'watermelon-short', CLIENT_SECRET)
+    assert s.daemon.terminate()[0] == 0
+    p.assert_no_secrets()
 
 
 # ---- what the API can do wrong ----

@@ -31,6 +31,7 @@ wrong, JSON in the body: a fault or a list of them, each for one request of the 
     long_series      one transaction, its series alone has so many bytes
     redirect         the Location of a 307; /elsewhere (here and on the control port) notes if a token came along
     limit            only so many transactions
+    application      only requests for this one meet the fault
 Other commands: {"reset": true}; {"revise": {"from": MS, "revision": N}}: elements from there on have other values.
 """
 import argparse
@@ -351,16 +352,16 @@ class State:
         self.open = self.open_most = self.bytes = 0
         self.reset = threading.Event()
 
-    def next_fault(self):
+    def next_fault(self, application):
         with self.lock:
-            if not self.faults:
+            fault = next((f for f in self.faults if str(f.get('application', application)) == application), None)
+            if fault is None:
                 return {}
-            fault = self.faults[0]
             left = fault.get('times', 1)
             if left > 0:
                 fault['times'] = left - 1
             if fault.get('times') == 0:
-                self.faults.pop(0)
+                self.faults.remove(fault)
             return dict(fault)
 
     def command(self, body):
@@ -480,7 +481,7 @@ class Api(Handler):
             self.state.open += 1
             self.state.open_most = max(self.state.open_most, self.state.open)
         try:
-            self.series(self.state.next_fault())
+            self.series(self.state.next_fault(self.note['query'].get('application_id', '')))
         except OSError as error:  # the client went away
             self.note['error'] = str(error)
             self.close_connection = True

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "buf.h"
+#include "conf.h"
 #include "daemon.h"
 
 static const struct pl_cli_opt cli_table[] = {
@@ -133,6 +134,95 @@ START_TEST(cli)
 }
 END_TEST
 
+static const struct mode_case {
+    const char *args[4];
+    int mode;
+    const char *text;
+} mode_cases[] = {
+    {{NULL}, 2, ""},
+    {{"--sample=1"}, 0, ""},
+    {{"--once"}, 1, ""},
+    {{"--once", "--once"}, 1, ""},
+    {{"--once", "--sample=1"},
+     -1,
+     "testd: --sample and --once exclude each other\nTry 'testd --help'.\n"},
+};
+
+START_TEST(cli_mode)
+{
+    const struct mode_case *c = &mode_cases[_i];
+    char name[] = "testd", *argv[5] = {name}, text[512];
+    FILE *out = tmpfile();
+    struct pl_cli got;
+    int argc = 1, saved[2], mode;
+
+    for (; c->args[argc - 1]; argc++)
+        argv[argc] = (char *)(uintptr_t)c->args[argc - 1];
+    ck_assert_int_eq(pl_cli_parse(argc, argv, "testd", "", cli_table, &got), -1);
+    ck_assert_int_eq(capture_begin(out, saved), 0);
+    mode = pl_cli_mode(&got, "testd", cli_table, 2);
+    capture_end(out, saved, text, sizeof(text));
+    ck_assert_int_eq(mode, c->mode);
+    ck_assert_str_eq(text, c->text);
+    ck_assert_int_eq(pl_cli_mode(&got, "testd", cli_table, 0), 0); /* the others are no modes */
+}
+END_TEST
+
+/* ---- --check-config, --print-config ---- */
+
+struct target {
+    int64_t rows;
+};
+static const struct pl_opt options[] = {
+    {"rows", PL_OPT_INT, offsetof(struct target, rows), 1, 9, "5", 0, NULL, "Rows."}, PL_OPT_END};
+
+static const struct config_case {
+    const char *arg; /* NULL: none */
+    bool finding, warning;
+    int status;
+    const char *text; /* all of stdout and stderr; NULL: log lines that name the finding */
+    const char *more;
+} config_cases[] = {
+    {"--check-config", false, false, 0, "x.yaml: in order\n", NULL},
+    {"--check-config", false, false, 0, "x.yaml: in order, 3 routes\n", "3 routes"},
+    {"--check-config", false, true, 0, "warning: x.yaml:2:1: mind\nx.yaml: in order\n", NULL},
+    {"--check-config", true, false, 78, "x.yaml:1:1: bad\n", "3 routes"},
+    {"--check-config", true, true, 78, "x.yaml:1:1: bad\nwarning: x.yaml:2:1: mind\n", NULL},
+    {"--print-config", false, false, 0, "rows: 7\n", "3 routes"},
+    {"--print-config", true, false, 78, NULL, NULL},
+    {NULL, true, false, 78, NULL, NULL},
+    {NULL, false, false, -1, "", NULL},
+};
+
+START_TEST(cli_config)
+{
+    const struct config_case *c = &config_cases[_i];
+    char name[] = "testd", config[] = "-cx.yaml",
+         *argv[] = {name, config, (char *)(uintptr_t)c->arg, NULL}, text[1024];
+    PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs;
+    const struct target target = {7};
+    FILE *out = tmpfile();
+    struct pl_cli got;
+    int saved[2], status;
+
+    pl_conf_errs_init(&errs);
+    errs.file = "x.yaml";
+    if (c->finding)
+        pl_conf_errs_add(&errs, 1, 1, "bad");
+    if (c->warning)
+        pl_conf_errs_warn(&errs, 2, 1, "mind");
+    ck_assert_int_eq(pl_cli_parse(c->arg ? 3 : 2, argv, "testd", "", NULL, &got), -1);
+    ck_assert_int_eq(capture_begin(out, saved), 0);
+    status = pl_cli_config(&got, &errs, options, &target, c->more);
+    capture_end(out, saved, text, sizeof(text));
+    ck_assert_int_eq(status, c->status);
+    if (c->text)
+        ck_assert_str_eq(text, c->text);
+    else
+        ck_assert_msg(strstr(text, "error=\"x.yaml:1:1: bad\""), "%s", text);
+}
+END_TEST
+
 START_TEST(cli_without_table)
 {
     char name[] = "testd", flag[] = "-v", *argv[] = {name, flag, NULL};
@@ -180,6 +270,8 @@ int main(void)
     tcase_add_loop_test(line, cli, 0, PL_COUNT(cli_cases));
     tcase_add_test(line, cli_without_table);
     tcase_add_loop_test(line, cli_count, 0, PL_COUNT(count_cases));
+    tcase_add_loop_test(line, cli_mode, 0, PL_COUNT(mode_cases));
+    tcase_add_loop_test(line, cli_config, 0, PL_COUNT(config_cases));
     suite_add_tcase(s, line);
     runner = srunner_create(s);
     srunner_run_all(runner, CK_ENV);

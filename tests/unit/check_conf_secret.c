@@ -32,9 +32,16 @@ static void secrets_setup(void)
         const char *name, *bytes;
         size_t len;
     } files[] = {
-        {"plain", "hunter2", 7},        {"line", "hunter2\n", 8}, {"crlf", "hunter2\r\n", 9},
-        {"two", "hunter2\nrest\n", 13}, {"empty", "", 0},         {"newline", "\n", 1},
+        {"plain", "hunter2", 7},
+        {"line", "hunter2\n", 8},
+        {"crlf", "hunter2\r\n", 9},
+        {"two", "hunter2\nrest\n", 13},
+        {"empty", "", 0},
+        {"newline", "\n", 1},
         {"nul", "hun\0ter2\n", 9},
+        {"secrets_pw", "hunter2\n", 8},
+        {"secrets_line", "another\n", 8},
+        {"secrets_void", "\n", 1},
     };
     ck_assert_ptr_nonnull(mkdtemp(strcpy(dir, "/tmp/check-conf-XXXXXX")));
     for (size_t i = 0; i < PL_COUNT(files); i++)
@@ -78,7 +85,8 @@ static const struct {
     {"{file: %/line}", "file %/line", NULL},
     {"{file: %/crlf}", "file %/crlf", NULL},
     {"{file: %/two}", "file %/two", NULL},
-    {"{credential: line}", "credential line", NULL},
+    {"{credential: line}", "credential line", NULL}, /* comes before secrets_line */
+    {"{credential: pw}", "credential pw", NULL},
     {"{env: CHECK_SECRET}", "environment CHECK_SECRET", NULL},
     {"\"\"", NULL, " is empty"},
     {"{file: %/empty}", NULL, ": %/empty is empty"},
@@ -91,7 +99,11 @@ static const struct {
     {"{file: [a]}", NULL, ": expected a text behind file"},
     {"{env: CHECK_NONE}", NULL, ": the environment variable CHECK_NONE is not set"},
     {"{env: CHECK_EMPTY}", NULL, ": the environment variable CHECK_EMPTY is empty"},
-    {"{credential: none}", NULL, ": cannot read %/none: No such file or directory"},
+    {"{credential: none}", NULL,
+     ": there is no credential none: put it into the file /etc/check_conf_secret/secrets/none and "
+     "restart, or add LoadCredential=none:PATH to the unit"},
+    {"{credential: nul}", NULL, ": %/nul holds a NUL byte; expected a text"}, /* no second try */
+    {"{credential: void}", NULL, ": %/secrets_void is empty"},
     {"{credential: ../x}", NULL, ": \"../x\" is no name of a credential"},
     {"{file: %/plain, env: CHECK_SECRET}", NULL,
      ": both file and env; expected only one of file, credential and env"},
@@ -158,7 +170,8 @@ START_TEST(test_secret_other)
     load_text(&l, "topic: t\nsource: {auth: {password: {credential: pw}}}\n");
     ck_assert_str_eq(pl_buf_cstr(&l.errs.text),
                      "f:2:40: source.auth.password: credential pw: $CREDENTIALS_DIRECTORY is not "
-                     "set; systemd sets it for a unit with LoadCredential=pw:PATH\n");
+                     "set; systemd sets it for the service, by hand use "
+                     "CREDENTIALS_DIRECTORY=/etc/check_conf_secret/secrets\n");
     load_release(&l);
 }
 END_TEST

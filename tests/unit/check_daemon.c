@@ -290,8 +290,11 @@ START_TEST(stop_by_error)
     if (c->kind != PL_ERR_NONE)
         expect(&w, "STATUS=Stopping: the first error");
     expect(&w, "STOPPING=1");
-    expect(&w, "STATUS=drained");
+    ck_assert(message_has(w.last, "STATUS=Stopping") == (c->kind == PL_ERR_NONE));
+    if (c->kind == PL_ERR_NONE)
+        expect(&w, "STATUS=drained"); /* the error stays */
     expect_exit(&w, c->status);
+    expect_no_more(&w);
     ck_assert_uint_eq(logged(&w, "stopping because of an error error=\"the first error\""),
                       c->kind != PL_ERR_NONE);
     ck_assert_uint_eq(logged(&w, "another error while stopping"), c->kind != PL_ERR_NONE);
@@ -391,6 +394,84 @@ START_TEST(signal_while_starting)
 }
 END_TEST
 
+/* ---- how long systemd is to wait ---- */
+
+static int run_steps(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish};
+    struct pl_err err;
+    int status;
+
+    if (pl_daemon_new(&ops, NULL, 600000, &daemon_obj, &err) < 0)
+        return 99;
+    pl_daemon_step(daemon_obj, 30000, "waiting for %s", "Kafka");
+    pl_daemon_step(daemon_obj, 60000, "waiting for %s", "Kafka");
+    pl_daemon_ready(daemon_obj);
+    pl_daemon_step(daemon_obj, 90000, "too late");
+    status = pl_daemon_run(daemon_obj);
+    pl_daemon_free(daemon_obj);
+    return status;
+}
+
+START_TEST(time_to_start_and_stop)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_steps);
+    expect(&w, "STATUS=waiting for Kafka");
+    expect(&w, "EXTEND_TIMEOUT_USEC=40000000"); /* with ten seconds of grace */
+    expect(&w, "EXTEND_TIMEOUT_USEC=70000000"); /* though the text is the same */
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    ck_assert_msg(message_has(w.last, "EXTEND_TIMEOUT_USEC=610000000"), "%s", w.last);
+    ck_assert(message_has(w.last, "STATUS=Stopping"));
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 0);
+    expect_no_more(&w);
+    watch_close(&w);
+}
+END_TEST
+
+static bool stop_before; /* set before the fork */
+
+static int run_start_failed(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish};
+    struct pl_err err;
+    int status;
+
+    if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
+        return 99;
+    if (pl_daemon_stop_pending())
+        return 98;
+    if (stop_before)
+        kill(getpid(), SIGTERM);
+    if (pl_daemon_stop_pending() != stop_before)
+        return 97;
+    pl_err_set(&err, PL_ERR_RETRY, 5, "no answer");
+    status = pl_daemon_start_failed(daemon_obj, &err);
+    pl_daemon_free(daemon_obj);
+    return status;
+}
+
+START_TEST(start_failed)
+{
+    struct watch w;
+
+    stop_before = _i == 1;
+    watch_open(&w, false);
+    watch_start(&w, run_start_failed);
+    expect(&w, stop_before ? "STOPPING=1" : "STATUS=Cannot start: no answer");
+    expect_exit(&w, stop_before ? 0 : 69);
+    expect_no_more(&w);
+    ck_assert_uint_eq(logged(&w, "ERROR  testd: cannot start"), !stop_before);
+    ck_assert_uint_eq(logged(&w, "stopped before the start was over"), stop_before);
+    watch_close(&w);
+}
+END_TEST
+
 static int run_status(void)
 {
     struct pl_err err;
@@ -399,6 +480,7 @@ static int run_status(void)
 
     memset(big, 'x', sizeof(big) - 1);
     big[sizeof(big) - 1] = '\0';
+    memcpy(big + 253, "\u20ac", 3); /* the third byte finds no room */
     if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
         return 99;
     pl_daemon_status(daemon_obj, "rows %d", 1);
@@ -418,7 +500,8 @@ START_TEST(status_text)
     expect(&w, "STATUS=rows 1");
     expect(&w, "STATUS=two READY=1");
     expect(&w, "STATUS=");
-    ck_assert_uint_eq(strspn(w.last + 7, "x"), 255);
+    ck_assert_uint_eq(strspn(w.last + 7, "x"), 253);
+    ck_assert_uint_eq(strlen(w.last + 7), 253);
     expect_exit(&w, 0);
     expect_no_more(&w);
     watch_close(&w);
@@ -464,6 +547,42 @@ START_TEST(watchdog)
     expect_no_more(&w);
     ck_assert_uint_eq(logged(&w, "the watchdog is not fed"), 1);
     ck_assert_uint_eq(logged(&w, "progress again"), 1);
+    watch_close(&w);
+}
+END_TEST
+
+static bool not_alive(void *userdata)
+{
+    (void)userdata;
+    return false;
+}
+
+static int run_watchdog_while_stopping(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever, .on_alive = not_alive};
+    char pid[32];
+
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("WATCHDOG_PID", pid, 1);
+    setenv("WATCHDOG_USEC", "10000", 1);
+    return make_and_run(&ops, LONG_MS);
+}
+
+/* A long drain has its own bound: the watchdog must not cut it short. */
+START_TEST(watchdog_while_stopping)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_watchdog_while_stopping);
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=draining");
+    expect(&w, "WATCHDOG=1");
+    expect(&w, "WATCHDOG=1");
+    watch_kill(&w, SIGTERM);
+    expect_exit(&w, 1);
     watch_close(&w);
 }
 END_TEST
@@ -581,7 +700,10 @@ int main(void)
     tcase_add_test(life, finish_without_stop);
     tcase_add_test(life, signal_while_starting);
     tcase_add_test(life, status_text);
+    tcase_add_test(life, time_to_start_and_stop);
+    tcase_add_loop_test(life, start_failed, 0, 2);
     tcase_add_test(life, watchdog);
+    tcase_add_test(life, watchdog_while_stopping);
     tcase_add_test(life, ticks_and_no_watchdog);
     tcase_add_test(life, waker_from_a_thread);
     tcase_set_timeout(life, 60);

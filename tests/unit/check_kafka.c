@@ -108,6 +108,8 @@ static const struct {
 } good_confs[] = {
     {NULL, NULL, "bootstrap.servers", "127.0.0.1:1"},
     {NULL, NULL, "linger.ms", "7"},
+    {NULL, NULL, "socket.nagle.disable", "true"},
+    {"socket.nagle.disable", "false", "socket.nagle.disable", "false"},
     {"linger.ms", "9", "linger.ms", "9"},
     {"queue.buffering.max.ms", "9", "linger.ms", "9"}, /* librdkafka's alias */
     {NULL, NULL, "acks", "-1"},
@@ -407,6 +409,35 @@ START_TEST(reading_ends_when_the_broker_is_away)
 }
 END_TEST
 
+static const struct slice_case {
+    int64_t waited_ms, left_ms;
+    int slice_ms;
+} slice_cases[] = {
+    {0, 30000, 200},   {150, 29850, 200},   {200, 29800, 200},   {400, 29600, 400},
+    {800, 29200, 800}, {1900, 28100, 1900}, {2000, 28000, 2000}, {9000, 21000, 2000},
+    {29900, 100, 100}, {0, 50, 50},         {30000, 0, 0},
+};
+
+START_TEST(slice)
+{
+    const struct slice_case *c = &slice_cases[_i];
+
+    ck_assert_int_eq(pl_kafka_slice_ms(c->waited_ms, c->left_ms), c->slice_ms);
+}
+END_TEST
+
+START_TEST(servers)
+{
+    struct pl_map_entry v[] = {{.key = (char *)"client.id", .value = (char *)"x"},
+                               {.key = (char *)"metadata.broker.list", .value = (char *)"a:1"}};
+
+    ck_assert_str_eq(pl_kafka_servers(&(struct pl_map){v, 2}), "a:1");
+    v[1].key = (char *)"bootstrap.servers";
+    ck_assert_str_eq(pl_kafka_servers(&(struct pl_map){v, 2}), "a:1");
+    ck_assert_str_eq(pl_kafka_servers(&(struct pl_map){v, 1}), "(not set)");
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("kafka");
@@ -414,6 +445,8 @@ int main(void)
     SRunner *sr = srunner_create(s);
 
     tcase_set_timeout(plain, 60);
+    tcase_add_loop_test(plain, slice, 0, PL_COUNT(slice_cases));
+    tcase_add_test(plain, servers);
     tcase_add_loop_test(plain, each_error_has_its_kind, 0, (int)PL_COUNT(kinds));
     tcase_add_loop_test(plain, good_configurations, 0, (int)PL_COUNT(good_confs));
     tcase_add_loop_test(plain, bad_configurations, 0, (int)PL_COUNT(bad_confs));

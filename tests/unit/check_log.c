@@ -464,7 +464,8 @@ static void journal_child(void)
     int fd = journal_fake();
     ssize_t len;
     int line;
-    char code[64], byte;
+    char code[64];
+    ssize_t n;
 
     if (fd < 0)
         _exit(77);
@@ -499,7 +500,10 @@ static void journal_child(void)
     CHECK_OR_EXIT(memmem(record, (size_t)len, "\nA=xxx", 6));
     CHECK_OR_EXIT(memmem(record, (size_t)len, "\nCODE_FUNC=", 11));
     CHECK_OR_EXIT(!memmem(record, (size_t)len, "MESSAGE_ID=", 11));
-    CHECK_OR_EXIT(read(STDIN_FILENO, &byte, 1) < 0); /* nothing went to stderr besides */
+    /* What went to stderr besides: that by which journald knows the unit. */
+    n = read(STDIN_FILENO, record, sizeof(record) - 1);
+    record[n < 0 ? 0 : n] = '\0';
+    CHECK_OR_EXIT(strcmp(record, "<6>version " PL_VERSION "\n") == 0);
     _exit(0);
 }
 

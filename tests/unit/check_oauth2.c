@@ -550,6 +550,21 @@ START_TEST(renewal_fails_early)
 }
 END_TEST
 
+/* … but when it has ended it is not given out, however little time has passed since the failure. */
+START_TEST(ended_token_is_not_given_out)
+{
+    ANSWERS(OK("t1", ",\"expires_in\":1"), "503 Away\r\n\r\n", "503 Away\r\n\r\n",
+            "503 Away\r\n\r\n", "503 Away\r\n\r\n", "503 Away\r\n\r\n");
+    ck_assert_str_eq(get(), "t1");
+    while (server.requests == 1) { /* half of its life is over: a renewal is tried, and fails */
+        get();
+        usleep(10000);
+    }
+    usleep(1010000); /* its end; not a wait for luck */
+    ck_assert_msg(strstr(get(), "503"), "%s", get());
+}
+END_TEST
+
 /* New secrets while a request with the old ones is under way. */
 START_TEST(forgotten_meanwhile)
 {
@@ -617,6 +632,7 @@ int main(void)
     tcase_add_test(t, refused_for_good);
     tcase_add_test(t, connection_lost);
     tcase_add_test(t, renewal_fails_early);
+    tcase_add_test(t, ended_token_is_not_given_out);
     tcase_add_test(t, forgotten_meanwhile);
     tcase_add_test(t, asked_again_from_inside);
     suite_add_tcase(suite, t);

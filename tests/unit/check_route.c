@@ -215,10 +215,11 @@ static const struct {
      "r.yaml:6:33: column b: path \"b\": begins with"},
     {HEAD COLUMN "  - {name: b, type: Int8, path: $}\n", "r.yaml:6:33: column b: $ is an object"},
     {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, missing: never}\n", "r.yaml:6:47: "},
-    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, missing: \"null\"}\n",
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, missing: null}\n",
      "r.yaml:6:47: column b: missing: null needs Nullable(Int8)"},
     {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, invalid: \"null\"}\n",
      "r.yaml:6:47: column b: invalid: null needs Nullable(Int8)"},
+    {HEAD COLUMN "engine: Null\n", "r.yaml:6:9: engine: Null is nothing in YAML"},
     {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, json: true}\n",
      "r.yaml:6:44: column b: json: true needs the type String"},
     {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, unit: s}\n",
@@ -307,7 +308,7 @@ START_TEST(check_route_whole)
         "  - {name: a, type: Int64, path: [$.a, '@.a'], missing: default}\n"
         "  - {name: t, type: DateTime64(3), path: '@.t', unit: ms, codec: \"Delta, ZSTD\", "
         "comment: when}\n"
-        "  - {name: n, type: Nullable(Float64), path: '@.n', invalid: \"null\"}\n"
+        "  - {name: n, type: Nullable(Float64), path: '@.n', invalid: null}\n"
         "  - {name: e, type: Int8, expression: 1 + 1}\n"
         "  - {name: rest, type: String, unknown: true}\n"
         "  - {name: _t, type: String, from: topic}\n  - {name: _p, type: Int32, from: partition}\n"

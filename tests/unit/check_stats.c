@@ -215,7 +215,7 @@ START_TEST(add_has_a_maximum)
     pl_stats_observe(s, PL_STATS_NONE, 1);
     ck_assert_uint_eq(pl_stats_get(s, PL_STATS_NONE), 0);
     pl_stats_render(s, &out);
-    ck_assert_ptr_nonnull(strstr(pl_buf_cstr(&out), "\npl_stats_left_out_total 2\n"));
+    ck_assert_ptr_nonnull(strstr(pl_buf_cstr(&out), "\nmetrics_left_out_total 2\n"));
     ck_assert_ptr_nonnull(strstr(pl_buf_cstr(&out), "\nt_many_total{i=\"4095\"} 4095\n"));
     pl_buf_release(&out);
     pl_stats_free(s);

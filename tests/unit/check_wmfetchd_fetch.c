@@ -346,6 +346,44 @@ START_TEST(refused_twice)
     ck_assert_ptr_null(strstr(record.err.msg, "token-number"));
     ck_assert_int_eq(script.tokens, 2);
     ck_assert_int_eq(script.asked, 2);
+    /* Neither the token nor what it was got by is used again. */
+    reply(CLOSED "[]");
+    run();
+    ck_assert_int_eq(record.err.kind, PL_ERR_NONE);
+    ck_assert_ptr_nonnull(strstr(pl_buf_cstr(&script.heads[2]), "Bearer token-number-3\r\n"));
+}
+END_TEST
+
+/* An answer may repeat the address it was asked by: what is secret in it is not passed on. */
+START_TEST(repeats_our_secret)
+{
+    static const char *const cases[] = {
+        "HTTP/1.1 404 No\r\n\r\nnot found: /a?key=K3y%26-0123456789abcdef",
+        "HTTP/1.1 404 No\r\n\r\nbad key: K3y&-0123456789abcdef",
+        "HTTP/1.1 401 No\r\nWWW-Authenticate: Bearer error=\"K3y&-0123456789abcdef\"\r\n\r\n",
+        CLOSED "<html>K3y&-0123456789abcdef</html>",
+        /* Where what is shown of an answer ends in the middle of it. */
+        CLOSED "<html>......................................................K3y&-0123456789abcdef",
+        CLOSED "<html>............................................................K3y&-0123456789",
+        CLOSED "<html>................................................................K3y&-012345",
+    };
+    static const char *const words[] = {"not found", "bad key", "Bearer", "<html>",
+                                        "<html>",    "<html>",  "<html>"};
+    struct pl_map_entry secret = {
+        .key = (char *)"key", .value = (char *)"K3y&-0123456789abcdef", .secret = true};
+    api.parameters = (struct pl_map){&secret, 1};
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        script.asked = 0;
+        script.n = 0;
+        if (i == 2)
+            reply(cases[i]);
+        reply(cases[i]);
+        run();
+        ck_assert_int_ne(record.err.kind, PL_ERR_NONE);
+        ck_assert_msg(strstr(record.err.msg, words[i]), "%zu: %s", i, record.err.msg);
+        ck_assert_msg(!strstr(record.err.msg, "K3y"), "%zu: %s", i, record.err.msg);
+        ck_assert_msg(!strstr(record.err.msg, "0123"), "%zu: %s", i, record.err.msg);
+    }
 }
 END_TEST
 
@@ -355,6 +393,7 @@ START_TEST(asked_to_wait)
     reply("HTTP/1.1 503 Away\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n\r\n");
     run();
     ck_assert_int_eq(record.err.kind, PL_ERR_RETRY);
+    ck_assert(!record.result.no_token);
     ck_assert_int_eq(record.err.code, 429);
     ck_assert_int_eq(record.result.retry_after_ms, 3000);
     ck_assert_ptr_nonnull(strstr(record.err.msg, "it says: slow down"));
@@ -487,6 +526,7 @@ START_TEST(no_token)
     run();
     ck_assert_int_eq(record.err.kind, PL_ERR_RETRY);
     ck_assert_ptr_nonnull(strstr(record.err.msg, "no token"));
+    ck_assert(record.result.no_token);
     ck_assert_int_eq(script.asked, 0);
 }
 END_TEST
@@ -506,6 +546,7 @@ int main(void)
     tcase_add_test(t, bad_answers);
     tcase_add_test(t, refused_once);
     tcase_add_test(t, refused_twice);
+    tcase_add_test(t, repeats_our_secret);
     tcase_add_test(t, asked_to_wait);
     tcase_add_test(t, redirect_not_followed);
     tcase_add_test(t, server_clock);

@@ -339,6 +339,23 @@ START_TEST(parts)
 }
 END_TEST
 
+/* What an element says of our request is told without what is secret in it. */
+START_TEST(element_repeats_our_secret)
+{
+    struct pl_map_entry secret = {
+        .key = (char *)"key", .value = (char *)"K3y-0123456789abcdef", .secret = true};
+    conf.api.parameters = (struct pl_map){&secret, 1};
+    load_make();
+    pl_buf_add_str(&body, "[" T("1", "") ",{\"error\":\"bad key K3y-0123456789abcdef\"}]");
+    run(0);
+    ck_assert_int_eq(record.err.kind, PL_ERR_REJECT);
+    ck_assert_msg(strstr(record.err.msg, "without a transactionSeries") &&
+                      strstr(record.err.msg, "{\"error\":\"bad key"),
+                  "%s", record.err.msg);
+    ck_assert_msg(!strstr(record.err.msg, "K3y"), "%s", record.err.msg);
+}
+END_TEST
+
 /* What cannot be written or is no good ends the window with an error, and the next one works. */
 START_TEST(errors)
 {
@@ -443,6 +460,7 @@ int main(void)
     tcase_add_test(t, queue_is_full);
     tcase_add_test(t, parts);
     tcase_add_test(t, errors);
+    tcase_add_test(t, element_repeats_our_secret);
     tcase_add_test(t, record_too_large);
     tcase_add_test(t, refused_by_the_broker);
     tcase_add_test(t, stopped);

@@ -8,5 +8,6 @@ SELECT
     round(sum(sum_response_time) / nullIf(requests, 0), 2) AS avg_response_time_ms
 FROM transaction_metrics FINAL
 WHERE timestamp > (SELECT max(timestamp) FROM transaction_metrics) - INTERVAL 7 DAY
+    AND index_type = 'HOURLY'
 GROUP BY application_id, transaction_name
 ORDER BY avg_response_time_ms DESC NULLS LAST, application_id, transaction_name

@@ -7,5 +7,6 @@ SELECT
     min(timestamp) AS first_hour,
     max(timestamp) AS last_hour
 FROM transaction_metrics FINAL
+WHERE index_type = 'HOURLY'
 GROUP BY application_id, transaction_name
 ORDER BY hours DESC, application_id, transaction_name

@@ -7,6 +7,7 @@ SELECT
     sum(error_count) AS errors,
     round(100 * errors / requests, 4) AS error_rate
 FROM transaction_metrics FINAL
+WHERE index_type = 'HOURLY'
 GROUP BY application_id, transaction_name
 HAVING requests > 0
 ORDER BY error_rate DESC, errors DESC, application_id, transaction_name
