@@ -1,0 +1,61 @@
+#!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
+#
+# run.sh BUILD - what `make test-systemd` does: installs the packages in BUILD/deb in a booted
+# container (vm.sh), where a real Kafka, ClickHouse and Keycloak run, and tests what an operator does.
+#
+# Writes BUILD/results/systemd.xml (JUnit) and systemd.journal (all that was logged), and fails when a
+# test fails or the container does not come up. Where it cannot work at all (no root, no apt) it says
+# so in one line, writes no file and ends with 0. TESTS=test_running.py runs one file, PYTEST_ADDOPTS gives pytest's options.
+#
+# Inside, /src is the checkout, /build is BUILD, /packages is BUILD/deb and /services is the cache of
+# what tests/services/ fetches, all of them read-only and none of them copied. The tests themselves
+# are a copy in /tests, in which the services' password is one that can be searched for.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+[ $# = 1 ] || {
+    printf 'usage: run.sh BUILD\n' >&2
+    exit 64
+}
+build=$(realpath "$1")
+
+for tool in apt-get dpkg unshare; do
+    command -v "$tool" >/dev/null || {
+        printf 'test-systemd: not run: no %s here (it needs Debian or Ubuntu)\n' "$tool"
+        exit 0
+    }
+done
+[ "$(id -u)" = 0 ] || {
+    printf 'test-systemd: not run: it needs root (mounts, namespaces): sudo make test-systemd\n'
+    exit 0
+}
+
+# The tests and the services; then what the packages depend on, since there is no network inside;
+# man-db, so that systemd-analyze finds the pages that the units name.
+export VM_PACKAGES='python3-pytest python3-confluent-kafka default-jre-headless openssl
+    libcjson1 libcurl4 liblz4-1 libmicrohttpd12 librdkafka1 libsystemd0 libyaml-0-2 libzstd1
+    man-db'
+export VM_SECONDS=${VM_SECONDS:-1200}
+
+# A clickhouse in the host's PATH would not be inside.
+export CLICKHOUSE_EMBEDDED=1
+cache=${PIPELINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pipeline-services}
+for service in kafka clickhouse keycloak; do
+    tests/services/$service.sh fetch
+done
+binds=(-b "$PWD:/src" -b "$build:/build" -b "$build/deb:/packages")
+# One by one: the folder itself must be writable, for its locks.
+for part in "$cache"/*; do
+    binds+=(-b "$part:/services/${part##*/}")
+done
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+status=0
+tests/systemd/vm.sh "${binds[@]}" -o "$out" "export PYTEST_ADDOPTS='${PYTEST_ADDOPTS:-}' TESTS='${TESTS:-}'
+    bash /src/tests/systemd/inside.sh" || status=$?
+mkdir -p "$build/results"
+for file in systemd.xml systemd.journal; do
+    [ ! -s "$out/$file" ] || cp "$out/$file" "$build/results/$file"
+done
+exit "$status"
