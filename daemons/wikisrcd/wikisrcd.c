@@ -364,7 +364,9 @@ static void status_show(struct wikisrcd *w, double rate, double lag)
         snprintf(last, sizeof(last), "last commit %" PRId64 " s ago, %" PRIu64 " events",
                  (pl_clock_monotonic_ms() - committed_ms) / 1000, events);
     source_describe(w->source, source, sizeof(source));
-    if (delivery_is_stalled(w->delivery))
+    bool stalled = delivery_is_stalled(w->delivery);
+    pl_stats_set_ready(w->stats, stalled ? "Kafka does not answer" : NULL);
+    if (stalled)
         pl_daemon_status(w->daemon,
                          "Kafka does not answer; reading is paused, %" PRIu64 " events wait, %s",
                          waiting, last);

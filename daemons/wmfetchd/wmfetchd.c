@@ -440,7 +440,9 @@ static void status_show(struct wmfetchd *w)
     if (w->windows > 0)
         snprintf(last, sizeof(last), "last window %" PRIu64 " records %" PRId64 " s ago",
                  w->last_records, (pl_clock_monotonic_ms() - w->last_ms) / 1000);
-    if (delivery_is_stalled(load_delivery(w->load)))
+    bool stalled = delivery_is_stalled(load_delivery(w->load));
+    pl_stats_set_ready(w->stats, stalled ? "Kafka does not answer" : NULL);
+    if (stalled)
         pl_daemon_status(w->daemon,
                          "Kafka does not answer; fetching is paused, %" PRId64
                          " windows due, all to %s, %s",
@@ -463,7 +465,7 @@ static void on_tick(void *userdata)
     struct wmfetchd *w = userdata;
     pl_stats_alive(w->stats);
     law_check(w);
-    if (!pl_daemon_stopping(w->daemon))
+    if (w->ready && !pl_daemon_stopping(w->daemon))
         status_show(w);
 }
 

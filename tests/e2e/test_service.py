@@ -270,17 +270,21 @@ def test_kafka_away(pipeline):
     count = 6000
     file = make_events(p.folder / 'events.jsonl', count, '--seed', 44, '--shared-ms', 300, '--backwards')
     replay = p.replay(file, '--rate', '500', '--from-start', '--max-connections', '10')
-    source = p.wikisrcd(replay.url, source={'start': '2000-01-01T00:00:00Z'}).start()
+    port = free_port()
+    source = p.wikisrcd(replay.url, source={'start': '2000-01-01T00:00:00Z'},
+                        metrics={'listen': f'127.0.0.1:{port}'}).start()
     sink = p.chsinkd(batch={'rows': 500}).start()
     wait_until(lambda: p.rows() > 0, 30, 'first rows')
     p.kafka.kill()
     try:
+        wait_until(lambda: http_get(port, '/readyz') == (503, 'Kafka does not answer\n'), 60, 'wikisrcd is not ready')
         wait_until(lambda: any('Kafka does not answer' in m for m in source.messages if m.startswith('STATUS=')), 60,
                    'wikisrcd says so')
         wait_until(lambda: ' WARN ' in sink.text() and 'Kafka' in sink.text(), 30, 'chsinkd says so')
         assert source.running() and sink.running()
     finally:
         p.kafka.start()
+    wait_until(lambda: http_get(port, '/readyz')[0] == 200, 60, 'ready again')
     wait_until(lambda: p.rows() >= count, 90, 'all rows')
     for daemon in (source, sink):
         assert daemon.running()

@@ -166,7 +166,8 @@ class Frozen:
                 libc.ptrace(self.SEIZE, tid, None, None)
                 libc.ptrace(self.INTERRUPT, tid, None, None)
             try:
-                while True:  # their stops, which are not answered; and their ends, without which they would stay zombies
+                # Their stops, which are not answered; and their ends, without which they would stay zombies.
+                while True:
                     os.waitpid(-1, 0x40000000)  # __WALL
             finally:
                 os._exit(0)

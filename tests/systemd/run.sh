@@ -2,15 +2,18 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # run.sh BUILD - what `make test-systemd` does: installs the packages in BUILD/deb in a booted
-# container (vm.sh), where a real Kafka, ClickHouse and Keycloak run, and tests what an operator does.
+# container (vm.sh), where a real Kafka, ClickHouse and Keycloak run, and does as an operator does.
 #
-# Writes BUILD/results/systemd.xml (JUnit) and systemd.journal (all that was logged), and fails when a
-# test fails or the container does not come up. Where it cannot work at all (no root, no apt) it says
-# so in one line, writes no file and ends with 0. TESTS=test_running.py runs one file, PYTEST_ADDOPTS gives pytest's options.
+# Writes BUILD/results/systemd.xml (JUnit) and systemd.journal (all that was logged), and fails when
+# a test fails or the container does not come up. Where it cannot work at all (no root, no apt) it
+# says so in one line, writes no file and ends with 0. It cannot show that MemoryMax=, TasksMax= and
+# LimitNOFILE= above 20000 are kept: the container has no such limits.
 #
-# Inside, /src is the checkout, /build is BUILD, /packages is BUILD/deb and /services is the cache of
-# what tests/services/ fetches, all of them read-only and none of them copied. The tests themselves
-# are a copy in /tests, in which the services' password is one that can be searched for.
+# TESTS=test_running.py runs one file; PYTEST_ADDOPTS gives pytest's options, such as '-k reload'.
+#
+# Inside, /src is the checkout, /build is BUILD, /packages is BUILD/deb and /services is the cache
+# of what tests/services/ fetches, all of them read-only and none of them copied. The tests
+# themselves are a copy in /tests, in which the services' passwords can be searched for.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -41,6 +44,7 @@ export VM_SECONDS=${VM_SECONDS:-1200}
 # A clickhouse in the host's PATH would not be inside.
 export CLICKHOUSE_EMBEDDED=1
 cache=${PIPELINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pipeline-services}
+tests/services/deps.sh services
 for service in kafka clickhouse keycloak; do
     tests/services/$service.sh fetch
 done
@@ -49,11 +53,12 @@ binds=(-b "$PWD:/src" -b "$build:/build" -b "$build/deb:/packages")
 for part in "$cache"/*; do
     binds+=(-b "$part:/services/${part##*/}")
 done
+rm -f "$build/results/systemd.xml"
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 status=0
-tests/systemd/vm.sh "${binds[@]}" -o "$out" "export PYTEST_ADDOPTS='${PYTEST_ADDOPTS:-}' TESTS='${TESTS:-}'
-    bash /src/tests/systemd/inside.sh" || status=$?
+command="PYTEST_ADDOPTS='${PYTEST_ADDOPTS:-}' TESTS='${TESTS:-}' bash /src/tests/systemd/inside.sh"
+tests/systemd/vm.sh "${binds[@]}" -o "$out" "$command" || status=$?
 mkdir -p "$build/results"
 for file in systemd.xml systemd.journal; do
     [ ! -s "$out/$file" ] || cp "$out/$file" "$build/results/$file"

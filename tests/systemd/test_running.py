@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The three daemons at work under systemd, under load all the time: what is shown, reload, outages, stops, hangs, crashes,
-instances, secrets. After each disturbance topics and tables hold each event once."""
+"""The three daemons at work under systemd, under load all the time: what is shown, reload, outages, instances, stops,
+crashes, hangs, secrets. After each disturbance topics and tables hold each event once."""
 import json
 import pathlib
 import re
@@ -203,8 +203,8 @@ def test_instance(world, second):
 
 @pytest.fixture(scope='module')
 def deadlock(world, second):  # pylint: disable=unused-argument
-    """A process that lives and whose loop turns, but whose work stands still: chsinkd's threads but the first. It takes a
-    minute until they count as stuck; other tests run meanwhile."""
+    """A process that lives and whose loop turns, but whose work stands still: chsinkd's threads but the first. It may
+    take a minute until they count as stuck; other tests run meanwhile."""
     unit = second['chsinkd'].mark()
     pid, restarts = unit.pid, unit.restarts
     frozen = Frozen(pid, 'chsinkd')
@@ -251,7 +251,8 @@ def test_stop_while_starting(world):
             assert unit.active == 'activating'
             unit.stop()
             found = unit.show('ActiveState', 'Result', 'ExecMainStatus')
-            assert found == {'ActiveState': 'inactive', 'Result': 'success', 'ExecMainStatus': '0'}, (found, unit.told())
+            wanted = {'ActiveState': 'inactive', 'Result': 'success', 'ExecMainStatus': '0'}
+            assert found == wanted, (found, unit.told())
     finally:
         world.kafka.start()
         for unit in UNITS.values():
@@ -338,8 +339,9 @@ def test_secrets(world, second):
     wait_until(lambda: fetch.active == 'failed', 60, f'wmfetchd refuses to go on: {fetch.status}')
     assert fetch.show('ExecMainStatus', 'NRestarts') == {'ExecMainStatus': '78', 'NRestarts': '0'}
     assert 'auth.password' in fetch.told('-p', 'err'), fetch.told('-p', 'err')
-    look = ('systemd-run', '--wait', '-q', '--collect', '--unit=auth-test', '-p', 'DynamicUser=yes', '-p', 'WorkingDirectory=/tmp',
-            '-p', 'LoadCredential=secrets:/etc/wmfetchd/secrets', '/usr/bin/wmfetchd', '--auth-test', '-v')
+    look = ('systemd-run', '--wait', '-q', '--collect', '--unit=auth-test', '-p', 'DynamicUser=yes',
+            '-p', 'WorkingDirectory=/tmp', '-p', 'LoadCredential=secrets:/etc/wmfetchd/secrets',
+            '/usr/bin/wmfetchd', '--auth-test', '-v')
     assert attempt(*look)[0] != 0
     write_secret('wmfetchd', 'keycloak-password', USER_PASSWORD)
     fetch.start()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a daemon could do if somebody took it over: a probe in its place, in its unit as it is, tries; and the same probe
-without the unit's confinement shows that each attempt would work there."""
+"""What a daemon could do if somebody took it over: a probe in its place, in its unit as it is, tries; and the same
+probe without the unit's confinement shows that each attempt would work there."""
 import json
 import pathlib
 import shutil
@@ -60,7 +60,8 @@ def confined(name, user=''):
     result.unlink(missing_ok=True)
     unit.stop()
     unit.drop_in('Type=oneshot\nRestart=no\nWatchdogSec=0\nExecStart=\n'
-                 f'ExecStart=/usr/bin/python3 {PROBE} {OTHER[name]}\nStandardOutput=truncate:{result}\n{user}', 'z-probe')
+                 f'ExecStart=/usr/bin/python3 {PROBE} {OTHER[name]}\n'
+                 f'StandardOutput=truncate:{result}\n{user}', 'z-probe')
     try:
         unit.start()  # a oneshot: returns when the probe has ended
         return json.loads(result.read_text())
@@ -80,8 +81,8 @@ FILTERED = {
     'socket AF_NETLINK': 'EAFNOSUPPORT', 'memory to write and execute': 'EPERM',
     'a set-user-id file': 'EPERM'}
 # What root may do.
-PRIVILEGED = [f'call {name}' for name in ('mount', 'umount2', 'unshare', 'setns', 'bpf', 'reboot', 'pivot_root', 'chroot',
-                                          'sethostname', 'sched_setscheduler')]
+PRIVILEGED = [f'call {name}' for name in ('mount', 'umount2', 'unshare', 'setns', 'bpf', 'reboot', 'pivot_root',
+                                          'chroot', 'sethostname', 'sched_setscheduler')]
 ALLOWED = ['socket AF_INET', 'socket AF_UNIX']
 
 

@@ -8,7 +8,8 @@ import pytest
 from machine import DAEMONS, MESSAGES, Unit, apt, attempt, packages, run
 from pipeline import wait_until
 
-# What is not the packages': the tests' own folders, what the kernel shows, and pages that man keeps when it has shown them.
+# What is not the packages': the tests' own folders, what the kernel shows, and pages that man keeps when it has shown
+# them.
 NOT_OURS = ('/build', '/dev', '/out', '/packages', '/proc', '/services', '/src', '/sys', '/tests', '/var/cache/man',
             '/var/tmp/world')
 
@@ -96,6 +97,9 @@ def test_remove_and_purge(world, second, name):
         found = attempt('systemctl', listing, '--all', '--plain', '--no-legend', f'{name}*')[1]
         assert found == '', found
     assert other.pid == before, 'another daemon was disturbed'
+    if name != DAEMONS[-1]:  # the others still explain theirs
+        known = run('journalctl', '--list-catalog')
+        assert all(number in known for number in MESSAGES.values())
 
 
 def test_nothing_is_left_of_what_they_share(installed):  # pylint: disable=unused-argument

@@ -12,7 +12,7 @@
 # 125: the container ended without a status; 69: the root file system could not be made.
 #
 # Environment:
-#   VM_CACHE=FOLDER    where root file systems are kept (/var/cache/systemd-vm; 400 MB and more each)
+#   VM_CACHE=FOLDER    where root file systems are kept (/var/cache/systemd-vm; 600 MB each)
 #   VM_PACKAGES=TEXT   Debian packages that are to be inside
 #   VM_SECONDS=600     how long the command may take
 #   VM_REBUILD=1       make the root file system anew, with the newest packages

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the daemons work between: Kafka (SASL over TLS), ClickHouse, Keycloak, an API and a replayed stream, all real and
-in the container; the configurations of an operator who has these; and what must be in topics and tables."""
+"""What the daemons work between: Kafka (SASL over TLS), ClickHouse, Keycloak, an API and a replayed stream, in the
+container; the configurations of an operator who has these; and what must be in topics and tables."""
 import collections
 import json
 import pathlib
@@ -109,7 +109,8 @@ class World:
         values = {
             'daemon': daemon, 'name': name or daemon, 'port': self.kafka.port + 2, 'replay': self.replay.url,
             'api': self.api.url, 'keycloak': self.keycloak.url, 'application': APP, 'start': self.start,
-            'clickhouse': self.clickhouse.url, 'topic': topics.get(daemon), 'positions': self.metrics.positions, 'routes': '/etc/chsinkd/routes/*.yaml',
+            'clickhouse': self.clickhouse.url, 'topic': topics.get(daemon), 'positions': self.metrics.positions,
+            'routes': '/etc/chsinkd/routes/*.yaml',
             **values}
         return CONFIGS[daemon].format(**values)
 
