@@ -17,7 +17,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 # Of x86-64 and of all others (asm-generic).
 NUMBERS = {'mount': (165, 40), 'umount2': (166, 39), 'unshare': (272, 97), 'setns': (308, 268), 'ptrace': (101, 117),
            'bpf': (321, 280), 'reboot': (169, 142), 'personality': (135, 92), 'pivot_root': (155, 41),
-           'chroot': (161, 51), 'sethostname': (170, 161), 'sched_setscheduler': (144, 119)}
+           'chroot': (161, 51), 'sethostname': (170, 161), 'sched_setscheduler': (144, 119),
+           'io_setup': (206, 0)}
 CLONE_NEWUSER, CLONE_NEWNS = 0x10000000, 0x20000
 BUFFER = ctypes.create_string_buffer(256)
 PRIORITY = ctypes.byref(ctypes.c_int(1))
@@ -69,7 +70,8 @@ def attempts(other):
             'mount': (None, b'/nowhere', b'tmpfs', 0, None), 'umount2': (b'/nowhere', 0), 'unshare': (CLONE_NEWNS,),
             'setns': (-1, 0), 'ptrace': (0, 0, None, None), 'bpf': (-1, None, 0), 'reboot': (0, 0, 0, None),
             'personality': (8,), 'pivot_root': (b'/nowhere', b'/nowhere'), 'chroot': (b'/',),
-            'sethostname': (BUFFER, 9999), 'sched_setscheduler': (0, 1, PRIORITY)}.items():
+            'sethostname': (BUFFER, 9999), 'sched_setscheduler': (0, 1, PRIORITY),
+            'io_setup': (0, None)}.items():
         found[f'call {name}'] = (call, name, *arguments)
     found['call unshare, user namespace'] = (call, 'unshare', CLONE_NEWUSER)
     for family, kind, protocol in (('AF_INET', socket.SOCK_STREAM, 0), ('AF_UNIX', socket.SOCK_STREAM, 0),

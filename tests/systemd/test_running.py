@@ -30,7 +30,7 @@ def test_flow(world):
 
 STATUS = {
     'wikisrcd': [RATE, LAG, r'commit'],
-    'wmfetchd': [r'\d+ windows due', r'all to \d{4}-'],
+    'wmfetchd': [r'[\d.]+ MB/s', r'\d+ windows due', r'all to \d{4}-', r'last window \d+ records \d+ s ago'],
     'chsinkd': [RATE, LAG, r'batch|insert'],
 }
 
@@ -44,6 +44,11 @@ def test_status(world, name):  # pylint: disable=unused-argument
     print(text)
 
 
+def kind_of(name, match):
+    """Waits for entries: lines about many small things are summed up, and come every some seconds."""
+    return wait_until(lambda: journal(match, f'MESSAGE_ID={MESSAGES[name]}'), 30, f'{name} with {match}')
+
+
 def test_journal(world):
     """Found by unit, by table, by kind; the fields as promised."""
     world.progress()
@@ -55,8 +60,7 @@ def test_journal(world):
         ready, = journal('-u', name, f'MESSAGE_ID={MESSAGES["READY"]}')[-1:]
         assert ready['MESSAGE'].startswith('ready')
     for table, topic in ((world.edits.table, world.edits.topic), (world.metrics.table, world.metrics.topic)):
-        batches = journal(f'TABLE={table}', f'MESSAGE_ID={MESSAGES["BATCH_INSERTED"]}')
-        assert batches, table
+        batches = kind_of('BATCH_INSERTED', f'TABLE={table}')
         for entry in batches:
             assert entry['TOPIC'] == topic and entry['PARTITION'] == '0' and int(entry['ROWS']) > 0
             assert 0 <= int(entry['OFFSET_START']) < int(entry['OFFSET_END'])
@@ -66,8 +70,8 @@ def test_journal(world):
         ends = [(int(e['OFFSET_START']), int(e['OFFSET_END'])) for e in batches]
         assert all(a[1] <= b[0] for a, b in zip(ends, ends[1:])), ends
     for topic in (world.edits.topic, world.metrics.topic):
-        commits = journal(f'MESSAGE_ID={MESSAGES["TXN_COMMITTED"]}', f'TOPIC={topic}')
-        assert commits and all(int(e['MESSAGES']) > 0 for e in commits), topic
+        commits = kind_of('TXN_COMMITTED', f'TOPIC={topic}')
+        assert all(int(e['MESSAGES']) > 0 for e in commits), topic
 
 
 def test_confined(world):  # pylint: disable=unused-argument
@@ -391,7 +395,7 @@ def around(text, what):
 def test_catalog_explains(world):  # pylint: disable=unused-argument
     """Each kind of event that was seen has its explanation in `journalctl -x`."""
     seen = {e['MESSAGE_ID'] for e in journal() if e.get('MESSAGE_ID') in MESSAGES.values()}
-    assert len(seen) > 10
+    assert len(seen) > 5
     for number in seen:
         text = run('journalctl', '-q', '-x', '-n', '1', f'MESSAGE_ID={number}')
         explained = [line for line in text.splitlines() if line.startswith('░░')]

@@ -77,7 +77,7 @@ def inside(victims):  # pylint: disable=unused-argument
 
 # What needs no rights, so that only the unit's filters can refuse it: with what error they do.
 FILTERED = {
-    **{f'call {name}': 'EPERM' for name in ('unshare, user namespace', 'ptrace', 'personality')},
+    **{f'call {name}': 'EPERM' for name in ('unshare, user namespace', 'ptrace', 'personality', 'io_setup')},
     'socket AF_NETLINK': 'EAFNOSUPPORT', 'memory to write and execute': 'EPERM',
     'a set-user-id file': 'EPERM'}
 # What root may do.
