@@ -79,16 +79,17 @@ static inline bool pl_slice_eq(struct pl_slice a, const char *s)
 }
 
 /* Allocation that cannot fail (see above). Sizes are checked for overflow. */
-void *pl_alloc(size_t size);             /* zeroed */
+void *pl_alloc(size_t size);                 /* zeroed */
 void *pl_alloc_array(size_t n, size_t size); /* zeroed */
 void *pl_realloc_array(void *p, size_t n, size_t size);
 char *pl_strdup(const char *s); /* NULL gives NULL */
 char *pl_strndup(const char *s, size_t len);
 char *pl_strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Ownership helpers: a local that owns carries a cleanup attribute, success hands over by PL_TAKE. */
-#define PL_CLEANUP(f)  __attribute__((cleanup(f)))
-#define PL_FREE        PL_CLEANUP(pl_freep)
+/* Ownership helpers: a local that owns carries a cleanup attribute, success hands over by PL_TAKE.
+ */
+#define PL_CLEANUP(f) __attribute__((cleanup(f)))
+#define PL_FREE       PL_CLEANUP(pl_freep)
 #define PL_TAKE(p)                                                                                 \
     ({                                                                                             \
         __typeof__(p) taken_ = (p);                                                                \

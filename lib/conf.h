@@ -2,10 +2,10 @@
 /*
  * conf.h - option tables: from a YAML mapping to a const struct, with all errors at once.
  *
- * The one idea: a table of `struct pl_opt` says everything about a set of options (path, type, range,
- * default, flags, help), and one engine parses, checks, prints (`--print-config`), compares (reload)
- * and documents (`--help-config`, the check against etc/ and the man page) from it. A daemon has one
- * table for its file; chsinkd's routes use more of them on parts of a route's file.
+ * The one idea: a table of `struct pl_opt` says everything about a set of options (path, type,
+ * range, default, flags, help), and one engine parses, checks, prints (`--print-config`), compares
+ * (reload) and documents (`--help-config`, the check against etc/ and the man page) from it. A
+ * daemon has one table for its file; chsinkd's routes use more of them on parts of a route's file.
  *
  * Layer: yaml, buf, err. Reads secret files and environment; no other I/O. Threads: none.
  */
@@ -14,18 +14,19 @@
 
 #include "yaml.h"
 
+/* clang-format off */
 enum pl_opt_type {
     PL_OPT_STRING,   /* char *                  any text; "" only where min is 0 */
-    PL_OPT_BOOL,     /* bool                    true/false (yes/no/on/off are refused with advice) */
+    PL_OPT_BOOL,     /* bool                    true/false (yes/no/on/off: refused with advice) */
     PL_OPT_INT,      /* int64_t                 decimal, within min..max */
     PL_OPT_SIZE,     /* int64_t, bytes          "64MiB", "1MB", "4096"; KiB/MiB/GiB, kB/MB/GB, B */
-    PL_OPT_DURATION, /* int64_t, milliseconds   "500ms" "5s" "15m" "2h" "7d"; a bare number is refused
-                                                (except 0) */
+    PL_OPT_DURATION, /* int64_t, milliseconds   "500ms" "5s" "15m" "2h" "7d"; a bare number is
+                                                refused (except 0) */
     PL_OPT_ENUM,     /* int                     index in `choices` */
     PL_OPT_STRINGS,  /* struct pl_strings       a list of texts, or one text */
     PL_OPT_MAP,      /* struct pl_map           a mapping of scalars (or secret references) */
     PL_OPT_SECRET,   /* struct pl_secret        see below */
-    PL_OPT_NODE,     /* const struct pl_node *  any sub-tree, left to the caller (borrowed from root) */
+    PL_OPT_NODE,     /* const struct pl_node *  any sub-tree, left to the caller (borrowed) */
 };
 
 enum pl_opt_flags {
@@ -47,6 +48,7 @@ struct pl_opt {
 };
 
 #define PL_OPT_END {0}
+/* clang-format on */
 
 struct pl_strings {
     char **v;
@@ -60,7 +62,7 @@ struct pl_map {
         bool secret; /* by a reference, or by its key: "password" or "secret" in it, or with
                         "key.pem" at its end */
         unsigned line, column;
-    } *v;
+    } * v;
     size_t n;
 };
 
@@ -79,20 +81,20 @@ struct pl_secret {
     char *origin; /* "file /etc/…", "credential x", "environment X", "configuration" */
 };
 
-/* Applies a table to a mapping: fills `target` (zeroed by the caller before), reports every finding:
+/* Applies a table to a mapping: fills `target` (zeroed by the caller before), reports each finding:
  * unknown key (with the nearest known one: "did you mean"), wrong type, out of range, missing.
  * `map` may be NULL: all defaults. 0 or -1 (findings were added). On -1 the target is filled as far
- * as it went and must be released all the same. Findings come in the order of the file, then what is
- * missing. A null ("key:" with nothing) counts as absent. The word null is a finding for a STRING
- * (the text may be meant), and for an ENUM with that choice it is the choice. */
+ * as it went and must be released all the same. Findings come in the order of the file, then what
+ * is missing. A null ("key:" with nothing) counts as absent. The word null is a finding for a
+ * STRING (the text may be meant), and for an ENUM with that choice it is the choice. */
 int pl_conf_apply(const struct pl_opt *table, struct pl_node *map, void *target,
                   struct pl_conf_errs *errs);
 
-/* pl_yaml_load() and pl_conf_apply() in one. `ret_root` (may be NULL) gets the tree, which PL_OPT_NODE
- * fields borrow from; without it the table must have none. It is set on -1 as well, to the tree or
- * NULL, so that the caller can go on and find what is wrong below its NODEs. */
-int pl_conf_load(const struct pl_opt *table, const char *file, void *target, struct pl_node **ret_root,
-                 struct pl_conf_errs *errs);
+/* pl_yaml_load() and pl_conf_apply() in one. `ret_root` (may be NULL) gets the tree, which
+ * PL_OPT_NODE fields borrow from; without it the table must have none. It is set on -1 as well, to
+ * the tree or NULL, so that the caller can go on and find what is wrong below its NODEs. */
+int pl_conf_load(const struct pl_opt *table, const char *file, void *target,
+                 struct pl_node **ret_root, struct pl_conf_errs *errs);
 
 /* Frees what the table's fields own and zeroes the target. Secrets are wiped first. */
 void pl_conf_release(const struct pl_opt *table, void *target);
@@ -102,14 +104,14 @@ void pl_conf_print(const struct pl_opt *table, const void *target, struct pl_buf
 
 /* Every option with its default and help, as a commented YAML file (what etc/NAME.yaml is made and
  * checked from). `intro` is the comment at the top of the file. Options stand commented out as
- * "#key: default" where they belong, so that taking away the '#' (and that of the mapping around it)
- * sets one; REQUIRED ones stand uncommented. */
+ * "#key: default" where they belong, so that taking away the '#' (and that of the mapping around
+ * it) sets one; REQUIRED ones stand uncommented. */
 void pl_conf_print_reference(const struct pl_opt *table, const char *intro, struct pl_buf *out);
 
-/* Copies the RELOADABLE options of `fresh` into `running` (moving ownership, so `fresh` gets the old
- * values and is released by the caller; a NODE goes on borrowing from the tree it came from). Appends
- * to ret_changed the paths that were taken over, and to ret_needs_restart those that differ but are
- * not reloadable. */
+/* Copies the RELOADABLE options of `fresh` into `running` (moving ownership, so `fresh` gets the
+ * old values and is released by the caller; a NODE goes on borrowing from the tree it came from).
+ * Appends to ret_changed the paths that were taken over, and to ret_needs_restart those that differ
+ * but are not reloadable. */
 void pl_conf_reload(const struct pl_opt *table, void *running, void *fresh,
                     struct pl_strings *ret_changed, struct pl_strings *ret_needs_restart);
 

@@ -8,8 +8,8 @@
 
 #include "conf.h"
 
-/* What the field of an option holds. A field is reached by CONF_FIELD() and not through a pointer to the
- * union, which would claim that a bool in a struct is aligned as the union is. */
+/* What the field of an option holds. A field is reached by CONF_FIELD() and not through a pointer
+ * to the union, which would claim that a bool in a struct is aligned as the union is. */
 union conf_field {
     char *string;
     bool boolean;

@@ -194,8 +194,7 @@ static bool set_string(const struct pl_opt *o, struct pl_node *n, void *f,
     return true;
 }
 
-static bool set_bool(const struct pl_opt *o, struct pl_node *n, void *f,
-                     struct pl_conf_errs *errs)
+static bool set_bool(const struct pl_opt *o, struct pl_node *n, void *f, struct pl_conf_errs *errs)
 {
     static const char *const trues[] = {"yes", "on", "y", "1", "true"};
     static const char *const falses[] = {"no", "off", "n", "0", "false"};
@@ -215,8 +214,7 @@ static bool set_bool(const struct pl_opt *o, struct pl_node *n, void *f,
     return expected(o, n, "true or false", advice, errs);
 }
 
-static bool set_int(const struct pl_opt *o, struct pl_node *n, void *f,
-                    struct pl_conf_errs *errs)
+static bool set_int(const struct pl_opt *o, struct pl_node *n, void *f, struct pl_conf_errs *errs)
 {
     int64_t v;
     if (n->type != PL_NODE_SCALAR || int_parse(n->value, &v) < 0)
@@ -229,8 +227,7 @@ static bool set_int(const struct pl_opt *o, struct pl_node *n, void *f,
     return true;
 }
 
-static bool set_size(const struct pl_opt *o, struct pl_node *n, void *f,
-                     struct pl_conf_errs *errs)
+static bool set_size(const struct pl_opt *o, struct pl_node *n, void *f, struct pl_conf_errs *errs)
 {
     int64_t v;
     if (n->type != PL_NODE_SCALAR || pl_conf_parse_size(n->value, &v) < 0)
@@ -257,8 +254,7 @@ static bool set_duration(const struct pl_opt *o, struct pl_node *n, void *f,
     return true;
 }
 
-static bool set_enum(const struct pl_opt *o, struct pl_node *n, void *f,
-                     struct pl_conf_errs *errs)
+static bool set_enum(const struct pl_opt *o, struct pl_node *n, void *f, struct pl_conf_errs *errs)
 {
     struct pl_buf what PL_CLEANUP(pl_buf_release) = {.max = 512};
     struct pl_buf advice PL_CLEANUP(pl_buf_release) = {.max = 512};
@@ -346,8 +342,7 @@ static bool map_entry_make(const struct pl_opt *o, struct pl_node *c, struct pl_
     return true;
 }
 
-static bool set_map(const struct pl_opt *o, struct pl_node *n, void *f,
-                    struct pl_conf_errs *errs)
+static bool set_map(const struct pl_opt *o, struct pl_node *n, void *f, struct pl_conf_errs *errs)
 {
     struct pl_map map PL_CLEANUP(map_release) = {0};
     unsigned before = errs->count;

@@ -7,7 +7,8 @@
  *
  * Convention: a function that can fail takes `struct pl_err *err` as its last parameter, returns 0
  * on success and -1 on failure (or a pointer and NULL), fills `err` only on failure and leaves its
- * `ret_*` outputs untouched then. `err` is never NULL. An error is logged once, by the daemon layer.
+ * `ret_*` outputs untouched then. `err` is never NULL. An error is logged once, by the daemon
+ * layer.
  *
  * Layer: libc only. Threads: no shared state.
  */
@@ -31,7 +32,8 @@ enum pl_err_kind {
 
 struct pl_err {
     enum pl_err_kind kind;
-    int code; /* the foreign code: HTTP status, CURLcode, rd_kafka_resp_err_t, ClickHouse's; 0 none */
+    int code; /* the foreign code: HTTP status, CURLcode, rd_kafka_resp_err_t, ClickHouse's; 0 none
+               */
     char msg[PL_ERR_MSG_MAX];
 };
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * messages.h - MESSAGE_ID of each kind of event worth searching (journalctl MESSAGE_ID=…). Random
- * 128-bit numbers (`systemd-id128 new`), never changed or used again: catalogs and alerts name them.
+ * 128-bit numbers (`systemd-id128 new`), never changed or used again: catalogs and alerts name
+ * them.
  */
 #ifndef PL_MESSAGES_H
 #define PL_MESSAGES_H

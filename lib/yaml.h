@@ -4,7 +4,8 @@
  * is wrong with it.
  *
  * Built on libyaml's events. Aliases, anchors, tags and several documents are refused: a daemon's
- * configuration has no use for them. A key that stands twice in a mapping is an error at the second.
+ * configuration has no use for them. A key that stands twice in a mapping is an error at the
+ * second.
  *
  * Limits: a file of 1 MiB, 32 levels, 20,000 nodes. Layer: err, buf, libyaml. No logging.
  */
@@ -37,21 +38,22 @@ struct pl_conf_errs {
      * them. */
     struct pl_buf warnings;
     unsigned warnings_count;
-    bool file_exposed; /* others than the owner and our group can read `file`; set by pl_yaml_load() */
+    bool file_exposed; /* others than the owner and our group can read `file`; set by pl_yaml_load()
+                        */
 };
 
 void pl_conf_errs_init(struct pl_conf_errs *errs);
 void pl_conf_errs_release(struct pl_conf_errs *errs);
 /* line 0: no position (prints "FILE: text"). At most 100 findings are kept, the rest counted. */
-void pl_conf_errs_add(struct pl_conf_errs *errs, unsigned line, unsigned column, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+void pl_conf_errs_add(struct pl_conf_errs *errs, unsigned line, unsigned column, const char *fmt,
+                      ...) __attribute__((format(printf, 4, 5)));
 
 void pl_conf_errs_warn(struct pl_conf_errs *errs, unsigned line, unsigned column, const char *fmt,
                        ...) __attribute__((format(printf, 4, 5)));
 
 /* Reads a file, or text in memory (for tests). NULL: at least one finding was added, and no finding
- * was added otherwise. An empty file is an empty mapping. The root is a mapping, else a finding. The
- * caller frees the tree. pl_yaml_load() sets errs->file and leaves it set. */
+ * was added otherwise. An empty file is an empty mapping. The root is a mapping, else a finding.
+ * The caller frees the tree. pl_yaml_load() sets errs->file and leaves it set. */
 struct pl_node *pl_yaml_load(const char *file, struct pl_conf_errs *errs);
 struct pl_node *pl_yaml_parse(const char *text, size_t len, struct pl_conf_errs *errs);
 /* As pl_yaml_load(), but where the tree could be made in spite of findings (a key twice, a tag, an

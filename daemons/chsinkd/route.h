@@ -2,11 +2,11 @@
 /*
  * route.h - a route: from a topic's messages to a table's rows, read from a YAML file.
  *
- * A route file is data, not code: topic (or pattern), where the rows are inside a message, the columns with
- * type and path, what happens to what does not fit, the table's engine and order, and its views. The presets
- * in etc/routes/ are such files.
+ * A route file is data, not code: topic (or pattern), where the rows are inside a message, the
+ * columns with type and path, what happens to what does not fit, the table's engine and order, and
+ * its views. The presets in etc/routes/ are such files.
  *
- *     topic: wikipedia-data               # or topic_pattern: "^wiki-.*" (POSIX extended, anchored with ^)
+ *     topic: wikipedia-data               # or topic_pattern: "^wiki-.*" (POSIX extended, with ^)
  *     table: wikipedia_edits              # "database.table" or "table" (the configured database)
  *     rows: $                             # or $.transactionSeries[*]: one row for each element
  *     unknown_fields: drop                # drop | keep: into the column that has `unknown: true`
@@ -15,15 +15,17 @@
  *     columns:
  *       - name: time
  *         type: DateTime64(3)
- *         path: $.meta.dt                 # $ is the message, @ the row's element; a list: first one present
- *         missing: reject                 # absent or null: reject | default | null (needs Nullable)
+ *         path: $.meta.dt                 # $: message, @: the row's element; a list: first present
+ *         missing: reject                 # absent, null: reject | default | null (needs Nullable)
  *         invalid: reject                 # wrong type, overflow, lost precision: reject | null
  *         unit: ms                        # numbers into DateTime(64): s | ms | us | ns
  *         codec: Delta, ZSTD              # comment: … also possible
  *       - {name: log_params, type: String, path: $.log_params, json: true, missing: default}
- *       - {name: _offset, type: UInt64, from: offset}      # topic partition offset timestamp key header:NAME
- *       - {name: size_change, type: Nullable(Int64), expression: "…"}   # DEFAULT of the table, not sent
- *     engine: MergeTree                   # ORDER BY, PARTITION BY, TTL, SETTINGS as ClickHouse has them
+ *       # topic partition offset timestamp key header:NAME
+ *       - {name: _offset, type: UInt64, from: offset}
+ *       # DEFAULT of the table, not sent
+ *       - {name: size_change, type: Nullable(Int64), expression: "…"}
+ *     engine: MergeTree                   # ORDER BY, PARTITION BY, TTL, SETTINGS: ClickHouse's
  *     order_by: "(wiki, time)"
  *     partition_by: toYYYYMM(time)
  *     ttl: ""
@@ -34,8 +36,9 @@
  *         order_by: "(wiki, type, minute)"
  *         select: SELECT … FROM {table} GROUP BY …
  *
- * In a path a key that holds a dot, bracket, quote, backslash or space stands in double quotes: $."a.b".c, with \"
- * and \\ for a quote and a backslash. What is "" is the same as left out (NULL in the struct).
+ * In a path a key that holds a dot, bracket, quote, backslash or space stands in double quotes:
+ * $."a.b".c, with \" and \\ for a quote and a backslash. What is "" is the same as left out (NULL
+ * in the struct).
  *
  * Defaults: missing is `null` for Nullable columns and `reject` for others; invalid is `reject`.
  *
@@ -48,39 +51,53 @@
 
 #include "conf.h"
 
-#define ROUTE_COLUMNS_MAX 1024
-#define ROUTE_VIEWS_MAX   32
+#define ROUTE_COLUMNS_MAX   1024
+#define ROUTE_VIEWS_MAX     32
 #define ROUTE_PATH_KEYS_MAX 32
 
 enum ch_kind {
     CH_STRING,
     CH_BOOL,
-    CH_INT8, CH_INT16, CH_INT32, CH_INT64,
-    CH_UINT8, CH_UINT16, CH_UINT32, CH_UINT64,
-    CH_FLOAT32, CH_FLOAT64,
-    CH_DATE, CH_DATETIME, CH_DATETIME64,
+    CH_INT8,
+    CH_INT16,
+    CH_INT32,
+    CH_INT64,
+    CH_UINT8,
+    CH_UINT16,
+    CH_UINT32,
+    CH_UINT64,
+    CH_FLOAT32,
+    CH_FLOAT64,
+    CH_DATE,
+    CH_DATETIME,
+    CH_DATETIME64,
     CH_UUID,
 };
 
 struct ch_type {
     enum ch_kind kind;
     bool nullable, low_cardinality;
-    unsigned scale;  /* DateTime64: 0..9 */
-    char *timezone;  /* DateTime('UTC'): as given, or NULL */
-    char *ddl;       /* the whole type as ClickHouse spells it: "LowCardinality(Nullable(String))" */
-    char *wire;      /* as sent in a Native block: without LowCardinality */
+    unsigned scale; /* DateTime64: 0..9 */
+    char *timezone; /* DateTime('UTC'): as given, or NULL */
+    char *ddl;      /* the whole type as ClickHouse spells it: "LowCardinality(Nullable(String))" */
+    char *wire;     /* as sent in a Native block: without LowCardinality */
 };
 
 /* Parses a type's text; CONFIG error naming what is supported. */
 int ch_type_parse(const char *text, struct ch_type *ret, struct pl_err *err);
 void ch_type_release(struct ch_type *t);
-/* True when the text that the server gives for a column is the same type (spaces, letter case of aliases and
- * a default time zone apart). */
+/* True when the text that the server gives for a column is the same type (spaces, letter case of
+ * aliases and a default time zone apart). */
 bool ch_type_matches(const struct ch_type *t, const char *server_type);
 
 enum column_source {
-    COLUMN_JSON,       /* `path` */
-    COLUMN_TOPIC, COLUMN_PARTITION, COLUMN_OFFSET, COLUMN_TIMESTAMP, COLUMN_KEY, COLUMN_HEADER,
+    COLUMN_JSON, /* `path` */
+    COLUMN_TOPIC,
+    COLUMN_PARTITION,
+    COLUMN_OFFSET,
+    COLUMN_TIMESTAMP,
+    COLUMN_KEY,
+    COLUMN_HEADER,
     COLUMN_EXPRESSION, /* computed by the server: a DEFAULT in the table, not part of the insert */
     COLUMN_UNKNOWN,    /* all fields that no column takes, as one JSON object {"path": value} */
 };
@@ -96,7 +113,7 @@ struct column_path {
     unsigned keys_n;
 };
 
-/* A column's path ("$.a.\"b.c\"", "@.x"), and the path of the rows ("$", "$.a[*]"). CONFIG errors. */
+/* A column's path ("$.a.\"b.c\"", "@.x"), and that of the rows ("$", "$.a[*]"). CONFIG errors. */
 int column_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
 int rows_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
 void column_path_release(struct column_path *path);
@@ -107,8 +124,8 @@ struct column {
     enum column_source source;
     struct column_path *paths; /* JSON: at least one; the first one present wins */
     unsigned paths_n;
-    char *header;              /* HEADER: its name */
-    bool json;                 /* String columns: take any value as its JSON text, bytes unchanged */
+    char *header; /* HEADER: its name */
+    bool json;    /* String columns: take any value as its JSON text, bytes unchanged */
     enum column_missing missing;
     enum column_invalid invalid;
     enum column_unit unit;
@@ -125,7 +142,7 @@ struct route {
     char *topic, *topic_pattern;
     regex_t pattern; /* compiled when topic_pattern is set */
     bool pattern_compiled;
-    char *database, *table; /* database NULL: the configured one */
+    char *database, *table;  /* database NULL: the configured one */
     struct column_path rows; /* keys to the array of elements; keys_n 0: the message is the row */
     bool unknown_keep;
     int64_t message_bytes_max;
@@ -141,7 +158,8 @@ struct route {
 
 /* NULL: findings were added to errs. */
 struct route *route_load(const char *file, struct pl_conf_errs *errs);
-struct route *route_parse(const char *name, const char *text, size_t len, struct pl_conf_errs *errs);
+struct route *route_parse(const char *name, const char *text, size_t len,
+                          struct pl_conf_errs *errs);
 void route_free(struct route *r);
 PL_DEFINE_CLEANUP(struct route *, route_free);
 

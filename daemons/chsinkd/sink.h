@@ -163,8 +163,9 @@ void sink_log(struct sink *s, int64_t now_ms, bool all);
 const char *sink_stuck(struct sink *s, struct pl_progress *progress);
 
 /* In logs a table and a partition go by the same names everywhere. */
-#define SINK_F_TABLE(sr)    PL_F_STR("TABLE", (sr)->route->table), PL_F_STR("DATABASE", (sr)->database)
 #define SINK_F_PARTITION(p) PL_F_STR("TOPIC", (p)->topic), PL_F_INT("PARTITION", (p)->id)
+
+#define SINK_F_TABLE(sr) PL_F_STR("TABLE", (sr)->route->table), PL_F_STR("DATABASE", (sr)->database)
 
 /* Waits on one of the sink's conditions, with the lock held, at most so long. */
 void sink_cond_wait(struct sink *s, pthread_cond_t *cond, int64_t wait_ms);

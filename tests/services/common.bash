@@ -125,5 +125,5 @@ need_port() {
     case "${1:-}" in
     '' | *[!0-9]*) die "not a port: '${1:-}'" 64 ;;
     esac
-    [ "$1" -gt 0 ] && [ "$1" -lt 65534 ] || die "not a port: '$1'" 64
+    { [ "$1" -gt 0 ] && [ "$1" -lt 65534 ]; } || die "not a port: '$1'" 64
 }

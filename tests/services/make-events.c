@@ -260,12 +260,12 @@ static const char *const latin_words[] = {
     "Harbour", "Island", "Garden", "Symphony",  "Observer", "Field",  "Mountain", "1987",
     "2024",    "Winter", "Cup",    "Élan",      "Größe",    "Señal",  "Žena",     "Östra",
     "Façade",  "Ångbåt", "Comet",  "Parliament"};
-static const char *const other_words[] = {"Река",   "История", "Город", "Список",   "列表",
-                                          "歴史",   "東京駅",  "中文",  "قائمة",    "تاريخ",
-                                          "הר",     "רשימה",   "Νησί",  "Ιστορία",  "हिन्दी",
+static const char *const other_words[] = {"Река",   "История", "Город", "Список",    "列表",
+                                          "歴史",   "東京駅",  "中文",  "قائمة",     "تاريخ",
+                                          "הר",     "רשימה",   "Νησί",  "Ιστορία",   "हिन्दी",
                                           "한국사", "ภาษาไทย", "Երևան", "საქართველო"};
-static const char *const prefixes[] = {"",      "",      "",          "",         "File:",
-                                       "Talk:", "User:", "Category:", "Template:"};
+static const char *const prefixes[] = {
+    "", "", "", "", "File:", "Talk:", "User:", "Category:", "Template:"};
 
 /* The title as it stands in a URL: blanks as underscores, all but the plainest as %XX. */
 static struct text url_of(const char *plain)
@@ -307,9 +307,14 @@ static void make_titles(struct gen *gen)
 
 static void make_comments(struct gen *gen)
 {
-    static const char *const starts[] = {"added link to", "/* References */ cite", "removed",
-                                         "Reverted edits about", "typo in", "→ moved to",
-                                         "created claim: \\\"instance of\\\"", "updated"};
+    static const char *const starts[] = {"added link to",
+                                         "/* References */ cite",
+                                         "removed",
+                                         "Reverted edits about",
+                                         "typo in",
+                                         "→ moved to",
+                                         "created claim: \\\"instance of\\\"",
+                                         "updated"};
     char plain[2048], parsed[4096];
 
     for (size_t i = 0; i < COMMENTS; i++) {
@@ -322,10 +327,9 @@ static void make_comments(struct gen *gen)
             const struct title *title = &gen->titles[gen_below(gen, TITLES)];
 
             len += (size_t)snprintf(plain + len, sizeof(plain) - len, " [[%s]]", title->plain.data);
-            parsed_len += (size_t)snprintf(
-                parsed + parsed_len, sizeof(parsed) - parsed_len,
-                " <a href=\\\"/wiki/%s\\\" title=\\\"%s\\\">%s</a>", title->url.data,
-                title->plain.data, title->plain.data);
+            parsed_len += (size_t)snprintf(parsed + parsed_len, sizeof(parsed) - parsed_len,
+                                           " <a href=\\\"/wiki/%s\\\" title=\\\"%s\\\">%s</a>",
+                                           title->url.data, title->plain.data, title->plain.data);
         }
         gen->comments[i].plain = text_of(gen_below(gen, 12) ? plain : "");
         gen->comments[i].parsed = text_of(gen->comments[i].plain.len ? parsed : "");
@@ -826,13 +830,18 @@ static bool parse_time(const char *text, int64_t *ret_ms)
 
 static int parse_options(struct options *opt, int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"count", required_argument, NULL, 'n'},   {"seed", required_argument, NULL, 's'},
-        {"start", required_argument, NULL, 't'},   {"rate", required_argument, NULL, 'r'},
-        {"shared-ms", required_argument, NULL, 'm'}, {"codfw-share", required_argument, NULL, 'p'},
-        {"backwards", no_argument, NULL, 'b'},     {"liar", no_argument, NULL, 'l'},
-        {"canaries", no_argument, NULL, 'c'},      {"hard", no_argument, NULL, 'x'},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"count", required_argument, NULL, 'n'},
+                                          {"seed", required_argument, NULL, 's'},
+                                          {"start", required_argument, NULL, 't'},
+                                          {"rate", required_argument, NULL, 'r'},
+                                          {"shared-ms", required_argument, NULL, 'm'},
+                                          {"codfw-share", required_argument, NULL, 'p'},
+                                          {"backwards", no_argument, NULL, 'b'},
+                                          {"liar", no_argument, NULL, 'l'},
+                                          {"canaries", no_argument, NULL, 'c'},
+                                          {"hard", no_argument, NULL, 'x'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     int letter;
 
     while ((letter = getopt_long(argc, argv, "h", names, NULL)) != -1)

@@ -113,9 +113,19 @@ static void parse_headers(struct request *request, const char *at, const char *e
 /* Libraries and tools that do not say who runs them; a contact in it makes any of them welcome. */
 static bool agent_is_welcome(const char *agent)
 {
-    static const char *const generic[] = {
-        "curl/", "libcurl", "wget/", "python-requests/", "python-urllib/", "python/", "aiohttp/",
-        "go-http-client/", "okhttp/", "java/", "apache-httpclient/", "axios/", "node-fetch"};
+    static const char *const generic[] = {"curl/",
+                                          "libcurl",
+                                          "wget/",
+                                          "python-requests/",
+                                          "python-urllib/",
+                                          "python/",
+                                          "aiohttp/",
+                                          "go-http-client/",
+                                          "okhttp/",
+                                          "java/",
+                                          "apache-httpclient/",
+                                          "axios/",
+                                          "node-fetch"};
 
     if (strspn(agent, " \t") == strlen(agent))
         return false;
@@ -218,7 +228,8 @@ static enum resume resume(const struct log *log, struct client *client, const ch
     for (size_t i = 0; i < log->topic_count; i++)
         client->positions[i].wanted = false;
     if (result == RESUME_OK)
-        cJSON_ArrayForEach(item, list) {
+        cJSON_ArrayForEach(item, list)
+        {
             result = resume_entry(log, client, item);
             if (result != RESUME_OK)
                 break;

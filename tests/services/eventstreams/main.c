@@ -116,23 +116,22 @@ static bool parse_option(struct server *server, struct options *opt, int letter)
 
 static int parse_options(struct server *server, struct options *opt, int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"port", required_argument, NULL, 'p'},
-        {"file", required_argument, NULL, 'f'},
-        {"stream", required_argument, NULL, 's'},
-        {"rate", required_argument, NULL, 'r'},
-        {"pace", required_argument, NULL, 'P'},
-        {"fast", no_argument, NULL, 'F'},
-        {"from-start", no_argument, NULL, 'S'},
-        {"restamp", no_argument, NULL, 'm'},
-        {"loop", no_argument, NULL, 'l'},
-        {"close-after", required_argument, NULL, 'c'},
-        {"split-writes", no_argument, NULL, 'w'},
-        {"chunk-bytes", required_argument, NULL, 'k'},
-        {"max-connections", required_argument, NULL, 'x'},
-        {"retry-after", required_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"port", required_argument, NULL, 'p'},
+                                          {"file", required_argument, NULL, 'f'},
+                                          {"stream", required_argument, NULL, 's'},
+                                          {"rate", required_argument, NULL, 'r'},
+                                          {"pace", required_argument, NULL, 'P'},
+                                          {"fast", no_argument, NULL, 'F'},
+                                          {"from-start", no_argument, NULL, 'S'},
+                                          {"restamp", no_argument, NULL, 'm'},
+                                          {"loop", no_argument, NULL, 'l'},
+                                          {"close-after", required_argument, NULL, 'c'},
+                                          {"split-writes", no_argument, NULL, 'w'},
+                                          {"chunk-bytes", required_argument, NULL, 'k'},
+                                          {"max-connections", required_argument, NULL, 'x'},
+                                          {"retry-after", required_argument, NULL, 'a'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
     int letter;
 
     while ((letter = getopt_long(argc, argv, "h", names, NULL)) != -1) {

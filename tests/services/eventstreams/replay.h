@@ -40,7 +40,7 @@ struct entry {
     uint32_t len;
     uint32_t ordinal; /* within its topic and one pass over the files */
     uint8_t topic;
-    bool has_topic; /* in the line itself */
+    bool has_topic;    /* in the line itself */
     int64_t time_ms;   /* the Kafka timestamp: meta.dt */
     int64_t played_ms; /* when it comes, on the recording's own clock; never steps back */
     uint32_t meta_end; /* where meta's closing brace is */
