@@ -112,6 +112,8 @@ static void request_destroy(struct pl_http_request *r)
     if (r->easy)
         curl_easy_cleanup(r->easy);
     slist_wipe(r->headers);
+    if (r->url) /* its parameters may be secret; curl's own copy is out of reach */
+        explicit_bzero(r->url, strlen(r->url));
     free(r->url);
     free(r);
 }

@@ -30,8 +30,8 @@ void assignment_recover(struct sink *s, struct partition *p)
     if (!sink_can_ask_table(p->route->route)) {
         pl_log(PL_WARNING, PL_MSG_AT_LEAST_ONCE,
                "a range was announced long ago and the table has no columns for topic, partition "
-               "and offset to look "
-               "it up; if ClickHouse has forgotten its token its rows may be doubled",
+               "and offset to look it up; if ClickHouse has forgotten its token its rows may be "
+               "doubled",
                SINK_F_TABLE(p->route), SINK_F_PARTITION(p), PL_F_INT("OFFSET_START", range.start),
                PL_F_INT("OFFSET_END", range.end));
         return;
