@@ -17,8 +17,11 @@ DESTDIR    ?=
 CC         ?= cc
 CFLAGS     ?= -O2 -g
 PKGS       := libcurl rdkafka libcjson libsystemd yaml-0.1 libmicrohttpd liblz4 libzstd
-PKG_CFLAGS  = $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS    = $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lm -lpthread
+# Asked once, and only by what is built.
+PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS) 2>/dev/null))$(PKG_CFLAGS)
+# --as-needed: a program is linked with what it uses (lz4 and zstd are chsinkd's alone).
+PKG_LIBS    = $(eval PKG_LIBS := -Wl,--as-needed $$(shell pkg-config --libs $(PKGS) 2>/dev/null) \
+              -lm -lpthread)$(PKG_LIBS)
 CHECK_LIBS  = $(shell pkg-config --libs check 2>/dev/null)
 WARN       := -Wall -Wextra -Wshadow -Wformat=2 -Wstrict-prototypes -Wmissing-prototypes -Wvla \
               -Wundef -Wwrite-strings -fno-common
@@ -29,7 +32,7 @@ SANITIZE   ?=
 CPPFLAGS   ?= $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SAN        := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
 ALL_CFLAGS  = -std=gnu11 $(WARN) $(SAN) $(CFLAGS)
-ALL_CPPFLAGS = -D_GNU_SOURCE -DPL_VERSION='"$(VERSION)"' -Ilib -I. $(PKG_CFLAGS) $(CPPFLAGS)
+ALL_CPPFLAGS = -D_GNU_SOURCE -DPL_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = $(SAN) $(LDFLAGS)
 
 ifneq ($(V),1)
@@ -37,9 +40,9 @@ Q := @
 say = @printf '  %-5s %s\n' $(1) $(2)
 endif
 
-LIB_SRC  := $(wildcard lib/*.c)
+LIB_SRC  := $(wildcard lib/*/*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(B)/%.o)
-UNIT_SRC := $(wildcard tests/unit/check_*.c)
+UNIT_SRC := $(wildcard tests/unit/*/check_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(B)/unit/%)
 FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_NAMES := $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%)
@@ -59,10 +62,20 @@ $(B)/flags: FORCE
 	$(Q)mkdir -p $(B); echo '$(CC) $(ALL_CFLAGS) $(ALL_CPPFLAGS)' | cmp -s - $@ || \
 	  echo '$(CC) $(ALL_CFLAGS) $(ALL_CPPFLAGS)' > $@
 
-$(B)/%.o: %.c $(B)/flags
+# What is missing is said by name and with the command that brings it, not by the compiler.
+$(B)/libraries:
+	$(Q)mkdir -p $(@D)
+	$(Q)command -v pkg-config >/dev/null || { echo 'missing: pkg-config; to install all that is' \
+	  'needed, as root: tests/services/deps.sh build' >&2; exit 69; }
+	$(Q)missing=; for p in $(PKGS); do pkg-config --exists $$p || missing="$$missing $$p"; done; \
+	  [ -z "$$missing" ] || { echo "missing:$$missing; to install all that is needed, as root:" \
+	  'tests/services/deps.sh build' >&2; exit 69; }
+	$(Q)touch $@
+
+$(B)/%.o: %.c $(B)/flags | $(B)/libraries
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CPPFLAGS) $(if $(filter daemons/%,$<),-I$(dir $<)) $(EXTRA_$(subst /,_,$*)) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/libpipeline.a: $(LIB_OBJ)
 	$(call say,AR,$@)
@@ -70,7 +83,7 @@ $(B)/libpipeline.a: $(LIB_OBJ)
 
 # Each daemon is an archive without main.c, which tests, fuzzers and benchmarks link as well.
 define daemon
-$(1)_SRC := $$(filter-out daemons/$(1)/main.c,$$(wildcard daemons/$(1)/*.c))
+$(1)_SRC := $$(filter-out daemons/$(1)/main.c,$$(wildcard daemons/$(1)/*.c daemons/$(1)/*/*.c))
 $(B)/$(1).a: $$($(1)_SRC:%.c=$(B)/%.o)
 	$$(call say,AR,$$@)
 	$(Q)rm -f $$@; $(AR) rcs $$@ $$^
@@ -87,7 +100,6 @@ $(B)/unit/%: $(B)/tests/unit/%.o $$(call links,tests/unit/%.c) $(B)/libpipeline.
 	$(call say,LD,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CHECK_LIBS)
-$(B)/tests/%.o: ALL_CPPFLAGS += -Idaemons -Itests
 
 # The corpora replayed without a fuzzer: an ordinary program that reads files.
 $(B)/fuzz/replay_%: $(B)/tests/fuzz/fuzz_%.o $(B)/tests/fuzz/replay.o $$(call links,tests/fuzz/fuzz_%.c) $(B)/libpipeline.a

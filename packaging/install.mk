@@ -39,7 +39,7 @@ define install_daemon
 	$(call install_into,$(mandir)/man8,daemons/$(1)/$(1).8)
 	$(call install_into,$(mandir)/man5,$(B)/man/$(1).yaml.5 $(wildcard daemons/$(1)/*.5))
 	$(Q)install -D -m 644 packaging/completion.bash '$(DESTDIR)$(completiondir)/$(1)'
-	$(Q)install -D -m 644 lib/messages.catalog '$(DESTDIR)$(catalogdir)/streaming-daemons.catalog'
+	$(Q)install -D -m 644 -t '$(DESTDIR)$(catalogdir)' packaging/journal/streaming-daemons.catalog
 	$(call install_into,$(docdir)/$(1),README.md)
 	$(call install_into,$(docdir)/$(1)/examples,$(addprefix \
 	  packaging/monitoring/$(1).,dashboard.json alerts.yaml))

@@ -4,8 +4,8 @@
 
 BENCH_SRC := $(wildcard tests/bench/bench_*.c)
 BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
-C_FILES    = $(wildcard lib/*.[ch] daemons/*/*.[ch] tests/*.h tests/*/*.[ch] \
-             tests/services/*/*.[ch])
+C_FILES    = $(wildcard lib/*/*.[ch] daemons/*/*.[ch] daemons/*/*/*.[ch] tests/*/*.[ch] \
+             tests/unit/*/*.[ch] tests/services/*/*.[ch])
 
 .PHONY: check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop test-systemd
 
@@ -68,4 +68,4 @@ lint:  ## form: clang-format, 100 columns, shellcheck (where installed)
 	$(Q)tests/run/lint.sh $(C_FILES)
 
 format:  ## put all C files into form (needs clang-format)
-	clang-format -i $(C_FILES)
+	$(Q)clang-format -i $(C_FILES)

@@ -5,10 +5,8 @@
  * Start: configuration, tables, Kafka, threads, READY. Stop: the consumer reads no more, what was
  * read goes into the table, the group is left; at the deadline all retries end, and what is not
  * committed is read again next time.
- *
- * Layer: the top; everything below.
  */
-#include "chsinkd.h"
+#include "daemons/chsinkd/chsinkd.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,11 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "daemon.h"
-#include "inspect.h"
-#include "log.h"
-#include "sink.h"
+#include "daemons/chsinkd/inspect.h"
+#include "daemons/chsinkd/sink/sink.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+#include "lib/service/cli.h"
+#include "lib/service/daemon.h"
 
 #define DEFAULT_CONFIG "/etc/chsinkd/chsinkd.yaml"
 /* What librdkafka said was wrong so lately counts as still wrong, while no rows move: it says the
@@ -33,8 +32,8 @@
 struct chsinkd {
     struct chsinkd_conf conf;
     const char *config_file;
-    struct pl_stats *stats;
-    struct pl_stats_server *stats_server;
+    struct pl_metrics *metrics;
+    struct pl_metrics_server *metrics_server;
     struct pl_daemon *daemon;
     struct pl_waker *waker;
     struct sink sink;
@@ -94,7 +93,7 @@ static void on_table_fact(void *userdata, const char *what, const char *name)
 {
     const struct table_step *step = userdata;
 
-    pl_log(PL_NOTICE, strstr(what, "column") ? PL_MSG_COLUMN_ADDED : PL_MSG_TABLE_CREATED,
+    pl_log(PL_NOTICE, strstr(what, "column") ? PL_EVENT_COLUMN_ADDED : PL_EVENT_TABLE_CREATED,
            "table made ready", PL_F_STR("WHAT", what), PL_F_STR("NAME", name),
            SINK_F_TABLE(step->sr), PL_F_STR("ROUTE", step->sr->route->name));
     table_step(step);
@@ -112,13 +111,13 @@ static int table_start(struct chsinkd *d, struct clickhouse *c, const struct sin
         if (err->kind != PL_ERR_RETRY || pl_clock_monotonic_ms() >= until_ms ||
             pl_daemon_stopping(d->daemon))
             return -1;
-        pl_log_err(PL_WARNING, PL_MSG_SINK_AWAY, "ClickHouse does not answer, trying again", err,
+        pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY, "ClickHouse does not answer, trying again", err,
                    SINK_F_TABLE(sr));
         nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
         table_step(&step);
     }
     if (!state.deduplicates)
-        pl_log(PL_WARNING, PL_MSG_AT_LEAST_ONCE,
+        pl_log(PL_WARNING, PL_EVENT_AT_LEAST_ONCE,
                "the table does not deduplicate inserts: after a crash rows may be doubled (at "
                "least once)",
                SINK_F_TABLE(sr), PL_F_STR("REASON", state.why_not));
@@ -188,11 +187,11 @@ static int threads_start(struct chsinkd *d, struct pl_err *err)
 static int chsinkd_start(struct chsinkd *d, struct pl_err *err)
 {
     if (d->conf.clickhouse.tls.insecure_skip_verify)
-        pl_log(PL_WARNING, PL_MSG_INSECURE,
+        pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "clickhouse.tls.insecure_skip_verify: anyone on the way can read and "
                "change what is sent, the password included");
     if (d->conf.metrics_listen &&
-        pl_stats_serve(d->stats, d->conf.metrics_listen, &d->stats_server, err) < 0)
+        pl_metrics_serve(d->metrics, d->conf.metrics_listen, &d->metrics_server, err) < 0)
         return -1;
     if (tables_start(d, err) < 0)
         return -1;
@@ -239,7 +238,7 @@ static void on_stop(void *userdata)
 {
     struct chsinkd *d = userdata;
 
-    pl_stats_set_ready(d->stats, "stopping");
+    pl_metrics_set_ready(d->metrics, "stopping");
     stopping_show(d);
     d->sink.stopping = true;
     if (d->sink.drained || !d->consumer_started)
@@ -250,7 +249,7 @@ static void on_stop_deadline(void *userdata)
 {
     struct chsinkd *d = userdata;
 
-    pl_log(PL_WARNING, PL_MSG_STOPPING,
+    pl_log(PL_WARNING, PL_EVENT_STOPPING,
            "the time to stop is over; what is not committed is read again at the next start");
     sink_give_up(&d->sink);
 }
@@ -258,17 +257,17 @@ static void on_stop_deadline(void *userdata)
 static void on_reload(void *userdata)
 {
     struct chsinkd *d = userdata;
-    PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs;
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
     PL_CLEANUP(pl_strings_release) struct pl_strings changed = {0}, restart = {0};
     struct chsinkd_conf fresh;
 
-    pl_conf_errs_init(&errs);
+    pl_findings_init(&errs);
     if (chsinkd_conf_load(d->config_file, &fresh, &errs) < 0) {
         pl_cli_findings_log(&errs);
-        pl_log(PL_ERROR, PL_MSG_RELOADED, "the file has faults: nothing was changed",
+        pl_log(PL_ERROR, PL_EVENT_RELOADED, "the file has faults: nothing was changed",
                PL_F_STR("FILE", d->config_file));
     } else {
-        pl_conf_reload(chsinkd_options, &d->conf, &fresh, &changed, &restart);
+        pl_options_reload(chsinkd_options, &d->conf, &fresh, &changed, &restart);
         sink_limits_set(&d->sink, &d->conf);
         pl_log_set_level(d->verbose ? PL_DEBUG : (enum pl_log_level)(PL_ERROR + d->conf.log_level));
         pl_cli_reload_log(&changed, &restart);
@@ -278,13 +277,14 @@ static void on_reload(void *userdata)
 
 /* Each thread has said by when it comes round again, whatever it waits for: ClickHouse and Kafka
  * may be away as long as they like. */
-static bool on_alive(void *userdata)
+static bool on_watchdog(void *userdata)
 {
     struct chsinkd *d = userdata;
     const char *stuck = d->sink.drained ? NULL : sink_stuck(&d->sink, &d->progress);
 
     if (stuck)
-        pl_log(PL_ERROR, PL_MSG_STUCK, "no progress, and no reason for it is known: a thread hangs",
+        pl_log(PL_ERROR, PL_EVENT_STUCK,
+               "no progress, and no reason for it is known: a thread hangs",
                PL_F_STR("REASON", stuck));
     return !stuck;
 }
@@ -318,10 +318,10 @@ static void law_check(struct chsinkd *d)
 {
     int64_t difference = 0;
 
-    if (pl_conservation_holds(d->stats, &chsinkd_law, d->sink.in_flight, &difference)) {
+    if (pl_conservation_holds(d->metrics, &chsinkd_law, d->sink.in_flight, &difference)) {
         d->law_broken_ticks = 0;
     } else if (difference == d->law_broken && ++d->law_broken_ticks == 3) {
-        pl_log(PL_ERROR, PL_MSG_CONSERVATION,
+        pl_log(PL_ERROR, PL_EVENT_CONSERVATION,
                "received = delivered + dead + skipped + given back + in flight does "
                "not hold: a fault of chsinkd's, please report it",
                PL_F_INT("DIFFERENCE", difference));
@@ -347,7 +347,7 @@ static void last_describe(struct sink *s, char *out, size_t size)
 static void status_show(struct chsinkd *d, uint64_t rows_per_s, double lag, unsigned assigned)
 {
     struct sink *s = &d->sink;
-    uint64_t rows = pl_stats_get(d->stats, M_ROWS);
+    uint64_t rows = pl_metrics_get(d->metrics, M_ROWS);
     char last[160], kafka[256];
 
     last_describe(s, last, sizeof(last));
@@ -365,7 +365,7 @@ static void status_show(struct chsinkd *d, uint64_t rows_per_s, double lag, unsi
         pl_daemon_status(d->daemon,
                          "%u partitions, %" PRIu64 " rows/s, %" PRIu64
                          " rows inserted, lag %.0f messages, %" PRIu64 " dead letters%s",
-                         assigned, rows_per_s, rows, lag, pl_stats_get(d->stats, M_DEAD_ROWS),
+                         assigned, rows_per_s, rows, lag, pl_metrics_get(d->metrics, M_DEAD_ROWS),
                          last);
 }
 
@@ -373,21 +373,21 @@ static void on_tick(void *userdata)
 {
     struct chsinkd *d = userdata;
     struct sink *s = &d->sink;
-    uint64_t rows = pl_stats_get(d->stats, M_ROWS);
+    uint64_t rows = pl_metrics_get(d->metrics, M_ROWS);
     unsigned assigned = 0;
     double lag = lag_sum(s, &assigned);
 
-    pl_stats_alive(d->stats);
-    pl_stats_set(d->stats, M_LAG, lag);
-    pl_stats_set(d->stats, M_PARTITIONS, assigned);
-    pl_stats_set(d->stats, M_IN_FLIGHT, (double)s->in_flight);
+    pl_metrics_heartbeat(d->metrics);
+    pl_metrics_set(d->metrics, M_LAG, lag);
+    pl_metrics_set(d->metrics, M_PARTITIONS, assigned);
+    pl_metrics_set(d->metrics, M_IN_FLIGHT, (double)s->in_flight);
     law_check(d);
     sink_log(s, pl_clock_monotonic_ms(), false);
     if (pl_daemon_stopping(d->daemon)) {
         stopping_show(d);
         return;
     }
-    pl_stats_set_ready(d->stats, s->away ? "ClickHouse does not answer" : NULL);
+    pl_metrics_set_ready(d->metrics, s->away ? "ClickHouse does not answer" : NULL);
     status_show(d, rows - d->rows_before, lag, assigned);
     d->rows_before = rows;
 }
@@ -413,18 +413,18 @@ static bool threads_join(struct chsinkd *d)
 
 static void final_line(struct chsinkd *d, int status)
 {
-    struct pl_stats *s = d->stats;
+    struct pl_metrics *s = d->metrics;
 
     sink_log(&d->sink, pl_clock_monotonic_ms(), true);
-    pl_log(PL_NOTICE, PL_MSG_STOPPED, "stopped", PL_F_INT("STATUS", status),
-           PL_F_UINT("MESSAGES", pl_stats_get(s, M_RECEIVED)),
-           PL_F_UINT("DELIVERED", pl_stats_get(s, M_DELIVERED)),
-           PL_F_UINT("DEAD_LETTERED", pl_stats_get(s, M_DEAD)),
-           PL_F_UINT("SKIPPED", pl_stats_get(s, M_SKIPPED)),
-           PL_F_UINT("GIVEN_BACK", pl_stats_get(s, M_GIVEN_BACK)),
-           PL_F_INT("IN_FLIGHT", d->sink.in_flight), PL_F_UINT("ROWS", pl_stats_get(s, M_ROWS)),
-           PL_F_UINT("BATCHES", pl_stats_get(s, M_BATCHES)),
-           PL_F_UINT("BYTES", pl_stats_get(s, M_BYTES)),
+    pl_log(PL_NOTICE, PL_EVENT_STOPPED, "stopped", PL_F_INT("STATUS", status),
+           PL_F_UINT("MESSAGES", pl_metrics_get(s, M_RECEIVED)),
+           PL_F_UINT("DELIVERED", pl_metrics_get(s, M_DELIVERED)),
+           PL_F_UINT("DEAD_LETTERED", pl_metrics_get(s, M_DEAD)),
+           PL_F_UINT("SKIPPED", pl_metrics_get(s, M_SKIPPED)),
+           PL_F_UINT("GIVEN_BACK", pl_metrics_get(s, M_GIVEN_BACK)),
+           PL_F_INT("IN_FLIGHT", d->sink.in_flight), PL_F_UINT("ROWS", pl_metrics_get(s, M_ROWS)),
+           PL_F_UINT("BATCHES", pl_metrics_get(s, M_BATCHES)),
+           PL_F_UINT("BYTES", pl_metrics_get(s, M_BYTES)),
            PL_F_INT("DURATION_MS", pl_clock_monotonic_ms() - d->started_ms));
 }
 
@@ -432,8 +432,8 @@ static void chsinkd_release(struct chsinkd *d)
 {
     consumer_free(&d->sink);
     sink_release(&d->sink);
-    pl_stats_server_free(d->stats_server);
-    pl_stats_free(d->stats);
+    pl_metrics_server_free(d->metrics_server);
+    pl_metrics_free(d->metrics);
     chsinkd_conf_release(&d->conf);
     if (d->waker)
         pl_waker_free(d->waker);
@@ -443,7 +443,7 @@ static void chsinkd_release(struct chsinkd *d)
 /* Runs the service (or --once, --replay) to its end. */
 static int chsinkd_run(struct chsinkd *d)
 {
-    static const struct pl_daemon_ops ops = {on_stop, on_stop_deadline, on_reload, on_alive,
+    static const struct pl_daemon_ops ops = {on_stop, on_stop_deadline, on_reload, on_watchdog,
                                              on_tick};
     struct pl_err err;
     int status;
@@ -462,7 +462,7 @@ static int chsinkd_run(struct chsinkd *d)
                PL_F_UINT("ROUTES", d->conf.routes_n),
                PL_F_STR("URL", d->conf.clickhouse.urls.v[0]));
         pl_daemon_ready(d->daemon);
-        pl_stats_set_ready(d->stats, NULL);
+        pl_metrics_set_ready(d->metrics, NULL);
         status = pl_daemon_run(d->daemon);
     }
     sink_give_up(&d->sink);
@@ -494,7 +494,7 @@ static int mode_inspect(const struct chsinkd_conf *conf, const struct pl_cli *cl
     }
     if (rc == 0)
         return 0;
-    pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot look", &err);
+    pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot look", &err);
     return pl_err_exit_status(err.kind);
 }
 
@@ -507,7 +507,7 @@ static int replay_route(struct chsinkd *d, const char *name)
             d->mode = "replay";
             return -1;
         }
-    pl_log(PL_ERROR, PL_MSG_CONFIG_ERROR, "--replay: no route has that name",
+    pl_log(PL_ERROR, PL_EVENT_CONFIG_ERROR, "--replay: no route has that name",
            PL_F_STR("ROUTE", name));
     return pl_err_exit_status(PL_ERR_CONFIG);
 }
@@ -520,11 +520,11 @@ static int chsinkd_configured(struct chsinkd *d, const struct pl_cli *cli)
     pl_log_set_level(cli->verbose ? PL_DEBUG : (enum pl_log_level)(PL_ERROR + d->conf.log_level));
     if (cli->values[OPT_SAMPLE] || cli->values[OPT_SCHEMA] || cli->values[OPT_DRY_RUN])
         return mode_inspect(&d->conf, cli);
-    d->stats = pl_stats_new(chsinkd_metrics, M_COUNT);
+    d->metrics = pl_metrics_new(chsinkd_metrics, M_COUNT);
     d->started_ms = pl_clock_monotonic_ms();
     d->mode = cli->values[OPT_ONCE] ? "once" : "service";
-    if (sink_init(&d->sink, &d->conf, d->stats, &err) < 0) {
-        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
+    if (sink_init(&d->sink, &d->conf, d->metrics, &err) < 0) {
+        pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot start", &err);
         return pl_err_exit_status(err.kind);
     }
     d->verbose = cli->verbose;
@@ -540,7 +540,7 @@ int chsinkd_main(int argc, char **argv)
 {
     static struct chsinkd daemon; /* large: pointers for the threads */
     struct pl_cli cli = {.config = DEFAULT_CONFIG};
-    PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs = {0};
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs = {0};
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
     int status = pl_cli_parse(argc, argv, "chsinkd",
                               "Loads Kafka topics into ClickHouse tables, each row exactly once.",
@@ -551,14 +551,14 @@ int chsinkd_main(int argc, char **argv)
     if (pl_cli_mode(&cli, "chsinkd", cli_options, MODES) < 0)
         return EX_USAGE;
     if (cli.help_config) {
-        pl_conf_print_reference(chsinkd_options, chsinkd_conf_intro, &text);
+        pl_options_print_reference(chsinkd_options, chsinkd_conf_intro, &text);
         fputs(pl_buf_cstr(&text), stdout);
         return 0;
     }
     pl_log_open("chsinkd");
     pl_http_global_init();
     daemon.config_file = cli.config;
-    pl_conf_errs_init(&errs);
+    pl_findings_init(&errs);
     chsinkd_conf_load(cli.config, &daemon.conf, &errs);
     pl_buf_addf(&text, "%u route%s", daemon.conf.routes_n, daemon.conf.routes_n == 1 ? "" : "s");
     status = pl_cli_config(&cli, &errs, chsinkd_options, &daemon.conf, pl_buf_cstr(&text));

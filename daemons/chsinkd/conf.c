@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf.c - chsinkd's option table and the loading of its routes. Layer: lib's conf, route.
+ * conf.c - chsinkd's option table and the loading of its routes.
  */
-#include "conf.h"
+#include "daemons/chsinkd/conf.h"
 
 #include <glob.h>
 #include <stdio.h>
 
-#include "log.h"
+#include "lib/log/log.h"
 
 static const char *const start_choices[] = {"earliest", "latest", NULL};
 static const char *const compression_choices[] = {"none", "lz4", "zstd", NULL};
@@ -21,7 +21,7 @@ static const char *const compression_choices[] = {"none", "lz4", "zstd", NULL};
         path, type, offsetof(struct chsinkd_conf, field), min, max, dflt, flags, choices, help     \
     }
 
-const struct pl_opt chsinkd_options[] = {
+const struct pl_option chsinkd_options[] = {
     OPT("kafka", PL_OPT_MAP, kafka, 1, 0, NULL, PL_OPT_REQUIRED, NULL,
         "Any librdkafka property by its own name; bootstrap.servers is needed. group.id names this "
         "sink's position in the topics (default chsinkd): a new group reads them again from the "
@@ -103,7 +103,7 @@ const char chsinkd_conf_intro[] =
     "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
     "`systemctl reload` takes over batch and log_level.";
 
-static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_conf_errs *errs)
+static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_findings *errs)
 {
     struct route *r = route_load(file, errs);
 
@@ -113,7 +113,7 @@ static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_co
         const struct route *other = conf->routes[i];
         if (r->topic && other->topic && strcmp(r->topic, other->topic) == 0) {
             errs->file = file;
-            pl_conf_errs_add(
+            pl_findings_add(
                 errs, 0, 0,
                 "topic %s already belongs to route %s; for a second table use a view, or "
                 "another instance with a group.id of its own",
@@ -122,7 +122,7 @@ static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_co
     }
     if (conf->dead_letter_topic && route_takes(r, conf->dead_letter_topic)) {
         errs->file = file;
-        pl_conf_errs_add(
+        pl_findings_add(
             errs, 0, 0,
             "the route takes dead_letter_topic %s: dead letters would come back for ever; "
             "name the topics more narrowly, and use --replay",
@@ -132,7 +132,7 @@ static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_co
     conf->routes[conf->routes_n++] = r;
 }
 
-static void routes_load(struct chsinkd_conf *conf, const char *file, struct pl_conf_errs *errs)
+static void routes_load(struct chsinkd_conf *conf, const char *file, struct pl_findings *errs)
 {
     for (size_t i = 0; i < conf->route_files.n; i++) {
         const char *pattern = conf->route_files.v[i];
@@ -142,24 +142,24 @@ static void routes_load(struct chsinkd_conf *conf, const char *file, struct pl_c
         if (rc == 0 && found.gl_pathc == 1 && strpbrk(pattern, "*?[") &&
             strcmp(found.gl_pathv[0], pattern) == 0) {
             errs->file = file;
-            pl_conf_errs_add(errs, 0, 0, "routes: no file matches %s", pattern);
+            pl_findings_add(errs, 0, 0, "routes: no file matches %s", pattern);
         } else if (rc == 0) {
             for (size_t f = 0; f < found.gl_pathc; f++)
                 routes_add(conf, found.gl_pathv[f], errs);
         } else {
             errs->file = file;
-            pl_conf_errs_add(errs, 0, 0, "routes: cannot look for %s", pattern);
+            pl_findings_add(errs, 0, 0, "routes: cannot look for %s", pattern);
         }
         globfree(&found);
     }
 }
 
-int chsinkd_conf_load(const char *file, struct chsinkd_conf *ret, struct pl_conf_errs *errs)
+int chsinkd_conf_load(const char *file, struct chsinkd_conf *ret, struct pl_findings *errs)
 {
     unsigned before = errs->count;
 
     memset(ret, 0, sizeof(*ret));
-    pl_conf_load(chsinkd_options, file, ret, NULL, errs);
+    pl_options_load(chsinkd_options, file, ret, NULL, errs);
     routes_load(ret, file, errs);
     return errs->count == before ? 0 : -1;
 }
@@ -171,7 +171,7 @@ void chsinkd_conf_release(struct chsinkd_conf *conf)
     free(conf->routes);
     conf->routes = NULL;
     conf->routes_n = 0;
-    pl_conf_release(chsinkd_options, conf);
+    pl_options_release(chsinkd_options, conf);
 }
 
 const struct route *chsinkd_conf_route(const struct chsinkd_conf *conf, const char *topic)

@@ -2,14 +2,14 @@
 /*
  * conf.h - chsinkd's configuration: one struct, filled from the option table in conf.c.
  *
- * Layer: lib's conf, route. Threads: read-only after load.
+ * Threads: read-only after load.
  */
 #ifndef CHSINKD_CONF_H
 #define CHSINKD_CONF_H
 
-#include "clickhouse.h"
-#include "conf.h"
-#include "route.h"
+#include "daemons/chsinkd/clickhouse/client.h"
+#include "daemons/chsinkd/route/route.h"
+#include "lib/config/options.h"
 
 struct chsinkd_conf {
     struct pl_map kafka;
@@ -35,12 +35,12 @@ struct chsinkd_conf {
 
 enum chsinkd_start { CHSINKD_EARLIEST, CHSINKD_LATEST };
 
-extern const struct pl_opt chsinkd_options[];
+extern const struct pl_option chsinkd_options[];
 extern const char chsinkd_conf_intro[]; /* the comment at the top of the reference file */
 
 /* Loads the file and all its routes; every finding of all files is in errs. -1: there was one.
  * Release in both cases. */
-int chsinkd_conf_load(const char *file, struct chsinkd_conf *ret, struct pl_conf_errs *errs);
+int chsinkd_conf_load(const char *file, struct chsinkd_conf *ret, struct pl_findings *errs);
 void chsinkd_conf_release(struct chsinkd_conf *conf);
 
 /* The route that takes a topic, or NULL. */

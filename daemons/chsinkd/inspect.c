@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * inspect.c - --sample, --schema, --dry-run. Layer: see inspect.h.
+ * inspect.c - --sample, --schema, --dry-run.
  */
-#include "inspect.h"
+#include "daemons/chsinkd/inspect.h"
 
 #include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "kafka.h"
-#include "profile.h"
-#include "rows.h"
-#include "table.h"
+#include "daemons/chsinkd/clickhouse/table.h"
+#include "daemons/chsinkd/decode/rows.h"
+#include "lib/json/schema.h"
+#include "lib/kafka/client.h"
 
 #define READ_TIMEOUT_MS 10000
 
@@ -227,7 +227,7 @@ static void profile_message(void *userdata, const rd_kafka_message_t *m)
 {
     const char *why;
 
-    pl_profile_add(userdata, m->payload, m->len, &why);
+    pl_schema_add(userdata, m->payload, m->len, &why);
 }
 
 /* meta.id -> meta_id; what ClickHouse and people find awkward in a name becomes '_'. */
@@ -242,19 +242,19 @@ static void column_name_from_path(const char *path, struct pl_buf *out)
 
 /* Arrays, and what is an object in one message and something else in another, are kept as JSON
  * text. */
-static bool is_kept_as_json(const struct pl_profile_field *f)
+static bool is_kept_as_json(const struct pl_schema_field *f)
 {
     return f->arrays > 0 || (f->objects > 0 && f->strings + f->integers + f->floats + f->bools > 0);
 }
 
 /* Below such a field there are no columns: they would refuse the messages in which it is no object.
  */
-static bool is_inside_json(const struct pl_profile *p, unsigned i)
+static bool is_inside_json(const struct pl_schema *p, unsigned i)
 {
-    const char *path = pl_profile_field(p, i)->path;
+    const char *path = pl_schema_field(p, i)->path;
 
     for (unsigned k = 0; k < i; k++) {
-        const struct pl_profile_field *f = pl_profile_field(p, k);
+        const struct pl_schema_field *f = pl_schema_field(p, k);
         size_t len = strlen(f->path);
 
         if (is_kept_as_json(f) && strncmp(path, f->path, len) == 0 &&
@@ -264,21 +264,21 @@ static bool is_inside_json(const struct pl_profile *p, unsigned i)
     return false;
 }
 
-static void route_suggest(const struct pl_profile *p, const char *topic, struct pl_buf *out)
+static void route_suggest(const struct pl_schema *p, const char *topic, struct pl_buf *out)
 {
     char type[64];
 
     pl_buf_addf(out,
                 "# A route made from %" PRIu64
                 " messages. Read it, then put it into a file under routes:.\n",
-                pl_profile_documents(p));
+                pl_schema_documents(p));
     pl_buf_addf(out, "topic: %s\ntable: ", topic);
     column_name_from_path(topic, out);
     pl_buf_add_str(out, "\nrows: $\nunknown_fields: drop\ncolumns:\n");
-    for (unsigned i = 0; i < pl_profile_count(p); i++) {
-        const struct pl_profile_field *f = pl_profile_field(p, i);
+    for (unsigned i = 0; i < pl_schema_count(p); i++) {
+        const struct pl_schema_field *f = pl_schema_field(p, i);
 
-        pl_profile_type(p, i, type, sizeof(type));
+        pl_schema_type(p, i, type, sizeof(type));
         if (type[0] == '\0' || strstr(f->path, "[*]") || is_inside_json(p, i))
             continue;
         pl_buf_add_str(out, "  - { name: ");
@@ -295,19 +295,19 @@ static void route_suggest(const struct pl_profile *p, const char *topic, struct 
 static int schema_topic(struct reader *r, const struct chsinkd_conf *conf, const char *topic,
                         int64_t n, struct pl_err *err)
 {
-    PL_CLEANUP(pl_profile_freep) struct pl_profile *p = pl_profile_new();
+    PL_CLEANUP(pl_schema_freep) struct pl_schema *p = pl_schema_new();
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs;
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
     PL_CLEANUP(route_freep) struct route *route = NULL;
     size_t at;
 
     if (reader_tail(r, topic, n, profile_message, p, err) < 0)
         return -1;
-    pl_profile_print(p, &text);
+    pl_schema_print(p, &text);
     pl_buf_add_byte(&text, '\n');
     at = text.len;
     route_suggest(p, topic, &text);
-    pl_conf_errs_init(&errs);
+    pl_findings_init(&errs);
     route = route_parse("suggested", text.data + at, text.len - at, &errs);
     if (route) {
         pl_buf_add_str(&text, "\n-- its table:\n");
@@ -318,7 +318,7 @@ static int schema_topic(struct reader *r, const struct chsinkd_conf *conf, const
                     pl_buf_cstr(&errs.text));
     }
     printf("topic %s: %" PRIu64 " messages, %" PRIu64 " not valid JSON\n%s", topic,
-           pl_profile_documents(p), pl_profile_invalid(p), pl_buf_cstr(&text));
+           pl_schema_documents(p), pl_schema_invalid(p), pl_buf_cstr(&text));
     return 0;
 }
 

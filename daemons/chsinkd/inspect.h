@@ -3,12 +3,12 @@
  * inspect.h - looking before anything is written: --sample, --schema, --dry-run. Nothing is
  * committed, no group is joined, no table is touched.
  *
- * Layer: kafka, profile, route, rows, table. Output goes to stdout. Threads: one.
+ * Output goes to stdout. Threads: one.
  */
 #ifndef CHSINKD_INSPECT_H
 #define CHSINKD_INSPECT_H
 
-#include "conf.h"
+#include "daemons/chsinkd/conf.h"
 
 /* The last `n` messages of each topic (`topic` NULL: every route's), each with its place and as
  * rows of its route. */

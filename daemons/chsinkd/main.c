@@ -2,7 +2,7 @@
 /*
  * main.c - chsinkd's entry: argv and exit status.
  */
-#include "chsinkd.h"
+#include "daemons/chsinkd/chsinkd.h"
 
 int main(int argc, char **argv)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics.c - the table of chsinkd's metrics. Layer: stats.
+ * metrics.c - the table of chsinkd's metrics.
  */
-#include "metrics.h"
+#include "daemons/chsinkd/metrics.h"
 
 #define M(index, name, labels, type, help) [index] = {"chsinkd_" name, labels, type, help}
 

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics.h - chsinkd's metrics: their indexes in the stats, their names in metrics.c. Layer:
- * stats.
+ * metrics.h - chsinkd's metrics: their indexes in the metrics, their names in metrics.c.
  */
 #ifndef CHSINKD_METRICS_H
 #define CHSINKD_METRICS_H
 
-#include "stats.h"
+#include "lib/metrics/metrics.h"
 
 enum chsinkd_metric {
     M_RECEIVED,   /* messages read and put into a batch */

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf.c - see conf.h. Layer: conf, http (the TLS options), clock (texts), log (names of levels).
+ * conf.c - see conf.h.
  *
- * The one idea: the table is the only place where an option is named; what it cannot express is
- * checked below it, and added to the same list of findings.
+ * The table is the only place where an option is named; what it cannot express is checked below
+ * it, and added to the same list of findings.
  */
-#include "conf.h"
+#include "daemons/wikisrcd/conf.h"
 
 #include <errno.h>
 #include <limits.h>
 
-#include "clock.h"
-#include "log.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
 
 static const char *const bot_choices[] = {"any", "only", "exclude", NULL};
 static const char *const canaries_choices[] = {"drop", "keep", NULL};
@@ -19,7 +19,7 @@ static const char *const too_large_choices[] = {"stop", "skip", NULL};
 
 #define AT(field) offsetof(struct wikisrcd_conf, field)
 
-const struct pl_opt wikisrcd_opts[] = {
+const struct pl_option wikisrcd_opts[] = {
     {"name", PL_OPT_STRING, AT(name), 1, 128, "wikipedia", 0, NULL,
      "Names this pipeline: the key of its position in position_topic, and a part of its Kafka "
      "transactional.id (wikisrcd-NAME), by which a second instance of the same name is fenced. "
@@ -162,66 +162,65 @@ static bool stream_is_valid(const char *name)
            strlen(name);
 }
 
-static void numbers_check(const struct pl_strings *list, const char *path,
-                          struct pl_conf_errs *errs)
+static void numbers_check(const struct pl_strings *list, const char *path, struct pl_findings *errs)
 {
     for (size_t i = 0; i < list->n; i++) {
         char *end;
         errno = 0;
         strtoll(list->v[i], &end, 10);
         if (end == list->v[i] || *end != '\0' || errno != 0)
-            pl_conf_errs_add(errs, 0, 0, "%s: '%s' is not a number: namespaces are given by number",
-                             path, list->v[i]);
+            pl_findings_add(errs, 0, 0, "%s: '%s' is not a number: namespaces are given by number",
+                            path, list->v[i]);
     }
 }
 
-static void key_check(const char *key, struct pl_conf_errs *errs)
+static void key_check(const char *key, struct pl_findings *errs)
 {
     unsigned depth = 1;
     size_t len = strlen(key);
     for (const char *c = key; *c; c++)
         depth += *c == '.';
     if (len > 0 && (key[0] == '.' || key[len - 1] == '.' || strstr(key, "..") || depth > 8))
-        pl_conf_errs_add(errs, 0, 0,
-                         "key: '%s' is not a path: names joined by dots, 8 at most (meta.domain)",
-                         key);
+        pl_findings_add(errs, 0, 0,
+                        "key: '%s' is not a path: names joined by dots, 8 at most (meta.domain)",
+                        key);
 }
 
 void wikisrcd_conf_check(const struct wikisrcd_conf *conf, bool needs_kafka,
-                         struct pl_conf_errs *errs)
+                         struct pl_findings *errs)
 {
     int64_t ms;
     for (size_t i = 0; i < conf->source.streams.n; i++)
         if (!stream_is_valid(conf->source.streams.v[i]))
-            pl_conf_errs_add(errs, 0, 0,
-                             "source.streams: '%s' is not a stream's name: letters, digits, '.', "
-                             "'_' and '-'",
-                             conf->source.streams.v[i]);
+            pl_findings_add(errs, 0, 0,
+                            "source.streams: '%s' is not a stream's name: letters, digits, '.', "
+                            "'_' and '-'",
+                            conf->source.streams.v[i]);
     if (conf->source.url && strpbrk(conf->source.url, "?# "))
-        pl_conf_errs_add(errs, 0, 0, "source.url: without a query ('?', '#') or spaces");
+        pl_findings_add(errs, 0, 0, "source.url: without a query ('?', '#') or spaces");
     if (conf->source.start && !wikisrcd_conf_start(conf->source.start, 0, &ms))
-        pl_conf_errs_add(errs, 0, 0,
-                         "source.start: '%s' is none of now, oldest, a time such as "
-                         "2026-11-21T00:00:00Z, milliseconds since 1970",
-                         conf->source.start);
+        pl_findings_add(errs, 0, 0,
+                        "source.start: '%s' is none of now, oldest, a time such as "
+                        "2026-11-21T00:00:00Z, milliseconds since 1970",
+                        conf->source.start);
     if (conf->source.user_agent_contact && strpbrk(conf->source.user_agent_contact, "\r\n()"))
-        pl_conf_errs_add(errs, 0, 0, "source.user_agent_contact: one line without parentheses");
+        pl_findings_add(errs, 0, 0, "source.user_agent_contact: one line without parentheses");
     numbers_check(&conf->filter.namespaces.include, "filter.namespace.include", errs);
     numbers_check(&conf->filter.namespaces.exclude, "filter.namespace.exclude", errs);
     if (conf->key)
         key_check(conf->key, errs);
     if (conf->topic && conf->position_topic && strcmp(conf->topic, conf->position_topic) == 0)
-        pl_conf_errs_add(errs, 0, 0, "position_topic: must be another topic than `topic`");
+        pl_findings_add(errs, 0, 0, "position_topic: must be another topic than `topic`");
     if (conf->create.partitions == 0 || conf->create.replication == 0)
-        pl_conf_errs_add(errs, 0, 0,
-                         "create_topics: partitions and replication are -1 (the broker's default) "
-                         "or at least 1");
+        pl_findings_add(errs, 0, 0,
+                        "create_topics: partitions and replication are -1 (the broker's default) "
+                        "or at least 1");
     if (conf->queue_bytes_max < conf->message_bytes_max)
-        pl_conf_errs_add(errs, 0, 0,
-                         "queue_bytes_max: must be at least message_bytes_max, or the largest "
-                         "event never fits");
+        pl_findings_add(errs, 0, 0,
+                        "queue_bytes_max: must be at least message_bytes_max, or the largest "
+                        "event never fits");
     if (needs_kafka && !pl_map_get(&conf->kafka, "bootstrap.servers"))
-        pl_conf_errs_add(errs, 0, 0,
-                         "kafka: needs bootstrap.servers, such as \"localhost:9092\" (only "
-                         "--sample and --schema work without)");
+        pl_findings_add(errs, 0, 0,
+                        "kafka: needs bootstrap.servers, such as \"localhost:9092\" (only "
+                        "--sample and --schema work without)");
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf.h - wikisrcd's option table and the struct it fills. Layer: conf, http (the TLS options).
+ * conf.h - wikisrcd's option table and the struct it fills.
  */
 #ifndef WIKISRCD_CONF_H
 #define WIKISRCD_CONF_H
 
-#include "http.h" /* brings lib/conf.h, whose name this file hides */
+#include "lib/http/http.h" /* brings lib/conf.h, whose name this file hides */
 
 enum wikisrcd_bot { BOT_ANY, BOT_ONLY, BOT_EXCLUDE };
 enum wikisrcd_canaries { CANARIES_DROP, CANARIES_KEEP };
@@ -51,13 +51,13 @@ struct wikisrcd_conf {
     int64_t start_timeout_ms, stop_timeout_ms;
 };
 
-extern const struct pl_opt wikisrcd_opts[];
+extern const struct pl_option wikisrcd_opts[];
 /* The comment at the top of the reference (etc/wikisrcd.yaml). */
 extern const char wikisrcd_conf_intro[];
 
 /* What the table cannot say: names, times, numbers in lists, options that need each other. */
 void wikisrcd_conf_check(const struct wikisrcd_conf *conf, bool needs_kafka,
-                         struct pl_conf_errs *errs);
+                         struct pl_findings *errs);
 
 /* The time of source.start: "now", "oldest" (0), a time, or milliseconds since 1970. false: none of
  * them. */

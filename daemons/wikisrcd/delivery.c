@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * delivery.c - see delivery.h. Layer: producer, kafka, stats, log.
+ * delivery.c - see delivery.h.
  *
- * The one idea: `committed` holds the position that Kafka has, `pending` the one inside the
- * transaction being committed; the second becomes the first when Kafka says so, and not before.
+ * `committed` holds the position that Kafka has, `pending` the one inside the transaction being
+ * committed; the second becomes the first when Kafka says so, and not before.
  */
-#include "delivery.h"
+#include "daemons/wikisrcd/delivery.h"
 
 #include <stdio.h>
 
-#include "backoff.h"
-#include "clock.h"
-#include "kafka.h"
-#include "log.h"
-#include "metrics.h"
-#include "position.h"
+#include "daemons/wikisrcd/metrics.h"
+#include "daemons/wikisrcd/position/position.h"
+#include "lib/base/backoff.h"
+#include "lib/base/clock.h"
+#include "lib/kafka/client.h"
+#include "lib/log/log.h"
 
 enum {
     LOG_EVERY_MS = 60000,
@@ -24,7 +24,7 @@ enum {
 
 struct delivery {
     const struct wikisrcd_conf *conf;
-    struct pl_stats *stats;
+    struct pl_metrics *metrics;
     const struct delivery_ops *ops;
     void *userdata;
     struct pl_producer *producer;
@@ -144,13 +144,13 @@ static void transaction_commit(struct delivery *d)
 static void transaction_forget(struct delivery *d)
 {
     d->events = d->bytes = 0;
-    pl_stats_set(d->stats, M_IN_FLIGHT, 0);
+    pl_metrics_set(d->metrics, M_IN_FLIGHT, 0);
 }
 
 static void back(struct delivery *d)
 {
     if (d->stalled)
-        pl_log(PL_NOTICE, PL_MSG_KAFKA_BACK, "Kafka answers again",
+        pl_log(PL_NOTICE, PL_EVENT_KAFKA_BACK, "Kafka answers again",
                PL_F_STR("TOPIC", d->conf->topic));
     d->stalled = false;
 }
@@ -165,10 +165,10 @@ static void on_committed(void *userdata, uint64_t messages, uint64_t bytes, int6
     d->committed_events = d->events;
     pl_backoff_reset(&d->backoff);
     back(d);
-    pl_stats_inc(d->stats, M_DELIVERED, d->events);
-    pl_stats_inc(d->stats, M_DELIVERED_BYTES, bytes);
-    pl_stats_inc(d->stats, M_COMMITTED, 1);
-    pl_stats_observe(d->stats, M_COMMIT_SECONDS, (double)duration_ms / 1000);
+    pl_metrics_inc(d->metrics, M_DELIVERED, d->events);
+    pl_metrics_inc(d->metrics, M_DELIVERED_BYTES, bytes);
+    pl_metrics_inc(d->metrics, M_COMMITTED, 1);
+    pl_metrics_observe(d->metrics, M_COMMIT_SECONDS, (double)duration_ms / 1000);
     (void)messages; /* events and the position's record */
     if (d->events > 0) {
         d->sums.transactions++;
@@ -189,8 +189,8 @@ static void on_aborted(void *userdata, const struct pl_err *why)
     struct delivery *d = userdata;
     int64_t wait_ms = pl_backoff_next(&d->backoff, 0);
     back(d);
-    pl_stats_inc(d->stats, M_REFETCHED, d->events);
-    pl_stats_inc(d->stats, M_ABORTED, 1);
+    pl_metrics_inc(d->metrics, M_REFETCHED, d->events);
+    pl_metrics_inc(d->metrics, M_ABORTED, 1);
     timer_disarm(d);
     d->moved = d->commit_wanted = d->wants_ready = false;
     uint64_t events = d->events;
@@ -207,8 +207,9 @@ static void on_aborted(void *userdata, const struct pl_err *why)
         fail(d, why);
         return;
     }
-    pl_log_err(PL_WARNING, PL_MSG_TXN_ABORTED, "transaction aborted, its events are fetched again",
-               why, PL_F_STR("TOPIC", d->conf->topic), PL_F_UINT("MESSAGES", events),
+    pl_log_err(PL_WARNING, PL_EVENT_TXN_ABORTED,
+               "transaction aborted, its events are fetched again", why,
+               PL_F_STR("TOPIC", d->conf->topic), PL_F_UINT("MESSAGES", events),
                PL_F_INT("WAIT_MS", wait_ms));
     d->ops->on_rewind(d->userdata, delivery_position(d), wait_ms);
 }
@@ -217,7 +218,7 @@ static void on_stalled(void *userdata, const struct pl_err *why)
 {
     struct delivery *d = userdata;
     d->stalled = true;
-    pl_log_err(PL_WARNING, PL_MSG_KAFKA_AWAY, "Kafka does not answer, reading is paused", why,
+    pl_log_err(PL_WARNING, PL_EVENT_KAFKA_AWAY, "Kafka does not answer, reading is paused", why,
                PL_F_STR("TOPIC", d->conf->topic));
 }
 
@@ -296,7 +297,7 @@ enum delivery_result delivery_send(struct delivery *d, const struct event *event
     d->events++;
     d->bytes += message.key_len + message.value_len;
     if (replaced)
-        pl_stats_inc(d->stats, M_TIME_REPLACED, 1);
+        pl_metrics_inc(d->metrics, M_TIME_REPLACED, 1);
     return DELIVERY_OK;
 }
 
@@ -361,7 +362,7 @@ void delivery_log(struct delivery *d, bool now)
     bool due = now || d->logged_ms == 0 || mono_ms - d->logged_ms >= LOG_EVERY_MS;
     if (d->sums.transactions == 0 || !due)
         return;
-    pl_log(PL_INFO, PL_MSG_TXN_COMMITTED, "committed", PL_F_STR("TOPIC", d->conf->topic),
+    pl_log(PL_INFO, PL_EVENT_TXN_COMMITTED, "committed", PL_F_STR("TOPIC", d->conf->topic),
            PL_F_UINT("MESSAGES", d->sums.events), PL_F_UINT("TRANSACTIONS", d->sums.transactions),
            PL_F_UINT("BYTES", d->sums.bytes), PL_F_INT("DURATION_MS", d->sums.took_ms));
     memset(&d->sums, 0, sizeof(d->sums));
@@ -437,9 +438,9 @@ static int start(struct delivery *d, struct pl_daemon *daemon,
     return position_read(d, err);
 }
 
-int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf, struct pl_stats *stats,
-                 const struct delivery_ops *ops, void *userdata, struct delivery **ret,
-                 struct pl_err *err)
+int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf,
+                 struct pl_metrics *metrics, const struct delivery_ops *ops, void *userdata,
+                 struct delivery **ret, struct pl_err *err)
 {
     PL_CLEANUP(delivery_freep) struct delivery *d = pl_alloc(sizeof(*d));
     char *transactional_id PL_FREE = pl_strf("wikisrcd-%s", conf->name);
@@ -451,7 +452,7 @@ int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf, str
         .message_bytes_max = conf->message_bytes_max,
     };
     d->conf = conf;
-    d->stats = stats;
+    d->metrics = metrics;
     d->ops = ops;
     d->userdata = userdata;
     pl_backoff_init(&d->backoff, ABORT_WAIT_BASE_MS, ABORT_WAIT_MAX_MS,

@@ -2,23 +2,23 @@
 /*
  * delivery.h - events and the position into Kafka, in one transaction.
  *
- * The one idea: a transaction opens with its first event and is committed by age, bytes or count;
- * the record of the position goes in last, so what is committed always is "these events, and
- * exactly this is where they end". Where only the position moved (canaries, filtered events), it is
- * committed alone, every few seconds.
+ * A transaction opens with its first event and is committed by age, bytes or count; the record of
+ * the position goes in last, so what is committed always is "these events, and exactly this is
+ * where they end". Where only the position moved (canaries, filtered events), it is committed
+ * alone, every few seconds.
  *
  * While a commit or abort runs nothing is taken (delivery_can_take() is false), on_ready follows.
  *
- * Layer: producer, kafka, stats, log. Threads: the loop's.
+ * Threads: the loop's.
  */
 #ifndef WIKISRCD_DELIVERY_H
 #define WIKISRCD_DELIVERY_H
 
-#include "conf.h"
-#include "daemon.h"
-#include "event.h"
-#include "producer.h"
-#include "stats.h"
+#include "daemons/wikisrcd/conf.h"
+#include "daemons/wikisrcd/event/event.h"
+#include "lib/kafka/producer.h"
+#include "lib/metrics/metrics.h"
+#include "lib/service/daemon.h"
 
 /* How long a position that moved without any event to deliver may stay uncommitted. */
 #define DELIVERY_POSITION_MS 5000
@@ -38,10 +38,10 @@ struct delivery_ops {
 };
 
 /* Connects to Kafka, fences an earlier instance, creates the topics where that is wanted, and reads
- * the position. Blocks, each step up to start_timeout; for use at start. `conf`, `stats` outlive
+ * the position. Blocks, each step up to start_timeout; for use at start. `conf`, `metrics` outlive
  * it.
  */
-int delivery_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct pl_stats *stats,
+int delivery_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct pl_metrics *metrics,
                  const struct delivery_ops *ops, void *userdata, struct delivery **ret,
                  struct pl_err *err);
 void delivery_free(struct delivery *d);

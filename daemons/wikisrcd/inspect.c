@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * inspect.c - see inspect.h. Layer: source, event, filter, producer, profile, daemon.
+ * inspect.c - see inspect.h.
  *
- * The one idea: all three modes take the events that the service would take, through the same
- * source, position and filter; they differ in one function each.
+ * All three modes take the events that the service would take, through the same source, position
+ * and filter; they differ in one function each.
  */
-#include "inspect.h"
+#include "daemons/wikisrcd/inspect.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "daemon.h"
-#include "delivery.h"
-#include "filter.h"
-#include "log.h"
-#include "position.h"
-#include "profile.h"
-#include "source.h"
+#include "daemons/wikisrcd/delivery.h"
+#include "daemons/wikisrcd/event/filter.h"
+#include "daemons/wikisrcd/position/position.h"
+#include "daemons/wikisrcd/stream/source.h"
+#include "lib/base/clock.h"
+#include "lib/json/schema.h"
+#include "lib/log/log.h"
+#include "lib/service/daemon.h"
 
 enum {
     PRODUCE_BATCH = 500, /* a transaction of --produce, or a second's worth */
@@ -36,7 +36,7 @@ struct inspect {
     struct filter filter;
     struct event_path key;
     struct event event;
-    struct pl_profile *profile;
+    struct pl_schema *profile;
     struct pl_producer *producer;
     int64_t open, shown, committed; /* --produce: messages */
     bool worked, interrupted, failed;
@@ -196,7 +196,7 @@ static bool event_show(struct inspect *in, const struct sse_event *sse, int64_t 
         sample_show(in);
         return true;
     case INSPECT_SCHEMA:
-        if (!pl_profile_add(in->profile, sse->data.p, sse->data.len, &why))
+        if (!pl_schema_add(in->profile, sse->data.p, sse->data.len, &why))
             pl_log(PL_WARNING, NULL, "an event is not valid JSON", PL_F_STR("REASON", why));
         return true;
     case INSPECT_PRODUCE:
@@ -216,7 +216,7 @@ static bool on_event(void *userdata, const struct sse_event *sse)
     position_check(in->position, &in->event, sse->id, now_ms, &mark);
     bool canary = in->event.canary && in->conf->filter.canaries == CANARIES_DROP;
     if (mark.verdict != POSITION_NEW || sse->too_large || canary ||
-        !filter_pass(&in->filter, &in->event)) {
+        !filter_matches(&in->filter, &in->event)) {
         in->dropped++;
     } else {
         if (!event_show(in, sse, now_ms))
@@ -313,7 +313,7 @@ static void release(struct inspect *in)
 {
     source_free(in->source);
     pl_producer_free(in->producer);
-    pl_profile_free(in->profile);
+    pl_schema_free(in->profile);
     position_free(in->position);
     filter_release(&in->filter);
     event_release(&in->event);
@@ -349,7 +349,7 @@ static int start(struct inspect *in, struct pl_err *err)
     wikisrcd_conf_start(conf->source.start, pl_clock_realtime_ms(), &start_ms);
     in->position = position_new(&conf->source.streams, start_ms, conf->source.slack_ms);
     if (in->mode == INSPECT_SCHEMA)
-        in->profile = pl_profile_new();
+        in->profile = pl_schema_new();
     if (in->mode == INSPECT_PRODUCE && producer_start(in, err) < 0)
         return -1;
     return source_new(in->daemon, conf, NULL, &in->position, &source_ops, in, &in->source, err);
@@ -359,7 +359,7 @@ static void summary_print(const struct inspect *in)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
     if (in->mode == INSPECT_SCHEMA) {
-        pl_profile_print(in->profile, &text);
+        pl_schema_print(in->profile, &text);
         fwrite(text.data, 1, text.len, stdout);
     }
     fprintf(stderr, "%s%" PRId64 " events shown, %" PRIu64 " left out by filters or as canaries",
@@ -375,7 +375,7 @@ int inspect_run(const struct wikisrcd_conf *conf, enum inspect_mode mode, int64_
     PL_CLEANUP(release) struct inspect in = {.conf = conf, .mode = mode, .wanted = count};
     struct pl_err err;
     if (start(&in, &err) < 0) {
-        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
+        pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot start", &err);
         return pl_err_exit_status(err.kind);
     }
     source_start(in.source, 0);

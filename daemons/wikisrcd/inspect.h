@@ -7,12 +7,12 @@
  * transactions under a transactional.id of its own (wikisrcd-NAME.produce), so that a running
  * service is not fenced; what it wrote stays, and the service writes those events again.
  *
- * Layer: source, event, filter, producer, profile, daemon. Threads: the loop's.
+ * Threads: the loop's.
  */
 #ifndef WIKISRCD_INSPECT_H
 #define WIKISRCD_INSPECT_H
 
-#include "conf.h"
+#include "daemons/wikisrcd/conf.h"
 
 enum inspect_mode { INSPECT_SAMPLE, INSPECT_SCHEMA, INSPECT_PRODUCE };
 

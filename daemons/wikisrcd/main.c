@@ -2,7 +2,7 @@
 /*
  * main.c - argv and exit status; all else is in wikisrcd.c, which tests can link.
  */
-#include "wikisrcd.h"
+#include "daemons/wikisrcd/wikisrcd.h"
 
 int main(int argc, char **argv)
 {

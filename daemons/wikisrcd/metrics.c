@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics.c - see metrics.h. Layer: stats.
+ * metrics.c - see metrics.h.
  */
-#include "metrics.h"
+#include "daemons/wikisrcd/metrics.h"
 
 #define LOST         "wikisrcd_connections_lost_total"
 #define LOST_HELP    "Connections to the source that ended, by reason."

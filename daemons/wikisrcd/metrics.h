@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics.h - wikisrcd's metrics. Layer: stats.
+ * metrics.h - wikisrcd's metrics.
  */
 #ifndef WIKISRCD_METRICS_H
 #define WIKISRCD_METRICS_H
 
-#include "stats.h"
+#include "lib/metrics/metrics.h"
 
 enum wikisrcd_metric {
     M_RECEIVED,

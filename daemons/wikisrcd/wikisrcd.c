@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wikisrcd.c - see wikisrcd.h. Layer: everything of the daemon.
+ * wikisrcd.c - see wikisrcd.h.
  *
- * The one idea: an event moves the position exactly when it is accounted for (delivered, filtered
- * or dropped as a duplicate), in the same call; so at each moment between events the position, the
- * open transaction and the counters agree, and any of these moments is a good one to commit.
+ * An event moves the position exactly when it is accounted for (delivered, filtered or dropped as
+ * a duplicate), in the same call; so at each moment between events the position, the open
+ * transaction and the counters agree, and any of these moments is a good one to commit.
  */
-#include "wikisrcd.h"
+#include "daemons/wikisrcd/wikisrcd.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "alive.h"
-#include "clock.h"
-#include "daemon.h"
-#include "delivery.h"
-#include "filter.h"
-#include "inspect.h"
-#include "log.h"
-#include "metrics.h"
-#include "position.h"
-#include "source.h"
+#include "daemons/wikisrcd/delivery.h"
+#include "daemons/wikisrcd/event/filter.h"
+#include "daemons/wikisrcd/inspect.h"
+#include "daemons/wikisrcd/metrics.h"
+#include "daemons/wikisrcd/position/position.h"
+#include "daemons/wikisrcd/stream/source.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+#include "lib/service/cli.h"
+#include "lib/service/daemon.h"
+#include "lib/service/watchdog.h"
 
 /* Work that waits for so long beyond a batch's age, and Kafka is there: something is wrong here.
  * The longest that is in order is a transaction that Kafka has not let begin,
@@ -31,8 +32,8 @@ struct wikisrcd {
     struct wikisrcd_conf *conf;
     const char *file;
     struct pl_daemon *daemon;
-    struct pl_stats *stats;
-    struct pl_stats_server *server;
+    struct pl_metrics *metrics;
+    struct pl_metrics_server *server;
     struct delivery *delivery;
     struct source *source;
     struct position *position;
@@ -51,7 +52,7 @@ struct wikisrcd {
 
 static void count(struct wikisrcd *w, enum wikisrcd_metric metric, uint64_t by)
 {
-    pl_stats_inc(w->stats, metric, by);
+    pl_metrics_inc(w->metrics, metric, by);
 }
 
 /* ---- one event ---- */
@@ -60,7 +61,7 @@ static void gap_report(struct wikisrcd *w, const struct position_mark *mark)
 {
     count(w, M_GAPS, 1);
     count(w, M_GAP_EVENTS, mark->gap);
-    pl_log(PL_WARNING, PL_MSG_SOURCE_GAP, "upstream offsets have a gap",
+    pl_log(PL_WARNING, PL_EVENT_SOURCE_GAP, "upstream offsets have a gap",
            PL_F_STR("TOPIC", position_topic_name(w->position, mark->topic)),
            PL_F_INT("OFFSET", mark->offset), PL_F_UINT("COUNT", mark->gap));
 }
@@ -77,7 +78,7 @@ static void late_report(struct wikisrcd *w, const struct position_mark *mark)
         return;
     }
     count(w, M_TOO_OLD, 1);
-    pl_log(PL_WARNING, PL_MSG_SOURCE_TOO_OLD,
+    pl_log(PL_WARNING, PL_EVENT_SOURCE_TOO_OLD,
            "the source no longer has what was asked for, events between are lost",
            PL_F_STR("TOPIC", position_topic_name(w->position, mark->topic)),
            PL_F_STR("ASKED", asked), PL_F_STR("FIRST", first));
@@ -109,7 +110,7 @@ static bool event_is_too_large(struct wikisrcd *w, const struct sse_event *sse,
 {
     struct pl_err err;
     if (w->conf->too_large == TOO_LARGE_SKIP) {
-        pl_log(PL_ERROR, PL_MSG_DATA_LOST, "event skipped, it is larger than message_bytes_max",
+        pl_log(PL_ERROR, PL_EVENT_DATA_LOST, "event skipped, it is larger than message_bytes_max",
                PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("BYTES", sse->size),
                PL_F_SLICE("ID", sse->id.p, sse->id.len));
         event_account(w, mark, M_SKIPPED);
@@ -162,7 +163,7 @@ static bool on_event(void *userdata, const struct sse_event *sse)
         return event_is_too_large(w, sse, &mark);
     else if (w->event.canary && w->conf->filter.canaries == CANARIES_DROP)
         event_account(w, &mark, M_CANARIES);
-    else if (!w->event.canary && !filter_pass(&w->filter, &w->event))
+    else if (!w->event.canary && !filter_matches(&w->filter, &w->event))
         event_account(w, &mark, M_FILTERED);
     else
         return event_deliver(w, sse, &mark, now_ms);
@@ -176,7 +177,7 @@ static void ready(struct wikisrcd *w)
     if (w->ready)
         return;
     w->ready = true;
-    pl_stats_set_ready(w->stats, NULL);
+    pl_metrics_set_ready(w->metrics, NULL);
     pl_daemon_ready(w->daemon);
 }
 
@@ -292,7 +293,7 @@ static const struct delivery_ops delivery_ops = {encode_position, on_delivery_re
 static void on_stop(void *userdata)
 {
     struct wikisrcd *w = userdata;
-    pl_stats_set_ready(w->stats, "stopping");
+    pl_metrics_set_ready(w->metrics, "stopping");
     source_stop(w->source);
     if (delivery_flush(w->delivery) || !delivery_is_idle(w->delivery))
         pl_daemon_status(w->daemon,
@@ -305,9 +306,10 @@ static void on_stop(void *userdata)
 static void on_stop_deadline(void *userdata)
 {
     struct wikisrcd *w = userdata;
-    pl_log(
-        PL_WARNING, PL_MSG_STOPPING, "the last transaction is not committed, its events come again",
-        PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("MESSAGES", delivery_in_flight(w->delivery)));
+    pl_log(PL_WARNING, PL_EVENT_STOPPING,
+           "the last transaction is not committed, its events come again",
+           PL_F_STR("TOPIC", w->conf->topic),
+           PL_F_UINT("MESSAGES", delivery_in_flight(w->delivery)));
 }
 
 static void on_reload(void *userdata)
@@ -315,18 +317,18 @@ static void on_reload(void *userdata)
     struct wikisrcd *w = userdata;
     struct wikisrcd_conf fresh = {0};
     struct pl_strings changed = {0}, restart = {0};
-    struct pl_conf_errs errs;
-    pl_conf_errs_init(&errs);
+    struct pl_findings errs;
+    pl_findings_init(&errs);
     errs.file = w->file;
-    pl_conf_load(wikisrcd_opts, w->file, &fresh, NULL, &errs);
+    pl_options_load(wikisrcd_opts, w->file, &fresh, NULL, &errs);
     if (fresh.name)
         wikisrcd_conf_check(&fresh, true, &errs);
     pl_cli_findings_log(&errs);
     if (errs.count > 0) {
-        pl_log(PL_ERROR, PL_MSG_RELOADED, "configuration not reloaded, the old one stays",
+        pl_log(PL_ERROR, PL_EVENT_RELOADED, "configuration not reloaded, the old one stays",
                PL_F_STR("FILE", w->file));
     } else {
-        pl_conf_reload(wikisrcd_opts, w->conf, &fresh, &changed, &restart);
+        pl_options_reload(wikisrcd_opts, w->conf, &fresh, &changed, &restart);
         filter_release(&w->filter);
         filter_init(&w->filter, &w->conf->filter);
         pl_log_set_level(wikisrcd_conf_log_level(w->conf));
@@ -335,21 +337,21 @@ static void on_reload(void *userdata)
     }
     pl_strings_release(&changed);
     pl_strings_release(&restart);
-    pl_conf_release(wikisrcd_opts, &fresh);
-    pl_conf_errs_release(&errs);
+    pl_options_release(wikisrcd_opts, &fresh);
+    pl_findings_release(&errs);
 }
 
 /* The law is checked between events, where it must hold exactly. */
 static void law_check(struct wikisrcd *w)
 {
     int64_t difference = 0;
-    if (pl_conservation_holds(w->stats, &wikisrcd_conservation, delivery_in_flight(w->delivery),
+    if (pl_conservation_holds(w->metrics, &wikisrcd_conservation, delivery_in_flight(w->delivery),
                               &difference)) {
         w->broken = false;
         return;
     }
     if (!w->broken)
-        pl_log(PL_ERROR, PL_MSG_CONSERVATION,
+        pl_log(PL_ERROR, PL_EVENT_CONSERVATION,
                "received is not delivered + dropped + refetched + in flight: please report this",
                PL_F_INT("DIFFERENCE", difference));
     w->broken = true;
@@ -365,7 +367,7 @@ static void status_show(struct wikisrcd *w, double rate, double lag)
                  (pl_clock_monotonic_ms() - committed_ms) / 1000, events);
     source_describe(w->source, source, sizeof(source));
     bool stalled = delivery_is_stalled(w->delivery);
-    pl_stats_set_ready(w->stats, stalled ? "Kafka does not answer" : NULL);
+    pl_metrics_set_ready(w->metrics, stalled ? "Kafka does not answer" : NULL);
     if (stalled)
         pl_daemon_status(w->daemon,
                          "Kafka does not answer; reading is paused, %" PRIu64 " events wait, %s",
@@ -379,17 +381,17 @@ static void on_tick(void *userdata)
 {
     struct wikisrcd *w = userdata;
     int64_t now_ms = pl_clock_realtime_ms(), mono_ms = pl_clock_monotonic_ms();
-    uint64_t received = pl_stats_get(w->stats, M_RECEIVED);
+    uint64_t received = pl_metrics_get(w->metrics, M_RECEIVED);
     double elapsed = (double)(mono_ms - w->tick_ms) / 1000;
     double rate = elapsed > 0 ? (double)(received - w->received_before) / elapsed : 0;
     double lag = w->newest_ms > 0 ? (double)(now_ms - w->newest_ms) / 1000 : 0;
     w->received_before = received;
     w->tick_ms = mono_ms;
-    pl_stats_alive(w->stats);
-    pl_stats_set(w->stats, M_IN_FLIGHT, (double)delivery_in_flight(w->delivery));
-    pl_stats_set(w->stats, M_WINDOW_IDS, position_ids(w->position));
+    pl_metrics_heartbeat(w->metrics);
+    pl_metrics_set(w->metrics, M_IN_FLIGHT, (double)delivery_in_flight(w->delivery));
+    pl_metrics_set(w->metrics, M_WINDOW_IDS, position_ids(w->position));
     if (w->newest_ms > 0)
-        pl_stats_set(w->stats, M_LAG_SECONDS, lag);
+        pl_metrics_set(w->metrics, M_LAG_SECONDS, lag);
     law_check(w);
     delivery_log(w->delivery, false);
     if (pl_daemon_stopping(w->daemon))
@@ -402,20 +404,20 @@ static void on_tick(void *userdata)
 
 /* Fed while what is taken from the source is committed, and the source does what is due. Kafka's
  * absence is told (STATUS, log) and may last; a client library that hangs is no absence. */
-static bool on_alive(void *userdata)
+static bool on_watchdog(void *userdata)
 {
     struct wikisrcd *w = userdata;
     bool stuck = delivery_is_stuck(w->delivery), overdue = source_is_overdue(w->source);
     const struct pl_progress_now now = {
         .now_ms = pl_clock_monotonic_ms(),
-        .done = pl_stats_get(w->stats, M_COMMITTED) + pl_stats_get(w->stats, M_ABORTED),
+        .done = pl_metrics_get(w->metrics, M_COMMITTED) + pl_metrics_get(w->metrics, M_ABORTED),
         .pending = !delivery_is_idle(w->delivery) || source_is_held(w->source),
         .known = delivery_is_stalled(w->delivery),
     };
     bool moves = pl_progress_moves(&w->progress, &now, w->conf->batch.age_ms + STUCK_MS);
     if (moves && !stuck && !overdue)
         return true;
-    pl_log(PL_ERROR, PL_MSG_STUCK, "no progress, and no reason for it is known",
+    pl_log(PL_ERROR, PL_EVENT_STUCK, "no progress, and no reason for it is known",
            PL_F_STR("REASON", stuck     ? "librdkafka does not come back"
                               : overdue ? "the connection to the source does nothing"
                                         : "nothing is committed"));
@@ -426,7 +428,7 @@ static const struct pl_daemon_ops daemon_ops = {
     .on_stop = on_stop,
     .on_stop_deadline = on_stop_deadline,
     .on_reload = on_reload,
-    .on_alive = on_alive,
+    .on_watchdog = on_watchdog,
     .on_tick = on_tick,
 };
 
@@ -440,8 +442,8 @@ static void release(struct wikisrcd *w)
     filter_release(&w->filter);
     event_release(&w->event);
     event_path_release(&w->key);
-    pl_stats_server_free(w->server);
-    pl_stats_free(w->stats);
+    pl_metrics_server_free(w->server);
+    pl_metrics_free(w->metrics);
     pl_daemon_free(w->daemon);
 }
 
@@ -451,15 +453,16 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     const struct wikisrcd_conf *conf = w->conf;
     if (pl_daemon_new(&daemon_ops, w, conf->stop_timeout_ms, &w->daemon, err) < 0)
         return -1;
-    w->stats = pl_stats_new(wikisrcd_metrics, M_COUNT);
-    pl_stats_set_ready(w->stats, "starting");
-    if (conf->metrics.listen && pl_stats_serve(w->stats, conf->metrics.listen, &w->server, err) < 0)
+    w->metrics = pl_metrics_new(wikisrcd_metrics, M_COUNT);
+    pl_metrics_set_ready(w->metrics, "starting");
+    if (conf->metrics.listen &&
+        pl_metrics_serve(w->metrics, conf->metrics.listen, &w->server, err) < 0)
         return -1;
     event_path_init(&w->key, conf->key ? conf->key : "");
     filter_init(&w->filter, &conf->filter);
-    if (delivery_new(w->daemon, conf, w->stats, &delivery_ops, w, &w->delivery, err) < 0 ||
+    if (delivery_new(w->daemon, conf, w->metrics, &delivery_ops, w, &w->delivery, err) < 0 ||
         position_begin(w, delivery_position(w->delivery), err) < 0 ||
-        source_new(w->daemon, conf, w->stats, &w->position, &source_ops, w, &w->source, err) < 0)
+        source_new(w->daemon, conf, w->metrics, &w->position, &source_ops, w, &w->source, err) < 0)
         return -1;
     w->tick_ms = pl_clock_monotonic_ms();
     w->newest_ms = position_high(w->position);
@@ -479,16 +482,16 @@ static void sums_log(struct wikisrcd *w)
 {
     law_check(w);
     delivery_log(w->delivery, true);
-    pl_log(PL_INFO, PL_MSG_STOPPED, "stopped",
-           PL_F_UINT("RECEIVED", pl_stats_get(w->stats, M_RECEIVED)),
-           PL_F_UINT("DELIVERED", pl_stats_get(w->stats, M_DELIVERED)),
-           PL_F_UINT("DUPLICATES", pl_stats_get(w->stats, M_DUPLICATES)),
-           PL_F_UINT("CANARIES", pl_stats_get(w->stats, M_CANARIES)),
-           PL_F_UINT("FILTERED", pl_stats_get(w->stats, M_FILTERED)),
-           PL_F_UINT("SKIPPED", pl_stats_get(w->stats, M_SKIPPED)),
-           PL_F_UINT("REFETCHED", pl_stats_get(w->stats, M_REFETCHED)),
-           PL_F_UINT("MALFORMED", pl_stats_get(w->stats, M_MALFORMED)),
-           PL_F_UINT("TRANSACTIONS", pl_stats_get(w->stats, M_COMMITTED)));
+    pl_log(PL_INFO, PL_EVENT_STOPPED, "stopped",
+           PL_F_UINT("RECEIVED", pl_metrics_get(w->metrics, M_RECEIVED)),
+           PL_F_UINT("DELIVERED", pl_metrics_get(w->metrics, M_DELIVERED)),
+           PL_F_UINT("DUPLICATES", pl_metrics_get(w->metrics, M_DUPLICATES)),
+           PL_F_UINT("CANARIES", pl_metrics_get(w->metrics, M_CANARIES)),
+           PL_F_UINT("FILTERED", pl_metrics_get(w->metrics, M_FILTERED)),
+           PL_F_UINT("SKIPPED", pl_metrics_get(w->metrics, M_SKIPPED)),
+           PL_F_UINT("REFETCHED", pl_metrics_get(w->metrics, M_REFETCHED)),
+           PL_F_UINT("MALFORMED", pl_metrics_get(w->metrics, M_MALFORMED)),
+           PL_F_UINT("TRANSACTIONS", pl_metrics_get(w->metrics, M_COMMITTED)));
 }
 
 int wikisrcd_run(struct wikisrcd_conf *conf, const char *file)
@@ -527,10 +530,10 @@ static int mode_choose(const struct pl_cli *cli, int64_t *ret_count)
 /* -1: go on; else the exit status. */
 static int conf_load(const struct pl_cli *cli, bool needs_kafka, struct wikisrcd_conf *conf)
 {
-    PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs;
-    pl_conf_errs_init(&errs);
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+    pl_findings_init(&errs);
     errs.file = cli->config;
-    pl_conf_load(wikisrcd_opts, cli->config, conf, NULL, &errs);
+    pl_options_load(wikisrcd_opts, cli->config, conf, NULL, &errs);
     if (conf->name) /* it could be read: all that is wrong is shown at once */
         wikisrcd_conf_check(conf, needs_kafka, &errs);
     return pl_cli_config(cli, &errs, wikisrcd_opts, conf, NULL);
@@ -538,7 +541,7 @@ static int conf_load(const struct pl_cli *cli, bool needs_kafka, struct wikisrcd
 
 static void conf_release(struct wikisrcd_conf *conf)
 {
-    pl_conf_release(wikisrcd_opts, conf);
+    pl_options_release(wikisrcd_opts, conf);
 }
 
 int wikisrcd_main(int argc, char **argv)
@@ -554,7 +557,7 @@ int wikisrcd_main(int argc, char **argv)
     if (status >= 0)
         return status;
     if (cli.help_config) {
-        pl_conf_print_reference(wikisrcd_opts, wikisrcd_conf_intro, &text);
+        pl_options_print_reference(wikisrcd_opts, wikisrcd_conf_intro, &text);
         fputs(pl_buf_cstr(&text), stdout);
         return 0;
     }
@@ -568,7 +571,7 @@ int wikisrcd_main(int argc, char **argv)
     pl_log_set_level(cli.verbose ? PL_DEBUG : wikisrcd_conf_log_level(&conf));
     pl_http_global_init();
     if (conf.source.tls.insecure_skip_verify)
-        pl_log(PL_WARNING, PL_MSG_INSECURE,
+        pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "source.tls.insecure_skip_verify: the source's "
                "certificate is NOT verified");
     if (mode != OPT_COUNT)

@@ -7,12 +7,12 @@
  *      ^                                                │
  *      └── asks from the position <── rewind on abort ──┘
  *
- * Layer: everything of the daemon. Threads: the loop's.
+ * Threads: the loop's.
  */
-#ifndef WIKISRCD_H
-#define WIKISRCD_H
+#ifndef WIKISRCD_WIKISRCD_H
+#define WIKISRCD_WIKISRCD_H
 
-#include "conf.h"
+#include "daemons/wikisrcd/conf.h"
 
 /* The program: command line, configuration, mode. Returns the exit status. */
 int wikisrcd_main(int argc, char **argv);

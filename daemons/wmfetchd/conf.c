@@ -1,25 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf.c - see conf.h. Layer: conf, http (the TLS options), schedule (times), log (names of
- * levels).
+ * conf.c - see conf.h.
  *
- * The one idea: the table is the only place where an option is named; what it cannot express is
- * checked below it, and added to the same list of findings.
+ * The table is the only place where an option is named; what it cannot express is checked below
+ * it, and added to the same list of findings.
  */
-#include "conf.h"
+#include "daemons/wmfetchd/conf.h"
 
 #include <stdio.h>
 
-#include "log.h"
-#include "schedule.h"
-#include "stats.h"
+#include "daemons/wmfetchd/window/schedule.h"
+#include "lib/log/log.h"
+#include "lib/metrics/metrics.h"
 
 static const char *const grant_choices[] = {"password", "client_credentials", NULL};
 static const char *const client_auth_choices[] = {"basic", "body", NULL};
 
 #define AT(field) offsetof(struct wmfetchd_conf, field)
 
-const struct pl_opt wmfetchd_opts[] = {
+const struct pl_option wmfetchd_opts[] = {
     {"name", PL_OPT_STRING, AT(name), 1, 128, "watermelon", 0, NULL,
      "Names this pipeline: the first part of the keys of its positions in position_topic "
      "(NAME/APPLICATION/INDEX), and a part of its Kafka transactional.id (wmfetchd-NAME), by which "
@@ -164,7 +163,7 @@ const char *wmfetchd_user_agent(void)
 }
 
 /* Applications and indexes go into URLs, keys of positions and headers as they are. */
-static void names_check(const struct pl_strings *names, const char *path, struct pl_conf_errs *errs)
+static void names_check(const struct pl_strings *names, const char *path, struct pl_findings *errs)
 {
     for (size_t i = 0; i < names->n; i++) {
         const char *name = names->v[i];
@@ -172,35 +171,35 @@ static void names_check(const struct pl_strings *names, const char *path, struct
         if (len == 0 || len > 128 ||
             strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") !=
                 len)
-            pl_conf_errs_add(errs, 0, 0,
-                             "%s: '%s' is none: up to 128 letters, digits, '.', '_' and '-'", path,
-                             name);
+            pl_findings_add(errs, 0, 0,
+                            "%s: '%s' is none: up to 128 letters, digits, '.', '_' and '-'", path,
+                            name);
         for (size_t k = 0; k < i; k++)
             if (strcmp(names->v[k], name) == 0)
-                pl_conf_errs_add(errs, 0, 0, "%s: '%s' stands there twice", path, name);
+                pl_findings_add(errs, 0, 0, "%s: '%s' stands there twice", path, name);
     }
 }
 
 /* Without a query, and without user info: it would be shown in messages, and sent besides ours. */
-static void url_check(const char *url, const char *path, struct pl_conf_errs *errs)
+static void url_check(const char *url, const char *path, struct pl_findings *errs)
 {
     CURLU *u = curl_url();
     char *user = NULL, *host = NULL;
     if (strpbrk(url, "?# "))
-        pl_conf_errs_add(errs, 0, 0, "%s: without a query ('?', '#') or spaces", path);
+        pl_findings_add(errs, 0, 0, "%s: without a query ('?', '#') or spaces", path);
     else if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
-        pl_conf_errs_add(errs, 0, 0, "%s: must begin with https:// or http://", path);
+        pl_findings_add(errs, 0, 0, "%s: must begin with https:// or http://", path);
     else if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
              curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK)
-        pl_conf_errs_add(errs, 0, 0, "%s: is no URL", path);
+        pl_findings_add(errs, 0, 0, "%s: is no URL", path);
     else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
-        pl_conf_errs_add(errs, 0, 0, "%s: without a user: that is for auth.user", path);
+        pl_findings_add(errs, 0, 0, "%s: without a user: that is for auth.user", path);
     curl_free(user);
     curl_free(host);
     curl_url_cleanup(u);
 }
 
-static void api_check(const struct wmfetchd_api_conf *api, struct pl_conf_errs *errs)
+static void api_check(const struct wmfetchd_api_conf *api, struct pl_findings *errs)
 {
     static const char *const ours[] = {"application_id", "range", "start_time", "end_time",
                                        "index"};
@@ -209,65 +208,65 @@ static void api_check(const struct wmfetchd_api_conf *api, struct pl_conf_errs *
     if (api->url)
         url_check(api->url, "api.url", errs);
     if (api->path && strpbrk(api->path, "?# "))
-        pl_conf_errs_add(errs, 0, 0, "api.path: without a query: that is for api.parameters");
+        pl_findings_add(errs, 0, 0, "api.path: without a query: that is for api.parameters");
     for (size_t i = 0; i < PL_COUNT(ours); i++)
         if (pl_map_get(&api->parameters, ours[i]))
-            pl_conf_errs_add(errs, 0, 0, "api.parameters: %s is set by wmfetchd", ours[i]);
+            pl_findings_add(errs, 0, 0, "api.parameters: %s is set by wmfetchd", ours[i]);
 }
 
 /* A secret that is needed and not there, unless what is wrong with it has been told already. */
 static void secret_check(const struct pl_secret *secret, const char *path, const char *grant,
-                         struct pl_conf_errs *errs)
+                         struct pl_findings *errs)
 {
     char begin[64];
     snprintf(begin, sizeof(begin), " %s: ", path);
     if (!secret->value && !strstr(pl_buf_cstr(&errs->text), begin))
-        pl_conf_errs_add(errs, 0, 0,
-                         "%s: is needed for auth.grant: %s, such as { credential: NAME }", path,
-                         grant);
+        pl_findings_add(errs, 0, 0,
+                        "%s: is needed for auth.grant: %s, such as { credential: NAME }", path,
+                        grant);
 }
 
-static void auth_check(const struct wmfetchd_auth_conf *auth, struct pl_conf_errs *errs)
+static void auth_check(const struct pl_token_conf *auth, struct pl_findings *errs)
 {
     if (auth->url)
         url_check(auth->url, "auth.url", errs);
     if (auth->realm && strpbrk(auth->realm, "/?# "))
-        pl_conf_errs_add(errs, 0, 0, "auth.realm: the name only, without '/'");
-    if (auth->grant == GRANT_PASSWORD && !auth->user)
-        pl_conf_errs_add(errs, 0, 0,
-                         "auth.user: is needed for auth.grant: password, and auth.password, such "
-                         "as { credential: NAME }");
-    else if (auth->grant == GRANT_PASSWORD)
+        pl_findings_add(errs, 0, 0, "auth.realm: the name only, without '/'");
+    if (auth->grant == PL_GRANT_PASSWORD && !auth->user)
+        pl_findings_add(errs, 0, 0,
+                        "auth.user: is needed for auth.grant: password, and auth.password, such "
+                        "as { credential: NAME }");
+    else if (auth->grant == PL_GRANT_PASSWORD)
         secret_check(&auth->password, "auth.password", "password", errs);
-    if (auth->grant == GRANT_CLIENT_CREDENTIALS)
+    if (auth->grant == PL_GRANT_CLIENT_CREDENTIALS)
         secret_check(&auth->client_secret, "auth.client_secret", "client_credentials", errs);
-    if (auth->grant == GRANT_CLIENT_CREDENTIALS && (auth->user || auth->password.value))
-        pl_conf_errs_add(
-            errs, 0, 0, "auth.user, auth.password: are for auth.grant: password, which is not set");
+    if (auth->grant == PL_GRANT_CLIENT_CREDENTIALS && (auth->user || auth->password.value))
+        pl_findings_add(errs, 0, 0,
+                        "auth.user, auth.password: are for auth.grant: password, which is not set");
 }
 
 static void kafka_check(const struct wmfetchd_conf *conf, bool needs_kafka,
-                        struct pl_conf_errs *errs)
+                        struct pl_findings *errs)
 {
     if (conf->topic && conf->position_topic && strcmp(conf->topic, conf->position_topic) == 0)
-        pl_conf_errs_add(errs, 0, 0, "position_topic: must be another topic than `topic`");
+        pl_findings_add(errs, 0, 0, "position_topic: must be another topic than `topic`");
     if (conf->create.partitions == 0 || conf->create.replication == 0)
-        pl_conf_errs_add(errs, 0, 0,
-                         "create_topics: partitions and replication are -1 (the broker's default) "
-                         "or at least 1");
+        pl_findings_add(errs, 0, 0,
+                        "create_topics: partitions and replication are -1 (the broker's default) "
+                        "or at least 1");
     if (conf->queue_bytes_max < conf->message_bytes_max)
-        pl_conf_errs_add(errs, 0, 0,
-                         "queue_bytes_max: must be at least message_bytes_max, or the largest "
-                         "message never fits");
+        pl_findings_add(errs, 0, 0,
+                        "queue_bytes_max: must be at least message_bytes_max, or the largest "
+                        "message never fits");
     if (needs_kafka && !pl_map_get(&conf->kafka, "bootstrap.servers") &&
         !pl_map_get(&conf->kafka, "metadata.broker.list"))
-        pl_conf_errs_add(errs, 0, 0,
-                         "kafka: needs bootstrap.servers, such as \"localhost:9092\" (only "
-                         "--auth-test, --sample and --schema work without)");
+        pl_findings_add(errs, 0, 0,
+                        "kafka: needs bootstrap.servers, such as \"localhost:9092\" (only "
+                        "--auth-test, --sample and --schema work without)");
 }
 
 void wmfetchd_conf_check(const struct wmfetchd_conf *conf, bool needs_kafka,
-                         struct pl_conf_errs *errs)
+                         struct pl_findings *errs)
 {
     const char *why;
     struct pl_err err;
@@ -275,10 +274,10 @@ void wmfetchd_conf_check(const struct wmfetchd_conf *conf, bool needs_kafka,
     api_check(&conf->api, errs);
     auth_check(&conf->auth, errs);
     if (conf->name && strchr(conf->name, '/'))
-        pl_conf_errs_add(errs, 0, 0, "name: without '/', which parts the keys of positions");
+        pl_findings_add(errs, 0, 0, "name: without '/', which parts the keys of positions");
     if (conf->window.start && !schedule_time_parse(conf->window.start, 0, &ms, &why))
-        pl_conf_errs_add(errs, 0, 0, "window.start: '%s': %s", conf->window.start, why);
-    if (conf->metrics.listen && pl_stats_address_check(conf->metrics.listen, &err) < 0)
-        pl_conf_errs_add(errs, 0, 0, "metrics.listen: %s", err.msg);
+        pl_findings_add(errs, 0, 0, "window.start: '%s': %s", conf->window.start, why);
+    if (conf->metrics.listen && pl_metrics_address_check(conf->metrics.listen, &err) < 0)
+        pl_findings_add(errs, 0, 0, "metrics.listen: %s", err.msg);
     kafka_check(conf, needs_kafka, errs);
 }

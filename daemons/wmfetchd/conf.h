@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf.h - wmfetchd's option table and the struct it fills. Layer: conf, http (the TLS options).
+ * conf.h - wmfetchd's option table and the struct it fills.
  */
 #ifndef WMFETCHD_CONF_H
 #define WMFETCHD_CONF_H
 
-#include "http.h" /* brings lib/conf.h, whose name this file hides */
-
-enum wmfetchd_grant { GRANT_PASSWORD, GRANT_CLIENT_CREDENTIALS };
-enum wmfetchd_client_auth { CLIENT_AUTH_BASIC, CLIENT_AUTH_BODY };
+#include "lib/auth/token_answer.h"
+#include "lib/http/http.h"
 
 struct wmfetchd_api_conf {
     char *url, *path;
@@ -19,23 +17,10 @@ struct wmfetchd_api_conf {
     struct pl_tls tls;
 };
 
-struct wmfetchd_auth_conf {
-    char *url, *realm;
-    int grant; /* enum wmfetchd_grant */
-    char *client_id;
-    struct pl_secret client_secret;
-    int client_auth; /* enum wmfetchd_client_auth */
-    char *user;
-    struct pl_secret password;
-    char *scope;
-    int64_t timeout_ms;
-    struct pl_tls tls;
-};
-
 struct wmfetchd_conf {
     char *name;
     struct wmfetchd_api_conf api;
-    struct wmfetchd_auth_conf auth;
+    struct pl_token_conf auth;
     struct {
         int64_t size_ms, delay_ms, overlap_ms;
         char *start;
@@ -54,13 +39,13 @@ struct wmfetchd_conf {
     int64_t start_timeout_ms, stop_timeout_ms;
 };
 
-extern const struct pl_opt wmfetchd_opts[];
+extern const struct pl_option wmfetchd_opts[];
 /* The comment at the top of the reference (etc/wmfetchd.yaml). */
 extern const char wmfetchd_conf_intro[];
 
 /* What the table cannot say: times, names, options that need each other. */
 void wmfetchd_conf_check(const struct wmfetchd_conf *conf, bool needs_kafka,
-                         struct pl_conf_errs *errs);
+                         struct pl_findings *errs);
 
 /* The enum pl_log_level of conf->log_level. */
 int wmfetchd_conf_log_level(const struct wmfetchd_conf *conf);

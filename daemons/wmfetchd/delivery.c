@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * delivery.c - see delivery.h. Layer: producer, kafka, element, schedule, stats, log.
+ * delivery.c - see delivery.h.
  *
- * The one idea: the producer's state is ours; what is kept besides are the sums, and what found no
- * room: how many parts of an element went in, or the position's record before the commit.
+ * The producer's state is ours; what is kept besides are the sums, and what found no room: how
+ * many parts of an element went in, or the position's record before the commit.
  */
-#include "delivery.h"
+#include "daemons/wmfetchd/delivery.h"
 
 #include <assert.h>
 #include <stdio.h>
 
-#include "clock.h"
-#include "element.h"
-#include "kafka.h"
-#include "log.h"
-#include "metrics.h"
-#include "topic_limit.h"
+#include "daemons/wmfetchd/api/element.h"
+#include "daemons/wmfetchd/metrics.h"
+#include "lib/base/clock.h"
+#include "lib/kafka/client.h"
+#include "lib/kafka/topic_limit.h"
+#include "lib/log/log.h"
 
 enum {
     /* What a message has besides its value: librdkafka's own bound of a record (36 bytes) and a
@@ -30,7 +30,7 @@ enum {
 struct delivery {
     const struct wmfetchd_conf *conf;
     bool once;
-    struct pl_stats *stats;
+    struct pl_metrics *metrics;
     const struct delivery_ops *ops;
     void *userdata;
     struct pl_producer *producer;
@@ -50,8 +50,8 @@ struct delivery {
 
 static void count(struct delivery *d, enum wmfetchd_metric metric, uint64_t by)
 {
-    if (d->stats)
-        pl_stats_inc(d->stats, metric, by);
+    if (d->metrics)
+        pl_metrics_inc(d->metrics, metric, by);
 }
 
 /* ---- ends ---- */
@@ -67,7 +67,7 @@ static void fail(struct delivery *d, const struct pl_err *err)
 static void back(struct delivery *d)
 {
     if (d->stalled)
-        pl_log(PL_NOTICE, PL_MSG_KAFKA_BACK, "Kafka answers again");
+        pl_log(PL_NOTICE, PL_EVENT_KAFKA_BACK, "Kafka answers again");
     d->stalled = false;
 }
 
@@ -77,8 +77,8 @@ static struct delivery_sums sums_take(struct delivery *d)
     d->sums = (struct delivery_sums){0};
     d->parts_sent = 0;
     d->commit_wanted = false;
-    if (d->stats)
-        pl_stats_set(d->stats, M_IN_FLIGHT, 0);
+    if (d->metrics)
+        pl_metrics_set(d->metrics, M_IN_FLIGHT, 0);
     return sums;
 }
 
@@ -94,8 +94,8 @@ static void on_committed(void *userdata, uint64_t messages, uint64_t bytes, int6
     count(d, M_MESSAGES, sums.messages);
     count(d, M_DELIVERED_BYTES, bytes);
     count(d, M_COMMITTED, 1);
-    if (d->stats)
-        pl_stats_observe(d->stats, M_COMMIT_SECONDS, (double)duration_ms / 1000);
+    if (d->metrics)
+        pl_metrics_observe(d->metrics, M_COMMIT_SECONDS, (double)duration_ms / 1000);
     d->ops->on_done(d->userdata, &sums, NULL);
 }
 
@@ -121,7 +121,7 @@ static void on_stalled(void *userdata, const struct pl_err *why)
 {
     struct delivery *d = userdata;
     d->stalled = true;
-    pl_log_err(PL_WARNING, PL_MSG_KAFKA_AWAY, "Kafka does not answer, fetching is paused", why);
+    pl_log_err(PL_WARNING, PL_EVENT_KAFKA_AWAY, "Kafka does not answer, fetching is paused", why);
 }
 
 static void on_producer_failed(void *userdata, const struct pl_err *err)
@@ -309,8 +309,8 @@ enum delivery_result delivery_send(struct delivery *d, struct pl_slice element, 
     d->parts_sent = 0;
     d->sums.elements++;
     d->sums.records += d->element.records;
-    if (d->stats)
-        pl_stats_set(d->stats, M_IN_FLIGHT, (double)d->sums.elements);
+    if (d->metrics)
+        pl_metrics_set(d->metrics, M_IN_FLIGHT, (double)d->sums.elements);
     return DELIVERY_OK;
 }
 
@@ -429,7 +429,8 @@ static int limit_apply(struct delivery *d, struct pl_daemon *daemon, struct pl_e
     /* Only part of the time: where there is no answer, one can do without. */
     pl_daemon_step(daemon, d->conf->start_timeout_ms / 2,
                    "asking for the limits of Kafka's topic %s", d->conf->topic);
-    int64_t topic_max = topic_limit_read(rk, d->conf->topic, (int)d->conf->start_timeout_ms / 4);
+    int64_t topic_max =
+        pl_kafka_topic_limit(rk, d->conf->topic, (int)d->conf->start_timeout_ms / 4);
     rd_kafka_conf_get(rd_kafka_conf(rk), "message.max.bytes", text, &size);
     long long client_max = strtoll(text, NULL, 10);
     if (client_max > 0 && (size_t)client_max < d->message_max)
@@ -445,13 +446,13 @@ static int limit_apply(struct delivery *d, struct pl_daemon *daemon, struct pl_e
 }
 
 int delivery_new(struct pl_daemon *daemon, const struct wmfetchd_conf *conf, bool once,
-                 struct pl_stats *stats, const struct delivery_ops *ops, void *userdata,
+                 struct pl_metrics *metrics, const struct delivery_ops *ops, void *userdata,
                  struct delivery **ret, struct pl_err *err)
 {
     PL_CLEANUP(delivery_freep) struct delivery *d = pl_alloc(sizeof(*d));
     d->conf = conf;
     d->once = once;
-    d->stats = stats;
+    d->metrics = metrics;
     d->ops = ops;
     d->userdata = userdata;
     d->message_max = (size_t)conf->message_bytes_max;

@@ -5,25 +5,25 @@
  *   IDLE ──begin──> OPEN ──commit──> ENDING ──> IDLE, on_done without an error
  *                     └──abort, or a message failed──> ENDING ──> IDLE, on_done with the error
  *
- * The one idea: the record of the position is the last message before the commit, so what readers
- * see is whole windows, and the position always stands at the end of the last of them. (--once
- * gives no position: a range that a person loads does not disturb that of the service.)
+ * The record of the position is the last message before the commit, so what readers see is whole
+ * windows, and the position always stands at the end of the last of them. (--once gives no
+ * position: a range that a person loads does not disturb that of the service.)
  *
  * One transaction at a time, so one window at a time.
  *
  * A message is an element as it came. Headers: wmfetchd-window "APPLICATION/INDEX/FROM/END" and,
  * where an element is too large for one message, wmfetchd-part "1/3" (element.h).
  *
- * Layer: producer, kafka, element, schedule, stats, log. Threads: the loop's.
+ * Threads: the loop's.
  */
 #ifndef WMFETCHD_DELIVERY_H
 #define WMFETCHD_DELIVERY_H
 
-#include "conf.h"
-#include "daemon.h"
-#include "producer.h"
-#include "schedule.h"
-#include "stats.h"
+#include "daemons/wmfetchd/conf.h"
+#include "daemons/wmfetchd/window/schedule.h"
+#include "lib/kafka/producer.h"
+#include "lib/metrics/metrics.h"
+#include "lib/service/daemon.h"
 
 struct delivery;
 
@@ -45,9 +45,9 @@ struct delivery_ops {
 
 /* Connects to Kafka, fences an earlier instance of the same name, creates the topics where that is
  * wanted. Blocks up to some times start_timeout. `once`: under an id of its own, without positions.
- * `conf`, `stats` outlive it. */
+ * `conf`, `metrics` outlive it. */
 int delivery_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once,
-                 struct pl_stats *stats, const struct delivery_ops *ops, void *userdata,
+                 struct pl_metrics *metrics, const struct delivery_ops *ops, void *userdata,
                  struct delivery **ret, struct pl_err *err);
 void delivery_free(struct delivery *d);
 PL_DEFINE_CLEANUP(struct delivery *, delivery_free);

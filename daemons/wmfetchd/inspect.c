@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * inspect.c - see inspect.h. Layer: fetch, oauth2, element, profile, daemon.
+ * inspect.c - see inspect.h.
  *
- * The one idea: all three are the same fetch, with another look at each element; the series are
- * asked one after the other until there is enough.
+ * All three are the same fetch, with another look at each element; the series are asked one after
+ * the other until there is enough.
  */
-#include "inspect.h"
+#include "daemons/wmfetchd/inspect.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,26 +13,27 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "daemon.h"
-#include "element.h"
-#include "fetch.h"
-#include "json.h"
-#include "log.h"
-#include "oauth2.h"
-#include "oauth2_answer.h"
-#include "profile.h"
+#include "daemons/wmfetchd/api/element.h"
+#include "daemons/wmfetchd/api/fetch.h"
+#include "daemons/wmfetchd/metrics.h"
+#include "lib/auth/token.h"
+#include "lib/auth/token_answer.h"
+#include "lib/base/clock.h"
+#include "lib/json/reader.h"
+#include "lib/json/schema.h"
+#include "lib/log/log.h"
+#include "lib/service/daemon.h"
 
 struct inspect {
     const struct wmfetchd_conf *conf;
     const struct inspect_ask *ask;
     struct pl_daemon *daemon;
     struct pl_http *http;
-    struct oauth2 *oauth2;
-    struct oauth2_waiter waiter;
+    struct pl_token *oauth2;
+    struct pl_token_waiter waiter;
     struct fetch *fetch;
     struct element element;
-    struct pl_profile *profile;
+    struct pl_schema *profile;
     size_t at, series_n;
     int64_t taken;
     uint64_t records;
@@ -88,14 +89,14 @@ static void token_print(struct inspect *in)
 {
     static const char *const grants[] = {"password", "client_credentials"};
     PL_CLEANUP(pl_buf_release) struct pl_buf claims = {0};
-    struct oauth2_info info;
+    struct pl_token_info info;
     char host[256];
-    if (!oauth2_info(in->oauth2, &info))
+    if (!pl_token_info(in->oauth2, &info))
         return;
     pl_http_host(in->conf->auth.url, host, sizeof(host));
     printf("token: given by %s, realm %s, grant %s\n", host, in->conf->auth.realm,
            grants[in->conf->auth.grant]);
-    if (oauth2_claims_print(info.access, &claims, NULL))
+    if (pl_token_claims_print(info.access, &claims, NULL))
         fwrite(claims.data, 1, claims.len, stdout);
     else
         printf("  it is opaque: only the server can read what it is good for\n");
@@ -144,9 +145,9 @@ static void member_text(struct pl_slice element, const char *name, char *out, si
             pl_json_skip(&j, NULL);
         } else if (pl_json_peek(&j) == PL_JSON_STRING) {
             if (pl_json_string(&j, &str) && pl_json_unescape_buf(&str, &text) && text.len > 0)
-                oauth2_scrub(text.data, text.len, NULL, out, size);
+                pl_token_scrub(text.data, text.len, NULL, out, size);
         } else if (pl_json_skip(&j, &raw)) {
-            oauth2_scrub(raw.p, raw.len, NULL, out, size);
+            pl_token_scrub(raw.p, raw.len, NULL, out, size);
         }
     }
 }
@@ -175,7 +176,7 @@ static enum fetch_take on_element(void *userdata, struct pl_slice element, struc
     if (in->ask->mode == INSPECT_SAMPLE)
         sample_print(in, element);
     else if (in->ask->mode == INSPECT_SCHEMA &&
-             !pl_profile_add(in->profile, element.p, element.len, &why))
+             !pl_schema_add(in->profile, element.p, element.len, &why))
         pl_log(PL_WARNING, NULL, "a transaction cannot be read", PL_F_STR("REASON", why));
     in->records += in->element.records;
     in->taken++;
@@ -246,7 +247,7 @@ static const struct fetch_ops fetch_ops = {on_element, on_bytes, on_done};
 static void on_stop(void *userdata)
 {
     struct inspect *in = userdata;
-    oauth2_cancel(in->oauth2, &in->waiter);
+    pl_token_cancel(in->oauth2, &in->waiter);
     fetch_stop(in->fetch);
     pl_daemon_finish(in->daemon);
 }
@@ -258,9 +259,9 @@ static void release(struct inspect *in)
     if (in->fd >= 0)
         close(in->fd);
     fetch_free(in->fetch);
-    oauth2_free(in->oauth2);
+    pl_token_free(in->oauth2);
     pl_http_free(in->http);
-    pl_profile_free(in->profile);
+    pl_schema_free(in->profile);
     element_release(&in->element);
     pl_daemon_free(in->daemon);
 }
@@ -272,12 +273,13 @@ static int start(struct inspect *in, struct pl_err *err)
     if (pl_daemon_new(&daemon_ops, in, conf->stop_timeout_ms, &in->daemon, err) < 0)
         return -1;
     if (in->ask->mode == INSPECT_SCHEMA)
-        in->profile = pl_profile_new();
+        in->profile = pl_schema_new();
+    const struct pl_token_user token_user = wmfetchd_token_user(NULL);
     if (pl_http_new(pl_daemon_event(in->daemon), &in->http, err) < 0 ||
-        oauth2_new(in->http, &conf->auth, NULL, &in->oauth2, err) < 0 ||
+        pl_token_new(in->http, &conf->auth, &token_user, &in->oauth2, err) < 0 ||
         fetch_new(in->http, &conf->api, in->oauth2, NULL, &fetch_ops, in, &in->fetch, err) < 0)
         return -1;
-    oauth2_get(in->oauth2, &in->waiter, on_token, in); /* none is kept yet: on_token follows */
+    pl_token_get(in->oauth2, &in->waiter, on_token, in); /* none is kept yet: on_token follows */
     return 0;
 }
 
@@ -287,7 +289,7 @@ static void summary_print(const struct inspect *in)
     if (in->ask->mode == INSPECT_AUTH_TEST)
         return;
     if (in->ask->mode == INSPECT_SCHEMA) {
-        pl_profile_print(in->profile, &text);
+        pl_schema_print(in->profile, &text);
         fwrite(text.data, 1, text.len, stdout);
     }
     fflush(stdout);
@@ -300,7 +302,7 @@ int inspect_run(const struct wmfetchd_conf *conf, const struct inspect_ask *ask)
     PL_CLEANUP(release) struct inspect in = {.conf = conf, .ask = ask, .fd = -1};
     struct pl_err err;
     if (start(&in, &err) < 0) {
-        pl_log_err(PL_ERROR, PL_MSG_EXITING, "cannot start", &err);
+        pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot start", &err);
         return pl_err_exit_status(err.kind);
     }
     int status = pl_daemon_run(in.daemon);

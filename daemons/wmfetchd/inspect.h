@@ -6,12 +6,12 @@
  * --auth-test gets a token, tells what it is good for and until when (never the token itself), asks
  * once for the range of the first series, keeps the answer in a file.
  *
- * Layer: fetch, oauth2, element, profile, daemon. Threads: the loop's.
+ * Threads: the loop's.
  */
 #ifndef WMFETCHD_INSPECT_H
 #define WMFETCHD_INSPECT_H
 
-#include "conf.h"
+#include "daemons/wmfetchd/conf.h"
 
 enum inspect_mode { INSPECT_AUTH_TEST, INSPECT_SAMPLE, INSPECT_SCHEMA };
 

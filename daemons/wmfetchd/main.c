@@ -2,7 +2,7 @@
 /*
  * main.c - argv and exit status; all else is in program.c and below it, which tests can link.
  */
-#include "wmfetchd.h"
+#include "daemons/wmfetchd/wmfetchd.h"
 
 int main(int argc, char **argv)
 {

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics.c - see metrics.h. Layer: stats.
+ * metrics.c - see metrics.h.
  */
-#include "metrics.h"
+#include "daemons/wmfetchd/metrics.h"
+
+#include "daemons/wmfetchd/conf.h"
 
 #define ANSWERS      "wmfetchd_api_answers_total"
 #define ANSWERS_HELP "Answers of the API, by status; none: no answer, or one that broke off."
@@ -74,3 +76,15 @@ static const unsigned accounted[] = {M_DELIVERED, M_REFETCHED};
 
 const struct pl_conservation wmfetchd_conservation = {received, accounted, PL_COUNT(received),
                                                       PL_COUNT(accounted)};
+
+struct pl_token_user wmfetchd_token_user(struct pl_metrics *metrics)
+{
+    return (struct pl_token_user){
+        .user_agent = wmfetchd_user_agent(),
+        .metrics = metrics,
+        .granted = M_TOKENS_GRANT,
+        .refreshed = M_TOKENS_REFRESH,
+        .failed = M_TOKENS_FAILED,
+        .refused = M_TOKENS_REFUSED,
+    };
+}

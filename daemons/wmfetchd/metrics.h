@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics.h - wmfetchd's metrics. Layer: stats.
+ * metrics.h - wmfetchd's metrics.
  *
  * "Elements" are the transaction objects of answers; "transactions" are Kafka's.
  */
 #ifndef WMFETCHD_METRICS_H
 #define WMFETCHD_METRICS_H
 
-#include "stats.h"
+#include "lib/auth/token.h"
+#include "lib/metrics/metrics.h"
 
 enum wmfetchd_metric {
     M_RECEIVED,
@@ -46,5 +47,8 @@ extern const struct pl_conservation wmfetchd_conservation;
 
 /* The counter for an HTTP status. */
 enum wmfetchd_metric wmfetchd_metric_of_status(long status);
+
+/* Who asks for tokens, and what is counted. `metrics` may be NULL. */
+struct pl_token_user wmfetchd_token_user(struct pl_metrics *metrics);
 
 #endif

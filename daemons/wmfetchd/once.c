@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * once.c - see once.h. Layer: load, oauth2, daemon.
+ * once.c - see once.h.
  *
- * The one idea: series after series, each tried a few times where time may heal; a person waits, so
- * what a person must mend ends it at once.
+ * Series after series, each tried a few times where time may heal; a person waits, so what a
+ * person must mend ends it at once.
  */
-#include "once.h"
+#include "daemons/wmfetchd/once.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,12 +14,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "backoff.h"
-#include "clock.h"
-#include "daemon.h"
-#include "load.h"
-#include "log.h"
-#include "oauth2.h"
+#include "daemons/wmfetchd/metrics.h"
+#include "daemons/wmfetchd/window/load.h"
+#include "lib/auth/token.h"
+#include "lib/base/backoff.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+#include "lib/service/daemon.h"
 
 enum {
     TRIES_MAX = 5,
@@ -32,7 +33,7 @@ struct once {
     const struct once_range *range;
     struct pl_daemon *daemon;
     struct pl_http *http;
-    struct oauth2 *oauth2;
+    struct pl_token *oauth2;
     struct load *load;
     sd_event_source *timer;
     struct pl_backoff backoff;
@@ -201,7 +202,7 @@ static void series_failed(struct once *o, const struct load_result *r, const str
         return;
     }
     int64_t wait_ms = pl_backoff_next(&o->backoff, floor_ms);
-    pl_log_err(PL_WARNING, PL_MSG_SOURCE_LOST,
+    pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST,
                "range not fetched, nothing of it is written, it is tried again", err,
                PL_F_STR("APPLICATION", application_of(o)), PL_F_STR("INDEX", index_of(o)),
                PL_F_INT("WAIT_MS", wait_ms), PL_F_UINT("TRIES_LEFT", TRIES_MAX - o->tries));
@@ -268,7 +269,7 @@ static void release(struct once *o)
 {
     dump_close(o);
     load_free(o->load);
-    oauth2_free(o->oauth2);
+    pl_token_free(o->oauth2);
     pl_http_free(o->http);
     sd_event_source_disable_unref(o->timer);
     pl_daemon_free(o->daemon);
@@ -285,8 +286,9 @@ static int start(struct once *o, struct pl_err *err)
                               on_timer, o);
     if (r < 0)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
+    const struct pl_token_user token_user = wmfetchd_token_user(NULL);
     if (pl_http_new(pl_daemon_event(o->daemon), &o->http, err) < 0 ||
-        oauth2_new(o->http, &conf->auth, NULL, &o->oauth2, err) < 0 ||
+        pl_token_new(o->http, &conf->auth, &token_user, &o->oauth2, err) < 0 ||
         load_new(o->daemon, conf, true, o->http, o->oauth2, NULL, &load_ops, o, &o->load, err) < 0)
         return -1;
     return 0; /* the timer's time has come: the first series begins in the loop */

@@ -7,12 +7,12 @@
  * service's positions are neither read nor written. Run twice, the topic has the range twice and a
  * table keyed by the record once.
  *
- * Layer: load, oauth2, daemon. Threads: the loop's.
+ * Threads: the loop's.
  */
 #ifndef WMFETCHD_ONCE_H
 #define WMFETCHD_ONCE_H
 
-#include "conf.h"
+#include "daemons/wmfetchd/conf.h"
 
 struct once_range {
     int64_t start_ms, end_ms; /* go into the request as they are */

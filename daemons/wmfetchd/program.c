@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * program.c - the command line: which mode, which range, which configuration. Layer: everything of
- * the daemon.
+ * program.c - the command line: which mode, which range, which configuration.
  *
- * The one idea: all that a person can get wrong is found here, with status 64 (use) or 78
- * (configuration), before anything is connected.
+ * All that a person can get wrong is found here, with status 64 (use) or 78 (configuration),
+ * before anything is connected.
  */
 #include <malloc.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "clock.h"
-#include "daemon.h"
-#include "inspect.h"
-#include "log.h"
-#include "once.h"
-#include "schedule.h"
-#include "wmfetchd.h"
+#include "daemons/wmfetchd/inspect.h"
+#include "daemons/wmfetchd/once.h"
+#include "daemons/wmfetchd/window/schedule.h"
+#include "daemons/wmfetchd/wmfetchd.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+#include "lib/service/cli.h"
+#include "lib/service/daemon.h"
 
 enum { EXIT_USAGE = 64 }; /* sysexits(3) */
 
@@ -115,10 +115,10 @@ static int request_take(const struct pl_cli *cli, struct request *ret)
 /* -1: go on; else the exit status. */
 static int conf_load(const struct pl_cli *cli, bool needs_kafka, struct wmfetchd_conf *conf)
 {
-    PL_CLEANUP(pl_conf_errs_release) struct pl_conf_errs errs;
-    pl_conf_errs_init(&errs);
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+    pl_findings_init(&errs);
     errs.file = cli->config;
-    pl_conf_load(wmfetchd_opts, cli->config, conf, NULL, &errs);
+    pl_options_load(wmfetchd_opts, cli->config, conf, NULL, &errs);
     if (conf->name) /* it could be read: all that is wrong is shown at once */
         wmfetchd_conf_check(conf, needs_kafka, &errs);
     return pl_cli_config(cli, &errs, wmfetchd_opts, conf, NULL);
@@ -126,22 +126,22 @@ static int conf_load(const struct pl_cli *cli, bool needs_kafka, struct wmfetchd
 
 static void conf_release(struct wmfetchd_conf *conf)
 {
-    pl_conf_release(wmfetchd_opts, conf);
+    pl_options_release(wmfetchd_opts, conf);
 }
 
 static void warn_of_what_is_open(const struct wmfetchd_conf *conf)
 {
     if (conf->api.tls.insecure_skip_verify)
-        pl_log(PL_WARNING, PL_MSG_INSECURE,
+        pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "api.tls.insecure_skip_verify: the API's certificate is NOT verified");
     if (conf->auth.tls.insecure_skip_verify)
-        pl_log(PL_WARNING, PL_MSG_INSECURE,
+        pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "auth.tls.insecure_skip_verify: Keycloak's certificate is NOT verified");
     if (wmfetchd_url_is_exposed(conf->api.url))
-        pl_log(PL_WARNING, PL_MSG_INSECURE,
+        pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "api.url is http: the token can be read on the way, use https");
     if (wmfetchd_url_is_exposed(conf->auth.url))
-        pl_log(PL_WARNING, PL_MSG_INSECURE,
+        pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "auth.url is http: password and secret can be read on the way, use https");
 }
 
@@ -202,7 +202,7 @@ int wmfetchd_main(int argc, char **argv)
     if (status >= 0)
         return status;
     if (cli.help_config) {
-        pl_conf_print_reference(wmfetchd_opts, wmfetchd_conf_intro, &text);
+        pl_options_print_reference(wmfetchd_opts, wmfetchd_conf_intro, &text);
         fputs(pl_buf_cstr(&text), stdout);
         return 0;
     }

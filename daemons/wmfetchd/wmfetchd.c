@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * wmfetchd.c - see wmfetchd.h. Layer: everything of the daemon.
+ * wmfetchd.c - see wmfetchd.h.
  *
- * The one idea: whenever something has ended (a window, a wait, the start) next() looks at all
- * series and begins what is due, or waits for what will be. Nothing else begins anything.
+ * Whenever something has ended (a window, a wait, the start) next() looks at all series and begins
+ * what is due, or waits for what will be. Nothing else begins anything.
  */
-#include "wmfetchd.h"
+#include "daemons/wmfetchd/wmfetchd.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "backoff.h"
-#include "clock.h"
-#include "daemon.h"
-#include "load.h"
-#include "log.h"
-#include "metrics.h"
-#include "oauth2.h"
+#include "daemons/wmfetchd/metrics.h"
+#include "daemons/wmfetchd/window/load.h"
+#include "lib/auth/token.h"
+#include "lib/base/backoff.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+#include "lib/service/cli.h"
+#include "lib/service/daemon.h"
 
 enum {
     WAIT_BASE_MS = 1000,
@@ -46,11 +47,11 @@ struct wmfetchd {
     struct wmfetchd_conf *conf;
     const char *file;
     struct pl_daemon *daemon;
-    struct pl_stats *stats;
-    struct pl_stats_server *server;
+    struct pl_metrics *metrics;
+    struct pl_metrics_server *server;
     struct pl_http *http;
-    struct oauth2 *oauth2;
-    struct oauth2_waiter waiter; /* for the first token */
+    struct pl_token *oauth2;
+    struct pl_token_waiter waiter; /* for the first token */
     struct load *load;
     sd_event_source *timer;
     struct series *series;
@@ -192,7 +193,7 @@ static void committed(struct wmfetchd *w, struct series *s, const struct load_re
         return;
     }
     if (s->failing)
-        pl_log(PL_NOTICE, PL_MSG_SOURCE_CONNECTED, "fetching works again",
+        pl_log(PL_NOTICE, PL_EVENT_SOURCE_CONNECTED, "fetching works again",
                PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index));
     s->failing = s->refused = false;
     w->worked = true;
@@ -200,10 +201,10 @@ static void committed(struct wmfetchd *w, struct series *s, const struct load_re
     w->last_records = result->sums.records;
     w->last_ms = pl_clock_monotonic_ms();
     s->position.end_ms = w->window.end_ms;
-    pl_stats_inc(w->stats, M_WINDOWS_COMMITTED, 1);
+    pl_metrics_inc(w->metrics, M_WINDOWS_COMMITTED, 1);
     pl_time_format_ms(w->window.from_ms, from);
     pl_time_format_ms(w->window.end_ms, end);
-    pl_log(PL_INFO, PL_MSG_TXN_COMMITTED, "window committed",
+    pl_log(PL_INFO, PL_EVENT_TXN_COMMITTED, "window committed",
            PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
            PL_F_STR("FROM", from), PL_F_STR("END", end), PL_F_STR("TOPIC", w->conf->topic),
            PL_F_UINT("MESSAGES", result->sums.messages), PL_F_UINT("RECORDS", result->sums.records),
@@ -262,7 +263,7 @@ static void failed(struct wmfetchd *w, struct series *s, const struct load_resul
                    const struct pl_err *err)
 {
     if (s->known)
-        pl_stats_inc(w->stats, M_WINDOWS_FAILED, 1);
+        pl_metrics_inc(w->metrics, M_WINDOWS_FAILED, 1);
     int64_t wait_ms = hold(w, s, result, err);
     if (must_end(w, err)) {
         pl_daemon_stop(w->daemon, err);
@@ -270,12 +271,12 @@ static void failed(struct wmfetchd *w, struct series *s, const struct load_resul
     }
     s->failing = s->known;
     if (err->kind == PL_ERR_RETRY)
-        pl_log_err(PL_WARNING, PL_MSG_SOURCE_LOST,
+        pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST,
                    "window not fetched, nothing of it is written, it is tried again", err,
                    PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
                    PL_F_UINT("UNDONE", result->sums.messages), PL_F_INT("WAIT_MS", wait_ms));
     else
-        pl_log_err(PL_ERROR, PL_MSG_SOURCE_LOST,
+        pl_log_err(PL_ERROR, PL_EVENT_SOURCE_LOST,
                    "window refused, nothing of it is written, it is tried again", err,
                    PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
                    PL_F_UINT("UNDONE", result->sums.messages), PL_F_INT("WAIT_MS", wait_ms));
@@ -321,9 +322,9 @@ static void on_token(void *userdata, const char *token, const struct pl_err *err
         return;
     }
     if (err)
-        pl_log_err(PL_WARNING, PL_MSG_SOURCE_LOST, "no token yet, it is tried again", err);
+        pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST, "no token yet, it is tried again", err);
     w->ready = true;
-    pl_stats_set_ready(w->stats, NULL);
+    pl_metrics_set_ready(w->metrics, NULL);
     pl_daemon_ready(w->daemon);
     next(w);
 }
@@ -333,9 +334,9 @@ static void on_token(void *userdata, const char *token, const struct pl_err *err
 static void on_stop(void *userdata)
 {
     struct wmfetchd *w = userdata;
-    pl_stats_set_ready(w->stats, "stopping");
+    pl_metrics_set_ready(w->metrics, "stopping");
     sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
-    oauth2_cancel(w->oauth2, &w->waiter);
+    pl_token_cancel(w->oauth2, &w->waiter);
     if (load_stop(w->load))
         pl_daemon_finish(w->daemon);
 }
@@ -350,14 +351,14 @@ static void on_stop_deadline(void *userdata)
 static void reload_apply(struct wmfetchd *w, struct wmfetchd_conf *fresh)
 {
     struct pl_strings changed = {0}, restart = {0};
-    pl_conf_reload(wmfetchd_opts, w->conf, fresh, &changed, &restart);
+    pl_options_reload(wmfetchd_opts, w->conf, fresh, &changed, &restart);
     pl_log_set_level(wmfetchd_conf_log_level(w->conf));
     pl_cli_reload_log(&changed, &restart);
     bool secrets = false;
     for (size_t i = 0; i < changed.n; i++)
         secrets |= strncmp(changed.v[i], "auth.", 5) == 0;
     if (secrets)
-        oauth2_forget(w->oauth2);
+        pl_token_forget(w->oauth2);
     for (size_t i = 0; i < w->series_n; i++) /* a person says: try now, what was wrong is mended */
         w->series[i].not_before_ms = 0;
     pl_strings_release(&changed);
@@ -369,20 +370,20 @@ static void on_reload(void *userdata)
 {
     struct wmfetchd *w = userdata;
     struct wmfetchd_conf fresh = {0};
-    struct pl_conf_errs errs;
-    pl_conf_errs_init(&errs);
+    struct pl_findings errs;
+    pl_findings_init(&errs);
     errs.file = w->file;
-    pl_conf_load(wmfetchd_opts, w->file, &fresh, NULL, &errs);
+    pl_options_load(wmfetchd_opts, w->file, &fresh, NULL, &errs);
     if (fresh.name)
         wmfetchd_conf_check(&fresh, true, &errs);
     pl_cli_findings_log(&errs);
     if (errs.count > 0) {
-        pl_log(PL_ERROR, PL_MSG_RELOADED, "configuration not reloaded, the old one stays");
+        pl_log(PL_ERROR, PL_EVENT_RELOADED, "configuration not reloaded, the old one stays");
     } else {
         reload_apply(w, &fresh);
     }
-    pl_conf_release(wmfetchd_opts, &fresh);
-    pl_conf_errs_release(&errs);
+    pl_options_release(wmfetchd_opts, &fresh);
+    pl_findings_release(&errs);
 }
 
 /* The law is checked between elements, where it must hold exactly. */
@@ -390,12 +391,12 @@ static void law_check(struct wmfetchd *w)
 {
     int64_t difference = 0;
     uint64_t in_flight = w->load ? delivery_sums(load_delivery(w->load))->elements : 0;
-    if (pl_conservation_holds(w->stats, &wmfetchd_conservation, in_flight, &difference)) {
+    if (pl_conservation_holds(w->metrics, &wmfetchd_conservation, in_flight, &difference)) {
         w->broken = false;
         return;
     }
     if (!w->broken)
-        pl_log(PL_ERROR, PL_MSG_CONSERVATION,
+        pl_log(PL_ERROR, PL_EVENT_CONSERVATION,
                "received is not delivered + refetched + in flight: please report this",
                PL_F_INT("DIFFERENCE", difference));
     w->broken = true;
@@ -414,7 +415,7 @@ static int64_t lag_measure(struct wmfetchd *w, int64_t *ret_oldest_ms)
         behind += schedule_behind(&schedule, &s->position, now_ms);
         if (s->position.end_ms < *ret_oldest_ms)
             *ret_oldest_ms = s->position.end_ms;
-        pl_stats_set(w->stats, s->lag_metric, (double)(now_ms - s->position.end_ms) / 1000);
+        pl_metrics_set(w->metrics, s->lag_metric, (double)(now_ms - s->position.end_ms) / 1000);
         bool ahead = s->position.end_ms > now_ms + HOUR_MS;
         if (ahead && !s->ahead)
             pl_log(PL_WARNING, NULL,
@@ -423,7 +424,7 @@ static int64_t lag_measure(struct wmfetchd *w, int64_t *ret_oldest_ms)
                    PL_F_INT("END", s->position.end_ms));
         s->ahead = ahead;
     }
-    pl_stats_set(w->stats, M_WINDOWS_BEHIND, (double)behind);
+    pl_metrics_set(w->metrics, M_WINDOWS_BEHIND, (double)behind);
     return behind;
 }
 
@@ -441,7 +442,7 @@ static void status_show(struct wmfetchd *w)
         snprintf(last, sizeof(last), "last window %" PRIu64 " records %" PRId64 " s ago",
                  w->last_records, (pl_clock_monotonic_ms() - w->last_ms) / 1000);
     bool stalled = delivery_is_stalled(load_delivery(w->load));
-    pl_stats_set_ready(w->stats, stalled ? "Kafka does not answer" : NULL);
+    pl_metrics_set_ready(w->metrics, stalled ? "Kafka does not answer" : NULL);
     if (stalled)
         pl_daemon_status(w->daemon,
                          "Kafka does not answer; fetching is paused, %" PRId64
@@ -463,7 +464,7 @@ static void status_show(struct wmfetchd *w)
 static void on_tick(void *userdata)
 {
     struct wmfetchd *w = userdata;
-    pl_stats_alive(w->stats);
+    pl_metrics_heartbeat(w->metrics);
     law_check(w);
     if (w->ready && !pl_daemon_stopping(w->daemon))
         status_show(w);
@@ -494,7 +495,7 @@ static bool is_overdue(const struct wmfetchd *w, int64_t mono_ms)
 
 /* Every wait has its limit, but for a bug. How long a commit takes has none: Kafka's absence is
  * told, and the thread that waits for it comes round. */
-static bool on_alive(void *userdata)
+static bool on_watchdog(void *userdata)
 {
     struct wmfetchd *w = userdata;
     int64_t mono_ms = pl_clock_monotonic_ms();
@@ -503,7 +504,7 @@ static bool on_alive(void *userdata)
                       : is_overdue(w, mono_ms) ? "a window is being fetched for longer than it may"
                                                : NULL;
     if (why)
-        pl_log(PL_ERROR, PL_MSG_STUCK, "no progress, and no reason for it is known",
+        pl_log(PL_ERROR, PL_EVENT_STUCK, "no progress, and no reason for it is known",
                PL_F_STR("REASON", why));
     return !why;
 }
@@ -512,7 +513,7 @@ static const struct pl_daemon_ops daemon_ops = {
     .on_stop = on_stop,
     .on_stop_deadline = on_stop_deadline,
     .on_reload = on_reload,
-    .on_alive = on_alive,
+    .on_watchdog = on_watchdog,
     .on_tick = on_tick,
 };
 
@@ -521,25 +522,25 @@ static const struct pl_daemon_ops daemon_ops = {
 static void release(struct wmfetchd *w)
 {
     load_free(w->load);
-    oauth2_free(w->oauth2);
+    pl_token_free(w->oauth2);
     pl_http_free(w->http);
     sd_event_source_disable_unref(w->timer);
     for (size_t i = 0; i < w->series_n; i++)
         free(w->series[i].key);
     free(w->series);
-    pl_stats_server_free(w->server);
-    pl_stats_free(w->stats);
+    pl_metrics_server_free(w->server);
+    pl_metrics_free(w->metrics);
     pl_daemon_free(w->daemon);
 }
 
 static unsigned lag_metric_add(struct wmfetchd *w, const struct series *s)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf labels = {0};
-    pl_stats_label(&labels, "application", s->application);
-    pl_stats_label(&labels, "index", s->index);
+    pl_metrics_label(&labels, "application", s->application);
+    pl_metrics_label(&labels, "index", s->index);
     const struct pl_metric lag = {"wmfetchd_lag_seconds", pl_buf_cstr(&labels), PL_GAUGE,
                                   "Now less the end of the last window committed."};
-    return pl_stats_add(w->stats, &lag);
+    return pl_metrics_add(w->metrics, &lag);
 }
 
 static int series_read(struct wmfetchd *w, struct series *s, struct pl_err *err)
@@ -586,37 +587,39 @@ static int start(struct wmfetchd *w, struct pl_err *err)
     const struct wmfetchd_conf *conf = w->conf;
     if (pl_daemon_new(&daemon_ops, w, conf->stop_timeout_ms, &w->daemon, err) < 0)
         return -1;
-    w->stats = pl_stats_new(wmfetchd_metrics, M_COUNT);
-    pl_stats_set_ready(w->stats, "starting");
-    if (conf->metrics.listen && pl_stats_serve(w->stats, conf->metrics.listen, &w->server, err) < 0)
+    w->metrics = pl_metrics_new(wmfetchd_metrics, M_COUNT);
+    pl_metrics_set_ready(w->metrics, "starting");
+    if (conf->metrics.listen &&
+        pl_metrics_serve(w->metrics, conf->metrics.listen, &w->server, err) < 0)
         return -1;
     int r = sd_event_add_time(pl_daemon_event(w->daemon), &w->timer, CLOCK_MONOTONIC, 0, 1000,
                               on_timer, w);
     if (r < 0)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
     sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
+    const struct pl_token_user token_user = wmfetchd_token_user(w->metrics);
     if (pl_http_new(pl_daemon_event(w->daemon), &w->http, err) < 0 ||
-        oauth2_new(w->http, &conf->auth, w->stats, &w->oauth2, err) < 0 ||
-        load_new(w->daemon, conf, false, w->http, w->oauth2, w->stats, &load_ops, w, &w->load,
+        pl_token_new(w->http, &conf->auth, &token_user, &w->oauth2, err) < 0 ||
+        load_new(w->daemon, conf, false, w->http, w->oauth2, w->metrics, &load_ops, w, &w->load,
                  err) < 0 ||
         series_start(w, err) < 0)
         return -1;
     pl_daemon_step(w->daemon, conf->auth.timeout_ms, "waiting for a token from %s", conf->auth.url);
-    oauth2_get(w->oauth2, &w->waiter, on_token, w); /* none is kept yet: on_token follows */
+    pl_token_get(w->oauth2, &w->waiter, on_token, w); /* none is kept yet: on_token follows */
     return 0;
 }
 
 static void sums_log(struct wmfetchd *w)
 {
     law_check(w);
-    pl_log(PL_INFO, PL_MSG_STOPPED, "stopped", PL_F_UINT("WINDOWS", w->windows),
-           PL_F_UINT("RECEIVED", pl_stats_get(w->stats, M_RECEIVED)),
-           PL_F_UINT("DELIVERED", pl_stats_get(w->stats, M_DELIVERED)),
-           PL_F_UINT("REFETCHED", pl_stats_get(w->stats, M_REFETCHED)),
-           PL_F_UINT("MESSAGES", pl_stats_get(w->stats, M_MESSAGES)),
-           PL_F_UINT("RECORDS", pl_stats_get(w->stats, M_RECORDS)),
-           PL_F_UINT("BYTES", pl_stats_get(w->stats, M_DELIVERED_BYTES)),
-           PL_F_UINT("TRANSACTIONS", pl_stats_get(w->stats, M_COMMITTED)));
+    pl_log(PL_INFO, PL_EVENT_STOPPED, "stopped", PL_F_UINT("WINDOWS", w->windows),
+           PL_F_UINT("RECEIVED", pl_metrics_get(w->metrics, M_RECEIVED)),
+           PL_F_UINT("DELIVERED", pl_metrics_get(w->metrics, M_DELIVERED)),
+           PL_F_UINT("REFETCHED", pl_metrics_get(w->metrics, M_REFETCHED)),
+           PL_F_UINT("MESSAGES", pl_metrics_get(w->metrics, M_MESSAGES)),
+           PL_F_UINT("RECORDS", pl_metrics_get(w->metrics, M_RECORDS)),
+           PL_F_UINT("BYTES", pl_metrics_get(w->metrics, M_DELIVERED_BYTES)),
+           PL_F_UINT("TRANSACTIONS", pl_metrics_get(w->metrics, M_COMMITTED)));
 }
 
 int wmfetchd_run(struct wmfetchd_conf *conf, const char *file)

@@ -13,12 +13,12 @@
  * person must mend ends the daemon while nothing has worked, and a limit of ours at any time, but
  * only when it is so for every series.
  *
- * Layer: everything of the daemon. Threads: the loop's.
+ * Threads: the loop's.
  */
-#ifndef WMFETCHD_H
-#define WMFETCHD_H
+#ifndef WMFETCHD_WMFETCHD_H
+#define WMFETCHD_WMFETCHD_H
 
-#include "conf.h"
+#include "daemons/wmfetchd/conf.h"
 
 /* The program: command line, configuration, mode. Returns the exit status. (program.c) */
 int wmfetchd_main(int argc, char **argv);

@@ -10,7 +10,7 @@
  * fields out of cJSON's tree. Each prints a checksum, so that the work cannot be optimised away and
  * the first and the last can be compared.
  */
-#include "json.h"
+#include "lib/json/reader.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "chsinkd/rows.h"
+#include "daemons/chsinkd/decode/rows.h"
 
 #define BLOCK_ROWS 100000
 #define PASSES_MAX 10000
@@ -103,8 +103,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s ROUTE.yaml EVENTS.jsonl [SECONDS]\n", argv[0]);
         return 64;
     }
-    struct pl_conf_errs errs;
-    pl_conf_errs_init(&errs);
+    struct pl_findings errs;
+    pl_findings_init(&errs);
     errs.file = argv[1];
     PL_CLEANUP(route_freep) struct route *route = route_load(argv[1], &errs);
     struct pl_buf text = {0};
@@ -145,6 +145,6 @@ int main(int argc, char **argv)
     if (result.rows > 0)
         result_print(&result, rows_counts(rows), block_iov_max(block) / 3);
     pl_buf_release(&text);
-    pl_conf_errs_release(&errs);
+    pl_findings_release(&errs);
     return 0;
 }

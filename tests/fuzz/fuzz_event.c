@@ -7,8 +7,8 @@
  */
 #include <assert.h>
 
-#include "wikisrcd/event.h"
-#include "wikisrcd/position.h"
+#include "daemons/wikisrcd/event/event.h"
+#include "daemons/wikisrcd/position/position.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

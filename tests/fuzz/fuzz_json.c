@@ -2,12 +2,12 @@
 /*
  * fuzz_json.c - any bytes through the reader, with its promises as assertions.
  *
- * Layer: json. The idea: the reader is its own oracle. A skip accepts just what a walk accepts and
- * stops at the same place with the same words; where the bytes lie in memory changes nothing;
- * unescaping never grows; what is quoted reads back; numbers agree with strtod().
+ * The reader is its own oracle. A skip accepts just what a walk accepts and stops at the same
+ * place with the same words; where the bytes lie in memory changes nothing; unescaping never
+ * grows; what is quoted reads back; numbers agree with strtod().
  */
-#include "json.h"
-#include "json_walk.h"
+#include "lib/json/reader.h"
+#include "tests/unit/json_walk.h"
 
 #include <math.h>
 #include <stdio.h>

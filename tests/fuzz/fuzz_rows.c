@@ -11,8 +11,8 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "chsinkd/rows.h"
-#include "unit/native.h"
+#include "daemons/chsinkd/decode/rows.h"
+#include "tests/unit/native.h"
 
 #define REQUIRE(what)                                                                              \
     do {                                                                                           \
@@ -66,14 +66,14 @@ static struct state states[PL_COUNT(route_texts)];
 static void states_make(void)
 {
     for (unsigned i = 0; i < PL_COUNT(states) && !states[i].route; i++) {
-        struct pl_conf_errs errs;
-        pl_conf_errs_init(&errs);
+        struct pl_findings errs;
+        pl_findings_init(&errs);
         errs.file = "fuzz";
         states[i].route = route_parse("fuzz", route_texts[i], strlen(route_texts[i]), &errs);
         if (!states[i].route)
             fprintf(stderr, "%s", pl_buf_cstr(&errs.text));
         REQUIRE(states[i].route);
-        pl_conf_errs_release(&errs);
+        pl_findings_release(&errs);
         states[i].rows = rows_new(states[i].route);
     }
 }

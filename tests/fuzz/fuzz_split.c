@@ -2,16 +2,16 @@
 /*
  * fuzz_split.c - an answer taken apart: any bytes, any pieces, any refusals. links: wmfetchd
  *
- * The one idea: the input's first byte chooses the size of pieces and the refusals; whatever it
- * chooses, elements and error are those of one whole feed that refuses nothing. What is accepted is
- * one valid document to lib's reader, and the checker of what stands beside the array agrees with
- * that reader on any text.
+ * The input's first byte chooses the size of pieces and the refusals; whatever it chooses,
+ * elements and error are those of one whole feed that refuses nothing. What is accepted is one
+ * valid document to lib's reader, and the checker of what stands beside the array agrees with that
+ * reader on any text.
  */
 #include <assert.h>
 
-#include "json.h"
-#include "wmfetchd/element.h"
-#include "wmfetchd/split.h"
+#include "daemons/wmfetchd/api/element.h"
+#include "lib/json/reader.h"
+#include "lib/json/split.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -66,18 +66,18 @@ static bool on_element(void *userdata, struct pl_slice element)
 /* Elements, then the error or "whole". */
 static void run(const char *data, size_t size, size_t step, unsigned refuse, struct receiver *r)
 {
-    struct split s;
+    struct pl_split s;
     struct pl_err err;
     r->refuse = refuse;
-    split_init(&s, ELEMENT_MAX, on_element, r);
-    for (size_t i = 0; i < size && !split_failed(&s); i += step) {
+    pl_split_init(&s, ELEMENT_MAX, on_element, r);
+    for (size_t i = 0; i < size && !pl_split_failed(&s); i += step) {
         size_t n = size - i < step ? size - i : step, used = 0;
         do {
-            used += split_feed(&s, data + i + used, n - used);
-            assert(used == n || split_pending(&s) || split_failed(&s));
-        } while (!split_failed(&s) && (used < n || split_pending(&s)));
+            used += pl_split_feed(&s, data + i + used, n - used);
+            assert(used == n || pl_split_pending(&s) || pl_split_failed(&s));
+        } while (!pl_split_failed(&s) && (used < n || pl_split_pending(&s)));
     }
-    if (split_end(&s, &err) < 0) {
+    if (pl_split_end(&s, &err) < 0) {
         pl_buf_addf(&r->text, "%d %s", err.kind, err.msg);
     } else {
         struct pl_json j;
@@ -85,24 +85,24 @@ static void run(const char *data, size_t size, size_t step, unsigned refuse, str
         pl_json_init(&j, data + mark, size - mark, PL_JSON_DEPTH_MAX);
         pl_json_skip(&j, NULL);
         assert(pl_json_end(&j));
-        pl_buf_addf(&r->text, "whole %s", split_shape(&s));
+        pl_buf_addf(&r->text, "whole %s", pl_split_shape(&s));
     }
-    split_release(&s);
+    pl_split_release(&s);
 }
 
 static void skim_compare(const char *data, size_t size)
 {
     static const char space[] = " "; /* ends a number */
-    struct skim s;
+    struct pl_skim s;
     struct pl_json j;
     const char *end = data + size;
     pl_json_init(&j, data, size, 0);
     pl_json_skip(&j, NULL);
     bool valid = pl_json_end(&j);
-    skim_init(&s, 0);
-    const char *p = skim_feed(&s, data, end);
+    pl_skim_init(&s, 0);
+    const char *p = pl_skim_feed(&s, data, end);
     if (!s.done && !s.error && s.inside == 0)
-        skim_feed(&s, space, space + 1);
+        pl_skim_feed(&s, space, space + 1);
     while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
         p++;
     assert(valid == (s.done && !s.error && p == end));

@@ -2,13 +2,13 @@
 /*
  * fuzz_sse.c - the event stream parser: any bytes, any chunks, any refusals. links: wikisrcd
  *
- * The one idea: the input's first byte chooses chunk sizes and refusals; whatever it chooses, the
- * events must be those of one whole feed that refuses nothing (compared by a hash of all of them).
+ * The input's first byte chooses chunk sizes and refusals; whatever it chooses, the events must be
+ * those of one whole feed that refuses nothing (compared by a hash of all of them).
  */
 #include <assert.h>
 
-#include "wikisrcd/event.h"
-#include "wikisrcd/sse.h"
+#include "daemons/wikisrcd/event/event.h"
+#include "daemons/wikisrcd/stream/sse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

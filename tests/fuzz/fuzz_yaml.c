@@ -2,14 +2,14 @@
 /*
  * fuzz_yaml.c - any bytes as a configuration file.
  *
- * Layer: yaml, conf. The one idea: what loads must print as a file that loads to the same values
- * and prints the same again; so the printer and its quoting are under test as well as the parser.
- * No secrets are in the table: a file name in them would have the fuzzer read files.
+ * What loads must print as a file that loads to the same values and prints the same again; so the
+ * printer and its quoting are under test as well as the parser. No secrets are in the table: a
+ * file name in them would have the fuzzer read files.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "conf.h"
+#include "lib/config/options.h"
 
 static const char *const choices[] = {"one", "two", "three", NULL};
 
@@ -23,7 +23,7 @@ struct sample {
 };
 
 #define AT(field) offsetof(struct sample, field)
-static const struct pl_opt table[] = {
+static const struct pl_option table[] = {
     {"name", PL_OPT_STRING, AT(name), 1, 40, NULL, PL_OPT_REQUIRED, NULL, "Name."},
     {"text", PL_OPT_STRING, AT(text), 0, 0, "a", 0, NULL, "Text."},
     {"tls.file", PL_OPT_STRING, AT(file), 0, 0, NULL, 0, NULL, "File."},
@@ -38,7 +38,7 @@ static const struct pl_opt table[] = {
     PL_OPT_END,
 };
 
-static void require(bool what, const char *why, struct pl_buf *text, struct pl_conf_errs *errs)
+static void require(bool what, const char *why, struct pl_buf *text, struct pl_findings *errs)
 {
     if (what)
         return;
@@ -54,45 +54,46 @@ static bool has_hidden(struct pl_buf *printed)
 
 static void round_trip(struct sample *c)
 {
-    struct pl_conf_errs errs;
+    struct pl_findings errs;
     struct sample again = {0};
     struct pl_buf first PL_CLEANUP(pl_buf_release) = {0};
     struct pl_buf second PL_CLEANUP(pl_buf_release) = {0};
     struct pl_strings changed PL_CLEANUP(pl_strings_release) = {0};
     struct pl_strings restart PL_CLEANUP(pl_strings_release) = {0};
 
-    pl_conf_errs_init(&errs);
-    pl_conf_print(table, c, &first);
+    pl_findings_init(&errs);
+    pl_options_print(table, c, &first);
     struct pl_node *root PL_CLEANUP(pl_node_freep) = pl_yaml_parse(first.data, first.len, &errs);
     /* Quoting can make a file of nearly 1 MiB larger than that. */
     if (root || first.len <= 1 << 20) {
         require(root != NULL, "what was printed is not YAML", &first, &errs);
-        require(pl_conf_apply(table, root, &again, &errs) == 0, "not taken again", &first, &errs);
-        pl_conf_print(table, &again, &second);
+        require(pl_options_apply(table, root, &again, &errs) == 0, "not taken again", &first,
+                &errs);
+        pl_options_print(table, &again, &second);
         require(first.len == second.len && memcmp(first.data, second.data, first.len) == 0,
                 "prints differ", &first, &errs);
-        pl_conf_reload(table, c, &again, &changed, &restart);
+        pl_options_reload(table, c, &again, &changed, &restart);
         require(has_hidden(&first) || (changed.n == 0 && restart.n == 0), "values differ", &first,
                 &errs);
     }
-    pl_conf_release(table, &again);
-    pl_conf_errs_release(&errs);
+    pl_options_release(table, &again);
+    pl_findings_release(&errs);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct pl_conf_errs errs;
+    struct pl_findings errs;
     struct sample c = {0};
 
-    pl_conf_errs_init(&errs);
+    pl_findings_init(&errs);
     struct pl_node *root PL_CLEANUP(pl_node_freep) = pl_yaml_parse((const char *)data, size, &errs);
     require((root != NULL) == (errs.count == 0), "a tree or a finding", &errs.text, &errs);
-    if (root && pl_conf_apply(table, root, &c, &errs) == 0)
+    if (root && pl_options_apply(table, root, &c, &errs) == 0)
         round_trip(&c);
     else
         require(errs.count > 0, "refused without a finding", &errs.text, &errs);
-    pl_conf_release(table, &c);
-    pl_conf_errs_release(&errs);
+    pl_options_release(table, &c);
+    pl_findings_release(&errs);
     return 0;
 }

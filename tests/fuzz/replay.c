@@ -5,8 +5,8 @@
  *
  *     replay_json tests/fuzz/corpus/json [FILE or directory]...
  *
- * Layer: libc. The idea: each input is handed over in an allocation of just its size, so that ASan
- * sees a read behind it. An empty corpus is a failure: it would test nothing.
+ * Each input is handed over in an allocation of just its size, so that ASan sees a read behind it.
+ * An empty corpus is a failure: it would test nothing.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -3,8 +3,8 @@
 #
 # check.sh BUILD RESULTS -- UNIT_TEST... -- FUZZER...
 #
-# Runs the unit tests, replays the corpora of the fuzzers, looks at the tree. A program that passes
-# gets one line; the output of one that fails is shown. Neither network nor root is needed.
+# Runs the unit tests, replays the corpora of the fuzzers, looks at the tree, side by side. A program
+# that passes gets one line; the output of one that fails is shown. Needs neither network nor root.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=tests/run/common.bash
@@ -14,7 +14,9 @@ build=$1 results=$2
 shift 3
 mkdir -p "$(dirname "$results")"
 : >"$results"
-log=$results.log
+logs=$results.logs
+rm -rf "$logs"
+mkdir "$logs"
 
 # Adds up libcheck's "100%: Checks: 12, Failures: 0, Errors: 0"; a program without counts as one.
 checks_of() {
@@ -30,25 +32,43 @@ checks_of() {
         }' "$1"
 }
 
-# run NAME COMMAND...
+# Programs mostly wait, so more of them run at once than there are cores.
+jobs_max=$(($(nproc) * 4))
+names=()
+
+# run NAME COMMAND...: in the background, as soon as there is room.
 run() {
-    local name=$1 status=0 passed failed
+    local n=${#names[@]}
+    names+=("$1")
     shift
-    CK_VERBOSITY=normal "$@" >"$log" 2>&1 || status=$?
+    while [ "$(jobs -rp | wc -l)" -ge "$jobs_max" ]; do
+        wait -n || true
+    done
+    {
+        status=0
+        CK_VERBOSITY=normal "$@" >"$logs/$n" 2>&1 </dev/null || status=$?
+        echo "$status" >"$logs/$n.status"
+    } &
+}
+
+# show N: what came of it.
+show() {
+    local name=${names[$1]} log=$logs/$1 status passed failed
+    status=$(cat "$log.status" 2>/dev/null) || status='unknown'
     read -r passed failed < <(checks_of "$log" "$status")
     note "$results" "$passed" "$failed" 0 "$name"
     if [ "$failed" -eq 0 ]; then
-        printf '  ok    %-28s %5d\n' "$name" "$passed"
+        printf '  ok    %-32s %5d\n' "$name" "$passed"
         grep -i 'going on without' "$log" | sed 's/^/        /' || true
     else
         sed 's/^/        /' "$log"
-        printf '  FAIL  %-28s %5d of %d, status %d\n' "$name" "$failed" $((passed + failed)) \
+        printf '  FAIL  %-32s %5d of %d, status %s\n' "$name" "$failed" $((passed + failed)) \
             "$status"
     fi
 }
 
 while [ "$1" != -- ]; do
-    run "${1##*/}" "$1"
+    run "${1#"$build/unit/"}" "$1"
     shift
 done
 shift
@@ -73,5 +93,8 @@ if command -v python3 >/dev/null; then
 else
     printf '  dashboards and alerts are not looked at: no python3\n'
 fi
-rm -f "$log"
+wait
+for n in "${!names[@]}"; do
+    show "$n"
+done
 summary "$results"

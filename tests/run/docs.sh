@@ -62,13 +62,14 @@ tags() {
         sed -E 's/^\.(B|BR|BI|IR|I|RB|RI) //; s/"[, ]*"|[", \\]/\n/g' | sed '/^$/d'
 }
 
-# Log calls, one a line: the MESSAGE_IDs' names, a tab, the fields that the line has in any case, a
+# log_calls: of the files that stdin names, the log calls, one a line: the MESSAGE_IDs' names, a tab, the fields that the line has in any case, a
 # tab, those that may be absent (NULL). ERROR, KIND and CODE come with pl_log_err(), others with
 # macros of the headers, which have PL_F_STR and the like in them.
 log_calls() {
-    local file files=()
-    for file in "$@"; do
-        [ ! -e "${file%.c}.h" ] || files+=("${file%.c}.h")
+    local file files=() headers=()
+    mapfile -t files
+    for file in "${files[@]}"; do
+        [ ! -e "${file%.c}.h" ] || headers+=("${file%.c}.h")
     done
     awk '
         function call_end(    i, n, p, name, ids, always, maybe) {
@@ -81,7 +82,7 @@ log_calls() {
                 else always = always " " name
             }
             if (call ~ /^pl_log_err\(/) always = always " ERROR KIND CODE"
-            while (match(call, /PL_MSG_[A-Z0-9_]+/)) {
+            while (match(call, /PL_EVENT_[A-Z0-9_]+/)) {
                 ids = ids " " substr(call, RSTART, RLENGTH)
                 call = substr(call, RSTART + RLENGTH)
             }
@@ -94,13 +95,16 @@ log_calls() {
         }
         call { call = call " " $0 }
         !call && match($0, /pl_log(_err|_at)?\(/) && !/^[a-z#]/ { call = substr($0, RSTART) }
-        call && /;[ \\]*$/ { call_end() }' "${files[@]}" "$@"
+        call && /;[ \\]*$/ { call_end() }' "${headers[@]}" "${files[@]}"
 }
 
-# Lines of "PL_MSG_X ID".
+# Lines of "PL_EVENT_X ID".
 message_names() {
-    sed -n 's/^#define \(PL_MSG_[A-Z0-9_]*\) "\([0-9a-f]*\)"$/\1 \2/p' lib/messages.h
+    sed -n 's/^#define \(PL_EVENT_[A-Z0-9_]*\) "\([0-9a-f]*\)"$/\1 \2/p' lib/log/event_ids.h
 }
+
+# sources FOLDER...: all their C files, which have no spaces in their names.
+sources() { find "$@" -name '*.c' | sort; }
 
 # examples PAGE PREFIX: each .EX block of the page that begins with a key or a comment, as a file.
 examples() {
@@ -139,12 +143,12 @@ check_program() {
         sort -u | comm -23 - <(sort -u "$temp/want") | sed 's/^/    unknown option: /' |
         verdict "$page: command lines"
 
-    grep -ohE "\"${name}_[a-z_]+\"|^ *M\(M_[A-Z_]+, \"[a-z_]+\"" "daemons/$name"/*.c |
+    grep -rohE --include='*.c' "\"${name}_[a-z_]+\"|^ *M\(M_[A-Z_]+, \"[a-z_]+\"" "daemons/$name" |
         sed -E "s/^ *M\(M_[A-Z_]+, \"/${name}_/; s/\"//g" >"$temp/want"
     tags "$page" METRICS | find_all -oE "${name}_[a-z_]+" >"$temp/have"
     same "$page: metrics" "$temp/want" "$temp/have"
 
-    log_calls lib/*.c "daemons/$name"/*.c >"$temp/calls"
+    sources lib "daemons/$name" | log_calls >"$temp/calls"
     cut -f 1 "$temp/calls" | tr -s ' ' '\n' | sed '/^$/d' | sort -u |
         join - <(message_names | sort) | cut -d ' ' -f 2 >"$temp/want"
     tags "$page" 'Kinds of events' | find_all -xE '[0-9a-f]{32}' >"$temp/have"
@@ -179,8 +183,8 @@ check_program() {
 check_routes() {
     local page=daemons/chsinkd/chsinkd-route.5 table section file
     while read -r table section; do
-        awk -v table="$table" '$0 ~ "^static const struct pl_opt " table "\\[\\]" { on = 1 }
-            on && /PL_OPT_END/ { exit } on' daemons/chsinkd/route*.c |
+        awk -v table="$table" '$0 ~ "^static const struct pl_option " table "\\[\\]" { on = 1 }
+            on && /PL_OPT_END/ { exit } on' daemons/chsinkd/route/*.c |
             sed -En 's/.*\.path = "([a-z_]+)".*/\1/p; s/.*_(TEXT|ENUM)\(([a-z_]+),.*/\2/p' \
                 >"$temp/want"
         tags "$page" "$section" >"$temp/have"
@@ -188,7 +192,7 @@ check_routes() {
     done <<<$'route_opts ROUTE\ncolumn_opts COLUMNS\nview_opts VIEWS'
 
     sed -n '/type_names\[\] = {/,/^};/s/^ *{"\([A-Za-z0-9]*\)", CH_.*/\1/p' \
-        daemons/chsinkd/ch_type.c >"$temp/want"
+        daemons/chsinkd/clickhouse/type.c >"$temp/want"
     plain "$page" | awk '/^\.SH TYPES/ { on = 1; next } /^\.SH/ { on = 0 } on' |
         grep -oE '[A-Za-z]+[0-9]*' | find_all -Fxf "$temp/want" >"$temp/have"
     same "$page: TYPES" "$temp/want" "$temp/have"
@@ -205,7 +209,7 @@ check_routes() {
 # ---- the catalog ----
 
 check_catalog() {
-    local catalog=lib/messages.catalog
+    local catalog=packaging/journal/streaming-daemons.catalog
     message_names | cut -d ' ' -f 2 >"$temp/want"
     sed -n 's/^-- \([0-9a-f]\{32\}\)$/\1/p' "$catalog" >"$temp/have"
     same "$catalog: MESSAGE_IDs" "$temp/want" "$temp/have"
@@ -226,7 +230,7 @@ check_catalog() {
         id { text = 1 }
         END { entry_end() }' "$catalog" | verdict "$catalog: form"
     # A @FIELD@ of an entry is one that every call with its MESSAGE_ID has.
-    log_calls lib/*.c daemons/*/*.c >"$temp/calls"
+    sources lib daemons | log_calls >"$temp/calls"
     awk -F '\t' -v ids="$(message_names)" '
         BEGIN {
             n = split(ids, lines, "\n")

@@ -1,32 +1,100 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# layers.sh - lib/ includes no daemon, and a daemon includes lib/ and itself only: each
-# `#include "X"` must be found there. Prints what is not.
+# layers.sh - the architecture as a table: which folder may include which, held against the
+# `#include "..."` of lib/ and daemons/. Prints what is not allowed, and what is allowed but not
+# used.
+#
+# A line names a folder (or a file, without its ending: the longest name that fits counts) and those
+# it may include; itself always. All that a line names stands above it, so there are no cycles. A
+# daemon may include all of lib/; lib/ knows no daemon.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-# foreign FOLDER ALLOWED...: the quoted includes of FOLDER's files that no ALLOWED folder has
-foreign() {
-    local folder=$1 file name dir
-    shift
-    { grep -Ho '^ *# *include *"[^"]*"' "$folder"/*.[ch] || true; } |
-        sed 's/: *# *include *"/ /; s/"$//' |
-        while read -r file name; do
-            for dir in "$@"; do
-                [[ $name == */* || ! -f $dir/$name ]] || continue 2
-            done
-            printf '%s includes "%s", which is not in: %s\n' "$file" "$name" "$*"
-        done
-}
+table='
+lib/base
+lib/log                     base
+lib/config                  base
+lib/json                    base
+lib/metrics                 base
+lib/service                 base log config
+lib/http                    base config
+lib/auth                    base log json metrics http
+lib/kafka                   base log config metrics service
 
-found=$(
-    foreign lib lib
-    for daemon in daemons/*/; do
-        foreign "${daemon%/}" "${daemon%/}" lib
-    done
-)
-[ -z "$found" ] || {
-    printf '%s\n' "$found"
-    exit 1
-}
+daemons/wikisrcd/conf
+daemons/wikisrcd/metrics
+daemons/wikisrcd/event      conf
+daemons/wikisrcd/position   event
+daemons/wikisrcd/stream     conf metrics position
+daemons/wikisrcd            conf metrics event position stream
+
+daemons/wmfetchd/window/schedule
+daemons/wmfetchd/conf       window/schedule
+daemons/wmfetchd/metrics    conf
+daemons/wmfetchd/api        conf metrics
+daemons/wmfetchd/delivery   conf metrics api window/schedule
+daemons/wmfetchd/window     api delivery
+daemons/wmfetchd            conf metrics api window window/schedule
+
+daemons/chsinkd/clickhouse/type
+daemons/chsinkd/clickhouse/body
+daemons/chsinkd/clickhouse/client clickhouse/body
+daemons/chsinkd/route       clickhouse/type
+daemons/chsinkd/conf        clickhouse/client route
+daemons/chsinkd/metrics
+daemons/chsinkd/clickhouse  clickhouse/client route
+daemons/chsinkd/decode      clickhouse route
+daemons/chsinkd/sink        clickhouse decode conf metrics
+daemons/chsinkd             clickhouse decode sink conf
+'
+
+grep -rHo '^ *# *include *"[^"]*"' lib daemons --include='*.[ch]' |
+    sed 's/: *# *include *"/ /; s/"$//' |
+    awk -v table="$table" '
+        # The line of the table that a file belongs to.
+        function node_of(file,    name) {
+            name = file
+            sub(/\.[ch]$/, "", name)
+            while (!(name in known) && sub("/[^/]*$", "", name)) ;
+            return name
+        }
+        function complain(text) { print text; bad = 1 }
+        BEGIN {
+            n = split(table, lines, "\n")
+            for (i = 1; i <= n; i++) {
+                fields = split(lines[i], f, " ")
+                if (fields == 0) continue
+                root = f[1]
+                sub("^lib/.*", "lib", root)
+                if (root != "lib") { split(root, part, "/"); root = part[1] "/" part[2] }
+                for (k = 2; k <= fields; k++) {
+                    to = root "/" f[k]
+                    if (!(to in known))
+                        complain("layers.sh: " f[1] " names " to ", which does not stand above it")
+                    allowed[f[1], to] = 1
+                }
+                known[f[1]] = root
+            }
+        }
+        {
+            from = node_of($1); to = node_of($2)
+            if ($2 !~ "/")
+                complain($1 " includes \"" $2 "\": write it from the root of the tree")
+            else if (from == "" || to == "")
+                complain($1 " includes \"" $2 "\": no line of layers.sh names its folder")
+            else if (from == to || (known[to] == "lib" && known[from] != "lib"))
+                next
+            else if ((from, to) in allowed)
+                used[from, to] = 1
+            else
+                complain($1 " includes \"" $2 "\": " from " may not include " to)
+        }
+        END {
+            for (edge in allowed)
+                if (!(edge in used)) {
+                    split(edge, part, SUBSEP)
+                    complain("layers.sh: " part[1] " may include " part[2] ", but does not")
+                }
+            exit bad
+        }'

@@ -43,7 +43,7 @@ def c_string(text):
 def metrics_of_tables(found):
     """{"name", "label=\\"value\\"", PL_COUNTER, ... of each metrics.c, its macros resolved."""
     for source in sorted(ROOT.glob('daemons/*/metrics.c')):
-        command = [*shlex.split(os.environ.get('CC') or 'cc'), '-E', '-P', '-D_GNU_SOURCE', '-I', ROOT / 'lib', source]
+        command = [*shlex.split(os.environ.get('CC') or 'cc'), '-E', '-P', '-D_GNU_SOURCE', '-I', ROOT, source]
         text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         entries = re.findall(rf'=\s*{{\s*({STRINGS}),\s*({STRINGS}|NULL|\(\(void \*\)0\)),\s*PL_([A-Z]+)', text)
         assert len(entries) > 10, f'{source}: not the table that is known here'
@@ -52,13 +52,13 @@ def metrics_of_tables(found):
 
 
 def metrics_of_run_time(found):
-    """pl_stats_add() with its labels by pl_stats_label(), and the process' own."""
-    for source in sorted(ROOT.glob('daemons/*/*.c')):
+    """pl_metrics_add() with its labels by pl_metrics_label(), and the process' own."""
+    for source in sorted(ROOT.glob('daemons/**/*.c')):
         text = source.read_text()
-        labels = [(label, None) for label in re.findall(r'pl_stats_label\([^,]+,\s*"(\w+)"', text)]
+        labels = [(label, None) for label in re.findall(r'pl_metrics_label\([^,]+,\s*"(\w+)"', text)]
         for name, kind in re.findall(rf'struct pl_metric \w+ = {{({STRING}),[^;]*?PL_([A-Z]+)', text):
             metric_add(found, c_string(name), kind, labels)
-    for name, kind in re.findall(rf'{{({STRING}), PL_([A-Z]+),', (ROOT / 'lib' / 'stats_render.c').read_text()):
+    for name, kind in re.findall(rf'{{({STRING}), PL_([A-Z]+),', (ROOT / 'lib' / 'metrics' / 'render.c').read_text()):
         metric_add(found, c_string(name), kind, [])
 
 
@@ -154,7 +154,7 @@ def alerts_read(path):
 def alerts_check(findings, path, exported):
     daemon = path.name.split('.')[0]
     headings = re.findall(r'^#+ (.*)$', (ROOT / 'README.md').read_text(), re.M)
-    ids = re.findall(r'"([0-9a-f]{32})"', (ROOT / 'lib' / 'messages.h').read_text())
+    ids = re.findall(r'"([0-9a-f]{32})"', (ROOT / 'lib' / 'log' / 'event_ids.h').read_text())
     alerts = alerts_read(path)
     names = [alert.get('alert', '') for alert in alerts]
     findings.check(len(alerts) > 3 and len(set(names)) == len(names), f'{path.name}: alerts missing, or a name twice')
@@ -171,7 +171,7 @@ def alerts_check(findings, path, exported):
         sections = re.findall(r'README, "([^"]*)"', text)
         findings.check(sections and set(sections) <= set(headings), f'{where}: no section of README.md: {sections}')
         for one in re.findall(r'MESSAGE_ID=(\w+)', text):
-            findings.check(one in ids, f'{where}: lib/messages.h has no {one}')
+            findings.check(one in ids, f'{where}: lib/log/event_ids.h has no {one}')
 
 
 # ---- dashboards ----

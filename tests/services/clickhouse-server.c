@@ -4,10 +4,10 @@
  *
  * usage: clickhouse-server LIBRARY OPTION...
  *
- * The one idea: the library's entry point takes the command line of `clickhouse local`, and
- * SYSTEM START LISTEN in a query opens the server's real ports. So the query given here opens them
- * and then never ends; SIGTERM ends the process. The options (--path, --http_port, ...) come from
- * clickhouse.sh, which also compiles this.
+ * The library's entry point takes the command line of `clickhouse local`, and SYSTEM START LISTEN
+ * in a query opens the server's real ports. So the query given here opens them and then never
+ * ends; SIGTERM ends the process. The options (--path, --http_port, ...) come from clickhouse.sh,
+ * which also compiles this.
  */
 #include <dlfcn.h>
 #include <stdio.h>

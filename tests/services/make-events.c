@@ -6,9 +6,9 @@
  * and on request hold what real ones hold rarely: shared milliseconds, time going backwards, lying
  * times, canaries, hard text. No person's name or text is in them.
  *
- * The one idea: the same options and seed give the same bytes. What varies is drawn from one random
- * state in a fixed order; ids are a hash of seed and number, so they never repeat. Titles and
- * comments come from pools made at the start, so that an event costs little more than copying.
+ * The same options and seed give the same bytes. What varies is drawn from one random state in a
+ * fixed order; ids are a hash of seed and number, so they never repeat. Titles and comments come
+ * from pools made at the start, so that an event costs little more than copying.
  */
 #include <getopt.h>
 #include <stdarg.h>

@@ -15,7 +15,7 @@ DAEMONS = ('wikisrcd', 'wmfetchd', 'chsinkd')
 PACKAGES = pathlib.Path('/packages')
 CONFIG = 78  # sysexits.h
 # MESSAGE_ID of each kind of event: {'READY': 'fbcb3a…'}
-MESSAGES = dict(re.findall(r'^#define PL_MSG_(\w+) "([0-9a-f]{32})"', (ROOT / 'lib' / 'messages.h').read_text(), re.M))
+MESSAGES = dict(re.findall(r'^#define PL_EVENT_(\w+) "([0-9a-f]{32})"', (ROOT / 'lib' / 'log' / 'event_ids.h').read_text(), re.M))
 
 
 def attempt(*command, timeout=120):

@@ -4,15 +4,15 @@
  * each line is well formed, that families stand together below their HELP and TYPE, and that no
  * sample is there twice. Included once by a test program.
  */
-#ifndef TEST_EXPOSITION_H
-#define TEST_EXPOSITION_H
+#ifndef TESTS_UNIT_EXPOSITION_H
+#define TESTS_UNIT_EXPOSITION_H
 
 #include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "buf.h"
+#include "lib/base/buf.h"
 
 struct sample {
     char name[128], labels[512];

@@ -3,10 +3,10 @@
  * http_server.h - an HTTP server for unit tests: plain sockets, a thread for each connection, and a
  * function of the test that writes the answer byte by byte as it likes (cut, slow, wrong).
  *
- * The one idea: the request is read whole (Content-Length or chunks) before the test's function
- * sees it; what that function writes is the answer, nothing is added.
+ * The request is read whole (Content-Length or chunks) before the test's function sees it; what
+ * that function writes is the answer, nothing is added.
  *
- * Layer: tests only. Header-only, so that each test stays one program.
+ * Header-only, so that each test stays one program.
  */
 #ifndef TESTS_UNIT_HTTP_SERVER_H
 #define TESTS_UNIT_HTTP_SERVER_H
@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "buf.h"
+#include "lib/base/buf.h"
 
 #define SERVER_CONNECTIONS_MAX 64
 

@@ -5,10 +5,10 @@
  *
  * Every byte is accounted for: a block that is too short or too long is refused.
  */
-#ifndef TESTS_NATIVE_H
-#define TESTS_NATIVE_H
+#ifndef TESTS_UNIT_NATIVE_H
+#define TESTS_UNIT_NATIVE_H
 
-#include "buf.h"
+#include "lib/base/buf.h"
 
 struct native_column {
     struct pl_slice name, type;

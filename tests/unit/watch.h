@@ -4,8 +4,8 @@
  * NOTIFY_SOCKET of ours, by its stderr and by its exit status. Every wait is for an event, with a
  * deadline that only a failure reaches. Included once by a test program.
  */
-#ifndef TEST_WATCH_H
-#define TEST_WATCH_H
+#ifndef TESTS_UNIT_WATCH_H
+#define TESTS_UNIT_WATCH_H
 
 #include <check.h>
 #include <poll.h>
@@ -18,8 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "buf.h"
-#include "log.h"
+#include "lib/base/buf.h"
+#include "lib/log/log.h"
 
 enum { DEADLINE_MS = 20000 };
 

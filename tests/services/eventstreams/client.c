@@ -5,7 +5,7 @@
  * Body bytes are counted before chunked framing, so that "cut after N bytes" means N bytes of the
  * event stream whatever the chunks are.
  */
-#include "replay.h"
+#include "tests/services/eventstreams/replay.h"
 
 #include <errno.h>
 #include <linux/sockios.h>

@@ -5,7 +5,7 @@
  * Every key of one POST is applied; an unknown one is refused, so that a test with a typing error
  * does not pass for want of its fault.
  */
-#include "replay.h"
+#include "tests/services/eventstreams/replay.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

@@ -5,7 +5,7 @@
  * Where a connection begins, in order of precedence: Last-Event-ID (which also sets the topics),
  * `since`, the latest.
  */
-#include "replay.h"
+#include "tests/services/eventstreams/replay.h"
 
 #include <cjson/cJSON.h>
 #include <stdio.h>

@@ -6,7 +6,7 @@
  * goes on past the files, seq modulo their count. Offsets are the server's own, contiguous for each
  * topic.
  */
-#include "replay.h"
+#include "tests/services/eventstreams/replay.h"
 
 #include <fcntl.h>
 #include <stdarg.h>

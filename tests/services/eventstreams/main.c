@@ -2,7 +2,7 @@
 /*
  * main.c - eventstreams: options and the poll loop.
  */
-#include "replay.h"
+#include "tests/services/eventstreams/replay.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -8,11 +8,11 @@
  *   client --client.c--> a position in the log for each topic, written out as events
  *   /_control --control.c--> faults for the connections to come, and what was seen
  *
- * One thread, one poll loop (main.c). The one idea: a client pulls from the log whenever its small
- * buffer has room, so that a slow one holds nothing but its place.
+ * One thread, one poll loop (main.c). A client pulls from the log whenever its small buffer has
+ * room, so that a slow one holds nothing but its place.
  */
-#ifndef REPLAY_H
-#define REPLAY_H
+#ifndef TESTS_SERVICES_EVENTSTREAMS_REPLAY_H
+#define TESTS_SERVICES_EVENTSTREAMS_REPLAY_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * block.c - columns as ClickHouse's Native format has them. The idea stands in block.h.
+ */
+#include "daemons/chsinkd/clickhouse/block.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "daemons/chsinkd/clickhouse/client.h"
+#include "daemons/chsinkd/clickhouse/column.h"
+#include "lib/json/reader.h"
+
+#define ROWS_CAP_MIN   1024
+#define STRING_CAP_MIN 4096
+
+unsigned block_type_width(enum ch_kind kind)
+{
+    switch (kind) {
+    case CH_STRING:
+        return 0;
+    case CH_BOOL:
+    case CH_INT8:
+    case CH_UINT8:
+        return 1;
+    case CH_INT16:
+    case CH_UINT16:
+    case CH_DATE:
+        return 2;
+    case CH_INT32:
+    case CH_UINT32:
+    case CH_FLOAT32:
+    case CH_DATETIME:
+        return 4;
+    case CH_INT64:
+    case CH_UINT64:
+    case CH_FLOAT64:
+    case CH_DATETIME64:
+        return 8;
+    case CH_UUID:
+        return 16;
+    }
+    abort();
+}
+
+static void header_add(struct pl_buf *out, const char *text)
+{
+    char varint[BLOCK_VARINT_MAX];
+    size_t len = strlen(text);
+    pl_buf_add(out, varint, block_varint(varint, len));
+    pl_buf_add(out, text, len);
+}
+
+struct block *block_new(const struct route *route)
+{
+    struct block *b = pl_alloc(sizeof(*b));
+    b->route = route;
+    b->columns = pl_alloc_array(route->columns_n, sizeof(*b->columns));
+    b->strings = pl_alloc_array(route->columns_n, sizeof(*b->strings));
+    for (unsigned i = 0; i < route->columns_n; i++) {
+        const struct column *column = &route->columns[i];
+        if (column->source == COLUMN_EXPRESSION)
+            continue;
+        struct block_column *c = &b->columns[b->columns_n++];
+        struct pl_buf header = {0};
+        header_add(&header, column->name);
+        header_add(&header, column->type.wire);
+        c->header_len = header.len;
+        c->header = pl_buf_take(&header);
+        c->column = column;
+        c->width = block_type_width(column->type.kind);
+        if (c->width == 0)
+            b->strings[b->strings_n++] = c;
+        b->row_bytes += c->width + column->type.nullable;
+    }
+    block_rows_grow(b);
+    return b;
+}
+
+void block_free(struct block *b)
+{
+    if (!b)
+        return;
+    for (unsigned i = 0; i < b->columns_n; i++) {
+        free(b->columns[i].data);
+        free(b->columns[i].nulls);
+        free(b->columns[i].header);
+    }
+    free(b->columns);
+    free(b->strings);
+    free(b);
+}
+
+void block_reset(struct block *b)
+{
+    b->rows = 0;
+    b->string_bytes = 0;
+    for (unsigned i = 0; i < b->strings_n; i++)
+        b->strings[i]->len = b->strings[i]->end = 0;
+}
+
+void block_rows_grow(struct block *b)
+{
+    uint64_t cap = b->rows_cap ? b->rows_cap * 2 : ROWS_CAP_MIN;
+    for (unsigned i = 0; i < b->columns_n; i++) {
+        struct block_column *c = &b->columns[i];
+        if (c->width > 0) {
+            c->data = pl_realloc_array(c->data, cap, c->width);
+            c->cap = cap * c->width;
+        }
+        if (c->column->type.nullable)
+            c->nulls = pl_realloc_array(c->nulls, cap, 1);
+    }
+    b->rows_cap = cap;
+}
+
+/* Kept out of line: the hot path only asks whether there is room. */
+void block_string_grow(struct block_column *c, size_t extra)
+{
+    size_t cap = c->cap < STRING_CAP_MIN ? STRING_CAP_MIN : c->cap + c->cap / 2;
+    if (cap < c->len + extra)
+        cap = c->len + extra;
+    c->data = pl_realloc_array(c->data, cap, 1);
+    c->cap = cap;
+}
+
+void block_set_default(const struct block *b, struct block_column *c)
+{
+    if (c->width == 0)
+        block_string_add(b, c, "", 0);
+    else
+        memset(block_fixed(b, c), 0, c->width);
+}
+
+void block_set_null(const struct block *b, struct block_column *c)
+{
+    block_set_default(b, c);
+    c->nulls[b->rows] = 1;
+}
+
+uint64_t block_rows(const struct block *b)
+{
+    return b->rows;
+}
+
+size_t block_bytes(const struct block *b)
+{
+    return b->string_bytes + b->rows * b->row_bytes;
+}
+
+size_t block_capacity(const struct block *b)
+{
+    size_t bytes = 0;
+    for (unsigned i = 0; i < b->columns_n; i++)
+        bytes += b->columns[i].cap + (b->columns[i].nulls ? b->rows_cap : 0);
+    return bytes;
+}
+
+unsigned block_iov_max(const struct block *b)
+{
+    return 1 + 3 * b->columns_n;
+}
+
+unsigned block_iov(struct block *b, struct iovec *iov, size_t *ret_bytes)
+{
+    unsigned n = 0, head = block_varint(b->head, b->columns_n);
+    head += block_varint(b->head + head, b->rows);
+    iov[n++] = (struct iovec){b->head, head};
+    for (unsigned i = 0; i < b->columns_n; i++) {
+        struct block_column *c = &b->columns[i];
+        size_t data = c->width ? b->rows * c->width : c->len;
+        iov[n++] = (struct iovec){c->header, c->header_len};
+        if (c->nulls && b->rows > 0)
+            iov[n++] = (struct iovec){c->nulls, b->rows};
+        if (data > 0)
+            iov[n++] = (struct iovec){c->data, data};
+    }
+    *ret_bytes = 0;
+    for (unsigned i = 0; i < n; i++)
+        *ret_bytes += iov[i].iov_len;
+    return n;
+}
+
+void block_insert_sql(const struct route *route, const char *default_database, struct pl_buf *out)
+{
+    const char *separator = " (";
+    const char *database = route->database ? route->database : default_database;
+    pl_buf_add_str(out, "INSERT INTO ");
+    if (database) {
+        clickhouse_quote_ident(out, database);
+        pl_buf_add_byte(out, '.');
+    }
+    clickhouse_quote_ident(out, route->table);
+    for (unsigned i = 0; i < route->columns_n; i++) {
+        if (route->columns[i].source == COLUMN_EXPRESSION)
+            continue;
+        pl_buf_add_str(out, separator);
+        clickhouse_quote_ident(out, route->columns[i].name);
+        separator = ", ";
+    }
+    pl_buf_add_str(out, ") FORMAT Native");
+}
+
+/* --- printing: for people and tests; speed is of no concern --- */
+
+/* The string of a row: all before it are passed. */
+static struct pl_slice string_at(const struct block_column *c, uint64_t row)
+{
+    const char *p = c->data;
+    for (;; row--) {
+        uint64_t len = 0;
+        for (unsigned shift = 0;; shift += 7) {
+            uint8_t byte = (uint8_t)*p++;
+            len |= (uint64_t)(byte & 0x7f) << shift;
+            if (byte < 0x80)
+                break;
+        }
+        if (row == 0)
+            return (struct pl_slice){p, len};
+        p += len;
+    }
+}
+
+static int64_t signed_at(const char *p, unsigned width)
+{
+    int8_t i8;
+    int16_t i16;
+    int32_t i32;
+    int64_t i64;
+    switch (width) {
+    case 1:
+        return memcpy(&i8, p, 1), i8;
+    case 2:
+        return memcpy(&i16, p, 2), i16;
+    case 4:
+        return memcpy(&i32, p, 4), i32;
+    default:
+        return memcpy(&i64, p, 8), i64;
+    }
+}
+
+static uint64_t unsigned_at(const char *p, unsigned width)
+{
+    uint64_t v = 0;
+    memcpy(&v, p, width);
+    return v;
+}
+
+/* The calendar date of a day since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date
+ * Algorithms"). */
+static void date_print(int64_t days, struct pl_buf *out)
+{
+    int64_t z = days + 719468;
+    int64_t era = (z >= 0 ? z : z - 146096) / 146097;
+    int64_t doe = z - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+    int64_t mp = (5 * doy + 2) / 153;
+    int64_t month = mp < 10 ? mp + 3 : mp - 9;
+    pl_buf_addf(out, "%04d-%02d-%02d", (int)(yoe + era * 400 + (month <= 2)), (int)month,
+                (int)(doy - (153 * mp + 2) / 5 + 1));
+}
+
+static void time_print(int64_t value, unsigned scale, struct pl_buf *out)
+{
+    int64_t unit = 1;
+    for (unsigned i = 0; i < scale; i++)
+        unit *= 10;
+    int64_t seconds = value / unit, fraction = value % unit;
+    if (fraction < 0) {
+        fraction += unit;
+        seconds--;
+    }
+    int64_t days = seconds / 86400, rest = seconds % 86400;
+    if (rest < 0) {
+        rest += 86400;
+        days--;
+    }
+    pl_buf_add_byte(out, '"');
+    date_print(days, out);
+    pl_buf_addf(out, "T%02d:%02d:%02d", (int)(rest / 3600), (int)(rest / 60 % 60),
+                (int)(rest % 60));
+    if (scale > 0)
+        pl_buf_addf(out, ".%0*" PRId64, (int)scale, fraction);
+    pl_buf_add_str(out, "Z\"");
+}
+
+static void uuid_print(const char *p, struct pl_buf *out)
+{
+    uint64_t high = unsigned_at(p, 8), low = unsigned_at(p + 8, 8);
+    pl_buf_addf(out, "\"%08x-%04x-%04x-%04x-%012" PRIx64 "\"", (unsigned)(high >> 32),
+                (unsigned)(high >> 16 & 0xffff), (unsigned)(high & 0xffff), (unsigned)(low >> 48),
+                low & 0xffffffffffff);
+}
+
+static void float_print(double v, int digits, struct pl_buf *out)
+{
+    /* All digits that tell the value from its neighbours; no locale is set in the daemons. */
+    if (isfinite(v))
+        pl_buf_addf(out, "%.*g", digits, v);
+    else
+        pl_buf_add_str(out, "null");
+}
+
+static void value_print(const struct block_column *c, uint64_t row, struct pl_buf *out)
+{
+    const struct ch_type *t = &c->column->type;
+    if (c->nulls && c->nulls[row]) {
+        pl_buf_add_str(out, "null");
+        return;
+    }
+    if (t->kind == CH_STRING) {
+        struct pl_slice s = string_at(c, row);
+        if (c->column->json && s.len > 0)
+            pl_buf_add(out, s.p, s.len);
+        else
+            pl_json_quote(out, s.p, s.len);
+        return;
+    }
+    const char *p = c->data + row * c->width;
+    float f32;
+    double f64;
+    switch (t->kind) {
+    case CH_STRING:
+        break;
+    case CH_BOOL:
+        pl_buf_add_str(out, *p ? "true" : "false");
+        break;
+    case CH_INT8:
+    case CH_INT16:
+    case CH_INT32:
+    case CH_INT64:
+        pl_buf_addf(out, "%" PRId64, signed_at(p, c->width));
+        break;
+    case CH_UINT8:
+    case CH_UINT16:
+    case CH_UINT32:
+    case CH_UINT64:
+        pl_buf_addf(out, "%" PRIu64, unsigned_at(p, c->width));
+        break;
+    case CH_FLOAT32:
+        memcpy(&f32, p, sizeof(f32));
+        float_print((double)f32, 9, out);
+        break;
+    case CH_FLOAT64:
+        memcpy(&f64, p, sizeof(f64));
+        float_print(f64, 17, out);
+        break;
+    case CH_DATE:
+        pl_buf_add_byte(out, '"');
+        date_print((int64_t)unsigned_at(p, 2), out);
+        pl_buf_add_byte(out, '"');
+        break;
+    case CH_DATETIME:
+        time_print((int64_t)unsigned_at(p, 4), 0, out);
+        break;
+    case CH_DATETIME64:
+        time_print(signed_at(p, 8), t->scale, out);
+        break;
+    case CH_UUID:
+        uuid_print(p, out);
+        break;
+    }
+}
+
+void block_print_row(const struct block *b, uint64_t i, struct pl_buf *out)
+{
+    pl_buf_add_byte(out, '{');
+    for (unsigned k = 0; k < b->columns_n; k++) {
+        const char *name = b->columns[k].column->name;
+        if (k > 0)
+            pl_buf_add_byte(out, ',');
+        pl_json_quote(out, name, strlen(name));
+        pl_buf_add_byte(out, ':');
+        value_print(&b->columns[k], i, out);
+    }
+    pl_buf_add_byte(out, '}');
+}

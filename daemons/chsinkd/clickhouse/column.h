@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * column.h - the inside of a `struct block`: writing values into its columns. For the decoder, the
+ * block itself and tests; others use block.h.
+ *
+ * The row behind the last one is *open*. A column's value for the open row is written behind the
+ * committed ones and counts only when block_row_commit() moves the ends of all columns at once; a
+ * row that is given up is simply written over. So refusing a row costs nothing and can leave
+ * nothing.
+ *
+ *     fixed width   data[row * width]                nulls[row]
+ *     String        data[0..len) committed, data[len..end) the open row's varint and bytes
+ *
+ * Limits: the caller closes a batch by rows and bytes; a block has no maximum of its own.
+ * Little-endian machines only (checked when compiled), as Native's numbers are.
+ */
+#ifndef CHSINKD_CLICKHOUSE_COLUMN_H
+#define CHSINKD_CLICKHOUSE_COLUMN_H
+
+#include "daemons/chsinkd/clickhouse/block.h"
+
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "Native's numbers are written as they are");
+
+#define BLOCK_VARINT_MAX 10
+
+struct block_column {
+    char *data;
+    size_t cap;
+    size_t len, end; /* String: see above */
+    uint8_t *nulls;  /* Nullable: 1 is null; else NULL */
+    unsigned width;  /* bytes a value; 0: String */
+    const struct column *column;
+    char memo_date[10];    /* times: the date read last, and its midnight; *memo_date 0: none */
+    int64_t memo_midnight; /* seconds since 1970 */
+    char *header;          /* name and type, as they stand before the data */
+    size_t header_len;
+};
+
+struct block {
+    const struct route *route;
+    struct block_column *columns; /* those that are sent, in the route's order */
+    unsigned columns_n;
+    struct block_column **strings; /* those of width 0 */
+    unsigned strings_n;
+    uint64_t rows, rows_cap;
+    size_t string_bytes; /* committed, of all String columns */
+    size_t row_bytes;    /* of a row's fixed part, null bytes included */
+    char head[2 * BLOCK_VARINT_MAX];
+};
+
+unsigned block_type_width(enum ch_kind kind);
+
+/* Before the first value of a row: room in the columns of fixed width. */
+void block_rows_grow(struct block *b);
+static inline void block_row_open(struct block *b)
+{
+    if (b->rows == b->rows_cap)
+        block_rows_grow(b);
+}
+void block_string_grow(struct block_column *c, size_t extra);
+
+static inline char *block_fixed(const struct block *b, struct block_column *c)
+{
+    if (c->nulls)
+        c->nulls[b->rows] = 0;
+    return c->data + b->rows * c->width;
+}
+
+static inline unsigned block_varint(char *out, uint64_t v)
+{
+    unsigned n = 0;
+    for (; v >= 0x80; v >>= 7)
+        out[n++] = (char)(v | 0x80);
+    out[n++] = (char)v;
+    return n;
+}
+
+/* Room for a string of up to `len` bytes in the open row; write at the returned place and say the
+ * length then. */
+static inline char *block_string_begin(const struct block *b, struct block_column *c, size_t len)
+{
+    if (c->cap - c->len < len + BLOCK_VARINT_MAX)
+        block_string_grow(c, len + BLOCK_VARINT_MAX);
+    if (c->nulls)
+        c->nulls[b->rows] = 0;
+    return c->data + c->len + (len < 0x80 ? 1 : len < 0x4000 ? 2 : BLOCK_VARINT_MAX);
+}
+
+/* `at`: what _begin returned; the varint is put before it, or the bytes are moved to behind the
+ * varint. */
+static inline void block_string_end(struct block_column *c, char *at, size_t len)
+{
+    char *start = c->data + c->len;
+    unsigned n = block_varint(start, len);
+    if (start + n != at)
+        memmove(start + n, at, len);
+    c->end = c->len + n + len;
+}
+
+static inline void block_string_add(const struct block *b, struct block_column *c, const char *p,
+                                    size_t len)
+{
+    if (c->cap - c->len < len + BLOCK_VARINT_MAX)
+        block_string_grow(c, len + BLOCK_VARINT_MAX);
+    if (c->nulls)
+        c->nulls[b->rows] = 0;
+    char *start = c->data + c->len;
+    unsigned n = 1;
+    if (len < 0x80)
+        *start = (char)len;
+    else
+        n = block_varint(start, len);
+    if (len > 0)
+        memcpy(start + n, p, len);
+    c->end = c->len + n + len;
+}
+
+/* The type's zero: 0, "", 1970. */
+void block_set_default(const struct block *b, struct block_column *c);
+void block_set_null(const struct block *b, struct block_column *c);
+
+/* Every column has its value: the open row is now one of the block. */
+static inline void block_row_commit(struct block *b)
+{
+    for (unsigned i = 0; i < b->strings_n; i++) {
+        struct block_column *c = b->strings[i];
+        b->string_bytes += c->end - c->len;
+        c->len = c->end;
+    }
+    b->rows++;
+}
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * table_sql.c - a route as DDL, and what an engine's text says about tokens.
+ *
+ * A name is always quoted by us; what ClickHouse has a language for (engines, orders, expressions,
+ * SELECT) is the route's text as it stands. A route is as trusted as the configuration.
+ *
+ * Pure.
+ */
+#include <ctype.h>
+#include <stdio.h>
+
+#include "daemons/chsinkd/clickhouse/table.h"
+
+/* As many as replicated tables remember by default (replicated_deduplication_window since 25.9). */
+#define WINDOW_SETTING "non_replicated_deduplication_window"
+#define WINDOW_DFLT    "10000"
+
+static bool text_given(const char *s)
+{
+    return s && s[0];
+}
+
+void table_engine_name(const char *engine, char *out, size_t out_len)
+{
+    size_t n = 0;
+
+    while (isspace((unsigned char)*engine))
+        engine++;
+    while (isalnum((unsigned char)engine[n]) || engine[n] == '_')
+        n++;
+    snprintf(out, out_len, "%.*s", (int)n, engine);
+}
+
+static bool engine_is_merge_tree(const char *name)
+{
+    size_t n = strlen(name), m = strlen("MergeTree");
+
+    return n >= m && strcmp(name + n - m, "MergeTree") == 0;
+}
+
+static bool engine_is_replicated(const char *name)
+{
+    return strncmp(name, "Replicated", strlen("Replicated")) == 0 ||
+           strncmp(name, "Shared", strlen("Shared")) == 0;
+}
+
+static void add_name(struct pl_buf *out, const struct route *r, const char *default_database,
+                     const char *name)
+{
+    const char *database = r->database ? r->database : default_database;
+
+    if (text_given(database)) {
+        clickhouse_quote_ident(out, database);
+        pl_buf_add_byte(out, '.');
+    }
+    clickhouse_quote_ident(out, name);
+}
+
+static void add_cluster(struct pl_buf *out, const struct route *r)
+{
+    if (!text_given(r->cluster))
+        return;
+    pl_buf_add_str(out, " ON CLUSTER ");
+    clickhouse_quote_ident(out, r->cluster);
+}
+
+static void add_column(struct pl_buf *out, const struct column *c)
+{
+    clickhouse_quote_ident(out, c->name);
+    pl_buf_addf(out, " %s", c->type.ddl);
+    if (text_given(c->expression))
+        pl_buf_addf(out, " DEFAULT %s", c->expression);
+    if (text_given(c->comment)) {
+        pl_buf_add_str(out, " COMMENT ");
+        clickhouse_quote_string(out, c->comment, strlen(c->comment));
+    }
+    if (text_given(c->codec))
+        pl_buf_addf(out, " CODEC(%s)", c->codec);
+}
+
+static void add_clause(struct pl_buf *out, const char *keyword, const char *text)
+{
+    if (text_given(text))
+        pl_buf_addf(out, "\n%s %s", keyword, text);
+}
+
+static void add_setting(struct pl_buf *out, unsigned *count, const char *name, const char *value)
+{
+    bool number = value[0] && value[strspn(value, "0123456789.")] == '\0';
+
+    pl_buf_addf(out, "%s%s = ", (*count)++ == 0 ? "\nSETTINGS " : ", ", name);
+    if (number)
+        pl_buf_add_str(out, value);
+    else
+        clickhouse_quote_string(out, value, strlen(value));
+}
+
+/* ENGINE and all that belongs to it, for tables and views. */
+struct engine {
+    const char *engine, *order_by, *primary_key, *partition_by, *sample_by, *ttl;
+    const struct pl_map *settings;
+};
+
+static void add_engine(struct pl_buf *out, const struct engine *e)
+{
+    const char *engine = text_given(e->engine) ? e->engine : "MergeTree";
+    char name[64];
+    unsigned settings = 0;
+    bool window = false;
+
+    table_engine_name(engine, name, sizeof(name));
+    pl_buf_addf(out, "\nENGINE = %s", engine);
+    add_clause(out, "PARTITION BY", e->partition_by);
+    add_clause(out, "PRIMARY KEY", e->primary_key);
+    if (engine_is_merge_tree(name))
+        add_clause(out, "ORDER BY", text_given(e->order_by) ? e->order_by : "tuple()");
+    else
+        add_clause(out, "ORDER BY", e->order_by);
+    add_clause(out, "SAMPLE BY", e->sample_by);
+    add_clause(out, "TTL", e->ttl);
+    for (size_t i = 0; e->settings && i < e->settings->n; i++) {
+        add_setting(out, &settings, e->settings->v[i].key, e->settings->v[i].value);
+        window = window || strcmp(e->settings->v[i].key, WINDOW_SETTING) == 0;
+    }
+    if (!window && engine_is_merge_tree(name) && !engine_is_replicated(name))
+        add_setting(out, &settings, WINDOW_SETTING, WINDOW_DFLT);
+}
+
+void table_create_sql(const struct route *r, const char *default_database, struct pl_buf *out)
+{
+    struct engine e = {r->engine,    r->order_by, r->primary_key, r->partition_by,
+                       r->sample_by, r->ttl,      &r->settings};
+
+    pl_buf_add_str(out, "CREATE TABLE IF NOT EXISTS ");
+    add_name(out, r, default_database, r->table);
+    add_cluster(out, r);
+    pl_buf_add_str(out, "\n(");
+    for (unsigned i = 0; i < r->columns_n; i++) {
+        pl_buf_add_str(out, i == 0 ? "\n    " : ",\n    ");
+        add_column(out, &r->columns[i]);
+    }
+    pl_buf_add_str(out, "\n)");
+    add_engine(out, &e);
+}
+
+void table_view_sql(const struct route *r, const struct route_view *v, const char *default_database,
+                    struct pl_buf *out)
+{
+    struct engine e = {.engine = v->engine,
+                       .order_by = v->order_by,
+                       .partition_by = v->partition_by,
+                       .ttl = v->ttl};
+    const char *rest = v->select, *mark;
+
+    pl_buf_add_str(out, "CREATE MATERIALIZED VIEW IF NOT EXISTS ");
+    add_name(out, r, default_database, v->name);
+    add_cluster(out, r);
+    add_engine(out, &e);
+    pl_buf_add_str(out, "\nAS ");
+    while ((mark = strstr(rest, "{table}"))) {
+        pl_buf_add(out, rest, (size_t)(mark - rest));
+        add_name(out, r, default_database, r->table);
+        rest = mark + strlen("{table}");
+    }
+    pl_buf_add_str(out, rest);
+}
+
+void table_add_column_sql(const struct route *r, const struct column *c,
+                          const char *default_database, struct pl_buf *out)
+{
+    pl_buf_add_str(out, "ALTER TABLE ");
+    add_name(out, r, default_database, r->table);
+    add_cluster(out, r);
+    pl_buf_add_str(out, " ADD COLUMN IF NOT EXISTS ");
+    add_column(out, c);
+}
+
+/* "name = 123" as a setting of its own: "replicated_deduplication_window" is also the end of
+ * "non_replicated_deduplication_window". */
+static bool setting_find(const char *text, const char *name, uint64_t *ret)
+{
+    size_t len = strlen(name);
+
+    for (const char *p = text; (p = strstr(p, name)); p += len) {
+        if (p > text && (isalnum((unsigned char)p[-1]) || p[-1] == '_'))
+            continue;
+        if (strncmp(p + len, " = ", 3) != 0 || !isdigit((unsigned char)p[len + 3]))
+            continue;
+        *ret = strtoull(p + len + 3, NULL, 10);
+        return true;
+    }
+    return false;
+}
+
+bool table_engine_remembers(const char *engine, const char *engine_full,
+                            const struct table_windows *dflt, char *why, size_t why_len)
+{
+    char name[64];
+    bool replicated;
+    const char *setting;
+    uint64_t window;
+
+    table_engine_name(engine, name, sizeof(name));
+    if (!engine_is_merge_tree(name)) {
+        snprintf(why, why_len, "engine %s", name);
+        return false;
+    }
+    replicated = engine_is_replicated(name);
+    setting = replicated ? "replicated_deduplication_window" : WINDOW_SETTING;
+    window = replicated ? dflt->replicated : dflt->plain;
+    setting_find(engine_full, setting, &window);
+    if (window == 0)
+        snprintf(why, why_len, "%s is 0", setting);
+    return window > 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * type.h - the ClickHouse types that a column can have: from text, and compared with a server's.
+ *
+ * Types and their spelling: ClickHouse docs, "Data types"; system.data_type_families has aliases
+ * and which names are case-insensitive. Pure. Threads: immutable after parsing.
+ */
+#ifndef CHSINKD_CLICKHOUSE_TYPE_H
+#define CHSINKD_CLICKHOUSE_TYPE_H
+
+#include <stdbool.h>
+
+#include "lib/base/err.h"
+
+enum ch_kind {
+    CH_STRING,
+    CH_BOOL,
+    CH_INT8,
+    CH_INT16,
+    CH_INT32,
+    CH_INT64,
+    CH_UINT8,
+    CH_UINT16,
+    CH_UINT32,
+    CH_UINT64,
+    CH_FLOAT32,
+    CH_FLOAT64,
+    CH_DATE,
+    CH_DATETIME,
+    CH_DATETIME64,
+    CH_UUID,
+};
+
+struct ch_type {
+    enum ch_kind kind;
+    bool nullable, low_cardinality;
+    unsigned scale; /* DateTime64: 0..9 */
+    char *timezone; /* DateTime('UTC'): as given, or NULL */
+    char *ddl;      /* the whole type as ClickHouse spells it: "LowCardinality(Nullable(String))" */
+    char *wire;     /* as sent in a Native block: without LowCardinality */
+};
+
+/* Parses a type's text; CONFIG error naming what is supported. */
+int ch_type_parse(const char *text, struct ch_type *ret, struct pl_err *err);
+void ch_type_release(struct ch_type *t);
+/* True when the text that the server gives for a column is the same type (spaces, letter case of
+ * aliases and a default time zone apart). */
+bool ch_type_matches(const struct ch_type *t, const char *server_type);
+
+#endif

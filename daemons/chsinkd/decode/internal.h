@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h - the decoder's inside, shared by plan.c (a route is compiled) and rows.c
+ * (messages are decoded).
+ */
+#ifndef CHSINKD_DECODE_INTERNAL_H
+#define CHSINKD_DECODE_INTERNAL_H
+
+#include "daemons/chsinkd/decode/rows.h"
+#include "daemons/chsinkd/decode/trie.h"
+
+#define SEEN_WORDS (ROUTE_COLUMNS_MAX / 64)
+
+/* Where a value stands; p NULL: nowhere. */
+struct capture {
+    struct pl_slice raw;
+    bool wrong; /* something else stands where an object on the way to it should */
+};
+
+/* What a column of the block needs beyond its buffer. */
+struct plan {
+    const struct column *column;
+    unsigned captures_first, captures_n; /* n 0: direct, or not from the JSON text */
+    bool of_message;                     /* the same for all rows of a message */
+    /* The stash: */
+    bool null;
+    size_t stash_at, stash_len;
+};
+
+struct rows {
+    const struct route *route;
+    struct trie_node *message, *element; /* element: NULL when the message is the row */
+    struct plan *plans;                  /* as the block's columns */
+    unsigned plans_n;
+    int *captures_column;
+    struct capture *captures; /* those of the message first */
+    unsigned captures_n, captures_message_n;
+    uint64_t direct[SEEN_WORDS], seen[SEEN_WORDS];
+    unsigned *late; /* columns that are set at the end of each row: not direct, not stashed */
+    unsigned late_n;
+    int unknown_column; /* -1: unknown fields are dropped */
+    struct rows_counts counts;
+
+    /* While a message is decoded: */
+    const struct rows_message *m;
+    struct block *block;
+    struct pl_json j;
+    uint64_t walk; /* stamps the nodes that were met */
+    struct pl_slice array;
+    bool array_wrong;
+    struct pl_buf unknown, name, stash;
+    size_t unknown_message; /* the part of `unknown` that comes from the message around the rows */
+    uint64_t nulled, defaulted, unknown_n; /* of the open row, counted when it is committed */
+    uint64_t stash_nulled, stash_defaulted;
+    struct rows_reject reject; /* reason NULL: none */
+};
+
+#endif

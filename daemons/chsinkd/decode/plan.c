@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * plan.c - a route compiled for decoding: the tries of wanted keys, and for each column
+ * whether it is set by the walk (direct), at the end of a row (late), or once a message (the
+ * stash). See rows.c.
+ */
+#include "daemons/chsinkd/decode/internal.h"
+
+static bool path_in_message(const struct route *route, const struct column_path *p)
+{
+    return route->rows.keys_n > 0 && !p->from_row;
+}
+
+static bool column_of_message(const struct route *route, const struct column *c)
+{
+    if (route->rows.keys_n == 0 || c->source == COLUMN_UNKNOWN)
+        return false;
+    for (unsigned i = 0; i < c->paths_n; i++)
+        if (!path_in_message(route, &c->paths[i]))
+            return false;
+    return true;
+}
+
+static struct trie_node *path_node(struct rows *r, const struct column_path *p)
+{
+    struct trie_node *root = path_in_message(r->route, p) || !r->element ? r->message : r->element;
+    return trie_add(root, p->keys, p->keys_n);
+}
+
+static bool column_is_captured(const struct route *route, const struct column *c)
+{
+    return c->source == COLUMN_JSON && (c->paths_n > 1 || path_in_message(route, &c->paths[0]));
+}
+
+/* The captures are numbered so that those of the message come first; a column's stand in `order` by
+ * its paths. */
+static void captures_add(struct rows *r, bool in_message)
+{
+    for (unsigned i = 0; i < r->plans_n; i++) {
+        const struct column *c = r->plans[i].column;
+        if (!column_is_captured(r->route, c))
+            continue;
+        for (unsigned k = 0; k < c->paths_n; k++) {
+            if (path_in_message(r->route, &c->paths[k]) != in_message)
+                continue;
+            struct trie_node *n = path_node(r, &c->paths[k]);
+            r->captures_column[r->plans[i].captures_first + k] = (int)r->captures_n;
+            trie_target_add(n, i, (int)r->captures_n++);
+            n->covered |= c->json;
+        }
+    }
+}
+
+static void captures_plan(struct rows *r)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < r->plans_n; i++) {
+        struct plan *p = &r->plans[i];
+        if (!column_is_captured(r->route, p->column))
+            continue;
+        p->captures_first = n;
+        p->captures_n = p->column->paths_n;
+        n += p->captures_n;
+    }
+    r->captures_column = pl_alloc_array(n + 1, sizeof(*r->captures_column));
+    r->captures = pl_alloc_array(n + 1, sizeof(*r->captures));
+    captures_add(r, true);
+    r->captures_message_n = r->captures_n;
+    captures_add(r, false);
+}
+
+static void plan_add(struct rows *r, const struct column *c)
+{
+    unsigned i = r->plans_n++;
+    struct plan *p = &r->plans[i];
+    p->column = c;
+    p->of_message = column_of_message(r->route, c);
+    if (c->source == COLUMN_UNKNOWN)
+        r->unknown_column = (int)i;
+    if (c->source == COLUMN_JSON && !column_is_captured(r->route, c)) {
+        struct trie_node *n = path_node(r, &c->paths[0]);
+        trie_target_add(n, i, -1);
+        n->covered |= c->json;
+        r->direct[i / 64] |= 1ULL << (i % 64);
+    } else if (!p->of_message) {
+        r->late[r->late_n++] = i;
+    }
+}
+
+struct rows *rows_new(const struct route *route)
+{
+    struct rows *r = pl_alloc(sizeof(*r));
+    bool elements = route->rows.keys_n > 0;
+    r->route = route;
+    r->unknown_column = -1;
+    r->message = trie_new(elements ? "$." : "");
+    r->element = elements ? trie_new("") : NULL;
+    r->plans = pl_alloc_array(route->columns_n, sizeof(*r->plans));
+    r->late = pl_alloc_array(route->columns_n, sizeof(*r->late));
+    for (unsigned i = 0; i < route->columns_n; i++)
+        if (route->columns[i].source != COLUMN_EXPRESSION)
+            plan_add(r, &route->columns[i]);
+    captures_plan(r);
+    if (elements) {
+        trie_add(r->message, route->rows.keys, route->rows.keys_n)->rows = true;
+        trie_build(r->element);
+    }
+    trie_build(r->message);
+    return r;
+}
+
+void rows_free(struct rows *r)
+{
+    if (!r)
+        return;
+    trie_free(r->message);
+    trie_free(r->element);
+    free(r->plans);
+    free(r->late);
+    free(r->captures_column);
+    free(r->captures);
+    pl_buf_release(&r->unknown);
+    pl_buf_release(&r->name);
+    pl_buf_release(&r->stash);
+    free(r);
+}

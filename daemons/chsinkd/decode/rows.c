@@ -1,0 +1,551 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rows.c - the walk along a message, and what becomes of rows whose values are missing or do not
+ * fit.
+ *
+ * A column with one path that lies in the row takes its value when the walk meets it. All other
+ * columns (several paths, or a path in the message around the rows) only note where their values
+ * stand (captures), because what else there is must be known first.
+ *
+ *     rows: $              walk the message, straight into the open row; then the captures; commit
+ *     rows: $.a[*]         walk the message, checking it whole: captures, and where the array is;
+ *                          the columns that come from the message are converted once (the stash);
+ *                          then for each element: walk, captures, stash, commit
+ */
+#include "daemons/chsinkd/decode/rows.h"
+
+#include "daemons/chsinkd/decode/internal.h"
+#include "daemons/chsinkd/decode/value.h"
+
+static const char not_json[] = "not valid JSON";
+static const char not_object[] = "message is not a JSON object";
+static const char element_not_object[] = "element is not a JSON object";
+static const char empty_value[] = "empty value";
+static const char too_large[] = "message is larger than message_bytes_max";
+static const char duplicate_key[] = "duplicate key";
+static const char no_value[] = "no value for the column";
+static const char no_rows[] = "message has no array of rows at the route's path";
+static const char no_such_row[] = "message has no such element";
+
+const struct rows_counts *rows_counts(const struct rows *r)
+{
+    return &r->counts;
+}
+
+/* --- refusing --- */
+
+/* The first reason stays. Returns false, so that a walk can end with it. */
+static bool reject_set(struct rows *r, const char *reason, const char *at, const struct column *c)
+{
+    if (!r->reject.reason) {
+        r->reject.reason = reason;
+        r->reject.detail = reason == not_json ? r->j.error : NULL;
+        r->reject.offset = at ? (size_t)(at - r->m->value) : 0;
+        r->reject.column = c ? c->name : NULL;
+    }
+    return false;
+}
+
+static void seen_set(struct rows *r, unsigned column)
+{
+    r->seen[column / 64] |= 1ULL << (column % 64);
+}
+
+static bool column_invalid(struct rows *r, unsigned i, const char *reason, const char *at)
+{
+    const struct column *c = r->plans[i].column;
+    if (c->invalid == INVALID_REJECT)
+        return reject_set(r, reason, at, c);
+    block_set_null(r->block, &r->block->columns[i]);
+    r->nulled++;
+    seen_set(r, i);
+    return true;
+}
+
+static bool column_missing(struct rows *r, unsigned i)
+{
+    struct block_column *bc = &r->block->columns[i];
+    switch (r->plans[i].column->missing) {
+    case MISSING_REJECT:
+        return reject_set(r, no_value, NULL, r->plans[i].column);
+    case MISSING_DEFAULT:
+        block_set_default(r->block, bc);
+        r->defaulted++;
+        break;
+    case MISSING_NULL:
+        block_set_null(r->block, bc);
+        break;
+    }
+    return true;
+}
+
+/* --- the walk --- */
+
+/* One value from a reader into a column; a null leaves the column unset. */
+static bool column_put(struct rows *r, unsigned i, struct pl_json *j)
+{
+    const char *reason, *at = j->p;
+    switch (value_put(r->block, &r->block->columns[i], j, &reason)) {
+    case VALUE_OK:
+        seen_set(r, i);
+        return true;
+    case VALUE_ABSENT:
+        return true;
+    case VALUE_INVALID:
+        return column_invalid(r, i, reason, at);
+    case VALUE_BROKEN:
+        break;
+    }
+    return false;
+}
+
+static bool column_put_raw(struct rows *r, unsigned i, struct pl_slice raw)
+{
+    struct pl_json j;
+    /* Its depth was checked by the reader that passed it. */
+    pl_json_init(&j, raw.p, raw.len, PL_JSON_DEPTH_MAX);
+    return column_put(r, i, &j);
+}
+
+/* Something that is not an object stands on the way to these columns. */
+static bool subtree_wrong(struct rows *r, const struct trie_node *n, const char *at)
+{
+    for (unsigned i = 0; i < n->children_n; i++) {
+        const struct trie_node *child = n->children[i];
+        r->array_wrong |= child->rows;
+        for (unsigned k = 0; k < child->targets_n; k++) {
+            const struct trie_target *t = &child->targets[k];
+            if (t->capture >= 0)
+                r->captures[t->capture] = (struct capture){{at, 1}, true};
+            else if (!column_invalid(r, t->column, value_wrong_type, at))
+                return false;
+        }
+        if (!subtree_wrong(r, child, at))
+            return false;
+    }
+    return true;
+}
+
+/* A field that no column takes: counted, and kept where the route wants it: "path":value. */
+static bool unknown_take(struct rows *r, const struct trie_node *n, const struct pl_json_str *key)
+{
+    if (n->covered)
+        return pl_json_skip(&r->j, NULL);
+    r->unknown_n++;
+    if (r->unknown_column < 0)
+        return pl_json_skip(&r->j, NULL);
+    struct pl_slice raw, name = {key->p, key->len};
+    if (!pl_json_skip(&r->j, &raw))
+        return false;
+    if (key->escaped) {
+        pl_buf_reset(&r->name);
+        if (!pl_json_unescape_buf(key, &r->name)) {
+            name = (struct pl_slice){key->p,
+                                     key->len}; /* a lone surrogate: the key as it is written */
+        } else {
+            name = (struct pl_slice){r->name.data, r->name.len};
+        }
+    }
+    pl_buf_add(&r->unknown, r->unknown.len > 0 ? ",\"" : "\"", r->unknown.len > 0 ? 2 : 1);
+    pl_buf_add(&r->unknown, n->prefix, n->prefix_len);
+    trie_name_key(&r->unknown, name.p, name.len);
+    pl_buf_add(&r->unknown, "\":", 2);
+    pl_buf_add(&r->unknown, raw.p, raw.len);
+    return true;
+}
+
+static bool object_walk(struct rows *r, struct trie_node *n);
+
+/* A value that is more than one column's: something below it, several columns, a capture, the rows.
+ */
+static bool node_take_all(struct rows *r, struct trie_node *n)
+{
+    const char *start = r->j.p;
+    enum pl_json_type type = pl_json_peek(&r->j);
+    if (type == PL_JSON_NULL)
+        return pl_json_null(&r->j);
+    if (n->children_n > 0 && type == PL_JSON_OBJECT) {
+        if (!object_walk(r, n))
+            return false;
+    } else {
+        if (!pl_json_skip(&r->j, NULL) || (n->children_n > 0 && !subtree_wrong(r, n, start)))
+            return false;
+    }
+    struct pl_slice raw = {start, (size_t)(r->j.p - start)};
+    if (n->rows) {
+        r->array = raw;
+        r->array_wrong = type != PL_JSON_ARRAY;
+    }
+    for (unsigned i = 0; i < n->targets_n; i++) {
+        const struct trie_target *t = &n->targets[i];
+        if (t->capture >= 0)
+            r->captures[t->capture] = (struct capture){raw, false};
+        else if (!column_put_raw(r, t->column, raw))
+            return false;
+    }
+    return true;
+}
+
+static inline bool node_take(struct rows *r, struct trie_node *n)
+{
+    if (__builtin_expect(n->stamp == r->walk, 0))
+        return reject_set(r, duplicate_key, r->j.p, NULL);
+    n->stamp = r->walk;
+    if (n->targets_n == 1 && n->children_n == 0 && n->targets[0].capture < 0)
+        return column_put(r, n->targets[0].column, &r->j);
+    return node_take_all(r, n);
+}
+
+/* The key as the trie has it, for one with escapes. */
+static __attribute__((noinline)) struct trie_node *escaped_find(struct rows *r, struct trie_node *n,
+                                                                struct trie_node *prev,
+                                                                const struct pl_json_str *key)
+{
+    pl_buf_reset(&r->name);
+    if (!pl_json_unescape_buf(key, &r->name) || r->name.len == 0)
+        return NULL;
+    return trie_find(n, prev, r->name.data, r->name.len);
+}
+
+/* Recursion is as deep as the route's longest path, not as the message. */
+static bool object_walk(struct rows *r, struct trie_node *n)
+{
+    struct trie_node *prev = NULL;
+    struct pl_json_str key;
+    if (!pl_json_object_begin(&r->j))
+        return false;
+    for (;;) {
+        struct trie_node *child = trie_guess(n, prev, &r->j);
+        if (!child) {
+            if (!pl_json_object_next(&r->j, &key))
+                break;
+            child = __builtin_expect(key.escaped, 0) ? escaped_find(r, n, prev, &key)
+                                                     : trie_find(n, prev, key.p, key.len);
+        }
+        if (!child) {
+            if (!unknown_take(r, n, &key))
+                return false;
+            continue;
+        }
+        if (!node_take(r, child))
+            return false;
+        prev = child;
+    }
+    return !r->j.error;
+}
+
+/* Walks an object from its root, which a column may want as a whole. */
+static bool root_walk(struct rows *r, struct trie_node *root)
+{
+    r->walk++;
+    if (__builtin_expect(root->targets_n == 0, 1))
+        return object_walk(r, root);
+    const char *start = r->j.p;
+    if (!object_walk(r, root))
+        return false;
+    struct pl_slice raw = {start, (size_t)(r->j.p - start)};
+    for (unsigned i = 0; i < root->targets_n; i++) {
+        const struct trie_target *t = &root->targets[i];
+        if (t->capture >= 0)
+            r->captures[t->capture] = (struct capture){raw, false};
+        else if (!column_put_raw(r, t->column, raw))
+            return false;
+    }
+    return true;
+}
+
+/* --- the end of a row --- */
+
+static bool captured_set(struct rows *r, unsigned i)
+{
+    const struct plan *p = &r->plans[i];
+    for (unsigned k = 0; k < p->captures_n; k++) {
+        const struct capture *c = &r->captures[r->captures_column[p->captures_first + k]];
+        if (!c->raw.p)
+            continue;
+        return c->wrong ? column_invalid(r, i, value_wrong_type, c->raw.p)
+                        : column_put_raw(r, i, c->raw);
+    }
+    return column_missing(r, i);
+}
+
+static bool bytes_set(struct rows *r, unsigned i, const char *p, size_t len)
+{
+    if (!p)
+        return column_missing(r, i);
+    block_string_add(r->block, &r->block->columns[i], p, len);
+    return true;
+}
+
+static bool unknown_set(struct rows *r, unsigned i)
+{
+    struct block_column *bc = &r->block->columns[i];
+    char *at = block_string_begin(r->block, bc, r->unknown.len + 2);
+    *at = '{';
+    if (r->unknown.len > 0)
+        memcpy(at + 1, r->unknown.data, r->unknown.len);
+    at[r->unknown.len + 1] = '}';
+    block_string_end(bc, at, r->unknown.len + 2);
+    return true;
+}
+
+/* A column that is not set by the walk. */
+static bool column_late(struct rows *r, unsigned i)
+{
+    const struct rows_message *m = r->m;
+    const struct column *c = r->plans[i].column;
+    struct block_column *bc = &r->block->columns[i];
+    struct pl_slice header;
+    int64_t v;
+    switch (c->source) {
+    case COLUMN_JSON:
+        return captured_set(r, i);
+    case COLUMN_TOPIC:
+        return bytes_set(r, i, m->topic, strlen(m->topic));
+    case COLUMN_PARTITION:
+        v = m->partition;
+        memcpy(block_fixed(r->block, bc), &v, bc->width);
+        return true;
+    case COLUMN_OFFSET:
+        memcpy(block_fixed(r->block, bc), &m->offset, bc->width);
+        return true;
+    case COLUMN_TIMESTAMP:
+        if (m->timestamp_ms < 0)
+            return column_missing(r, i);
+        return value_put_timestamp_ms(r->block, bc, m->timestamp_ms) ||
+               reject_set(r, "message timestamp is out of range for the column", NULL, c);
+    case COLUMN_KEY:
+        return bytes_set(r, i, m->key, m->key_len);
+    case COLUMN_HEADER:
+        if (!m->header || !m->header(m->header_userdata, c->header, &header))
+            return column_missing(r, i);
+        return bytes_set(r, i, header.p ? header.p : "", header.len);
+    case COLUMN_UNKNOWN:
+        return unknown_set(r, i);
+    case COLUMN_EXPRESSION:
+        break;
+    }
+    abort();
+}
+
+static void row_begin(struct rows *r)
+{
+    block_row_open(r->block);
+    memset(r->seen, 0, (r->plans_n + 63) / 64 * sizeof(*r->seen));
+    r->nulled = r->defaulted = r->unknown_n = 0;
+    r->unknown.len = r->unknown_message;
+    for (unsigned i = r->captures_message_n; i < r->captures_n; i++)
+        r->captures[i].raw.p = NULL;
+}
+
+/* What the walk has not set; then the row is one of the block. */
+static bool row_end(struct rows *r)
+{
+    for (unsigned w = 0; w * 64 < r->plans_n; w++) {
+        for (uint64_t unset = r->direct[w] & ~r->seen[w]; unset; unset &= unset - 1)
+            if (!column_missing(r, w * 64 + (unsigned)__builtin_ctzll(unset)))
+                return false;
+    }
+    for (unsigned i = 0; i < r->late_n; i++)
+        if (!column_late(r, r->late[i]))
+            return false;
+    return true;
+}
+
+static void row_commit(struct rows *r)
+{
+    block_row_commit(r->block);
+    r->counts.rows++;
+    r->counts.nulled += r->nulled;
+    r->counts.defaulted += r->defaulted;
+    r->counts.unknown_fields += r->unknown_n;
+}
+
+/* --- columns that are the same for all rows of a message --- */
+
+/* Converts them into the open row and keeps the bytes. */
+static bool stash_fill(struct rows *r)
+{
+    row_begin(r);
+    pl_buf_reset(&r->stash);
+    for (unsigned i = 0; i < r->plans_n; i++) {
+        struct plan *p = &r->plans[i];
+        if (!p->of_message)
+            continue;
+        if (!column_late(r, i))
+            return false;
+        const struct block_column *bc = &r->block->columns[i];
+        const char *from = bc->width ? bc->data + r->block->rows * bc->width : bc->data + bc->len;
+        p->stash_at = r->stash.len;
+        p->stash_len = bc->width ? bc->width : bc->end - bc->len;
+        p->null = bc->nulls && bc->nulls[r->block->rows];
+        pl_buf_add(&r->stash, from, p->stash_len);
+    }
+    r->stash_nulled = r->nulled;
+    r->stash_defaulted = r->defaulted;
+    return true;
+}
+
+static void stash_put(struct rows *r)
+{
+    for (unsigned i = 0; i < r->plans_n; i++) {
+        const struct plan *p = &r->plans[i];
+        if (!p->of_message)
+            continue;
+        struct block_column *bc = &r->block->columns[i];
+        const char *from = r->stash.data + p->stash_at;
+        if (bc->width == 0) {
+            if (bc->cap - bc->len < p->stash_len)
+                block_string_grow(bc, p->stash_len);
+            memcpy(bc->data + bc->len, from, p->stash_len);
+            bc->end = bc->len + p->stash_len;
+        } else {
+            memcpy(bc->data + r->block->rows * bc->width, from, p->stash_len);
+        }
+        if (bc->nulls)
+            bc->nulls[r->block->rows] = p->null;
+    }
+    r->nulled += r->stash_nulled;
+    r->defaulted += r->stash_defaulted;
+}
+
+/* --- messages --- */
+
+/* What can be said before a byte is read. */
+static bool message_check(struct rows *r)
+{
+    const struct rows_message *m = r->m;
+    if (!m->value || m->value_len == 0)
+        return reject_set(r, empty_value, NULL, NULL);
+    if (m->value_len > (uint64_t)r->route->message_bytes_max)
+        return reject_set(r, too_large, NULL, NULL);
+    pl_json_init(&r->j, m->value, m->value_len, r->route->depth_max);
+    enum pl_json_type type = pl_json_peek(&r->j);
+    if (type == PL_JSON_OBJECT)
+        return true;
+    if (type == PL_JSON_NONE && !r->j.error)
+        return reject_set(r, empty_value, NULL, NULL); /* white space alone */
+    return reject_set(r, type == PL_JSON_NONE ? not_json : not_object, r->j.p, NULL);
+}
+
+/* The message around the rows, or the message as the row: all of it is read and checked. */
+static bool message_walk(struct rows *r)
+{
+    if (root_walk(r, r->message) && pl_json_end(&r->j))
+        return true;
+    return r->reject.reason ? false : reject_set(r, not_json, r->j.p, NULL);
+}
+
+static bool message_as_row(struct rows *r)
+{
+    row_begin(r);
+    if (!message_walk(r) || !row_end(r))
+        return false;
+    row_commit(r);
+    return true;
+}
+
+static bool element_decode(struct rows *r)
+{
+    row_begin(r);
+    if (pl_json_peek(&r->j) != PL_JSON_OBJECT)
+        return reject_set(r, element_not_object, r->j.p, NULL);
+    if (!root_walk(r, r->element) || !row_end(r))
+        return false;
+    stash_put(r);
+    row_commit(r);
+    return true;
+}
+
+struct reject_to {
+    void (*call)(void *userdata, const struct rows_reject *reject);
+    void *userdata;
+};
+
+static void reject_report(struct rows *r, int64_t row, const struct reject_to *to)
+{
+    r->reject.row = row;
+    if (row < 0)
+        r->counts.rejected_messages++;
+    else
+        r->counts.rejected_rows++;
+    if (to->call)
+        to->call(to->userdata, &r->reject);
+    r->reject = (struct rows_reject){0};
+}
+
+/* The elements of the array, which the walk has checked. A refused one is passed as a whole. */
+static void elements_decode(struct rows *r, int64_t only_row, const struct reject_to *to)
+{
+    int64_t row = 0;
+    pl_json_init(&r->j, r->array.p, r->array.len, PL_JSON_DEPTH_MAX);
+    pl_json_array_begin(&r->j);
+    for (; pl_json_array_next(&r->j); row++) {
+        struct pl_json before = r->j;
+        if (only_row >= 0 && row != only_row) {
+            pl_json_skip(&r->j, NULL);
+            continue;
+        }
+        if (!element_decode(r)) {
+            reject_report(r, row, to);
+            r->j = before;
+            pl_json_skip(&r->j, NULL);
+        }
+    }
+    if (only_row >= row) {
+        reject_set(r, no_such_row, NULL, NULL);
+        reject_report(r, only_row, to);
+    }
+}
+
+static bool array_is_empty(struct rows *r)
+{
+    pl_json_init(&r->j, r->array.p, r->array.len, PL_JSON_DEPTH_MAX);
+    return !(pl_json_array_begin(&r->j) && pl_json_array_next(&r->j));
+}
+
+static bool message_of_rows(struct rows *r, int64_t only_row, const struct reject_to *to)
+{
+    r->array = (struct pl_slice){0};
+    r->array_wrong = false;
+    for (unsigned i = 0; i < r->captures_message_n; i++)
+        r->captures[i].raw.p = NULL;
+    r->unknown_n = 0;
+    r->unknown.len = 0;
+    if (!message_walk(r))
+        return false;
+    if (r->array_wrong || !r->array.p)
+        return reject_set(r, r->array_wrong ? value_wrong_type : no_rows, r->array.p, NULL);
+    uint64_t unknown_n = r->unknown_n;
+    r->unknown_message = r->unknown.len;
+    bool empty = array_is_empty(r);
+    if (empty && only_row < 0) {
+        r->counts.unknown_fields += unknown_n;
+        return true;
+    }
+    if (!empty && !stash_fill(r))
+        return false;
+    r->counts.unknown_fields += unknown_n;
+    elements_decode(r, only_row, to);
+    return true;
+}
+
+uint64_t rows_decode(struct rows *r, const struct rows_message *m, int64_t only_row,
+                     struct block *block,
+                     void (*on_reject)(void *userdata, const struct rows_reject *), void *userdata)
+{
+    const struct reject_to to = {on_reject, userdata};
+    uint64_t before = block->rows;
+    r->m = m;
+    r->block = block;
+    r->counts.messages++;
+    r->unknown_message = 0;
+    bool ok = message_check(r);
+    if (ok)
+        ok = r->element ? message_of_rows(r, only_row, &to) : message_as_row(r);
+    if (!ok)
+        reject_report(r, -1, &to);
+    r->m = NULL;
+    r->block = NULL;
+    return block->rows - before;
+}

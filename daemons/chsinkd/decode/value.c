@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * value.c - conversions. What fits stands in value.h.
+ */
+#include "daemons/chsinkd/decode/value.h"
+
+#include <math.h>
+
+#include "lib/base/clock.h"
+
+const char value_wrong_type[] = "value has the wrong type for the column";
+static const char out_of_range[] = "value is out of range for the column";
+static const char lost_precision[] = "value would lose precision in the column";
+static const char lone_surrogate[] = "string holds a lone surrogate";
+static const char not_a_time[] = "value is not an RFC 3339 time";
+static const char not_a_uuid[] = "value is not a UUID";
+static const char no_unit[] = "a number for a time, but the route names no unit";
+
+/* ClickHouse docs, "DateTime64": 1900-01-01 00:00:00 to 2299-12-31 23:59:59.99999999. */
+#define DATETIME64_MIN_S (-2208988800LL)
+#define DATETIME64_END_S 10413792000LL
+
+static const int64_t powers[] = {1,      10,      100,      1000,      10000,
+                                 100000, 1000000, 10000000, 100000000, 1000000000};
+
+static enum value_result invalid(const char **ret_reason, const char *reason)
+{
+    *ret_reason = reason;
+    return VALUE_INVALID;
+}
+
+/* A value of a kind that the column does not take is checked and passed. */
+static enum value_result wrong_type(struct pl_json *j, const char **ret_reason)
+{
+    if (!pl_json_skip(j, NULL))
+        return VALUE_BROKEN;
+    return invalid(ret_reason, value_wrong_type);
+}
+
+static const char *number_reason(enum pl_json_num_result result)
+{
+    return result == PL_JSON_NUM_RANGE ? out_of_range : lost_precision;
+}
+
+static enum value_result put_string(const struct block *b, struct block_column *c,
+                                    struct pl_json *j, const char **ret_reason)
+{
+    struct pl_json_str s;
+    if (!pl_json_string(j, &s))
+        return VALUE_BROKEN;
+    if (!s.escaped) {
+        block_string_add(b, c, s.p, s.len);
+        return VALUE_OK;
+    }
+    char *at = block_string_begin(b, c, s.len);
+    ssize_t len = pl_json_unescape(&s, at);
+    if (len < 0)
+        return invalid(ret_reason, lone_surrogate);
+    block_string_end(c, at, (size_t)len);
+    return VALUE_OK;
+}
+
+static enum value_result put_raw(const struct block *b, struct block_column *c, struct pl_json *j)
+{
+    struct pl_slice raw;
+    if (!pl_json_skip(j, &raw))
+        return VALUE_BROKEN;
+    block_string_add(b, c, raw.p, raw.len);
+    return VALUE_OK;
+}
+
+static enum value_result put_bool(const struct block *b, struct block_column *c, struct pl_json *j)
+{
+    bool value;
+    if (!pl_json_bool(j, &value))
+        return VALUE_BROKEN;
+    *block_fixed(b, c) = value;
+    return VALUE_OK;
+}
+
+/* Up to 18 digits cannot overflow; all others take the general way. */
+static enum pl_json_num_result number_i64(const struct pl_json_num *n, int64_t *ret)
+{
+    if (!n->integer || n->len > 18)
+        return pl_json_num_i64(n, ret);
+    int64_t v = 0;
+    for (size_t i = n->negative; i < n->len; i++)
+        v = v * 10 + (n->p[i] - '0');
+    *ret = n->negative ? -v : v;
+    return PL_JSON_NUM_OK;
+}
+
+static const struct {
+    int64_t min, max;
+} int_ranges[] = {
+    [CH_INT8] = {INT8_MIN, INT8_MAX},    [CH_INT16] = {INT16_MIN, INT16_MAX},
+    [CH_INT32] = {INT32_MIN, INT32_MAX}, [CH_INT64] = {INT64_MIN, INT64_MAX},
+    [CH_UINT8] = {0, UINT8_MAX},         [CH_UINT16] = {0, UINT16_MAX},
+    [CH_UINT32] = {0, UINT32_MAX},
+};
+
+static enum value_result put_int(const struct block *b, struct block_column *c, struct pl_json *j,
+                                 const char **ret_reason)
+{
+    enum ch_kind kind = c->column->type.kind;
+    struct pl_json_num n;
+    int64_t v;
+    uint64_t u;
+    if (!pl_json_number(j, &n))
+        return VALUE_BROKEN;
+    enum pl_json_num_result result =
+        kind == CH_UINT64 ? pl_json_num_u64(&n, &u) : number_i64(&n, &v);
+    if (result != PL_JSON_NUM_OK)
+        return invalid(ret_reason, number_reason(result));
+    if (kind == CH_UINT64)
+        v = (int64_t)u;
+    else if (v < int_ranges[kind].min || v > int_ranges[kind].max)
+        return invalid(ret_reason, out_of_range);
+    char *at = block_fixed(b, c);
+    switch (c->width) {
+    case 1:
+        memcpy(at, &v, 1);
+        break;
+    case 2:
+        memcpy(at, &v, 2);
+        break;
+    case 4:
+        memcpy(at, &v, 4);
+        break;
+    default:
+        memcpy(at, &v, 8);
+        break;
+    }
+    return VALUE_OK;
+}
+
+static enum value_result put_float(const struct block *b, struct block_column *c, struct pl_json *j,
+                                   const char **ret_reason)
+{
+    struct pl_json_num n;
+    double v;
+    if (!pl_json_number(j, &n))
+        return VALUE_BROKEN;
+    enum pl_json_num_result result = pl_json_num_f64(&n, &v);
+    if (result != PL_JSON_NUM_OK)
+        return invalid(ret_reason, number_reason(result));
+    if (c->width == sizeof(v)) {
+        memcpy(block_fixed(b, c), &v, sizeof(v));
+        return VALUE_OK;
+    }
+    float f = (float)v;
+    if (isinf(f))
+        return invalid(ret_reason, out_of_range);
+    if (n.integer && (double)f != v)
+        return invalid(ret_reason, lost_precision);
+    memcpy(block_fixed(b, c), &f, sizeof(f));
+    return VALUE_OK;
+}
+
+/* A time in units of 10^-scale seconds (0 for Date and DateTime) into the column; false: out of
+ * range. */
+static bool put_time_value(const struct block *b, struct block_column *c, int64_t v)
+{
+    const struct ch_type *t = &c->column->type;
+    if (t->kind == CH_DATETIME64) {
+        int64_t unit = powers[t->scale];
+        int64_t seconds = v / unit - (v % unit < 0);
+        if (seconds < DATETIME64_MIN_S || seconds >= DATETIME64_END_S)
+            return false;
+        memcpy(block_fixed(b, c), &v, sizeof(v));
+        return true;
+    }
+    int64_t max = t->kind == CH_DATE ? UINT16_MAX : UINT32_MAX;
+    if (t->kind == CH_DATE)
+        v /= 86400;
+    if (v < 0 || v > max)
+        return false;
+    memcpy(block_fixed(b, c), &v, c->width);
+    return true;
+}
+
+/* Digits as they stand in a time, two each. */
+static bool two_digits(const char *p, unsigned *ret)
+{
+    unsigned a = (unsigned char)p[0] - '0', b = (unsigned char)p[1] - '0';
+    *ret = 10 * a + b;
+    return a < 10 && b < 10;
+}
+
+/*
+ * The form nearly all producers write, 2026-01-31T23:59:59[.123]Z, without the generality (zones,
+ * spaces, missing seconds) that pl_time_parse() has; false: take that one. The same date gives the
+ * same days, so the days of the date are asked from pl_time_parse() too and never computed here a
+ * second way.
+ */
+static bool time_parse_common(struct block_column *c, const char *p, size_t len, int64_t *ret)
+{
+    unsigned hour, minute, second, scale = c->column->type.scale;
+    if (len < 20 || p[10] != 'T' || p[13] != ':' || p[16] != ':' || p[len - 1] != 'Z')
+        return false;
+    if (!two_digits(p + 11, &hour) || !two_digits(p + 14, &minute) ||
+        !two_digits(p + 17, &second) || hour > 23 || minute > 59 || second > 59)
+        return false;
+    int64_t fraction = 0;
+    unsigned digits = 0;
+    if (len > 20) {
+        if (p[19] != '.' || len == 21)
+            return false;
+        digits = (unsigned)(len - 21);
+        if (digits > scale || digits > 9)
+            return false;
+        for (unsigned i = 0; i < digits; i++) {
+            unsigned d = (unsigned char)p[20 + i] - '0';
+            if (d > 9)
+                return false;
+            fraction = fraction * 10 + d;
+        }
+    }
+    if (!*c->memo_date || memcmp(c->memo_date, p, sizeof(c->memo_date)) != 0) {
+        int64_t midnight;
+        if (!pl_time_parse(p, sizeof(c->memo_date), 0, &midnight, NULL))
+            return false;
+        c->memo_midnight = midnight;
+        memcpy(c->memo_date, p, sizeof(c->memo_date));
+    }
+    int64_t v = c->memo_midnight + hour * 3600 + minute * 60 + second;
+    if (scale == 9 && (v < DATETIME64_MIN_S || v > INT64_MAX / powers[9] - 1))
+        return false;
+    *ret = v * powers[scale] + fraction * powers[scale - digits];
+    return true;
+}
+
+static enum value_result put_time_text(const struct block *b, struct block_column *c,
+                                       struct pl_json *j, const char **ret_reason)
+{
+    struct pl_json_str s;
+    char text[64]; /* the longest form, with a zone and nine digits, has 35 */
+    const struct ch_type *t = &c->column->type;
+    if (!pl_json_string(j, &s))
+        return VALUE_BROKEN;
+    const char *p = s.p;
+    size_t len = s.len;
+    if (s.escaped) {
+        /* An escape has at most six bytes for one. */
+        if (s.len >= 6 * sizeof(text))
+            return invalid(ret_reason, not_a_time);
+        char unescaped[6 * sizeof(text)];
+        ssize_t n = pl_json_unescape(&s, unescaped);
+        if (n < 0 || (size_t)n > sizeof(text))
+            return invalid(ret_reason, n < 0 ? lone_surrogate : not_a_time);
+        memcpy(text, unescaped, (size_t)n);
+        p = text;
+        len = (size_t)n;
+    }
+    int64_t v;
+    bool exact = true;
+    if (!time_parse_common(c, p, len, &v) && !pl_time_parse(p, len, t->scale, &v, &exact)) {
+        /* A time that is one, but too far away for the scale, is out of range. */
+        bool is_time = t->scale > 0 && pl_time_parse(p, len, 0, &v, NULL);
+        return invalid(ret_reason, is_time ? out_of_range : not_a_time);
+    }
+    if (!exact || (t->kind == CH_DATE && v % 86400 != 0))
+        return invalid(ret_reason, lost_precision);
+    if (!put_time_value(b, c, v))
+        return invalid(ret_reason, out_of_range);
+    return VALUE_OK;
+}
+
+static enum value_result put_time_number(const struct block *b, struct block_column *c,
+                                         struct pl_json *j, const char **ret_reason)
+{
+    static const unsigned unit_digits[] = {
+        [UNIT_S] = 0, [UNIT_MS] = 3, [UNIT_US] = 6, [UNIT_NS] = 9};
+    const struct ch_type *t = &c->column->type;
+    struct pl_json_num n;
+    int64_t v;
+    if (!pl_json_number(j, &n))
+        return VALUE_BROKEN;
+    if (t->kind == CH_DATE)
+        return invalid(ret_reason, value_wrong_type);
+    if (!c->column->unit_given)
+        return invalid(ret_reason, no_unit);
+    enum pl_json_num_result result = number_i64(&n, &v);
+    if (result != PL_JSON_NUM_OK)
+        return invalid(ret_reason, number_reason(result));
+    unsigned digits = unit_digits[c->column->unit];
+    if (digits > t->scale) {
+        int64_t divisor = powers[digits - t->scale];
+        if (v % divisor != 0)
+            return invalid(ret_reason, lost_precision);
+        v /= divisor;
+    } else if (__builtin_mul_overflow(v, powers[t->scale - digits], &v)) {
+        return invalid(ret_reason, out_of_range);
+    }
+    if (!put_time_value(b, c, v))
+        return invalid(ret_reason, out_of_range);
+    return VALUE_OK;
+}
+
+/* By table: the digits of a UUID are random, and so would a branch for each be. */
+static const uint8_t hex_values[256] = {
+    ['0'] = 0x10, ['1'] = 0x11, ['2'] = 0x12, ['3'] = 0x13, ['4'] = 0x14, ['5'] = 0x15,
+    ['6'] = 0x16, ['7'] = 0x17, ['8'] = 0x18, ['9'] = 0x19, ['a'] = 0x1a, ['b'] = 0x1b,
+    ['c'] = 0x1c, ['d'] = 0x1d, ['e'] = 0x1e, ['f'] = 0x1f, ['A'] = 0x1a, ['B'] = 0x1b,
+    ['C'] = 0x1c, ['D'] = 0x1d, ['E'] = 0x1e, ['F'] = 0x1f,
+};
+
+/* Appends n digits to *v; `all` loses its bit 0x10 at a byte that is none. */
+static inline void uuid_digits(const char *p, unsigned n, uint64_t *v, uint8_t *all)
+{
+    for (unsigned i = 0; i < n; i++) {
+        uint8_t digit = hex_values[(unsigned char)p[i]];
+        *all &= digit;
+        *v = *v << 4 | (digit & 0xf);
+    }
+}
+
+static enum value_result put_uuid(const struct block *b, struct block_column *c, struct pl_json *j,
+                                  const char **ret_reason)
+{
+    struct pl_json_str s;
+    char text[6 * 36];
+    uint64_t v[2] = {0, 0};
+    if (!pl_json_string(j, &s))
+        return VALUE_BROKEN;
+    if (s.escaped) {
+        ssize_t n = s.len <= sizeof(text) ? pl_json_unescape(&s, text) : 0;
+        s.p = text;
+        s.len = n < 0 ? 0 : (size_t)n;
+    }
+    const char *p = s.p;
+    if (s.len != 36 || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
+        return invalid(ret_reason, not_a_uuid);
+    uint8_t all = 0x10;
+    uuid_digits(p, 8, &v[0], &all);
+    uuid_digits(p + 9, 4, &v[0], &all);
+    uuid_digits(p + 14, 4, &v[0], &all);
+    uuid_digits(p + 19, 4, &v[1], &all);
+    uuid_digits(p + 24, 12, &v[1], &all);
+    if (!(all & 0x10))
+        return invalid(ret_reason, not_a_uuid);
+    memcpy(block_fixed(b, c), v, sizeof(v));
+    return VALUE_OK;
+}
+
+enum value_result value_put(const struct block *b, struct block_column *c, struct pl_json *j,
+                            const char **ret_reason)
+{
+    /* The reader stands on the value's first byte: behind a key's colon no space is left. */
+    char first = j->p < j->end ? *j->p : '\0';
+    bool string = first == '"', number = first == '-' || (unsigned char)(first - '0') < 10;
+    if (first == 'n')
+        return pl_json_null(j) ? VALUE_ABSENT : VALUE_BROKEN;
+    switch (c->column->type.kind) {
+    case CH_STRING:
+        if (c->column->json)
+            return put_raw(b, c, j);
+        return string ? put_string(b, c, j, ret_reason) : wrong_type(j, ret_reason);
+    case CH_BOOL:
+        return first == 't' || first == 'f' ? put_bool(b, c, j) : wrong_type(j, ret_reason);
+    case CH_INT8:
+    case CH_INT16:
+    case CH_INT32:
+    case CH_INT64:
+    case CH_UINT8:
+    case CH_UINT16:
+    case CH_UINT32:
+    case CH_UINT64:
+        return number ? put_int(b, c, j, ret_reason) : wrong_type(j, ret_reason);
+    case CH_FLOAT32:
+    case CH_FLOAT64:
+        return number ? put_float(b, c, j, ret_reason) : wrong_type(j, ret_reason);
+    case CH_DATE:
+    case CH_DATETIME:
+    case CH_DATETIME64:
+        return string   ? put_time_text(b, c, j, ret_reason)
+               : number ? put_time_number(b, c, j, ret_reason)
+                        : wrong_type(j, ret_reason);
+    case CH_UUID:
+        return string ? put_uuid(b, c, j, ret_reason) : wrong_type(j, ret_reason);
+    }
+    abort();
+}
+
+bool value_put_timestamp_ms(const struct block *b, struct block_column *c, int64_t ms)
+{
+    const struct ch_type *t = &c->column->type;
+    if (t->kind == CH_DATETIME64) {
+        int64_t v;
+        return !__builtin_mul_overflow(ms, powers[t->scale - 3], &v) && put_time_value(b, c, v);
+    }
+    memcpy(block_fixed(b, c), &ms, sizeof(ms));
+    return true;
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * value.h - one JSON value into the open row of a column, exactly or not at all.
+ *
+ * What fits (and nothing is converted beyond it):
+ *     String       a string; with json: true any value, as its bytes. A lone surrogate fits no
+ * String. Bool         true and false Int, UInt    numbers that are integers in value (1.0 and 1e3
+ * are) and in range Float64      numbers; integers must be exact, decimals round as they always do,
+ * infinity is out of range Float32      the same, rounded from the Float64; integers must be exact
+ *     Date         RFC 3339 at midnight UTC, 1970 to 2149-06-06
+ *     DateTime     RFC 3339, or an integer in the route's `unit`; 1970 to 2106, whole seconds
+ *     DateTime64   the same, 1900 to 2299, no digit beyond the scale unless it is 0
+ *     UUID         8-4-4-4-12 hexadecimal digits
+ *
+ * Pure.
+ */
+#ifndef CHSINKD_DECODE_VALUE_H
+#define CHSINKD_DECODE_VALUE_H
+
+#include "daemons/chsinkd/clickhouse/column.h"
+#include "lib/json/reader.h"
+
+enum value_result {
+    VALUE_OK,
+    VALUE_ABSENT,  /* null */
+    VALUE_INVALID, /* *ret_reason says why; the column's value is not set */
+    VALUE_BROKEN,  /* the reader's error */
+};
+
+extern const char value_wrong_type[];
+
+/* Consumes the value that the reader stands on. */
+enum value_result value_put(const struct block *b, struct block_column *c, struct pl_json *j,
+                            const char **ret_reason);
+
+/* A count of milliseconds into an integer or DateTime64(3..9) column; false: out of range. */
+bool value_put_timestamp_ms(const struct block *b, struct block_column *c, int64_t ms);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * column.c - one column of a route file: its options, where its values come from, and the
+ * policies that its type allows.
+ */
+#include <ctype.h>
+
+#include "daemons/chsinkd/route/internal.h"
+#include "lib/json/reader.h"
+
+/* A column as it stands in the file. */
+struct column_file {
+    char *name, *type, *from, *expression, *codec, *comment;
+    struct pl_strings path;
+    bool json, unknown;
+    int missing, invalid, unit;
+};
+
+static const char *const missing_choices[] = {"reject", "default", "null", NULL};
+static const char *const invalid_choices[] = {"reject", "null", NULL};
+static const char *const unit_choices[] = {"s", "ms", "us", "ns", NULL};
+
+#define COLUMN_TEXT(field, length_min, length_max, is_required, text)                              \
+    {                                                                                              \
+        .path = #field, .type = PL_OPT_STRING, .offset = offsetof(struct column_file, field),      \
+        .min = (length_min), .max = (length_max), .flags = (is_required), .help = text             \
+    }
+#define COLUMN_ENUM(field, list, text)                                                             \
+    {                                                                                              \
+        .path = #field, .type = PL_OPT_ENUM, .offset = offsetof(struct column_file, field),        \
+        .choices = (list), .help = text                                                            \
+    }
+
+static const struct pl_option column_opts[] = {
+    COLUMN_TEXT(name, 1, 255, PL_OPT_REQUIRED, "The column's name."),
+    COLUMN_TEXT(type, 1, 255, PL_OPT_REQUIRED, "Its ClickHouse type."),
+    {.path = "path",
+     .type = PL_OPT_STRINGS,
+     .offset = offsetof(struct column_file, path),
+     .min = 0,
+     .max = 16,
+     .help = "Where its value is: $.a.b in the message, @.c in the row's element; of a list the "
+             "first present."},
+    COLUMN_TEXT(from, 1, 255, 0,
+                "Its value from Kafka: topic, partition, offset, timestamp, key or header:NAME."),
+    COLUMN_TEXT(expression, 1, ROUTE_TEXT_MAX, 0, "Computed by the server (DEFAULT), not sent."),
+    {.path = "unknown",
+     .type = PL_OPT_BOOL,
+     .offset = offsetof(struct column_file, unknown),
+     .help = "Takes all fields that no column takes, as one JSON object."},
+    {.path = "json",
+     .type = PL_OPT_BOOL,
+     .offset = offsetof(struct column_file, json),
+     .help = "String columns: any value as its JSON text."},
+    COLUMN_ENUM(missing, missing_choices, "Absent or null: reject, default or null."),
+    COLUMN_ENUM(invalid, invalid_choices, "What does not fit: reject or null."),
+    COLUMN_ENUM(unit, unit_choices, "Numbers into DateTime and DateTime64: s, ms, us or ns."),
+    COLUMN_TEXT(codec, 0, 255, 0, "CODEC of the column."),
+    COLUMN_TEXT(comment, 0, ROUTE_TEXT_MAX, 0, "COMMENT of the column."),
+    PL_OPT_END,
+};
+
+/* One column while it is checked. */
+struct column_check {
+    const struct pl_node *node;
+    struct column_file file;
+    struct column *column;
+    struct pl_findings *errs;
+};
+
+#define column_finding(k, key, ...) finding((k)->errs, node_of((k)->node, (key)), __VA_ARGS__)
+
+bool name_valid(const char *name)
+{
+    for (const char *p = name; *p; p++)
+        if (iscntrl((unsigned char)*p))
+            return false;
+    return *name && pl_utf8_valid(name, strlen(name));
+}
+
+static bool column_is_int64(const struct column *c)
+{
+    return c->type.kind == CH_INT64 || c->type.kind == CH_UINT64;
+}
+
+/* from: which part of the Kafka message, and the types that hold all of its values. */
+static void column_check_from(struct column_check *k)
+{
+    struct column *c = k->column;
+    enum ch_kind kind = c->type.kind;
+    const char *from = k->file.from, *types = NULL;
+    if (strcmp(from, "topic") == 0) {
+        c->source = COLUMN_TOPIC;
+        types = kind == CH_STRING ? NULL : "String";
+    } else if (strcmp(from, "partition") == 0) {
+        c->source = COLUMN_PARTITION;
+        if (!column_is_int64(c) && kind != CH_INT32 && kind != CH_UINT32)
+            types = "Int32, UInt32, Int64 or UInt64";
+    } else if (strcmp(from, "offset") == 0) {
+        c->source = COLUMN_OFFSET;
+        types = column_is_int64(c) ? NULL : "Int64 or UInt64";
+    } else if (strcmp(from, "timestamp") == 0) {
+        c->source = COLUMN_TIMESTAMP;
+        if (!column_is_int64(c) && (kind != CH_DATETIME64 || c->type.scale < 3))
+            types = "DateTime64(3) to DateTime64(9), or Int64 or UInt64 (milliseconds)";
+    } else if (strcmp(from, "key") == 0) {
+        c->source = COLUMN_KEY;
+        types = kind == CH_STRING ? NULL : "String";
+    } else if (strncmp(from, "header:", 7) == 0 && from[7]) {
+        c->source = COLUMN_HEADER;
+        c->header = pl_strdup(from + 7);
+        types = kind == CH_STRING ? NULL : "String";
+    } else {
+        column_finding(k, "from",
+                       "from: %.100s: is topic, partition, offset, timestamp, key or header:NAME",
+                       from);
+    }
+    if (types)
+        column_finding(k, "type", "column %s: from: %s needs the type %s", c->name, from, types);
+    bool always =
+        c->source == COLUMN_TOPIC || c->source == COLUMN_PARTITION || c->source == COLUMN_OFFSET;
+    if (always && pl_node_get(k->node, "missing"))
+        column_finding(k, "missing", "column %s: %s is never missing", c->name, from);
+}
+
+static void column_check_paths(struct column_check *k)
+{
+    struct column *c = k->column;
+    const struct pl_strings *texts = &k->file.path;
+    c->source = COLUMN_JSON;
+    c->paths = pl_alloc_array(texts->n, sizeof(*c->paths));
+    for (size_t i = 0; i < texts->n; i++) {
+        struct pl_err err;
+        if (column_path_parse(texts->v[i], &c->paths[c->paths_n], &err) < 0) {
+            column_finding(k, "path", "column %s: %s", c->name, err.msg);
+            continue;
+        }
+        if (c->paths[c->paths_n].keys_n == 0 && !c->json)
+            column_finding(k, "path", "column %s: %s is an object: it needs json: true", c->name,
+                           texts->v[i]);
+        c->paths_n++;
+    }
+}
+
+/* What is allowed only for values that come from the JSON text. */
+static void column_check_json_only(struct column_check *k)
+{
+    static const char *const keys[] = {"json", "invalid", "unit"};
+    for (unsigned i = 0; i < PL_COUNT(keys); i++)
+        if (pl_node_get(k->node, keys[i]) && k->column->source != COLUMN_JSON)
+            column_finding(k, keys[i], "column %s: %s belongs to columns with a path",
+                           k->column->name, keys[i]);
+}
+
+static void column_check_policies(struct column_check *k)
+{
+    struct column *c = k->column;
+    const struct pl_node *missing = pl_node_get(k->node, "missing");
+    c->missing = missing            ? (enum column_missing)k->file.missing
+                 : c->type.nullable ? MISSING_NULL
+                                    : MISSING_REJECT;
+    c->invalid = (enum column_invalid)k->file.invalid;
+    c->unit = (enum column_unit)k->file.unit;
+    c->unit_given = pl_node_get(k->node, "unit") != NULL;
+    if (c->missing == MISSING_NULL && !c->type.nullable)
+        column_finding(k, "missing", "column %s: missing: null needs Nullable(%s)", c->name,
+                       c->type.ddl);
+    if (c->invalid == INVALID_NULL && !c->type.nullable)
+        column_finding(k, "invalid", "column %s: invalid: null needs Nullable(%s)", c->name,
+                       c->type.ddl);
+    if (c->json && c->type.kind != CH_STRING)
+        column_finding(k, "json", "column %s: json: true needs the type String", c->name);
+    if (c->unit_given && c->type.kind != CH_DATETIME && c->type.kind != CH_DATETIME64)
+        column_finding(k, "unit", "column %s: unit belongs to DateTime and DateTime64", c->name);
+    bool computed = c->source == COLUMN_EXPRESSION || c->source == COLUMN_UNKNOWN;
+    if (missing && computed)
+        column_finding(k, "missing", "column %s: an %s column is never missing", c->name,
+                       c->source == COLUMN_EXPRESSION ? "expression" : "unknown");
+    column_check_json_only(k);
+}
+
+static void column_check_source(struct column_check *k)
+{
+    const struct column_file *f = &k->file;
+    struct column *c = k->column;
+    int sources = (f->path.n > 0) + (f->from != NULL) + (f->expression != NULL) + f->unknown;
+    if (sources != 1) {
+        finding(k->errs, k->node, "column %s: has one of path, from, expression and unknown: true",
+                c->name);
+        return;
+    }
+    if (f->from) {
+        column_check_from(k);
+    } else if (f->expression) {
+        c->source = COLUMN_EXPRESSION;
+        c->expression = PL_TAKE(k->file.expression);
+    } else if (f->unknown) {
+        c->source = COLUMN_UNKNOWN;
+        if (strcmp(c->type.ddl, "String") != 0)
+            column_finding(k, "type", "column %s: unknown: true needs the type String", c->name);
+    } else {
+        column_check_paths(k);
+    }
+}
+
+void column_load(struct pl_node *node, struct column *c, struct pl_findings *errs)
+{
+    struct column_check k = {.node = node, .column = c, .errs = errs};
+    unsigned before = errs->count;
+    if (pl_options_apply(column_opts, node, &k.file, errs) == 0 && errs->count == before) {
+        struct pl_err err;
+        c->name = PL_TAKE(k.file.name);
+        c->codec = PL_TAKE(k.file.codec);
+        c->comment = PL_TAKE(k.file.comment);
+        c->json = k.file.json;
+        if (!name_valid(c->name))
+            column_finding(&k, "name", "a column's name is UTF-8 without control characters");
+        if (ch_type_parse(k.file.type, &c->type, &err) < 0) {
+            column_finding(&k, "type", "column %s: %s", c->name, err.msg);
+        } else {
+            column_check_source(&k);
+            column_check_policies(&k);
+        }
+    }
+    pl_options_release(column_opts, &k.file);
+}
+
+void column_release(struct column *c)
+{
+    ch_type_release(&c->type);
+    for (unsigned i = 0; i < c->paths_n; i++)
+        column_path_release(&c->paths[i]);
+    free(c->paths);
+    free(c->name);
+    free(c->header);
+    free(c->expression);
+    free(c->codec);
+    free(c->comment);
+}

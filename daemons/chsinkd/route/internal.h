@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h - what route.c (the file) and column.c (one column) share. Not for others.
+ */
+#ifndef CHSINKD_ROUTE_INTERNAL_H
+#define CHSINKD_ROUTE_INTERNAL_H
+
+#include "daemons/chsinkd/route/route.h"
+
+#define ROUTE_TEXT_MAX 65536
+
+#define finding(errs, node, ...) pl_findings_add((errs), (node)->line, (node)->column, __VA_ARGS__)
+
+/* The place of a key's value; of the mapping where the key is not there. */
+static inline const struct pl_node *node_of(const struct pl_node *map, const char *key)
+{
+    const struct pl_node *n = pl_node_get(map, key);
+    return n ? n : map;
+}
+
+/* A name that can be shown and quoted: UTF-8 without control characters. */
+bool name_valid(const char *name);
+
+/* Fills *c (zeroed) from a mapping as far as it goes, so that it can be released in any case. */
+void column_load(struct pl_node *node, struct column *c, struct pl_findings *errs);
+void column_release(struct column *c);
+
+#endif

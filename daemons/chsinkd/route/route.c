@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * route.c - a route from its YAML file, with all findings at once. What a file may say stands in
+ * route.h.
+ *
+ * Option tables (conf.h) check each mapping by itself; what joins several settings (a policy and
+ * the type it needs, a key of the order and its column) is checked here behind them, at the line
+ * that is wrong.
+ */
+#include "daemons/chsinkd/route/route.h"
+
+#include <strings.h>
+
+#include "daemons/chsinkd/route/internal.h"
+#include "lib/json/reader.h"
+
+/* The route with what only its file has; the route is a part of it, so that one table fills both.
+ */
+struct route_file {
+    struct route route;
+    char *table, *rows;
+    int unknown_fields;
+    int64_t depth_max;
+    const struct pl_node *columns, *views; /* NULL once the file is read */
+};
+
+static const char *const unknown_choices[] = {"drop", "keep", NULL};
+
+#define ROUTE_TEXT(field, text)                                                                    \
+    {                                                                                              \
+        .path = #field, .type = PL_OPT_STRING, .offset = offsetof(struct route_file, route.field), \
+        .min = 0, .max = ROUTE_TEXT_MAX, .help = text                                              \
+    }
+
+static const struct pl_option route_opts[] = {
+    ROUTE_TEXT(topic, "The topic that is read."),
+    ROUTE_TEXT(topic_pattern, "A POSIX extended expression that begins with ^: all such topics."),
+    {.path = "table",
+     .type = PL_OPT_STRING,
+     .offset = offsetof(struct route_file, table),
+     .min = 1,
+     .max = 256,
+     .flags = PL_OPT_REQUIRED,
+     .help = "\"table\" in the configured database, or \"database.table\"."},
+    {.path = "rows",
+     .type = PL_OPT_STRING,
+     .offset = offsetof(struct route_file, rows),
+     .min = 1,
+     .max = ROUTE_TEXT_MAX,
+     .dflt = "$",
+     .help = "$: a message is a row; $.key[*]: each element of that array is one."},
+    {.path = "unknown_fields",
+     .type = PL_OPT_ENUM,
+     .offset = offsetof(struct route_file, unknown_fields),
+     .choices = unknown_choices,
+     .dflt = "drop",
+     .help =
+         "Fields that no column takes: drop them, or keep them in the column with unknown: true."},
+    {.path = "message_bytes_max",
+     .type = PL_OPT_SIZE,
+     .offset = offsetof(struct route_file, route.message_bytes_max),
+     .min = 1,
+     .max = 1 << 28,
+     .dflt = "1MiB",
+     .help = "A larger message is a dead letter."},
+    {.path = "depth_max",
+     .type = PL_OPT_INT,
+     .offset = offsetof(struct route_file, depth_max),
+     .min = 1,
+     .max = PL_JSON_DEPTH_MAX,
+     .dflt = "64",
+     .help = "A message that is nested deeper is a dead letter."},
+    {.path = "columns",
+     .type = PL_OPT_NODE,
+     .offset = offsetof(struct route_file, columns),
+     .flags = PL_OPT_REQUIRED,
+     .help = "The list of columns."},
+    {.path = "engine",
+     .type = PL_OPT_STRING,
+     .offset = offsetof(struct route_file, route.engine),
+     .min = 1,
+     .max = ROUTE_TEXT_MAX,
+     .dflt = "MergeTree",
+     .help = "The table's engine, as ClickHouse has it."},
+    ROUTE_TEXT(order_by, "ORDER BY."),
+    ROUTE_TEXT(primary_key, "PRIMARY KEY, where it is not the order."),
+    ROUTE_TEXT(partition_by, "PARTITION BY."),
+    ROUTE_TEXT(sample_by, "SAMPLE BY."),
+    ROUTE_TEXT(ttl, "TTL."),
+    ROUTE_TEXT(cluster, "ON CLUSTER: the cluster's name."),
+    {.path = "settings",
+     .type = PL_OPT_MAP,
+     .offset = offsetof(struct route_file, route.settings),
+     .help = "SETTINGS of the table."},
+    {.path = "views",
+     .type = PL_OPT_NODE,
+     .offset = offsetof(struct route_file, views),
+     .help = "The list of materialized views."},
+    PL_OPT_END,
+};
+
+#define VIEW_TEXT(field, length_min, is_required, text)                                            \
+    {                                                                                              \
+        .path = #field, .type = PL_OPT_STRING, .offset = offsetof(struct route_view, field),       \
+        .min = (length_min), .max = ROUTE_TEXT_MAX, .flags = (is_required), .help = text           \
+    }
+
+static const struct pl_option view_opts[] = {
+    VIEW_TEXT(name, 1, PL_OPT_REQUIRED, "The view's name, in the table's database."),
+    VIEW_TEXT(engine, 1, PL_OPT_REQUIRED, "Its engine."),
+    VIEW_TEXT(order_by, 0, 0, "ORDER BY."),
+    VIEW_TEXT(partition_by, 0, 0, "PARTITION BY."),
+    VIEW_TEXT(ttl, 0, 0, "TTL."),
+    VIEW_TEXT(select, 1, PL_OPT_REQUIRED, "SELECT ... FROM {table} ..."),
+    PL_OPT_END,
+};
+
+static const struct column *column_find(const struct route *r, const char *name, size_t len)
+{
+    for (unsigned i = 0; i < r->columns_n; i++) {
+        const char *have = r->columns[i].name;
+        if (have && strlen(have) == len && memcmp(have, name, len) == 0)
+            return &r->columns[i];
+    }
+    return NULL;
+}
+
+/* Names that are the same but for the letters' case would be one column for outputs that ignore
+ * case (DuckDB), and are mixed up by people. */
+static void names_check(const struct route *r, unsigned i, const struct pl_node *node,
+                        struct pl_findings *errs)
+{
+    const char *name = r->columns[i].name;
+    for (unsigned k = 0; name && k < i; k++) {
+        const char *other = r->columns[k].name;
+        if (!other || strcasecmp(name, other) != 0)
+            continue;
+        if (strcmp(name, other) == 0)
+            finding(errs, node_of(node, "name"), "column %s stands there twice", name);
+        else
+            finding(errs, node_of(node, "name"),
+                    "columns %s and %s differ only in the case of letters", other, name);
+        return;
+    }
+}
+
+static void columns_load(struct route *r, const struct pl_node *list, struct pl_findings *errs)
+{
+    if (list->type != PL_NODE_SEQ || !list->child) {
+        finding(errs, list, "columns: a list of at least one column is needed");
+        return;
+    }
+    unsigned n = 0, sent = 0, unknown = 0, before = errs->count;
+    for (const struct pl_node *e = list->child; e; e = e->next)
+        n++;
+    if (n > ROUTE_COLUMNS_MAX) {
+        finding(errs, list, "columns: %u are more than %d", n, ROUTE_COLUMNS_MAX);
+        return;
+    }
+    r->columns = pl_alloc_array(n, sizeof(*r->columns));
+    for (struct pl_node *e = list->child; e; e = e->next) {
+        unsigned i = r->columns_n++;
+        struct column *c = &r->columns[i];
+        if (e->type != PL_NODE_MAP) {
+            finding(errs, e, "columns: each column is a mapping (name, type, path ...)");
+            continue;
+        }
+        column_load(e, c, errs);
+        names_check(r, i, e, errs);
+        sent += c->source != COLUMN_EXPRESSION;
+        if (c->source == COLUMN_UNKNOWN && unknown++ > 0)
+            finding(errs, e, "column %s: another column has unknown: true already", c->name);
+        int *has = c->source == COLUMN_TOPIC       ? &r->has_topic
+                   : c->source == COLUMN_PARTITION ? &r->has_partition
+                   : c->source == COLUMN_OFFSET    ? &r->has_offset
+                                                   : NULL;
+        if (has && *has < 0)
+            *has = (int)i;
+    }
+    if (sent == 0 && errs->count == before)
+        finding(errs, list, "columns: all are expressions, nothing would be sent");
+    if (r->unknown_keep && unknown == 0)
+        finding(errs, list, "unknown_fields: keep needs a column with unknown: true");
+    if (!r->unknown_keep && unknown > 0)
+        finding(errs, list, "a column has unknown: true, but unknown_fields is drop");
+}
+
+/* A column that looks below the array of the rows from the message can never have a value. */
+static void paths_check(const struct route *r, const struct pl_node *list, struct pl_findings *errs)
+{
+    const struct pl_node *e = list->type == PL_NODE_SEQ ? list->child : NULL;
+    for (unsigned i = 0; i < r->columns_n && e; i++, e = e->next) {
+        const struct column *c = &r->columns[i];
+        for (unsigned k = 0; k < c->paths_n; k++) {
+            const struct column_path *p = &c->paths[k];
+            bool below = !p->from_row && r->rows.keys_n > 0 && p->keys_n > r->rows.keys_n;
+            for (unsigned n = 0; below && n < r->rows.keys_n; n++)
+                below = strcmp(p->keys[n], r->rows.keys[n]) == 0;
+            if (below)
+                finding(errs, node_of(e, "path"),
+                        "column %s: its path goes into the array of the rows; begin it with @",
+                        c->name);
+        }
+    }
+}
+
+static bool is_merge_tree(const char *engine)
+{
+    return engine && strstr(engine, "MergeTree") != NULL;
+}
+
+/* "(a, b)" or "a": each name must be a column, and not Nullable (ClickHouse refuses such keys). A
+ * text with anything else in it, such as a call, is left to ClickHouse. */
+static void key_check(const struct route *r, const struct pl_node *map, const char *key,
+                      const char *text, struct pl_findings *errs)
+{
+    if (!text)
+        return;
+    if (text[strspn(text, " ,()_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")])
+        return;
+    for (const char *open = text; (open = strchr(open, '(')); open++) {
+        const char *behind = open;
+        while (behind > text && behind[-1] == ' ')
+            behind--;
+        if (behind > text && behind[-1] != ',' && behind[-1] != '(')
+            return; /* a call */
+    }
+    for (const char *p = text; *(p += strspn(p, " ,()"));) {
+        size_t len = strcspn(p, " ,()");
+        const struct column *c = column_find(r, p, len);
+        bool descending =
+            len <= 4 && (strncasecmp(p, "DESC", len) == 0 || strncasecmp(p, "ASC", len) == 0);
+        if (!c && !descending)
+            finding(errs, node_of(map, key), "%s: there is no column %.*s", key, (int)len, p);
+        else if (c && c->type.nullable && !pl_map_get(&r->settings, "allow_nullable_key"))
+            finding(errs, node_of(map, key), "%s: column %s is Nullable, which a key cannot be",
+                    key, c->name);
+        p += len;
+    }
+}
+
+static void views_load(struct route *r, const struct pl_node *list, struct pl_findings *errs)
+{
+    if (!list)
+        return;
+    if (list->type != PL_NODE_SEQ) {
+        if (list->type != PL_NODE_SCALAR || *list->value)
+            finding(errs, list, "views: a list is needed");
+        return;
+    }
+    r->views = pl_alloc_array(ROUTE_VIEWS_MAX, sizeof(*r->views));
+    for (struct pl_node *e = list->child; e; e = e->next) {
+        if (r->views_n == ROUTE_VIEWS_MAX) {
+            finding(errs, e, "views: more than %d", ROUTE_VIEWS_MAX);
+            return;
+        }
+        struct route_view *v = &r->views[r->views_n++];
+        if (e->type != PL_NODE_MAP) {
+            finding(errs, e, "views: each view is a mapping (name, engine, order_by, select ...)");
+            continue;
+        }
+        if (pl_options_apply(view_opts, e, v, errs) < 0)
+            continue;
+        if (!strstr(v->select, "{table}"))
+            finding(errs, node_of(e, "select"), "view %s: select reads FROM {table}", v->name);
+        if (is_merge_tree(v->engine) && (!v->order_by || !*v->order_by))
+            finding(errs, e, "view %s: engine %s needs order_by", v->name, v->engine);
+        if (!name_valid(v->name) || strchr(v->name, '.') || strcmp(v->name, r->table) == 0)
+            finding(errs, node_of(e, "name"), "view %s: the name must be plain and not the table's",
+                    v->name);
+        for (unsigned i = 0; i + 1 < r->views_n; i++)
+            if (r->views[i].name && strcmp(r->views[i].name, v->name) == 0)
+                finding(errs, node_of(e, "name"), "view %s stands there twice", v->name);
+    }
+}
+
+static void topic_check(struct route *r, const struct pl_node *root, struct pl_findings *errs)
+{
+    bool topic = r->topic && *r->topic, pattern = r->topic_pattern && *r->topic_pattern;
+    if (topic == pattern) {
+        finding(errs, node_of(root, pattern ? "topic_pattern" : "topic"), "%s",
+                pattern ? "topic and topic_pattern are both there: one of them is needed"
+                        : "topic or topic_pattern is needed");
+        return;
+    }
+    if (!pattern)
+        return;
+    /* librdkafka takes a subscription as a pattern only when it begins with ^. */
+    if (*r->topic_pattern != '^') {
+        finding(errs, node_of(root, "topic_pattern"), "topic_pattern begins with ^");
+        return;
+    }
+    int code = regcomp(&r->pattern, r->topic_pattern, REG_EXTENDED | REG_NOSUB);
+    if (code != 0) {
+        char why[128];
+        regerror(code, &r->pattern, why, sizeof(why));
+        finding(errs, node_of(root, "topic_pattern"), "topic_pattern: %s", why);
+        return;
+    }
+    r->pattern_compiled = true;
+}
+
+static void table_check(struct route_file *f, const struct pl_node *root, struct pl_findings *errs)
+{
+    const char *dot = strchr(f->table, '.');
+    const char *name = dot ? dot + 1 : f->table;
+    if (!name_valid(f->table) || dot == f->table || !*name || strchr(name, '.'))
+        finding(errs, node_of(root, "table"), "table: \"table\" or \"database.table\" is needed");
+    f->route.database = dot ? pl_strndup(f->table, (size_t)(dot - f->table)) : NULL;
+    f->route.table = pl_strdup(name);
+}
+
+/* "" says the same as leaving it out, and readers of a route need to know one form only. */
+static void text_normalize(char **text)
+{
+    if (*text && !**text) {
+        free(*text);
+        *text = NULL;
+    }
+}
+
+static void route_normalize(struct route *r)
+{
+    char **texts[] = {&r->topic,        &r->topic_pattern, &r->order_by, &r->primary_key,
+                      &r->partition_by, &r->sample_by,     &r->ttl,      &r->cluster};
+    for (unsigned i = 0; i < PL_COUNT(texts); i++)
+        text_normalize(texts[i]);
+    for (unsigned i = 0; i < r->columns_n; i++) {
+        text_normalize(&r->columns[i].codec);
+        text_normalize(&r->columns[i].comment);
+    }
+    for (unsigned i = 0; i < r->views_n; i++) {
+        text_normalize(&r->views[i].order_by);
+        text_normalize(&r->views[i].partition_by);
+        text_normalize(&r->views[i].ttl);
+    }
+}
+
+/* Everything behind the top table; `root` is a mapping. */
+static void route_check(struct route_file *f, struct pl_node *root, struct pl_findings *errs)
+{
+    struct route *r = &f->route;
+    struct pl_err err;
+    topic_check(r, root, errs);
+    if (f->table)
+        table_check(f, root, errs);
+    else
+        r->table = pl_strdup("");
+    r->unknown_keep = f->unknown_fields == 1;
+    r->depth_max = (unsigned)f->depth_max;
+    if (f->rows && rows_path_parse(f->rows, &r->rows, &err) < 0)
+        finding(errs, node_of(root, "rows"), "rows: %s", err.msg);
+    if (f->columns) {
+        columns_load(r, f->columns, errs);
+        paths_check(r, f->columns, errs);
+        key_check(r, root, "order_by", r->order_by, errs);
+        key_check(r, root, "primary_key", r->primary_key, errs);
+    }
+    if (is_merge_tree(r->engine) && (!r->order_by || !*r->order_by))
+        finding(errs, node_of(root, "engine"),
+                "order_by is needed by the engine %s (\"tuple()\": no order)", r->engine);
+    views_load(r, f->views, errs);
+    route_normalize(r);
+}
+
+static struct route *route_build(const char *name, struct pl_node *root, struct pl_findings *errs)
+{
+    unsigned before = errs->count;
+    struct route_file *f = pl_alloc(sizeof(*f));
+    struct route *r = &f->route;
+    r->name = pl_strdup(name);
+    r->has_topic = r->has_partition = r->has_offset = -1;
+    /* What the table finds does not hide what the checks behind it find. */
+    pl_options_apply(route_opts, root, f, errs);
+    route_check(f, root, errs);
+    f->columns = f->views = NULL;
+    if (errs->count == before)
+        return r;
+    route_free(r);
+    return NULL;
+}
+
+struct route *route_parse(const char *name, const char *text, size_t len, struct pl_findings *errs)
+{
+    PL_CLEANUP(pl_node_freep) struct pl_node *root = pl_yaml_parse(text, len, errs);
+    return root ? route_build(name, root, errs) : NULL;
+}
+
+struct route *route_load(const char *file, struct pl_findings *errs)
+{
+    PL_CLEANUP(pl_node_freep) struct pl_node *root = pl_yaml_load(file, errs);
+    if (!root)
+        return NULL;
+    const char *slash = strrchr(file, '/');
+    const char *base = slash ? slash + 1 : file;
+    const char *dot = strrchr(base, '.');
+    PL_FREE char *name =
+        dot && dot > base ? pl_strndup(base, (size_t)(dot - base)) : pl_strdup(base);
+    return route_build(name, root, errs);
+}
+
+void route_free(struct route *r)
+{
+    if (!r)
+        return;
+    struct route_file *f = (struct route_file *)((char *)r - offsetof(struct route_file, route));
+    for (unsigned i = 0; i < r->columns_n; i++)
+        column_release(&r->columns[i]);
+    free(r->columns);
+    for (unsigned i = 0; i < r->views_n; i++)
+        pl_options_release(view_opts, &r->views[i]);
+    free(r->views);
+    if (r->pattern_compiled)
+        regfree(&r->pattern);
+    column_path_release(&r->rows);
+    free(r->name);
+    free(r->database);
+    free(r->table);
+    pl_options_release(route_opts, f);
+    free(f);
+}
+
+bool route_takes(const struct route *r, const char *topic)
+{
+    if (r->pattern_compiled)
+        return regexec(&r->pattern, topic, 0, NULL, 0) == 0;
+    return strcmp(r->topic, topic) == 0;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * route.h - a route: from a topic's messages to a table's rows, read from a YAML file.
+ *
+ * A route file is data, not code: topic (or pattern), where the rows are inside a message, the
+ * columns with type and path, what happens to what does not fit, the table's engine and order, and
+ * its views. The presets in etc/routes/ are such files.
+ *
+ *     topic: wikipedia-data               # or topic_pattern: "^wiki-.*" (POSIX extended, with ^)
+ *     table: wikipedia_edits              # "database.table" or "table" (the configured database)
+ *     rows: $                             # or $.transactionSeries[*]: one row for each element
+ *     unknown_fields: drop                # drop | keep: into the column that has `unknown: true`
+ *     message_bytes_max: 1MiB             # a larger message is a dead letter
+ *     depth_max: 64
+ *     columns:
+ *       - name: time
+ *         type: DateTime64(3)
+ *         path: $.meta.dt                 # $: message, @: the row's element; a list: first present
+ *         missing: reject                 # absent, null: reject | default | null (needs Nullable)
+ *         invalid: reject                 # wrong type, overflow, lost precision: reject | null
+ *         unit: ms                        # numbers into DateTime(64): s | ms | us | ns
+ *         codec: Delta, ZSTD              # comment: … also possible
+ *       - {name: log_params, type: String, path: $.log_params, json: true, missing: default}
+ *       # topic partition offset timestamp key header:NAME
+ *       - {name: _offset, type: UInt64, from: offset}
+ *       # DEFAULT of the table, not sent
+ *       - {name: size_change, type: Nullable(Int64), expression: "…"}
+ *     engine: MergeTree                   # ORDER BY, PARTITION BY, TTL, SETTINGS: ClickHouse's
+ *     order_by: "(wiki, time)"
+ *     partition_by: toYYYYMM(time)
+ *     ttl: ""
+ *     settings: { non_replicated_deduplication_window: 10000 }
+ *     views:
+ *       - name: wikipedia_edits_per_minute
+ *         engine: SummingMergeTree
+ *         order_by: "(wiki, type, minute)"
+ *         select: SELECT … FROM {table} GROUP BY …
+ *
+ * In a path a key that holds a dot, bracket, quote, backslash or space stands in double quotes:
+ * $."a.b".c, with \" and \\ for a quote and a backslash. What is "" is the same as left out (NULL
+ * in the struct).
+ *
+ * Defaults: missing is `null` for Nullable columns and `reject` for others; invalid is `reject`.
+ *
+ * A route is immutable after load and shared by threads.
+ */
+#ifndef CHSINKD_ROUTE_ROUTE_H
+#define CHSINKD_ROUTE_ROUTE_H
+
+#include <regex.h>
+
+#include "daemons/chsinkd/clickhouse/type.h"
+#include "lib/config/options.h"
+
+#define ROUTE_COLUMNS_MAX   1024
+#define ROUTE_VIEWS_MAX     32
+#define ROUTE_PATH_KEYS_MAX 32
+
+enum column_source {
+    COLUMN_JSON, /* `path` */
+    COLUMN_TOPIC,
+    COLUMN_PARTITION,
+    COLUMN_OFFSET,
+    COLUMN_TIMESTAMP,
+    COLUMN_KEY,
+    COLUMN_HEADER,
+    COLUMN_EXPRESSION, /* computed by the server: a DEFAULT in the table, not part of the insert */
+    COLUMN_UNKNOWN,    /* all fields that no column takes, as one JSON object {"path": value} */
+};
+
+enum column_missing { MISSING_REJECT, MISSING_DEFAULT, MISSING_NULL };
+enum column_invalid { INVALID_REJECT, INVALID_NULL };
+enum column_unit { UNIT_S, UNIT_MS, UNIT_US, UNIT_NS };
+
+/* A path: from the message ($) or the row's element (@), then keys. */
+struct column_path {
+    bool from_row;
+    char **keys;
+    unsigned keys_n;
+};
+
+/* A column's path ("$.a.\"b.c\"", "@.x"), and that of the rows ("$", "$.a[*]"). CONFIG errors. */
+int column_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
+int rows_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
+void column_path_release(struct column_path *path);
+
+struct column {
+    char *name;
+    struct ch_type type;
+    enum column_source source;
+    struct column_path *paths; /* JSON: at least one; the first one present wins */
+    unsigned paths_n;
+    char *header; /* HEADER: its name */
+    bool json;    /* String columns: take any value as its JSON text, bytes unchanged */
+    enum column_missing missing;
+    enum column_invalid invalid;
+    enum column_unit unit;
+    bool unit_given;
+    char *expression, *codec, *comment;
+};
+
+struct route_view {
+    char *name, *engine, *order_by, *partition_by, *ttl, *select;
+};
+
+struct route {
+    char *name; /* the file's name without directory and .yaml */
+    char *topic, *topic_pattern;
+    regex_t pattern; /* compiled when topic_pattern is set */
+    bool pattern_compiled;
+    char *database, *table;  /* database NULL: the configured one */
+    struct column_path rows; /* keys to the array of elements; keys_n 0: the message is the row */
+    bool unknown_keep;
+    int64_t message_bytes_max;
+    unsigned depth_max;
+    struct column *columns;
+    unsigned columns_n;
+    char *engine, *order_by, *primary_key, *partition_by, *sample_by, *ttl, *cluster;
+    struct pl_map settings;
+    struct route_view *views;
+    unsigned views_n;
+    int has_topic, has_partition, has_offset; /* index of the column with that source, or -1 */
+};
+
+/* NULL: findings were added to errs. */
+struct route *route_load(const char *file, struct pl_findings *errs);
+struct route *route_parse(const char *name, const char *text, size_t len, struct pl_findings *errs);
+void route_free(struct route *r);
+PL_DEFINE_CLEANUP(struct route *, route_free);
+
+/* Whether the route takes this topic. */
+bool route_takes(const struct route *r, const char *topic);
+
+#endif

@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * consumer.c - the thread that reads Kafka. (What it does when partitions come and go:
+ * assignment.c)
+ *
+ * The queues of the partitions are forwarded to a queue of our own (`data`), so that
+ * consumer_poll() gives only the group's events, and messages come in arrays from `data`. A seek or
+ * a new assignment outdates what librdkafka still has queued (its version barrier), and what waits
+ * in `pending` is thrown out here; next_offset guards the order besides.
+ *
+ * Back-pressure: while too many batches wait or memory_max is reached, nothing is taken from
+ * `data`; librdkafka stops fetching by its own limits; the group is polled all the time, so
+ * membership is kept.
+ *
+ * Threads: all of this is the consumer's thread, but consumer_new().
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "daemons/chsinkd/sink/assignment.h"
+#include "daemons/chsinkd/sink/intake.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+
+/* A turn: so many messages decoded, and each call that waits at its time limit. */
+#define TURN_MS 30000
+/* How long a call waits for messages; the group's events and batch ages are looked at between. */
+#define POLL_MS              50
+#define SEEK_TIMEOUT_MS      10000
+#define SEEK_PATIENCE_MS     60000
+#define WATERMARK_TIMEOUT_MS 5000
+
+PL_DEFINE_CLEANUP(rd_kafka_topic_partition_list_t *, rd_kafka_topic_partition_list_destroy);
+
+void consumer_forget(struct consumer *c, const struct partition *p)
+{
+    for (ssize_t i = c->pending_at; i < c->pending_n; i++) {
+        rd_kafka_message_t *m = c->pending[i];
+        if (m && m->rkt && m->partition == p->id &&
+            strcmp(rd_kafka_topic_name(m->rkt), p->topic) == 0) {
+            rd_kafka_message_destroy(m);
+            c->pending[i] = NULL;
+        }
+    }
+}
+
+/* Reads on from another offset, or from the beginning. What was fetched from the old place is
+ * outdated. -1: librdkafka does not let us. */
+static int partition_seek(struct sink *s, struct partition *p, int64_t offset, struct pl_err *err)
+{
+    PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_resp_err_t code;
+    rd_kafka_error_t *error;
+
+    consumer_forget(s->consumer, p);
+    rd_kafka_topic_partition_list_add(list, p->topic, p->id)->offset = offset;
+    error = rd_kafka_seek_partitions(s->rk, list, SEEK_TIMEOUT_MS);
+    code = error ? rd_kafka_error_code(error) : list->elems[0].err;
+    if (error)
+        rd_kafka_error_destroy(error);
+    if (code)
+        return pl_kafka_err(err, code,
+                            "cannot go back to offset %" PRId64 " of topic %s, partition %" PRId32,
+                            offset, p->topic, p->id);
+    if (offset >= 0)
+        p->next_offset = offset;
+    return 0;
+}
+
+/* The group may have taken the partition away already, and we have not heard of it: the next turns
+ * will tell, and then nothing is to be read again. */
+static bool rewind_can_wait(struct partition *p, const struct pl_err *err)
+{
+    int64_t now_ms = pl_clock_monotonic_ms();
+
+    if (p->seek_refused_ms == 0)
+        p->seek_refused_ms = now_ms;
+    return (err->code == RD_KAFKA_RESP_ERR__STATE || err->kind == PL_ERR_RETRY) &&
+           now_ms - p->seek_refused_ms < SEEK_PATIENCE_MS;
+}
+
+/* What an inserter asked for: bisect a refused batch, or repeat one that could not be committed. */
+static void rewinds_do(struct sink *s)
+{
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        struct partition *p = s->partitions[i];
+        struct pl_err err;
+        bool rewind;
+
+        pthread_mutex_lock(&s->lock);
+        rewind = p->rewind && !p->busy && !rd_kafka_assignment_lost(s->rk);
+        if (rewind) {
+            p->once_done = false;
+            p->fixed_end = p->rewind_fixed ? p->rewind_until : -1;
+            p->limit_until = p->rewind_fixed ? -1 : p->rewind_until;
+            p->limit_messages = p->rewind_messages;
+            if (p->rewind_messages == 0) {
+                p->condemned = p->rewind_offset;
+                snprintf(p->condemned_reason, sizeof(p->condemned_reason), "%s", p->rewind_reason);
+                p->limit_until = -1;
+            }
+        }
+        pthread_mutex_unlock(&s->lock);
+        if (!rewind)
+            continue;
+        intake_close(s, p); /* drops it, since rewind is set */
+        if (partition_seek(s, p, p->rewind_offset, &err) < 0) {
+            if (!rewind_can_wait(p, &err))
+                sink_fail(s, &err);
+            continue;
+        }
+        p->seek_refused_ms = 0;
+        if (p->fixed_end >= 0) /* the same range again: what the table has may have changed */
+            assignment_recover(s, p);
+        pthread_mutex_lock(&s->lock);
+        p->rewind = false;
+        pthread_mutex_unlock(&s->lock);
+    }
+}
+
+/* ---- the thread ---- */
+
+static struct partition *partition_of(struct consumer *c, const rd_kafka_message_t *m)
+{
+    const char *topic = rd_kafka_topic_name(m->rkt);
+
+    if (!c->last || c->last->id != m->partition || strcmp(c->last->topic, topic) != 0)
+        c->last = sink_partition(c->sink, topic, m->partition);
+    return c->last;
+}
+
+/* The group's offset is outside of the log. */
+static void offset_out_of_range(struct sink *s, struct partition *p)
+{
+    int64_t low = 0, high = 0;
+    struct pl_err err;
+    rd_kafka_resp_err_t code =
+        rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high, WATERMARK_TIMEOUT_MS);
+
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && p->next_offset > high) {
+        pl_err_set(&err, PL_ERR_CONFIG, 0,
+                   "topic %s, partition %" PRId32 ": the group's offset %" PRId64
+                   " is beyond the end, %" PRId64 ": the topic was made again or cut; use another "
+                   "group.id, or set the group's offsets with "
+                   "kafka-consumer-groups --reset-offsets",
+                   p->topic, p->id, p->next_offset, high);
+        sink_fail(s, &err);
+    } else {
+        /* Below the log's start, or a passing fault: librdkafka finds the first message there is,
+         * and intake_take() sees what is missing. */
+        p->retention_took = true;
+        if (partition_seek(s, p, RD_KAFKA_OFFSET_BEGINNING, &err) < 0 &&
+            !rd_kafka_assignment_lost(s->rk))
+            sink_fail(s, &err);
+    }
+}
+
+static void message_error(struct sink *s, const rd_kafka_message_t *m)
+{
+    struct partition *p;
+    struct pl_err err;
+
+    switch ((int)m->err) {
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        p = partition_of(s->consumer, m);
+        if (p->fixed_end >= 0 && m->offset >= p->fixed_end)
+            intake_end_fixed(s, p);
+        p->once_done = true; /* a rewind clears it */
+        break;
+    case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+    case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
+        offset_out_of_range(s, partition_of(s->consumer, m));
+        break;
+    case RD_KAFKA_RESP_ERR__FATAL:
+        pl_kafka_err(&err, rd_kafka_fatal_error(s->rk, err.msg, sizeof(err.msg)),
+                     "the consumer cannot go on: %s", rd_kafka_message_errstr(m));
+        sink_fail(s, &err);
+        break;
+    default:
+        pl_log(PL_WARNING, PL_EVENT_KAFKA_ERROR, "Kafka reports a fault",
+               PL_F_STR("ERROR", rd_kafka_message_errstr(m)),
+               PL_F_STR("TOPIC", m->rkt ? rd_kafka_topic_name(m->rkt) : NULL),
+               PL_F_INT("PARTITION", m->partition), PL_F_INT("CODE", m->err));
+        break;
+    }
+}
+
+/* All messages come by `data`. One that comes by the group's queue would be out of order: nothing
+ * may be taken after it, and a new start reads from the group's offset. */
+static void message_astray(struct sink *s, const rd_kafka_message_t *m)
+{
+    struct pl_err err;
+
+    pl_err_set(&err, PL_ERR_FATAL, 0, "topic %s, offset %" PRId64 " came out of order",
+               rd_kafka_topic_name(m->rkt), m->offset);
+    sink_fail(s, &err);
+    s->give_up = true;
+}
+
+/* --once ends where the partition ended at the start; --replay would read its own dead letters for
+ * ever. */
+static bool is_past_end(const struct sink *s, struct partition *p, int64_t offset)
+{
+    if (!s->once || p->once_end < 0 || offset < p->once_end)
+        return false;
+    p->once_done = true;
+    return true;
+}
+
+/* Decodes what is pending while there is room. */
+static void pending_take(struct consumer *c)
+{
+    struct sink *s = c->sink;
+
+    while (c->pending_at < c->pending_n && !s->stopping) {
+        rd_kafka_message_t *m = c->pending[c->pending_at];
+
+        /* Room is looked at before each run of messages: cheap enough at one in 64, exact enough
+         * for memory. */
+        if ((c->pending_at & 63) == 0 && !intake_has_room(s))
+            return;
+        c->pending_at++;
+        if (!m)
+            continue;
+        if (m->err)
+            message_error(s, m);
+        else if (!is_past_end(s, partition_of(c, m), m->offset))
+            intake_take(s, c->last, m);
+        rd_kafka_message_destroy(m);
+        c->pending[c->pending_at - 1] = NULL;
+    }
+}
+
+static void pending_drop(struct consumer *c)
+{
+    for (; c->pending_at < c->pending_n; c->pending_at++)
+        if (c->pending[c->pending_at])
+            rd_kafka_message_destroy(c->pending[c->pending_at]);
+}
+
+/* --once: all partitions are read to where they ended, and all of it is in the table. */
+static bool once_is_done(struct sink *s)
+{
+    bool any = false, done;
+
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        const struct partition *p = s->partitions[i];
+        if (!p->assigned)
+            continue;
+        any = true;
+        if (p->rewind || (!p->once_done && (p->once_end < 0 || p->next_offset < p->once_end)))
+            return false;
+    }
+    for (unsigned i = 0; i < s->partitions_n && any; i++)
+        intake_close(s, s->partitions[i]);
+    pthread_mutex_lock(&s->lock);
+    done = any && s->queued == 0 && s->busy == 0;
+    for (unsigned i = 0; i < s->partitions_n; i++)
+        done &= !s->partitions[i]->rewind;
+    pthread_mutex_unlock(&s->lock);
+    return done;
+}
+
+static void consumer_turn(struct consumer *c)
+{
+    struct sink *s = c->sink;
+    rd_kafka_message_t *event;
+
+    sink_duty(&s->consumer_duty, "asking for the group's events", TURN_MS);
+    event = rd_kafka_consumer_poll(s->rk, 0); /* may call assignment_change() */
+    sink_duty(&s->consumer_duty, "decoding messages", TURN_MS);
+    if (event) {
+        if (event->err)
+            message_error(s, event);
+        else
+            message_astray(s, event);
+        rd_kafka_message_destroy(event);
+    }
+    rewinds_do(s);
+    if (c->pending_at >= c->pending_n) {
+        c->pending_at = 0;
+        c->pending_n =
+            rd_kafka_consume_batch_queue(c->data, POLL_MS, c->pending, CONSUMER_PENDING_MAX);
+        if (c->pending_n < 0)
+            c->pending_n = 0;
+    } else if (!intake_has_room(s)) {
+        pthread_mutex_lock(&s->lock);
+        sink_cond_wait(s, &s->room, POLL_MS);
+        pthread_mutex_unlock(&s->lock);
+    }
+    pending_take(c);
+    intake_close_aged(s);
+    for (unsigned i = 0; i < s->routes_n; i++)
+        intake_counts(s, &s->routes[i]);
+}
+
+/* Brings what was read into the table, then leaves the group. */
+static void consumer_drain(struct consumer *c)
+{
+    struct sink *s = c->sink;
+
+    sink_duty(&s->consumer_duty, "waiting for inserts to end", -1);
+    for (unsigned i = 0; i < s->partitions_n; i++)
+        intake_close(s, s->partitions[i]);
+    pthread_mutex_lock(&s->lock);
+    while ((s->queued > 0 || s->busy > 0) && !s->give_up && s->failed.kind == PL_ERR_NONE) {
+        sink_cond_wait(s, &s->room, POLL_MS);
+        pthread_mutex_unlock(&s->lock);
+        rd_kafka_message_t *event = rd_kafka_consumer_poll(s->rk, 0);
+        if (event)
+            rd_kafka_message_destroy(event);
+        pthread_mutex_lock(&s->lock);
+    }
+    pthread_mutex_unlock(&s->lock);
+    pending_drop(c);
+    /* Also when giving up: who leaves need not be waited for. The loop waits only so long for this
+     * thread. */
+    rd_kafka_consumer_close(s->rk);
+}
+
+static void *consumer_run(void *arg)
+{
+    struct consumer *c = arg;
+    struct sink *s = c->sink;
+
+    while (!s->stopping && !s->give_up) {
+        consumer_turn(c);
+        if (s->once && s->assigned_once && c->pending_at >= c->pending_n && once_is_done(s))
+            break;
+    }
+    consumer_drain(c);
+    s->drained = true;
+    pthread_mutex_lock(&s->lock);
+    pthread_cond_broadcast(&s->work);
+    pthread_mutex_unlock(&s->lock);
+    if (s->wake)
+        s->wake(s->wake_userdata);
+    return NULL;
+}
+
+/* ---- setting up ---- */
+
+static const char *const consumer_defaults[] = {
+    "group.id", "chsinkd", "client.id", "chsinkd", "partition.assignment.strategy",
+    "cooperative-sticky",
+    /* A killed instance's partitions are taken over after this long. */
+    "session.timeout.ms", "15000", "fetch.wait.max.ms", "100",
+    /* 2.0.2 stops fetching for a second when its queue is full: room for what comes while an insert
+       runs. */
+    "queued.min.messages", "300000", "queued.max.messages.kbytes", "262144",
+    "fetch.message.max.bytes", "4194304", NULL};
+static const char *const consumer_forced[] = {"enable.auto.commit",
+                                              "false",
+                                              "enable.auto.offset.store",
+                                              "false",
+                                              "isolation.level",
+                                              "read_committed",
+                                              "auto.offset.reset",
+                                              "error",
+                                              "enable.partition.eof",
+                                              "true",
+                                              NULL};
+
+static int consumer_subscribe(struct sink *s, struct pl_err *err)
+{
+    PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(4);
+    rd_kafka_resp_err_t code;
+
+    for (unsigned i = 0; i < s->routes_n && !s->replay; i++) {
+        const struct route *r = s->routes[i].route;
+        int found;
+
+        rd_kafka_topic_partition_list_add(topics, r->topic ? r->topic : r->topic_pattern,
+                                          RD_KAFKA_PARTITION_UA);
+        if (!r->topic)
+            continue;
+        found = pl_kafka_topic_exists(s->rk, r->topic, (int)s->conf->start_timeout_ms, NULL, err);
+        if (found < 0)
+            return -1;
+        if (found == 0)
+            return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                              "topic %s of route %s does not exist: create it, start what writes "
+                              "it first, or correct "
+                              "the route",
+                              r->topic, r->name);
+    }
+    if (s->replay)
+        rd_kafka_topic_partition_list_add(topics, s->conf->dead_letter_topic,
+                                          RD_KAFKA_PARTITION_UA);
+    code = rd_kafka_subscribe(s->rk, topics);
+    return code ? pl_kafka_err(err, code, "cannot subscribe") : 0;
+}
+
+int consumer_new(struct sink *s, struct pl_err *err)
+{
+    struct consumer *c = pl_alloc(sizeof(*c));
+    rd_kafka_conf_t *conf =
+        pl_kafka_conf_new(&s->conf->kafka, consumer_defaults, consumer_forced, &s->health, err);
+    PL_FREE char *group = NULL;
+
+    c->sink = s;
+    s->consumer = c;
+    if (!conf)
+        return -1;
+    if (s->replay) {
+        group = pl_strf("%s-replay-%s", chsinkd_conf_group(s->conf), s->replay->name);
+        rd_kafka_conf_set(conf, "group.id", group, NULL, 0);
+        rd_kafka_conf_set(conf, "group.instance.id", "", NULL, 0);
+    }
+    rd_kafka_conf_set_rebalance_cb(conf, assignment_change);
+    s->rk = pl_kafka_new(RD_KAFKA_CONSUMER, conf, err);
+    if (!s->rk)
+        return -1;
+    /* librdkafka ends a commit after session.timeout.ms without a coordinator, else after
+     * socket.timeout.ms a try. */
+    s->commit_ms = pl_kafka_conf_int(s->rk, "session.timeout.ms") +
+                   4 * pl_kafka_conf_int(s->rk, "socket.timeout.ms");
+    rd_kafka_poll_set_consumer(s->rk);
+    c->data = rd_kafka_queue_new(s->rk);
+    c->client = sink_client_new(s);
+    return pl_kafka_probe(s->rk, &s->health, pl_kafka_servers(&s->conf->kafka),
+                          s->conf->start_timeout_ms, err);
+}
+
+void consumer_free(struct sink *s)
+{
+    struct consumer *c = PL_TAKE(s->consumer);
+
+    if (!c)
+        return;
+    pending_drop(c);
+    if (c->data)
+        rd_kafka_queue_destroy(c->data);
+    free(c);
+}
+
+int consumer_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err)
+{
+    int rc;
+
+    if (consumer_subscribe(s, err) < 0)
+        return -1;
+    rc = pthread_create(ret_thread, NULL, consumer_run, s->consumer);
+    return rc == 0 ? 0
+                   : pl_err_set(err, PL_ERR_FATAL, rc, "cannot start a thread: %s", strerror(rc));
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * deadletter.h - messages that do not fit: kept with their batch, then written to the dead-letter
+ * topic in one Kafka transaction with the offset that passes them.
+ *
+ * A dead letter is the original message (key, value and headers unchanged, a tombstone stays one)
+ * with further headers: chsinkd-route, -topic, -partition, -offset, -timestamp, -row (index of the
+ * element, absent: the whole message), -reason, -column, -attempt (1 at first, counted up by
+ * --replay).
+ *
+ * Threads: a list belongs to its batch's owner; a writer may be called by several threads and
+ * serialises them (dead letters are rare; a transaction has one owner).
+ */
+#ifndef CHSINKD_SINK_DEADLETTER_H
+#define CHSINKD_SINK_DEADLETTER_H
+
+#include "daemons/chsinkd/decode/rows.h"
+#include "lib/kafka/client.h"
+#include "lib/service/daemon.h"
+#include "lib/service/watchdog.h"
+
+#define DEADLETTER_HEADER_PREFIX "chsinkd-"
+/* max.message.bytes of a dead-letter topic that we create: more than a broker lets through by
+ * default (1 MiB), since what is too large for a row must have room here. */
+#define DEADLETTER_MESSAGE_BYTES_MAX (16 * 1024 * 1024)
+
+struct dead_letter {
+    struct dead_letter *next;
+    char *topic; /* where the message came from first: for a replayed one, its original place */
+    int32_t partition;
+    int64_t offset, timestamp_ms, row;
+    unsigned attempt;
+    char *reason, *column; /* column may be NULL */
+    char *key, *value;     /* NULL: none */
+    size_t key_len, value_len;
+    rd_kafka_headers_t *headers; /* the original ones; may be NULL */
+};
+
+struct dead_letters {
+    struct dead_letter *first, *last;
+    uint64_t count;
+    size_t bytes;
+};
+
+/* Copies the message. `text`: the reason for people, "column x: value is out of range (byte 17)".
+ */
+void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message, int64_t row,
+                      const char *text, const char *column);
+void dead_letters_release(struct dead_letters *l);
+
+struct deadletter_writer;
+
+struct deadletter_conf {
+    const struct pl_map *kafka; /* borrowed for the writer's life */
+    const char *topic;
+    const char *transactional_id;
+    int64_t message_bytes_max;
+};
+
+/* Connects at the first write, not before: most sinks never need it. */
+struct deadletter_writer *deadletter_writer_new(const struct deadletter_conf *conf);
+void deadletter_writer_free(struct deadletter_writer *w);
+
+/* Whether a librdkafka property is a consumer's own, which the writer leaves out. Pure. */
+bool deadletter_consumer_only(const char *property);
+
+struct deadletter_commit {
+    const struct dead_letters *letters;
+    const char *route;
+    const rd_kafka_topic_partition_list_t *offsets; /* what passes them, with metadata */
+    const rd_kafka_consumer_group_metadata_t
+        *group;                  /* fences a member that has lost the partition */
+    const _Atomic bool *give_up; /* true: stop retrying */
+    struct pl_deadline *duty;    /* the calling thread's; may be NULL */
+};
+
+/* One transaction, tried once. 0: committed. Errors: RETRY: nothing was written, or it is not
+ * known; ask the group's committed offset before doing it again. FATAL with code
+ * RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION and the like: the partition is not ours any more, nothing
+ * was written. REJECT/CONFIG: a person must act (topic missing, too large). */
+int deadletter_write(struct deadletter_writer *w, const struct deadletter_commit *commit,
+                     struct pl_err *err);
+
+#endif

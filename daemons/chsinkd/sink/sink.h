@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * sink.h - what chsinkd's threads share: partitions, the queue of closed batches, memory held.
+ *
+ *   consumer thread (consumer.c)            queue of closed batches       inserter threads
+ * (inserter.c) poll Kafka, decode into the open   ──────────────────────────────>   announce,
+ * insert, commit; batch of each partition, close it       one at a time for a           dead
+ * letters ^                                  partition, in order                │ └────────────
+ * room; rewind to bisect a refused batch <────────────────┘
+ *
+ * The loop's thread (chsinkd.c) starts and stops them and looks at the counters. Each thread owns
+ * what it works on: the consumer the open batches, an inserter the batch it took. What is shared is
+ * in `struct sink` under `lock`, and the fields of a partition say whose they are.
+ *
+ * No sd-event here.
+ */
+#ifndef CHSINKD_SINK_SINK_H
+#define CHSINKD_SINK_SINK_H
+
+#include <pthread.h>
+
+#include "daemons/chsinkd/clickhouse/table.h"
+#include "daemons/chsinkd/conf.h"
+#include "daemons/chsinkd/metrics.h"
+#include "daemons/chsinkd/sink/batch.h"
+#include "lib/base/clock.h"
+#include "lib/service/watchdog.h"
+
+/* Batches that came into the table. */
+struct sink_sums {
+    uint64_t batches, rows, messages, bytes;
+    int64_t start, end; /* of the first, of the last */
+    int64_t took_ms;
+};
+
+/* A partition that is or was assigned to us; kept for the life of the sink (there are not many). */
+struct partition {
+    char *topic;
+    int32_t id;
+    struct sink_route *route;
+
+    /* Under the lock. */
+    unsigned epoch; /* changes whenever the partition comes or goes */
+    bool assigned;
+    bool busy;   /* an inserter has a batch of it */
+    bool rewind; /* the consumer must go back to rewind_offset */
+    int64_t rewind_offset, rewind_until;
+    uint64_t rewind_messages; /* batches of so many messages until rewind_until; 0: the one message
+                                 at rewind_offset is a dead letter */
+    bool rewind_fixed;        /* [rewind_offset, rewind_until) is announced and stays one batch */
+    char rewind_reason[256];
+    struct sink_sums sums; /* not logged yet */
+    int64_t logged_ms;     /* monotonic: when they were last; 0: never */
+
+    /* The inserter's that has it busy (nobody's otherwise; set by the consumer at assignment). */
+    struct announcement announced; /* in the group's metadata now; end -1: none */
+
+    /* The consumer's. */
+    struct batch *open;
+    _Atomic int64_t
+        next_offset; /* the offset that comes next, or a later one; -1 before a new group's first */
+    int64_t seek_refused_ms; /* monotonic: going back is refused since then; 0: it is not */
+    bool retention_took;     /* what should come next is deleted: the next message shows how much */
+    int64_t fixed_end;       /* an announced range that must be read just so; -1 none */
+    int64_t
+        *present; /* sorted offsets of that range which the table has already; asked on recovery */
+    size_t present_n;
+    int64_t limit_until; /* below this offset batches have limit_messages; -1 none */
+    uint64_t limit_messages;
+    int64_t condemned; /* this offset is a dead letter, the server refused it; -1 none */
+    char condemned_reason[256];
+    int64_t once_end; /* --once: done when next_offset is here; -1 not known yet */
+    bool once_done;
+};
+
+struct sink_route {
+    const struct route *route;
+    const char *database;
+    struct rows *rows;  /* the consumer's */
+    char *table;        /* for tokens and people: "database.table" */
+    char *table_quoted; /* for SQL */
+    struct pl_buf insert_sql;
+    struct block *spare[4]; /* under the lock */
+    unsigned spare_n;
+    struct rows_counts counted; /* the consumer's: what was added to the metrics already */
+};
+
+/* The last batch that came into a table; for people. */
+struct sink_last {
+    const struct sink_route *route; /* NULL: none yet */
+    uint64_t rows;
+    int64_t at_ms; /* monotonic */
+};
+
+#define SINK_INSERTERS_MAX 16
+
+struct sink {
+    const struct chsinkd_conf *conf;
+    struct pl_metrics *metrics;
+    struct sink_route *routes;
+    unsigned routes_n;
+    const struct route *replay; /* --replay: this route from the dead-letter topic; else NULL */
+    bool once;                  /* ends when the partitions are read to their present end */
+
+    struct pl_kafka_health health;
+    rd_kafka_t *rk;
+    struct consumer *consumer; /* the consumer's thread's own */
+    struct deadletter_writer *deadletters;
+
+    pthread_mutex_t lock;
+    pthread_cond_t work; /* for inserters: a batch, an end */
+    pthread_cond_t room; /* for the consumer: a batch is done */
+    struct batch *queue_first, *queue_last;
+    unsigned queued, busy;
+    uint64_t taken;    /* batches, by inserters */
+    size_t bytes_held; /* of closed batches */
+    struct sink_last last;
+    struct partition **partitions;
+    unsigned partitions_n;
+    struct clickhouse *clients[32]; /* every thread's, so that give_up can end their calls */
+    unsigned clients_n;
+    struct pl_err failed; /* the first error that ends the sink; kind NONE: none */
+
+    _Atomic bool stopping; /* read no more, finish what there is */
+    _Atomic bool give_up;  /* stop retrying; what is not committed is read again next time */
+    _Atomic bool drained;  /* consumer's last word: everything is committed and the group left */
+    _Atomic bool away;     /* ClickHouse does not answer */
+    _Atomic bool assigned_once;
+    struct pl_deadline consumer_duty, inserter_duties[SINK_INSERTERS_MAX]; /* each its thread's */
+    unsigned inserters_n;
+    int64_t clickhouse_ms, commit_ms; /* the longest that a query or insert, a commit can take */
+    _Atomic int64_t in_flight;        /* messages in batches, counted apart from the metrics */
+    _Atomic int64_t batch_rows, batch_bytes, batch_age_ms, inserts_per_second; /* reloadable */
+
+    void (*wake)(void *userdata); /* tells the loop: failed or drained */
+    void *wake_userdata;
+};
+
+/* sink.c: life of the shared state. */
+int sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_metrics *metrics,
+              struct pl_err *err);
+void sink_release(struct sink *s);
+void sink_fail(struct sink *s, const struct pl_err *err); /* any thread; the first error counts */
+void sink_limits_set(struct sink *s, const struct chsinkd_conf *conf);
+void sink_give_up(struct sink *s);
+struct clickhouse *sink_client_new(struct sink *s); /* registered; freed by sink_release */
+struct partition *sink_partition(struct sink *s, const char *topic,
+                                 int32_t id); /* found or made; locks */
+struct sink_route *sink_route_for(struct sink *s, const char *topic);
+
+/* Says what the calling thread, whose duty it is, does from now on, and how long that can take. */
+static inline void sink_duty(struct pl_deadline *duty, const char *doing, int64_t max_ms)
+{
+    pl_deadline_begin(duty, doing, pl_clock_monotonic_ms(), max_ms);
+}
+/* Logs what came into the tables, for the loop's tick: sums, since batches come by the second, for
+ * ever. At most one line a call, and one a partition every minute; `all`: all that is not logged
+ * yet, at the end. */
+void sink_log(struct sink *s, int64_t now_ms, bool all);
+
+/* Why work does not move though nothing is known to be away: a thread that does not come back from
+ * a call, or batches that no inserter takes. NULL: it moves. For on_watchdog. */
+const char *sink_stuck(struct sink *s, struct pl_progress *progress);
+
+/* In logs a table and a partition go by the same names everywhere. */
+#define SINK_F_PARTITION(p) PL_F_STR("TOPIC", (p)->topic), PL_F_INT("PARTITION", (p)->id)
+
+#define SINK_F_TABLE(sr) PL_F_STR("TABLE", (sr)->route->table), PL_F_STR("DATABASE", (sr)->database)
+
+/* Waits on one of the sink's conditions, with the lock held, at most so long. */
+void sink_cond_wait(struct sink *s, pthread_cond_t *cond, int64_t wait_ms);
+
+/* A batch with an empty block. Not with the lock held. */
+struct batch *batch_new(struct sink *s, struct partition *p);
+/* Frees a batch, keeps its block for the next. `given_back`: its messages were not delivered and
+ * will be read again. Not with the lock held. */
+void batch_drop(struct sink *s, struct batch *b, bool given_back);
+void batch_list_drop(struct sink *s, struct batch *list); /* given back, all of them */
+size_t batch_memory(const struct batch *b);
+
+/* The queue of closed batches, with the lock held. */
+void sink_queue_push(struct sink *s, struct batch *b);
+struct batch *
+sink_queue_take_ready(struct sink *s); /* the first whose partition is not busy, or NULL */
+struct batch *sink_queue_take_partition(struct sink *s, const struct partition *p); /* a list */
+const struct batch *sink_queue_next(const struct sink *s, const struct partition *p);
+
+/* Which offsets of a range the table has already: sorted, malloc()ed. Only where
+ * sink_can_ask_table(): the route keeps topic, partition and offset in columns, and the table keeps
+ * rows. */
+struct table_range {
+    const char *topic;
+    int32_t partition;
+    int64_t start, end;
+};
+bool sink_can_ask_table(const struct route *r);
+int sink_ask_table(struct clickhouse *c, const struct sink_route *sr,
+                   const struct table_range *range, int64_t **ret_offsets, size_t *ret_n,
+                   struct pl_err *err);
+
+/* consumer.c and inserter.c: threads. */
+int consumer_new(struct sink *s, struct pl_err *err); /* creates s->rk, probes the brokers */
+void consumer_free(struct sink *s);                   /* before sink_release */
+/* Checks the topics, subscribes, starts the thread. */
+int consumer_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err);
+int inserter_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h - what position.c (the judgement) and record.c (the form in Kafka)
+ * share; for nobody else. See position.h.
+ */
+#ifndef WIKISRCD_POSITION_INTERNAL_H
+#define WIKISRCD_POSITION_INTERNAL_H
+
+#include "daemons/wikisrcd/position/position.h"
+
+/* Twice the ids that there may be, the next power of two: searches stay short. */
+#define POSITION_SET_BITS 16
+#define POSITION_SET_SIZE (1u << POSITION_SET_BITS)
+_Static_assert(POSITION_SET_SIZE >= 2 * (POSITION_IDS_MAX + POSITION_AHEAD_MAX), "half full");
+
+struct position_id {
+    struct event_identity key;
+    int64_t time_ms;
+};
+
+struct position_topic {
+    char *name; /* "" for events that name none */
+    int64_t partition;
+    int64_t high_ms;
+    int64_t cut_ms;      /* the latest time dropped because the window was full; INT64_MIN: none */
+    int64_t next_offset; /* expected inside this connection; -1: not known */
+    struct event_identity salt;
+    struct position_id *ring; /* capacity is a power of two */
+    unsigned head, count, capacity;
+    struct position_id *ahead;
+    unsigned ahead_n;
+    bool active; /* asked for by Last-Event-ID */
+    bool fresh;  /* nothing came since the connect */
+    bool catching_up;
+};
+
+struct position {
+    struct pl_strings streams;
+    int64_t since_ms, discovered_ms, slack_ms;
+    int64_t asked_ms, connected_ms; /* of this connection */
+    struct position_topic *topics;
+    unsigned topics_n;
+    struct event_identity *set; /* of POSITION_SET_SIZE; zero: free */
+    unsigned ids, ahead_ids;
+    uint64_t ids_cut;
+    enum position_ask ask;
+};
+
+static inline struct position_id *position_entry(const struct position_topic *t, unsigned i)
+{
+    return &t->ring[(t->head + i) & (t->capacity - 1)];
+}
+
+/* The topic must not be there yet, and there is room for it. */
+struct position_topic *position_topic_add(struct position *p, const char *name, size_t len,
+                                          int64_t partition, int64_t high_ms);
+/* false: the id is there already. */
+bool position_window_push(struct position *p, struct position_topic *t,
+                          const struct event_identity *key, int64_t time_ms);
+bool position_ahead_push(struct position *p, struct position_topic *t,
+                         const struct event_identity *key, int64_t time_ms);
+
+#endif

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * position.c - see position.h, which holds the argument. The record's form is in record.c.
+ *
+ * A ring of (id, time) for each topic, and one hash set over all of them.
+ */
+#include "daemons/wikisrcd/position/position.h"
+
+#include <assert.h>
+
+#include "daemons/wikisrcd/position/internal.h"
+
+/* ---- the set of ids: open addressing, linear probing, at most half full ---- */
+
+static unsigned set_slot(const struct event_identity *id)
+{
+    /* Fibonacci hashing: the high bits of the product depend on all bits. */
+    return (unsigned)(((id->hi ^ id->lo) * 0x9E3779B97F4A7C15ULL) >> (64 - POSITION_SET_BITS));
+}
+
+static bool id_is_zero(const struct event_identity *id)
+{
+    return (id->hi | id->lo) == 0;
+}
+
+static bool id_equal(const struct event_identity *a, const struct event_identity *b)
+{
+    return a->hi == b->hi && a->lo == b->lo;
+}
+
+/* The slot that holds the id, or the free one where it would go. */
+static unsigned set_find(const struct position *p, const struct event_identity *id)
+{
+    unsigned slot = set_slot(id);
+    while (!id_is_zero(&p->set[slot]) && !id_equal(&p->set[slot], id))
+        slot = (slot + 1) & (POSITION_SET_SIZE - 1);
+    return slot;
+}
+
+static bool set_has(const struct position *p, const struct event_identity *id)
+{
+    return !id_is_zero(&p->set[set_find(p, id)]);
+}
+
+static void set_add(struct position *p, const struct event_identity *id)
+{
+    p->set[set_find(p, id)] = *id;
+}
+
+/* Removes and closes the gap, so that no search ends too early (Knuth 6.4, algorithm R). */
+static void set_remove(struct position *p, const struct event_identity *id)
+{
+    const unsigned mask = POSITION_SET_SIZE - 1;
+    unsigned hole = set_find(p, id);
+    if (id_is_zero(&p->set[hole]))
+        return;
+    for (unsigned i = (hole + 1) & mask; !id_is_zero(&p->set[i]); i = (i + 1) & mask) {
+        unsigned home = set_slot(&p->set[i]);
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            p->set[hole] = p->set[i];
+            hole = i;
+        }
+    }
+    p->set[hole] = (struct event_identity){0, 0};
+}
+
+/* ---- topics ---- */
+
+/* "eqiad.mediawiki.recentchange" and "codfw.mediawiki.recentchange" are one stream. */
+static struct event_identity salt_of_topic(const char *name)
+{
+    const char *dot = strchr(name, '.');
+    const char *stream = dot ? dot + 1 : name;
+    return event_hash(stream, strlen(stream));
+}
+
+struct position_topic *position_topic_add(struct position *p, const char *name, size_t len,
+                                          int64_t partition, int64_t high_ms)
+{
+    assert(p->topics_n < POSITION_TOPICS_MAX);
+    p->topics = pl_realloc_array(p->topics, p->topics_n + 1, sizeof(*p->topics));
+    struct position_topic *t = &p->topics[p->topics_n++];
+    *t = (struct position_topic){.name = pl_strndup(name, len),
+                                 .partition = partition,
+                                 .high_ms = high_ms,
+                                 .cut_ms = INT64_MIN,
+                                 .next_offset = -1,
+                                 .active = true,
+                                 .fresh = true};
+    t->salt = salt_of_topic(t->name);
+    return t;
+}
+
+static void topic_release(struct position *p, struct position_topic *t)
+{
+    for (unsigned i = 0; i < t->count; i++)
+        set_remove(p, &position_entry(t, i)->key);
+    for (unsigned i = 0; i < t->ahead_n; i++)
+        set_remove(p, &t->ahead[i].key);
+    p->ids -= t->count;
+    p->ahead_ids -= t->ahead_n;
+    free(t->ring);
+    free(t->ahead);
+    free(t->name);
+}
+
+/* Index of the topic, or -1. */
+static int topic_find(const struct position *p, const struct pl_json_str *name, int64_t partition)
+{
+    for (unsigned i = 0; i < p->topics_n; i++)
+        if (p->topics[i].partition == partition && pl_json_str_eq(name, p->topics[i].name))
+            return (int)i;
+    return -1;
+}
+
+/* A topic first seen now: what it has had since the time asked for is asked for again. */
+static int topic_learn(struct position *p, const struct pl_json_str *name, int64_t partition,
+                       int64_t from_ms)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+    if (p->topics_n == POSITION_TOPICS_MAX || !pl_json_unescape_buf(name, &text))
+        return -1;
+    position_topic_add(p, pl_buf_cstr(&text), text.len, partition, from_ms + p->slack_ms);
+    return (int)p->topics_n - 1;
+}
+
+/* ---- construction ---- */
+
+struct position *position_new(const struct pl_strings *streams, int64_t since_ms, int64_t slack_ms)
+{
+    struct position *p = pl_alloc(sizeof(*p));
+    p->set = pl_alloc_array(POSITION_SET_SIZE, sizeof(*p->set));
+    p->since_ms = since_ms;
+    p->asked_ms = since_ms;
+    p->slack_ms = slack_ms;
+    for (size_t i = 0; i < streams->n; i++)
+        pl_strings_add(&p->streams, streams->v[i]);
+    return p;
+}
+
+void position_free(struct position *p)
+{
+    if (!p)
+        return;
+    for (unsigned i = 0; i < p->topics_n; i++) {
+        free(p->topics[i].ring);
+        free(p->topics[i].ahead);
+        free(p->topics[i].name);
+    }
+    free(p->topics);
+    free(p->set);
+    pl_strings_release(&p->streams);
+    free(p);
+}
+
+/* ---- the window ---- */
+
+static void window_drop_front(struct position *p, struct position_topic *t)
+{
+    set_remove(p, &position_entry(t, 0)->key);
+    t->head = (t->head + 1) & (t->capacity - 1);
+    t->count--;
+    p->ids--;
+}
+
+static void window_grow(struct position_topic *t)
+{
+    unsigned capacity = t->capacity ? t->capacity * 2 : 64;
+    struct position_id *ring = pl_alloc_array(capacity, sizeof(*ring));
+    for (unsigned i = 0; i < t->count; i++)
+        ring[i] = *position_entry(t, i);
+    free(t->ring);
+    t->ring = ring;
+    t->capacity = capacity;
+    t->head = 0;
+}
+
+/* Makes room when all windows together are full. */
+static void window_cut(struct position *p, struct position_topic *growing)
+{
+    struct position_topic *t = growing;
+    for (unsigned i = 0; t->count == 0; i++)
+        t = &p->topics[i];
+    if (position_entry(t, 0)->time_ms > t->cut_ms)
+        t->cut_ms = position_entry(t, 0)->time_ms;
+    window_drop_front(p, t);
+    p->ids_cut++;
+}
+
+bool position_window_push(struct position *p, struct position_topic *t,
+                          const struct event_identity *key, int64_t time_ms)
+{
+    if (set_has(p, key))
+        return false;
+    if (p->ids >= POSITION_IDS_MAX)
+        window_cut(p, t);
+    if (t->count == t->capacity)
+        window_grow(t);
+    t->ring[(t->head + t->count) & (t->capacity - 1)] = (struct position_id){*key, time_ms};
+    t->count++;
+    p->ids++;
+    set_add(p, key);
+    return true;
+}
+
+static void ahead_drop(struct position *p, struct position_topic *t, unsigned i)
+{
+    set_remove(p, &t->ahead[i].key);
+    memmove(&t->ahead[i], &t->ahead[i + 1], (t->ahead_n - i - 1) * sizeof(*t->ahead));
+    t->ahead_n--;
+    p->ahead_ids--;
+}
+
+bool position_ahead_push(struct position *p, struct position_topic *t,
+                         const struct event_identity *key, int64_t time_ms)
+{
+    if (set_has(p, key))
+        return false;
+    if (p->ahead_ids >= POSITION_AHEAD_MAX) {
+        if (t->ahead_n == 0)
+            return true; /* other topics have them all; this one is then taken by its time */
+        ahead_drop(p, t, 0);
+    }
+    t->ahead = pl_realloc_array(t->ahead, t->ahead_n + 1, sizeof(*t->ahead));
+    t->ahead[t->ahead_n++] = (struct position_id){*key, time_ms};
+    p->ahead_ids++;
+    set_add(p, key);
+    return true;
+}
+
+/* Forgets what a request from high - slack cannot bring back. */
+static void topic_trim(struct position *p, struct position_topic *t)
+{
+    int64_t keep_ms = t->high_ms - 2 * p->slack_ms;
+    while (t->count > 0 && position_entry(t, 0)->time_ms < keep_ms)
+        window_drop_front(p, t);
+    for (unsigned i = t->ahead_n; i-- > 0;)
+        if (t->ahead[i].time_ms < keep_ms)
+            ahead_drop(p, t, i);
+}
+
+static bool ahead_has(const struct position_topic *t, const struct event_identity *key)
+{
+    for (unsigned i = 0; i < t->ahead_n; i++)
+        if (id_equal(&t->ahead[i].key, key))
+            return true;
+    return false;
+}
+
+/* ---- connecting ---- */
+
+static bool topic_is_asked(const struct position_topic *t)
+{
+    return t->active && t->name[0] != '\0';
+}
+
+bool position_last_event_id(const struct position *p, struct pl_buf *out)
+{
+    bool any = false;
+    for (unsigned i = 0; i < p->topics_n; i++) {
+        const struct position_topic *t = &p->topics[i];
+        if (!topic_is_asked(t))
+            continue;
+        int64_t from_ms = t->high_ms - p->slack_ms;
+        pl_buf_add_str(out, any ? ",{\"topic\":" : "[{\"topic\":");
+        pl_json_quote(out, t->name, strlen(t->name));
+        pl_buf_addf(out, ",\"partition\":%lld,\"timestamp\":%lld}", (long long)t->partition,
+                    (long long)(from_ms > 0 ? from_ms : 0));
+        any = true;
+    }
+    if (any)
+        pl_buf_add_byte(out, ']');
+    return any;
+}
+
+int64_t position_since(const struct position *p)
+{
+    int64_t least = INT64_MAX;
+    for (unsigned i = 0; i < p->topics_n; i++)
+        if (p->topics[i].active && p->topics[i].high_ms < least)
+            least = p->topics[i].high_ms;
+    if (least == INT64_MAX)
+        return p->since_ms;
+    return least > p->slack_ms ? least - p->slack_ms : 0;
+}
+
+static bool strings_have(const struct pl_strings *strings, const char *text)
+{
+    for (size_t i = 0; i < strings->n; i++)
+        if (strcmp(strings->v[i], text) == 0)
+            return true;
+    return false;
+}
+
+bool position_streams_differ(const struct position *p, const struct pl_strings *streams)
+{
+    for (size_t i = 0; i < streams->n; i++)
+        if (!strings_have(&p->streams, streams->v[i]))
+            return true;
+    for (size_t i = 0; i < p->streams.n; i++)
+        if (!strings_have(streams, p->streams.v[i]))
+            return true;
+    return false;
+}
+
+int64_t position_discovered(const struct position *p)
+{
+    return p->discovered_ms;
+}
+
+/* One entry of the service's id. Its "topic" is the only thing that must be there. */
+struct id_entry {
+    struct pl_json_str topic;
+    int64_t partition;
+    int64_t timestamp_ms; /* -1: none */
+};
+
+static void id_integer(struct pl_json *j, int64_t *ret)
+{
+    struct pl_json_num number;
+    if (pl_json_number(j, &number) && pl_json_num_i64(&number, ret) != PL_JSON_NUM_OK)
+        pl_json_fail(j, "number out of range");
+}
+
+/* false: the end, or not of the form (j->error). */
+static bool id_entry_next(struct pl_json *j, struct id_entry *ret)
+{
+    struct pl_json_str key;
+    if (!pl_json_array_next(j) || !pl_json_object_begin(j))
+        return false;
+    *ret = (struct id_entry){.timestamp_ms = -1};
+    while (pl_json_object_next(j, &key)) {
+        if (pl_json_str_eq(&key, "topic"))
+            pl_json_string(j, &ret->topic);
+        else if (pl_json_str_eq(&key, "partition"))
+            id_integer(j, &ret->partition);
+        else if (pl_json_str_eq(&key, "timestamp") && pl_json_peek(j) == PL_JSON_NUMBER)
+            id_integer(j, &ret->timestamp_ms);
+        else
+            pl_json_skip(j, NULL);
+    }
+    return !j->error && (ret->topic.p || pl_json_fail(j, "no topic"));
+}
+
+static bool id_begin(struct pl_json *j, struct pl_slice id)
+{
+    pl_json_init(j, id.p, id.len, 4);
+    return id.len > 0 && pl_json_array_begin(j);
+}
+
+static bool id_is_valid(struct pl_slice id)
+{
+    struct pl_json j;
+    struct id_entry entry;
+    unsigned n = 0;
+    if (!id_begin(&j, id))
+        return false;
+    while (id_entry_next(&j, &entry))
+        n++;
+    return pl_json_end(&j) && n > 0;
+}
+
+/* Whether the topic belongs to a stream: the URL's "recentchange" or "mediawiki.recentchange" is
+ * the end of "eqiad.mediawiki.recentchange". */
+static bool topic_is_of(const char *topic, const struct pl_strings *streams)
+{
+    size_t len = strlen(topic);
+    for (size_t i = 0; i < streams->n; i++) {
+        size_t n = strlen(streams->v[i]);
+        if (n < len && topic[len - n - 1] == '.' && strcmp(topic + len - n, streams->v[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void topics_forget_inactive(struct position *p)
+{
+    unsigned kept = 0;
+    for (unsigned i = 0; i < p->topics_n; i++) {
+        if (p->topics[i].active)
+            p->topics[kept++] = p->topics[i];
+        else
+            topic_release(p, &p->topics[i]);
+    }
+    p->topics_n = kept;
+}
+
+/* Where a topic that was not known begins. */
+static int64_t topic_start(const struct position *p, const char *name, bool streams_differ,
+                           int64_t now_ms)
+{
+    if (p->ask != POSITION_DISCOVERY)
+        return p->asked_ms;
+    return streams_differ && !topic_is_of(name, &p->streams) ? now_ms : p->discovered_ms;
+}
+
+bool position_discover(struct position *p, struct pl_slice id, const struct pl_strings *streams,
+                       int64_t now_ms)
+{
+    struct pl_json j;
+    struct id_entry entry;
+    bool differ = position_streams_differ(p, streams);
+    if (!id_is_valid(id))
+        return false;
+    for (unsigned i = 0; i < p->topics_n; i++)
+        p->topics[i].active = false;
+    id_begin(&j, id);
+    while (id_entry_next(&j, &entry)) {
+        int i = topic_find(p, &entry.topic, entry.partition);
+        if (i < 0) {
+            i = topic_learn(p, &entry.topic, entry.partition, 0);
+            if (i < 0)
+                continue;
+            struct position_topic *t = &p->topics[i];
+            t->high_ms = topic_start(p, t->name, differ, now_ms) + p->slack_ms;
+        }
+        p->topics[i].active = true;
+    }
+    if (differ) {
+        topics_forget_inactive(p);
+        pl_strings_release(&p->streams);
+        for (size_t i = 0; i < streams->n; i++)
+            pl_strings_add(&p->streams, streams->v[i]);
+    }
+    p->discovered_ms = now_ms;
+    return true;
+}
+
+void position_connected(struct position *p, enum position_ask ask, int64_t asked_ms, int64_t now_ms)
+{
+    p->ask = ask;
+    p->asked_ms = ask == POSITION_BY_TIME ? asked_ms : p->discovered_ms;
+    p->connected_ms = now_ms;
+    for (unsigned i = 0; i < p->topics_n; i++) {
+        struct position_topic *t = &p->topics[i];
+        bool cut = t->cut_ms >= t->high_ms - p->slack_ms;
+        t->next_offset = -1;
+        t->fresh = true;
+        t->catching_up = t->count > 0 && (ask == POSITION_BY_TIME || t->ahead_n > 0 || cut);
+    }
+}
+
+/* ---- events ---- */
+
+/* Learns the topics that the id names. Returns the index of the event's own topic or -1, and its
+ * time. An event without meta.topic is taken for one of the topic with the latest time, which is
+ * the one that has just delivered. */
+static int id_read(struct position *p, struct pl_slice id, const struct event *event,
+                   int64_t *ret_time_ms)
+{
+    struct pl_json j;
+    struct id_entry entry;
+    int64_t partition = event->partition >= 0 ? event->partition : 0;
+    int64_t latest_ms = -1;
+    int own = event->topic.p ? topic_find(p, &event->topic, partition) : -1;
+    if (!id_begin(&j, id))
+        return own;
+    while (id_entry_next(&j, &entry)) {
+        int i = topic_find(p, &entry.topic, entry.partition);
+        if (i < 0) {
+            i = topic_learn(p, &entry.topic, entry.partition, p->asked_ms);
+            if (i < 0)
+                continue;
+            own = event->topic.p ? topic_find(p, &event->topic, partition) : own;
+        }
+        bool is_own = event->topic.p ? i == own : entry.timestamp_ms > latest_ms;
+        if (!is_own || entry.timestamp_ms < 0)
+            continue;
+        own = i;
+        latest_ms = entry.timestamp_ms;
+        *ret_time_ms = entry.timestamp_ms - 1; /* the service adds 1 ms */
+    }
+    return own;
+}
+
+/* The topic of an event that neither names one nor comes with an id that does: what we know, or a
+ * nameless one, which can be resumed by time. */
+static int topic_for(struct position *p, const struct event *event)
+{
+    static const struct pl_json_str nameless = {"", 0, false};
+    int64_t partition = event->partition >= 0 ? event->partition : 0;
+    const struct pl_json_str *name = event->topic.p ? &event->topic : &nameless;
+    if (!event->topic.p && p->topics_n > 0)
+        return 0;
+    int i = topic_learn(p, name, partition, p->asked_ms);
+    return i >= 0 ? i : 0;
+}
+
+/* The first event of a topic after a connect: does what was asked for still exist? If the topic has
+ * delivered, the event that made `high` should have come again. If not, there should have been a
+ * canary in the time between. */
+static bool first_is_late(const struct position *p, const struct position_topic *t,
+                          const struct position_mark *mark)
+{
+    if (mark->verdict != POSITION_NEW || !mark->believable)
+        return false;
+    if (t->count > 0)
+        return (t->fresh || t->catching_up) && mark->time_ms > t->high_ms;
+    if (!t->fresh)
+        return false;
+    int64_t expected_ms = t->high_ms - p->slack_ms + POSITION_HEARTBEAT_MS;
+    return mark->time_ms > expected_ms && p->connected_ms > expected_ms;
+}
+
+static enum position_verdict verdict_of(const struct position *p, const struct position_topic *t,
+                                        const struct position_mark *mark)
+{
+    if (set_has(p, &mark->key))
+        return POSITION_DUPLICATE;
+    if (t->catching_up && !(mark->believable && mark->time_ms > t->high_ms))
+        return POSITION_OLD;
+    return POSITION_NEW;
+}
+
+void position_check(struct position *p, const struct event *event, struct pl_slice sse_id,
+                    int64_t now_ms, struct position_mark *ret)
+{
+    int64_t time_ms = INT64_MIN;
+    int topic = id_read(p, sse_id, event, &time_ms);
+    if (topic < 0)
+        topic = topic_for(p, event);
+    const struct position_topic *t = &p->topics[topic];
+    if (time_ms == INT64_MIN)
+        time_ms = event->has_dt ? event->dt_ms : t->high_ms;
+    *ret = (struct position_mark){
+        .topic = (unsigned)topic,
+        .time_ms = time_ms,
+        .believable = time_ms <= now_ms + POSITION_BELIEVE_MS,
+        .key = {event->identity.hi ^ t->salt.hi, event->identity.lo ^ t->salt.lo},
+        .offset = event->offset,
+    };
+    if (id_is_zero(&ret->key))
+        ret->key.lo = 1; /* zero marks a free slot */
+    ret->verdict = verdict_of(p, t, ret);
+    if (t->next_offset >= 0 && event->offset > t->next_offset)
+        ret->gap = (uint64_t)(event->offset - t->next_offset);
+    ret->late = first_is_late(p, t, ret);
+    ret->asked_ms = t->high_ms - p->slack_ms;
+}
+
+void position_add(struct position *p, const struct position_mark *mark)
+{
+    struct position_topic *t = &p->topics[mark->topic];
+    t->next_offset = mark->offset >= 0 ? mark->offset + 1 : -1;
+    t->fresh = false;
+    switch (mark->verdict) {
+    case POSITION_OLD:
+        return;
+    case POSITION_DUPLICATE:
+        if (!ahead_has(t, &mark->key))
+            t->catching_up = false;
+        return;
+    case POSITION_NEW:
+        break;
+    }
+    t->catching_up = false;
+    if (!mark->believable) {
+        position_ahead_push(p, t, &mark->key, mark->time_ms);
+        return;
+    }
+    position_window_push(p, t, &mark->key, mark->time_ms);
+    if (mark->time_ms > t->high_ms)
+        t->high_ms = mark->time_ms;
+    topic_trim(p, t);
+}
+
+const char *position_topic_name(const struct position *p, unsigned topic)
+{
+    return p->topics[topic].name;
+}
+
+int64_t position_high(const struct position *p)
+{
+    int64_t high_ms = 0;
+    for (unsigned i = 0; i < p->topics_n; i++)
+        if (p->topics[i].count > 0 && p->topics[i].high_ms > high_ms)
+            high_ms = p->topics[i].high_ms;
+    return high_ms;
+}
+
+unsigned position_ids(const struct position *p)
+{
+    return p->ids + p->ahead_ids;
+}
+
+uint64_t position_ids_cut(const struct position *p)
+{
+    return p->ids_cut;
+}

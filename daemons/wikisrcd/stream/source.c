@@ -1,0 +1,547 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * source.c - see source.h, which has the states.
+ *
+ * Every way in which a connection can end comes together in connection_lost(), which decides how
+ * long to wait; every connect begins in connect_next(), which decides what to ask.
+ */
+#include "daemons/wikisrcd/stream/source.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "daemons/wikisrcd/metrics.h"
+#include "lib/base/backoff.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+#include "lib/service/watchdog.h"
+
+enum {
+    BODY_KEPT = 512,     /* of an answer that is no stream, for the error's text */
+    QUICK_BASE_MS = 100, /* after an ordinary end: within a second, */
+    QUICK_MAX_MS = 1000, /* spread, so that not all clients come back at once */
+    BACKOFF_BASE_MS = 1000,
+    BACKOFF_MAX_MS = 60000,
+    BUSY_WAIT_MS = 10000,    /* 429 without Retry-After: the service sends none */
+    REFUSED_WAIT_MS = 30000, /* 401, 403, 404 after it once worked */
+    LONG_LIVED_MS = 60000,   /* a connection that lived so long makes waits short again */
+    DISCOVERY_STALL_MS = 30000,
+    DISCOVERY_RETRY_MS = 3600000,
+    URL_MAX = 8192,
+};
+
+/* In the order of M_LOST_*. */
+enum source_loss {
+    LOST_CLOSED,
+    LOST_NETWORK,
+    LOST_STALL,
+    LOST_ERROR_EVENT,
+    LOST_REFUSED,
+};
+static const char *const loss_names[] = {"closed", "network", "stall", "error event", "refused"};
+
+enum source_state { STOPPED, WAITING, CONNECTING, STREAMING };
+
+struct source {
+    const struct wikisrcd_conf *conf;
+    struct pl_metrics *metrics; /* may be NULL */
+    struct position **position;
+    const struct source_ops *ops;
+    void *userdata;
+
+    enum source_state state;
+    enum position_ask ask; /* of this connection */
+    bool asked_with_id;
+    int64_t asked_ms; /* since= of this connection */
+    bool fall_back;   /* ask by time at the next connect */
+    bool worked;      /* some answer was 200 */
+    bool first_event; /* none came on this connection yet */
+    bool held;
+    bool feeding;
+    bool saw_error, saw_topics;                      /* found while feeding; acted upon after it */
+    int64_t streaming_since_ms, discovery_failed_ms; /* monotonic */
+    int64_t connect_ms;                              /* WAITING: until then */
+    int64_t silence_ms;  /* the longest that this connection lets pass; below 0: no limit */
+    const char *lost_by; /* why the last connection ended; NULL: none has */
+    struct pl_deadline duty;
+
+    struct pl_http *http;
+    struct pl_http_request *request;
+    struct sse_parser parser;
+    struct pl_buf rest; /* bytes behind an event that was not taken */
+    struct pl_buf body; /* of an answer that is no stream */
+    struct pl_backoff quick, slow;
+    sd_event_source *timer;
+    char *url, *user_agent;
+};
+
+static void connect_next(struct source *s);
+
+static void count(struct source *s, enum wikisrcd_metric metric, uint64_t by)
+{
+    if (s->metrics)
+        pl_metrics_inc(s->metrics, metric, by);
+}
+
+/* ---- waiting ---- */
+
+static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
+{
+    struct source *s = userdata;
+    (void)timer;
+    (void)usec;
+    if (s->state == WAITING)
+        connect_next(s);
+    return 0;
+}
+
+static void connect_after(struct source *s, int64_t wait_ms)
+{
+    s->state = WAITING;
+    s->connect_ms = pl_clock_monotonic_ms() + wait_ms;
+    pl_deadline_begin(&s->duty, "waiting to connect", s->connect_ms, 0);
+    sd_event_source_set_time_relative(s->timer, (uint64_t)wait_ms * 1000);
+    sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+}
+
+static void connection_drop(struct source *s)
+{
+    if (s->request)
+        pl_http_request_cancel(PL_TAKE(s->request));
+    s->held = false;
+    pl_buf_reset(&s->rest);
+    pl_buf_reset(&s->body);
+    if (!s->feeding)
+        sse_reset(&s->parser);
+    if (s->metrics)
+        pl_metrics_set(s->metrics, M_CONNECTED, 0);
+}
+
+/* A connection that lived long, or delivered and just ended, is replaced at once. */
+static int64_t wait_after(struct source *s, enum source_loss loss, int64_t floor_ms)
+{
+    bool streamed = s->state == STREAMING;
+    if (streamed && pl_clock_monotonic_ms() - s->streaming_since_ms >= LONG_LIVED_MS) {
+        pl_backoff_reset(&s->quick);
+        pl_backoff_reset(&s->slow);
+    }
+    if (streamed && !s->first_event && loss != LOST_ERROR_EVENT && loss != LOST_REFUSED)
+        return pl_backoff_next(&s->quick, 0);
+    return pl_backoff_next(&s->slow, floor_ms);
+}
+
+static void loss_log(enum source_loss loss, const struct pl_err *err, int64_t wait_ms)
+{
+    if (loss == LOST_CLOSED)
+        pl_log(PL_INFO, PL_EVENT_SOURCE_LOST, "the source closed the connection",
+               PL_F_INT("WAIT_MS", wait_ms));
+    else
+        pl_log(PL_WARNING, PL_EVENT_SOURCE_LOST, "the connection to the source ended",
+               PL_F_STR("REASON", loss_names[loss]), PL_F_STR("ERROR", err ? err->msg : NULL),
+               PL_F_INT("WAIT_MS", wait_ms));
+}
+
+static void connection_lost(struct source *s, enum source_loss loss, int64_t floor_ms,
+                            const struct pl_err *err)
+{
+    int64_t wait_ms = wait_after(s, loss, floor_ms);
+    connection_drop(s);
+    s->lost_by = loss_names[loss];
+    count(s, (enum wikisrcd_metric)(M_LOST_CLOSED + loss), 1);
+    if (s->ask == POSITION_DISCOVERY) { /* the known topics will do; look again later */
+        s->discovery_failed_ms = pl_clock_monotonic_ms();
+        s->fall_back = position_streams_differ(*s->position, &s->conf->source.streams);
+    }
+    if (s->worked || !err || err->kind == PL_ERR_RETRY)
+        loss_log(loss, err, wait_ms); /* else it ends us and is logged there */
+    connect_after(s, wait_ms);
+    if (err && s->ops->on_answer)
+        s->ops->on_answer(s->userdata, err);
+}
+
+/* ---- events ---- */
+
+/* The first event of a connection without Last-Event-ID shows all topics. */
+static void topics_read(struct source *s, const struct sse_event *event)
+{
+    int64_t now_ms = pl_clock_realtime_ms();
+    if (s->ask == POSITION_BY_ID)
+        return;
+    if (!position_discover(*s->position, event->id, &s->conf->source.streams, now_ms)) {
+        pl_log(PL_WARNING, PL_EVENT_SOURCE_FALLBACK,
+               "the source's event id names no topics; resuming by time only",
+               PL_F_SLICE("ID", event->id.p, event->id.len < 200 ? event->id.len : 200));
+        s->discovery_failed_ms = pl_clock_monotonic_ms();
+    }
+}
+
+static bool on_sse_event(void *userdata, const struct sse_event *event)
+{
+    struct source *s = userdata;
+    if (s->state != STREAMING)
+        return false; /* stopped from inside the one before */
+    if (pl_slice_eq(event->type, "error")) {
+        pl_log(PL_WARNING, PL_EVENT_SOURCE_LOST, "the source reports an error inside the stream",
+               PL_F_SLICE("ERROR", event->data.p,
+                          event->data.len < BODY_KEPT ? event->data.len : BODY_KEPT));
+        s->saw_error = true;
+        return false;
+    }
+    if (!pl_slice_eq(event->type, "message"))
+        return true; /* a type that the service does not have today is no record */
+    if (s->first_event)
+        topics_read(s, event);
+    s->first_event = false;
+    if (s->ask == POSITION_DISCOVERY) {
+        s->saw_topics = true;
+        return false;
+    }
+    return s->ops->on_event(s->userdata, event);
+}
+
+/* Feeds bytes to the parser and acts on what it found. What is left is kept in `rest`. */
+static void feed(struct source *s, const char *data, size_t len)
+{
+    s->feeding = true;
+    size_t used = sse_feed(&s->parser, data, len);
+    s->feeding = false;
+    if (s->state != STREAMING) {
+        sse_reset(&s->parser);
+        return;
+    }
+    if (s->saw_error) {
+        struct pl_err err;
+        pl_err_set(&err, PL_ERR_RETRY, 0, "the source sent an error event");
+        connection_lost(s, LOST_ERROR_EVENT, 0, &err);
+        return;
+    }
+    if (s->saw_topics) {
+        connection_drop(s);
+        connect_after(s, 0);
+        return;
+    }
+    s->held = sse_pending(&s->parser);
+    pl_deadline_begin(&s->duty, "streaming", pl_clock_monotonic_ms(), s->held ? -1 : s->silence_ms);
+    if (s->held)
+        pl_buf_add(&s->rest, data + used, len - used);
+    pl_http_request_pause(s->request, s->held);
+}
+
+void source_resume(struct source *s)
+{
+    if (s->state != STREAMING || !s->held)
+        return;
+    struct pl_buf rest = s->rest;
+    s->rest = (struct pl_buf){0};
+    feed(s, rest.data, rest.len);
+    pl_buf_release(&rest);
+}
+
+/* ---- answers ---- */
+
+int source_err_from_status(struct pl_err *err, long status, const char *url, const char *body)
+{
+    enum pl_err_kind kind = pl_http_status_kind(status);
+    if (kind == PL_ERR_REJECT || kind == PL_ERR_NONE)
+        kind = PL_ERR_CONFIG;
+    if (status == 200)
+        return pl_err_set(err, PL_ERR_RETRY, 200,
+                          "%s answered, but with no event stream: is source.url right, is a proxy "
+                          "in the way? (%s)",
+                          url, body);
+    if (status == 403)
+        return pl_err_set(err, kind, 403,
+                          "%s refuses us (403): Wikimedia asks for a User-Agent with a contact; "
+                          "check source.user_agent_contact (%s)",
+                          url, body);
+    if (status == 404 || status == 400)
+        return pl_err_set(err, kind, (int)status,
+                          "%s: no such stream (%ld): check source.streams (%s)", url, status, body);
+    if (status >= 300 && status < 400)
+        return pl_err_set(err, PL_ERR_CONFIG, (int)status,
+                          "%s redirects (%ld), which is not followed: set source.url to where it "
+                          "points",
+                          url, status);
+    return pl_err_set(err, kind, (int)status, "%s answered %ld (%s)", url, status, body);
+}
+
+static int64_t wait_asked_for(struct source *s, struct pl_http_request *r, long status)
+{
+    int64_t wait_ms =
+        pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), pl_clock_realtime_ms());
+    if (wait_ms >= 0 && (status == 429 || status == 503))
+        return wait_ms;
+    if (status == 429)
+        return BUSY_WAIT_MS;
+    return s->worked && pl_http_status_kind(status) != PL_ERR_RETRY ? REFUSED_WAIT_MS : 0;
+}
+
+/* The service refuses the position: its topics are not there (404), or it does not read it (400).
+ */
+static void position_refused(struct source *s, long status)
+{
+    pl_log(PL_WARNING, PL_EVENT_SOURCE_FALLBACK,
+           "the source refused the position, asking by time instead", PL_F_INT("STATUS", status),
+           PL_F_SLICE("ERROR", s->body.data, s->body.len));
+    count(s, M_FALLBACKS, 1);
+    connection_drop(s);
+    s->fall_back = true;
+    connect_after(s, 0);
+}
+
+static long status_of(struct pl_http_request *r)
+{
+    long status = 0;
+    curl_easy_getinfo(pl_http_request_easy(r), CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
+static void answer_refused(struct source *s, struct pl_http_request *r)
+{
+    struct pl_err err;
+    long status = status_of(r);
+    int64_t floor_ms = wait_asked_for(s, r, status);
+    for (size_t i = 0; i < s->body.len; i++)
+        if ((unsigned char)s->body.data[i] < 0x20)
+            s->body.data[i] = ' ';
+    s->request = NULL;
+    if ((status == 400 || status == 404) && s->asked_with_id) {
+        position_refused(s, status);
+        return;
+    }
+    source_err_from_status(&err, status, s->url, pl_buf_cstr(&s->body));
+    if (s->worked && err.kind == PL_ERR_CONFIG)
+        err.kind = PL_ERR_RETRY; /* it worked before: theirs to mend, or the position's */
+    connection_lost(s, LOST_REFUSED, floor_ms, &err);
+}
+
+static bool is_event_stream(struct pl_http_request *r)
+{
+    static const char type[] = "text/event-stream";
+    const char *value = pl_http_request_header(r, "Content-Type");
+    return value && strncasecmp(value, type, sizeof(type) - 1) == 0;
+}
+
+static void on_headers(void *userdata, struct pl_http_request *r, long status)
+{
+    struct source *s = userdata;
+    if (status != 200 || !is_event_stream(r))
+        return; /* on_done knows more: the body says why */
+    s->state = STREAMING;
+    s->first_event = true;
+    s->worked = true;
+    s->fall_back = false;
+    s->streaming_since_ms = pl_clock_monotonic_ms();
+    position_connected(*s->position, s->ask, s->asked_ms, pl_clock_realtime_ms());
+    if (s->ask == POSITION_DISCOVERY)
+        return;
+    if (s->metrics)
+        pl_metrics_set(s->metrics, M_CONNECTED, 1);
+    char since[32] = "";
+    if (!s->asked_with_id)
+        pl_time_format_ms(s->asked_ms, since);
+    pl_log(PL_INFO, PL_EVENT_SOURCE_CONNECTED, "connected to the source", PL_F_STR("URL", s->url),
+           PL_F_STR("RESUMED_BY", s->asked_with_id ? "position" : "time"),
+           PL_F_STR("SINCE", s->asked_with_id ? NULL : since));
+    if (s->ops->on_answer)
+        s->ops->on_answer(s->userdata, NULL);
+}
+
+static bool on_data(void *userdata, struct pl_http_request *r, const char *data, size_t len)
+{
+    struct source *s = userdata;
+    (void)r;
+    count(s, M_SOURCE_BYTES, len);
+    if (s->state != STREAMING) {
+        size_t room = BODY_KEPT - (s->body.len < BODY_KEPT ? s->body.len : BODY_KEPT);
+        pl_buf_add(&s->body, data, len < room ? len : room);
+        return true;
+    }
+    if (s->held)
+        pl_buf_add(&s->rest, data, len);
+    else
+        feed(s, data, len);
+    return true;
+}
+
+static void on_done(void *userdata, struct pl_http_request *r, const struct pl_err *err)
+{
+    struct source *s = userdata;
+    if (s->state != STREAMING && !err) {
+        answer_refused(s, r);
+        return;
+    }
+    s->request = NULL;
+    enum source_loss loss = LOST_CLOSED;
+    if (err)
+        loss = err->code == CURLE_OPERATION_TIMEDOUT ? LOST_STALL : LOST_NETWORK;
+    /* The service often ends without the last chunk: for a stream that delivered, ordinary. */
+    if (err && s->state == STREAMING && !s->first_event &&
+        (err->code == CURLE_PARTIAL_FILE || err->code == CURLE_RECV_ERROR))
+        loss = LOST_CLOSED;
+    connection_lost(s, loss, 0, err);
+}
+
+static const struct pl_http_ops http_ops = {on_headers, on_data, on_done};
+
+/* ---- connecting ---- */
+
+static bool discovery_is_due(const struct source *s, int64_t now_ms)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf id = {0};
+    int64_t failed_ms = pl_clock_monotonic_ms() - s->discovery_failed_ms;
+    if (s->fall_back || !position_last_event_id(*s->position, &id))
+        return false; /* by time, which shows all topics */
+    if (s->discovery_failed_ms > 0 && failed_ms < DISCOVERY_RETRY_MS)
+        return false;
+    return position_streams_differ(*s->position, &s->conf->source.streams) ||
+           now_ms - position_discovered(*s->position) > s->conf->source.discover_every_ms;
+}
+
+/* Chooses what to ask. ret_header gets the Last-Event-ID header or stays empty. */
+static void ask_choose(struct source *s, struct pl_buf *ret_header)
+{
+    int64_t now_ms = pl_clock_realtime_ms();
+    s->asked_with_id = false;
+    if (discovery_is_due(s, now_ms)) {
+        s->ask = POSITION_DISCOVERY;
+        /* Each topic had a canary since then: the first event comes at once. */
+        s->asked_ms = now_ms - POSITION_HEARTBEAT_MS;
+        return;
+    }
+    pl_buf_add_str(ret_header, "Last-Event-ID: ");
+    if (!s->fall_back && position_last_event_id(*s->position, ret_header)) {
+        s->ask = POSITION_BY_ID;
+        s->asked_with_id = true;
+        return;
+    }
+    pl_buf_reset(ret_header);
+    s->ask = POSITION_BY_TIME;
+    s->asked_ms = position_since(*s->position);
+}
+
+static void connect_next(struct source *s)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf header = {0};
+    struct pl_err err;
+    ask_choose(s, &header);
+    const char *headers[] = {"Accept: text/event-stream",
+                             header.len > 0 ? pl_buf_cstr(&header) : NULL, NULL};
+    char *url PL_FREE =
+        s->asked_with_id ? pl_strdup(s->url) : pl_strf("%s?since=%" PRId64, s->url, s->asked_ms);
+    struct pl_http_conf conf = {
+        .user_agent = s->user_agent,
+        .tls_ca_file = s->conf->source.tls.ca_file,
+        .tls_cert_file = s->conf->source.tls.cert_file,
+        .tls_key_file = s->conf->source.tls.key_file,
+        .tls_insecure_skip_verify = s->conf->source.tls.insecure_skip_verify,
+        .connect_timeout_ms = s->conf->source.connect_timeout_ms,
+        .stall_timeout_ms =
+            s->ask == POSITION_DISCOVERY ? DISCOVERY_STALL_MS : s->conf->source.stall_timeout_ms,
+        .interface_proxy = s->conf->source.proxy,
+    };
+    s->state = CONNECTING;
+    s->silence_ms = conf.stall_timeout_ms > 0 ? conf.stall_timeout_ms : -1;
+    pl_deadline_begin(&s->duty, "connecting", pl_clock_monotonic_ms(),
+                      s->silence_ms < 0 ? -1 : conf.connect_timeout_ms + s->silence_ms);
+    s->saw_error = s->saw_topics = false;
+    pl_log(PL_DEBUG, NULL, "connecting", PL_F_STR("URL", url),
+           PL_F_STR("HEADER", header.len > 0 ? headers[1] : NULL));
+    if (pl_http_request_new(s->http, &conf, url, headers, NULL, 0, &http_ops, s, &s->request,
+                            &err) < 0)
+        connection_lost(s, LOST_NETWORK, 0, &err);
+}
+
+/* ---- construction ---- */
+
+static char *url_make(const struct wikisrcd_conf *conf)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf url = {0};
+    size_t len = strlen(conf->source.url);
+    while (len > 0 && conf->source.url[len - 1] == '/')
+        len--;
+    pl_buf_add(&url, conf->source.url, len);
+    for (size_t i = 0; i < conf->source.streams.n; i++) {
+        pl_buf_add_str(&url, i == 0 ? "/" : ",");
+        pl_buf_add_str(&url, conf->source.streams.v[i]);
+    }
+    return pl_buf_take(&url);
+}
+
+int source_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct pl_metrics *metrics,
+               struct position **position, const struct source_ops *ops, void *userdata,
+               struct source **ret, struct pl_err *err)
+{
+    PL_CLEANUP(source_freep) struct source *s = pl_alloc(sizeof(*s));
+    uint64_t seed = (uint64_t)pl_clock_realtime_ms() ^ (uint64_t)(uintptr_t)s << 20;
+    s->conf = conf;
+    s->metrics = metrics;
+    s->position = position;
+    s->ops = ops;
+    s->userdata = userdata;
+    s->url = url_make(conf);
+    s->user_agent =
+        pl_strf("wikisrcd/" PL_VERSION " (%s) libcurl/%s", conf->source.user_agent_contact,
+                curl_version_info(CURLVERSION_NOW)->version);
+    pl_backoff_init(&s->quick, QUICK_BASE_MS, QUICK_MAX_MS, seed);
+    pl_backoff_init(&s->slow, BACKOFF_BASE_MS, BACKOFF_MAX_MS, seed + 1);
+    sse_init(&s->parser, (size_t)conf->message_bytes_max, on_sse_event, s);
+    if (pl_http_new(pl_daemon_event(d), &s->http, err) < 0)
+        return -1;
+    int r = sd_event_add_time(pl_daemon_event(d), &s->timer, CLOCK_MONOTONIC, 0, 1000, on_timer, s);
+    if (r < 0)
+        return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
+    sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+    *ret = PL_TAKE(s);
+    return 0;
+}
+
+void source_free(struct source *s)
+{
+    if (!s)
+        return;
+    sd_event_source_disable_unref(s->timer);
+    pl_http_free(s->http); /* ends the request */
+    sse_release(&s->parser);
+    pl_buf_release(&s->rest);
+    pl_buf_release(&s->body);
+    free(s->url);
+    free(s->user_agent);
+    free(s);
+}
+
+void source_start(struct source *s, int64_t wait_ms)
+{
+    connect_after(s, wait_ms);
+}
+
+void source_stop(struct source *s)
+{
+    connection_drop(s);
+    s->state = STOPPED;
+    pl_deadline_begin(&s->duty, "stopped", 0, -1);
+    sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
+}
+
+void source_describe(const struct source *s, char *out, size_t size)
+{
+    static const char *const names[] = {"stopped", "", "connecting to the source", "streaming"};
+    int64_t wait_ms = s->connect_ms - pl_clock_monotonic_ms();
+    if (s->state == WAITING && wait_ms > 0)
+        snprintf(out, size, "connecting again in %" PRId64 " s%s%s%s", (wait_ms + 999) / 1000,
+                 s->lost_by ? " (" : "", s->lost_by ? s->lost_by : "", s->lost_by ? ")" : "");
+    else
+        snprintf(out, size, "%s",
+                 s->held ? "waiting for Kafka"
+                         : names[s->state == WAITING ? CONNECTING : s->state]);
+}
+
+bool source_is_held(const struct source *s)
+{
+    return s->held;
+}
+
+bool source_is_overdue(const struct source *s)
+{
+    return pl_deadline_is_overdue(&s->duty, pl_clock_monotonic_ms());
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * source.h - the connection to EventStreams: asks from the position, parses what comes, and
+ * connects again when it ends.
+ *
+ *   WAITING ──> DISCOVERING ──> CONNECTING ──> STREAMING ──> WAITING …
+ *        └───────────────────────^  200           │ closed, lost, stalled, refused, event: error
+ *                                                 └ held: an event was not taken; the request is
+ *                                                   paused until source_resume()
+ *
+ * What is asked for: with a position that knows topics, Last-Event-ID with a time for each of them;
+ * else `since=`. When the position's topics may not be all (other streams are configured, or the
+ * last look is a day old), a connection without Last-Event-ID is made first, only to read the
+ * topics from its first id (DISCOVERING). A position that the service refuses (400, 404) is
+ * replaced by `since=` for one connection.
+ *
+ * Waiting: the service closes each connection after 15 minutes; that, and any end after a
+ * connection that delivered, is followed by the next at once (within a second). What is refused or
+ * ends without an event backs off with jitter up to a minute; Retry-After is obeyed; 429 without it
+ * waits 10 s.
+ *
+ * Threads: the loop's.
+ */
+#ifndef WIKISRCD_STREAM_SOURCE_H
+#define WIKISRCD_STREAM_SOURCE_H
+
+#include "daemons/wikisrcd/conf.h"
+#include "daemons/wikisrcd/position/position.h"
+#include "daemons/wikisrcd/stream/sse.h"
+#include "lib/metrics/metrics.h"
+#include "lib/service/daemon.h"
+
+struct source;
+
+struct source_ops {
+    /* false: not now; the source holds it and offers it again after source_resume(). */
+    bool (*on_event)(void *userdata, const struct sse_event *event);
+    /* Each attempt's outcome: `err` NULL: the service answered 200. CONFIG: refused in a way that a
+     * person must mend, reported only while no attempt has succeeded yet; later such answers are
+     * logged and tried again as RETRY. The source goes on trying unless it is stopped. */
+    void (*on_answer)(void *userdata, const struct pl_err *err);
+};
+
+/* `conf`, `metrics` and `*position` outlive the source; the position is the caller's, which may put
+ * another in its place between source_stop() and source_start(). `metrics` may be NULL. */
+int source_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct pl_metrics *metrics,
+               struct position **position, const struct source_ops *ops, void *userdata,
+               struct source **ret, struct pl_err *err);
+void source_free(struct source *s);
+PL_DEFINE_CLEANUP(struct source *, source_free);
+
+/* Connects after `wait_ms` from where the position stands then. */
+void source_start(struct source *s, int64_t wait_ms);
+/* Ends the connection; what was held is forgotten (the position has not passed it). */
+void source_stop(struct source *s);
+/* Goes on after on_event() answered false. Not from inside on_event(). */
+void source_resume(struct source *s);
+
+/* For STATUS: "streaming", "connecting to the source", "connecting again in 12 s (stall)", "waiting
+ * for Kafka" (held). */
+void source_describe(const struct source *s, char *out, size_t size);
+bool source_is_held(const struct source *s);
+/* What should have happened by now (a connect, an answer, a byte or the stall's end) has not: for
+ * on_watchdog. Never while it is held. */
+bool source_is_overdue(const struct source *s);
+
+/* The kind of an HTTP status that is not 200, with what to do about it. Pure. */
+int source_err_from_status(struct pl_err *err, long status, const char *url, const char *body);
+
+#endif

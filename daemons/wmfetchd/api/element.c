@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * element.c - see element.h.
+ *
+ * A part is a run [from, to) of the series' bytes between what stands before the first record and
+ * what stands behind the last; counting parts and making them is the same walk.
+ */
+#include "daemons/wmfetchd/api/element.h"
+
+#include "lib/json/reader.h"
+
+void element_release(struct element *e)
+{
+    pl_buf_release(&e->key);
+    *e = (struct element){0};
+}
+
+/* An identifier that can be a key; false: it is null, empty or something else. */
+static bool key_read(struct pl_json *j, struct pl_buf *out)
+{
+    struct pl_json_str str;
+    struct pl_json_num num;
+    enum pl_json_type type = pl_json_peek(j);
+    pl_buf_reset(out);
+    if (type == PL_JSON_STRING && pl_json_string(j, &str))
+        return str.len > 0 && pl_json_unescape_buf(&str, out);
+    if (type == PL_JSON_NUMBER && pl_json_number(j, &num))
+        return pl_buf_add(out, num.p, num.len);
+    pl_json_skip(j, NULL);
+    return false;
+}
+
+static void series_read(struct element *e, struct pl_json *j)
+{
+    enum pl_json_type type = pl_json_peek(j);
+    const char *begin = j->p;
+    e->is_transaction = type == PL_JSON_ARRAY || type == PL_JSON_NULL;
+    if (type != PL_JSON_ARRAY) {
+        pl_json_skip(j, NULL);
+        return;
+    }
+    pl_json_array_begin(j);
+    for (; pl_json_array_next(j); e->records++)
+        pl_json_skip(j, NULL);
+    e->series = (struct pl_slice){begin, (size_t)(j->p - begin)};
+}
+
+void element_read(struct element *e, struct pl_slice bytes)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf name = {0};
+    struct pl_json_str key;
+    struct pl_json j;
+    bool has_name = false, seen_id = false;
+    e->bytes = bytes;
+    e->series = (struct pl_slice){0};
+    e->records = 0;
+    e->has_key = e->is_transaction = false;
+    pl_buf_reset(&e->key);
+    pl_json_init(&j, bytes.p, bytes.len, 0);
+    pl_json_object_begin(&j);
+    while (pl_json_object_next(&j, &key)) {
+        if (!seen_id && pl_json_str_eq(&key, "transactionId")) {
+            e->has_key = key_read(&j, &e->key);
+            seen_id = true;
+        } else if (!has_name && pl_json_str_eq(&key, "transactionName")) {
+            has_name = key_read(&j, &name);
+        } else if (!e->series.p && pl_json_str_eq(&key, "transactionSeries")) {
+            series_read(e, &j);
+        } else {
+            pl_json_skip(&j, NULL);
+        }
+    }
+    if (e->has_key || !has_name)
+        return;
+    struct pl_buf unused = e->key;
+    e->key = name;
+    name = unused;
+    e->has_key = true;
+}
+
+int element_check(const struct element *e, struct pl_err *err)
+{
+    if (e->is_transaction)
+        return 0;
+    return pl_err_set(err, PL_ERR_REJECT, 0,
+                      "the answer is not what was expected: its array holds an object without a "
+                      "transactionSeries");
+}
+
+/* ---- parts ---- */
+
+/* Bytes of a part that are not records: all of the element but the inside of its series. */
+static size_t frame_size(const struct element *e)
+{
+    return e->bytes.len - e->series.len + 2;
+}
+
+void element_cut_init(struct element_cut *c, const struct element *e, size_t bytes_max)
+{
+    *c = (struct element_cut){.element = e, .bytes_max = bytes_max};
+    if (e->series.p)
+        c->p = e->series.p + 1;
+}
+
+/* The next run of records that fits: at least one, whatever its size. false: none is left. */
+static bool run_next(struct element_cut *c, struct pl_slice *ret_run)
+{
+    const struct element *e = c->element;
+    size_t room = c->bytes_max > frame_size(e) ? c->bytes_max - frame_size(e) : 0;
+    const char *from = NULL, *to = NULL;
+    struct pl_slice record;
+    struct pl_json j;
+    if (c->record == e->records)
+        return false;
+    /* The inside of the array as a sequence of values, with commas that are passed by hand. */
+    for (; c->record < e->records; c->record++) {
+        pl_json_init(&j, c->p, (size_t)(e->series.p + e->series.len - c->p), 0);
+        pl_json_peek(&j); /* passes white space */
+        const char *begin = j.p;
+        pl_json_skip(&j, &record);
+        if (from && (size_t)(j.p - from) > room)
+            break;
+        from = from ? from : begin;
+        to = j.p;
+        c->p = to;
+        while (*c->p != ',' && *c->p != ']')
+            c->p++;
+        c->p++;
+    }
+    *ret_run = (struct pl_slice){from, (size_t)(to - from)};
+    return true;
+}
+
+int element_parts(const struct element *e, size_t bytes_max, uint32_t *ret_n, struct pl_err *err)
+{
+    struct element_cut c;
+    struct pl_slice run;
+    uint32_t n = 0;
+    if (e->bytes.len <= bytes_max) {
+        *ret_n = 1;
+        return 0;
+    }
+    for (element_cut_init(&c, e, bytes_max); run_next(&c, &run); n++)
+        if (run.len + frame_size(e) > bytes_max)
+            return pl_err_set(
+                err, PL_ERR_CONFIG, 0,
+                "record %llu of transaction %.*s has %zu bytes with the fields around "
+                "it, more than a message may have (%zu): raise message_bytes_max "
+                "and the topic's max.message.bytes; nothing is lost, the position "
+                "stands before it",
+                (unsigned long long)c.record, (int)(e->key.len < 100 ? e->key.len : 100),
+                e->has_key ? e->key.data : "", run.len + frame_size(e), bytes_max);
+    if (n == 0)
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "transaction %.*s has %zu bytes and no transactionSeries to split it by, "
+                          "more than a message may have (%zu): raise message_bytes_max and the "
+                          "topic's max.message.bytes; nothing is lost, the position stands before "
+                          "it",
+                          (int)(e->key.len < 100 ? e->key.len : 100), e->has_key ? e->key.data : "",
+                          e->bytes.len, bytes_max);
+    *ret_n = n;
+    return 0;
+}
+
+bool element_cut_next(struct element_cut *c, struct pl_buf *out)
+{
+    const struct element *e = c->element;
+    struct pl_slice run;
+    if (e->bytes.len <= c->bytes_max) { /* whole: the only part */
+        if (c->record == UINT64_MAX)
+            return false;
+        c->record = UINT64_MAX;
+        return pl_buf_add(out, e->bytes.p, e->bytes.len);
+    }
+    if (!run_next(c, &run))
+        return false;
+    const char *behind = e->series.p + e->series.len;
+    pl_buf_add(out, e->bytes.p, (size_t)(e->series.p - e->bytes.p) + 1);
+    pl_buf_add(out, run.p, run.len);
+    pl_buf_add(out, behind - 1, (size_t)(e->bytes.p + e->bytes.len - behind) + 1);
+    return true;
+}

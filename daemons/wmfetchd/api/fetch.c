@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch.c - see fetch.h, which has the states.
+ *
+ * Whatever ends a range comes together in finish(); an error that is found inside a callback of
+ * the request is kept in `err` and ends the request, so that nothing is torn down while it is on
+ * the stack.
+ */
+#include "daemons/wmfetchd/api/fetch.h"
+
+#include <assert.h>
+
+#include "daemons/wmfetchd/metrics.h"
+#include "lib/auth/token_answer.h"
+#include "lib/base/clock.h"
+#include "lib/json/split.h"
+#include "lib/log/log.h"
+
+enum {
+    SAID_MAX = 512,        /* of an answer that is no good, kept for the error's text */
+    REFUSAL_MAX = 1 << 20, /* of it, read to its end to keep the connection */
+    SECRET_MATCH = 12,     /* bytes of a secret parameter by which it is recognised */
+    SECRET_LEAST = 4,      /* what is shorter is no secret */
+    /* So much is shown of what an answer or element begins with; more is looked at, so that a
+     * secret on the border is recognised. */
+    BEGIN_SHOWN_MAX = PL_SPLIT_BEGIN_MAX - SECRET_MATCH,
+};
+
+enum fetch_state { IDLE, TOKEN, RUNNING };
+
+struct fetch {
+    struct pl_http *http;
+    const struct wmfetchd_api_conf *conf;
+    struct pl_token *oauth2;
+    struct pl_metrics *metrics;
+    const struct fetch_ops *ops;
+    void *userdata;
+    char *address;
+    int64_t timeout_ms;
+
+    enum fetch_state state;
+    struct fetch_ask ask;
+    struct pl_token_waiter waiter;
+    struct pl_http_request *request;
+    char *token; /* of this request */
+    struct pl_split split;
+    struct pl_buf rest; /* behind an element that was not taken */
+    struct pl_buf said; /* what an answer that is no 200 says */
+    bool renewed;       /* a 401 was answered by another token already */
+    bool held, over;    /* over: the request is done, only `rest` is left */
+    bool feeding;
+    uint64_t bytes;
+    long status;
+    int64_t begun_ms, server_ms, heard_ms, heard_mono_ms, retry_after_ms;
+    bool no_token;
+    struct pl_err err; /* found inside a callback; kind NONE: none */
+};
+
+static void count(struct fetch *f, enum wmfetchd_metric metric, uint64_t by)
+{
+    if (f->metrics)
+        pl_metrics_inc(f->metrics, metric, by);
+}
+
+/* ---- ends ---- */
+
+static void request_drop(struct fetch *f)
+{
+    if (f->request)
+        pl_http_request_cancel(PL_TAKE(f->request));
+    pl_wipe(PL_TAKE(f->token));
+    pl_buf_release(&f->rest);
+    pl_buf_reset(&f->said);
+    f->held = f->over = false;
+}
+
+static void finish(struct fetch *f, const struct pl_err *err)
+{
+    struct fetch_result result = {
+        .status = f->status,
+        .no_token = f->no_token,
+        .bytes = f->bytes,
+        .elements = f->split.elements,
+        .duration_ms = pl_clock_monotonic_ms() - f->begun_ms,
+        .retry_after_ms = f->retry_after_ms,
+        .server_ms = f->server_ms,
+        .heard_ms = f->heard_ms,
+        .heard_mono_ms = f->heard_mono_ms,
+        .shape = pl_split_shape(&f->split),
+    };
+    struct pl_err copy = err ? *err : (struct pl_err){0};
+    if (f->metrics && !err)
+        pl_metrics_observe(f->metrics, M_FETCH_SECONDS, (double)result.duration_ms / 1000);
+    request_drop(f);
+    pl_token_cancel(f->oauth2, &f->waiter);
+    pl_split_reset(&f->split);
+    f->state = IDLE;
+    f->ops->on_done(f->userdata, &result, err ? &copy : NULL);
+}
+
+void fetch_stop(struct fetch *f)
+{
+    assert(!f->feeding);
+    request_drop(f);
+    pl_token_cancel(f->oauth2, &f->waiter);
+    pl_split_reset(&f->split);
+    f->state = IDLE;
+}
+
+/* ---- errors ---- */
+
+int fetch_err_from_status(struct pl_err *err, long status, const char *host, const char *said)
+{
+    static const struct {
+        long status;
+        const char *advice;
+    } advices[] = {
+        {400, "check api.parameters, api.applications and api.index"},
+        {401, "it refuses a token that Keycloak has just given: are auth.url and auth.realm those "
+              "that the API trusts, does the token have its audience, are the clocks right?"},
+        {403,
+         "the user or client of the token lacks a role for this application: --auth-test shows "
+         "which it has"},
+        {404, "check api.url, api.path and api.applications"},
+        {422, "check api.parameters, api.applications and api.index"},
+    };
+    enum pl_err_kind kind = pl_http_status_kind(status);
+    const char *advice = NULL;
+    if (status >= 200 && status < 300)
+        kind = PL_ERR_RETRY; /* 202: not ready; 206: not asked for */
+    else if (kind == PL_ERR_REJECT || kind == PL_ERR_NONE)
+        kind = PL_ERR_CONFIG;
+    for (size_t i = 0; i < PL_COUNT(advices); i++)
+        if (advices[i].status == status)
+            advice = advices[i].advice;
+    if (status >= 300 && status < 400)
+        advice = "a redirect is not followed with a token: set api.url to where it points";
+    return pl_err_set(err, kind, (int)status, "%s answered %ld%s%s%s%s%s", host, status,
+                      advice ? ": " : "", advice ? advice : "", said[0] ? " (it says: " : "", said,
+                      said[0] ? ")" : "");
+}
+
+/* What stands before the secret in the text. */
+static size_t len_before(const char *text, size_t len, const char *secret)
+{
+    size_t begin = strnlen(secret, SECRET_MATCH);
+    const char *found = begin >= SECRET_LEAST && len > 0 ? memmem(text, len, secret, begin) : NULL;
+    return found ? (size_t)(found - text) : len;
+}
+
+/* Servers like to repeat the address that was asked for, or the token: what is secret of it, and
+ * all behind it, is left out. */
+static void scrub(const struct fetch *f, const char *text, size_t len, char *out, size_t size)
+{
+    for (size_t i = 0; i < f->conf->parameters.n; i++) {
+        const struct pl_map_entry *e = &f->conf->parameters.v[i];
+        if (!e->secret)
+            continue;
+        char *escaped = curl_easy_escape(NULL, e->value, 0);
+        len = len_before(text, len, e->value);
+        len = len_before(text, len, escaped);
+        explicit_bzero(escaped, strlen(escaped));
+        curl_free(escaped);
+    }
+    pl_token_scrub(text, len, f->token, out, size);
+}
+
+/* What the server says, for the error's text: WWW-Authenticate for a 401, else the body. */
+static void said_make(struct fetch *f, struct pl_http_request *r, char *out, size_t size)
+{
+    const char *header = f->status == 401 ? pl_http_request_header(r, "WWW-Authenticate") : NULL;
+    if (header)
+        scrub(f, header, strlen(header), out, size);
+    else
+        scrub(f, f->said.data, f->said.len, out, size);
+}
+
+static void answer_refused(struct fetch *f, struct pl_http_request *r)
+{
+    char said[160], host[256];
+    struct pl_err err;
+    if (f->status == 401 && !f->renewed) {
+        f->renewed = true;
+        pl_log(PL_INFO, NULL, "the API refuses the token, getting another",
+               PL_F_STR("APPLICATION", f->ask.application));
+        pl_token_refused(f->oauth2, f->token);
+        struct fetch_ask ask = f->ask;
+        int64_t begun_ms = f->begun_ms;
+        request_drop(f);
+        f->state = IDLE;
+        fetch_start(f, &ask);
+        f->renewed = true;
+        f->begun_ms = begun_ms;
+        return;
+    }
+    if (f->status == 401) {
+        pl_token_refused(f->oauth2, f->token);
+        pl_token_forget(f->oauth2);
+    }
+    pl_http_host(f->conf->url, host, sizeof(host));
+    said_make(f, r, said, sizeof(said));
+    fetch_err_from_status(&err, f->status, host, said);
+    finish(f, &err);
+}
+
+static void words_add(const struct fetch *f, struct pl_err *err, const char *text, size_t len)
+{
+    char begin[BEGIN_SHOWN_MAX], why[PL_ERR_MSG_MAX];
+    scrub(f, text, len < PL_SPLIT_BEGIN_MAX ? len : PL_SPLIT_BEGIN_MAX, begin, sizeof(begin));
+    snprintf(why, sizeof(why), "%s", err->msg);
+    pl_err_set(err, PL_ERR_REJECT, err->code, "%s; it begins with: %s", why, begin);
+}
+
+/* What it begins with tells a person more than what is missing. */
+static void begin_add(struct fetch *f, struct pl_err *err)
+{
+    if (err->kind == PL_ERR_REJECT && f->split.elements == 0)
+        words_add(f, err, f->split.begin, strnlen(f->split.begin, sizeof(f->split.begin)));
+}
+
+/* The whole answer has been fed. */
+static void answer_end(struct fetch *f)
+{
+    struct pl_err err;
+    if (f->status == 204 || pl_split_end(&f->split, &err) == 0) {
+        finish(f, NULL);
+        return;
+    }
+    begin_add(f, &err);
+    finish(f, &err);
+}
+
+/* The error was found by us, in f->err. */
+static void answer_broken(struct fetch *f)
+{
+    begin_add(f, &f->err);
+    finish(f, &f->err);
+}
+
+/* ---- the body ---- */
+
+static bool on_element(void *userdata, struct pl_slice element)
+{
+    struct fetch *f = userdata;
+    switch (f->ops->on_element(f->userdata, element, &f->err)) {
+    case FETCH_TAKEN:
+        count(f, M_RECEIVED, 1);
+        return true;
+    case FETCH_LATER:
+        f->held = true;
+        return false;
+    case FETCH_REFUSED:
+        assert(f->err.kind != PL_ERR_NONE);
+        if (f->err.kind == PL_ERR_REJECT && f->split.elements > 0)
+            words_add(f, &f->err, element.p, element.len);
+        return false;
+    }
+    return false;
+}
+
+/* Feeds bytes; false: the range is to be ended with f->err. What was not used is kept. */
+static bool feed(struct fetch *f, const char *data, size_t len)
+{
+    f->held = false;
+    f->feeding = true;
+    size_t used = pl_split_feed(&f->split, data, len);
+    f->feeding = false;
+    if (f->err.kind == PL_ERR_NONE && pl_split_failed(&f->split))
+        pl_split_end(&f->split, &f->err);
+    if (f->err.kind != PL_ERR_NONE)
+        return false;
+    if (f->held)
+        pl_buf_add(&f->rest, data + used, len - used);
+    if (f->request)
+        pl_http_request_pause(f->request, f->held);
+    return true;
+}
+
+void fetch_resume(struct fetch *f)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf rest = {0};
+    if (f->state != RUNNING || !f->held)
+        return;
+    rest = f->rest;
+    f->rest = (struct pl_buf){0};
+    if (!feed(f, rest.data ? rest.data : "", rest.len))
+        answer_broken(f);
+    else if (f->over && !f->held)
+        answer_end(f);
+}
+
+static void on_headers(void *userdata, struct pl_http_request *r, long status)
+{
+    struct fetch *f = userdata;
+    const char *date = pl_http_request_header(r, "Date");
+    f->status = status;
+    f->heard_ms = pl_clock_realtime_ms();
+    f->heard_mono_ms = pl_clock_monotonic_ms();
+    if (!date || !pl_time_parse_http(date, strlen(date), &f->server_ms))
+        f->server_ms = 0;
+    f->retry_after_ms =
+        pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), f->heard_ms);
+}
+
+static bool on_data(void *userdata, struct pl_http_request *r, const char *data, size_t len)
+{
+    struct fetch *f = userdata;
+    (void)r;
+    if (f->status != 200) {
+        size_t room = SAID_MAX - (f->said.len < SAID_MAX ? f->said.len : SAID_MAX);
+        pl_buf_add(&f->said, data, len < room ? len : room);
+        f->bytes += len;
+        return f->bytes <= REFUSAL_MAX;
+    }
+    count(f, M_ANSWER_BYTES, len);
+    f->bytes += len;
+    if (f->bytes > (uint64_t)f->conf->answer_bytes_max) {
+        pl_err_set(&f->err, PL_ERR_CONFIG, 0,
+                   "the answer has more than api.answer_bytes_max (%lld bytes): raise it, or lower "
+                   "window.size; nothing is lost, the position stands before it",
+                   (long long)f->conf->answer_bytes_max);
+        return false;
+    }
+    f->feeding = true;
+    int taken = f->ops->on_bytes ? f->ops->on_bytes(f->userdata, data, len, &f->err) : 0;
+    f->feeding = false;
+    if (taken < 0)
+        return false;
+    if (f->held) {
+        pl_buf_add(&f->rest, data, len);
+        return true;
+    }
+    return feed(f, data, len);
+}
+
+static void on_done(void *userdata, struct pl_http_request *r, const struct pl_err *failed)
+{
+    struct fetch *f = userdata;
+    struct pl_err err;
+    f->request = NULL;
+    count(f,
+          failed && f->err.kind == PL_ERR_NONE ? M_ANSWER_NONE
+                                               : wmfetchd_metric_of_status(f->status),
+          1);
+    if (f->err.kind != PL_ERR_NONE) {
+        answer_broken(f);
+    } else if (f->status != 0 && f->status != 200 && f->status != 204) {
+        answer_refused(f, r); /* where its text broke off, the status says it all */
+    } else if (failed) {
+        err = *failed;
+        pl_err_prefix(&err, "no whole answer (%llu bytes came)", (unsigned long long)f->bytes);
+        finish(f, &err);
+    } else if (f->held) {
+        f->over = true;
+    } else {
+        answer_end(f);
+    }
+}
+
+static const struct pl_http_ops http_ops = {on_headers, on_data, on_done};
+
+/* ---- asking ---- */
+
+static void add_parameter(struct pl_buf *url, const char *name, const char *value)
+{
+    char *n = curl_easy_escape(NULL, name, 0), *v = curl_easy_escape(NULL, value, 0);
+    size_t len = strlen(v);
+    pl_buf_addf(url, "%c%s=%s", strchr(pl_buf_cstr(url), '?') ? '&' : '?', n, v);
+    curl_free(n);
+    explicit_bzero(v, len); /* it may be secret */
+    curl_free(v);
+}
+
+static void url_make(const struct fetch *f, struct pl_buf *url)
+{
+    char from[24], end[24];
+    snprintf(from, sizeof(from), "%lld", (long long)f->ask.from_ms);
+    snprintf(end, sizeof(end), "%lld", (long long)f->ask.end_ms);
+    pl_buf_add_str(url, f->address);
+    add_parameter(url, "application_id", f->ask.application);
+    add_parameter(url, "range", "CUSTOM");
+    add_parameter(url, "start_time", from);
+    add_parameter(url, "end_time", end);
+    add_parameter(url, "index", f->ask.index);
+    for (size_t i = 0; i < f->conf->parameters.n; i++)
+        add_parameter(url, f->conf->parameters.v[i].key, f->conf->parameters.v[i].value);
+}
+
+static void token_add(struct fetch *f, struct pl_buf *header)
+{
+    pl_buf_reserve(header, strlen(f->token) + 64);
+    pl_buf_add_str(header, "Authorization: Bearer ");
+    pl_buf_add_str(header, f->token);
+}
+
+static void request_start(struct fetch *f, const char *token)
+{
+    PL_CLEANUP(pl_buf_wipe) struct pl_buf header = {0};
+    PL_CLEANUP(pl_buf_wipe) struct pl_buf url = {0}; /* parameters may be secret */
+    struct pl_err err;
+    const struct pl_http_conf http_conf = {
+        .user_agent = wmfetchd_user_agent(),
+        .tls_ca_file = f->conf->tls.ca_file,
+        .tls_cert_file = f->conf->tls.cert_file,
+        .tls_key_file = f->conf->tls.key_file,
+        .tls_insecure_skip_verify = f->conf->tls.insecure_skip_verify,
+        .connect_timeout_ms = f->conf->connect_timeout_ms,
+        .total_timeout_ms = f->timeout_ms,
+        .stall_timeout_ms = f->conf->stall_timeout_ms,
+    };
+    f->token = pl_strdup(token);
+    token_add(f, &header);
+    url_make(f, &url);
+    const char *headers[] = {pl_buf_cstr(&header), "Accept: application/json",
+                             "Cache-Control: no-cache", NULL};
+    f->state = RUNNING;
+    if (pl_http_request_new(f->http, &http_conf, pl_buf_cstr(&url), headers, NULL, 0, &http_ops, f,
+                            &f->request, &err) < 0) {
+        /* Without memory only: the policy of buf.h. */
+        pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot ask the API", &err);
+        abort();
+    }
+    curl_easy_setopt(pl_http_request_easy(f->request), CURLOPT_ACCEPT_ENCODING, "gzip");
+}
+
+static void on_token(void *userdata, const char *token, const struct pl_err *err)
+{
+    struct fetch *f = userdata;
+    if (token) {
+        request_start(f, token);
+        return;
+    }
+    f->no_token = true;
+    f->retry_after_ms = pl_token_retry_after_ms(f->oauth2);
+    finish(f, err);
+}
+
+void fetch_start(struct fetch *f, const struct fetch_ask *ask)
+{
+    assert(f->state == IDLE);
+    f->ask = *ask;
+    f->renewed = false;
+    f->bytes = 0;
+    f->status = 0;
+    f->server_ms = 0;
+    f->no_token = false;
+    f->retry_after_ms = -1;
+    f->begun_ms = pl_clock_monotonic_ms();
+    f->err = (struct pl_err){0};
+    f->state = TOKEN;
+    const char *token = pl_token_get(f->oauth2, &f->waiter, on_token, f);
+    if (token)
+        request_start(f, token);
+}
+
+void fetch_limit(struct fetch *f, int64_t timeout_ms_max)
+{
+    if (f->timeout_ms > timeout_ms_max)
+        f->timeout_ms = timeout_ms_max;
+}
+
+bool fetch_is_running(const struct fetch *f)
+{
+    return f->state != IDLE;
+}
+
+uint64_t fetch_bytes(const struct fetch *f)
+{
+    return f->bytes;
+}
+
+const char *fetch_address(const struct fetch *f)
+{
+    return f->address;
+}
+
+/* ---- construction ---- */
+
+static char *address_make(const struct wmfetchd_api_conf *conf)
+{
+    size_t len = strlen(conf->url);
+    const char *path = conf->path;
+    while (len > 0 && conf->url[len - 1] == '/')
+        len--;
+    while (*path == '/')
+        path++;
+    return pl_strf("%.*s/%s", (int)len, conf->url, path);
+}
+
+int fetch_new(struct pl_http *http, const struct wmfetchd_api_conf *conf, struct pl_token *oauth2,
+              struct pl_metrics *metrics, const struct fetch_ops *ops, void *userdata,
+              struct fetch **ret, struct pl_err *err)
+{
+    struct fetch *f = pl_alloc(sizeof(*f));
+    (void)err;
+    f->http = http;
+    f->conf = conf;
+    f->oauth2 = oauth2;
+    f->metrics = metrics;
+    f->ops = ops;
+    f->userdata = userdata;
+    f->address = address_make(conf);
+    f->timeout_ms = conf->timeout_ms;
+    pl_split_init(&f->split, (size_t)conf->element_bytes_max, on_element, f);
+    *ret = f;
+    return 0;
+}
+
+void fetch_free(struct fetch *f)
+{
+    if (!f)
+        return;
+    fetch_stop(f);
+    pl_split_release(&f->split);
+    pl_buf_release(&f->said);
+    free(f->address);
+    free(f);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * fetch.h - one range of one application from the API: token, request, answer taken apart.
+ *
+ *   IDLE ──start──> TOKEN ──token──> RUNNING ──answer over──> IDLE, on_done
+ *                     ^                 │ ^
+ *                     └── first 401 ────┘ └ HELD: an element was not taken; the request is paused
+ *                                           until fetch_resume()
+ *
+ * Elements come as they arrive, so before it is known whether the answer is whole and valid: only
+ * on_done without an error says so, and until then all must be able to be undone.
+ *
+ * A 401 makes the token renewed and the range asked for once more; a second one is an error, and
+ * the next range begins with a token by the grant. No redirect is followed: the token goes to the
+ * API's host and no other. gzip is taken; limits count what comes out of it.
+ *
+ * Errors: CONFIG where a person must act. Its code tells whose finding it is: the status (or curl's
+ * number) where the far side or the way to it refuses, 0 where it is a limit of ours. REJECT: an
+ * answer that is no good (not JSON, other shape). RETRY: all that passes. What the far side says is
+ * passed on without what is secret of ours in it (the token, parameters).
+ *
+ * Threads: the loop's. One range at a time.
+ */
+#ifndef WMFETCHD_API_FETCH_H
+#define WMFETCHD_API_FETCH_H
+
+#include "daemons/wmfetchd/conf.h"
+#include "lib/auth/token.h"
+
+struct fetch;
+
+struct fetch_ask {
+    const char *application, *index; /* borrowed until on_done */
+    int64_t from_ms, end_ms;         /* go into the request as they are */
+};
+
+struct fetch_result {
+    long status;              /* of the last answer; 0: none */
+    bool no_token;            /* it did not come to asking: for every range alike */
+    uint64_t bytes, elements; /* of the answer, unpacked */
+    int64_t duration_ms;
+    int64_t retry_after_ms; /* -1: not asked for */
+    int64_t server_ms;      /* the API's clock (Date) when it began to answer; 0: not said */
+    int64_t heard_ms;       /* ours then */
+    int64_t heard_mono_ms;  /* … and the monotonic one */
+    const char *shape;      /* pl_split_shape() */
+};
+
+enum fetch_take {
+    FETCH_TAKEN,
+    FETCH_LATER,   /* offered again after fetch_resume() */
+    FETCH_REFUSED, /* the range ends with the error that was set; where that is REJECT, how the
+                    * element begins is added to it */
+};
+
+struct fetch_ops {
+    enum fetch_take (*on_element)(void *userdata, struct pl_slice element, struct pl_err *err);
+    /* The bytes of a good answer (200) as they come, unpacked; -1 ends the range with the error.
+     * May be NULL. */
+    int (*on_bytes)(void *userdata, const char *data, size_t len, struct pl_err *err);
+    /* The last call for this range; another may be started from inside. `err` NULL: the answer was
+     * whole and valid. Not called after fetch_stop(). */
+    void (*on_done)(void *userdata, const struct fetch_result *result, const struct pl_err *err);
+};
+
+/* `conf`, `oauth2` and `http` outlive it; `metrics` may be NULL. */
+int fetch_new(struct pl_http *http, const struct wmfetchd_api_conf *conf, struct pl_token *oauth2,
+              struct pl_metrics *metrics, const struct fetch_ops *ops, void *userdata,
+              struct fetch **ret, struct pl_err *err);
+void fetch_free(struct fetch *f); /* before the oauth2 and the http */
+PL_DEFINE_CLEANUP(struct fetch *, fetch_free);
+
+/* A request takes at most so long, whatever api.timeout says. */
+void fetch_limit(struct fetch *f, int64_t timeout_ms_max);
+
+/* The callbacks come later, never from inside this call. */
+void fetch_start(struct fetch *f, const struct fetch_ask *ask);
+/* Goes on after FETCH_LATER. Not from inside on_element(). May call on_element() and on_done(). */
+void fetch_resume(struct fetch *f);
+/* Gives it up. Not from inside on_element() or on_bytes(). */
+void fetch_stop(struct fetch *f);
+
+bool fetch_is_running(const struct fetch *f);
+/* What has come so far of the range that is being fetched. */
+uint64_t fetch_bytes(const struct fetch *f);
+
+/* "https://host/path" as it is asked, without the query (it may hold a secret). */
+const char *fetch_address(const struct fetch *f);
+
+/* The error of an answer that is not 200 or 204: kind, and what to do. Pure. `said`: what the
+ * server wrote, scrubbed. */
+int fetch_err_from_status(struct pl_err *err, long status, const char *host, const char *said);
+
+#endif

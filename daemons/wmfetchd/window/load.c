@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * load.c - see load.h, which has the states.
+ *
+ * Fetch and delivery each end once; whoever ends first with an error makes the other end, and the
+ * window is over when both are.
+ */
+#include "daemons/wmfetchd/window/load.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+
+/* Date counts whole seconds, and clocks differ a little. */
+#define CLOCK_SLACK_MS 2000
+
+enum load_state { IDLE, FETCHING, COMMITTING, ABORTING };
+
+struct load {
+    struct fetch *fetch;
+    struct delivery *delivery;
+    const struct load_ops *ops;
+    void *userdata;
+    enum load_state state;
+    struct load_window window;
+    bool begun;  /* the Kafka transaction */
+    bool undone; /* Kafka undoes it: its reason is the one that counts */
+    struct load_result result;
+    struct pl_err err;
+};
+
+static void done(struct load *l, const struct pl_err *err)
+{
+    struct pl_err copy = err ? *err : (struct pl_err){0};
+    l->state = IDLE;
+    l->begun = l->undone = false;
+    l->ops->on_done(l->userdata, &l->result, err ? &copy : NULL);
+}
+
+static int begin(struct load *l, struct pl_err *err)
+{
+    char window[320] = "";
+    if (l->begun)
+        return 0;
+    if (l->window.ask.application)
+        snprintf(window, sizeof(window), "%s/%s/%" PRId64 "/%" PRId64, l->window.ask.application,
+                 l->window.ask.index, l->window.ask.from_ms, l->window.ask.end_ms);
+    if (delivery_begin(l->delivery, window, err) < 0)
+        return -1;
+    l->begun = true;
+    return 0;
+}
+
+static void abort_with(struct load *l, const struct pl_err *err)
+{
+    l->err = *err;
+    if (!l->begun) {
+        done(l, &l->err);
+        return;
+    }
+    l->state = ABORTING;
+    delivery_abort(l->delivery, err);
+}
+
+static void commit(struct load *l)
+{
+    struct pl_err err;
+    if (begin(l, &err) < 0) {
+        abort_with(l, &err);
+        return;
+    }
+    l->state = COMMITTING;
+    delivery_commit(l->delivery, l->window.key, &l->window.position);
+}
+
+/* ---- fetch ---- */
+
+static enum fetch_take on_element(void *userdata, struct pl_slice element, struct pl_err *err)
+{
+    struct load *l = userdata;
+    if (begin(l, err) < 0)
+        return FETCH_REFUSED;
+    switch (delivery_send(l->delivery, element, err)) {
+    case DELIVERY_OK:
+        return FETCH_TAKEN;
+    case DELIVERY_LATER:
+        return FETCH_LATER;
+    case DELIVERY_BAD:
+        l->undone = !delivery_is_open(l->delivery);
+        return FETCH_REFUSED;
+    }
+    return FETCH_REFUSED;
+}
+
+static int on_bytes(void *userdata, const char *data, size_t len, struct pl_err *err)
+{
+    struct load *l = userdata;
+    return l->ops->on_bytes ? l->ops->on_bytes(l->userdata, data, len, err) : 0;
+}
+
+/* Where our clock is ahead of the API's, what we take for a window that is over is not. */
+static bool window_is_over(const struct load *l, struct pl_err *err)
+{
+    char server[32], due[32];
+    int64_t server_ms = l->result.fetch.server_ms;
+    if (l->window.due_ms == 0 || server_ms == 0 || server_ms + CLOCK_SLACK_MS >= l->window.due_ms)
+        return true;
+    pl_time_format_ms(server_ms, server);
+    pl_time_format_ms(l->window.due_ms, due);
+    pl_err_set(err, PL_ERR_RETRY, 0,
+               "by the API's clock it is %s, and the window is due at %s: is our clock ahead?",
+               server, due);
+    return false;
+}
+
+static void on_fetched(void *userdata, const struct fetch_result *result, const struct pl_err *err)
+{
+    struct load *l = userdata;
+    struct pl_err early;
+    l->result.fetch = *result;
+    if (err)
+        abort_with(l, err);
+    else if (!window_is_over(l, &early))
+        abort_with(l, &early);
+    else
+        commit(l);
+}
+
+static const struct fetch_ops fetch_ops = {on_element, on_bytes, on_fetched};
+
+/* ---- delivery ---- */
+
+static void on_room(void *userdata)
+{
+    struct load *l = userdata;
+    if (l->state == FETCHING)
+        fetch_resume(l->fetch);
+}
+
+static void on_delivered(void *userdata, const struct delivery_sums *sums, const struct pl_err *err)
+{
+    struct load *l = userdata;
+    l->result.sums = *sums;
+    switch (l->state) {
+    case FETCHING: /* a message has failed */
+        fetch_stop(l->fetch);
+        done(l, err);
+        return;
+    case ABORTING:
+        done(l, l->undone && err ? err : &l->err);
+        return;
+    case COMMITTING:
+        done(l, err);
+        return;
+    case IDLE:
+        assert(false);
+    }
+}
+
+static void on_failed(void *userdata, const struct pl_err *err)
+{
+    struct load *l = userdata;
+    fetch_stop(l->fetch);
+    l->state = IDLE;
+    l->ops->on_failed(l->userdata, err);
+}
+
+static const struct delivery_ops delivery_ops = {on_room, on_delivered, on_failed};
+
+/* ---- the public face ---- */
+
+void load_start(struct load *l, const struct load_window *window)
+{
+    assert(l->state == IDLE);
+    l->window = *window;
+    l->result = (struct load_result){0};
+    l->state = FETCHING;
+    fetch_start(l->fetch, &window->ask);
+}
+
+void load_position(struct load *l, const char *key, const struct schedule_position *position)
+{
+    assert(l->state == IDLE);
+    l->window = (struct load_window){.key = key, .position = *position};
+    l->result = (struct load_result){0};
+    commit(l);
+}
+
+bool load_stop(struct load *l)
+{
+    struct pl_err err;
+    if (l->state != FETCHING)
+        return l->state == IDLE;
+    fetch_stop(l->fetch);
+    l->state = IDLE;
+    if (!l->begun)
+        return true;
+    pl_err_set(&err, PL_ERR_RETRY, 0, "stopped");
+    abort_with(l, &err);
+    return false;
+}
+
+bool load_is_idle(const struct load *l)
+{
+    return l->state == IDLE;
+}
+
+struct delivery *load_delivery(struct load *l)
+{
+    return l->delivery;
+}
+
+const struct fetch *load_fetch(const struct load *l)
+{
+    return l->fetch;
+}
+
+int load_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once, struct pl_http *http,
+             struct pl_token *oauth2, struct pl_metrics *metrics, const struct load_ops *ops,
+             void *userdata, struct load **ret, struct pl_err *err)
+{
+    PL_CLEANUP(load_freep) struct load *l = pl_alloc(sizeof(*l));
+    l->ops = ops;
+    l->userdata = userdata;
+    if (fetch_new(http, &conf->api, oauth2, metrics, &fetch_ops, l, &l->fetch, err) < 0 ||
+        delivery_new(d, conf, once, metrics, &delivery_ops, l, &l->delivery, err) < 0)
+        return -1;
+    int64_t open_ms_max = delivery_open_ms_max(l->delivery);
+    if (conf->api.timeout_ms > open_ms_max)
+        pl_log(PL_NOTICE, NULL,
+               "api.timeout is longer than Kafka's transaction.timeout.ms allows, which counts",
+               PL_F_INT("TIMEOUT_MS", open_ms_max));
+    fetch_limit(l->fetch, open_ms_max);
+    *ret = PL_TAKE(l);
+    return 0;
+}
+
+void load_free(struct load *l)
+{
+    if (!l)
+        return;
+    fetch_free(l->fetch);
+    delivery_free(l->delivery);
+    free(l);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * load.h - one window, from the API into Kafka: the whole of it with its position, or nothing.
+ *
+ *   IDLE ──start──> FETCHING ──whole and valid──> COMMITTING ──> IDLE, on_done
+ *                      └──anything wrong──> ABORTING ──> IDLE, on_done with the error
+ *
+ * The Kafka transaction begins with the first element (or, where the window is empty, for its
+ * position alone). Where Kafka's queue is full, the request is paused.
+ *
+ * Windows of all applications go through here one after the other, as one producer has one
+ * transaction at a time: so there never is more than one request to the API under way.
+ *
+ * Threads: the loop's.
+ */
+#ifndef WMFETCHD_WINDOW_LOAD_H
+#define WMFETCHD_WINDOW_LOAD_H
+
+#include "daemons/wmfetchd/api/fetch.h"
+#include "daemons/wmfetchd/delivery.h"
+
+struct load;
+
+struct load_window {
+    struct fetch_ask ask;
+    /* The position to write with it; key NULL: none. */
+    const char *key;
+    struct schedule_position position;
+    /* The API's clock must be so far, or the window is not over there; 0: does not matter. */
+    int64_t due_ms;
+};
+
+struct load_result {
+    struct fetch_result fetch;
+    struct delivery_sums sums; /* of what was committed, or undone */
+};
+
+struct load_ops {
+    /* The bytes of the answer as they come; as in fetch.h. May be NULL. */
+    int (*on_bytes)(void *userdata, const char *data, size_t len, struct pl_err *err);
+    /* `err` NULL: committed. Else nothing of the window is in the topic. The next may be started
+     * from inside. */
+    void (*on_done)(void *userdata, const struct load_result *result, const struct pl_err *err);
+    /* Kafka cannot be used any more. on_done does not follow. */
+    void (*on_failed)(void *userdata, const struct pl_err *err);
+};
+
+/* Connects to Kafka (delivery_new()). `http`, `oauth2`, `conf`, `metrics` outlive it. */
+int load_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once, struct pl_http *http,
+             struct pl_token *oauth2, struct pl_metrics *metrics, const struct load_ops *ops,
+             void *userdata, struct load **ret, struct pl_err *err);
+void load_free(struct load *l);
+PL_DEFINE_CLEANUP(struct load *, load_free);
+
+/* `window` is copied, what it points to is borrowed until on_done. Only while idle. */
+void load_start(struct load *l, const struct load_window *window);
+/* Writes the position alone, without asking for anything: where a series begins. */
+void load_position(struct load *l, const char *key, const struct schedule_position *position);
+/* Gives up what is being fetched; a commit that runs goes on. true: it is idle, no on_done follows.
+ */
+bool load_stop(struct load *l);
+bool load_is_idle(const struct load *l);
+
+struct delivery *load_delivery(struct load *l); /* for positions, sums, states */
+const struct fetch *load_fetch(const struct load *l);
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * schedule.c - see schedule.h.
+ *
+ * All follows from `end` and the times that are given, at each call anew; so a clock that jumps
+ * changes when the next window is due, and never which one it is.
+ */
+#include "daemons/wmfetchd/window/schedule.h"
+
+#include "lib/base/clock.h"
+#include "lib/config/options.h"
+#include "lib/json/reader.h"
+
+/* Milliseconds of 1973: a smaller number was meant as seconds. */
+#define TIME_LEAST_MS INT64_C(100000000000)
+/* Date counts whole seconds, and a clock that is being slewed moves a little. */
+#define CLOCK_LEAST_MS 2000
+/* Of the year 9999: sums with windows and delays cannot overflow. */
+#define TIME_MOST_MS INT64_C(253402300799999)
+
+int64_t schedule_next(const struct schedule *s, const struct schedule_position *p, int64_t now_ms,
+                      struct schedule_window *ret)
+{
+    int64_t end_ms = p->end_ms + s->size_ms, from_ms = p->end_ms - s->overlap_ms;
+    int64_t wait_ms = end_ms + s->delay_ms - now_ms;
+    *ret = (struct schedule_window){.from_ms = from_ms > p->start_ms ? from_ms : p->start_ms,
+                                    .end_ms = end_ms};
+    return wait_ms > 0 ? wait_ms : 0;
+}
+
+int64_t schedule_start(const struct schedule *s, int64_t start_ms, int64_t now_ms)
+{
+    if (start_ms >= 0)
+        return start_ms;
+    start_ms = now_ms - s->size_ms;
+    start_ms -= start_ms % s->size_ms;
+    return start_ms > 0 ? start_ms : 0;
+}
+
+void schedule_clock_compare(struct schedule_clock *c, int64_t server_ms, int64_t now_ms,
+                            int64_t mono_ms)
+{
+    if (server_ms == 0)
+        return;
+    c->skew_ms = server_ms - now_ms < -CLOCK_LEAST_MS ? server_ms - now_ms : 0;
+    c->base_ms = now_ms - mono_ms;
+}
+
+int64_t schedule_clock_now(const struct schedule_clock *c, int64_t now_ms, int64_t mono_ms)
+{
+    int64_t set_ms = now_ms - mono_ms - c->base_ms;
+    bool was_set = set_ms < -CLOCK_LEAST_MS || set_ms > CLOCK_LEAST_MS;
+    return now_ms + (was_set ? 0 : c->skew_ms);
+}
+
+int64_t schedule_behind(const struct schedule *s, const struct schedule_position *p, int64_t now_ms)
+{
+    int64_t behind_ms = now_ms - s->delay_ms - p->end_ms;
+    return behind_ms > 0 ? behind_ms / s->size_ms : 0;
+}
+
+bool schedule_time_parse(const char *text, int64_t now_ms, int64_t *ret_ms, const char **ret_why)
+{
+    size_t len = strlen(text);
+    int64_t ms;
+    *ret_why = "none of now, -12d (so long ago), 1767205800000 (milliseconds since 1970), "
+               "2026-01-01T00:00:00Z";
+    if (strcmp(text, "now") == 0) {
+        ms = now_ms;
+    } else if (text[0] == '-') {
+        if (pl_duration_parse(text + 1, &ms) < 0)
+            return false;
+        ms = ms < now_ms ? now_ms - ms : 0;
+    } else if (len > 0 && strspn(text, "0123456789") == len) {
+        ms = len <= 15 ? strtoll(text, NULL, 10) : INT64_MAX;
+        if (ms != 0 && ms < TIME_LEAST_MS) {
+            *ret_why = "milliseconds since 1970 are meant, it looks like seconds";
+            return false;
+        }
+    } else if (!pl_time_parse(text, len, 3, &ms, NULL)) {
+        return false;
+    }
+    if (ms < 0 || ms > TIME_MOST_MS) {
+        *ret_why = "a time between 1970 and 9999 is needed";
+        return false;
+    }
+    *ret_ms = ms;
+    return true;
+}
+
+void schedule_position_encode(const struct schedule_position *p, int64_t now_ms, struct pl_buf *out)
+{
+    char at[32];
+    pl_time_format_ms(now_ms, at);
+    pl_buf_addf(out, "{\"version\":1,\"start\":%lld,\"end\":%lld,\"at\":\"%s\"}",
+                (long long)p->start_ms, (long long)p->end_ms, at);
+}
+
+static bool time_read(struct pl_json *j, int64_t *ret_ms)
+{
+    struct pl_json_num num;
+    if (!pl_json_number(j, &num) || pl_json_num_i64(&num, ret_ms) != PL_JSON_NUM_OK)
+        return pl_json_fail(j, "a time is not a number");
+    return *ret_ms >= 0 && *ret_ms <= TIME_MOST_MS ? true : pl_json_fail(j, "a time is too large");
+}
+
+int schedule_position_decode(const char *data, size_t len, struct schedule_position *ret,
+                             struct pl_err *err)
+{
+    struct schedule_position p = {-1, -1};
+    struct pl_json_str key;
+    struct pl_json_num num;
+    struct pl_json j;
+    int64_t version = 0;
+    pl_json_init(&j, data, len, 0);
+    pl_json_object_begin(&j);
+    while (pl_json_object_next(&j, &key)) {
+        if (pl_json_str_eq(&key, "version") && pl_json_number(&j, &num))
+            pl_json_num_i64(&num, &version);
+        else if (pl_json_str_eq(&key, "start"))
+            time_read(&j, &p.start_ms);
+        else if (pl_json_str_eq(&key, "end"))
+            time_read(&j, &p.end_ms);
+        else
+            pl_json_skip(&j, NULL);
+    }
+    if (!pl_json_end(&j))
+        return pl_err_set(err, PL_ERR_CONFIG, 0, "not a position of wmfetchd: %s",
+                          j.error ? j.error : "text behind it");
+    if (version > 1)
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "written by a newer wmfetchd (version %lld): upgrade, or use another "
+                          "name",
+                          (long long)version);
+    if (version != 1 || p.start_ms < 0 || p.end_ms < p.start_ms)
+        return pl_err_set(err, PL_ERR_CONFIG, 0, "not a position of wmfetchd: it lacks a field");
+    *ret = p;
+    return 0;
+}

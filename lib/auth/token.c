@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * token.c - see token.h, which has the states.
+ *
+ * A renewal is one request, or two where the refresh token is refused; whoever asks meanwhile is
+ * put on the list, and the list is answered once, from done().
+ */
+#include "lib/auth/token.h"
+
+#include <assert.h>
+
+#include "lib/auth/token_answer.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+
+enum {
+    BODY_MAX = 262144, /* a token with many roles has some KB */
+    CONNECT_TIMEOUT_MS = 10000,
+    RENEW_AGAIN_MS = 10000, /* after a renewal failed while the token has not ended, at least */
+};
+
+struct pl_token {
+    struct pl_http *http;
+    const struct pl_token_conf *conf;
+    struct pl_token_user user;
+    char *url;
+
+    struct pl_token_answer token;      /* access NULL: none is kept */
+    int64_t got_ms, ends_ms, renew_ms; /* monotonic */
+    int64_t refresh_ends_ms;           /* monotonic; INT64_MAX: no end */
+    char *refresh;                     /* outlives the access token */
+
+    struct pl_http_request *request;
+    bool by_refresh, stale; /* stale: pl_token_forget() came while it ran */
+    int64_t asked_ms;
+    struct pl_buf body;
+    int64_t retry_after_ms;
+    struct pl_token_waiter *waiters; /* in the order in which they came */
+    unsigned round;                  /* of answering: who asks during one waits for the next */
+    uint64_t rng;
+};
+
+static void renew(struct pl_token *o);
+
+static void count(struct pl_token *o, unsigned metric)
+{
+    if (o->user.metrics)
+        pl_metrics_inc(o->user.metrics, metric, 1);
+}
+
+/* SplitMix64 (Vigna): jitter needs no more. */
+static uint64_t rng_next(uint64_t *state)
+{
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return z ^ (z >> 31);
+}
+
+/* ---- who waits ---- */
+
+/* Each is taken off the list before it is called: it may ask again, or cancel another. */
+static void waiters_answer(struct pl_token *o, const struct pl_err *err)
+{
+    /* A copy: one of them may have the token forgotten. */
+    char *token = err ? NULL : pl_strdup(o->token.access);
+    unsigned round = o->round++;
+    struct pl_token_waiter *w;
+    while ((w = o->waiters) && w->round == round) {
+        o->waiters = w->next;
+        w->waiting = false;
+        w->fn(w->userdata, token, err);
+    }
+    pl_wipe(token);
+}
+
+void pl_token_cancel(struct pl_token *o, struct pl_token_waiter *w)
+{
+    if (!w->waiting)
+        return;
+    for (struct pl_token_waiter **at = &o->waiters; *at; at = &(*at)->next) {
+        if (*at == w) {
+            *at = w->next;
+            break;
+        }
+    }
+    w->waiting = false;
+}
+
+/* ---- keeping ---- */
+
+static void refresh_drop(struct pl_token *o)
+{
+    pl_wipe(PL_TAKE(o->refresh));
+}
+
+static void keep(struct pl_token *o, struct pl_token_answer *fresh)
+{
+    pl_token_answer_release(&o->token);
+    o->token = *fresh;
+    *fresh = (struct pl_token_answer){0};
+    o->got_ms = o->asked_ms;
+    o->ends_ms = o->asked_ms + o->token.life_ms;
+    o->renew_ms = o->asked_ms + pl_token_renew_after_ms(o->token.life_ms, rng_next(&o->rng));
+    if (!o->token.refresh && o->by_refresh)
+        return; /* RFC 6749, 6: without a new one the old one stays */
+    refresh_drop(o);
+    o->refresh = PL_TAKE(o->token.refresh);
+    o->refresh_ends_ms =
+        o->token.refresh_life_ms > 0 ? o->asked_ms + o->token.refresh_life_ms : INT64_MAX;
+}
+
+void pl_token_forget(struct pl_token *o)
+{
+    pl_token_answer_release(&o->token);
+    refresh_drop(o);
+    o->stale = o->request != NULL;
+}
+
+void pl_token_refused(struct pl_token *o, const char *token)
+{
+    if (!o->token.access || strcmp(o->token.access, token) != 0)
+        return;
+    count(o, o->user.refused);
+    pl_token_answer_release(&o->token); /* the refresh token may still be good */
+}
+
+/* ---- renewing ---- */
+
+static void done(struct pl_token *o, const struct pl_err *err)
+{
+    int64_t now_ms = pl_clock_monotonic_ms();
+    int64_t again_ms =
+        now_ms + (o->retry_after_ms > RENEW_AGAIN_MS ? o->retry_after_ms : RENEW_AGAIN_MS);
+    pl_buf_wipe(&o->body);
+    pl_buf_init(&o->body, BODY_MAX);
+    if (err)
+        count(o, o->user.failed);
+    if (err && err->kind == PL_ERR_RETRY && o->token.access && now_ms < o->ends_ms) {
+        pl_log(PL_WARNING, NULL, "the token could not be renewed, the old one is still good",
+               PL_F_STR("ERROR", err->msg), PL_F_INT("LEFT_MS", o->ends_ms - now_ms));
+        o->renew_ms = again_ms < o->ends_ms ? again_ms : o->ends_ms;
+        err = NULL;
+    }
+    waiters_answer(o, err);
+}
+
+static void answer_take(struct pl_token *o, long status)
+{
+    PL_CLEANUP(pl_token_answer_release) struct pl_token_answer fresh = {0};
+    const char *body = o->body.data ? o->body.data : "";
+    struct pl_err err;
+    int r = status == 200 ? pl_token_answer_read(body, o->body.len, &fresh, &err)
+                          : pl_token_err_from_status(&err, o->conf, status, body, o->body.len);
+    if (r == 0) {
+        keep(o, &fresh);
+        count(o, o->by_refresh ? o->user.refreshed : o->user.granted);
+        pl_log(PL_DEBUG, NULL, "token received",
+               PL_F_STR("WAY", o->by_refresh ? "refresh token" : "grant"),
+               PL_F_INT("LIFE_MS", o->token.life_ms));
+        done(o, NULL);
+        return;
+    }
+    if (o->by_refresh && err.kind != PL_ERR_RETRY) {
+        pl_log(PL_DEBUG, NULL, "the refresh token is refused, asking by the grant",
+               PL_F_STR("ERROR", err.msg));
+        refresh_drop(o);
+        renew(o);
+        return;
+    }
+    done(o, &err);
+}
+
+static bool on_data(void *userdata, struct pl_http_request *r, const char *data, size_t len)
+{
+    struct pl_token *o = userdata;
+    (void)r;
+    return pl_buf_add(&o->body, data, len);
+}
+
+static void on_done(void *userdata, struct pl_http_request *r, const struct pl_err *failed)
+{
+    struct pl_token *o = userdata;
+    struct pl_err err;
+    long status = 0;
+    o->request = NULL;
+    curl_easy_getinfo(pl_http_request_easy(r), CURLINFO_RESPONSE_CODE, &status);
+    o->retry_after_ms =
+        pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), pl_clock_realtime_ms());
+    if (o->stale) { /* asked for by secrets that are not ours any more */
+        renew(o);
+    } else if (!failed) {
+        answer_take(o, status);
+    } else {
+        err = *failed;
+        if (err.kind == PL_ERR_REJECT)
+            pl_err_set(&err, PL_ERR_CONFIG, 200,
+                       "the token endpoint's answer is larger than %d bytes: check auth.url",
+                       BODY_MAX);
+        pl_err_prefix(&err, "no token");
+        done(o, &err);
+    }
+}
+
+static const struct pl_http_ops http_ops = {.on_data = on_data, .on_done = on_done};
+
+static int request_start(struct pl_token *o, struct pl_err *err)
+{
+    PL_CLEANUP(pl_buf_wipe) struct pl_buf form = {0};
+    PL_CLEANUP(pl_buf_wipe) struct pl_buf basic = {0};
+    const struct pl_http_conf http_conf = {
+        .user_agent = o->user.user_agent,
+        .tls_ca_file = o->conf->tls.ca_file,
+        .tls_cert_file = o->conf->tls.cert_file,
+        .tls_key_file = o->conf->tls.key_file,
+        .tls_insecure_skip_verify = o->conf->tls.insecure_skip_verify,
+        .connect_timeout_ms =
+            o->conf->timeout_ms < CONNECT_TIMEOUT_MS ? o->conf->timeout_ms : CONNECT_TIMEOUT_MS,
+        .total_timeout_ms = o->conf->timeout_ms,
+    };
+    pl_token_form(o->conf, o->by_refresh ? o->refresh : NULL, &form);
+    pl_token_basic(o->conf, &basic);
+    const char *headers[] = {"Accept: application/json",
+                             "Content-Type: application/x-www-form-urlencoded",
+                             basic.len > 0 ? pl_buf_cstr(&basic) : NULL, NULL};
+    return pl_http_request_new(o->http, &http_conf, o->url, headers, form.data, form.len, &http_ops,
+                               o, &o->request, err);
+}
+
+static void renew(struct pl_token *o)
+{
+    struct pl_err err;
+    pl_buf_reset(&o->body);
+    pl_buf_reserve(&o->body, BODY_MAX / 4); /* so that it seldom moves, leaving tokens behind */
+    o->stale = false;
+    o->retry_after_ms = -1;
+    o->asked_ms = pl_clock_monotonic_ms();
+    if (o->refresh && o->asked_ms >= o->refresh_ends_ms)
+        refresh_drop(o);
+    o->by_refresh = o->refresh != NULL;
+    if (request_start(o, &err) < 0) { /* without memory only: the policy of buf.h */
+        pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot ask for a token", &err);
+        abort();
+    }
+}
+
+const char *pl_token_get(struct pl_token *o, struct pl_token_waiter *w, pl_token_fn *fn,
+                         void *userdata)
+{
+    assert(!w->waiting);
+    if (o->token.access && pl_clock_monotonic_ms() < o->renew_ms)
+        return o->token.access;
+    *w = (struct pl_token_waiter){
+        .fn = fn, .userdata = userdata, .round = o->round, .waiting = true};
+    struct pl_token_waiter **at = &o->waiters;
+    while (*at)
+        at = &(*at)->next;
+    *at = w;
+    if (!o->request)
+        renew(o);
+    return NULL;
+}
+
+int64_t pl_token_retry_after_ms(const struct pl_token *o)
+{
+    return o->retry_after_ms;
+}
+
+bool pl_token_info(const struct pl_token *o, struct pl_token_info *ret)
+{
+    if (!o->token.access)
+        return false;
+    *ret = (struct pl_token_info){
+        .access = o->token.access,
+        .scope = o->token.scope,
+        .life_ms = o->token.life_ms,
+        .left_ms = o->ends_ms - pl_clock_monotonic_ms(),
+        .has_refresh = o->refresh != NULL,
+        .refresh_life_ms = o->token.refresh_life_ms,
+    };
+    return true;
+}
+
+/* ---- construction ---- */
+
+static char *url_make(const struct pl_token_conf *conf)
+{
+    size_t len = strlen(conf->url);
+    char *realm = curl_easy_escape(NULL, conf->realm, 0);
+    while (len > 0 && conf->url[len - 1] == '/')
+        len--;
+    char *url = pl_strf("%.*s/realms/%s/protocol/openid-connect/token", (int)len, conf->url, realm);
+    curl_free(realm);
+    return url;
+}
+
+int pl_token_new(struct pl_http *http, const struct pl_token_conf *conf,
+                 const struct pl_token_user *user, struct pl_token **ret, struct pl_err *err)
+{
+    struct pl_token *o = pl_alloc(sizeof(*o));
+    (void)err;
+    o->http = http;
+    o->conf = conf;
+    o->user = *user;
+    o->url = url_make(conf);
+    o->rng = (uint64_t)pl_clock_realtime_ms() ^ (uint64_t)(uintptr_t)o << 20;
+    o->retry_after_ms = -1;
+    pl_buf_init(&o->body, BODY_MAX);
+    *ret = o;
+    return 0;
+}
+
+void pl_token_free(struct pl_token *o)
+{
+    if (!o)
+        return;
+    if (o->request)
+        pl_http_request_cancel(o->request);
+    pl_token_forget(o);
+    pl_buf_wipe(&o->body);
+    free(o->url);
+    free(o);
+}

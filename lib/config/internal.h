@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h - what the files of conf share: options.c walks a mapping, value.c makes a value of
+ * a node, secret.c resolves secrets, print.c writes values as YAML.
+ */
+#ifndef PL_CONFIG_INTERNAL_H
+#define PL_CONFIG_INTERNAL_H
+
+#include "lib/config/options.h"
+
+/* What the field of an option holds. A field is reached by PL_FIELD() and not through a pointer
+ * to the union, which would claim that a bool in a struct is aligned as the union is. */
+union pl_field {
+    char *string;
+    bool boolean;
+    int64_t number;
+    int choice;
+    struct pl_strings strings;
+    struct pl_map map;
+    struct pl_secret secret;
+    const struct pl_node *node;
+};
+#define PL_FIELD(member, field) (*(__typeof__(((union pl_field *)0)->member) *)(field))
+static inline void *pl_field_at(const struct pl_option *o, const void *target)
+{
+    return (char *)(uintptr_t)target + o->offset;
+}
+
+/* Makes a value of a node that is not null; false: findings were added, the field is unchanged. */
+bool pl_value_set(const struct pl_option *o, struct pl_node *n, void *field,
+                  struct pl_findings *errs);
+/* The default into the field. A default that is wrong is our own bug (assert). */
+void pl_value_default(const struct pl_option *o, void *field, struct pl_findings *errs);
+void pl_value_release(const struct pl_option *o, void *field);
+bool pl_value_equal(const struct pl_option *o, const void *a, const void *b);
+
+/* "15m", "64MiB": the largest unit that gives a whole number. `out` at least 32 bytes. */
+void pl_size_format(int64_t bytes, char *out);
+void pl_duration_format(int64_t ms, char *out);
+
+/* Findings name an option by its path. `n` is where it stands. */
+#define PL_FINDING(errs, n, fmt, ...)                                                              \
+    pl_findings_add(errs, (n)->line, (n)->column, fmt, __VA_ARGS__)
+
+/* Resolves a literal or a reference into malloc()ed texts. `name` is used in findings; `whole`: all
+ * of a file, not its first line. */
+bool pl_secret_resolve(struct pl_node *n, const char *name, bool whole, struct pl_secret *ret,
+                       struct pl_findings *errs);
+void pl_secret_release(struct pl_secret *s);
+/* Whether a key of a MAP names a secret (librdkafka: sasl.password, ssl.key.pem …). */
+bool pl_key_is_secret(const char *key);
+
+/* The edit distance, upper and lower case and '-' and '_' being the same; above 2 it is some number
+ * above 2. */
+unsigned pl_edit_distance(const char *a, const char *b);
+
+#endif

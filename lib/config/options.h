@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * options.h - option tables: from a YAML mapping to a const struct, with all errors at once.
+ *
+ * A table of `struct pl_option` says everything about a set of options (path, type, range,
+ * default, flags, help), and one engine parses, checks, prints (`--print-config`), compares
+ * (reload) and documents (`--help-config`, the check against etc/ and the man page) from it. A
+ * daemon has one table for its file; chsinkd's routes use more of them on parts of a route's file.
+ *
+ * Reads secret files and environment; no other I/O. Threads: none.
+ */
+#ifndef PL_CONFIG_OPTIONS_H
+#define PL_CONFIG_OPTIONS_H
+
+#include "lib/base/strings.h"
+#include "lib/config/yaml_tree.h"
+
+/* clang-format off */
+enum pl_option_type {
+    PL_OPT_STRING,   /* char *                  any text; "" only where min is 0 */
+    PL_OPT_BOOL,     /* bool                    true/false (yes/no/on/off: refused with advice) */
+    PL_OPT_INT,      /* int64_t                 decimal, within min..max */
+    PL_OPT_SIZE,     /* int64_t, bytes          "64MiB", "1MB", "4096"; KiB/MiB/GiB, kB/MB/GB, B */
+    PL_OPT_DURATION, /* int64_t, milliseconds   "500ms" "5s" "15m" "2h" "7d"; a bare number is
+                                                refused (except 0) */
+    PL_OPT_ENUM,     /* int                     index in `choices` */
+    PL_OPT_STRINGS,  /* struct pl_strings       a list of texts, or one text */
+    PL_OPT_MAP,      /* struct pl_map           a mapping of scalars (or secret references) */
+    PL_OPT_SECRET,   /* struct pl_secret        see below */
+    PL_OPT_NODE,     /* const struct pl_node *  any sub-tree, left to the caller (borrowed) */
+};
+
+enum pl_option_flags {
+    PL_OPT_REQUIRED = 1 << 0,
+    PL_OPT_RELOADABLE = 1 << 1, /* SIGHUP can change it; others are reported as needing a restart */
+};
+
+struct pl_option {
+    const char *path; /* "kafka_topic" or dotted "tls.ca_file": nested mappings */
+    enum pl_option_type type;
+    size_t offset;       /* offsetof() in the target struct; the field has the type named above */
+    int64_t min, max;    /* INT, SIZE (bytes), DURATION (ms): both 0, no range but int64_t's.
+                            STRING (bytes), STRINGS, MAP (count): max 0, no upper limit */
+    const char *dflt;    /* as it would stand in YAML; NULL: NULL, 0, empty. That of a REQUIRED
+                            option is only shown in the reference */
+    unsigned flags;
+    const char *const *choices; /* ENUM, NULL-terminated */
+    const char *help;           /* one sentence or two */
+};
+
+#define PL_OPT_END {0}
+/* clang-format on */
+
+/* In the order of the file. A value that is a secret is marked, and hidden when printed. */
+struct pl_map {
+    struct pl_map_entry {
+        char *key, *value;
+        bool secret; /* by a reference, or by its key: "password" or "secret" in it, or with
+                        "key.pem" at its end */
+        unsigned line, column;
+    } * v;
+    size_t n;
+};
+
+/* A secret is, in YAML, one of
+ *     password: { file: /etc/NAME/password }      first line of the file
+ *     password: { credential: NAME }              file NAME, else secrets_NAME, of systemd's
+ *                                                 $CREDENTIALS_DIRECTORY (first line): the units
+ *                                                 load the folder /etc/DAEMON/secrets as `secrets`
+ *     password: { env: VARIABLE }
+ *     password: text                              allowed; a warning if others can read the file
+ * It is resolved at load. A secret file has at most 64 KiB; an empty one is an error.
+ * Values in a MAP may have the same three forms; there a file's text is taken whole but for one
+ * newline at its end (librdkafka's ssl.key.pem has many lines). */
+struct pl_secret {
+    char *value;  /* NULL: not set. Never printed, never logged; wiped when released. */
+    char *origin; /* "file /etc/…", "credential x", "environment X", "configuration" */
+};
+
+/* Applies a table to a mapping: fills `target` (zeroed by the caller before), reports each finding:
+ * unknown key (with the nearest known one: "did you mean"), wrong type, out of range, missing.
+ * `map` may be NULL: all defaults. 0 or -1 (findings were added). On -1 the target is filled as far
+ * as it went and must be released all the same. Findings come in the order of the file, then what
+ * is missing. A null ("key:" with nothing) counts as absent. The word null is a finding for a
+ * STRING (the text may be meant), and for an ENUM with that choice it is the choice. */
+int pl_options_apply(const struct pl_option *table, struct pl_node *map, void *target,
+                     struct pl_findings *errs);
+
+/* pl_yaml_load() and pl_options_apply() in one. `ret_root` (may be NULL) gets the tree, which
+ * PL_OPT_NODE fields borrow from; without it the table must have none. It is set on -1 as well, to
+ * the tree or NULL, so that the caller can go on and find what is wrong below its NODEs. */
+int pl_options_load(const struct pl_option *table, const char *file, void *target,
+                    struct pl_node **ret_root, struct pl_findings *errs);
+
+/* Frees what the table's fields own and zeroes the target. Secrets are wiped first. */
+void pl_options_release(const struct pl_option *table, void *target);
+
+/* The values in force as YAML that can be loaded again, secrets as "(hidden)". */
+void pl_options_print(const struct pl_option *table, const void *target, struct pl_buf *out);
+
+/* Every option with its default and help, as a commented YAML file (what etc/NAME.yaml is made and
+ * checked from). `intro` is the comment at the top of the file. Options stand commented out as
+ * "#key: default" where they belong, so that taking away the '#' (and that of the mapping around
+ * it) sets one; REQUIRED ones stand uncommented. */
+void pl_options_print_reference(const struct pl_option *table, const char *intro,
+                                struct pl_buf *out);
+
+/* Copies the RELOADABLE options of `fresh` into `running` (moving ownership, so `fresh` gets the
+ * old values and is released by the caller; a NODE goes on borrowing from the tree it came from).
+ * Appends to ret_changed the paths that were taken over, and to ret_needs_restart those that differ
+ * but are not reloadable. */
+void pl_options_reload(const struct pl_option *table, void *running, void *fresh,
+                       struct pl_strings *ret_changed, struct pl_strings *ret_needs_restart);
+
+const char *pl_map_get(const struct pl_map *m, const char *key); /* NULL: not there */
+
+/* The parsers of single values, for others that read such text (command lines). 0 or -1. */
+int pl_size_parse(const char *text, int64_t *ret_bytes);
+int pl_duration_parse(const char *text, int64_t *ret_ms);
+
+#endif

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * print.c - values as YAML that loads again, and the commented reference file of a table.
+ *
+ * Both go through the table the same way (level_print), each option under its mapping, however its
+ * neighbours in the table are ordered; they differ in what is printed for one option.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <strings.h>
+
+#include "lib/base/utf8.h"
+#include "lib/config/internal.h"
+
+#define INDENT     4
+#define HELP_WIDTH 90 /* columns of a comment line, indentation included */
+#define LEVELS_MAX 16
+
+/* ---- texts ---- */
+
+/* Letters, digits and marks that mean nothing to YAML wherever they stand behind the first one. */
+static bool text_is_simple(const char *s)
+{
+    for (const char *p = s; *p; p++) {
+        bool alnum =
+            (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
+        if (!alnum && !strchr("_./-+=@", *p) && !(*p == ':' && p[1] && p[1] != ' '))
+            return false;
+    }
+    return true;
+}
+
+static bool text_is_plain(const char *s)
+{
+    /* What some reader of YAML takes for something else than a text; our own only for null. */
+    static const char *const words[] = {"null", "true", "false", "yes", "no",
+                                        "on",   "off",  "y",     "n"};
+    if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '/' || *s == '_'))
+        return false;
+    for (size_t i = 0; i < PL_COUNT(words); i++)
+        if (strcasecmp(s, words[i]) == 0)
+            return false;
+    return text_is_simple(s);
+}
+
+/* One character: its number and length; U+FFFD for a byte that is none. */
+static uint32_t character_decode(const char *p, unsigned *ret_len)
+{
+    unsigned len = (unsigned)pl_utf8_char(p, strnlen(p, 4));
+    *ret_len = len > 0 ? len : 1;
+    if (len <= 1)
+        return len == 1 ? (unsigned char)*p : 0xfffd;
+    uint32_t c = (unsigned char)*p & (0x7fu >> len);
+    for (unsigned i = 1; i < len; i++)
+        c = c << 6 | ((unsigned char)p[i] & 0x3f);
+    return c;
+}
+
+/* Double quotes, with what YAML 1.1 takes for a line break or refuses as escapes. */
+static void text_quote(struct pl_buf *out, const char *s)
+{
+    pl_buf_add_byte(out, '"');
+    for (unsigned len; *s; s += len) {
+        uint32_t c = character_decode(s, &len);
+        if (c == '"' || c == '\\')
+            pl_buf_addf(out, "\\%c", (char)c);
+        else if (c == '\n')
+            pl_buf_add_str(out, "\\n");
+        else if (c == '\t')
+            pl_buf_add_str(out, "\\t");
+        else if (c < 0x20 || (c >= 0x7f && c < 0xa0))
+            pl_buf_addf(out, "\\x%02x", (unsigned)c);
+        else if (c == 0x2028 || c == 0x2029 || c == 0xfeff || (c >= 0xfff0 && c <= 0xffff))
+            pl_buf_addf(out, "\\u%04x", (unsigned)c);
+        else
+            pl_buf_add(out, s, len);
+    }
+    pl_buf_add_byte(out, '"');
+}
+
+static void text_print(struct pl_buf *out, const char *s)
+{
+    if (text_is_plain(s))
+        pl_buf_add_str(out, s);
+    else
+        text_quote(out, s);
+}
+
+/* ---- lines ---- */
+
+/* How lines begin: INDENT * depth spaces, then '#' where the option is commented out. */
+struct line_head {
+    unsigned depth;
+    bool commented;
+};
+
+static void line_begin(struct pl_buf *out, struct line_head h)
+{
+    pl_buf_addf(out, "%*s%s", (int)(h.depth * INDENT), "", h.commented ? "#" : "");
+}
+
+static struct line_head deeper(struct line_head h)
+{
+    h.depth++;
+    return h;
+}
+
+static void key_print(struct pl_buf *out, struct line_head h, const char *key)
+{
+    line_begin(out, h);
+    text_print(out, key);
+    pl_buf_add_byte(out, ':');
+}
+
+/* " text\n", or " (hidden)  # from …\n" */
+static void secret_print(struct pl_buf *out, const char *origin)
+{
+    pl_buf_add_str(out, " (hidden)");
+    if (origin) {
+        pl_buf_add_str(out, "  # from ");
+        for (const char *p = origin; *p; p++)
+            pl_buf_add_byte(out, (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
+    }
+    pl_buf_add_byte(out, '\n');
+}
+
+static void text_line(struct pl_buf *out, const char *text)
+{
+    pl_buf_add_byte(out, ' ');
+    text_print(out, text);
+    pl_buf_add_byte(out, '\n');
+}
+
+/* ---- values: each prints what follows "key:", the end of the line included ---- */
+
+static void strings_print(struct pl_buf *out, struct line_head h, const struct pl_strings *s,
+                          bool empty_allowed)
+{
+    if (s->n == 0) {
+        pl_buf_add_str(out, empty_allowed ? " []\n" : "\n");
+        return;
+    }
+    pl_buf_add_byte(out, '\n');
+    for (size_t i = 0; i < s->n; i++) {
+        line_begin(out, deeper(h));
+        pl_buf_add_byte(out, '-');
+        text_line(out, s->v[i]);
+    }
+}
+
+static void map_print(struct pl_buf *out, struct line_head h, const struct pl_map *m,
+                      bool empty_allowed)
+{
+    if (m->n == 0)
+        pl_buf_add_str(out, empty_allowed ? " {}" : "");
+    pl_buf_add_byte(out, '\n');
+    for (size_t i = 0; i < m->n; i++) {
+        key_print(out, deeper(h), m->v[i].key);
+        if (m->v[i].secret)
+            secret_print(out, NULL);
+        else
+            text_line(out, m->v[i].value);
+    }
+}
+
+/* A scalar of a tree: a plain one stays plain where it may be a number or a bool. */
+static void scalar_print(struct pl_buf *out, const struct pl_node *n)
+{
+    bool digit_first = (n->value[0] >= '0' && n->value[0] <= '9') ||
+                       (n->value[0] == '-' && n->value[1] >= '0' && n->value[1] <= '9');
+    bool word = strcmp(n->value, "true") == 0 || strcmp(n->value, "false") == 0;
+    if (pl_node_is_null(n)) {
+        pl_buf_add_byte(out, '\n');
+    } else if (!n->quoted && (word || (digit_first && text_is_simple(n->value)))) {
+        pl_buf_addf(out, " %s\n", n->value);
+    } else if (n->quoted) {
+        pl_buf_add_byte(out, ' ');
+        text_quote(out, n->value);
+        pl_buf_add_byte(out, '\n');
+    } else {
+        text_line(out, n->value);
+    }
+}
+
+/* A whole tree. Keys that look like a secret's hide all that stands below them. */
+static void node_print(struct pl_buf *out, struct line_head h, const struct pl_node *n)
+{
+    if (n->type == PL_NODE_SCALAR) {
+        scalar_print(out, n);
+        return;
+    }
+    if (!n->child)
+        pl_buf_add_str(out, n->type == PL_NODE_SEQ ? " []" : " {}");
+    pl_buf_add_byte(out, '\n');
+    for (const struct pl_node *c = n->child; c; c = c->next) {
+        if (n->type == PL_NODE_SEQ) {
+            line_begin(out, deeper(h));
+            pl_buf_add_byte(out, '-');
+        } else {
+            key_print(out, deeper(h), c->key);
+        }
+        if (c->key && pl_key_is_secret(c->key) && !pl_node_is_null(c))
+            secret_print(out, NULL);
+        else
+            node_print(out, deeper(h), c);
+    }
+}
+
+static void number_print(struct pl_buf *out, const struct pl_option *o, int64_t v)
+{
+    char text[32];
+    if (o->type == PL_OPT_SIZE)
+        pl_size_format(v, text);
+    else if (o->type == PL_OPT_DURATION)
+        pl_duration_format(v, text);
+    else
+        snprintf(text, sizeof(text), "%" PRId64, v);
+    pl_buf_addf(out, " %s\n", text);
+}
+
+static void value_print(struct pl_buf *out, struct line_head h, const struct pl_option *o,
+                        const void *field)
+{
+    const void *f = field;
+    switch (o->type) {
+    case PL_OPT_STRING:
+        if (PL_FIELD(string, f))
+            text_line(out, PL_FIELD(string, f));
+        else
+            pl_buf_add_byte(out, '\n');
+        break;
+    case PL_OPT_BOOL:
+        pl_buf_add_str(out, PL_FIELD(boolean, f) ? " true\n" : " false\n");
+        break;
+    case PL_OPT_INT:
+    case PL_OPT_SIZE:
+    case PL_OPT_DURATION:
+        number_print(out, o, PL_FIELD(number, f));
+        break;
+    case PL_OPT_ENUM:
+        text_line(out, o->choices[PL_FIELD(choice, f)]);
+        break;
+    case PL_OPT_STRINGS:
+        strings_print(out, h, &PL_FIELD(strings, f), o->min == 0);
+        break;
+    case PL_OPT_MAP:
+        map_print(out, h, &PL_FIELD(map, f), o->min == 0);
+        break;
+    case PL_OPT_SECRET:
+        if (PL_FIELD(secret, f).value)
+            secret_print(out, PL_FIELD(secret, f).origin);
+        else
+            pl_buf_add_byte(out, '\n');
+        break;
+    case PL_OPT_NODE:
+        if (PL_FIELD(node, f))
+            node_print(out, h, PL_FIELD(node, f));
+        else
+            pl_buf_add_byte(out, '\n');
+        break;
+    }
+}
+
+/* ---- going through a table ---- */
+
+struct printer {
+    const struct pl_option *table;
+    const void *target; /* NULL: the reference */
+    struct pl_buf *out;
+};
+
+/* Whether an earlier option of the table stands below the same `len` characters of path. */
+static bool mapping_printed(const struct pl_option *table, const struct pl_option *o, size_t len)
+{
+    for (const struct pl_option *e = table; e < o; e++)
+        if (strncmp(e->path, o->path, len) == 0 && e->path[len] == '.')
+            return true;
+    return false;
+}
+
+static bool mapping_required(const struct pl_option *table, const char *path, size_t len)
+{
+    for (const struct pl_option *o = table; o->path; o++)
+        if ((o->flags & PL_OPT_REQUIRED) && strncmp(o->path, path, len) == 0 && o->path[len] == '.')
+            return true;
+    return false;
+}
+
+static void reference_print(struct pl_buf *out, struct line_head h, const struct pl_option *o,
+                            const char *key);
+
+/* All options whose path begins with the first `prefix_len` characters of `path`. */
+static void level_print(const struct printer *pr, const char *path, size_t prefix_len,
+                        unsigned depth)
+{
+    for (const struct pl_option *o = pr->table; o->path && depth < LEVELS_MAX; o++) {
+        if (strncmp(o->path, path, prefix_len) != 0)
+            continue;
+        const char *key = o->path + prefix_len;
+        size_t len = prefix_len + strcspn(key, ".");
+        struct line_head h = {.depth = depth};
+        if (o->path[len] == '\0') {
+            if (pr->target) {
+                key_print(pr->out, h, key);
+                value_print(pr->out, h, o, pl_field_at(o, pr->target));
+            } else {
+                h.commented = !(o->flags & PL_OPT_REQUIRED);
+                reference_print(pr->out, h, o, key);
+            }
+        } else if (!mapping_printed(pr->table, o, len)) {
+            h.commented = !pr->target && !mapping_required(pr->table, o->path, len);
+            char *name PL_FREE = pl_strndup(key, len - prefix_len);
+            if (!pr->target)
+                pl_buf_add_byte(pr->out, '\n');
+            key_print(pr->out, h, name);
+            pl_buf_add_byte(pr->out, '\n');
+            level_print(pr, o->path, len + 1, depth + 1);
+        }
+    }
+}
+
+void pl_options_print(const struct pl_option *table, const void *target, struct pl_buf *out)
+{
+    level_print(&(struct printer){.table = table, .target = target, .out = out}, "", 0, 0);
+}
+
+/* ---- the reference ---- */
+
+/* Comment lines of words, HELP_WIDTH wide; a newline in `text` ends a line. */
+static void comment_print(struct pl_buf *out, unsigned depth, const char *text)
+{
+    while (*text) {
+        size_t room = HELP_WIDTH - 2 - depth * INDENT, line = strcspn(text, "\n"), len = line;
+        if (len > room) {
+            for (len = room; len > 0 && text[len] != ' '; len--)
+                ;
+            if (len == 0) /* a word wider than the line */
+                len = strcspn(text, " \n");
+        }
+        pl_buf_addf(out, "%*s#%s%.*s\n", (int)(depth * INDENT), "", len > 0 ? " " : "", (int)len,
+                    text);
+        text += len;
+        while (len < line && *text == ' ')
+            text++, len++;
+        if (*text == '\n')
+            text++;
+    }
+}
+
+static void choices_add(struct pl_buf *out, const struct pl_option *o)
+{
+    pl_buf_add_str(out, "One of ");
+    for (int i = 0; o->choices[i]; i++)
+        pl_buf_addf(out, "%s%s", i == 0 ? "" : ", ", o->choices[i]);
+}
+
+static void range_add(struct pl_buf *out, const char *what, const struct pl_option *o,
+                      void (*format)(int64_t, char *))
+{
+    char min[32], max[32];
+    pl_buf_add_str(out, what);
+    if (o->min == 0 && o->max == 0)
+        return;
+    format(o->min, min);
+    format(o->max, max);
+    pl_buf_addf(out, " from %s to %s", min, max);
+}
+
+static void int_format(int64_t v, char *out)
+{
+    snprintf(out, 32, "%" PRId64, v);
+}
+
+/* What the table knows of an option besides its help. */
+static void facts_print(struct pl_buf *out, unsigned depth, const struct pl_option *o)
+{
+    struct pl_buf text PL_CLEANUP(pl_buf_release) = {0};
+    switch (o->type) {
+    case PL_OPT_STRING:
+        pl_buf_add_str(&text, "Text");
+        break;
+    case PL_OPT_BOOL:
+        pl_buf_add_str(&text, "true or false");
+        break;
+    case PL_OPT_INT:
+        range_add(&text, "Number", o, int_format);
+        break;
+    case PL_OPT_SIZE:
+        range_add(&text, "Size", o, pl_size_format);
+        break;
+    case PL_OPT_DURATION:
+        range_add(&text, "Duration", o, pl_duration_format);
+        break;
+    case PL_OPT_ENUM:
+        choices_add(&text, o);
+        break;
+    case PL_OPT_STRINGS:
+        pl_buf_add_str(&text, "List of texts");
+        break;
+    case PL_OPT_MAP:
+        pl_buf_add_str(&text, "Mapping");
+        break;
+    case PL_OPT_SECRET:
+        pl_buf_add_str(&text, "Secret: { file: PATH }, { credential: NAME } or { env: VARIABLE }");
+        break;
+    case PL_OPT_NODE:
+        pl_buf_add_str(&text, "Mapping or list");
+        break;
+    }
+    if (o->flags & PL_OPT_REQUIRED)
+        pl_buf_add_str(&text, "; required");
+    if (o->flags & PL_OPT_RELOADABLE)
+        pl_buf_add_str(&text, "; a reload (SIGHUP) takes it over");
+    pl_buf_add_str(&text, ".");
+    comment_print(out, depth, pl_buf_cstr(&text));
+}
+
+/* The default as the table's author wrote it, or a list or mapping in lines of its own. */
+static void default_print(struct pl_buf *out, struct line_head h, const struct pl_option *o)
+{
+    if (!o->dflt || (*o->dflt == '\0' && o->type != PL_OPT_STRING)) {
+        pl_buf_add_byte(out, '\n');
+        return;
+    }
+    if (o->type == PL_OPT_STRING && *o->dflt != '"' && *o->dflt != '\'') {
+        text_line(out, o->dflt);
+        return;
+    }
+    bool blocks = o->type == PL_OPT_MAP || o->type == PL_OPT_STRINGS || o->type == PL_OPT_NODE;
+    if (blocks) {
+        struct pl_findings errs;
+        pl_findings_init(&errs);
+        char *text PL_FREE = pl_strf("v: %s\n", o->dflt);
+        struct pl_node *root PL_CLEANUP(pl_node_freep) = pl_yaml_parse(text, strlen(text), &errs);
+        pl_findings_release(&errs);
+        if (root && root->child) {
+            node_print(out, h, root->child);
+            return;
+        }
+    }
+    pl_buf_addf(out, " %s\n", o->dflt);
+}
+
+static void reference_print(struct pl_buf *out, struct line_head h, const struct pl_option *o,
+                            const char *key)
+{
+    pl_buf_add_byte(out, '\n');
+    if (o->help)
+        comment_print(out, h.depth, o->help);
+    facts_print(out, h.depth, o);
+    key_print(out, h, key);
+    default_print(out, h, o);
+}
+
+void pl_options_print_reference(const struct pl_option *table, const char *intro,
+                                struct pl_buf *out)
+{
+    if (intro)
+        comment_print(out, 0, intro);
+    level_print(&(struct printer){.table = table, .out = out}, "", 0, 0);
+}

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * secret.c - secrets from files, systemd credentials and the environment.
+ *
+ * No finding ever shows a text that may be the secret. So what stands under a secret is named by
+ * its sort ("a list"), never by its contents: someone may have written the secret itself where a
+ * reference belongs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "lib/config/internal.h"
+
+#define SECRET_BYTES_MAX (64u << 10)
+/* The ID of the credential by which the units load a whole folder, /etc/NAME/secrets: of a folder
+ * systemd makes one credential a file, ID_FILE (systemd.exec(5), LoadCredential=, since 250). */
+#define CREDENTIAL_FOLDER "secrets"
+
+bool pl_key_is_secret(const char *key)
+{
+    static const char key_pem[] = "key.pem";
+    size_t len = strlen(key);
+    return strcasestr(key, "password") || strcasestr(key, "secret") ||
+           (len >= sizeof(key_pem) - 1 &&
+            strcasecmp(key + len - (sizeof(key_pem) - 1), key_pem) == 0);
+}
+
+static void text_wipe_free(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
+void pl_secret_release(struct pl_secret *s)
+{
+    text_wipe_free(s->value);
+    free(s->origin);
+    *s = (struct pl_secret){0};
+}
+
+static void fd_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+/* Bytes in `buf` (SECRET_BYTES_MAX + 1 of room), or -1 with errno. */
+static ssize_t file_read(const char *path, char *buf)
+{
+    int fd PL_CLEANUP(fd_close) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    size_t len = 0;
+    if (fd < 0)
+        return -1;
+    while (len <= SECRET_BYTES_MAX) {
+        ssize_t n = read(fd, buf + len, SECRET_BYTES_MAX + 1 - len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        if (n == 0)
+            return (ssize_t)len;
+        len += (size_t)n;
+    }
+    errno = EFBIG;
+    return -1;
+}
+
+/* Cuts the text of a secret file: the first line, or all but the last line's end. */
+static size_t text_cut(const char *text, size_t len, bool whole)
+{
+    const char *newline = memchr(text, '\n', len);
+    if (!whole && newline)
+        len = (size_t)(newline - text);
+    else if (len > 0 && text[len - 1] == '\n')
+        len--;
+    else
+        return len;
+    return len > 0 && text[len - 1] == '\r' ? len - 1 : len;
+}
+
+static char *secret_from_file(const struct pl_node *n, const char *name, const char *path,
+                              bool whole, struct pl_findings *errs)
+{
+    char *buf PL_FREE = pl_alloc(SECRET_BYTES_MAX + 1);
+    char *value = NULL;
+    ssize_t got = file_read(path, buf);
+    if (got < 0) {
+        PL_FINDING(errs, n, "%s: cannot read %.200s: %s", name, path,
+                   errno == EFBIG ? "larger than 64 KiB" : strerror(errno));
+        return NULL;
+    }
+    size_t len = text_cut(buf, (size_t)got, whole);
+    if (len == 0)
+        PL_FINDING(errs, n, "%s: %.200s is empty", name, path);
+    else if (memchr(buf, '\0', len))
+        PL_FINDING(errs, n, "%s: %.200s holds a NUL byte; expected a text", name, path);
+    else
+        value = pl_strndup(buf, len);
+    explicit_bzero(buf, (size_t)got);
+    return value;
+}
+
+/* What is there and cannot be read is found out by reading it. */
+static bool is_there(const char *path)
+{
+    return access(path, F_OK) == 0 || errno != ENOENT;
+}
+
+static char *secret_from_credential(const struct pl_node *n, const char *name, bool whole,
+                                    struct pl_findings *errs)
+{
+    const char *dir = getenv("CREDENTIALS_DIRECTORY"), *daemon = program_invocation_short_name;
+    if (n->value[0] == '\0' || n->value[0] == '.' || strchr(n->value, '/')) {
+        PL_FINDING(errs, n, "%s: \"%.60s\" is no name of a credential", name, n->value);
+        return NULL;
+    }
+    if (!dir || !*dir) {
+        PL_FINDING(errs, n,
+                   "%s: credential %.60s: $CREDENTIALS_DIRECTORY is not set; systemd sets it for "
+                   "the service, by hand use CREDENTIALS_DIRECTORY=/etc/%s/secrets",
+                   name, n->value, daemon);
+        return NULL;
+    }
+    char *own PL_FREE = pl_strf("%s/%s", dir, n->value);
+    char *in_folder PL_FREE = pl_strf("%s/" CREDENTIAL_FOLDER "_%s", dir, n->value);
+    if (is_there(own))
+        return secret_from_file(n, name, own, whole, errs);
+    if (is_there(in_folder))
+        return secret_from_file(n, name, in_folder, whole, errs);
+    PL_FINDING(errs, n,
+               "%s: there is no credential %.60s: put it into the file /etc/%s/secrets/%.60s and "
+               "restart, or add LoadCredential=%.60s:PATH to the unit",
+               name, n->value, daemon, n->value, n->value);
+    return NULL;
+}
+
+static char *secret_from_env(const struct pl_node *n, const char *name, struct pl_findings *errs)
+{
+    const char *value = getenv(n->value);
+    if (value && *value)
+        return pl_strdup(value);
+    PL_FINDING(errs, n, "%s: the environment variable %.60s is %s", name, n->value,
+               value ? "empty" : "not set");
+    return NULL;
+}
+
+static bool secret_literal(const struct pl_node *n, const char *name, struct pl_secret *ret,
+                           struct pl_findings *errs)
+{
+    if (n->value[0] == '\0') {
+        PL_FINDING(errs, n, "%s is empty", name);
+        return false;
+    }
+    if (errs->file_exposed)
+        pl_findings_warn(errs, n->line, n->column,
+                         "%s stands here as text, and others can read this file: take their right "
+                         "to read away, or name a file or credential",
+                         name);
+    *ret = (struct pl_secret){.value = pl_strdup(n->value), .origin = pl_strdup("configuration")};
+    return true;
+}
+
+static const char *const forms[] = {"file", "credential", "env"};
+
+/* The one entry of a reference, or NULL. */
+static const struct pl_node *reference_entry(struct pl_node *n, const char *name,
+                                             struct pl_findings *errs)
+{
+    unsigned before = errs->count;
+    for (struct pl_node *c = n->child; c; c = c->next) {
+        const char *near = NULL;
+        bool known = false;
+        for (size_t i = 0; i < PL_COUNT(forms); i++) {
+            known |= strcmp(c->key, forms[i]) == 0;
+            if (pl_edit_distance(c->key, forms[i]) <= 2)
+                near = forms[i];
+        }
+        c->used = true;
+        if (!known)
+            pl_findings_add(errs, c->key_line, c->key_column,
+                            "%s: unknown key; expected file, credential or env%s%s%s", name,
+                            near ? " (did you mean " : "", near ? near : "", near ? "?)" : "");
+        else if (c != n->child && errs->count == before)
+            pl_findings_add(errs, c->key_line, c->key_column,
+                            "%s: both %s and %s; expected only one of file, credential and env",
+                            name, n->child->key, c->key);
+        else if (c->type != PL_NODE_SCALAR || pl_node_is_null(c) || !*c->value)
+            PL_FINDING(errs, c, "%s: expected a text behind %s", name, c->key);
+    }
+    if (!n->child)
+        PL_FINDING(errs, n, "%s: expected one of file, credential and env", name);
+    return errs->count == before ? n->child : NULL;
+}
+
+bool pl_secret_resolve(struct pl_node *n, const char *name, bool whole, struct pl_secret *ret,
+                       struct pl_findings *errs)
+{
+    if (n->type == PL_NODE_SCALAR)
+        return secret_literal(n, name, ret, errs);
+    if (n->type == PL_NODE_SEQ) {
+        PL_FINDING(errs, n,
+                   "%s: expected a secret ({ file: PATH }, { credential: NAME } or "
+                   "{ env: VARIABLE }), found a list",
+                   name);
+        return false;
+    }
+    const struct pl_node *entry = reference_entry(n, name, errs);
+    if (!entry)
+        return false;
+    struct pl_secret s = {0};
+    if (strcmp(entry->key, "file") == 0) {
+        s.value = secret_from_file(entry, name, entry->value, whole, errs);
+        s.origin = pl_strf("file %s", entry->value);
+    } else if (strcmp(entry->key, "credential") == 0) {
+        s.value = secret_from_credential(entry, name, whole, errs);
+        s.origin = pl_strf("credential %s", entry->value);
+    } else {
+        s.value = secret_from_env(entry, name, errs);
+        s.origin = pl_strf("environment %s", entry->value);
+    }
+    if (!s.value) {
+        pl_secret_release(&s);
+        return false;
+    }
+    *ret = s;
+    return true;
+}

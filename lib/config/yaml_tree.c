@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * yaml_tree.c - from libyaml's events to a tree of nodes.
+ *
+ * Findings are of two sorts. A hard one (syntax, a limit) ends the building, for what follows
+ * cannot be trusted; a soft one (a key twice, a tag) is noted and the building goes on, so that
+ * one run shows all of them.
+ */
+#include "lib/config/yaml_tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <yaml.h>
+
+#define FILE_BYTES_MAX (1u << 20)
+#define DEPTH_MAX      32
+#define NODES_MAX      20000
+#define FINDINGS_MAX   100
+#define FINDINGS_BYTES (256u << 10) /* 100 lines with long names in them stay far below */
+
+/* ---- findings ---- */
+
+void pl_findings_init(struct pl_findings *errs)
+{
+    *errs = (struct pl_findings){0};
+    pl_buf_init(&errs->text, FINDINGS_BYTES);
+    pl_buf_init(&errs->warnings, FINDINGS_BYTES);
+}
+
+void pl_findings_release(struct pl_findings *errs)
+{
+    pl_buf_release(&errs->text);
+    pl_buf_release(&errs->warnings);
+    pl_findings_init(errs);
+}
+
+/* A finding is one line, whatever the names in it hold. */
+__attribute__((format(printf, 5, 0))) static void line_add(struct pl_buf *out, const char *file,
+                                                           unsigned line, unsigned column,
+                                                           const char *fmt, va_list ap)
+{
+    char text[1024];
+    vsnprintf(text, sizeof(text), fmt, ap);
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < 0x20 || *c == 0x7f)
+            *c = ' ';
+    if (!file)
+        file = "input";
+    if (line > 0)
+        pl_buf_addf(out, "%s:%u:%u: %s\n", file, line, column, text);
+    else
+        pl_buf_addf(out, "%s: %s\n", file, text);
+}
+
+void pl_findings_add(struct pl_findings *errs, unsigned line, unsigned column, const char *fmt, ...)
+{
+    if (errs->count++ >= FINDINGS_MAX)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    line_add(&errs->text, errs->file, line, column, fmt, ap);
+    va_end(ap);
+}
+
+void pl_findings_warn(struct pl_findings *errs, unsigned line, unsigned column, const char *fmt,
+                      ...)
+{
+    if (errs->warnings_count++ >= FINDINGS_MAX)
+        return;
+    va_list ap;
+    va_start(ap, fmt);
+    line_add(&errs->warnings, errs->file, line, column, fmt, ap);
+    va_end(ap);
+}
+
+/* ---- nodes ---- */
+
+static void text_wipe_free(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+
+void pl_node_free(struct pl_node *root)
+{
+    /* Siblings in a loop, levels (at most DEPTH_MAX) by recursion. */
+    while (root) {
+        struct pl_node *next = root->next;
+        pl_node_free(root->child);
+        text_wipe_free(root->value);
+        free(root->key);
+        free(root);
+        root = next;
+    }
+}
+
+struct pl_node *pl_node_get(const struct pl_node *map, const char *key)
+{
+    if (!map || map->type != PL_NODE_MAP)
+        return NULL;
+    for (struct pl_node *n = map->child; n; n = n->next)
+        if (strcmp(n->key, key) == 0)
+            return n;
+    return NULL;
+}
+
+bool pl_node_is_null(const struct pl_node *n)
+{
+    static const char *const spellings[] = {"", "~", "null", "Null", "NULL"};
+    if (n->type != PL_NODE_SCALAR || n->quoted)
+        return false;
+    for (size_t i = 0; i < PL_COUNT(spellings); i++)
+        if (strcmp(n->value, spellings[i]) == 0)
+            return true;
+    return false;
+}
+
+/* ---- building ---- */
+
+struct builder {
+    yaml_parser_t parser;
+    struct pl_findings *errs;
+    const char *text;
+    size_t len;
+    unsigned nodes;
+};
+
+static unsigned line_of(yaml_mark_t m)
+{
+    return (unsigned)m.line + 1;
+}
+
+static unsigned column_of(yaml_mark_t m)
+{
+    return (unsigned)m.column + 1;
+}
+
+static void event_release(yaml_event_t *ev)
+{
+    if (ev->type == YAML_SCALAR_EVENT)
+        explicit_bzero(ev->data.scalar.value, ev->data.scalar.length);
+    yaml_event_delete(ev);
+}
+
+/* The byte at a position given as line and column (in characters), or NUL. */
+static char char_at(const struct builder *b, yaml_mark_t mark)
+{
+    const char *p = b->text, *end = p + b->len;
+    for (size_t line = 0; line < mark.line; line++) {
+        p = memchr(p, '\n', (size_t)(end - p));
+        if (!p)
+            return '\0';
+        p++;
+    }
+    for (size_t column = 0; p < end && column < mark.column; column++)
+        for (p++; p < end && ((unsigned char)*p & 0xc0) == 0x80;)
+            p++;
+    return p < end ? *p : '\0';
+}
+
+/* The two mistakes that libyaml's own words do not explain. */
+static const char *syntax_advice(const struct builder *b)
+{
+    switch (char_at(b, b->parser.problem_mark)) {
+    case '\t':
+        return "; indent by spaces, not by tabs";
+    case '@':
+    case '`':
+    case '%':
+        return "; put the text in quotes";
+    default:
+        return "";
+    }
+}
+
+/* libyaml's reader knows only the byte offset of what is not UTF-8. */
+static void reader_finding(struct builder *b)
+{
+    size_t offset = b->parser.problem_offset;
+    unsigned line = 1, column = 1;
+    for (size_t i = 0; i < offset && i < b->len; i++) {
+        if (b->text[i] == '\n') {
+            line++;
+            column = 1;
+        } else if (((unsigned char)b->text[i] & 0xc0) != 0x80) {
+            column++;
+        }
+    }
+    pl_findings_add(b->errs, line, column, "%s", b->parser.problem);
+}
+
+static void syntax_finding(struct builder *b)
+{
+    const yaml_parser_t *p = &b->parser;
+    if (p->error == YAML_READER_ERROR)
+        reader_finding(b);
+    else
+        pl_findings_add(b->errs, line_of(p->problem_mark), column_of(p->problem_mark), "%s%s%s%s",
+                        p->problem ? p->problem : "not YAML", p->context ? " " : "",
+                        p->context ? p->context : "", syntax_advice(b));
+}
+
+static bool event_next(struct builder *b, yaml_event_t *ev)
+{
+    if (yaml_parser_parse(&b->parser, ev))
+        return true;
+    syntax_finding(b);
+    return false;
+}
+
+/* What may stand at each node and is refused: soft findings. */
+static void decoration_refuse(struct builder *b, const yaml_event_t *ev, const yaml_char_t *anchor,
+                              const yaml_char_t *tag)
+{
+    unsigned line = line_of(ev->start_mark), column = column_of(ev->start_mark);
+    if (anchor)
+        pl_findings_add(b->errs, line, column, "anchors (&%.60s) are not used here",
+                        (const char *)anchor);
+    if (tag)
+        pl_findings_add(b->errs, line, column, "tags (%.60s) are not used here", (const char *)tag);
+}
+
+/* NULL: a limit was reached (a hard finding). */
+static struct pl_node *node_new(struct builder *b, const yaml_event_t *ev, unsigned depth,
+                                enum pl_node_type type)
+{
+    unsigned line = line_of(ev->start_mark), column = column_of(ev->start_mark);
+    if (depth > DEPTH_MAX) {
+        pl_findings_add(b->errs, line, column, "nested deeper than %d levels", DEPTH_MAX);
+        return NULL;
+    }
+    if (++b->nodes > NODES_MAX) {
+        pl_findings_add(b->errs, line, column, "more than %d values in one file", NODES_MAX);
+        return NULL;
+    }
+    struct pl_node *n = pl_alloc(sizeof(*n));
+    n->type = type;
+    n->line = line;
+    n->column = column;
+    return n;
+}
+
+static char *scalar_text(struct builder *b, const yaml_event_t *ev)
+{
+    const char *value = (const char *)ev->data.scalar.value;
+    size_t len = ev->data.scalar.length;
+    if (memchr(value, '\0', len))
+        pl_findings_add(b->errs, line_of(ev->start_mark), column_of(ev->start_mark),
+                        "a text cannot hold a NUL character");
+    return pl_strndup(value, strnlen(value, len));
+}
+
+static struct pl_node *node_build(struct builder *b, const yaml_event_t *ev, unsigned depth);
+
+static bool seq_fill(struct builder *b, struct pl_node *seq, unsigned depth)
+{
+    struct pl_node **tail = &seq->child;
+    for (;;) {
+        yaml_event_t ev PL_CLEANUP(event_release) = {0};
+        if (!event_next(b, &ev))
+            return false;
+        if (ev.type == YAML_SEQUENCE_END_EVENT)
+            return true;
+        *tail = node_build(b, &ev, depth + 1);
+        if (!*tail)
+            return false;
+        tail = &(*tail)->next;
+    }
+}
+
+/* *ret_key NULL with true: the key is no text, which is noted; its value is still to be read. */
+static bool key_read(struct builder *b, const yaml_event_t *ev, unsigned depth, char **ret_key)
+{
+    if (ev->type == YAML_SCALAR_EVENT) {
+        decoration_refuse(b, ev, ev->data.scalar.anchor, ev->data.scalar.tag);
+        *ret_key = scalar_text(b, ev);
+        return true;
+    }
+    pl_findings_add(b->errs, line_of(ev->start_mark), column_of(ev->start_mark),
+                    "a key must be a text");
+    struct pl_node *n PL_CLEANUP(pl_node_freep) = node_build(b, ev, depth + 1);
+    *ret_key = NULL;
+    return n != NULL;
+}
+
+static bool map_fill(struct builder *b, struct pl_node *map, unsigned depth)
+{
+    struct pl_node **tail = &map->child;
+    for (;;) {
+        yaml_event_t key_ev PL_CLEANUP(event_release) = {0};
+        yaml_event_t ev PL_CLEANUP(event_release) = {0};
+        char *key PL_FREE = NULL;
+        if (!event_next(b, &key_ev))
+            return false;
+        if (key_ev.type == YAML_MAPPING_END_EVENT)
+            return true;
+        if (!key_read(b, &key_ev, depth, &key) || !event_next(b, &ev))
+            return false;
+        struct pl_node *n PL_CLEANUP(pl_node_freep) = node_build(b, &ev, depth + 1);
+        if (!n)
+            return false;
+        if (!key)
+            continue;
+        const struct pl_node *first = pl_node_get(map, key);
+        if (first) {
+            pl_findings_add(b->errs, line_of(key_ev.start_mark), column_of(key_ev.start_mark),
+                            "%.60s stands here a second time, first in line %u", key,
+                            first->key_line);
+            continue;
+        }
+        n->key = PL_TAKE(key);
+        n->key_line = line_of(key_ev.start_mark);
+        n->key_column = column_of(key_ev.start_mark);
+        *tail = n;
+        tail = &n->next;
+        n = NULL;
+    }
+}
+
+/* The node that begins with `ev`, all below it included. NULL: a hard finding. */
+static struct pl_node *node_build(struct builder *b, const yaml_event_t *ev, unsigned depth)
+{
+    struct pl_node *n PL_CLEANUP(pl_node_freep) = NULL;
+    switch ((int)ev->type) {
+    case YAML_SCALAR_EVENT:
+        decoration_refuse(b, ev, ev->data.scalar.anchor, ev->data.scalar.tag);
+        n = node_new(b, ev, depth, PL_NODE_SCALAR);
+        if (!n)
+            return NULL;
+        n->value = scalar_text(b, ev);
+        n->quoted = ev->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
+        return PL_TAKE(n);
+    case YAML_SEQUENCE_START_EVENT:
+        decoration_refuse(b, ev, ev->data.sequence_start.anchor, ev->data.sequence_start.tag);
+        n = node_new(b, ev, depth, PL_NODE_SEQ);
+        return n && seq_fill(b, n, depth) ? PL_TAKE(n) : NULL;
+    case YAML_MAPPING_START_EVENT:
+        decoration_refuse(b, ev, ev->data.mapping_start.anchor, ev->data.mapping_start.tag);
+        n = node_new(b, ev, depth, PL_NODE_MAP);
+        return n && map_fill(b, n, depth) ? PL_TAKE(n) : NULL;
+    case YAML_ALIAS_EVENT:
+        pl_findings_add(b->errs, line_of(ev->start_mark), column_of(ev->start_mark),
+                        "aliases (*%.60s) are not used here", (const char *)ev->data.alias.anchor);
+        n = node_new(b, ev, depth, PL_NODE_SCALAR);
+        if (n)
+            n->value = pl_strdup("");
+        return PL_TAKE(n);
+    default: /* libyaml gives nothing else where a node stands */
+        pl_findings_add(b->errs, line_of(ev->start_mark), column_of(ev->start_mark), "not YAML");
+        return NULL;
+    }
+}
+
+/* Skips to the first event that is not the start of the stream or of a document. */
+static bool event_first(struct builder *b, yaml_event_t *ev)
+{
+    do {
+        event_release(ev);
+        if (!event_next(b, ev))
+            return false;
+    } while (ev->type == YAML_STREAM_START_EVENT || ev->type == YAML_DOCUMENT_START_EVENT);
+    return true;
+}
+
+/* What follows the root: the end, or a second document. */
+static bool stream_end(struct builder *b)
+{
+    yaml_event_t ev PL_CLEANUP(event_release) = {0};
+    if (!event_next(b, &ev)) /* the end of the document */
+        return false;
+    event_release(&ev);
+    if (!event_next(b, &ev))
+        return false;
+    if (ev.type != YAML_STREAM_END_EVENT)
+        pl_findings_add(b->errs, line_of(ev.start_mark), column_of(ev.start_mark),
+                        "a second document begins here; one file holds one");
+    return true;
+}
+
+static struct pl_node *root_build(struct builder *b)
+{
+    yaml_event_t ev PL_CLEANUP(event_release) = {0};
+    if (!event_first(b, &ev))
+        return NULL;
+    struct pl_node *root PL_CLEANUP(pl_node_freep) = NULL;
+    if (ev.type != YAML_STREAM_END_EVENT) {
+        root = node_build(b, &ev, 1);
+        if (!root || !stream_end(b))
+            return NULL;
+        if (root->type != PL_NODE_MAP && !pl_node_is_null(root)) {
+            pl_findings_add(b->errs, root->line, root->column,
+                            "expected a mapping (\"key: value\"), found a %s",
+                            root->type == PL_NODE_SEQ ? "list" : "text");
+            return NULL;
+        }
+    }
+    if (!root || root->type != PL_NODE_MAP) {
+        pl_node_free(root);
+        root = pl_alloc(sizeof(*root));
+        root->type = PL_NODE_MAP;
+        root->line = root->column = 1;
+    }
+    return PL_TAKE(root);
+}
+
+static struct pl_node *text_parse(const char *text, size_t len, struct pl_findings *errs)
+{
+    if (len > FILE_BYTES_MAX) {
+        pl_findings_add(errs, 0, 0, "larger than 1 MiB");
+        return NULL;
+    }
+    if (len >= 3 &&
+        memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a mark that libyaml counts as a column */
+        text += 3;
+        len -= 3;
+    }
+    struct builder b = {.errs = errs, .text = text, .len = len};
+    if (!yaml_parser_initialize(&b.parser))
+        abort(); /* out of memory: the policy of buf.h */
+    yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&b.parser, (const unsigned char *)text, len);
+    struct pl_node *root = root_build(&b);
+    yaml_parser_delete(&b.parser);
+    return root;
+}
+
+struct pl_node *pl_yaml_parse(const char *text, size_t len, struct pl_findings *errs)
+{
+    unsigned before = errs->count;
+    struct pl_node *root PL_CLEANUP(pl_node_freep) = text_parse(text, len, errs);
+    return errs->count == before ? PL_TAKE(root) : NULL;
+}
+
+/* ---- files ---- */
+
+static void fd_close(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+}
+
+static void buf_wipe_release(struct pl_buf *b)
+{
+    if (b->data)
+        explicit_bzero(b->data, b->cap);
+    pl_buf_release(b);
+}
+
+/* Reads all of it; a pipe will do. false: errno, or EFBIG. */
+static bool fd_read_all(int fd, struct pl_buf *out)
+{
+    if (!pl_buf_reserve(out, FILE_BYTES_MAX + 1))
+        return false;
+    for (;;) {
+        ssize_t n = read(fd, out->data + out->len, FILE_BYTES_MAX + 1 - out->len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n == 0;
+        out->len += (size_t)n;
+        if (out->len > FILE_BYTES_MAX) {
+            errno = EFBIG;
+            return false;
+        }
+    }
+}
+
+/* A file of root's that our group may read is how a service gets a file with a secret in it. */
+static bool stat_exposed(const struct stat *st)
+{
+    return (st->st_mode & S_IROTH) || ((st->st_mode & S_IRGRP) && st->st_gid != getegid());
+}
+
+struct pl_node *pl_yaml_load_lenient(const char *file, struct pl_findings *errs)
+{
+    errs->file = file;
+    errs->file_exposed = false;
+    int fd PL_CLEANUP(fd_close) = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+    struct pl_buf text PL_CLEANUP(buf_wipe_release) = {0};
+    if (fd < 0 || fstat(fd, &st) < 0 || !fd_read_all(fd, &text)) {
+        pl_findings_add(errs, 0, 0, "cannot read it: %s",
+                        errno == EFBIG ? "larger than 1 MiB" : strerror(errno));
+        return NULL;
+    }
+    errs->file_exposed = stat_exposed(&st);
+    return text_parse(text.data, text.len, errs);
+}
+
+struct pl_node *pl_yaml_load(const char *file, struct pl_findings *errs)
+{
+    unsigned before = errs->count;
+    struct pl_node *root PL_CLEANUP(pl_node_freep) = pl_yaml_load_lenient(file, errs);
+    return errs->count == before ? PL_TAKE(root) : NULL;
+}

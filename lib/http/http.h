@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * http.h - HTTP for the daemons: libcurl set up once with our rules (TLS verified, private CA, time
+ * limits, no secret on another host), on the event loop (multi) or blocking in a worker's thread
+ * (easy).
+ *
+ * Threads: struct pl_http belongs to the loop's thread; pl_http_prepare() works on any thread with
+ * a handle of its own. pl_http_global_init() once, before threads.
+ */
+#ifndef PL_HTTP_HTTP_H
+#define PL_HTTP_HTTP_H
+
+#include <curl/curl.h>
+#include <systemd/sd-event.h>
+
+#include "lib/config/options.h"
+
+void pl_http_global_init(void);
+
+/* What several requests to one service share; borrowed strings. */
+struct pl_http_conf {
+    const char *user_agent;                   /* NULL: "libpipeline/VERSION" */
+    const char *tls_ca_file;                  /* PEM; NULL: the system's */
+    const char *tls_cert_file, *tls_key_file; /* client certificate; NULL: none */
+    bool tls_insecure_skip_verify; /* the setting whose name says so; the daemon warns at start */
+    int64_t connect_timeout_ms;
+    int64_t total_timeout_ms; /* 0: none (streams) */
+    /* Less than 1 byte for so long ends the request; 0: never. Whole ms: kept by our own timer in
+     * struct pl_http, by curl's seconds when blocking. */
+    int64_t stall_timeout_ms;
+    const char *interface_proxy; /* NULL: as in the environment (https_proxy …) */
+};
+
+/* The options of a `tls:` mapping, the same in all daemons (HTTP side): ca_file, cert_file,
+ * key_file, insecure_skip_verify. Put into a daemon's table by PL_HTTP_TLS_OPTS("source.tls",
+ * struct x, tls). */
+struct pl_tls {
+    char *ca_file, *cert_file, *key_file;
+    bool insecure_skip_verify;
+};
+/* clang-format off */
+#define PL_HTTP_TLS_OPTS(prefix, type, field)                                                      \
+    {prefix ".ca_file", PL_OPT_STRING, offsetof(type, field.ca_file), 1, 4096, NULL, 0, NULL,      \
+     "PEM file of the authorities to trust; default: the system's."},                              \
+    {prefix ".cert_file", PL_OPT_STRING, offsetof(type, field.cert_file), 1, 4096, NULL, 0, NULL,  \
+     "PEM file of our client certificate, where the server asks for one."},                        \
+    {prefix ".key_file", PL_OPT_STRING, offsetof(type, field.key_file), 1, 4096, NULL, 0, NULL,    \
+     "PEM file of the client certificate's key."},                                                 \
+    {prefix ".insecure_skip_verify", PL_OPT_BOOL, offsetof(type, field.insecure_skip_verify),      \
+     0, 0, "false", 0, NULL,                                                                       \
+     "Do NOT check who the server is. Anyone on the way can read and change all; "                 \
+     "warned about at each start."}
+/* clang-format on */
+
+/* Applies the rules to a fresh or reset handle: URL, only http and https, no redirects (a 3xx is an
+ * answer to us), NOSIGNAL, TLS >= 1.2 verified, time limits, TCP keep-alive, user agent, error
+ * buffer of CURL_ERROR_SIZE (may be NULL). */
+void pl_http_prepare(CURL *easy, const struct pl_http_conf *conf, const char *url, char *errbuf);
+
+/* A curl result that is not CURLE_OK as an error: RETRY for what time may heal (resolve, connect,
+ * time-outs, resets, partial), CONFIG for what a person must mend (bad URL, certificate refused, CA
+ * file unreadable). The message names the host from `url` (never its user info), and says what to
+ * do. */
+int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf, const char *url);
+
+/* "host" or "host:port" of a URL for messages: without user info and query, which may hold secrets.
+ */
+void pl_http_host(const char *url, char *out, size_t out_len);
+
+/* The kind of an HTTP status >= 400 in general: RETRY for 408 425 429 5xx, CONFIG for 401 403 407,
+ * CONFIG for 404 405 410 and 3xx, REJECT for the other 4xx. */
+enum pl_err_kind pl_http_status_kind(long status);
+
+/* Retry-After: seconds or an HTTP date (RFC 9110, section 10.2.3); ms from `now_ms`, at least 0, at
+ * most one day; -1 when malformed or NULL. */
+int64_t pl_http_retry_after_ms(const char *value, int64_t now_ms);
+
+/* ---- requests on the loop ---- */
+
+struct pl_http; /* a curl multi handle bound to an sd_event */
+int pl_http_new(sd_event *event, struct pl_http **ret, struct pl_err *err);
+/* Ends running requests without their callbacks. Not from a callback. */
+void pl_http_free(struct pl_http *h);
+
+struct pl_http_request;
+
+struct pl_http_ops {
+    /* Status line and all headers of the final answer have arrived. */
+    void (*on_headers)(void *userdata, struct pl_http_request *r, long status);
+    /* Body bytes. Return false to end the request (on_done gets REJECT with "ended by the caller").
+     */
+    bool (*on_data)(void *userdata, struct pl_http_request *r, const char *data, size_t len);
+    /* Last call for this request; it is freed after it returns. `err` NULL: the answer arrived
+     * whole (whatever its status). Not called after pl_http_request_cancel(). */
+    void (*on_done)(void *userdata, struct pl_http_request *r, const struct pl_err *err);
+};
+
+/* Starts a request. `headers`: NULL-terminated "Name: value" texts, copied. `body` NULL: GET, else
+ * POST of body_len bytes, copied. The callbacks run on the loop, never from inside this call. */
+int pl_http_request_new(struct pl_http *h, const struct pl_http_conf *conf, const char *url,
+                        const char *const *headers, const char *body, size_t body_len,
+                        const struct pl_http_ops *ops, void *userdata, struct pl_http_request **ret,
+                        struct pl_err *err);
+/* Ends it at once; allowed from every callback, its own too (in its on_done it changes nothing).
+ * The request is freed (at a safe time). */
+void pl_http_request_cancel(struct pl_http_request *r);
+/* Back-pressure: while paused no on_data comes (TCP holds the sender back; the stall timer rests).
+ */
+void pl_http_request_pause(struct pl_http_request *r, bool paused);
+/* A response header's value or NULL; valid until on_done returns. */
+const char *pl_http_request_header(struct pl_http_request *r, const char *name);
+CURL *pl_http_request_easy(
+    struct pl_http_request *r); /* for CURLINFO and options before the first loop turn */
+
+#endif

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * number.c - exact values of JSON's numbers.
+ *
+ * A literal is a row of digits and the place of the decimal point in it; with that, 1.50e1 and 15
+ * are the same thing, and "is it an integer" and "does it fit" are questions about digits, never
+ * about rounded doubles. The reader has checked the grammar.
+ */
+#include "lib/json/reader.h"
+
+#include <float.h>
+#include <locale.h>
+#include <math.h>
+#include <stdio.h>
+
+/* Literals up to this many digits cannot overflow a uint64_t. */
+#define U64_DIGITS_SAFE 19
+
+/* No double needs more than 767 significant digits to tell it from the middle between two others
+ * (2^-1074 is the worst); of what follows, it matters only whether any of it is not zero. */
+#define F64_DIGITS_MAX 800
+
+/* Beyond this the exponent decides alone, however many digits there are: a document is shorter. */
+#define EXPONENT_MAX (INT64_MAX / 4)
+
+/* Every integer up to here is exactly a double. */
+#define F64_INTEGER_MAX (UINT64_C(1) << DBL_MANT_DIG)
+
+/* A literal taken apart: the value is 0.DIGITS * 10^point, where DIGITS are the digits from `p` on
+ * (a '.' among them is to be passed over), without zeros in front. */
+struct digits {
+    const char *p, *end;
+    int64_t point;
+};
+
+static bool byte_is_digit(char c)
+{
+    return (unsigned char)(c - '0') < 10;
+}
+
+static int64_t exponent_parse(const char *p, const char *end)
+{
+    bool negative = *p == '-';
+    int64_t value = 0;
+
+    if (*p == '-' || *p == '+')
+        p++;
+    for (; p < end && value < EXPONENT_MAX / 10; p++)
+        value = value * 10 + (*p - '0');
+    if (p < end)
+        value = EXPONENT_MAX;
+    return negative ? -value : value;
+}
+
+static struct digits digits_of(const struct pl_json_num *n)
+{
+    const char *end = n->p + n->len;
+    struct digits d = {.p = n->p + n->negative};
+    const char *p = d.p;
+
+    while (p < end && byte_is_digit(*p))
+        p++;
+    d.point = p - d.p;
+    if (p < end && *p == '.') {
+        do
+            p++;
+        while (p < end && byte_is_digit(*p));
+    }
+    d.end = p;
+    if (p < end)
+        d.point += exponent_parse(p + 1, end);
+
+    for (; d.p < d.end && (*d.p == '0' || *d.p == '.'); d.p++)
+        d.point -= *d.p == '0';
+    return d;
+}
+
+/* The literal without its sign as an integer. */
+static enum pl_json_num_result magnitude_slow(const struct pl_json_num *n, uint64_t *ret_value)
+{
+    struct digits d = digits_of(n);
+    const char *p = d.p;
+    uint64_t value = 0;
+
+    if (d.p == d.end) {
+        *ret_value = 0;
+        return PL_JSON_NUM_OK;
+    }
+    /* There is a digit that is not zero in front, so a value with 21 places fits no more. */
+    if (d.point > 20)
+        return PL_JSON_NUM_RANGE;
+    for (int64_t i = 0; i < d.point; i++) {
+        if (p < d.end && *p == '.')
+            p++;
+        unsigned digit = p < d.end ? (unsigned)(*p++ - '0') : 0;
+        if (__builtin_mul_overflow(value, UINT64_C(10), &value) ||
+            __builtin_add_overflow(value, digit, &value))
+            return PL_JSON_NUM_RANGE;
+    }
+    for (; p < d.end; p++) {
+        if (*p != '0' && *p != '.') {
+            *ret_value = value;
+            return PL_JSON_NUM_PRECISION;
+        }
+    }
+    *ret_value = value;
+    return PL_JSON_NUM_OK;
+}
+
+/* The same with the usual case in front. On PRECISION, *ret_value is the integer part. */
+static inline enum pl_json_num_result magnitude(const struct pl_json_num *n, uint64_t *ret_value)
+{
+    const char *p = n->p + n->negative, *end = n->p + n->len;
+
+    if (!n->integer || end - p > U64_DIGITS_SAFE)
+        return magnitude_slow(n, ret_value);
+    uint64_t value = 0;
+    for (; p < end; p++)
+        value = value * 10 + (unsigned)(*p - '0');
+    *ret_value = value;
+    return PL_JSON_NUM_OK;
+}
+
+enum pl_json_num_result pl_json_num_u64(const struct pl_json_num *n, uint64_t *ret_value)
+{
+    uint64_t value;
+    enum pl_json_num_result result = magnitude(n, &value);
+
+    if (result == PL_JSON_NUM_RANGE || (n->negative && value > 0))
+        return PL_JSON_NUM_RANGE;
+    if (result == PL_JSON_NUM_OK)
+        *ret_value = value;
+    return result;
+}
+
+enum pl_json_num_result pl_json_num_i64(const struct pl_json_num *n, int64_t *ret_value)
+{
+    uint64_t value;
+    enum pl_json_num_result result = magnitude(n, &value);
+
+    if (result == PL_JSON_NUM_RANGE || value > (uint64_t)INT64_MAX + n->negative)
+        return PL_JSON_NUM_RANGE;
+    if (result == PL_JSON_NUM_OK)
+        *ret_value = n->negative ? (int64_t)(0 - value) : (int64_t)value;
+    return result;
+}
+
+#ifdef __SIZEOF_INT128__
+/* 5^27 is the last power of five below 2^63. */
+#define POWER_OF_FIVE_MAX 27
+
+static double power_of_two(int exponent)
+{
+    uint64_t bits = (uint64_t)(DBL_MAX_EXP - 1 + exponent) << (DBL_MANT_DIG - 1);
+    double value;
+
+    memcpy(&value, &bits, sizeof(value));
+    return value;
+}
+
+/* mantissa * 10^exponent for a mantissa that is not 0 and a small exponent, rounded once. The value
+ * is brought to 63 or 64 bits and a bit that says whether anything was left out; the conversion to
+ * double rounds that as it would round the whole. 10^n is 5^n * 2^n, and a power of two is exact.
+ */
+static double f64_scale_wide(uint64_t mantissa, int exponent)
+{
+    unsigned __int128 wide, rest;
+    uint64_t five = 1;
+
+    for (int i = exponent < 0 ? -exponent : exponent; i > 0; i--)
+        five *= 5;
+    if (exponent < 0) {
+        int up = __builtin_clzll(mantissa), down = __builtin_clzll(five);
+        unsigned __int128 dividend = (unsigned __int128)(mantissa << up) << 63;
+        uint64_t divisor = five << down;
+        wide = dividend / divisor;
+        rest = dividend % divisor;
+        exponent += down - up - 63;
+    } else {
+        unsigned __int128 product = (unsigned __int128)mantissa * five;
+        uint64_t high = (uint64_t)(product >> 64);
+        int shift = high > 0 ? 64 - __builtin_clzll(high) : 0;
+        wide = product >> shift;
+        rest = product - (wide << shift);
+        exponent += shift;
+    }
+    return (double)((uint64_t)wide | (rest != 0)) * power_of_two(exponent);
+}
+#endif
+
+/* mantissa * 10^exponent, rightly rounded; false where that takes strtod(). */
+static bool f64_scale(uint64_t mantissa, int64_t exponent, double *ret_value)
+{
+#if FLT_EVAL_METHOD == 0
+    /* Clinger's fast path: when mantissa and power of ten are both exactly doubles, the one
+     * rounding of the one operation is the right rounding. */
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
+    const int64_t power_max = PL_COUNT(powers) - 1;
+
+    if (mantissa <= F64_INTEGER_MAX && exponent <= power_max && exponent >= -power_max) {
+        double value = (double)mantissa;
+        *ret_value = exponent < 0 ? value / powers[-exponent] : value * powers[exponent];
+        return true;
+    }
+#ifdef __SIZEOF_INT128__
+    if (mantissa > 0 && exponent <= POWER_OF_FIVE_MAX && exponent >= -POWER_OF_FIVE_MAX) {
+        *ret_value = f64_scale_wide(mantissa, (int)exponent);
+        return true;
+    }
+#endif
+#endif
+    (void)mantissa, (void)exponent, (void)ret_value;
+    return false;
+}
+
+/* The usual literal: no exponent, and few enough digits for an integer. */
+static bool f64_usual(const struct pl_json_num *n, double *ret_value)
+{
+    const char *p = n->p + n->negative, *end = n->p + n->len, *point = NULL;
+    uint64_t mantissa = 0;
+
+    if (end - p > U64_DIGITS_SAFE)
+        return false;
+    for (; p < end; p++) {
+        if (byte_is_digit(*p))
+            mantissa = mantissa * 10 + (unsigned)(*p - '0');
+        else if (*p == '.')
+            point = p;
+        else
+            return false;
+    }
+    /* An integer beyond 2^53 has to be looked at: it may not be a double. */
+    if (n->integer && mantissa > F64_INTEGER_MAX)
+        return false;
+    return f64_scale(mantissa, point ? point + 1 - end : 0, ret_value);
+}
+
+static bool f64_fast(const struct digits *d, double *ret_value)
+{
+    uint64_t mantissa = 0;
+    int digits = 0;
+
+    /* A '.' is among these bytes at most once. */
+    if (d->end - d->p > U64_DIGITS_SAFE + 1)
+        return false;
+    for (const char *p = d->p; p < d->end; p++) {
+        if (*p != '.') {
+            mantissa = mantissa * 10 + (unsigned)(*p - '0');
+            digits++;
+        }
+    }
+    return digits <= U64_DIGITS_SAFE && f64_scale(mantissa, d->point - digits, ret_value);
+}
+
+/* What is left. strtod() is right for every literal, but wants a terminated copy and asks the
+ * locale for the decimal point: it gets neither a point nor the process's locale. */
+static double f64_slow(const struct digits *d)
+{
+    char text[F64_DIGITS_MAX + 32];
+    size_t len = 0;
+    bool rest = false;
+
+    for (const char *p = d->p; p < d->end; p++) {
+        if (*p == '.')
+            continue;
+        if (len < F64_DIGITS_MAX)
+            text[len++] = *p;
+        else
+            rest |= *p != '0';
+    }
+    int64_t exponent = d->point - (int64_t)len;
+    if (rest) {
+        text[len++] = '1';
+        exponent--;
+    }
+    /* With at most 801 digits, these bounds are infinity and zero already. */
+    if (exponent > 9999)
+        exponent = 9999;
+    if (exponent < -9999)
+        exponent = -9999;
+    snprintf(text + len, sizeof(text) - len, "e%d", (int)exponent);
+
+    /* In glibc "C" is a constant: nothing is allocated here. */
+    locale_t c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+    double value = c_locale ? strtod_l(text, NULL, c_locale) : strtod(text, NULL);
+    if (c_locale)
+        freelocale(c_locale);
+    return value;
+}
+
+/* Whether the double that an integer literal was rounded to has just the literal's digits. */
+static bool f64_holds(double value, const struct digits *d)
+{
+    char text[DBL_MAX_10_EXP + 3];
+    int len = snprintf(text, sizeof(text), "%.0f", value);
+
+    return len == d->end - d->p && memcmp(text, d->p, (size_t)len) == 0;
+}
+
+enum pl_json_num_result pl_json_num_f64(const struct pl_json_num *n, double *ret_value)
+{
+    double value = 0;
+
+    if (!f64_usual(n, &value)) {
+        struct digits d = digits_of(n);
+        if (d.p < d.end && !f64_fast(&d, &value))
+            value = f64_slow(&d);
+        if (isinf(value))
+            return PL_JSON_NUM_RANGE;
+        if (n->integer && d.p < d.end && !f64_holds(value, &d))
+            return PL_JSON_NUM_PRECISION;
+    }
+    *ret_value = n->negative ? -value : value;
+    return PL_JSON_NUM_OK;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * reader.h - a strict, forward-only JSON reader (RFC 8259) that allocates nothing.
+ *
+ * The caller walks the document; what it asks for is handed out as slices of the input, what it
+ * does not ask for is skipped, and everything, asked for or skipped, is checked: grammar, UTF-8
+ * (RFC 3629: no overlong forms, no surrogates), numbers, escapes, depth. No tree is built, so a
+ * message costs one pass over its bytes. This is the hot path of chsinkd.
+ *
+ *     struct pl_json j;
+ *     pl_json_init(&j, bytes, len, 64);
+ *     if (pl_json_object_begin(&j))
+ *         while (pl_json_object_next(&j, &key))
+ *             if (pl_json_str_eq(&key, "title")) pl_json_string(&j, &title);
+ *             else pl_json_skip(&j, NULL);
+ *     if (!pl_json_end(&j)) … j.error, j.p - j.start
+ *
+ * Errors are sticky: after the first one every call answers false (NONE for the type), so a walk
+ * needs one check, at its end. Slices point into the input and live as long as it does.
+ *
+ * Reads never go past `end`. The input needs no terminator. No I/O, no state, no locale. Threads:
+ * a reader belongs to one thread.
+ */
+#ifndef PL_JSON_READER_H
+#define PL_JSON_READER_H
+
+#include "lib/base/buf.h"
+
+#include <sys/types.h>
+
+enum pl_json_type {
+    PL_JSON_NONE = 0, /* error, or the end of the input */
+    PL_JSON_NULL,
+    PL_JSON_FALSE,
+    PL_JSON_TRUE,
+    PL_JSON_NUMBER,
+    PL_JSON_STRING,
+    PL_JSON_ARRAY,
+    PL_JSON_OBJECT,
+};
+
+/* The default and the greatest depth that a reader can be given. */
+#define PL_JSON_DEPTH_DEFAULT 64
+#define PL_JSON_DEPTH_MAX     1024
+
+struct pl_json {
+    const char *start, *p, *end;
+    const char
+        *error; /* a constant sentence, e.g. "string is not valid UTF-8"; NULL: none so far */
+    unsigned depth, depth_max;
+    bool first; /* the next element is the first of its array or object */
+};
+
+/* The text between the quotes, still escaped. */
+struct pl_json_str {
+    const char *p;
+    size_t len;
+    bool escaped; /* holds at least one backslash */
+};
+
+struct pl_json_num {
+    const char *p;
+    size_t len;
+    bool integer;  /* neither '.' nor exponent */
+    bool negative; /* begins with '-' */
+};
+
+void pl_json_init(struct pl_json *j, const char *data, size_t len, unsigned depth_max);
+
+/* Type of the value that comes next (white space is passed), by its first character. */
+enum pl_json_type pl_json_peek(struct pl_json *j);
+
+/* Each consumes a value of just that type; false and an error when it is another. */
+bool pl_json_null(struct pl_json *j);
+bool pl_json_bool(struct pl_json *j, bool *ret_value);
+bool pl_json_string(struct pl_json *j, struct pl_json_str *ret_str);
+bool pl_json_number(struct pl_json *j, struct pl_json_num *ret_num);
+
+/* begin consumes '[' or '{'. next is true while there is another element, positioned on its value
+ * (for objects the key is given), and consumes the closing bracket when it answers false. */
+bool pl_json_array_begin(struct pl_json *j);
+bool pl_json_array_next(struct pl_json *j);
+bool pl_json_object_begin(struct pl_json *j);
+bool pl_json_object_next(struct pl_json *j, struct pl_json_str *ret_key);
+
+/* Consumes a value of any type, checking it whole; no recursion. ret_raw (may be NULL): its bytes.
+ */
+bool pl_json_skip(struct pl_json *j, struct pl_slice *ret_raw);
+
+/* True when no error occurred and only white space is left. */
+bool pl_json_end(struct pl_json *j);
+
+/* For the caller's own findings ("column n out of range"): sets the error if none is set. `error`
+ * must outlive the reader. Returns false. */
+bool pl_json_fail(struct pl_json *j, const char *error);
+
+/* Unescapes into `out` (at least str->len bytes; output is never longer). Returns the length, or -1
+ * for what UTF-8 cannot carry: a lone surrogate escape. \u0000 gives a NUL byte. */
+ssize_t pl_json_unescape(const struct pl_json_str *str, char *out);
+
+/* The same, appended; false: lone surrogate or the buffer's maximum. */
+bool pl_json_unescape_buf(const struct pl_json_str *str, struct pl_buf *out);
+
+/* Compares the unescaped text. Inline, so that a constant `s` costs one comparison of lengths. */
+bool pl_json_str_eq_escaped(const struct pl_json_str *str, const char *s);
+static inline bool pl_json_str_eq(const struct pl_json_str *str, const char *s)
+{
+    if (str->escaped)
+        return pl_json_str_eq_escaped(str, s);
+    return str->len == strlen(s) && memcmp(str->p, s, str->len) == 0;
+}
+
+enum pl_json_num_result {
+    PL_JSON_NUM_OK = 0,
+    PL_JSON_NUM_RANGE,     /* does not fit the type */
+    PL_JSON_NUM_PRECISION, /* a fraction for an integer, or an integer that a double cannot hold */
+};
+
+/* Exact conversions. 1.0 and 1e3 are integers in value and convert; 1.5 is PRECISION. */
+enum pl_json_num_result pl_json_num_i64(const struct pl_json_num *n, int64_t *ret_value);
+enum pl_json_num_result pl_json_num_u64(const struct pl_json_num *n, uint64_t *ret_value);
+/* Correctly rounded (as strtod in the C locale). An integer literal beyond 2^53 that is not exactly
+ * a double is PRECISION; overflow to infinity is RANGE; decimals round, as they always do. */
+enum pl_json_num_result pl_json_num_f64(const struct pl_json_num *n, double *ret_value);
+
+/* Appends `data` as a JSON string with its quotes. The bytes must be UTF-8 (others: U+FFFD). */
+bool pl_json_quote(struct pl_buf *out, const char *data, size_t len);
+
+/* True when the bytes are valid UTF-8. */
+bool pl_utf8_valid(const char *data, size_t len);
+
+#endif

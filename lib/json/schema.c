@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * schema.c - walks sample documents and keeps what each path has held.
+ *
+ * A document is checked whole before it is walked, so that a bad one leaves no trace in the
+ * figures and the walk itself has no errors to handle. Paths are found in a hash table by their
+ * text. Each object and each array element is an "instance" with a number of its own, by which a
+ * key that comes twice is told from one that comes in two documents.
+ */
+#include "lib/json/schema.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#define FIELDS_MAX   2000
+#define PATH_MAX_LEN 1024
+#define LEVELS_MAX   16
+#define DISTINCT_MAX 64
+
+/* Slots of the hash table: a power of two, less than half full at FIELDS_MAX. */
+#define SLOTS 4096
+
+/* Years that DateTime64 holds; with nanoseconds (64 bits of them) it ends in April 2262. */
+#define YEAR_MIN      1900
+#define YEAR_MAX      2299
+#define YEAR_MAX_NANO 2261
+
+/* LowCardinality is proposed where each value came this often on average. */
+#define REPEATS_FOR_LOW_CARDINALITY 10
+
+struct node {
+    struct pl_schema_field field;
+    uint64_t hash;             /* of the path */
+    const struct node *base;   /* the array element that it is below of; NULL: the document */
+    uint64_t instance;         /* that it was last seen in */
+    bool int_fitted;           /* int_min and int_max are set */
+    bool float_overflow;       /* a number that no double holds */
+    int year_min, year_max;    /* of the times */
+    uint64_t *distinct_hashes; /* of the strings, `field.distinct` of them */
+};
+
+struct pl_schema {
+    struct node *nodes[FIELDS_MAX];
+    unsigned n;
+    uint16_t slots[SLOTS]; /* index + 1 into nodes; 0: empty */
+    uint64_t documents, invalid, left_out;
+    uint64_t instances;
+    struct pl_buf path; /* of the value that the walk is at */
+    struct pl_buf text; /* of the string that the walk is at */
+};
+
+struct pl_schema *pl_schema_new(void)
+{
+    return pl_alloc(sizeof(struct pl_schema));
+}
+
+void pl_schema_free(struct pl_schema *p)
+{
+    if (!p)
+        return;
+    for (unsigned i = 0; i < p->n; i++) {
+        free(p->nodes[i]->distinct_hashes);
+        free(p->nodes[i]->field.path);
+        free(p->nodes[i]);
+    }
+    pl_buf_release(&p->path);
+    pl_buf_release(&p->text);
+    free(p);
+}
+
+/* FNV-1a, 64 bits: the paths and strings of a sample are no adversary. */
+static uint64_t bytes_hash(const char *p, size_t len)
+{
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+
+    for (size_t i = 0; i < len; i++)
+        hash = (hash ^ (unsigned char)p[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}
+
+/* The node of the current path, made if it is new; NULL when it is not kept. */
+static struct node *node_at_path(struct pl_schema *p, const struct node *base)
+{
+    uint64_t hash = bytes_hash(p->path.data, p->path.len);
+    unsigned slot = hash % SLOTS;
+
+    for (; p->slots[slot] != 0; slot = (slot + 1) % SLOTS) {
+        struct node *node = p->nodes[p->slots[slot] - 1];
+        struct pl_slice path = {.p = p->path.data, .len = p->path.len};
+        if (node->hash == hash && pl_slice_eq(path, node->field.path))
+            return node;
+    }
+    if (p->n == FIELDS_MAX || p->path.len > PATH_MAX_LEN)
+        return NULL;
+    struct node *node = pl_alloc(sizeof(*node));
+    node->field.path = pl_strndup(p->path.data, p->path.len);
+    node->hash = hash;
+    node->base = base;
+    p->nodes[p->n++] = node;
+    p->slots[slot] = (uint16_t)p->n;
+    return node;
+}
+
+static bool key_is_plain(struct pl_slice key)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        unsigned char c = (unsigned char)key.p[i];
+        if (c <= ' ' || c == 0x7F || strchr(".[]\"", c))
+            return false;
+    }
+    return key.len > 0;
+}
+
+/* What a string stands for; where that is no text (a lone surrogate), what it is written as. */
+static struct pl_slice string_text(struct pl_schema *p, const struct pl_json_str *str)
+{
+    if (!str->escaped)
+        return (struct pl_slice){.p = str->p, .len = str->len};
+    pl_buf_reset(&p->text);
+    if (!pl_json_unescape_buf(str, &p->text))
+        return (struct pl_slice){.p = str->p, .len = str->len};
+    return (struct pl_slice){.p = p->text.data, .len = p->text.len};
+}
+
+static void path_add_key(struct pl_schema *p, const struct pl_json_str *str)
+{
+    struct pl_slice key = string_text(p, str);
+
+    if (p->path.len > 0)
+        pl_buf_add_byte(&p->path, '.');
+    if (key_is_plain(key))
+        pl_buf_add(&p->path, key.p, key.len);
+    else
+        pl_json_quote(&p->path, key.p, key.len);
+}
+
+/* The first value that is worth showing, in one line and cut at a character. */
+static void example_take(struct pl_schema_field *f, const char *p, size_t len)
+{
+    size_t n = len < sizeof(f->example) ? len : sizeof(f->example) - 1;
+
+    if (f->example[0] != '\0')
+        return;
+    while (n < len && n > 0 && ((unsigned char)p[n] & 0xC0) == 0x80)
+        n--;
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)p[i];
+        bool c1 = c == 0xC2 && i + 1 < n && (unsigned char)p[i + 1] < 0xA0;
+        f->example[i] = c < 0x20 || c == 0x7F || c1 ? ' ' : p[i];
+        if (c1)
+            f->example[++i] = ' ';
+    }
+    f->example[n] = '\0';
+}
+
+static bool digits_parse(const char *p, unsigned n, int *ret_value)
+{
+    int value = 0;
+
+    for (unsigned i = 0; i < n; i++) {
+        if (p[i] < '0' || p[i] > '9')
+            return false;
+        value = value * 10 + (p[i] - '0');
+    }
+    *ret_value = value;
+    return true;
+}
+
+static int month_days(int year, int month)
+{
+    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+
+    return days[month - 1] + (month == 2 && leap);
+}
+
+static bool zone_check(const char *p, size_t len)
+{
+    int hours, minutes;
+
+    if (len == 1)
+        return *p == 'Z' || *p == 'z';
+    return len == 6 && (p[0] == '+' || p[0] == '-') && p[3] == ':' &&
+           digits_parse(p + 1, 2, &hours) && digits_parse(p + 4, 2, &minutes) && hours < 24 &&
+           minutes < 60;
+}
+
+/* RFC 3339, section 5.6: "2023-08-15T04:43:59.123Z" or with +hh:mm. A leap second is none of them
+ * here: no type of ClickHouse holds it. */
+static bool time_parse(struct pl_slice s, unsigned *ret_digits, int *ret_year)
+{
+    int year, month, day, hour, minute, second;
+    const char *p = s.p;
+    size_t digits = 0;
+
+    if (s.len < 20 || p[4] != '-' || p[7] != '-' || !strchr("Tt ", p[10]) || p[13] != ':' ||
+        p[16] != ':')
+        return false;
+    if (p[10] == '\0' || !digits_parse(p, 4, &year) || !digits_parse(p + 5, 2, &month) ||
+        !digits_parse(p + 8, 2, &day) || !digits_parse(p + 11, 2, &hour) ||
+        !digits_parse(p + 14, 2, &minute) || !digits_parse(p + 17, 2, &second))
+        return false;
+    if (month < 1 || month > 12 || day < 1 || day > month_days(year, month) || hour > 23 ||
+        minute > 59 || second > 59)
+        return false;
+    size_t at = 19;
+    if (p[at] == '.') {
+        at++;
+        while (at < s.len && p[at] >= '0' && p[at] <= '9') {
+            at++;
+            digits++;
+        }
+        if (digits == 0)
+            return false;
+    }
+    if (!zone_check(p + at, s.len - at))
+        return false;
+    *ret_digits = (unsigned)digits;
+    *ret_year = year;
+    return true;
+}
+
+static bool text_is_uuid(struct pl_slice s)
+{
+    if (s.len != 36)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        char c = s.p[i];
+        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        if (dash ? c != '-' : !hex)
+            return false;
+    }
+    return true;
+}
+
+static void distinct_count(struct node *node, struct pl_slice text)
+{
+    struct pl_schema_field *f = &node->field;
+
+    if (f->distinct == DISTINCT_MAX)
+        return;
+    uint64_t hash = bytes_hash(text.p, text.len);
+    for (unsigned i = 0; i < f->distinct; i++) {
+        if (node->distinct_hashes[i] == hash)
+            return;
+    }
+    if (!node->distinct_hashes)
+        node->distinct_hashes = pl_alloc_array(DISTINCT_MAX, sizeof(*node->distinct_hashes));
+    node->distinct_hashes[f->distinct++] = hash;
+}
+
+static void string_count(struct pl_schema *p, struct node *node, const struct pl_json_str *str)
+{
+    struct pl_schema_field *f = &node->field;
+    struct pl_slice text = string_text(p, str);
+    bool first = f->strings == 0;
+    unsigned digits = 0;
+    int year = 0;
+    bool is_time = time_parse(text, &digits, &year);
+
+    f->strings++;
+    f->all_times = (first || f->all_times) && is_time;
+    if (is_time) {
+        f->time_digits = digits > f->time_digits ? digits : f->time_digits;
+        node->year_min = node->year_min == 0 || year < node->year_min ? year : node->year_min;
+        node->year_max = year > node->year_max ? year : node->year_max;
+    }
+    f->all_uuids = (first || f->all_uuids) && text_is_uuid(text);
+    f->string_len_max = text.len > f->string_len_max ? text.len : f->string_len_max;
+    distinct_count(node, text);
+    example_take(f, text.p, text.len);
+}
+
+static void number_count(struct node *node, const struct pl_json_num *num)
+{
+    struct pl_schema_field *f = &node->field;
+    int64_t value;
+    uint64_t magnitude;
+    double ignored;
+
+    example_take(f, num->p, num->len);
+    if (!num->integer) {
+        f->floats++;
+        node->float_overflow |= pl_json_num_f64(num, &ignored) != PL_JSON_NUM_OK;
+        return;
+    }
+    bool first = f->integers++ == 0;
+    f->uint_fits = (first || f->uint_fits) && pl_json_num_u64(num, &magnitude) == PL_JSON_NUM_OK;
+    if (pl_json_num_i64(num, &value) != PL_JSON_NUM_OK) {
+        f->int_overflow = true;
+        return;
+    }
+    f->int_min = !node->int_fitted || value < f->int_min ? value : f->int_min;
+    f->int_max = !node->int_fitted || value > f->int_max ? value : f->int_max;
+    node->int_fitted = true;
+}
+
+static void value_walk(struct pl_schema *p, struct pl_json *j, struct node *node, unsigned level);
+
+/* The value that comes next belongs to the current path. */
+static void field_walk(struct pl_schema *p, struct pl_json *j, const struct node *base,
+                       uint64_t instance, unsigned level)
+{
+    struct node *node = node_at_path(p, base);
+
+    if (!node)
+        p->left_out++;
+    if (!node || node->instance == instance) {
+        pl_json_skip(j, NULL);
+        return;
+    }
+    node->instance = instance;
+    node->field.present++;
+    value_walk(p, j, node, level);
+}
+
+static void object_walk(struct pl_schema *p, struct pl_json *j, const struct node *base,
+                        unsigned level)
+{
+    size_t path_len = p->path.len;
+    uint64_t instance = ++p->instances;
+    struct pl_json_str key;
+
+    pl_json_object_begin(j);
+    while (pl_json_object_next(j, &key)) {
+        path_add_key(p, &key);
+        field_walk(p, j, base, instance, level + 1);
+        p->path.len = path_len;
+    }
+}
+
+static void array_walk(struct pl_schema *p, struct pl_json *j, unsigned level)
+{
+    size_t path_len = p->path.len;
+
+    pl_json_array_begin(j);
+    pl_buf_add_str(&p->path, "[*]");
+    while (pl_json_array_next(j)) {
+        struct node *node = node_at_path(p, NULL);
+        if (node)
+            node->base = node;
+        field_walk(p, j, node, ++p->instances, level + 1);
+    }
+    p->path.len = path_len;
+}
+
+static void value_walk(struct pl_schema *p, struct pl_json *j, struct node *node, unsigned level)
+{
+    struct pl_schema_field *f = &node->field;
+    struct pl_json_str str;
+    struct pl_json_num num;
+    bool value;
+
+    switch (pl_json_peek(j)) {
+    case PL_JSON_NULL:
+        f->nulls++;
+        pl_json_null(j);
+        break;
+    case PL_JSON_FALSE:
+    case PL_JSON_TRUE:
+        f->bools++;
+        if (pl_json_bool(j, &value))
+            example_take(f, value ? "true" : "false", value ? 4 : 5);
+        break;
+    case PL_JSON_NUMBER:
+        if (pl_json_number(j, &num))
+            number_count(node, &num);
+        break;
+    case PL_JSON_STRING:
+        if (pl_json_string(j, &str))
+            string_count(p, node, &str);
+        break;
+    case PL_JSON_ARRAY:
+        f->arrays++;
+        if (level < LEVELS_MAX)
+            array_walk(p, j, level);
+        else
+            pl_json_skip(j, NULL);
+        break;
+    case PL_JSON_OBJECT:
+        f->objects++;
+        if (level < LEVELS_MAX)
+            object_walk(p, j, node->base, level);
+        else
+            pl_json_skip(j, NULL);
+        break;
+    case PL_JSON_NONE:
+        break;
+    }
+}
+
+bool pl_schema_add(struct pl_schema *p, const char *json, size_t len, const char **ret_error)
+{
+    struct pl_json j;
+
+    pl_json_init(&j, json, len, PL_JSON_DEPTH_MAX);
+    pl_json_skip(&j, NULL);
+    if (!pl_json_end(&j)) {
+        p->invalid++;
+        *ret_error = j.error;
+        return false;
+    }
+    p->documents++;
+    pl_buf_reset(&p->path);
+    pl_json_init(&j, json, len, PL_JSON_DEPTH_MAX);
+    if (pl_json_peek(&j) == PL_JSON_OBJECT) {
+        object_walk(p, &j, NULL, 0);
+    } else {
+        pl_buf_add_byte(&p->path, '$');
+        field_walk(p, &j, NULL, ++p->instances, 0);
+    }
+    return true;
+}
+
+uint64_t pl_schema_documents(const struct pl_schema *p)
+{
+    return p->documents;
+}
+
+uint64_t pl_schema_invalid(const struct pl_schema *p)
+{
+    return p->invalid;
+}
+
+uint64_t pl_schema_left_out(const struct pl_schema *p)
+{
+    return p->left_out;
+}
+
+unsigned pl_schema_count(const struct pl_schema *p)
+{
+    return p->n;
+}
+
+const struct pl_schema_field *pl_schema_field(const struct pl_schema *p, unsigned i)
+{
+    return &p->nodes[i]->field;
+}
+
+uint64_t pl_schema_field_rows(const struct pl_schema *p, unsigned i)
+{
+    const struct node *base = p->nodes[i]->base;
+
+    return base ? base->field.present : p->documents;
+}
+
+static const char *integer_type(const struct pl_schema_field *f)
+{
+    if (f->int_overflow)
+        return f->uint_fits ? "UInt64" : "String";
+    if (f->uint_fits)
+        return f->int_max <= INT32_MAX ? "UInt32" : "UInt64";
+    return f->int_min >= INT32_MIN / 2 && f->int_max <= INT32_MAX / 2 ? "Int32" : "Int64";
+}
+
+static const char *number_type(const struct node *node)
+{
+    const struct pl_schema_field *f = &node->field;
+    const int64_t exact_max = INT64_C(1) << 53; /* the integers that a double holds without gaps */
+
+    if (f->floats == 0)
+        return integer_type(f);
+    if (node->float_overflow || f->int_overflow || f->int_min < -exact_max ||
+        f->int_max > exact_max)
+        return "String";
+    return "Float64";
+}
+
+static const char *string_type(const struct node *node)
+{
+    const struct pl_schema_field *f = &node->field;
+
+    if (f->all_uuids)
+        return "UUID";
+    if (f->all_times && f->time_digits <= 9 && node->year_min >= YEAR_MIN) {
+        if (f->time_digits <= 6 && node->year_max <= YEAR_MAX)
+            return f->time_digits <= 3 ? "DateTime64(3)" : "DateTime64(6)";
+        if (node->year_max <= YEAR_MAX_NANO)
+            return "DateTime64(9)";
+    }
+    if (f->distinct < DISTINCT_MAX &&
+        f->strings >= (uint64_t)REPEATS_FOR_LOW_CARDINALITY * f->distinct)
+        return "LowCardinality(String)";
+    return "String";
+}
+
+void pl_schema_type(const struct pl_schema *p, unsigned i, char *out, size_t out_len)
+{
+    const struct node *node = p->nodes[i];
+    const struct pl_schema_field *f = &node->field;
+    uint64_t scalars = f->present - f->nulls;
+    bool nullable = f->nulls > 0 || f->present < pl_schema_field_rows(p, i);
+    const char *type = "String";
+
+    if (scalars > 0 && f->objects == scalars) {
+        snprintf(out, out_len, "%s", "");
+        return;
+    }
+    if (scalars > 0 && f->bools == scalars)
+        type = "Bool";
+    else if (scalars > 0 && f->integers + f->floats == scalars)
+        type = number_type(node);
+    else if (scalars > 0 && f->strings == scalars)
+        type = string_type(node);
+
+    if (!nullable)
+        snprintf(out, out_len, "%s", type);
+    else if (strcmp(type, "LowCardinality(String)") == 0)
+        snprintf(out, out_len, "LowCardinality(Nullable(String))");
+    else
+        snprintf(out, out_len, "Nullable(%s)", type);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * schema.h - what fields a sample of JSON documents has: paths, types, how often, ranges,
+ * examples. Behind `--schema` of all daemons, where it is the evidence for a column's type.
+ *
+ * Paths are dotted ("meta.id"; a key that is empty or holds a dot, a bracket, a quote, white space
+ * or a control character stands in quotes: a."b.c"), elements of arrays are "path[*]". A document
+ * that is an object is not a field itself, only its members are; one that is something else is "$",
+ * its elements "$[*]". Only the first 2,000 paths of at most 1,024 bytes are kept (values at others
+ * are counted), depth 16. Of a key that an object holds twice, the first value counts.
+ *
+ * Threads: one owner. No I/O.
+ */
+#ifndef PL_JSON_SCHEMA_H
+#define PL_JSON_SCHEMA_H
+
+#include "lib/json/reader.h"
+
+struct pl_schema_field {
+    char *path;
+    uint64_t present; /* documents (below [*]: elements) in which it is there, null included */
+    uint64_t nulls, bools, integers, floats, strings, arrays, objects;
+    int64_t int_min, int_max; /* integers that fit; else the flags */
+    bool int_overflow;        /* an integer beyond int64 */
+    bool uint_fits;           /* all integers >= 0 */
+    bool all_times;           /* every string is an RFC 3339 time */
+    unsigned time_digits;     /* greatest number of fraction digits in them */
+    bool all_uuids;           /* every string is a UUID in 8-4-4-4-12 form */
+    uint64_t string_len_max;
+    unsigned distinct; /* distinct strings seen, counted up to 64; 64 means "64 or more" */
+    char example[64];  /* first non-null scalar, cut at a character */
+};
+
+struct pl_schema;
+struct pl_schema *pl_schema_new(void);
+void pl_schema_free(struct pl_schema *p);
+PL_DEFINE_CLEANUP(struct pl_schema *, pl_schema_free);
+
+/* One document. false: not valid JSON (counted, *ret_error a constant sentence; nothing else of it
+ * enters the profile). */
+bool pl_schema_add(struct pl_schema *p, const char *json, size_t len, const char **ret_error);
+
+uint64_t pl_schema_documents(const struct pl_schema *p); /* the valid ones */
+uint64_t pl_schema_invalid(const struct pl_schema *p);
+uint64_t pl_schema_left_out(const struct pl_schema *p); /* values at paths that are not kept */
+/* In the order first seen, parents before children. */
+unsigned pl_schema_count(const struct pl_schema *p);
+const struct pl_schema_field *pl_schema_field(const struct pl_schema *p, unsigned i);
+
+/* How many documents (below [*]: elements) there were that could have had the field; `present` is
+ * at most this. */
+uint64_t pl_schema_field_rows(const struct pl_schema *p, unsigned i);
+
+/* The ClickHouse type that holds all that was seen without loss: "String", "LowCardinality(String)"
+ * (distinct < 64 over many), "UInt32", "Int64", "Float64", "Bool", "DateTime64(3)", "UUID",
+ * Nullable(...) where null or absent, LowCardinality(Nullable(String)) for both; "" for objects
+ * (their children are columns); "String" for arrays and mixed types (raw JSON). Integers get 32
+ * bits only where the sample leaves the upper half of the range unused: identifiers grow. */
+void pl_schema_type(const struct pl_schema *p, unsigned i, char *out, size_t out_len);
+
+/* A table for a terminal: path, presence %, types, suggested type, range, example. */
+void pl_schema_print(const struct pl_schema *p, struct pl_buf *out);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * string.h - what reader.c and string.c share: scanning plain text and checking UTF-8.
+ *
+ * Of most text nothing needs to be known but where it ends, so it is looked at sixteen bytes at a
+ * time for the first byte that is not plain. A block that would pass the end of the input is
+ * loaded so that it ends there, and what lies before `p` is shifted out: no read is ever out of
+ * bounds, and there is no slow tail.
+ *
+ * No state.
+ */
+#ifndef PL_JSON_STRING_H
+#define PL_JSON_STRING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* PL_JSON_PORTABLE: the way without SSE2, so that it can be tested where SSE2 is there. */
+#if defined(__SSE2__) && !defined(PL_JSON_PORTABLE)
+#define PL_JSON_SSE2 1
+#include <emmintrin.h>
+#else
+#define PL_JSON_SSE2 0
+#endif
+
+static inline bool json_byte_is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+#if PL_JSON_SSE2
+
+/* A bit for each of the 16 bytes that is a quote, a backslash, a control character or not ASCII.
+ * The comparison is signed: bytes from 0x80 on are negative and so below 0x20, too. */
+static inline unsigned json_block_specials(const char *p)
+{
+    __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+    __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+    __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
+    __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
+
+    return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, slash)));
+}
+
+/* The first byte of [p, end) that is not plain, or `end`. `start` <= p is where the input begins.
+ */
+static inline const char *json_plain_skip(const char *start, const char *p, const char *end)
+{
+    while (end - p >= 16) {
+        unsigned specials = json_block_specials(p);
+        if (specials != 0)
+            return p + __builtin_ctz(specials);
+        p += 16;
+    }
+    if (end - start >= 16) {
+        unsigned specials = json_block_specials(end - 16) >> (16 - (end - p));
+        return specials != 0 ? p + __builtin_ctz(specials) : end;
+    }
+    while (p < end && json_byte_is_plain((unsigned char)*p))
+        p++;
+    return p;
+}
+
+/* The same for text outside JSON, where only bytes that are not ASCII are of interest. */
+static inline const char *json_ascii_skip(const char *p, const char *end)
+{
+    for (; end - p >= 16; p += 16) {
+        unsigned high =
+            (unsigned)_mm_movemask_epi8(_mm_loadu_si128((const __m128i *)(const void *)p));
+        if (high != 0)
+            return p + __builtin_ctz(high);
+    }
+    while (p < end && !(*p & 0x80))
+        p++;
+    return p;
+}
+
+#else /* eight bytes at a time in an integer register, whatever its byte order */
+
+#define JSON_EACH_BYTE(x) (UINT64_C(0x0101010101010101) * (x))
+
+static inline uint64_t json_word_load(const char *p)
+{
+    uint64_t w;
+
+    memcpy(&w, p, sizeof(w));
+    return w;
+}
+
+/* Not zero exactly when a byte is below n; n <= 128. */
+static inline uint64_t json_word_has_less(uint64_t w, unsigned n)
+{
+    return (w - JSON_EACH_BYTE(n)) & ~w & JSON_EACH_BYTE(0x80);
+}
+
+static inline const char *json_plain_skip(const char *start, const char *p, const char *end)
+{
+    (void)start;
+    for (; end - p >= 8; p += 8) {
+        uint64_t w = json_word_load(p);
+        if ((w & JSON_EACH_BYTE(0x80)) || json_word_has_less(w, 0x20) ||
+            json_word_has_less(w ^ JSON_EACH_BYTE('"'), 1) ||
+            json_word_has_less(w ^ JSON_EACH_BYTE('\\'), 1))
+            break;
+    }
+    while (p < end && json_byte_is_plain((unsigned char)*p))
+        p++;
+    return p;
+}
+
+static inline const char *json_ascii_skip(const char *p, const char *end)
+{
+    while (end - p >= 8 && !(json_word_load(p) & JSON_EACH_BYTE(0x80)))
+        p += 8;
+    while (p < end && !(*p & 0x80))
+        p++;
+    return p;
+}
+
+#endif
+
+static inline bool json_byte_continues(char c)
+{
+    return ((unsigned char)c & 0xC0) == 0x80;
+}
+
+/* Length of the well-formed UTF-8 sequence of two to four bytes at p < end, or 0. The ranges are
+ * those of the table in RFC 3629, section 4: no overlong form, no surrogate, nothing above
+ * U+10FFFF. */
+static inline size_t json_utf8_length(const char *p, const char *end)
+{
+    const unsigned char *s = (const unsigned char *)p;
+    size_t room = (size_t)(end - p);
+
+    if (s[0] < 0xE0)
+        return s[0] >= 0xC2 && room >= 2 && json_byte_continues(p[1]) ? 2 : 0;
+    if (s[0] < 0xF0) {
+        if (room < 3 || !json_byte_continues(p[1]) || !json_byte_continues(p[2]))
+            return 0;
+        return (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) ? 0 : 3;
+    }
+    if (s[0] > 0xF4 || room < 4 || !json_byte_continues(p[1]) || !json_byte_continues(p[2]) ||
+        !json_byte_continues(p[3]))
+        return 0;
+    return (s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F) ? 0 : 4;
+}
+
+/* Passes a run of characters that are not ASCII. Returns the first ASCII byte or `end`; NULL when a
+ * sequence is not well-formed, and *ret_bad is where. */
+static inline const char *json_utf8_pass(const char *p, const char *end, const char **ret_bad)
+{
+    do {
+        size_t n = json_utf8_length(p, end);
+        if (n == 0) {
+            *ret_bad = p;
+            return NULL;
+        }
+        p += n;
+    } while (p < end && (*p & 0x80));
+    return p;
+}
+
+#endif

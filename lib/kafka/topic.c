@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * topic.c - the part of client.h that is about topics: is it there, make it, read the last
+ * value of a key from a compacted one.
+ *
+ * Reading uses librdkafka's simple consumer (partitions started by hand, one queue), because that
+ * one needs no group: no coordinator to wait for, no right on a group to be granted.
+ */
+#include "lib/kafka/client.h"
+
+#include <poll.h>
+#include <stdio.h>
+
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+#include "lib/service/daemon.h"
+
+#define SLICE_MS 100 /* how long one call into librdkafka may wait before others are looked at */
+
+/* ---- topics ---- */
+
+static void topic_destroyp(rd_kafka_topic_t **rkt)
+{
+    if (*rkt)
+        rd_kafka_topic_destroy(*rkt);
+}
+
+static void metadata_destroyp(const struct rd_kafka_metadata **md)
+{
+    if (*md)
+        rd_kafka_metadata_destroy(*md);
+}
+
+static void queue_destroyp(rd_kafka_queue_t **queue)
+{
+    if (*queue)
+        rd_kafka_queue_destroy(*queue);
+}
+
+static rd_kafka_resp_err_t metadata_get(rd_kafka_t *rk, rd_kafka_topic_t *rkt, int timeout_ms,
+                                        const struct rd_kafka_metadata **ret)
+{
+    int64_t start = pl_clock_monotonic_ms(), waited = 0;
+    rd_kafka_resp_err_t code;
+
+    do {
+        code = rd_kafka_metadata(rk, 0, rkt, ret, pl_kafka_slice_ms(waited, timeout_ms - waited));
+        waited = pl_clock_monotonic_ms() - start;
+    } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && waited < timeout_ms &&
+             !pl_daemon_stop_pending());
+    return code;
+}
+
+/* As pl_kafka_topic_exists(), and whether every partition has a leader. */
+static int topic_look(rd_kafka_t *rk, const char *topic, int timeout_ms, int *ret_partitions,
+                      bool *ret_led, struct pl_err *err)
+{
+    PL_CLEANUP(topic_destroyp) rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
+    PL_CLEANUP(metadata_destroyp) const struct rd_kafka_metadata *md = NULL;
+
+    if (!rkt)
+        return pl_kafka_err(err, rd_kafka_last_error(), "topic \"%s\"", topic);
+    rd_kafka_resp_err_t code = metadata_get(rk, rkt, timeout_ms, &md);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && md->topic_cnt == 1)
+        code = md->topics[0].err;
+    switch ((int)code) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+    case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:
+        break;
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+        return 0;
+    default:
+        return pl_kafka_err(err, code, "cannot look up topic \"%s\"", topic);
+    }
+    if (md->topic_cnt != 1)
+        return 0;
+    const struct rd_kafka_metadata_topic *t = &md->topics[0];
+    *ret_led = t->partition_cnt > 0;
+    for (int i = 0; i < t->partition_cnt; i++)
+        if (t->partitions[i].leader < 0)
+            *ret_led = false;
+    *ret_partitions = t->partition_cnt;
+    return 1;
+}
+
+int pl_kafka_topic_exists(rd_kafka_t *rk, const char *topic, int timeout_ms, int *ret_partitions,
+                          struct pl_err *err)
+{
+    int partitions;
+    bool led;
+    int there = topic_look(rk, topic, timeout_ms, &partitions, &led, err);
+
+    if (there == 1 && ret_partitions)
+        *ret_partitions = partitions;
+    return there;
+}
+
+/* 1: created; 0: somebody else was first; -1. */
+static int topic_create_result(const struct pl_kafka_topic_spec *spec, rd_kafka_event_t *event,
+                               struct pl_err *err)
+{
+    const rd_kafka_CreateTopics_result_t *result = rd_kafka_event_CreateTopics_result(event);
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    const char *text = rd_kafka_event_error_string(event);
+    size_t n = 0;
+
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && result) {
+        const rd_kafka_topic_result_t **topics = rd_kafka_CreateTopics_result_topics(result, &n);
+        if (n == 1) {
+            code = rd_kafka_topic_result_error(topics[0]);
+            text = rd_kafka_topic_result_error_string(topics[0]);
+        }
+    }
+    switch ((int)code) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        return 1;
+    case RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS:
+        return 0;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+        return pl_err_set(err, PL_ERR_CONFIG, code,
+                          "topic \"%s\" is not there and this user may not create it: create it, "
+                          "or grant Create",
+                          spec->name);
+    default:
+        return pl_err_set(err, pl_kafka_err_kind(code), code, "cannot create topic \"%s\": %s",
+                          spec->name, text ? text : rd_kafka_err2str(code));
+    }
+}
+
+static int topic_create(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, int timeout_ms,
+                        struct pl_err *err)
+{
+    PL_CLEANUP(queue_destroyp) rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    char text[256] = "";
+    rd_kafka_NewTopic_t *topic =
+        rd_kafka_NewTopic_new(spec->name, spec->partitions, spec->replication, text, sizeof(text));
+
+    if (!topic)
+        return pl_err_set(err, PL_ERR_CONFIG, 0, "topic \"%s\": %s", spec->name, text);
+    for (const char *const *c = spec->config; c && c[0]; c += 2)
+        rd_kafka_NewTopic_set_config(topic, c[0], c[1]);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, text, sizeof(text));
+    rd_kafka_CreateTopics(rk, &topic, 1, options, queue);
+    /* The request has a time limit of its own; the second is for its way back. */
+    int64_t end = pl_clock_monotonic_ms() + timeout_ms + 1000;
+    rd_kafka_event_t *event = NULL;
+    while (!event && pl_clock_monotonic_ms() < end && !pl_daemon_stop_pending())
+        event = rd_kafka_queue_poll(queue, SLICE_MS);
+    int created = event ? topic_create_result(spec, event, err)
+                        : pl_kafka_err(err, RD_KAFKA_RESP_ERR__TIMED_OUT,
+                                       "cannot create topic \"%s\"", spec->name);
+    if (event)
+        rd_kafka_event_destroy(event);
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_NewTopic_destroy(topic);
+    return created;
+}
+
+int pl_kafka_topic_ensure(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, int timeout_ms,
+                          bool *ret_created, struct pl_err *err)
+{
+    int64_t deadline = pl_clock_monotonic_ms() + timeout_ms;
+    bool created = false, asked = false;
+
+    for (;;) {
+        int partitions, left = (int)(deadline - pl_clock_monotonic_ms());
+        bool led = false;
+        if (pl_daemon_stop_pending())
+            return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while waiting for topic \"%s\"",
+                              spec->name);
+        if (left <= 0)
+            return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
+                              "topic \"%s\" has no leaders after %d ms", spec->name, timeout_ms);
+        int there = topic_look(rk, spec->name, left, &partitions, &led, err);
+        if (there < 0)
+            return -1;
+        if (there == 1 && led)
+            break;
+        if (there == 0 && !asked) {
+            int res = topic_create(rk, spec, left, err);
+            if (res < 0)
+                return -1;
+            asked = true;
+            created = res == 1;
+            continue;
+        }
+        poll(NULL, 0, SLICE_MS / 2); /* the new topic spreads among the brokers */
+    }
+    if (ret_created)
+        *ret_created = created;
+    return 0;
+}
+
+/* ---- the last value of a key ---- */
+
+struct last_reader {
+    rd_kafka_t *rk;
+    rd_kafka_topic_t *rkt;
+    rd_kafka_queue_t *queue;
+    const char *topic, *key;
+    bool *at_end; /* for each partition */
+    int partitions, open;
+    char *value; /* the newest so far; NULL: none, or a tombstone */
+    size_t value_len;
+    int64_t timestamp;
+    int partition; /* where `value` was found */
+};
+
+static void reader_release(struct last_reader *r)
+{
+    for (int i = 0; r->at_end && i < r->partitions; i++)
+        rd_kafka_consume_stop(r->rkt, i);
+    if (r->queue)
+        rd_kafka_queue_destroy(r->queue);
+    if (r->rkt)
+        rd_kafka_topic_destroy(r->rkt);
+    if (r->rk)
+        rd_kafka_destroy(r->rk);
+    free(r->at_end);
+    free(r->value);
+}
+
+static int reader_start(struct last_reader *r, int timeout_ms, struct pl_err *err)
+{
+    int partitions = 0;
+    int there = pl_kafka_topic_exists(r->rk, r->topic, timeout_ms, &partitions, err);
+
+    if (there < 0)
+        return -1;
+    if (there == 0)
+        return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                          "topic \"%s\" is not there", r->topic);
+    r->queue = rd_kafka_queue_new(r->rk);
+    r->rkt = rd_kafka_topic_new(r->rk, r->topic, NULL);
+    if (!r->rkt)
+        return pl_kafka_err(err, rd_kafka_last_error(), "topic \"%s\"", r->topic);
+    r->at_end = pl_alloc_array((size_t)partitions, sizeof(*r->at_end));
+    for (; r->partitions < partitions; r->partitions++)
+        if (rd_kafka_consume_start_queue(r->rkt, r->partitions, RD_KAFKA_OFFSET_BEGINNING,
+                                         r->queue) != 0)
+            return pl_kafka_err(err, rd_kafka_last_error(), "cannot read topic \"%s\"", r->topic);
+    r->open = partitions;
+    return 0;
+}
+
+static void reader_take(struct last_reader *r, const rd_kafka_message_t *m)
+{
+    size_t len = strlen(r->key);
+
+    if (m->key_len != len || memcmp(m->key, r->key, len) != 0)
+        return;
+    /* A key has one partition, and there the later offset wins; only after somebody added
+     * partitions does the time decide. */
+    int64_t timestamp = rd_kafka_message_timestamp(m, NULL);
+    if (r->partition != m->partition && r->partition >= 0 && timestamp < r->timestamp)
+        return;
+    free(r->value);
+    r->value = m->payload ? pl_strndup(m->payload, m->len) : NULL;
+    r->value_len = m->payload ? m->len : 0;
+    r->timestamp = timestamp;
+    r->partition = m->partition;
+}
+
+static int reader_feed(struct last_reader *r, const rd_kafka_message_t *m, struct pl_err *err)
+{
+    switch ((int)m->err) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        reader_take(r, m);
+        return 0;
+    case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        if (m->partition >= 0 && m->partition < r->partitions && !r->at_end[m->partition]) {
+            r->at_end[m->partition] = true;
+            r->open--;
+        }
+        return 0;
+    default:
+        if (pl_kafka_err_kind(m->err) == PL_ERR_RETRY)
+            return 0; /* librdkafka tries again by itself */
+        return pl_kafka_err(err, m->err, "cannot read topic \"%s\"", r->topic);
+    }
+}
+
+static int reader_run(struct last_reader *r, struct pl_kafka_health *health, int timeout_ms,
+                      struct pl_err *err)
+{
+    int64_t start = pl_clock_monotonic_ms();
+    char why[sizeof(health->last_text)];
+
+    while (r->open > 0) {
+        rd_kafka_message_t *m = rd_kafka_consume_queue(r->queue, SLICE_MS);
+        if (m) {
+            int res = reader_feed(r, m, err);
+            rd_kafka_message_destroy(m);
+            if (res < 0)
+                return -1;
+        } else {
+            rd_kafka_poll(r->rk, 0); /* the error callback */
+        }
+        if (r->open > 0 && pl_daemon_stop_pending())
+            return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while reading topic \"%s\"", r->topic);
+        if (r->open > 0 && pl_clock_monotonic_ms() - start > timeout_ms)
+            return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
+                              "topic \"%s\" was not read to its end within %d ms%s%s", r->topic,
+                              timeout_ms, pl_kafka_health_text(health, timeout_ms, why) ? ": " : "",
+                              pl_kafka_health_text(health, timeout_ms, why) ? why : "");
+    }
+    return 0;
+}
+
+int pl_kafka_read_last(const struct pl_map *map, const char *topic, const char *key, int timeout_ms,
+                       char **ret_value, size_t *ret_len, struct pl_err *err)
+{
+    /* At the end of a partition the broker holds the answer back for this long. */
+    static const char *const defaults[] = {"fetch.wait.max.ms", "50", NULL};
+    /* clang-format off: one pair a line */
+    static const char *const forced[] = {"isolation.level",
+                                         "read_committed",
+                                         "enable.partition.eof",
+                                         "true",
+                                         "allow.auto.create.topics",
+                                         "false",
+                                         NULL};
+    /* clang-format on */
+    struct pl_kafka_health health = {.borrowed_map = true};
+    PL_CLEANUP(reader_release) struct last_reader r = {.topic = topic, .key = key, .partition = -1};
+
+    rd_kafka_conf_t *conf = pl_kafka_conf_new(map, defaults, forced, &health, err);
+    if (!conf)
+        return -1;
+    r.rk = pl_kafka_new(RD_KAFKA_CONSUMER, conf, err);
+    if (!r.rk || reader_start(&r, timeout_ms, err) < 0 ||
+        reader_run(&r, &health, timeout_ms, err) < 0)
+        return -1;
+    *ret_len = r.value_len;
+    *ret_value = PL_TAKE(r.value);
+    return 0;
+}
+
+int pl_kafka_topic_need(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, bool may_create,
+                        int timeout_ms, struct pl_err *err)
+{
+    bool created = false;
+    if (!may_create) {
+        int there = pl_kafka_topic_exists(rk, spec->name, timeout_ms, NULL, err);
+        if (there == 0)
+            return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                              "topic %s is missing: create it, or set create_topics.enabled: true",
+                              spec->name);
+        return there < 0 ? -1 : 0;
+    }
+    if (pl_kafka_topic_ensure(rk, spec, timeout_ms, &created, err) < 0)
+        return -1;
+    if (created)
+        pl_log(PL_NOTICE, PL_EVENT_TOPIC_CREATED, "topic created", PL_F_STR("TOPIC", spec->name));
+    return 0;
+}
+
+int pl_kafka_position_topic_need(rd_kafka_t *rk, const char *name, int replication, bool may_create,
+                                 int timeout_ms, struct pl_err *err)
+{
+    static const char *const config[] = {"cleanup.policy",
+                                         "compact",
+                                         "segment.bytes",
+                                         "16777216",
+                                         "segment.ms",
+                                         "3600000",
+                                         "min.cleanable.dirty.ratio",
+                                         "0.1",
+                                         NULL};
+    const struct pl_kafka_topic_spec spec = {name, 1, replication, config};
+    return pl_kafka_topic_need(rk, &spec, may_create, timeout_ms, err);
+}

@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * log.c - see log.h.
+ *
+ * A line is built in a buffer on the stack by a writer that cannot overflow (struct line), then
+ * leaves the process by one system call. No lock and no allocation, so that any thread, and the
+ * handler of the signal that ends a stuck daemon, can log.
+ */
+#define SD_JOURNAL_SUPPRESS_LOCATION /* the location is the call's, not that of this file */
+
+#include "lib/log/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <systemd/sd-journal.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/utf8.h"
+
+enum { LIMIT_LINES = 10, LIMIT_WINDOW_MS = 10000 };
+
+const char *const pl_log_level_names[] = {"error", "warning", "notice", "info", "debug", NULL};
+
+static struct {
+    _Atomic int level;
+    const char *name;
+    bool journal;
+    bool colour;
+} sink = {.level = PL_INFO};
+
+/* ---- a writer with an end ---- */
+
+struct line {
+    char *p;
+    size_t len, cap; /* the dots of a cut line fit behind cap */
+    bool cut;
+};
+
+#define LINE_DOTS 3
+
+/* All or nothing, so that a character or an escape is never torn. After the first piece that does
+ * not fit nothing is taken any more: a line ends where it was cut. */
+static void line_add(struct line *l, const char *data, size_t len)
+{
+    if (l->cut || len > l->cap - l->len) {
+        l->cut = true;
+        return;
+    }
+    memcpy(l->p + l->len, data, len);
+    l->len += len;
+}
+
+static void line_add_str(struct line *l, const char *s)
+{
+    line_add(l, s, strlen(s));
+}
+
+static void line_add_uint(struct line *l, uint64_t value)
+{
+    char digits[20]; /* 2^64 - 1 */
+    size_t at = sizeof(digits);
+
+    do {
+        digits[--at] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value > 0);
+    line_add(l, digits + at, sizeof(digits) - at);
+}
+
+static void line_add_int(struct line *l, int64_t value)
+{
+    if (value < 0)
+        line_add(l, "-", 1);
+    line_add_uint(l, value < 0 ? -(uint64_t)value : (uint64_t)value);
+}
+
+static void line_add_float(struct line *l, double value)
+{
+    char text[32];
+    int n = snprintf(text, sizeof(text), "%.9g", value);
+
+    line_add(l, text, (size_t)n);
+}
+
+/* U+0080 to U+009F are controls too: a terminal takes U+009B for the start of an escape sequence.
+ */
+static bool is_control(const char *p, size_t n)
+{
+    unsigned char c = (unsigned char)p[0];
+
+    return n == 1 ? c < 0x20 || c == 0x7f : n == 2 && c == 0xc2 && (unsigned char)p[1] < 0xa0;
+}
+
+static void line_add_byte_escaped(struct line *l, char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char u = (unsigned char)c;
+    const char code[4] = {'\\', 'x', hex[u >> 4], hex[u & 15]};
+
+    if (c == '\n')
+        line_add(l, "\\n", 2);
+    else if (c == '\t')
+        line_add(l, "\\t", 2);
+    else if (c == '\r')
+        line_add(l, "\\r", 2);
+    else
+        line_add(l, code, sizeof(code));
+}
+
+static void line_add_escaped(struct line *l, const char *data, size_t len, bool quoted)
+{
+    size_t i, k, n;
+
+    for (i = 0; i < len && !l->cut; i += n) {
+        n = pl_utf8_char(data + i, len - i);
+        if (n == 0 || is_control(data + i, n)) {
+            n = n == 0 ? 1 : n;
+            for (k = 0; k < n; k++)
+                line_add_byte_escaped(l, data[i + k]);
+        } else if (quoted && (data[i] == '"' || data[i] == '\\')) {
+            const char pair[2] = {'\\', data[i]};
+            line_add(l, pair, sizeof(pair));
+        } else {
+            line_add(l, data + i, n);
+        }
+    }
+}
+
+/* Quotes wherever the bare value could be read as something else, so that lines can be parsed. */
+static void line_add_value(struct line *l, const char *data, size_t len)
+{
+    bool bare = len > 0;
+    size_t i, n;
+
+    for (i = 0; i < len && bare; i += n) {
+        n = pl_utf8_char(data + i, len - i);
+        bare = n > 0 && !is_control(data + i, n) && !(n == 1 && strchr(" \"\\=", data[i]));
+    }
+    if (!bare)
+        line_add(l, "\"", 1);
+    line_add_escaped(l, data, len, !bare);
+    if (!bare)
+        line_add(l, "\"", 1);
+}
+
+static size_t field_len(const struct pl_log_field *f)
+{
+    return f->type == PL_LOG_SLICE ? f->len : strlen(f->str);
+}
+
+static bool field_is_absent(const struct pl_log_field *f)
+{
+    return (f->type == PL_LOG_STR || f->type == PL_LOG_SLICE) && !f->str;
+}
+
+static void line_add_number(struct line *l, const struct pl_log_field *f)
+{
+    switch (f->type) {
+    case PL_LOG_INT:
+        line_add_int(l, f->i);
+        break;
+    case PL_LOG_UINT:
+        line_add_uint(l, f->u);
+        break;
+    case PL_LOG_FLOAT:
+        line_add_float(l, f->f);
+        break;
+    case PL_LOG_STR:
+    case PL_LOG_SLICE:
+        break;
+    }
+}
+
+static void line_add_field(struct line *l, const struct pl_log_field *f)
+{
+    const char *c;
+    char lower;
+
+    line_add(l, " ", 1);
+    for (c = f->name; *c; c++) {
+        lower = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+        line_add(l, &lower, 1);
+    }
+    line_add(l, "=", 1);
+    if (f->type == PL_LOG_STR || f->type == PL_LOG_SLICE)
+        line_add_value(l, f->str, field_len(f));
+    else
+        line_add_number(l, f);
+}
+
+static void line_add_message(struct line *l, const char *separator, const char *text,
+                             const struct pl_log_field *fields, unsigned suppressed)
+{
+    unsigned i, present = suppressed > 0;
+
+    line_add_escaped(l, text, strlen(text), false);
+    for (i = 0; fields[i].name; i++)
+        present += !field_is_absent(&fields[i]);
+    if (present > 0)
+        line_add_str(l, separator);
+    for (i = 0; fields[i].name && i < PL_LOG_FIELDS_MAX; i++)
+        if (!field_is_absent(&fields[i]))
+            line_add_field(l, &fields[i]);
+    if (suppressed > 0)
+        line_add_field(l, &PL_F_UINT("SUPPRESSED", suppressed));
+}
+
+static void line_end(struct line *l)
+{
+    if (!l->cut)
+        return;
+    memcpy(l->p + l->len, "...", LINE_DOTS);
+    l->len += LINE_DOTS;
+}
+
+size_t pl_log_text(char *out, size_t size, const char *separator, const char *text,
+                   const struct pl_log_field *fields, unsigned suppressed)
+{
+    struct line l = {.p = out, .cap = size - LINE_DOTS - 1};
+
+    line_add_message(&l, separator, text, fields, suppressed);
+    line_end(&l);
+    out[l.len] = '\0';
+    return l.len;
+}
+
+/* ---- the two back ends ---- */
+
+/* Fixed width, so that messages stand below each other. */
+static const struct level_look {
+    const char *label, *colour;
+} looks[] = {
+    [PL_ERROR] = {"ERROR ", "\033[1;31m"}, [PL_WARNING] = {"WARN  ", "\033[33m"},
+    [PL_NOTICE] = {"NOTICE", "\033[1m"},   [PL_INFO] = {"INFO  ", ""},
+    [PL_DEBUG] = {"DEBUG ", "\033[2m"},
+};
+
+static void write_whole(const char *data, size_t len)
+{
+    ssize_t n;
+
+    /* A stderr that is full or gone must not stop or end the daemon: the line is lost then. */
+    do
+        n = write(STDERR_FILENO, data, len);
+    while (n < 0 && errno == EINTR);
+}
+
+static void write_text(enum pl_log_level level, const char *text, const struct pl_log_field *fields,
+                       unsigned suppressed)
+{
+    static const char colour_off[] = "\033[0m";
+    char out[PL_LOG_LINE_MAX], time[32];
+    const struct level_look *look = &looks[level];
+    bool colour = sink.colour && look->colour[0];
+    size_t tail = 1 + (colour ? sizeof(colour_off) - 1 : 0);
+    struct line l = {.p = out, .cap = sizeof(out) - LINE_DOTS - tail};
+
+    pl_time_format_ms(pl_clock_realtime_ms(), time);
+    line_add_str(&l, time);
+    line_add(&l, " ", 1);
+    if (colour)
+        line_add_str(&l, look->colour);
+    line_add_str(&l, look->label);
+    line_add(&l, " ", 1);
+    if (sink.name) {
+        line_add_str(&l, sink.name);
+        line_add(&l, ": ", 2);
+    }
+    line_add_message(&l, "", text, fields, suppressed);
+    line_end(&l);
+    if (colour) {
+        memcpy(out + l.len, colour_off, sizeof(colour_off) - 1);
+        l.len += sizeof(colour_off) - 1;
+    }
+    out[l.len++] = '\n';
+    write_whole(out, l.len);
+}
+
+/* A journal record under construction: one arena for the texts, one vector into it. */
+struct record {
+    char arena[2 * PL_LOG_LINE_MAX]; /* MESSAGE may take half, the fields the other */
+    size_t used;
+    struct iovec iov[PL_LOG_FIELDS_MAX + 10]; /* and the ten fields of ours */
+    int n;
+};
+
+static struct line record_begin(const struct record *r, size_t max)
+{
+    size_t room = sizeof(r->arena) - r->used;
+
+    room = room < max ? room : max;
+    return (struct line){.p = (char *)r->arena + r->used,
+                         .cap = room > LINE_DOTS ? room - LINE_DOTS : 0,
+                         .cut = room <= LINE_DOTS};
+}
+
+/* A field without room for its name and a byte of value is left out: it stands in MESSAGE, cut. */
+static void record_end(struct record *r, struct line *l, size_t name_len)
+{
+    if (l->len <= name_len && l->cut)
+        return;
+    line_end(l);
+    r->iov[r->n++] = (struct iovec){.iov_base = l->p, .iov_len = l->len};
+    r->used += l->len;
+}
+
+static void record_add(struct record *r, const struct pl_log_field *f)
+{
+    struct line l = record_begin(r, PL_LOG_LINE_MAX / 2);
+    size_t name_len = strlen(f->name) + 1, len, n;
+
+    line_add_str(&l, f->name);
+    line_add(&l, "=", 1);
+    if (f->type == PL_LOG_STR || f->type == PL_LOG_SLICE) {
+        /* The value as it is, for exact matches; only a too long one is cut. */
+        len = field_len(f);
+        n = l.cut || l.cap <= l.len ? 0 : l.cap - l.len;
+        line_add(&l, f->str, len < n ? len : n);
+        l.cut = l.cut || len > n;
+    } else {
+        line_add_number(&l, f);
+    }
+    record_end(r, &l, name_len);
+}
+
+static bool send_journal(const struct pl_log_site *site, enum pl_log_level level,
+                         const char *message_id, const char *text,
+                         const struct pl_log_field *fields, unsigned suppressed)
+{
+    struct record r;
+    struct line l;
+    unsigned i;
+
+    r.used = 0;
+    r.n = 0;
+    l = record_begin(&r, PL_LOG_LINE_MAX);
+    line_add_str(&l, "MESSAGE=");
+    line_add_message(&l, ":", text, fields, suppressed);
+    record_end(&r, &l, 0);
+    record_add(&r, &PL_F_INT("PRIORITY", (int)level));
+    if (sink.name)
+        record_add(&r, &PL_F_STR("SYSLOG_IDENTIFIER", sink.name));
+    if (message_id)
+        record_add(&r, &PL_F_STR("MESSAGE_ID", message_id));
+    record_add(&r, &PL_F_STR("CODE_FILE", site->file));
+    record_add(&r, &PL_F_INT("CODE_LINE", site->line));
+    record_add(&r, &PL_F_STR("CODE_FUNC", site->func));
+    if (suppressed > 0)
+        record_add(&r, &PL_F_UINT("SUPPRESSED", suppressed));
+    for (i = 0; fields[i].name && i < PL_LOG_FIELDS_MAX; i++)
+        if (!field_is_absent(&fields[i]))
+            record_add(&r, &fields[i]);
+    return sd_journal_sendv(r.iov, r.n) >= 0;
+}
+
+/* ---- the front ---- */
+
+bool pl_log_admit(struct pl_log_site *site, int64_t now_ms, unsigned *ret_suppressed)
+{
+    int64_t begun = atomic_load(&site->window_ms);
+
+    /* Whoever wins the exchange opens the window; a line of another thread that is counted into the
+     * old window in this moment makes the limit one line looser or tighter, which does not matter.
+     */
+    if ((begun == 0 || now_ms - begun >= LIMIT_WINDOW_MS) &&
+        atomic_compare_exchange_strong(&site->window_ms, &begun, now_ms))
+        atomic_store(&site->passed, 0);
+    if (atomic_fetch_add(&site->passed, 1) >= LIMIT_LINES) {
+        atomic_fetch_add(&site->suppressed, 1);
+        return false;
+    }
+    *ret_suppressed = atomic_exchange(&site->suppressed, 0);
+    return true;
+}
+
+void pl_log_at(struct pl_log_site *site, enum pl_log_level level, const char *message_id,
+               const char *text, const struct pl_log_field *fields)
+{
+    unsigned suppressed = 0;
+    int saved_errno = errno;
+
+    if ((level == PL_DEBUG || pl_log_admit(site, pl_clock_monotonic_ms() + 1, &suppressed)) &&
+        !(sink.journal && send_journal(site, level, message_id, text, fields, suppressed)))
+        write_text(level, text, fields, suppressed);
+    errno = saved_errno;
+}
+
+/* systemd.exec(5): JOURNAL_STREAM is "device:inode" of the stream that stdout or stderr was
+ * connected to. A process started by ours with its stderr elsewhere inherits the variable but not
+ * the stream. */
+static bool stderr_is_journal(void)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat st;
+    int end = 0;
+
+    return stream && sscanf(stream, "%llu:%llu%n", &device, &inode, &end) == 2 &&
+           stream[end] == '\0' && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == (dev_t)device &&
+           st.st_ino == (ino_t)inode;
+}
+
+void pl_log_open(const char *name)
+{
+    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+
+    sink.name = name;
+    sink.journal = stderr_is_journal();
+    /* journald knows the unit of a stream from its connection, but that of a datagram's sender only
+     * while that lives, or has a stream that was used: without this line `journalctl -u` would not
+     * show why a daemon ended at once (5 of 30 were lost on systemd 252, with it none). */
+    if (sink.journal)
+        dprintf(STDERR_FILENO, "<%d>version " PL_VERSION "\n", (int)PL_INFO);
+    /* https://no-color.org: present and not empty, whatever its value. */
+    sink.colour = isatty(STDERR_FILENO) && !(no_colour && no_colour[0]) &&
+                  !(term && strcmp(term, "dumb") == 0);
+}
+
+void pl_log_set_level(enum pl_log_level level)
+{
+    atomic_store_explicit(&sink.level, (int)level, memory_order_relaxed);
+}
+
+int pl_log_level(void)
+{
+    return atomic_load_explicit(&sink.level, memory_order_relaxed);
+}

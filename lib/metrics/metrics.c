@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metrics.c - see metrics.h: the values.
+ *
+ * A metric is an index, a value is one atomic on a cache line of its own, and nothing that exists
+ * ever moves; so counting costs an atomic addition and needs no lock (internal.h).
+ */
+#include "lib/metrics/metrics.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/utf8.h"
+#include "lib/metrics/internal.h"
+
+enum { ALIVE_WITHIN_MS = 60000 };
+
+/* Latencies, seconds: from a commit on the same machine to a backlog of an hour. */
+const double metrics_buckets[METRICS_BUCKETS] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
+                                                 0.25,  0.5,    1,     2.5,  5,     10,   25,
+                                                 60,    150,    300,   600,  1500,  3600};
+
+/* ---- adding ---- */
+
+/* https://prometheus.io/docs/concepts/data_model/: [a-zA-Z_:][a-zA-Z0-9_:]* */
+static bool name_is_valid(const char *name)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:0123456789";
+    size_t len = strlen(name);
+
+    return len > 0 && strspn(name, letters) == len && !(name[0] >= '0' && name[0] <= '9');
+}
+
+/* The first series of a name, or PL_METRICS_NONE. */
+static unsigned family_find(const struct pl_metrics *s, unsigned n, const char *name)
+{
+    unsigned i;
+
+    for (i = 0; i < n; i++)
+        if (metrics_series(s, i)->leads && strcmp(metrics_series(s, i)->name, name) == 0)
+            return i;
+    return PL_METRICS_NONE;
+}
+
+/* The series with these labels, or PL_METRICS_NONE and the last one of the family. */
+static unsigned family_walk(const struct pl_metrics *s, unsigned first, const char *labels,
+                            unsigned *ret_last)
+{
+    unsigned i;
+
+    for (i = first; i != PL_METRICS_NONE; i = atomic_load(&metrics_series(s, i)->next)) {
+        if (strcmp(metrics_series(s, i)->labels, labels) == 0)
+            return i;
+        *ret_last = i;
+    }
+    return PL_METRICS_NONE;
+}
+
+static struct series *series_new(struct pl_metrics *s, unsigned metric)
+{
+    struct chunk *c = atomic_load(&s->chunks[metric / METRICS_CHUNK]);
+    void *p;
+
+    if (!c) {
+        p = aligned_alloc(CACHE_LINE, sizeof(*c));
+        if (!p)
+            abort(); /* the policy of buf.h, which has no aligned allocation */
+        c = memset(p, 0, sizeof(*c));
+        atomic_store_explicit(&s->chunks[metric / METRICS_CHUNK], c, memory_order_release);
+    }
+    return &c->series[metric % METRICS_CHUNK];
+}
+
+static struct histogram *histogram_new(void)
+{
+    void *p = aligned_alloc(CACHE_LINE, sizeof(struct histogram));
+
+    if (!p)
+        abort();
+    return memset(p, 0, sizeof(struct histogram));
+}
+
+unsigned pl_metrics_add(struct pl_metrics *s, const struct pl_metric *m)
+{
+    const char *labels = m->labels ? m->labels : "";
+    unsigned n, first, found = PL_METRICS_NONE, last = PL_METRICS_NONE;
+    struct series *new;
+
+    assert(name_is_valid(m->name));
+    pthread_mutex_lock(&s->lock);
+    n = atomic_load(&s->n);
+    first = family_find(s, n, m->name);
+    if (first != PL_METRICS_NONE) {
+        assert(metrics_series(s, first)->type == m->type);
+        found = family_walk(s, first, labels, &last);
+    }
+    if (found == PL_METRICS_NONE && n == PL_METRICS_MAX) {
+        atomic_fetch_add(&s->left_out, 1);
+    } else if (found == PL_METRICS_NONE) {
+        new = series_new(s, n);
+        new->type = m->type;
+        new->name = pl_strdup(m->name);
+        new->labels = pl_strdup(labels);
+        new->help = pl_strdup(m->help ? m->help : "");
+        new->leads = first == PL_METRICS_NONE;
+        new->histogram = m->type == PL_HISTOGRAM ? histogram_new() : NULL;
+        atomic_store(&new->next, PL_METRICS_NONE);
+        if (last != PL_METRICS_NONE)
+            atomic_store(&metrics_series(s, last)->next, n);
+        atomic_store(&s->n, n + 1);
+        found = n;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return found;
+}
+
+bool pl_metrics_label(struct pl_buf *labels, const char *name, const char *value)
+{
+    size_t before = labels->len, len = strlen(value), i, n;
+    bool ok = (before == 0 || pl_buf_add_byte(labels, ',')) && pl_buf_addf(labels, "%s=\"", name);
+
+    for (i = 0; i < len && ok; i += n) {
+        n = pl_utf8_char(value + i, len - i);
+        if (n == 0) {
+            n = 1;
+            ok = pl_buf_add_str(labels, "\xef\xbf\xbd");
+        } else if (value[i] == '\n') {
+            ok = pl_buf_add_str(labels, "\\n");
+        } else if (value[i] == '"' || value[i] == '\\') {
+            ok = pl_buf_add_byte(labels, '\\') && pl_buf_add_byte(labels, value[i]);
+        } else {
+            ok = pl_buf_add(labels, value + i, n);
+        }
+    }
+    if (!ok || !pl_buf_add_byte(labels, '"')) {
+        labels->len = before;
+        return false;
+    }
+    return true;
+}
+
+/* ---- the object ---- */
+
+/* proc(5): /proc/self/stat, field 22, is the start in clock ticks since boot; the second field may
+ * hold spaces and brackets, so counting begins behind its last bracket, at field 3. */
+static double process_start_time(void)
+{
+    struct timespec real, boot;
+    char text[1024], *c;
+    unsigned long long ticks = 0;
+    FILE *f = fopen("/proc/self/stat", "re");
+    size_t n;
+
+    clock_gettime(CLOCK_REALTIME, &real);
+    clock_gettime(CLOCK_BOOTTIME, &boot);
+    if (!f)
+        return (double)real.tv_sec;
+    n = fread(text, 1, sizeof(text) - 1, f);
+    fclose(f);
+    text[n] = '\0';
+    c = strrchr(text, ')');
+    if (!c ||
+        sscanf(c + 1, "%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%llu", &ticks) != 1)
+        return (double)real.tv_sec;
+    return (double)(real.tv_sec - boot.tv_sec) + (double)(real.tv_nsec - boot.tv_nsec) / 1e9 +
+           (double)ticks / (double)sysconf(_SC_CLK_TCK);
+}
+
+struct pl_metrics *pl_metrics_new(const struct pl_metric *table, unsigned n)
+{
+    struct pl_metrics *s = pl_alloc(sizeof(*s));
+    unsigned i, metric;
+
+    assert(n <= PL_METRICS_MAX);
+    pthread_mutex_init(&s->lock, NULL);
+    strcpy(s->why_not, "starting");
+    s->start_time = process_start_time();
+    for (i = 0; i < n; i++) {
+        metric = pl_metrics_add(s, &table[i]);
+        assert(metric == i); /* an index of the caller's enum; twice the same would shift them */
+        (void)metric;
+    }
+    pl_metrics_heartbeat(s);
+    return s;
+}
+
+void pl_metrics_free(struct pl_metrics *s)
+{
+    struct series *series;
+    unsigned i, n;
+
+    if (!s)
+        return;
+    n = atomic_load(&s->n);
+    for (i = 0; i < n; i++) {
+        series = metrics_series(s, i);
+        free(series->histogram);
+        free(series->name);
+        free(series->labels);
+        free(series->help);
+    }
+    for (i = 0; i < METRICS_CHUNKS; i++)
+        free(atomic_load(&s->chunks[i]));
+    pthread_mutex_destroy(&s->lock);
+    free(s);
+}
+
+/* ---- values ---- */
+
+/* NULL for PL_METRICS_NONE. A wrong index or type is a bug of ours. */
+static struct series *series_of(const struct pl_metrics *s, unsigned metric,
+                                enum pl_metric_type type)
+{
+    struct series *series;
+
+    if (metric == PL_METRICS_NONE)
+        return NULL;
+    assert(metric < atomic_load_explicit(&s->n, memory_order_acquire));
+    series = metrics_series(s, metric);
+    assert(series->type == type);
+    (void)type;
+    return series;
+}
+
+void pl_metrics_inc(struct pl_metrics *s, unsigned metric, uint64_t by)
+{
+    struct series *series = series_of(s, metric, PL_COUNTER);
+
+    if (series)
+        atomic_fetch_add_explicit(&series->value, by, memory_order_relaxed);
+}
+
+void pl_metrics_set(struct pl_metrics *s, unsigned metric, double value)
+{
+    struct series *series = series_of(s, metric, PL_GAUGE);
+
+    if (series)
+        atomic_store_explicit(&series->value, bits_of_double(value), memory_order_relaxed);
+}
+
+void pl_metrics_observe(struct pl_metrics *s, unsigned metric, double value)
+{
+    struct series *series = series_of(s, metric, PL_HISTOGRAM);
+    unsigned bucket = 0;
+    uint64_t before;
+
+    if (!series || !isfinite(value))
+        return;
+    if (value < 0)
+        value = 0; /* a sum that goes down would look like a restart */
+    while (bucket < METRICS_BUCKETS && value > metrics_buckets[bucket])
+        bucket++;
+    atomic_fetch_add_explicit(&series->histogram->counts[bucket], 1, memory_order_relaxed);
+    before = atomic_load_explicit(&series->histogram->sum, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&series->histogram->sum, &before,
+                                                  bits_of_double(double_of_bits(before) + value),
+                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
+uint64_t pl_metrics_get(const struct pl_metrics *s, unsigned metric)
+{
+    struct series *series;
+    uint64_t value = 0;
+    double gauge;
+    unsigned i;
+
+    if (metric == PL_METRICS_NONE)
+        return 0;
+    assert(metric < atomic_load_explicit(&s->n, memory_order_acquire));
+    series = metrics_series(s, metric);
+    switch (series->type) {
+    case PL_COUNTER:
+        value = atomic_load_explicit(&series->value, memory_order_relaxed);
+        break;
+    case PL_GAUGE:
+        gauge = double_of_bits(atomic_load_explicit(&series->value, memory_order_relaxed));
+        /* Beyond the range the conversion would be undefined; a NaN is not greater either. */
+        value = !(gauge > 0) ? 0 : gauge >= 0x1p64 ? UINT64_MAX : (uint64_t)gauge;
+        break;
+    case PL_HISTOGRAM:
+        for (i = 0; i <= METRICS_BUCKETS; i++)
+            value += atomic_load_explicit(&series->histogram->counts[i], memory_order_relaxed);
+        break;
+    }
+    return value;
+}
+
+/* ---- ready, alive, conserved ---- */
+
+void pl_metrics_set_ready(struct pl_metrics *s, const char *why_not)
+{
+    pthread_mutex_lock(&s->lock);
+    snprintf(s->why_not, sizeof(s->why_not), "%s",
+             !why_not     ? ""
+             : why_not[0] ? why_not
+                          : "not ready");
+    pthread_mutex_unlock(&s->lock);
+}
+
+bool pl_metrics_is_ready(struct pl_metrics *s, char *ret_why_not, size_t size)
+{
+    bool ready;
+
+    pthread_mutex_lock(&s->lock);
+    ready = s->why_not[0] == '\0';
+    if (!ready)
+        snprintf(ret_why_not, size, "%s", s->why_not);
+    pthread_mutex_unlock(&s->lock);
+    return ready;
+}
+
+void pl_metrics_heartbeat_at(struct pl_metrics *s, int64_t now_ms)
+{
+    atomic_store_explicit(&s->alive_ms, now_ms, memory_order_relaxed);
+}
+
+void pl_metrics_heartbeat(struct pl_metrics *s)
+{
+    pl_metrics_heartbeat_at(s, pl_clock_monotonic_ms());
+}
+
+bool pl_metrics_is_healthy(const struct pl_metrics *s, int64_t now_ms)
+{
+    return now_ms - atomic_load_explicit(&s->alive_ms, memory_order_relaxed) <= ALIVE_WITHIN_MS;
+}
+
+static uint64_t sum_of(const struct pl_metrics *s, const unsigned *metrics, unsigned n)
+{
+    uint64_t sum = 0;
+    unsigned i;
+
+    for (i = 0; i < n; i++)
+        sum += pl_metrics_get(s, metrics[i]);
+    return sum;
+}
+
+bool pl_conservation_holds(const struct pl_metrics *s, const struct pl_conservation *law,
+                           uint64_t in_flight, int64_t *ret_difference)
+{
+    uint64_t received = sum_of(s, law->received, law->received_n);
+    uint64_t accounted = sum_of(s, law->accounted, law->accounted_n) + in_flight;
+
+    if (received == accounted)
+        return true;
+    *ret_difference = (int64_t)(received - accounted); /* modulo 2^64: negative when doubled */
+    return false;
+}

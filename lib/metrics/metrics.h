@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metrics.h - counters, gauges and histograms; Prometheus text, /healthz and /readyz over HTTP; the
+ * conservation law.
+ *
+ * A daemon declares its metrics once in a const table and gets an array of values; a metric is
+ * named by its index (an enum of the daemon). Labels are few and fixed: a "family" may be declared
+ * several times with different constant labels. Dynamic labels (topic, table) are added at start by
+ * pl_metrics_add(), which returns the new index.
+ *
+ * Text format: Prometheus exposition format 0.0.4. Names follow its conventions (base units seconds
+ * and bytes, counters end in _total).
+ *
+ * Threads: values are atomics on cache lines of their own, any thread, no lock. Adding takes a lock
+ * and may happen at any time, as existing values never move. free: after all threads. The HTTP
+ * server runs in a thread of its own (libmicrohttpd) with all signals blocked.
+ *
+ * Files: metrics.c keeps values, render.c prints them, server.c is the HTTP side.
+ */
+#ifndef PL_METRICS_METRICS_H
+#define PL_METRICS_METRICS_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+
+enum pl_metric_type { PL_COUNTER, PL_GAUGE, PL_HISTOGRAM };
+
+struct pl_metric {
+    const char *name;   /* "chsinkd_rows_inserted_total" */
+    const char *labels; /* "reason=\"duplicate\"" or NULL */
+    enum pl_metric_type type;
+    const char *help;
+};
+
+struct pl_metrics;
+
+/* `table` has `n` entries and outlives the stats. */
+struct pl_metrics *pl_metrics_new(const struct pl_metric *table, unsigned n);
+void pl_metrics_free(struct pl_metrics *s);
+PL_DEFINE_CLEANUP(struct pl_metrics *, pl_metrics_free);
+
+#define PL_METRICS_MAX  4096
+#define PL_METRICS_NONE UINT_MAX /* a metric that is not there: values for it go nowhere */
+
+/* One more metric at run time, copied; same name and labels give the same index. At most
+ * PL_METRICS_MAX in all; beyond that PL_METRICS_NONE, and metrics_left_out_total counts it. */
+unsigned pl_metrics_add(struct pl_metrics *s, const struct pl_metric *m);
+
+/* Appends `name="value"` to a text for pl_metric.labels, after a comma if there is something
+ * already; escapes the value, and puts U+FFFD for what is not UTF-8. false: the buffer's maximum,
+ * and then nothing was added. */
+bool pl_metrics_label(struct pl_buf *labels, const char *name, const char *value);
+
+void pl_metrics_inc(struct pl_metrics *s, unsigned metric, uint64_t by);  /* COUNTER */
+void pl_metrics_set(struct pl_metrics *s, unsigned metric, double value); /* GAUGE */
+/* HISTOGRAM of seconds: 1 ms to 1 h in powers of about 2.5. Below 0 (clocks differ) counts as 0. */
+void pl_metrics_observe(struct pl_metrics *s, unsigned metric, double value);
+/* COUNTER; a gauge truncated (below 0: 0); a histogram's number of observations. */
+uint64_t pl_metrics_get(const struct pl_metrics *s, unsigned metric);
+
+/* All metrics plus process_resident_memory_bytes, process_cpu_seconds_total,
+ * process_start_time_seconds, process_open_fds. Families of one name stand together. */
+void pl_metrics_render(struct pl_metrics *s, struct pl_buf *out);
+
+/* /readyz answers 200 "ready" or 503 with `why_not` (copied, at most 255 bytes; NULL: ready). At
+ * first: "starting". Any thread. */
+void pl_metrics_set_ready(struct pl_metrics *s, const char *why_not);
+
+/* The loop turned: call it in on_tick. pl_metrics_new() counts as the first time. */
+void pl_metrics_heartbeat(struct pl_metrics *s);
+
+/* What /readyz and /healthz answer, and the same with a clock given (monotonic ms), for tests. */
+bool pl_metrics_is_ready(struct pl_metrics *s, char *ret_why_not, size_t size);
+bool pl_metrics_is_healthy(const struct pl_metrics *s, int64_t now_ms);
+void pl_metrics_heartbeat_at(struct pl_metrics *s, int64_t now_ms);
+
+/* Listens on "127.0.0.1:9464" or "[::1]:9464" (":9464": all addresses; port 0: any free one). Names
+ * are not resolved, "localhost" is 127.0.0.1. GET and HEAD of /metrics, /healthz (200 while
+ * `pl_metrics_heartbeat` was called within 60 s), /readyz; 404 for others, 405 for other methods.
+ * At most 32 connections, 10 s without data ends one. CONFIG error when the address is none or it
+ * cannot listen. */
+struct pl_metrics_server;
+int pl_metrics_serve(struct pl_metrics *s, const char *address, struct pl_metrics_server **ret,
+                     struct pl_err *err);
+void pl_metrics_server_free(struct pl_metrics_server *srv); /* before pl_metrics_free() */
+PL_DEFINE_CLEANUP(struct pl_metrics_server *, pl_metrics_server_free);
+unsigned pl_metrics_server_port(const struct pl_metrics_server *srv); /* the bound one */
+
+/* For --check-config: whether pl_metrics_serve() understands the address. 0, or -1 and CONFIG. */
+int pl_metrics_address_check(const char *address, struct pl_err *err);
+
+/* received == delivered + filtered + dead-lettered + in flight. Sums over metric indexes. Call at a
+ * quiescent point (between messages). Returns true when it holds; otherwise `ret_difference`. */
+struct pl_conservation {
+    const unsigned *received;  /* indexes */
+    const unsigned *accounted; /* delivered, filtered, dead-lettered */
+    unsigned received_n, accounted_n;
+};
+bool pl_conservation_holds(const struct pl_metrics *s, const struct pl_conservation *law,
+                           uint64_t in_flight, int64_t *ret_difference);
+
+#endif

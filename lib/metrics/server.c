@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * server.c - see metrics.h: /metrics, /healthz and /readyz over HTTP.
+ *
+ * The socket is ours, so that "cannot listen" can say why; the rest is libmicrohttpd's thread,
+ * which only reads. Nothing here may hold up or end the daemon: at most 32 connections, 10 s.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/metrics/metrics.h"
+
+enum {
+    CONNECTIONS_MAX = 32,
+    TIMEOUT_S = 10,
+    BACKLOG = 16,
+    REQUEST_BYTES_MAX = 16 * 1024, /* libmicrohttpd's memory for one connection */
+    ANSWER_BYTES_MAX = 16 << 20,   /* 4,096 series are about 1 MiB */
+};
+
+struct pl_metrics_server {
+    struct pl_metrics *metrics;
+    struct MHD_Daemon *http;
+    unsigned port;
+};
+
+/* ---- the address ---- */
+
+struct address {
+    struct sockaddr_storage sa;
+    socklen_t len;
+    bool any; /* ":9464" */
+};
+
+static bool parse_port(const char *text, unsigned *ret_port)
+{
+    unsigned long port;
+    size_t len = strlen(text);
+
+    if (len == 0 || len > 5 || strspn(text, "0123456789") != len)
+        return false;
+    port = strtoul(text, NULL, 10);
+    if (port > 65535)
+        return false;
+    *ret_port = (unsigned)port;
+    return true;
+}
+
+static bool parse_host(const char *host, bool bracketed, unsigned port, struct address *ret)
+{
+    struct sockaddr_in *in = (struct sockaddr_in *)&ret->sa;
+    struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ret->sa;
+
+    memset(ret, 0, sizeof(*ret));
+    if (!bracketed && strcmp(host, "localhost") == 0)
+        host = "127.0.0.1";
+    if (!bracketed && inet_pton(AF_INET, host, &in->sin_addr) == 1) {
+        in->sin_family = AF_INET;
+        in->sin_port = htons((uint16_t)port);
+        ret->len = sizeof(*in);
+        return true;
+    }
+    ret->any = !bracketed && host[0] == '\0';
+    if (!ret->any && !(bracketed && inet_pton(AF_INET6, host, &in6->sin6_addr) == 1))
+        return false;
+    if (ret->any)
+        in6->sin6_addr = in6addr_any;
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons((uint16_t)port);
+    ret->len = sizeof(*in6);
+    return true;
+}
+
+static int parse_address(const char *text, struct address *ret, struct pl_err *err)
+{
+    const char *colon = strrchr(text, ':'), *start = text;
+    char host[INET6_ADDRSTRLEN];
+    bool bracketed = text[0] == '[';
+    struct address a;
+    unsigned port;
+    size_t len;
+
+    if (colon && parse_port(colon + 1, &port)) {
+        len = (size_t)(colon - text);
+        if (bracketed) {
+            start++;
+            len = len >= 2 && colon[-1] == ']' ? len - 2 : sizeof(host);
+        }
+        if (len < sizeof(host)) {
+            memcpy(host, start, len);
+            host[len] = '\0';
+            if (parse_host(host, bracketed, port, &a)) {
+                *ret = a;
+                return 0;
+            }
+        }
+    }
+    return pl_err_set(err, PL_ERR_CONFIG, 0,
+                      "'%s' is no address to listen on, write 127.0.0.1:9464, [::1]:9464 or :9464",
+                      text);
+}
+
+int pl_metrics_address_check(const char *address, struct pl_err *err)
+{
+    struct address a;
+
+    return parse_address(address, &a, err);
+}
+
+/* ---- the socket ---- */
+
+static int socket_bound(const struct address *a)
+{
+    int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved;
+    const int on = 1, off = 0;
+
+    if (fd < 0)
+        return -1;
+    /* So that a restart does not wait for the connections of the process before. */
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (a->any) /* IPv4 as well, whatever net.ipv6.bindv6only says */
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
+    if (bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0 || listen(fd, BACKLOG) < 0) {
+        saved = errno;
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
+}
+
+/* All addresses of a machine without IPv6 are those of IPv4. */
+static int socket_open(const struct address *a)
+{
+    struct address four = {.len = sizeof(struct sockaddr_in)};
+    struct sockaddr_in *in = (struct sockaddr_in *)&four.sa;
+    int fd = socket_bound(a);
+
+    if (fd >= 0 || !a->any || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+        return fd;
+    in->sin_family = AF_INET;
+    in->sin_port = ((const struct sockaddr_in6 *)&a->sa)->sin6_port;
+    return socket_bound(&four);
+}
+
+static unsigned socket_port(int fd)
+{
+    struct sockaddr_storage sa = {0};
+    socklen_t len = sizeof(sa);
+
+    if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+        return 0;
+    return ntohs(sa.ss_family == AF_INET ? ((struct sockaddr_in *)&sa)->sin_port
+                                         : ((struct sockaddr_in6 *)&sa)->sin6_port);
+}
+
+/* ---- answers ---- */
+
+static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, struct pl_buf *body,
+                              const char *type, const char *allow)
+{
+    struct MHD_Response *r;
+    enum MHD_Result result;
+    size_t len = body->len;
+    char *bytes = pl_buf_take(body);
+
+    r = MHD_create_response_from_buffer(len, bytes, MHD_RESPMEM_MUST_FREE);
+    if (!r) {
+        free(bytes);
+        return MHD_NO;
+    }
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (allow)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, allow);
+    result = MHD_queue_response(c, status, r);
+    MHD_destroy_response(r);
+    return result;
+}
+
+/* Each writes its body and gives its status. */
+static unsigned get_metrics(struct pl_metrics *s, struct pl_buf *body)
+{
+    pl_metrics_render(s, body);
+    return MHD_HTTP_OK;
+}
+
+static unsigned get_healthz(struct pl_metrics *s, struct pl_buf *body)
+{
+    bool alive = pl_metrics_is_healthy(s, pl_clock_monotonic_ms());
+
+    pl_buf_add_str(body, alive ? "ok\n" : "the event loop has not turned for 60 s\n");
+    return alive ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+static unsigned get_readyz(struct pl_metrics *s, struct pl_buf *body)
+{
+    char why_not[256];
+    bool ready = pl_metrics_is_ready(s, why_not, sizeof(why_not));
+
+    pl_buf_addf(body, "%s\n", ready ? "ready" : why_not);
+    return ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
+}
+
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+
+static const struct page {
+    const char *path, *type;
+    unsigned (*get)(struct pl_metrics *s, struct pl_buf *body);
+} pages[] = {
+    {"/metrics", "text/plain; version=0.0.4; charset=utf-8", get_metrics},
+    {"/healthz", TEXT_PLAIN, get_healthz},
+    {"/readyz", TEXT_PLAIN, get_readyz},
+};
+
+/* MHD_AccessHandlerCallback. The first call comes with the headers; answering then, without waiting
+ * for a body that nobody asked for, makes libmicrohttpd close the connection where there is one. */
+static enum MHD_Result on_request(void *userdata, struct MHD_Connection *c, const char *url,
+                                  const char *method, const char *version, const char *upload_data,
+                                  size_t *upload_data_size, void **request_data)
+{
+    const struct pl_metrics_server *srv = userdata;
+    const struct page *page = NULL;
+    struct pl_buf body;
+    unsigned status;
+    size_t i;
+
+    (void)version;
+    (void)upload_data;
+    (void)upload_data_size;
+    (void)request_data;
+    pl_buf_init(&body, ANSWER_BYTES_MAX);
+    for (i = 0; i < PL_COUNT(pages); i++)
+        if (strcmp(url, pages[i].path) == 0)
+            page = &pages[i];
+    if (!page) {
+        pl_buf_add_str(&body, "not found; there are /metrics, /healthz and /readyz\n");
+        return answer(c, MHD_HTTP_NOT_FOUND, &body, TEXT_PLAIN, NULL);
+    }
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        pl_buf_add_str(&body, "only GET and HEAD\n");
+        return answer(c, MHD_HTTP_METHOD_NOT_ALLOWED, &body, TEXT_PLAIN, "GET, HEAD");
+    }
+    status = page->get(srv->metrics, &body);
+    return answer(c, status, &body, page->type, NULL);
+}
+
+/* What peers do wrong on a connection is no fact of ours: a port scan must not fill the log. */
+static void drop_message(void *userdata, const char *fmt, va_list ap)
+{
+    (void)userdata;
+    (void)fmt;
+    (void)ap;
+}
+
+/* ---- the object ---- */
+
+/* A thread inherits the mask of the one that makes it: a signal must never land here. */
+static struct MHD_Daemon *http_start(struct pl_metrics_server *srv, int fd)
+{
+    struct MHD_Daemon *http;
+    sigset_t all, before;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    http = MHD_start_daemon(MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
+                            NULL, on_request, srv, MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,
+                            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                            (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)REQUEST_BYTES_MAX, MHD_OPTION_END);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return http;
+}
+
+int pl_metrics_serve(struct pl_metrics *s, const char *address, struct pl_metrics_server **ret,
+                     struct pl_err *err)
+{
+    PL_CLEANUP(pl_metrics_server_freep) struct pl_metrics_server *srv = pl_alloc(sizeof(*srv));
+    struct address a;
+    int fd;
+
+    if (parse_address(address, &a, err) < 0)
+        return -1;
+    fd = socket_open(&a);
+    if (fd < 0)
+        return pl_err_set(err, PL_ERR_CONFIG, errno, "cannot listen on %s for metrics: %s", address,
+                          strerror(errno));
+    srv->metrics = s;
+    srv->port = socket_port(fd);
+    srv->http = http_start(srv, fd);
+    if (!srv->http) {
+        close(fd);
+        return pl_err_set(err, PL_ERR_FATAL, 0, "cannot start the HTTP server for metrics on %s",
+                          address);
+    }
+    *ret = PL_TAKE(srv);
+    return 0;
+}
+
+unsigned pl_metrics_server_port(const struct pl_metrics_server *srv)
+{
+    return srv->port;
+}
+
+void pl_metrics_server_free(struct pl_metrics_server *srv)
+{
+    if (!srv)
+        return;
+    if (srv->http)
+        MHD_stop_daemon(srv->http); /* closes the socket, joins the thread */
+    free(srv);
+}

@@ -1,0 +1,553 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * daemon.c - see daemon.h.
+ *
+ * Everything is a source on one sd-event loop (signals by signalfd, timers, wakers), so that
+ * callbacks never run inside each other. Only while STOPPING are SIGTERM and SIGINT taken away
+ * from the loop and given to an ordinary handler, which works where the loop is stuck.
+ */
+#include "lib/service/daemon.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/log/log.h"
+
+enum state { STARTING, RUNNING, STOPPING, FINISHED };
+
+enum {
+    USEC_PER_MS = 1000,
+    TICK_USEC = 1000000,
+    TICK_ACCURACY_USEC = 50000, /* lets the kernel join our wake-ups with others */
+    STATUS_MAX = 256,
+    /* What a step of the start may take beyond its own limit, on a machine under load. */
+    STEP_GRACE_MS = 10000,
+    /* After the deadline: what is dropped is taken down, threads are joined, connections closed. */
+    STOP_GRACE_MS = 10000,
+    /* Signals, the watchdog and the end of time come before ordinary work, which may never pause.
+     */
+    PRIORITY_CONTROL = SD_EVENT_PRIORITY_IMPORTANT,
+};
+
+struct pl_daemon {
+    const struct pl_daemon_ops *ops;
+    void *userdata;
+    int64_t stop_timeout_ms;
+    enum state state;
+    sd_event *event;
+    sd_event_source *sigterm, *sigint, *sighup;
+    sd_event_source *stop, *deadline, *tick, *watchdog;
+    uint64_t watchdog_usec; /* 0: systemd asks for none */
+    bool watchdog_hungry;   /* on_watchdog said no the last time */
+    bool deadline_passed;
+    bool handler_armed; /* the second signal's */
+    struct pl_err err;  /* the first one given to pl_daemon_stop() */
+    char status[STATUS_MAX];
+    sigset_t mask_before;
+    struct sigaction pipe_before, term_before, int_before;
+};
+
+static void set_of_stop_signals(sigset_t *ret)
+{
+    sigemptyset(ret);
+    sigaddset(ret, SIGTERM);
+    sigaddset(ret, SIGINT);
+}
+
+/* ---- stopping ---- */
+
+/* Only async-signal-safe calls: pl_log() is one as long as no field is a float. */
+static void leave_at_once(int signo)
+{
+    pl_log(PL_ERROR, PL_EVENT_EXITING, "second signal while stopping, leaving what is in flight",
+           PL_F_STR("SIGNAL", signo == SIGTERM ? "SIGTERM" : "SIGINT"));
+    _exit(1);
+}
+
+/* Only this thread unblocks the signals, so the handler runs here: in the loop's thread, between
+ * its instructions. A signal that came in the meantime is pending and is taken at once. */
+static void arm_second_signal(struct pl_daemon *d)
+{
+    struct sigaction sa = {.sa_handler = leave_at_once};
+    sigset_t set;
+
+    if (d->handler_armed)
+        return;
+    d->sigterm = sd_event_source_disable_unref(d->sigterm);
+    d->sigint = sd_event_source_disable_unref(d->sigint);
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGTERM, &sa, &d->term_before);
+    sigaction(SIGINT, &sa, &d->int_before);
+    d->handler_armed = true;
+    set_of_stop_signals(&set);
+    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+static void disarm_second_signal(struct pl_daemon *d)
+{
+    sigset_t set;
+
+    if (!d->handler_armed)
+        return;
+    set_of_stop_signals(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    sigaction(SIGTERM, &d->term_before, NULL);
+    sigaction(SIGINT, &d->int_before, NULL);
+    d->handler_armed = false;
+}
+
+/* A loop that cannot take a source has no way to stop in order; this happens without memory only.
+ */
+static void event_check(struct pl_daemon *d, int r, const char *what)
+{
+    if (r >= 0 || d->err.kind != PL_ERR_NONE)
+        return;
+    pl_err_set(&d->err, PL_ERR_FATAL, -r, "cannot %s: %s", what, strerror(-r));
+    pl_log_err(PL_ERROR, PL_EVENT_EXITING, "the event loop fails", &d->err);
+    sd_event_exit(d->event, 1);
+}
+
+static int on_stop_source(sd_event_source *source, void *userdata)
+{
+    struct pl_daemon *d = userdata;
+
+    (void)source;
+    if (d->ops->on_stop)
+        d->ops->on_stop(d->userdata);
+    else
+        pl_daemon_finish(d);
+    return 0;
+}
+
+static int on_deadline_source(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct pl_daemon *d = userdata;
+
+    (void)source;
+    (void)usec;
+    d->deadline_passed = true;
+    pl_log(PL_WARNING, PL_EVENT_STOPPING, "time to stop is over, leaving what is in flight",
+           PL_F_INT("DURATION_MS", d->stop_timeout_ms));
+    if (d->ops->on_stop_deadline)
+        d->ops->on_stop_deadline(d->userdata);
+    pl_daemon_finish(d);
+    return 0;
+}
+
+/* Without the extension stop_timeout would end at the unit's TimeoutStopSec, by SIGKILL. */
+static void stopping_notify(const struct pl_daemon *d)
+{
+    sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "%s",
+               (uint64_t)(d->stop_timeout_ms + STOP_GRACE_MS) * USEC_PER_MS,
+               d->err.kind == PL_ERR_NONE ? "\nSTATUS=Stopping" : "");
+}
+
+static void stop_begin(struct pl_daemon *d)
+{
+    int r;
+
+    if (d->state >= STOPPING)
+        return;
+    d->state = STOPPING;
+    stopping_notify(d);
+    r = sd_event_add_time_relative(d->event, &d->deadline, CLOCK_MONOTONIC,
+                                   (uint64_t)d->stop_timeout_ms * USEC_PER_MS, USEC_PER_MS,
+                                   on_deadline_source, d);
+    if (r >= 0)
+        r = sd_event_source_set_priority(d->deadline, PRIORITY_CONTROL + 1); /* after on_stop */
+    event_check(d, r, "set the deadline for stopping");
+    r = sd_event_add_defer(d->event, &d->stop, on_stop_source, d);
+    if (r >= 0)
+        r = sd_event_source_set_priority(d->stop, PRIORITY_CONTROL);
+    event_check(d, r, "begin to stop");
+}
+
+void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err)
+{
+    if (err && err->kind != PL_ERR_NONE && d->err.kind != PL_ERR_NONE) {
+        pl_log_err(PL_ERROR, PL_EVENT_EXITING, "another error while stopping", err);
+    } else if (err && err->kind != PL_ERR_NONE) {
+        pl_log_err(PL_ERROR, PL_EVENT_EXITING, "stopping because of an error", err);
+        pl_daemon_status(d, "Stopping: %s", err->msg);
+        d->err = *err;
+    } else if (d->state < STOPPING) {
+        pl_log(PL_INFO, PL_EVENT_STOPPING, "stopping");
+    }
+    stop_begin(d);
+}
+
+bool pl_daemon_stop_pending(void)
+{
+    sigset_t pending;
+
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+}
+
+bool pl_daemon_stopping(const struct pl_daemon *d)
+{
+    return d->state >= STOPPING || (d->state == STARTING && pl_daemon_stop_pending());
+}
+
+void pl_daemon_finish(struct pl_daemon *d)
+{
+    if (d->state == FINISHED)
+        return;
+    if (d->state < STOPPING)
+        stopping_notify(d);
+    d->state = FINISHED;
+    sd_event_exit(d->event, 0);
+}
+
+/* ---- signals ---- */
+
+static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo *si,
+                          void *userdata)
+{
+    struct pl_daemon *d = userdata;
+    const char *name = si->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT";
+
+    (void)source;
+    if (d->state < STOPPING)
+        pl_log(PL_INFO, PL_EVENT_STOPPING, "stopping", PL_F_STR("SIGNAL", name),
+               PL_F_UINT("SENDER_PID", si->ssi_pid));
+    else
+        pl_log(PL_NOTICE, PL_EVENT_STOPPING, "already stopping, the next signal ends it at once",
+               PL_F_STR("SIGNAL", name));
+    stop_begin(d);
+    arm_second_signal(d);
+    return 0;
+}
+
+static int on_reload_signal(sd_event_source *source, const struct signalfd_siginfo *si,
+                            void *userdata)
+{
+    struct pl_daemon *d = userdata;
+    struct timespec now;
+
+    (void)source;
+    (void)si;
+    if (d->state != RUNNING) {
+        pl_log(PL_NOTICE, PL_EVENT_RELOADED,
+               "SIGHUP left aside: nothing is reloaded while starting or stopping");
+        return 0;
+    }
+    /* systemd.service(5), Type=notify-reload; systemd before 253 knows RELOADING=1 only. */
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+               (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    if (d->ops->on_reload) {
+        pl_log(PL_INFO, NULL, "reloading");
+        d->ops->on_reload(d->userdata);
+    } else {
+        pl_log(PL_NOTICE, PL_EVENT_RELOADED, "nothing here can be reloaded, restart instead");
+    }
+    if (d->state == RUNNING) /* it may have led to a stop */
+        sd_notify(0, "READY=1");
+    return 0;
+}
+
+static int signals_add(struct pl_daemon *d)
+{
+    const struct {
+        int signo;
+        sd_event_source **source;
+        sd_event_signal_handler_t fn;
+    } table[] = {
+        {SIGTERM, &d->sigterm, on_stop_signal},
+        {SIGINT, &d->sigint, on_stop_signal},
+        {SIGHUP, &d->sighup, on_reload_signal},
+    };
+    size_t i;
+    int r;
+
+    for (i = 0; i < PL_COUNT(table); i++) {
+        r = sd_event_add_signal(d->event, table[i].source, table[i].signo, table[i].fn, d);
+        if (r >= 0)
+            r = sd_event_source_set_priority(*table[i].source, PRIORITY_CONTROL);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int signals_block(struct pl_daemon *d)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigset_t set;
+
+    set_of_stop_signals(&set);
+    sigaddset(&set, SIGHUP);
+    sigemptyset(&ignore.sa_mask);
+    /* A peer that closes its socket is an error of write(2), not the end of the process. */
+    if (sigaction(SIGPIPE, &ignore, &d->pipe_before) < 0)
+        return -errno;
+    return -pthread_sigmask(SIG_BLOCK, &set, &d->mask_before);
+}
+
+/* ---- the object ---- */
+
+int pl_daemon_new(const struct pl_daemon_ops *ops, void *userdata, int64_t stop_timeout_ms,
+                  struct pl_daemon **ret, struct pl_err *err)
+{
+    PL_CLEANUP(pl_daemon_freep) struct pl_daemon *d = pl_alloc(sizeof(*d));
+    int r;
+
+    assert(stop_timeout_ms >= 0);
+    d->ops = ops;
+    d->userdata = userdata;
+    d->stop_timeout_ms = stop_timeout_ms;
+    r = signals_block(d);
+    if (r >= 0)
+        r = sd_event_new(&d->event);
+    if (r >= 0)
+        r = signals_add(d);
+    if (r < 0)
+        return pl_err_set(err, PL_ERR_FATAL, -r, "cannot set up the event loop: %s", strerror(-r));
+    *ret = PL_TAKE(d);
+    return 0;
+}
+
+void pl_daemon_free(struct pl_daemon *d)
+{
+    if (!d)
+        return;
+    disarm_second_signal(d);
+    sd_event_source_disable_unref(d->watchdog);
+    sd_event_source_disable_unref(d->tick);
+    sd_event_source_disable_unref(d->deadline);
+    sd_event_source_disable_unref(d->stop);
+    sd_event_source_disable_unref(d->sighup);
+    sd_event_source_disable_unref(d->sigint);
+    sd_event_source_disable_unref(d->sigterm);
+    sd_event_unref(d->event);
+    sigaction(SIGPIPE, &d->pipe_before, NULL);
+    pthread_sigmask(SIG_SETMASK, &d->mask_before, NULL);
+    free(d);
+}
+
+sd_event *pl_daemon_event(struct pl_daemon *d)
+{
+    return d->event;
+}
+
+/* ---- timers: the watchdog and the tick ---- */
+
+static int on_watchdog_source(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct pl_daemon *d = userdata;
+    bool alive = d->state >= STOPPING || !d->ops->on_watchdog || d->ops->on_watchdog(d->userdata);
+
+    (void)usec;
+    if (alive)
+        sd_notify(0, "WATCHDOG=1");
+    if (!alive && !d->watchdog_hungry)
+        pl_log(PL_WARNING, PL_EVENT_STUCK,
+               "no progress: the watchdog is not fed, systemd may restart this",
+               PL_F_UINT("DURATION_MS", d->watchdog_usec / USEC_PER_MS));
+    if (alive && d->watchdog_hungry)
+        pl_log(PL_NOTICE, PL_EVENT_STUCK, "progress again: the watchdog is fed");
+    d->watchdog_hungry = !alive;
+    event_check(d, sd_event_source_set_time_relative(source, d->watchdog_usec / 2),
+                "wind up the watchdog's timer");
+    event_check(d, sd_event_source_set_enabled(source, SD_EVENT_ONESHOT),
+                "wind up the watchdog's timer");
+    return 0;
+}
+
+/* sd_watchdog_enabled() also looks whether $WATCHDOG_PID is us. */
+static void watchdog_begin(struct pl_daemon *d)
+{
+    int r = sd_watchdog_enabled(0, &d->watchdog_usec);
+
+    if (r < 0)
+        pl_log(PL_WARNING, NULL, "WATCHDOG_USEC is no number, no watchdog");
+    if (r <= 0) {
+        d->watchdog_usec = 0;
+        return;
+    }
+    r = sd_event_add_time_relative(d->event, &d->watchdog, CLOCK_MONOTONIC, d->watchdog_usec / 2,
+                                   d->watchdog_usec / 16 + 1, on_watchdog_source, d);
+    if (r >= 0)
+        r = sd_event_source_set_priority(d->watchdog, PRIORITY_CONTROL);
+    event_check(d, r, "start the watchdog's timer");
+}
+
+static int on_tick_source(sd_event_source *source, uint64_t usec, void *userdata)
+{
+    struct pl_daemon *d = userdata;
+
+    (void)usec;
+    event_check(d, sd_event_source_set_time_relative(source, TICK_USEC), "wind up the clock");
+    event_check(d, sd_event_source_set_enabled(source, SD_EVENT_ONESHOT), "wind up the clock");
+    d->ops->on_tick(d->userdata);
+    return 0;
+}
+
+void pl_daemon_step(struct pl_daemon *d, int64_t max_ms, const char *fmt, ...)
+{
+    char text[STATUS_MAX];
+    va_list ap;
+
+    if (d->state != STARTING)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof(text), fmt, ap);
+    va_end(ap);
+    pl_daemon_status(d, "%s", text);
+    sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRIu64, (uint64_t)(max_ms + STEP_GRACE_MS) * USEC_PER_MS);
+}
+
+int pl_daemon_start_failed(struct pl_daemon *d, const struct pl_err *err)
+{
+    static const struct timespec at_once = {0};
+    sigset_t stops;
+
+    if (d && pl_daemon_stopping(d)) {
+        set_of_stop_signals(&stops); /* taken: else they end us when they are let in again */
+        while (sigtimedwait(&stops, NULL, &at_once) > 0)
+            ;
+        pl_log(PL_INFO, PL_EVENT_STOPPING, "stopped before the start was over",
+               PL_F_STR("REASON", err->msg));
+        stopping_notify(d);
+        return 0;
+    }
+    pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot start", err);
+    if (d)
+        pl_daemon_status(d, "Cannot start: %s", err->msg);
+    return pl_err_exit_status(err->kind);
+}
+
+void pl_daemon_ready(struct pl_daemon *d)
+{
+    if (d->state != STARTING)
+        return;
+    d->state = RUNNING;
+    watchdog_begin(d);
+    sd_notify(0, "READY=1");
+    pl_log(PL_INFO, PL_EVENT_READY, "ready", PL_F_STR("VERSION", PL_VERSION));
+}
+
+/* Of a text that was cut: takes off the character that may have been cut in two. systemd takes no
+ * text that is not UTF-8. */
+static void character_cut(char *text)
+{
+    size_t n = strlen(text);
+
+    while (n > 0 && ((unsigned char)text[n - 1] & 0xC0) == 0x80)
+        n--;
+    if (n > 0 && (unsigned char)text[n - 1] >= 0xC0)
+        n--;
+    text[n] = '\0';
+}
+
+void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)
+{
+    char text[STATUS_MAX];
+    va_list ap;
+    char *c;
+
+    if (d->err.kind != PL_ERR_NONE)
+        return;
+    va_start(ap, fmt);
+    if (vsnprintf(text, sizeof(text), fmt, ap) >= (int)sizeof(text))
+        character_cut(text);
+    va_end(ap);
+    for (c = text; *c; c++) /* a newline would begin another assignment of the protocol */
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
+    if (strcmp(text, d->status) == 0)
+        return;
+    memcpy(d->status, text, sizeof(text));
+    sd_notifyf(0, "STATUS=%s", text);
+}
+
+int pl_daemon_run(struct pl_daemon *d)
+{
+    int r;
+
+    if (d->ops->on_tick)
+        event_check(d,
+                    sd_event_add_time_relative(d->event, &d->tick, CLOCK_MONOTONIC, TICK_USEC,
+                                               TICK_ACCURACY_USEC, on_tick_source, d),
+                    "start the clock");
+    r = sd_event_loop(d->event);
+    event_check(d, r, "run the event loop");
+    d->state = FINISHED;
+    if (d->err.kind != PL_ERR_NONE)
+        return pl_err_exit_status(d->err.kind);
+    return d->deadline_passed && !d->ops->on_stop_deadline ? 1 : 0;
+}
+
+/* ---- wakers ---- */
+
+struct pl_waker {
+    int fd;
+    sd_event_source *source;
+    void (*fn)(void *userdata);
+    void *userdata;
+};
+
+static int on_waker_source(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+    struct pl_waker *w = userdata;
+    uint64_t count;
+
+    (void)source;
+    (void)revents;
+    /* Emptied before the call: what is asked for during the call leads to another one. */
+    if (read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
+        w->fn(w->userdata); /* it may free w */
+    return 0;
+}
+
+int pl_waker_new(struct pl_daemon *d, void (*fn)(void *userdata), void *userdata,
+                 struct pl_waker **ret, struct pl_err *err)
+{
+    PL_CLEANUP(pl_waker_freep) struct pl_waker *w = pl_alloc(sizeof(*w));
+    int r;
+
+    w->fn = fn;
+    w->userdata = userdata;
+    w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    r = w->fd < 0 ? -errno
+                  : sd_event_add_io(d->event, &w->source, w->fd, EPOLLIN, on_waker_source, w);
+    if (r < 0)
+        return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a waker of the event loop: %s",
+                          strerror(-r));
+    *ret = PL_TAKE(w);
+    return 0;
+}
+
+void pl_waker_wake(struct pl_waker *w)
+{
+    static const uint64_t one = 1;
+    int saved_errno = errno;
+    ssize_t n;
+
+    /* EAGAIN: the counter is full, so the loop will wake anyhow. */
+    do
+        n = write(w->fd, &one, sizeof(one));
+    while (n < 0 && errno == EINTR);
+    errno = saved_errno;
+}
+
+void pl_waker_free(struct pl_waker *w)
+{
+    if (!w)
+        return;
+    sd_event_source_disable_unref(w->source);
+    if (w->fd >= 0)
+        close(w->fd);
+    free(w);
+}

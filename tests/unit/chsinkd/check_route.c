@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_route.c - types, paths and route files: what is taken, and each finding at its line and
+ * column.
+ *
+ * links: chsinkd
+ */
+#include <check.h>
+#include <stdio.h>
+
+#include "daemons/chsinkd/route/route.h"
+
+/* text; what it is spelled as and sent as; NULL: refused. */
+static const struct {
+    const char *text, *ddl, *wire;
+} types[] = {
+    {"String", "String", "String"},
+    {" Nullable( String ) ", "Nullable(String)", "Nullable(String)"},
+    {"LowCardinality(String)", "LowCardinality(String)", "String"},
+    {"LowCardinality(Nullable(String))", "LowCardinality(Nullable(String))", "Nullable(String)"},
+    {"bool", "Bool", "Bool"},
+    {"BOOLEAN", "Bool", "Bool"},
+    {"bigint", "Int64", "Int64"},
+    {"Int8", "Int8", "Int8"},
+    {"Nullable(UInt64)", "Nullable(UInt64)", "Nullable(UInt64)"},
+    {"DateTime", "DateTime", "DateTime"},
+    {"datetime( 'UTC' )", "DateTime('UTC')", "DateTime('UTC')"},
+    {"DateTime64", "DateTime64(3)", "DateTime64(3)"},
+    {"DateTime64(9)", "DateTime64(9)", "DateTime64(9)"},
+    {"DateTime64(6,'Europe/Berlin')", "DateTime64(6, 'Europe/Berlin')",
+     "DateTime64(6, 'Europe/Berlin')"},
+    {"Nullable(DateTime('Etc/GMT+1'))", "Nullable(DateTime('Etc/GMT+1'))",
+     "Nullable(DateTime('Etc/GMT+1'))"},
+    {"UUID", "UUID", "UUID"},
+    {"", NULL, NULL},
+    {"Strin", NULL, NULL},
+    {"string", NULL, NULL},
+    {"int64x", NULL, NULL},
+    {"String)", NULL, NULL},
+    {"Nullable(String", NULL, NULL},
+    {"Nullable(Nullable(String))", NULL, NULL},
+    {"Nullable(LowCardinality(String))", NULL, NULL},
+    {"LowCardinality(Int64)", NULL, NULL},
+    {"Array(String)", NULL, NULL},
+    {"FixedString(3)", NULL, NULL},
+    {"Decimal(9, 2)", NULL, NULL},
+    {"DateTime64(10)", NULL, NULL},
+    {"DateTime64(a)", NULL, NULL},
+    {"DateTime64('UTC')", NULL, NULL},
+    {"DateTime('UTC\\'')", NULL, NULL},
+    {"DateTime('')", NULL, NULL},
+    {"DateTime(UTC)", NULL, NULL},
+};
+
+START_TEST(check_type)
+{
+    struct ch_type t;
+    struct pl_err err;
+    int result = ch_type_parse(types[_i].text, &t, &err);
+    ck_assert_int_eq(result, types[_i].ddl ? 0 : -1);
+    if (result < 0) {
+        ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+        return;
+    }
+    ck_assert_str_eq(t.ddl, types[_i].ddl);
+    ck_assert_str_eq(t.wire, types[_i].wire);
+    ck_assert(ch_type_matches(&t, types[_i].text));
+    ck_assert(ch_type_matches(&t, t.ddl));
+    ch_type_release(&t);
+}
+END_TEST
+
+static const struct {
+    const char *ours, *server;
+    bool same;
+} matches[] = {
+    {"String", "LowCardinality(String)", false},
+    {"String", "Nullable(String)", false},
+    {"Int64", "UInt64", false},
+    {"Int64", "Int32", false},
+    {"DateTime", "DateTime('UTC')", true},
+    {"DateTime('UTC')", "DateTime", true},
+    {"DateTime('UTC')", "DateTime('Europe/Berlin')", false},
+    {"DateTime64(3)", "DateTime64(6)", false},
+    {"DateTime64(3)", "DateTime64(3, 'UTC')", true},
+    {"DateTime", "DateTime64(0)", false},
+    {"Nullable(DateTime64(3, 'UTC'))", "Nullable(DateTime64(3,'UTC'))", true},
+    {"String", "Array(String)", false},
+};
+
+START_TEST(check_match)
+{
+    struct ch_type t;
+    struct pl_err err;
+    ck_assert_int_eq(ch_type_parse(matches[_i].ours, &t, &err), 0);
+    ck_assert_int_eq(ch_type_matches(&t, matches[_i].server), matches[_i].same);
+    ch_type_release(&t);
+}
+END_TEST
+
+/* The keys, each in brackets; NULL: refused. */
+static const struct {
+    const char *text, *keys;
+} paths[] = {
+    {"$", "$"},
+    {"@", "@"},
+    {"$.a", "$[a]"},
+    {"$.a.b-c.d e", NULL},
+    {"$.a.b-c", "$[a][b-c]"},
+    {"@.x", "@[x]"},
+    {"$.$schema", "$[$schema]"},
+    {"$.\"a.b\".c", "$[a.b][c]"},
+    {"$.\"a\\\"b\\\\\"", "$[a\"b\\]"},
+    {"$.\"\"", "$[]"},
+    {"$.\xc3\xa9", "$[\xc3\xa9]"},
+    {"", NULL},
+    {"a", NULL},
+    {"$a", NULL},
+    {"$.", NULL},
+    {"$.a.", NULL},
+    {"$..a", NULL},
+    {"$.a[0]", NULL},
+    {"$.a[*]", NULL},
+    {"$.\"a", NULL},
+    {"$.\"a\\n\"", NULL},
+    {"$.\"a\"b", NULL},
+    {"$.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a", NULL},
+};
+
+START_TEST(check_path)
+{
+    struct column_path p;
+    struct pl_err err;
+    int result = column_path_parse(paths[_i].text, &p, &err);
+    ck_assert_msg(result == (paths[_i].keys ? 0 : -1), "%s", paths[_i].text);
+    if (result < 0)
+        return;
+    struct pl_buf got = {0};
+    pl_buf_add_byte(&got, p.from_row ? '@' : '$');
+    for (unsigned i = 0; i < p.keys_n; i++)
+        pl_buf_addf(&got, "[%s]", p.keys[i]);
+    ck_assert_str_eq(pl_buf_cstr(&got), paths[_i].keys);
+    pl_buf_release(&got);
+    column_path_release(&p);
+}
+END_TEST
+
+START_TEST(check_rows_path)
+{
+    static const struct {
+        const char *text;
+        int keys_n;
+    } cases[] = {{"$", 0},       {"$.a[*]", 1},  {"$.a.b[*]", 2},  {"$[*]", -1}, {"$.a", -1},
+                 {"@.a[*]", -1}, {"$.a[0]", -1}, {"$.a[*].b", -1}, {"a", -1},    {"", -1}};
+    for (unsigned i = 0; i < PL_COUNT(cases); i++) {
+        struct column_path p = {0};
+        struct pl_err err;
+        ck_assert_int_eq(rows_path_parse(cases[i].text, &p, &err), cases[i].keys_n < 0 ? -1 : 0);
+        if (cases[i].keys_n >= 0)
+            ck_assert_int_eq((int)p.keys_n, cases[i].keys_n);
+        column_path_release(&p);
+    }
+}
+END_TEST
+
+static struct route *parse(const char *text, struct pl_findings *errs)
+{
+    pl_findings_init(errs);
+    errs->file = "r.yaml";
+    return route_parse("r", text, strlen(text), errs);
+}
+
+#define HEAD   "topic: t\ntable: t\norder_by: tuple()\n"
+#define COLUMN "columns:\n  - {name: a, type: Int8, path: $.a}\n"
+
+/* A file and the one finding it has to have, with its position. */
+static const struct {
+    const char *text, *finding;
+} faults[] = {
+    {"table: t\norder_by: tuple()\n" COLUMN, "topic or topic_pattern is needed"},
+    {"topic: a\ntopic_pattern: ^b\ntable: t\norder_by: tuple()\n" COLUMN,
+     "r.yaml:2:16: topic and topic_pattern are both"},
+    {"topic_pattern: b\ntable: t\norder_by: tuple()\n" COLUMN,
+     "r.yaml:1:16: topic_pattern begins with ^"},
+    {"topic_pattern: ^(b\ntable: t\norder_by: tuple()\n" COLUMN, "r.yaml:1:16: topic_pattern: "},
+    {"topic: t\norder_by: tuple()\n" COLUMN, "table"},
+    {"topic: t\ntable: a.b.c\norder_by: tuple()\n" COLUMN, "r.yaml:2:8: table: "},
+    {"topic: t\ntable: t\n" COLUMN, "order_by is needed by the engine MergeTree"},
+    {"topic: t\ntable: t\norder_by: (a, b)\n" COLUMN,
+     "r.yaml:3:11: order_by: there is no column b"},
+    {"topic: t\ntable: t\norder_by: a\ncolumns: [{name: a, type: Nullable(Int8), path: $.a}]\n",
+     "r.yaml:3:11: order_by: column a is Nullable"},
+    {HEAD "primary_key: b\n" COLUMN, "r.yaml:4:14: primary_key: there is no column b"},
+    {HEAD "rows: $.a\n" COLUMN, "r.yaml:4:7: rows: "},
+    {HEAD "colums: 1\n" COLUMN, "r.yaml:4:1: "},
+    {HEAD "message_bytes_max: 5 apples\n" COLUMN, "r.yaml:4:20: "},
+    {HEAD "depth_max: 5000\n" COLUMN, "r.yaml:4:12: "},
+    {HEAD "unknown_fields: keep\n" COLUMN,
+     "unknown_fields: keep needs a column with unknown: true"},
+    {HEAD, "columns"},
+    {HEAD "columns: []\n", "r.yaml:4:10: columns: a list of at least one column"},
+    {HEAD "columns: x\n", "r.yaml:4:10: columns: a list of at least one column"},
+    {HEAD "columns: [x]\n", "r.yaml:4:11: columns: each column is a mapping"},
+    {HEAD "columns: [{name: a, type: Int8, expression: '1'}]\n", "all are expressions"},
+    {HEAD COLUMN "  - {name: a, type: Int8, path: $.b}\n",
+     "r.yaml:6:12: column a stands there twice"},
+    {HEAD COLUMN "  - {name: A, type: Int8, path: $.b}\n",
+     "r.yaml:6:12: columns a and A differ only in the case"},
+    {HEAD COLUMN "  - {name: b, type: Array(Int8), path: $.b}\n",
+     "r.yaml:6:21: column b: type Array(Int8)"},
+    {HEAD COLUMN "  - {name: b, type: Int8}\n", "r.yaml:6:5: column b: has one of path, from"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, from: key}\n",
+     "r.yaml:6:5: column b: has one of path, from"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: b}\n",
+     "r.yaml:6:33: column b: path \"b\": begins with"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $}\n", "r.yaml:6:33: column b: $ is an object"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, missing: never}\n", "r.yaml:6:47: "},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, missing: null}\n",
+     "r.yaml:6:47: column b: missing: null needs Nullable(Int8)"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, invalid: \"null\"}\n",
+     "r.yaml:6:47: column b: invalid: null needs Nullable(Int8)"},
+    {HEAD COLUMN "engine: Null\n", "r.yaml:6:9: engine: Null is nothing in YAML"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, json: true}\n",
+     "r.yaml:6:44: column b: json: true needs the type String"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, unit: s}\n",
+     "r.yaml:6:44: column b: unit belongs to DateTime"},
+    {HEAD COLUMN "  - {name: b, type: Int8, from: offset}\n",
+     "r.yaml:6:21: column b: from: offset needs the type Int64"},
+    {HEAD COLUMN "  - {name: b, type: Int8, from: partition}\n",
+     "r.yaml:6:21: column b: from: partition needs the type Int32"},
+    {HEAD COLUMN "  - {name: b, type: DateTime, from: timestamp}\n",
+     "r.yaml:6:21: column b: from: timestamp needs the type DateTime64(3)"},
+    {HEAD COLUMN "  - {name: b, type: Int8, from: topic}\n",
+     "r.yaml:6:21: column b: from: topic needs the type String"},
+    {HEAD COLUMN "  - {name: b, type: String, from: \"header:\"}\n", "r.yaml:6:35: from: header:"},
+    {HEAD COLUMN "  - {name: b, type: String, from: value}\n", "r.yaml:6:35: from: value"},
+    {HEAD COLUMN "  - {name: b, type: String, from: key, json: true}\n",
+     "r.yaml:6:46: column b: json belongs to columns with a path"},
+    {HEAD COLUMN "  - {name: b, type: String, from: topic, missing: default}\n",
+     "r.yaml:6:51: column b: topic is never missing"},
+    {HEAD COLUMN "  - {name: b, type: String, expression: '1', missing: default}\n",
+     "column b: an expression column is never missing"},
+    {HEAD COLUMN "  - {name: b, type: String, unknown: true}\n",
+     "a column has unknown: true, but unknown_fields is drop"},
+    {HEAD "unknown_fields: keep\n" COLUMN "  - {name: b, type: Nullable(String), unknown: true}\n",
+     "column b: unknown: true needs the type String"},
+    {HEAD
+     "unknown_fields: keep\n" COLUMN
+     "  - {name: b, type: String, unknown: true}\n  - {name: c, type: String, unknown: true}\n",
+     "r.yaml:8:5: column c: another column has unknown: true"},
+    {HEAD "rows: $.r[*]\ncolumns: [{name: a, type: Int8, path: $.r.a}]\n",
+     "r.yaml:5:39: column a: its path goes into the array"},
+    {HEAD COLUMN "views: x\n", "views: a list is needed"},
+    {HEAD COLUMN "views: [{name: v, engine: Log}]\n", "select"},
+    {HEAD COLUMN "views: [{name: v, engine: Log, select: SELECT 1}]\n",
+     "view v: select reads FROM {table}"},
+    {HEAD COLUMN "views: [{name: v, engine: MergeTree, select: \"SELECT a FROM {table}\"}]\n",
+     "view v: engine MergeTree needs order_by"},
+    {HEAD COLUMN "views: [{name: t, engine: Log, select: \"SELECT a FROM {table}\"}]\n",
+     "view t: the name must be plain"},
+    {HEAD COLUMN "views: [{name: v, engine: Log, select: \"{table}\"}, {name: v, engine: Log, "
+                 "select: \"{table}\"}]\n",
+     "view v stands there twice"},
+};
+
+START_TEST(check_fault)
+{
+    struct pl_findings errs;
+    struct route *r = parse(faults[_i].text, &errs);
+    const char *text = pl_buf_cstr(&errs.text);
+    ck_assert_msg(!r, "taken: %s", faults[_i].text);
+    ck_assert_msg(strstr(text, faults[_i].finding), "%s\n%s", faults[_i].text, text);
+    ck_assert_msg(errs.count == 1, "%s\n%s", faults[_i].text, text);
+    pl_findings_release(&errs);
+}
+END_TEST
+
+START_TEST(check_all_faults)
+{
+    struct pl_findings errs;
+    struct route *r =
+        parse("topic: t\ntopic_pattern: ^x\nrows: x\norder_by: (q, a)\nnonsense: 1\ncolumns:\n"
+              "  - {name: a, type: Int, path: $.a, codec: 5, wrong: 1}\n"
+              "  - {name: b, type: Text9, path: $.b}\n"
+              "  - {name: b, type: Int8, path: b}\n",
+              &errs);
+    ck_assert_ptr_null(r);
+    static const char *const findings[] = {
+        "r.yaml:2:", "table",       "r.yaml:3:7",  "r.yaml:4:11", "r.yaml:5:1",
+        "r.yaml:7:", "r.yaml:8:21", "r.yaml:9:12", "r.yaml:9:33"};
+    for (unsigned i = 0; i < PL_COUNT(findings); i++)
+        ck_assert_msg(strstr(pl_buf_cstr(&errs.text), findings[i]), "%s not in\n%s", findings[i],
+                      pl_buf_cstr(&errs.text));
+    pl_findings_release(&errs);
+}
+END_TEST
+
+START_TEST(check_route_whole)
+{
+    struct pl_findings errs;
+    PL_CLEANUP(route_freep)
+    struct route *r = parse(
+        "topic_pattern: \"^wiki-.*\"\ntable: db.t\nrows: $.series[*]\nunknown_fields: keep\n"
+        "message_bytes_max: 2MiB\ndepth_max: 9\nengine: ReplacingMergeTree\norder_by: (a, "
+        "toDate(t))\n"
+        "partition_by: toYYYYMM(t)\nttl: \"\"\ncluster: c1\nsettings: {index_granularity: "
+        "\"8192\"}\ncolumns:\n"
+        "  - {name: a, type: Int64, path: [$.a, '@.a'], missing: default}\n"
+        "  - {name: t, type: DateTime64(3), path: '@.t', unit: ms, codec: \"Delta, ZSTD\", "
+        "comment: when}\n"
+        "  - {name: n, type: Nullable(Float64), path: '@.n', invalid: null}\n"
+        "  - {name: e, type: Int8, expression: 1 + 1}\n"
+        "  - {name: rest, type: String, unknown: true}\n"
+        "  - {name: _t, type: String, from: topic}\n  - {name: _p, type: Int32, from: partition}\n"
+        "  - {name: _o, type: UInt64, from: offset}\n  - {name: h, type: Nullable(String), from: "
+        "\"header:x:y\"}\n"
+        "views:\n  - {name: v, engine: Log, select: \"SELECT a FROM {table}\"}\n",
+        &errs);
+    ck_assert_msg(r != NULL, "%s", pl_buf_cstr(&errs.text));
+    ck_assert_str_eq(r->name, "r");
+    ck_assert_str_eq(r->database, "db");
+    ck_assert_str_eq(r->table, "t");
+    ck_assert(r->unknown_keep);
+    ck_assert_int_eq(r->message_bytes_max, 2 << 20);
+    ck_assert_uint_eq(r->depth_max, 9);
+    ck_assert_ptr_null(r->ttl);
+    ck_assert_str_eq(r->cluster, "c1");
+    ck_assert_str_eq(pl_map_get(&r->settings, "index_granularity"), "8192");
+    ck_assert_uint_eq(r->columns_n, 9);
+    ck_assert_uint_eq(r->columns[0].paths_n, 2);
+    ck_assert_int_eq(r->columns[0].missing, MISSING_DEFAULT);
+    ck_assert_int_eq(r->columns[1].missing, MISSING_REJECT);
+    ck_assert(r->columns[1].unit_given && r->columns[1].unit == UNIT_MS);
+    ck_assert_str_eq(r->columns[1].codec, "Delta, ZSTD");
+    ck_assert_int_eq(r->columns[2].missing, MISSING_NULL);
+    ck_assert_int_eq(r->columns[2].invalid, INVALID_NULL);
+    ck_assert_int_eq(r->columns[3].source, COLUMN_EXPRESSION);
+    ck_assert_str_eq(r->columns[8].header, "x:y");
+    ck_assert_int_eq(r->has_topic, 5);
+    ck_assert_int_eq(r->has_partition, 6);
+    ck_assert_int_eq(r->has_offset, 7);
+    ck_assert_uint_eq(r->views_n, 1);
+    ck_assert(route_takes(r, "wiki-edits") && !route_takes(r, "my-wiki-edits"));
+    pl_findings_release(&errs);
+}
+END_TEST
+
+START_TEST(check_preset)
+{
+    struct pl_findings errs;
+    pl_findings_init(&errs);
+    errs.file = "etc/routes/wikipedia_edits.yaml";
+    PL_CLEANUP(route_freep) struct route *r = route_load(errs.file, &errs);
+    ck_assert_msg(r != NULL, "%s", pl_buf_cstr(&errs.text));
+    ck_assert_str_eq(r->name, "wikipedia_edits");
+    ck_assert(route_takes(r, "wikipedia-data") && !route_takes(r, "wikipedia-data2"));
+    ck_assert_int_ge(r->has_offset, 0);
+    pl_findings_release(&errs);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("route");
+    TCase *c = tcase_create("route");
+    tcase_add_loop_test(c, check_type, 0, PL_COUNT(types));
+    tcase_add_loop_test(c, check_match, 0, PL_COUNT(matches));
+    tcase_add_loop_test(c, check_path, 0, PL_COUNT(paths));
+    tcase_add_test(c, check_rows_path);
+    tcase_add_loop_test(c, check_fault, 0, PL_COUNT(faults));
+    tcase_add_test(c, check_all_faults);
+    tcase_add_test(c, check_route_whole);
+    tcase_add_test(c, check_preset);
+    suite_add_tcase(s, c);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed > 0;
+}

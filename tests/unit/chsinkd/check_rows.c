@@ -1,0 +1,745 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_rows.c - from messages to Native blocks: every type with every kind of value, the policies,
+ * rows out of arrays, and that what is refused leaves nothing behind.
+ *
+ * links: chsinkd
+ */
+#include <check.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "daemons/chsinkd/decode/rows.h"
+#include "tests/unit/native.h"
+
+/* A route with its decoder and block, and the last reject. */
+struct fixture {
+    struct route *route;
+    struct rows *rows;
+    struct block *block;
+    unsigned rejects;
+    int64_t row;
+    size_t offset;
+    const char *reason, *detail;
+    char column[64];
+};
+
+static void on_reject(void *userdata, const struct rows_reject *reject)
+{
+    struct fixture *f = userdata;
+    f->rejects++;
+    f->row = reject->row;
+    f->reason = reject->reason;
+    f->detail = reject->detail;
+    f->offset = reject->offset;
+    snprintf(f->column, sizeof(f->column), "%s", reject->column ? reject->column : "");
+}
+
+/* `text`: what stands in the file behind topic, table and order. */
+static struct fixture fixture_new(const char *text)
+{
+    struct fixture f = {0};
+    struct pl_findings errs;
+    PL_FREE char *yaml = pl_strf("topic: t\ntable: t\norder_by: tuple()\n%s", text);
+    pl_findings_init(&errs);
+    errs.file = "test.yaml";
+    f.route = route_parse("test", yaml, strlen(yaml), &errs);
+    ck_assert_msg(f.route != NULL, "%s\n%s", pl_buf_cstr(&errs.text), yaml);
+    pl_findings_release(&errs);
+    f.rows = rows_new(f.route);
+    f.block = block_new(f.route);
+    return f;
+}
+
+static void fixture_free(struct fixture *f)
+{
+    block_free(f->block);
+    rows_free(f->rows);
+    route_free(f->route);
+}
+#define FIXTURE PL_CLEANUP(fixture_free) struct fixture
+
+/* The value lies in memory of just its size, so that a sanitizer sees a read behind it. */
+static uint64_t decode_bytes(struct fixture *f, const char *value, size_t len, int64_t only_row)
+{
+    PL_FREE char *copy = malloc(len ? len : 1);
+    memcpy(copy, value, len);
+    struct rows_message m = {.topic = "t",
+                             .partition = 3,
+                             .offset = 7,
+                             .timestamp_ms = 1000,
+                             .value = copy,
+                             .value_len = len};
+    return rows_decode(f->rows, &m, only_row, f->block, on_reject, f);
+}
+
+static uint64_t decode(struct fixture *f, const char *value)
+{
+    return decode_bytes(f, value, strlen(value), -1);
+}
+
+static void block_native(struct block *b, struct pl_buf *out)
+{
+    PL_FREE struct iovec *iov = pl_alloc_array(block_iov_max(b), sizeof(*iov));
+    size_t bytes;
+    unsigned n = block_iov(b, iov, &bytes);
+    ck_assert_uint_le(n, block_iov_max(b));
+    pl_buf_reset(out);
+    for (unsigned i = 0; i < n; i++)
+        pl_buf_add(out, iov[i].iov_base, iov[i].iov_len);
+    ck_assert_uint_eq(out->len, bytes);
+    struct native native;
+    ck_assert_msg(native_read(out->data, out->len, &native), "the block is not Native");
+    ck_assert_uint_eq(native.rows, block_rows(b));
+    native_release(&native);
+}
+
+static void assert_row(struct fixture *f, uint64_t row, const char *want)
+{
+    struct pl_buf line = {0};
+    ck_assert_uint_lt(row, block_rows(f->block));
+    block_print_row(f->block, row, &line);
+    ck_assert_str_eq(pl_buf_cstr(&line), want);
+    pl_buf_release(&line);
+}
+
+#define WRONG     "value has the wrong type for the column"
+#define RANGE     "value is out of range for the column"
+#define PRECISION "value would lose precision in the column"
+#define SURROGATE "string holds a lone surrogate"
+#define TIME      "value is not an RFC 3339 time"
+#define UUID      "value is not a UUID"
+#define NO_VALUE  "no value for the column"
+#define NOT_JSON  "not valid JSON"
+
+/* type (and policies), the value, what is printed or (with !) why it is refused. */
+static const struct {
+    const char *type, *value, *want;
+} values[] = {
+    {"String", "\"\"", "\"\""},
+    {"String", "\"abc\"", "\"abc\""},
+    {"String", "\"a\\u0000b\\n\\ud83d\\ude00\\/\"", "\"a\\u0000b\\n\xf0\x9f\x98\x80/\""},
+    {"String", "\"\xf0\x9f\x98\x80\xe2\x80\xa8\"", "\"\xf0\x9f\x98\x80\xe2\x80\xa8\""},
+    {"String", "\"\\ud800\"", "!" SURROGATE},
+    {"String", "\"\\udc00\\ud800\"", "!" SURROGATE},
+    {"String", "1", "!" WRONG},
+    {"String", "true", "!" WRONG},
+    {"String", "[\"a\"]", "!" WRONG},
+    {"String", "{\"a\":1}", "!" WRONG},
+    {"String", "null", "!" NO_VALUE},
+    {"String, json: true", "{\"a\": [1, 2.50, \"\\ud800\"]}", "{\"a\": [1, 2.50, \"\\ud800\"]}"},
+    {"String, json: true", "[]", "[]"},
+    {"String, json: true", "\"x\"", "\"x\""},
+    {"String, json: true", "-0.0e-5", "-0.0e-5"},
+    {"String, json: true", "false", "false"},
+    {"String, json: true", "null", "!" NO_VALUE},
+    {"String, json: true", "[1,]", "!" NOT_JSON},
+    {"LowCardinality(String)", "\"x\"", "\"x\""},
+    {"LowCardinality(Nullable(String))", "null", "null"},
+    {"Bool", "true", "true"},
+    {"Bool", "false", "false"},
+    {"Bool", "1", "!" WRONG},
+    {"Bool", "\"true\"", "!" WRONG},
+    {"Bool", "tru", "!" NOT_JSON},
+    {"Int8", "127", "127"},
+    {"Int8", "-128", "-128"},
+    {"Int8", "128", "!" RANGE},
+    {"Int8", "-129", "!" RANGE},
+    {"Int16", "32767", "32767"},
+    {"Int16", "-32768", "-32768"},
+    {"Int16", "32768", "!" RANGE},
+    {"Int32", "2147483647", "2147483647"},
+    {"Int32", "-2147483648", "-2147483648"},
+    {"Int32", "2147483648", "!" RANGE},
+    {"Int64", "9223372036854775807", "9223372036854775807"},
+    {"Int64", "-9223372036854775808", "-9223372036854775808"},
+    {"Int64", "9223372036854775808", "!" RANGE},
+    {"Int64", "-9223372036854775809", "!" RANGE},
+    {"Int64", "999999999999999999", "999999999999999999"},
+    {"Int64", "-99999999999999999", "-99999999999999999"},
+    {"Int64", "1.0", "1"},
+    {"Int64", "1e3", "1000"},
+    {"Int64", "-0", "0"},
+    {"Int64", "1.5", "!" PRECISION},
+    {"Int64", "1e30", "!" RANGE},
+    {"Int64", "\"1\"", "!" WRONG},
+    {"Int64", "true", "!" WRONG},
+    {"Int64", "01", "!" NOT_JSON},
+    {"Int64", "-", "!" NOT_JSON},
+    {"UInt8", "255", "255"},
+    {"UInt8", "256", "!" RANGE},
+    {"UInt8", "-1", "!" RANGE},
+    {"UInt16", "65535", "65535"},
+    {"UInt16", "65536", "!" RANGE},
+    {"UInt32", "4294967295", "4294967295"},
+    {"UInt32", "4294967296", "!" RANGE},
+    {"UInt64", "18446744073709551615", "18446744073709551615"},
+    {"UInt64", "18446744073709551616", "!" RANGE},
+    {"UInt64", "-1", "!" RANGE},
+    {"UInt64", "0.5", "!" PRECISION},
+    {"Float64", "1.5", "1.5"},
+    {"Float64", "0.1", "0.10000000000000001"},
+    {"Float64", "-1e-3", "-0.001"},
+    {"Float64", "9007199254740992", "9007199254740992"},
+    {"Float64", "9007199254740993", "!" PRECISION},
+    {"Float64", "1e400", "!" RANGE},
+    {"Float64", "\"NaN\"", "!" WRONG},
+    {"Float32", "1.5", "1.5"},
+    {"Float32", "16777216", "16777216"},
+    {"Float32", "16777217", "!" PRECISION},
+    {"Float32", "1e39", "!" RANGE},
+    {"Float32", "0.1", "0.100000001"},
+    {"Date", "\"2024-02-29\"", "\"2024-02-29\""},
+    {"Date", "\"2024-02-29T00:00:00Z\"", "\"2024-02-29\""},
+    {"Date", "\"2024-02-29T00:00:01Z\"", "!" PRECISION},
+    {"Date", "\"2023-02-29\"", "!" TIME},
+    {"Date", "\"1970-01-01\"", "\"1970-01-01\""},
+    {"Date", "\"1969-12-31\"", "!" RANGE},
+    {"Date", "\"2149-06-06\"", "\"2149-06-06\""},
+    {"Date", "\"2149-06-07\"", "!" RANGE},
+    {"Date", "1", "!" WRONG},
+    {"DateTime", "\"2024-09-01T17:56:28Z\"", "\"2024-09-01T17:56:28Z\""},
+    {"DateTime", "\"2024-09-01T17:56:28.000Z\"", "\"2024-09-01T17:56:28Z\""},
+    {"DateTime", "\"2024-09-01T17:56:28.001Z\"", "!" PRECISION},
+    {"DateTime", "\"2024-09-01T19:56:28+02:00\"", "\"2024-09-01T17:56:28Z\""},
+    {"DateTime", "\"1969-12-31T23:59:59Z\"", "!" RANGE},
+    {"DateTime", "\"2106-02-07T06:28:15Z\"", "\"2106-02-07T06:28:15Z\""},
+    {"DateTime", "\"2106-02-07T06:28:16Z\"", "!" RANGE},
+    {"DateTime", "5", "!a number for a time, but the route names no unit"},
+    {"DateTime, unit: s", "1725213388", "\"2024-09-01T17:56:28Z\""},
+    {"DateTime, unit: s", "-1", "!" RANGE},
+    {"DateTime, unit: s", "4294967296", "!" RANGE},
+    {"DateTime, unit: s", "1.5", "!" PRECISION},
+    {"DateTime, unit: ms", "1725213388000", "\"2024-09-01T17:56:28Z\""},
+    {"DateTime, unit: ms", "1725213388001", "!" PRECISION},
+    {"DateTime64(3)", "\"2024-09-01T17:56:28.125Z\"", "\"2024-09-01T17:56:28.125Z\""},
+    {"DateTime64(3)", "\"2024-09-01T17:56:28.1Z\"", "\"2024-09-01T17:56:28.100Z\""},
+    {"DateTime64(3)", "\"2024-09-01T17:56:28.1250Z\"", "\"2024-09-01T17:56:28.125Z\""},
+    {"DateTime64(3)", "\"2024-09-01T17:56:28.1251Z\"", "!" PRECISION},
+    {"DateTime64(3)", "\"2024-09-01T17:56:28.Z\"", "!" TIME},
+    {"DateTime64(3)", "\"2024-09-01T24:00:00Z\"", "!" TIME},
+    {"DateTime64(3)", "\"2024-09-01T17:60:00Z\"", "!" TIME},
+    {"DateTime64(3)", "\"2024-09-01T17:56:60Z\"", "!" TIME},
+    {"DateTime64(3)", "\"2024-13-01T17:56:28Z\"", "!" TIME},
+    {"DateTime64(3)", "\"2024-09-01T17:56:2:Z\"", "!" TIME},
+    {"DateTime64(3)", "\"2024\\u002d09-01T17:56:28Z\"", "\"2024-09-01T17:56:28.000Z\""},
+    {"DateTime64(3)",
+     "\"\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000\\u0000T17:56:28Z\"",
+     "!" TIME},
+    {"DateTime64(3)", "\"1900-01-01T00:00:00Z\"", "\"1900-01-01T00:00:00.000Z\""},
+    {"DateTime64(3)", "\"1899-12-31T23:59:59.999Z\"", "!" RANGE},
+    {"DateTime64(3)", "\"2299-12-31T23:59:59.999Z\"", "\"2299-12-31T23:59:59.999Z\""},
+    {"DateTime64(3)", "\"2300-01-01T00:00:00Z\"", "!" RANGE},
+    {"DateTime64(3)", "\"1969-12-31T23:59:59.999Z\"", "\"1969-12-31T23:59:59.999Z\""},
+    {"DateTime64(0)", "\"1969-12-31T23:59:59Z\"", "\"1969-12-31T23:59:59Z\""},
+    {"DateTime64(9)", "\"2024-09-01T17:56:28.123456789Z\"", "\"2024-09-01T17:56:28.123456789Z\""},
+    {"DateTime64(9)", "\"2262-04-11T23:47:16.854775807Z\"", "\"2262-04-11T23:47:16.854775807Z\""},
+    {"DateTime64(9)", "\"2262-04-11T23:47:16.854775808Z\"", "!" RANGE},
+    {"DateTime64(9)", "\"2299-01-01T00:00:00Z\"", "!" RANGE},
+    {"DateTime64(3), unit: ms", "1725213388125", "\"2024-09-01T17:56:28.125Z\""},
+    {"DateTime64(3), unit: s", "1725213388", "\"2024-09-01T17:56:28.000Z\""},
+    {"DateTime64(3), unit: us", "1725213388125000", "\"2024-09-01T17:56:28.125Z\""},
+    {"DateTime64(3), unit: us", "1725213388125001", "!" PRECISION},
+    {"DateTime64(3), unit: ns", "-1000000", "\"1969-12-31T23:59:59.999Z\""},
+    {"DateTime64(9), unit: s", "9223372037", "!" RANGE},
+    {"DateTime64(3), unit: ms", "1e400", "!" RANGE},
+    {"DateTime64(3)", "true", "!" WRONG},
+    {"DateTime64(3)", "{}", "!" WRONG},
+    {"UUID", "\"00112233-4455-6677-8899-AabbCCddeEff\"",
+     "\"00112233-4455-6677-8899-aabbccddeeff\""},
+    {"UUID", "\"00112233-4455-6677-8899-aabbccddeef\"", "!" UUID},
+    {"UUID", "\"00112233-4455-6677-8899-aabbccddeefg\"", "!" UUID},
+    {"UUID", "\"001122334455-6677-8899-aabb-ccddeeff\"", "!" UUID},
+    {"UUID", "\"\\u00300112233-4455-6677-8899-aabbccddeeff\"",
+     "\"00112233-4455-6677-8899-aabbccddeeff\""},
+    {"UUID", "\"\\ud800\"", "!" UUID},
+    {"UUID", "1", "!" WRONG},
+    {"Nullable(Int8), invalid: \"null\"", "300", "null"},
+    {"Nullable(Int8), invalid: \"null\"", "\"a\"", "null"},
+    {"Nullable(Int8), invalid: \"null\"", "[1, {\"a\": 2}]", "null"},
+    {"Nullable(Int8), invalid: \"null\"", "[1, {\"a\": 2]", "!" NOT_JSON},
+    {"Nullable(Int8)", "300", "!" RANGE},
+    {"Nullable(Int8)", "null", "null"},
+    {"Nullable(Int8), missing: reject", "null", "!" NO_VALUE},
+    {"Nullable(Int8), missing: default", "null", "0"},
+    {"Nullable(String), invalid: \"null\"", "\"\\ud800\"", "null"},
+    {"Nullable(UUID), invalid: \"null\"", "\"x\"", "null"},
+    {"UUID, missing: default", "null", "\"00000000-0000-0000-0000-000000000000\""},
+    {"DateTime, missing: default", "null", "\"1970-01-01T00:00:00Z\""},
+};
+
+/* Each value in four places: alone, found out of the guessed order, through two paths, and in an
+ * element. */
+static const char *const value_places[][2] = {
+    {"columns:\n  - {name: v, path: $.v, type: %s}\n", "{\"v\":%s}"},
+    {"columns:\n  - {name: v, path: $.a.v, type: %s}\n",
+     " { \"x\" : [ ] , \"a\" : { \"v\" : %s } } "},
+    {"columns:\n  - {name: v, path: [$.w, $.v], type: %s}\n", "{\"w\":null,\"v\":%s,\"y\":1}"},
+    {"rows: $.r[*]\ncolumns:\n  - {name: v, path: '@.v', type: %s}\n", "{\"r\":[{\"v\":%s}]}"},
+    {"rows: $.r[*]\ncolumns:\n  - {name: v, path: $.v, type: %s}\n", "{\"r\":[{}],\"v\":%s}"},
+};
+
+START_TEST(check_values)
+{
+    for (unsigned p = 0; p < PL_COUNT(value_places); p++) {
+        /* The types hold commas, so inside { } those with parentheses stand in quotes. */
+        PL_FREE char *type = NULL;
+        const char *text = values[_i].type, *comma = strchr(text, ',');
+        type = comma ? pl_strf("\"%.*s\"%s", (int)(comma - text), text, comma)
+                     : pl_strf("\"%s\"", text);
+        struct pl_buf yaml = {0}, message = {0}, line = {0};
+        const char *at = strstr(value_places[p][0], "%s");
+        pl_buf_add(&yaml, value_places[p][0], (size_t)(at - value_places[p][0]));
+        pl_buf_add_str(&yaml, type);
+        pl_buf_add_str(&yaml, at + 2);
+        at = strstr(value_places[p][1], "%s");
+        pl_buf_add(&message, value_places[p][1], (size_t)(at - value_places[p][1]));
+        pl_buf_add_str(&message, values[_i].value);
+        pl_buf_add_str(&message, at + 2);
+        FIXTURE f = fixture_new(pl_buf_cstr(&yaml));
+        for (unsigned turn = 0; turn < 3; turn++) { /* the guesses change between them */
+            uint64_t n = decode(&f, pl_buf_cstr(&message));
+            const char *want = values[_i].want;
+            if (*want == '!') {
+                ck_assert_uint_eq(n, 0);
+                ck_assert_uint_eq(f.rejects, turn + 1);
+                ck_assert_msg(strcmp(f.reason, want + 1) == 0, "%s %s place %u: %s", text,
+                              values[_i].value, p, f.reason);
+                ck_assert_uint_eq(block_rows(f.block), 0);
+                continue;
+            }
+            ck_assert_msg(n == 1, "%s %s place %u: %s", text, values[_i].value, p, f.reason);
+            pl_buf_reset(&line);
+            pl_buf_addf(&line, "{\"v\":%s}", want);
+            assert_row(&f, turn, pl_buf_cstr(&line));
+        }
+        pl_buf_release(&yaml);
+        pl_buf_release(&message);
+        pl_buf_release(&line);
+    }
+}
+END_TEST
+
+START_TEST(check_golden)
+{
+    FIXTURE f = fixture_new("columns:\n"
+                            "  - {name: s, path: $.s, type: LowCardinality(String)}\n"
+                            "  - {name: n, path: $.n, type: Nullable(Int16)}\n"
+                            "  - {name: t, path: $.t, type: DateTime64(3)}\n"
+                            "  - {name: u, path: $.u, type: UUID}\n"
+                            "  - {name: x, type: UInt8, expression: '1'}\n"
+                            "  - {name: ns, path: $.ns, type: Nullable(String)}\n");
+    static const char want[] = "\x05\x02"
+                               "\x01s\x06String"
+                               "\x02hi"
+                               "\x00"
+                               "\x01n\x0fNullable(Int16)"
+                               "\x00\x01"
+                               "\xfe\xff\x00\x00"
+                               "\x01t\x0d"
+                               "DateTime64(3)"
+                               "\x01\x00\x00\x00\x00\x00\x00\x00"
+                               "\xff\xff\xff\xff\xff\xff\xff\xff"
+                               "\x01u\x04UUID"
+                               "\x77\x66\x55\x44\x33\x22\x11\x00"
+                               "\xff\xee\xdd\xcc\xbb\xaa\x99\x88"
+                               "\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"
+                               "\x02ns\x10Nullable(String)"
+                               "\x01\x00"
+                               "\x00\x01z";
+    ck_assert_uint_eq(decode(&f, "{\"s\":\"hi\",\"n\":-2,\"t\":\"1970-01-01T00:00:00.001Z\","
+                                 "\"u\":\"00112233-4455-6677-8899-aabbccddeeff\",\"ns\":null}"),
+                      1);
+    ck_assert_uint_eq(decode(&f, "{\"s\":\"\",\"t\":\"1969-12-31T23:59:59.999Z\","
+                                 "\"u\":\"00000000-0000-0000-0000-000000000001\",\"ns\":\"z\"}"),
+                      1);
+    struct pl_buf got = {0}, sql = {0};
+    block_native(f.block, &got);
+    ck_assert_uint_eq(got.len, sizeof(want) - 1);
+    ck_assert_mem_eq(got.data, want, got.len);
+    ck_assert_uint_eq(block_bytes(f.block), 4 + 6 + 16 + 32 + 5);
+    ck_assert_uint_ge(block_capacity(f.block), block_bytes(f.block));
+    block_insert_sql(f.route, "db", &sql);
+    ck_assert_str_eq(pl_buf_cstr(&sql),
+                     "INSERT INTO `db`.`t` (`s`, `n`, `t`, `u`, `ns`) FORMAT Native");
+    block_reset(f.block);
+    block_native(f.block, &got);
+    ck_assert_uint_eq(block_bytes(f.block), 0);
+    ck_assert_int_eq(got.data[1], 0);
+    pl_buf_release(&got);
+    pl_buf_release(&sql);
+}
+END_TEST
+
+static const char wide_columns[] = "columns:\n"
+                                   "  - {name: s, path: $.s, type: String}\n"
+                                   "  - {name: n, path: $.o.n, type: Nullable(Int64)}\n"
+                                   "  - {name: b, path: $.b, type: Bool}\n"
+                                   "  - {name: j, path: $.j, type: String, json: true}\n"
+                                   "  - {name: f, path: $.f, type: Float64}\n";
+
+/* A message cut anywhere, or with one byte spoiled, is refused or (spoiled) a row; never a trace.
+ */
+START_TEST(check_cut)
+{
+    static const char text[] = "{\"s\":\"a\\u00e9\xc3\xa9\",\"o\":{\"n\":-12},\"b\":true,\"j\":[{"
+                               "\"x\":null}],\"f\":1.5e3,\"z\":{\"y\":[1]}}";
+    FIXTURE f = fixture_new(wide_columns);
+    struct pl_buf before = {0}, after = {0};
+    size_t len = strlen(text);
+    ck_assert_uint_eq(decode(&f, text), 1);
+    block_native(f.block, &before);
+    for (size_t cut = 0; cut < len; cut++) {
+        ck_assert_uint_eq(decode_bytes(&f, text, cut, -1), 0);
+        ck_assert_uint_eq(f.rejects, cut + 1);
+        ck_assert_str_eq(f.reason, cut == 0 ? "empty value" : NOT_JSON);
+        ck_assert_int_eq(f.row, -1);
+        ck_assert_uint_le(f.offset, cut);
+        block_native(f.block, &after);
+        ck_assert_uint_eq(after.len, before.len);
+        ck_assert_mem_eq(after.data, before.data, before.len);
+    }
+    for (size_t i = 0; i < len; i++) {
+        PL_FREE char *spoiled = pl_strdup(text);
+        spoiled[i] = '\xff';
+        ck_assert_uint_eq(decode(&f, spoiled), 0);
+    }
+    ck_assert_uint_eq(decode(&f, text), 1);
+    ck_assert_uint_eq(rows_counts(f.rows)->messages, 2 * len + 2);
+    ck_assert_uint_eq(rows_counts(f.rows)->rows, 2);
+    ck_assert_uint_eq(rows_counts(f.rows)->rejected_messages, 2 * len);
+    ck_assert_uint_eq(rows_counts(f.rows)->unknown_fields, 2);
+    pl_buf_release(&before);
+    pl_buf_release(&after);
+}
+END_TEST
+
+static const struct {
+    const char *message, *reason, *column;
+} refused[] = {
+    {"[]", "message is not a JSON object", ""},
+    {"\"x\"", "message is not a JSON object", ""},
+    {"null", "message is not a JSON object", ""},
+    {" \n", "empty value", ""},
+    {"{} {}", NOT_JSON, ""},
+    {"{}", NO_VALUE, "s"},
+    {"\xef\xbb\xbf{}", NOT_JSON, ""},
+    {"{\"x\":\"\xc0\x80\"}", NOT_JSON, ""},
+    {"{\"s\":\"a\",\"s\":\"a\"}", "duplicate key", ""},
+    {"{\"s\":\"a\",\"\\u0073\":\"a\"}", "duplicate key", ""},
+    {"{\"o\":{\"n\":1},\"o\":{}}", "duplicate key", ""},
+    {"{\"o\":{\"n\":1,\"n\":1}}", "duplicate key", ""},
+    {"{\"s\":\"a\",\"o\":[1,2],\"b\":true,\"j\":1,\"f\":1}", WRONG, "n"},
+    {"{\"s\":\"a\",\"o\":\"x\",\"b\":true,\"j\":1,\"f\":1}", WRONG, "n"},
+    {"{\"s\":\"a\",\"b\":3}", WRONG, "b"},
+};
+
+START_TEST(check_refused)
+{
+    FIXTURE f = fixture_new(wide_columns);
+    ck_assert_uint_eq(decode(&f, refused[_i].message), 0);
+    ck_assert_uint_eq(f.rejects, 1);
+    ck_assert_str_eq(f.reason, refused[_i].reason);
+    ck_assert_str_eq(f.column, refused[_i].column);
+    ck_assert_uint_eq(block_rows(f.block), 0);
+    ck_assert_uint_eq(block_bytes(f.block), 0);
+}
+END_TEST
+
+START_TEST(check_accepted)
+{
+    FIXTURE f = fixture_new(wide_columns);
+    /* Doubles that no column wants, null on the way, an escaped key, space everywhere. */
+    ck_assert_uint_eq(
+        decode(&f, "{\"x\":1,\"x\":2,\"s\":\"\",\"o\":null,\"b\":false,\"j\":0,\"f\":0}"), 1);
+    assert_row(&f, 0, "{\"s\":\"\",\"n\":null,\"b\":false,\"j\":0,\"f\":0}");
+    ck_assert_uint_eq(
+        decode(&f,
+               "\r\n{ \"f\" : 2 ,\t\"j\" : { } , \"b\" : true , \"\\u006f\" : { \"\\u006e\" : 5 } "
+               ", \"s\" : \"x\" }\n"),
+        1);
+    assert_row(&f, 1, "{\"s\":\"x\",\"n\":5,\"b\":true,\"j\":{ },\"f\":2}");
+    ck_assert_uint_eq(f.rejects, 0);
+}
+END_TEST
+
+START_TEST(check_limits)
+{
+    FIXTURE f = fixture_new("message_bytes_max: 20\ndepth_max: 3\ncolumns:\n"
+                            "  - {name: j, path: $.j, type: String, json: true}\n");
+    ck_assert_uint_eq(decode(&f, "{\"j\":[[1]],\"abcd\":1}"), 1);
+    ck_assert_uint_eq(decode(&f, "{\"j\":[[1]],\"abcde\":1}"), 0);
+    ck_assert_str_eq(f.reason, "message is larger than message_bytes_max");
+    ck_assert_uint_eq(decode(&f, "{\"j\":[[[1]]]}"), 0);
+    ck_assert_str_eq(f.reason, NOT_JSON);
+    ck_assert_str_eq(f.detail, "document is nested too deeply");
+    struct rows_message tombstone = {.topic = "t"};
+    ck_assert_uint_eq(rows_decode(f.rows, &tombstone, -1, f.block, on_reject, &f), 0);
+    ck_assert_str_eq(f.reason, "empty value");
+}
+END_TEST
+
+static const char element_columns[] =
+    "rows: $.a.list[*]\nunknown_fields: keep\ncolumns:\n"
+    "  - {name: name, path: $.name, type: String}\n"
+    "  - {name: size, path: $.size, type: Nullable(Int8), invalid: \"null\"}\n"
+    "  - {name: t, path: '@.t', type: UInt8}\n"
+    "  - {name: v, path: ['@.v', $.v], type: String, missing: default}\n"
+    "  - {name: rest, type: String, unknown: true}\n"
+    "  - {name: _offset, type: UInt64, from: offset}\n";
+
+START_TEST(check_elements)
+{
+    FIXTURE f = fixture_new(element_columns);
+    ck_assert_uint_eq(decode(&f, "{\"v\":\"m\",\"a\":{\"q\":0,\"list\":[{\"t\":1,\"v\":\"e\"},{"
+                                 "\"t\":2,\"k\":{\"x\":1}}]},"
+                                 "\"size\":300,\"name\":\"n\",\"other\":[ 1 ]}"),
+                      2);
+    assert_row(&f, 0,
+               "{\"name\":\"n\",\"size\":null,\"t\":1,\"v\":\"e\","
+               "\"rest\":\"{\\\"$.a.q\\\":0,\\\"$.other\\\":[ 1 ]}\",\"_offset\":7}");
+    assert_row(&f, 1,
+               "{\"name\":\"n\",\"size\":null,\"t\":2,\"v\":\"m\","
+               "\"rest\":\"{\\\"$.a.q\\\":0,\\\"$.other\\\":[ 1 "
+               "],\\\"k\\\":{\\\"x\\\":1}}\",\"_offset\":7}");
+    ck_assert_uint_eq(rows_counts(f.rows)->nulled, 2);
+    ck_assert_uint_eq(rows_counts(f.rows)->unknown_fields, 3);
+    /* One bad element is refused alone. */
+    ck_assert_uint_eq(
+        decode(&f, "{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1},{\"t\":[{}, 256]},7,{\"t\":3}]}}"),
+        2);
+    ck_assert_uint_eq(f.rejects, 2);
+    ck_assert_int_eq(f.row, 2);
+    ck_assert_str_eq(f.reason, "element is not a JSON object");
+    assert_row(&f, 3,
+               "{\"name\":\"n\",\"size\":null,\"t\":3,\"v\":\"\",\"rest\":\"{}\",\"_offset\":7}");
+    ck_assert_uint_eq(rows_counts(f.rows)->rejected_rows, 2);
+    ck_assert_uint_eq(rows_counts(f.rows)->rejected_messages, 0);
+    ck_assert_uint_eq(decode(&f, "{\"a\":{\"list\":[]}}"), 0);
+    ck_assert_uint_eq(f.rejects, 2);
+}
+END_TEST
+
+static const struct {
+    const char *message, *reason;
+    int64_t only_row, row;
+    uint64_t rows;
+} element_cases[] = {
+    {"{\"a\":{\"list\":[{\"t\":1}]}}", NO_VALUE, -1, -1, 0}, /* name is the message's: all of it */
+    {"{\"name\":\"n\"}", "message has no array of rows at the route's path", -1, -1, 0},
+    {"{\"name\":\"n\",\"a\":null}", "message has no array of rows at the route's path", -1, -1, 0},
+    {"{\"name\":\"n\",\"a\":[]}", WRONG, -1, -1, 0},
+    {"{\"name\":\"n\",\"a\":{\"list\":{}}}", WRONG, -1, -1, 0},
+    {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1}]}", NOT_JSON, -1, -1, 0},
+    {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1},{\"t\":2}]}}", NULL, 1, 0, 1},
+    {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1},{\"t\":2}]}}", "message has no such element", 2, 2,
+     0},
+    {"{\"name\":\"n\",\"a\":{\"list\":[]}}", "message has no such element", 0, 0, 0},
+    {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1,\"t\":1},{\"t\":2}]}}", "duplicate key", -1, 0, 1},
+    {"{\"name\":\"n\",\"a\":{\"list\":[],\"list\":[]}}", "duplicate key", -1, -1, 0},
+};
+
+START_TEST(check_element_cases)
+{
+    FIXTURE f = fixture_new(element_columns);
+    const char *m = element_cases[_i].message;
+    ck_assert_uint_eq(decode_bytes(&f, m, strlen(m), element_cases[_i].only_row),
+                      element_cases[_i].rows);
+    ck_assert_uint_eq(block_rows(f.block), element_cases[_i].rows);
+    if (!element_cases[_i].reason) {
+        ck_assert_uint_eq(f.rejects, 0);
+        return;
+    }
+    ck_assert_uint_eq(f.rejects, 1);
+    ck_assert_str_eq(f.reason, element_cases[_i].reason);
+    ck_assert_int_eq(f.row, element_cases[_i].row);
+}
+END_TEST
+
+/* The block with many rows of one message is the block with the rows of many messages. */
+START_TEST(check_elements_many)
+{
+    FIXTURE f = fixture_new("rows: $.r[*]\ncolumns:\n"
+                            "  - {name: name, path: $.name, type: Nullable(String)}\n"
+                            "  - {name: x, path: $.x, type: Float64}\n"
+                            "  - {name: v, path: '@.v', type: String}\n");
+    FIXTURE single = fixture_new("columns:\n"
+                                 "  - {name: name, path: $.name, type: Nullable(String)}\n"
+                                 "  - {name: x, path: $.x, type: Float64}\n"
+                                 "  - {name: v, path: $.v, type: String}\n");
+    struct pl_buf m = {0}, one = {0}, a = {0}, b = {0};
+    pl_buf_add_str(&m, "{\"x\":0.25,\"r\":[");
+    for (unsigned i = 0; i < 3000; i++) {
+        pl_buf_addf(&m, "%s{\"v\":\"%u\"}", i ? "," : "", i);
+        pl_buf_reset(&one);
+        pl_buf_addf(&one, "{\"x\":0.25,\"name\":\"a name of some length\",\"v\":\"%u\"}", i);
+        ck_assert_uint_eq(decode(&single, pl_buf_cstr(&one)), 1);
+    }
+    pl_buf_add_str(&m, "],\"name\":\"a name of some length\"}");
+    ck_assert_uint_eq(decode(&f, pl_buf_cstr(&m)), 3000);
+    block_native(f.block, &a);
+    block_native(single.block, &b);
+    ck_assert_uint_eq(a.len, b.len);
+    ck_assert_mem_eq(a.data, b.data, a.len);
+    pl_buf_release(&m);
+    pl_buf_release(&one);
+    pl_buf_release(&a);
+    pl_buf_release(&b);
+}
+END_TEST
+
+START_TEST(check_unknown)
+{
+    FIXTURE f =
+        fixture_new("unknown_fields: keep\ncolumns:\n"
+                    "  - {name: id, path: $.meta.id, type: Nullable(String)}\n"
+                    "  - {name: raw, path: $.raw, type: String, json: true, missing: default}\n"
+                    "  - {name: deep, path: $.raw.x, type: Nullable(Int8)}\n"
+                    "  - {name: rest, type: String, unknown: true}\n");
+    ck_assert_uint_eq(
+        decode(&f,
+               "{\"a\":1,\"meta\":{\"b\":\"\\ud800\",\"id\":\"x\",\"c.d\":[ ]},\"\\\"\\u00e9\":{},"
+               "\"raw\":{\"x\":3,\"y\":4}}"),
+        1);
+    assert_row(&f, 0,
+               "{\"id\":\"x\",\"raw\":{\"x\":3,\"y\":4},\"deep\":3,\"rest\":\"{\\\"a\\\":1,"
+               "\\\"meta.b\\\":\\\"\\\\ud800\\\","
+               "\\\"meta.\\\\\\\"c.d\\\\\\\"\\\":[ "
+               "],\\\"\\\\\\\"\\\\\\\\\\\\\\\"\xc3\xa9\\\\\\\"\\\":{}}\"}");
+    ck_assert_uint_eq(rows_counts(f.rows)->unknown_fields, 4);
+    ck_assert_uint_eq(decode(&f, "{}"), 1);
+    assert_row(&f, 1, "{\"id\":null,\"raw\":\"\",\"deep\":null,\"rest\":\"{}\"}");
+}
+END_TEST
+
+START_TEST(check_paths)
+{
+    FIXTURE f = fixture_new(
+        "columns:\n"
+        "  - {name: a, path: [$.x.a, $.b, $.\"c.d\"], type: Nullable(Int8), invalid: \"null\"}\n"
+        "  - {name: b, path: $.b, type: Nullable(String), invalid: \"null\"}\n"
+        "  - {name: all, path: $, type: String, json: true}\n");
+    static const struct {
+        const char *message, *a, *b;
+    } cases[] = {
+        {"{\"b\":2,\"x\":{\"a\":1}}", "1", "null"}, {"{\"b\":2,\"x\":{\"a\":null}}", "2", "null"},
+        {"{\"c.d\":3,\"x\":null}", "3", "null"},    {"{\"x\":[],\"b\":2}", "null", "null"},
+        {"{\"b\":\"s\"}", "null", "\"s\""},         {"{}", "null", "null"},
+    };
+    for (unsigned i = 0; i < PL_COUNT(cases); i++) {
+        PL_FREE char *want =
+            pl_strf("{\"a\":%s,\"b\":%s,\"all\":%s}", cases[i].a, cases[i].b, cases[i].message);
+        ck_assert_uint_eq(decode(&f, cases[i].message), 1);
+        assert_row(&f, i, want);
+    }
+}
+END_TEST
+
+static bool header_find(const void *userdata, const char *name, struct pl_slice *ret)
+{
+    if (strcmp(name, userdata) != 0)
+        return false;
+    *ret = PL_SLICE_LIT("value");
+    return true;
+}
+
+START_TEST(check_kafka)
+{
+    FIXTURE f =
+        fixture_new("columns:\n"
+                    "  - {name: topic, type: LowCardinality(String), from: topic}\n"
+                    "  - {name: partition, type: Int32, from: partition}\n"
+                    "  - {name: offset, type: Int64, from: offset}\n"
+                    "  - {name: ts, type: DateTime64(6), from: timestamp, missing: default}\n"
+                    "  - {name: ms, type: Nullable(Int64), from: timestamp}\n"
+                    "  - {name: key, type: Nullable(String), from: key}\n"
+                    "  - {name: h, type: String, from: \"header:h\"}\n");
+    struct rows_message m = {.topic = "wiki",
+                             .partition = 9,
+                             .offset = 1LL << 40,
+                             .timestamp_ms = 1500,
+                             .key = "k",
+                             .key_len = 1,
+                             .value = "{}",
+                             .value_len = 2,
+                             .header = header_find,
+                             .header_userdata = "h"};
+    ck_assert_uint_eq(rows_decode(f.rows, &m, -1, f.block, on_reject, &f), 1);
+    assert_row(&f, 0,
+               "{\"topic\":\"wiki\",\"partition\":9,\"offset\":1099511627776,"
+               "\"ts\":\"1970-01-01T00:00:01.500000Z\",\"ms\":1500,\"key\":\"k\",\"h\":\"value\"}");
+    m.timestamp_ms = -1;
+    m.key = NULL;
+    ck_assert_uint_eq(rows_decode(f.rows, &m, -1, f.block, on_reject, &f), 1);
+    assert_row(&f, 1,
+               "{\"topic\":\"wiki\",\"partition\":9,\"offset\":1099511627776,"
+               "\"ts\":\"1970-01-01T00:00:00.000000Z\",\"ms\":null,\"key\":null,\"h\":\"value\"}");
+    m.header = NULL;
+    ck_assert_uint_eq(rows_decode(f.rows, &m, -1, f.block, on_reject, &f), 0);
+    ck_assert_str_eq(f.column, "h");
+    m.header = header_find;
+    m.timestamp_ms = INT64_MAX;
+    ck_assert_uint_eq(rows_decode(f.rows, &m, -1, f.block, on_reject, &f), 0);
+    ck_assert_str_eq(f.column, "ts");
+    ck_assert_uint_eq(block_rows(f.block), 2);
+}
+END_TEST
+
+/* Decoding is a function of the message: what was decoded before, kept or refused, in what order of
+ * keys, changes nothing. */
+START_TEST(check_determinism)
+{
+    static const char *const messages[] = {
+        "{\"s\":\"a\",\"o\":{\"n\":1},\"b\":true,\"j\":[],\"f\":1}",
+        "{\"f\":2,\"j\":{},\"b\":false,\"o\":{\"n\":2,\"m\":3},\"s\":\"b\"}",
+        "{\"x\":1,\"s\":\"c\",\"y\":2,\"b\":true,\"z\":3,\"f\":4,\"j\":5}",
+        "{\"s\":1}",
+        "{\"s\":\"d\",\"b\":tru}",
+    };
+    FIXTURE fresh = fixture_new(wide_columns);
+    FIXTURE used = fixture_new(wide_columns);
+    struct pl_buf a = {0}, b = {0};
+    unsigned state = 12345;
+    for (unsigned i = 0; i < 5000; i++) {
+        state = state * 1103515245 + 12345;
+        decode(&used, messages[state >> 16 & 3]);
+    }
+    block_reset(used.block);
+    for (unsigned i = 0; i < PL_COUNT(messages); i++) {
+        decode(&fresh, messages[i]);
+        decode(&used, messages[i]);
+    }
+    block_native(fresh.block, &a);
+    block_native(used.block, &b);
+    ck_assert_uint_eq(block_rows(fresh.block), 3);
+    ck_assert_uint_eq(a.len, b.len);
+    ck_assert_mem_eq(a.data, b.data, a.len);
+    pl_buf_release(&a);
+    pl_buf_release(&b);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("rows");
+    TCase *c = tcase_create("rows");
+    tcase_add_loop_test(c, check_values, 0, PL_COUNT(values));
+    tcase_add_test(c, check_golden);
+    tcase_add_test(c, check_cut);
+    tcase_add_loop_test(c, check_refused, 0, PL_COUNT(refused));
+    tcase_add_test(c, check_accepted);
+    tcase_add_test(c, check_limits);
+    tcase_add_test(c, check_elements);
+    tcase_add_loop_test(c, check_element_cases, 0, PL_COUNT(element_cases));
+    tcase_add_test(c, check_elements_many);
+    tcase_add_test(c, check_unknown);
+    tcase_add_test(c, check_paths);
+    tcase_add_test(c, check_kafka);
+    tcase_add_test(c, check_determinism);
+    suite_add_tcase(s, c);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed > 0;
+}

@@ -1,0 +1,716 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_daemon.c - starting, reloading, stopping, the watchdog, and wakers, of daemons in forked
+ * children that are watched as systemd would (watch.h).
+ */
+#include "lib/service/daemon.h"
+
+#include <check.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "tests/unit/watch.h"
+
+enum { LONG_MS = 600000 }; /* never reached */
+
+/* ---- the daemons under test ---- */
+
+/* One daemon a process, so that its state may be static. */
+static struct pl_daemon *daemon_obj;
+static unsigned ticks, asked;
+
+static void finish(void *userdata)
+{
+    (void)userdata;
+    pl_daemon_status(daemon_obj, "drained");
+    pl_daemon_finish(daemon_obj);
+}
+
+static void drain_for_ever(void *userdata)
+{
+    (void)userdata;
+    pl_daemon_status(daemon_obj, "draining");
+}
+
+static void give_up(void *userdata)
+{
+    (void)userdata;
+    pl_daemon_status(daemon_obj, "gave up");
+}
+
+static void reload(void *userdata)
+{
+    (void)userdata;
+    pl_daemon_status(daemon_obj, "reloaded");
+}
+
+static int make_and_run(const struct pl_daemon_ops *ops, int64_t stop_timeout_ms)
+{
+    struct pl_err err;
+    int status;
+
+    if (pl_daemon_new(ops, NULL, stop_timeout_ms, &daemon_obj, &err) < 0)
+        return 99;
+    pl_daemon_ready(daemon_obj);
+    status = pl_daemon_run(daemon_obj);
+    pl_daemon_free(daemon_obj);
+    return status;
+}
+
+static int run_plain(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish, .on_reload = reload};
+    return make_and_run(&ops, LONG_MS);
+}
+
+static const struct stop_case {
+    int signo;
+    bool abstract;
+    const char *logged;
+} stop_cases[] = {
+    {SIGTERM, false, "testd: stopping signal=SIGTERM"},
+    {SIGINT, true, "testd: stopping signal=SIGINT"},
+};
+
+START_TEST(stop_in_order)
+{
+    const struct stop_case *c = &stop_cases[_i];
+    struct watch w;
+
+    watch_open(&w, c->abstract);
+    watch_start(&w, run_plain);
+    expect(&w, "READY=1");
+    watch_kill(&w, c->signo);
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 0);
+    expect_no_more(&w);
+    ck_assert_uint_eq(logged(&w, "testd: ready version="), 1);
+    ck_assert_uint_eq(logged(&w, c->logged), 1);
+    watch_close(&w);
+}
+END_TEST
+
+START_TEST(reload_then_stop)
+{
+    struct watch w;
+    int i;
+
+    watch_open(&w, false);
+    watch_start(&w, run_plain);
+    expect(&w, "READY=1");
+    for (i = 0; i < 2; i++) {
+        watch_kill(&w, SIGHUP);
+        expect(&w, "RELOADING=1");
+        ck_assert(message_has(w.last, "MONOTONIC_USEC="));
+        if (i == 0)
+            expect(&w, "STATUS=reloaded"); /* the same text is not sent again */
+        expect(&w, "READY=1");
+    }
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 0);
+    watch_close(&w);
+}
+END_TEST
+
+static int run_no_callbacks(void)
+{
+    static const struct pl_daemon_ops ops = {0};
+    return make_and_run(&ops, LONG_MS);
+}
+
+START_TEST(no_callbacks)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_no_callbacks);
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGHUP);
+    expect(&w, "RELOADING=1");
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGPIPE); /* ignored */
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    expect_exit(&w, 0);
+    ck_assert_uint_eq(logged(&w, "nothing here can be reloaded"), 1);
+    watch_close(&w);
+}
+END_TEST
+
+static int run_slow_drain(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever, .on_reload = reload};
+    return make_and_run(&ops, LONG_MS);
+}
+
+static void block_for_ever(void *userdata)
+{
+    (void)userdata;
+    pl_daemon_status(daemon_obj, "draining");
+    for (;;)
+        pause();
+}
+
+static int run_stuck_drain(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = block_for_ever};
+    return make_and_run(&ops, LONG_MS);
+}
+
+static const struct second_case {
+    int (*run)(void);
+    int second;
+    const char *logged;
+} second_cases[] = {
+    {run_slow_drain, SIGTERM, "second signal while stopping"},
+    {run_slow_drain, SIGINT, "signal=SIGINT"},
+    {run_stuck_drain, SIGTERM, "second signal while stopping"},
+};
+
+START_TEST(second_signal)
+{
+    const struct second_case *c = &second_cases[_i];
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, c->run);
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=draining");
+    watch_kill(&w, SIGHUP); /* left aside */
+    watch_kill(&w, c->second);
+    expect_exit(&w, 1);
+    expect_no_more(&w);
+    ck_assert_uint_eq(logged(&w, "ERROR  testd: second signal while stopping"), 1);
+    ck_assert_uint_eq(logged(&w, c->logged), 1);
+    watch_close(&w);
+}
+END_TEST
+
+/* A deadline of 1 ms passes by itself: nothing has to be waited for. */
+static int run_deadline(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever,
+                                             .on_stop_deadline = give_up};
+    return make_and_run(&ops, 1);
+}
+
+static int run_deadline_unhandled(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever};
+    return make_and_run(&ops, 1);
+}
+
+static int run_deadline_zero(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever,
+                                             .on_stop_deadline = give_up};
+    return make_and_run(&ops, 0);
+}
+
+static const struct deadline_case {
+    int (*run)(void);
+    int status;
+    bool gave_up;
+} deadline_cases[] = {
+    {run_deadline, 0, true}, {run_deadline_unhandled, 1, false}, {run_deadline_zero, 0, true}};
+
+START_TEST(deadline)
+{
+    const struct deadline_case *c = &deadline_cases[_i];
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, c->run);
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=draining");
+    if (c->gave_up)
+        expect(&w, "STATUS=gave up");
+    expect_exit(&w, c->status);
+    ck_assert_uint_eq(logged(&w, "time to stop is over"), 1);
+    watch_close(&w);
+}
+END_TEST
+
+/* ---- stopping from inside ---- */
+
+static enum pl_err_kind stop_kind; /* set before the fork */
+
+static int run_stop_by_error(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish};
+    struct pl_err err, first, second;
+    int status;
+
+    pl_err_set(&first, stop_kind, 5, "the first\nerror");
+    pl_err_set(&second, PL_ERR_FATAL, 6, "the second error");
+    if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
+        return 99;
+    pl_daemon_ready(daemon_obj);
+    if (pl_daemon_stopping(daemon_obj))
+        return 98;
+    pl_daemon_stop(daemon_obj, stop_kind == PL_ERR_NONE ? NULL : &first);
+    if (stop_kind != PL_ERR_NONE)
+        pl_daemon_stop(daemon_obj, &second);
+    if (!pl_daemon_stopping(daemon_obj))
+        return 97;
+    status = pl_daemon_run(daemon_obj);
+    pl_daemon_free(daemon_obj);
+    return status;
+}
+
+static const struct error_case {
+    enum pl_err_kind kind;
+    int status;
+} error_cases[] = {
+    {PL_ERR_NONE, 0},    {PL_ERR_RETRY, 69}, {PL_ERR_REJECT, 65},
+    {PL_ERR_CONFIG, 78}, {PL_ERR_FATAL, 1},
+};
+
+START_TEST(stop_by_error)
+{
+    const struct error_case *c = &error_cases[_i];
+    struct watch w;
+
+    stop_kind = c->kind;
+    watch_open(&w, false);
+    watch_start(&w, run_stop_by_error);
+    expect(&w, "READY=1");
+    if (c->kind != PL_ERR_NONE)
+        expect(&w, "STATUS=Stopping: the first error");
+    expect(&w, "STOPPING=1");
+    ck_assert(message_has(w.last, "STATUS=Stopping") == (c->kind == PL_ERR_NONE));
+    if (c->kind == PL_ERR_NONE)
+        expect(&w, "STATUS=drained"); /* the error stays */
+    expect_exit(&w, c->status);
+    expect_no_more(&w);
+    ck_assert_uint_eq(logged(&w, "stopping because of an error error=\"the first error\""),
+                      c->kind != PL_ERR_NONE);
+    ck_assert_uint_eq(logged(&w, "another error while stopping"), c->kind != PL_ERR_NONE);
+    watch_close(&w);
+}
+END_TEST
+
+static int run_stop_then_signals(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever};
+    struct pl_err err;
+
+    if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
+        return 99;
+    pl_daemon_ready(daemon_obj);
+    pl_daemon_stop(daemon_obj, NULL);
+    return pl_daemon_run(daemon_obj);
+}
+
+/* systemd answers STOPPING=1 of a daemon that ends by itself with a SIGTERM at most: it must go on
+ * draining. */
+START_TEST(first_signal_after_own_stop)
+{
+    struct watch w;
+    char chunk[4096];
+    ssize_t n;
+
+    watch_open(&w, false);
+    watch_start(&w, run_stop_then_signals);
+    expect(&w, "READY=1");
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=draining");
+    watch_kill(&w, SIGTERM);
+    do { /* until it says so; a daemon that ended gives 0 */
+        n = read(w.err_fd, chunk, sizeof(chunk));
+        ck_assert_int_gt(n, 0);
+        ck_assert(pl_buf_add(&w.err_text, chunk, (size_t)n));
+    } while (logged(&w, "already stopping") == 0);
+    watch_kill(&w, SIGTERM);
+    expect_exit(&w, 1);
+    watch_close(&w);
+}
+END_TEST
+
+static int run_finish_only(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever};
+    struct pl_err err;
+
+    if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
+        return 99;
+    pl_daemon_ready(daemon_obj);
+    pl_daemon_finish(daemon_obj);
+    return pl_daemon_run(daemon_obj);
+}
+
+START_TEST(finish_without_stop)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_finish_only);
+    expect(&w, "READY=1");
+    expect(&w, "STOPPING=1");
+    expect_exit(&w, 0);
+    expect_no_more(&w);
+    watch_close(&w);
+}
+END_TEST
+
+/* A signal during a long start: asked for, not lost. */
+static int run_signal_while_starting(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish};
+    struct pl_err err;
+
+    if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
+        return 99;
+    if (pl_daemon_stopping(daemon_obj))
+        return 98;
+    kill(getpid(), SIGTERM);
+    if (!pl_daemon_stopping(daemon_obj))
+        return 97;
+    return pl_daemon_run(daemon_obj);
+}
+
+START_TEST(signal_while_starting)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_signal_while_starting);
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 0);
+    watch_close(&w);
+}
+END_TEST
+
+/* ---- how long systemd is to wait ---- */
+
+static int run_steps(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish};
+    struct pl_err err;
+    int status;
+
+    if (pl_daemon_new(&ops, NULL, 600000, &daemon_obj, &err) < 0)
+        return 99;
+    pl_daemon_step(daemon_obj, 30000, "waiting for %s", "Kafka");
+    pl_daemon_step(daemon_obj, 60000, "waiting for %s", "Kafka");
+    pl_daemon_ready(daemon_obj);
+    pl_daemon_step(daemon_obj, 90000, "too late");
+    status = pl_daemon_run(daemon_obj);
+    pl_daemon_free(daemon_obj);
+    return status;
+}
+
+START_TEST(time_to_start_and_stop)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_steps);
+    expect(&w, "STATUS=waiting for Kafka");
+    expect(&w, "EXTEND_TIMEOUT_USEC=40000000"); /* with ten seconds of grace */
+    expect(&w, "EXTEND_TIMEOUT_USEC=70000000"); /* though the text is the same */
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    ck_assert_msg(message_has(w.last, "EXTEND_TIMEOUT_USEC=610000000"), "%s", w.last);
+    ck_assert(message_has(w.last, "STATUS=Stopping"));
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 0);
+    expect_no_more(&w);
+    watch_close(&w);
+}
+END_TEST
+
+static bool stop_before; /* set before the fork */
+
+static int run_start_failed(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish};
+    struct pl_err err;
+    int status;
+
+    if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
+        return 99;
+    if (pl_daemon_stop_pending())
+        return 98;
+    if (stop_before)
+        kill(getpid(), SIGTERM);
+    if (pl_daemon_stop_pending() != stop_before)
+        return 97;
+    pl_err_set(&err, PL_ERR_RETRY, 5, "no answer");
+    status = pl_daemon_start_failed(daemon_obj, &err);
+    pl_daemon_free(daemon_obj);
+    return status;
+}
+
+START_TEST(start_failed)
+{
+    struct watch w;
+
+    stop_before = _i == 1;
+    watch_open(&w, false);
+    watch_start(&w, run_start_failed);
+    expect(&w, stop_before ? "STOPPING=1" : "STATUS=Cannot start: no answer");
+    expect_exit(&w, stop_before ? 0 : 69);
+    expect_no_more(&w);
+    ck_assert_uint_eq(logged(&w, "ERROR  testd: cannot start"), !stop_before);
+    ck_assert_uint_eq(logged(&w, "stopped before the start was over"), stop_before);
+    watch_close(&w);
+}
+END_TEST
+
+static int run_status(void)
+{
+    struct pl_err err;
+    static const struct pl_daemon_ops ops = {0};
+    char big[1000];
+
+    memset(big, 'x', sizeof(big) - 1);
+    big[sizeof(big) - 1] = '\0';
+    memcpy(big + 253, "\u20ac", 3); /* the third byte finds no room */
+    if (pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err) < 0)
+        return 99;
+    pl_daemon_status(daemon_obj, "rows %d", 1);
+    pl_daemon_status(daemon_obj, "rows %d", 1);
+    pl_daemon_status(daemon_obj, "two\nREADY=1");
+    pl_daemon_status(daemon_obj, "%s", big);
+    pl_daemon_free(daemon_obj);
+    return 0;
+}
+
+START_TEST(status_text)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_status);
+    expect(&w, "STATUS=rows 1");
+    expect(&w, "STATUS=two READY=1");
+    expect(&w, "STATUS=");
+    ck_assert_uint_eq(strspn(w.last + 7, "x"), 253);
+    ck_assert_uint_eq(strlen(w.last + 7), 253);
+    expect_exit(&w, 0);
+    expect_no_more(&w);
+    watch_close(&w);
+}
+END_TEST
+
+/* ---- the watchdog ---- */
+
+static bool alive_thrice_of_six(void *userdata)
+{
+    (void)userdata;
+    asked++;
+    if (asked == 7)
+        pl_daemon_stop(daemon_obj, NULL);
+    return asked < 3 || asked > 5;
+}
+
+static int run_watchdog(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish, .on_watchdog = alive_thrice_of_six};
+    char pid[32];
+
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("WATCHDOG_PID", pid, 1);
+    setenv("WATCHDOG_USEC", "10000", 1);
+    return make_and_run(&ops, LONG_MS);
+}
+
+START_TEST(watchdog)
+{
+    struct watch w;
+    int i;
+
+    watch_open(&w, false);
+    watch_start(&w, run_watchdog);
+    expect(&w, "READY=1");
+    for (i = 0; i < 3; i++) /* the 1st, 2nd and 6th; the 7th is fed after STOPPING=1 */
+        expect(&w, "WATCHDOG=1");
+    expect(&w, "STOPPING=1");
+    expect(&w, "WATCHDOG=1");
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 0);
+    expect_no_more(&w);
+    ck_assert_uint_eq(logged(&w, "the watchdog is not fed"), 1);
+    ck_assert_uint_eq(logged(&w, "progress again"), 1);
+    watch_close(&w);
+}
+END_TEST
+
+static bool not_alive(void *userdata)
+{
+    (void)userdata;
+    return false;
+}
+
+static int run_watchdog_while_stopping(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever, .on_watchdog = not_alive};
+    char pid[32];
+
+    snprintf(pid, sizeof(pid), "%d", (int)getpid());
+    setenv("WATCHDOG_PID", pid, 1);
+    setenv("WATCHDOG_USEC", "10000", 1);
+    return make_and_run(&ops, LONG_MS);
+}
+
+/* A long drain has its own bound: the watchdog must not cut it short. */
+START_TEST(watchdog_while_stopping)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_watchdog_while_stopping);
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=draining");
+    expect(&w, "WATCHDOG=1");
+    expect(&w, "WATCHDOG=1");
+    watch_kill(&w, SIGTERM);
+    expect_exit(&w, 1);
+    watch_close(&w);
+}
+END_TEST
+
+static bool never_asked(void *userdata)
+{
+    (void)userdata;
+    abort();
+}
+
+static void tick_and_stop(void *userdata)
+{
+    (void)userdata;
+    if (++ticks == 2)
+        pl_daemon_stop(daemon_obj, NULL);
+}
+
+/* Two ticks take two seconds; a watchdog of another process must not be fed meanwhile. */
+static int run_ticks(void)
+{
+    static const struct pl_daemon_ops ops = {
+        .on_stop = finish, .on_watchdog = never_asked, .on_tick = tick_and_stop};
+
+    setenv("WATCHDOG_PID", "1", 1);
+    setenv("WATCHDOG_USEC", "1000", 1);
+    return make_and_run(&ops, LONG_MS);
+}
+
+START_TEST(ticks_and_no_watchdog)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_ticks);
+    expect(&w, "READY=1");
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 0);
+    watch_close(&w);
+}
+END_TEST
+
+/* ---- wakers ---- */
+
+enum { WAKES = 1000 };
+static struct pl_waker *waker;
+static _Atomic unsigned posted;
+static unsigned woken;
+static pthread_t loop_thread;
+
+static void *wake_from_thread(void *arg)
+{
+    int i;
+
+    (void)arg;
+    for (i = 0; i < WAKES; i++) {
+        posted++;
+        pl_waker_wake(waker);
+    }
+    return NULL;
+}
+
+static void on_wake(void *userdata)
+{
+    if (userdata != &woken || !pthread_equal(pthread_self(), loop_thread))
+        abort();
+    woken++;
+    if (posted == WAKES) { /* the last wake is never lost, though wakes may join */
+        pl_waker_free(PL_TAKE(waker));
+        pl_daemon_finish(daemon_obj);
+    }
+}
+
+START_TEST(waker_from_a_thread)
+{
+    static const struct pl_daemon_ops ops = {0};
+    struct pl_err err;
+    sigset_t mask;
+    pthread_t thread;
+
+    loop_thread = pthread_self();
+    ck_assert_int_eq(pl_daemon_new(&ops, NULL, LONG_MS, &daemon_obj, &err), 0);
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    ck_assert_int_eq(sigismember(&mask, SIGTERM), 1);
+    ck_assert_int_eq(sigismember(&mask, SIGINT), 1);
+    ck_assert_int_eq(sigismember(&mask, SIGHUP), 1);
+    ck_assert_int_eq(pl_waker_new(daemon_obj, on_wake, &woken, &waker, &err), 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, wake_from_thread, NULL), 0);
+    ck_assert_int_eq(pl_daemon_run(daemon_obj), 0);
+    pthread_join(thread, NULL);
+    ck_assert_uint_ge(woken, 1);
+    ck_assert_uint_le(woken, WAKES);
+    pl_daemon_free(daemon_obj);
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    ck_assert_int_eq(sigismember(&mask, SIGTERM), 0);
+    pl_waker_free(NULL);
+    pl_daemon_free(NULL);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("daemon");
+    TCase *life = tcase_create("life");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_loop_test(life, stop_in_order, 0, PL_COUNT(stop_cases));
+    tcase_add_test(life, reload_then_stop);
+    tcase_add_test(life, no_callbacks);
+    tcase_add_loop_test(life, second_signal, 0, PL_COUNT(second_cases));
+    tcase_add_loop_test(life, deadline, 0, PL_COUNT(deadline_cases));
+    tcase_add_loop_test(life, stop_by_error, 0, PL_COUNT(error_cases));
+    tcase_add_test(life, first_signal_after_own_stop);
+    tcase_add_test(life, finish_without_stop);
+    tcase_add_test(life, signal_while_starting);
+    tcase_add_test(life, status_text);
+    tcase_add_test(life, time_to_start_and_stop);
+    tcase_add_loop_test(life, start_failed, 0, 2);
+    tcase_add_test(life, watchdog);
+    tcase_add_test(life, watchdog_while_stopping);
+    tcase_add_test(life, ticks_and_no_watchdog);
+    tcase_add_test(life, waker_from_a_thread);
+    tcase_set_timeout(life, 60);
+    suite_add_tcase(s, life);
+    runner = srunner_create(s);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_kafka.c - configurations, kinds of errors, start checks and topics, against librdkafka's
+ * mock cluster.
+ *
+ * The mock keeps records like a broker but no transactions and no passwords; those are for the e2e
+ * tests with a real one.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/kafka/client.h"
+
+#define TOPIC "positions"
+
+/* ---- without a cluster ---- */
+
+static const struct {
+    rd_kafka_resp_err_t code;
+    enum pl_err_kind kind;
+} kinds[] = {
+    {RD_KAFKA_RESP_ERR_NO_ERROR, PL_ERR_NONE},
+    {RD_KAFKA_RESP_ERR__TRANSPORT, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR__RESOLVE, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR__TIMED_OUT, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR__MSG_TIMED_OUT, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR__QUEUE_FULL, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR__PURGE_QUEUE, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR__PURGE_INFLIGHT, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_UNKNOWN, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_INVALID_MSG, PL_ERR_RETRY}, /* a checksum that does not fit: sent again */
+    {RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_NOT_COORDINATOR, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR, PL_ERR_RETRY},
+    {RD_KAFKA_RESP_ERR_THROTTLING_QUOTA_EXCEEDED, PL_ERR_RETRY},
+    {(rd_kafka_resp_err_t)12345, PL_ERR_RETRY}, /* of a Kafka newer than us */
+    {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, PL_ERR_REJECT},
+    {RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE, PL_ERR_REJECT},
+    {RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP, PL_ERR_REJECT},
+    {RD_KAFKA_RESP_ERR_INVALID_RECORD, PL_ERR_REJECT},
+    {RD_KAFKA_RESP_ERR__AUTHENTICATION, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR__SSL, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR_UNSUPPORTED_VERSION, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR_POLICY_VIOLATION, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT, PL_ERR_CONFIG},
+    {RD_KAFKA_RESP_ERR__FATAL, PL_ERR_FATAL},
+    {RD_KAFKA_RESP_ERR__FENCED, PL_ERR_FATAL},
+    {RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, PL_ERR_FATAL},
+    {RD_KAFKA_RESP_ERR_PRODUCER_FENCED, PL_ERR_FATAL},
+    {RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, PL_ERR_FATAL},
+    {RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, PL_ERR_FATAL},
+};
+
+START_TEST(each_error_has_its_kind)
+{
+    struct pl_err err;
+
+    ck_assert_msg(pl_kafka_err_kind(kinds[_i].code) == kinds[_i].kind, "%s: %s",
+                  rd_kafka_err2name(kinds[_i].code),
+                  pl_err_kind_name(pl_kafka_err_kind(kinds[_i].code)));
+    ck_assert_int_eq(pl_kafka_err(&err, kinds[_i].code, "topic \"%s\"", "x"), -1);
+    ck_assert_int_eq(err.kind, kinds[_i].kind);
+    ck_assert_int_eq(err.code, kinds[_i].code);
+    ck_assert_msg(strncmp(err.msg, "topic \"x\": ", 11) == 0, "%s", err.msg);
+}
+END_TEST
+
+static const char *const conf_defaults[] = {"linger.ms", "7", "client.id", "check", NULL};
+static const char *const conf_forced[] = {"acks", "all", "enable.idempotence", "true", NULL};
+
+/* The servers and one more property. */
+static rd_kafka_conf_t *conf_with(const char *key, const char *value, bool secret,
+                                  struct pl_kafka_health *health, struct pl_err *err)
+{
+    struct pl_map_entry entries[] = {
+        {.key = (char *)"bootstrap.servers", .value = (char *)"127.0.0.1:1", .line = 3},
+        {.key = (char *)key, .value = (char *)value, .secret = secret, .line = 4}};
+    const struct pl_map map = {entries, key ? 2 : 1};
+
+    return pl_kafka_conf_new(&map, conf_defaults, conf_forced, health, err);
+}
+
+static const struct {
+    const char *key, *value, *name, *expected; /* what `name` is in the end */
+} good_confs[] = {
+    {NULL, NULL, "bootstrap.servers", "127.0.0.1:1"},
+    {NULL, NULL, "linger.ms", "7"},
+    {NULL, NULL, "socket.nagle.disable", "true"},
+    {"socket.nagle.disable", "false", "socket.nagle.disable", "false"},
+    {"linger.ms", "9", "linger.ms", "9"},
+    {"queue.buffering.max.ms", "9", "linger.ms", "9"}, /* librdkafka's alias */
+    {NULL, NULL, "acks", "-1"},
+    {"acks", "-1", "acks", "-1"}, /* the same by another word */
+    {"acks", "all", "acks", "-1"},
+    {"request.required.acks", "all", "acks", "-1"},
+    {"enable.idempotence", "t", "enable.idempotence", "true"},
+    {"message.timeout.ms", "1234", "message.timeout.ms", "1234"}, /* a topic's property */
+    {"sasl.password", "pw", "sasl.password", "pw"},
+};
+
+START_TEST(good_configurations)
+{
+    struct pl_kafka_health health = {0};
+    struct pl_err err = {0};
+    char got[256] = "";
+    size_t size = sizeof(got);
+    rd_kafka_conf_t *conf =
+        conf_with(good_confs[_i].key, good_confs[_i].value, false, &health, &err);
+
+    ck_assert_msg(conf != NULL, "%s", err.msg);
+    ck_assert_int_eq(rd_kafka_conf_get(conf, good_confs[_i].name, got, &size), RD_KAFKA_CONF_OK);
+    ck_assert_str_eq(got, good_confs[_i].expected);
+    rd_kafka_conf_destroy(conf);
+}
+END_TEST
+
+static const struct {
+    const char *key, *value;
+    bool secret;
+    const char *says, *not_says;
+} bad_confs[] = {
+    {"compresion.type", "lz4", false, "No such configuration property", NULL},
+    {"compression.type", "lzma", false, "kafka.compression.type (line 4)", NULL},
+    {"linger.ms", "soon", false, "kafka.linger.ms (line 4)", NULL},
+    {"linger.ms", "hush", true, "not shown", "hush"},
+    {"acks", "1", false, "kafka.acks (line 4) is set by ", NULL},
+    {"request.required.acks", "1", false, "kafka.request.required.acks (line 4) is set by", NULL},
+    {"enable.idempotence", "false", false, "is set by", NULL},
+    {"log_cb", "x", false, "log_cb", NULL},
+};
+
+START_TEST(bad_configurations)
+{
+    struct pl_kafka_health health = {0};
+    struct pl_err err = {0};
+
+    ck_assert_ptr_null(
+        conf_with(bad_confs[_i].key, bad_confs[_i].value, bad_confs[_i].secret, &health, &err));
+    ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+    ck_assert_msg(strstr(err.msg, bad_confs[_i].says) != NULL, "%s", err.msg);
+    if (bad_confs[_i].not_says)
+        ck_assert_msg(strstr(err.msg, bad_confs[_i].not_says) == NULL, "%s", err.msg);
+}
+END_TEST
+
+START_TEST(servers_are_required)
+{
+    struct pl_kafka_health health = {0};
+    struct pl_err err = {0};
+    const struct pl_map map = {0};
+
+    ck_assert_ptr_null(pl_kafka_conf_new(&map, conf_defaults, conf_forced, &health, &err));
+    ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+    ck_assert_ptr_nonnull(strstr(err.msg, "bootstrap.servers"));
+}
+END_TEST
+
+START_TEST(a_client_that_librdkafka_refuses)
+{
+    struct pl_kafka_health health = {0};
+    struct pl_err err = {0};
+    /* Each is fine alone; rd_kafka_new() finds that they contradict each other. */
+    rd_kafka_conf_t *conf = conf_with("retries", "0", false, &health, &err);
+
+    ck_assert_ptr_nonnull(conf);
+    ck_assert_ptr_null(pl_kafka_new(RD_KAFKA_PRODUCER, conf, &err));
+    ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+    ck_assert_ptr_nonnull(strstr(err.msg, "retries"));
+}
+END_TEST
+
+/* A port of this machine that nobody listens on while the socket is held. */
+static int port_reserve(int *ret_port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(a);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&a, len), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a, &len), 0);
+    *ret_port = ntohs(a.sin_port);
+    return fd;
+}
+
+START_TEST(nobody_listens)
+{
+    struct pl_kafka_health health = {0};
+    struct pl_err err = {0};
+    char servers[64], text[256];
+    int port, fd = port_reserve(&port);
+
+    snprintf(servers, sizeof(servers), "127.0.0.1:%d", port);
+    struct pl_map_entry entry = {.key = (char *)"bootstrap.servers", .value = servers};
+    const struct pl_map map = {&entry, 1};
+    rd_kafka_conf_t *conf = pl_kafka_conf_new(&map, NULL, NULL, &health, &err);
+    ck_assert_msg(conf != NULL, "%s", err.msg);
+    rd_kafka_t *rk = pl_kafka_new(_i ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, &err);
+    ck_assert_msg(rk != NULL, "%s", err.msg);
+    ck_assert_int_eq(pl_kafka_probe(rk, &health, servers, 1500, &err), -1);
+    ck_assert_int_eq(err.kind, PL_ERR_RETRY);
+    ck_assert_msg(strstr(err.msg, servers) && strstr(err.msg, "bootstrap.servers") &&
+                      strstr(err.msg, "refused"),
+                  "%s", err.msg);
+    ck_assert(pl_kafka_health_text(&health, 60000, text));
+    ck_assert_ptr_nonnull(strstr(text, "refused"));
+    ck_assert(!health.fatal);
+    rd_kafka_destroy(rk);
+    close(fd);
+}
+END_TEST
+
+/* ---- with a mock cluster ---- */
+
+static rd_kafka_t *host;
+static rd_kafka_mock_cluster_t *cluster;
+static struct pl_map map;
+static struct pl_map_entry entries[2];
+static struct pl_kafka_health health_;
+
+static void set_up(void)
+{
+    char text[256];
+    rd_kafka_t *mock = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
+
+    ck_assert_ptr_nonnull(mock);
+    cluster = rd_kafka_mock_cluster_new(mock, 1);
+    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, TOPIC, 3, 1), 0);
+    entries[0] = (struct pl_map_entry){.key = (char *)"bootstrap.servers",
+                                       .value = (char *)rd_kafka_mock_cluster_bootstraps(cluster)};
+    /* A daemon's map is written for a producer; reading from it must do as well. */
+    entries[1] = (struct pl_map_entry){.key = (char *)"linger.ms", .value = (char *)"0"};
+    map = (struct pl_map){entries, 2};
+    memset(&health_, 0, sizeof(health_));
+    host = mock;
+}
+
+static void tear_down(void)
+{
+    rd_kafka_mock_cluster_destroy(cluster);
+    rd_kafka_destroy(host);
+}
+
+static rd_kafka_t *producer_new(void)
+{
+    struct pl_err err;
+    rd_kafka_conf_t *conf = pl_kafka_conf_new(&map, NULL, NULL, &health_, &err);
+
+    ck_assert_msg(conf != NULL, "%s", err.msg);
+    rd_kafka_t *rk = pl_kafka_new(RD_KAFKA_PRODUCER, conf, &err);
+    ck_assert_msg(rk != NULL, "%s", err.msg);
+    return rk;
+}
+
+static void put(rd_kafka_t *rk, int partition, const char *key, const char *value,
+                int64_t timestamp_ms)
+{
+    ck_assert_int_eq(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(TOPIC), RD_KAFKA_V_PARTITION(partition),
+                                       RD_KAFKA_V_KEY(key, strlen(key)),
+                                       RD_KAFKA_V_VALUE((void *)value, value ? strlen(value) : 0),
+                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                       RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_END),
+                     0);
+}
+
+START_TEST(a_broker_answers)
+{
+    struct pl_err err = {0};
+    int partitions = -1;
+    rd_kafka_t *rk = producer_new();
+
+    ck_assert_msg(pl_kafka_probe(rk, &health_, "mock", 10000, &err) == 0, "%s", err.msg);
+    ck_assert_int_eq(pl_kafka_topic_exists(rk, TOPIC, 5000, &partitions, &err), 1);
+    ck_assert_int_eq(partitions, 3);
+    rd_kafka_destroy(rk);
+}
+END_TEST
+
+START_TEST(an_existing_topic_is_ensured)
+{
+    const struct pl_kafka_topic_spec spec = {TOPIC, -1, -1, NULL};
+    struct pl_err err = {0};
+    bool created = true;
+    rd_kafka_t *rk = producer_new();
+
+    ck_assert_msg(pl_kafka_topic_ensure(rk, &spec, 10000, &created, &err) == 0, "%s", err.msg);
+    ck_assert(!created);
+    rd_kafka_destroy(rk);
+}
+END_TEST
+
+START_TEST(a_topic_without_leader_is_waited_for)
+{
+    const struct pl_kafka_topic_spec spec = {TOPIC, -1, -1, NULL};
+    struct pl_err err = {0};
+    rd_kafka_t *rk = producer_new();
+
+    rd_kafka_mock_partition_set_leader(cluster, TOPIC, 1, -1);
+    ck_assert_int_eq(pl_kafka_topic_ensure(rk, &spec, 500, NULL, &err), -1);
+    ck_assert_int_eq(err.kind, PL_ERR_RETRY);
+    ck_assert_ptr_nonnull(strstr(err.msg, TOPIC));
+    rd_kafka_mock_partition_set_leader(cluster, TOPIC, 1, 1);
+    ck_assert_msg(pl_kafka_topic_ensure(rk, &spec, 10000, NULL, &err) == 0, "%s", err.msg);
+    rd_kafka_destroy(rk);
+}
+END_TEST
+
+START_TEST(a_topic_that_is_not_allowed)
+{
+    struct pl_err err = {0};
+    rd_kafka_t *rk = producer_new();
+
+    rd_kafka_mock_topic_set_error(cluster, TOPIC, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    ck_assert_int_eq(pl_kafka_topic_exists(rk, TOPIC, 5000, NULL, &err), -1);
+    ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+    rd_kafka_destroy(rk);
+}
+END_TEST
+
+static const struct {
+    const char *key, *expected; /* NULL: none */
+} lasts[] = {
+    {"a", "a3"}, /* the highest offset, although its time is earlier */
+    {"b", "b1"},
+    {"gone", NULL},        /* a tombstone */
+    {"never", NULL},       /* not there */
+    {"moved", "new home"}, /* in two partitions: the later time */
+    {"", ""},
+};
+
+START_TEST(the_last_value_of_a_key)
+{
+    struct pl_err err = {0};
+    char *value = (char *)"untouched";
+    size_t len = 99;
+    rd_kafka_t *rk = producer_new();
+
+    put(rk, 0, "a", "a1", 1000);
+    put(rk, 0, "a", "a2", 3000);
+    put(rk, 0, "a", "a3", 2000);
+    put(rk, 1, "b", "b1", 1000);
+    put(rk, 2, "gone", "was here", 1000);
+    put(rk, 2, "gone", NULL, 2000);
+    put(rk, 0, "moved", "old home", 1000);
+    put(rk, 1, "moved", "new home", 2000);
+    put(rk, 2, "", "", 1000);
+    ck_assert_int_eq(rd_kafka_flush(rk, 10000), 0);
+    ck_assert_msg(pl_kafka_read_last(&map, TOPIC, lasts[_i].key, 10000, &value, &len, &err) == 0,
+                  "%s", err.msg);
+    if (lasts[_i].expected) {
+        ck_assert_str_eq(value, lasts[_i].expected);
+        ck_assert_uint_eq(len, strlen(lasts[_i].expected));
+    } else {
+        ck_assert_ptr_null(value);
+        ck_assert_uint_eq(len, 0);
+    }
+    free(value);
+    rd_kafka_destroy(rk);
+}
+END_TEST
+
+START_TEST(an_empty_topic_has_no_last_value)
+{
+    struct pl_err err = {0};
+    char *value = (char *)"untouched";
+    size_t len = 99;
+
+    ck_assert_msg(pl_kafka_read_last(&map, TOPIC, "a", 10000, &value, &len, &err) == 0, "%s",
+                  err.msg);
+    ck_assert_ptr_null(value);
+    ck_assert_uint_eq(len, 0);
+}
+END_TEST
+
+START_TEST(reading_ends_when_the_broker_is_away)
+{
+    struct pl_err err = {0};
+    char *value = (char *)"untouched";
+    size_t len = 99;
+
+    rd_kafka_mock_partition_set_leader(cluster, TOPIC, 1, -1);
+    ck_assert_int_eq(pl_kafka_read_last(&map, TOPIC, "a", 1000, &value, &len, &err), -1);
+    ck_assert_int_eq(err.kind, PL_ERR_RETRY);
+    ck_assert_str_eq(value, "untouched");
+    ck_assert_uint_eq(len, 99);
+}
+END_TEST
+
+static const struct slice_case {
+    int64_t waited_ms, left_ms;
+    int slice_ms;
+} slice_cases[] = {
+    {0, 30000, 200},   {150, 29850, 200},   {200, 29800, 200},   {400, 29600, 400},
+    {800, 29200, 800}, {1900, 28100, 1900}, {2000, 28000, 2000}, {9000, 21000, 2000},
+    {29900, 100, 100}, {0, 50, 50},         {30000, 0, 0},
+};
+
+START_TEST(slice)
+{
+    const struct slice_case *c = &slice_cases[_i];
+
+    ck_assert_int_eq(pl_kafka_slice_ms(c->waited_ms, c->left_ms), c->slice_ms);
+}
+END_TEST
+
+START_TEST(servers)
+{
+    struct pl_map_entry v[] = {{.key = (char *)"client.id", .value = (char *)"x"},
+                               {.key = (char *)"metadata.broker.list", .value = (char *)"a:1"}};
+
+    ck_assert_str_eq(pl_kafka_servers(&(struct pl_map){v, 2}), "a:1");
+    v[1].key = (char *)"bootstrap.servers";
+    ck_assert_str_eq(pl_kafka_servers(&(struct pl_map){v, 2}), "a:1");
+    ck_assert_str_eq(pl_kafka_servers(&(struct pl_map){v, 1}), "(not set)");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("kafka");
+    TCase *plain = tcase_create("no cluster"), *mock = tcase_create("mock cluster");
+    SRunner *sr = srunner_create(s);
+
+    tcase_set_timeout(plain, 60);
+    tcase_add_loop_test(plain, slice, 0, PL_COUNT(slice_cases));
+    tcase_add_test(plain, servers);
+    tcase_add_loop_test(plain, each_error_has_its_kind, 0, (int)PL_COUNT(kinds));
+    tcase_add_loop_test(plain, good_configurations, 0, (int)PL_COUNT(good_confs));
+    tcase_add_loop_test(plain, bad_configurations, 0, (int)PL_COUNT(bad_confs));
+    tcase_add_test(plain, servers_are_required);
+    tcase_add_test(plain, a_client_that_librdkafka_refuses);
+    tcase_add_loop_test(plain, nobody_listens, 0, 2);
+    suite_add_tcase(s, plain);
+    tcase_add_checked_fixture(mock, set_up, tear_down);
+    tcase_set_timeout(mock, 60);
+    tcase_add_test(mock, a_broker_answers);
+    tcase_add_test(mock, an_existing_topic_is_ensured);
+    tcase_add_test(mock, a_topic_without_leader_is_waited_for);
+    tcase_add_test(mock, a_topic_that_is_not_allowed);
+    tcase_add_loop_test(mock, the_last_value_of_a_key, 0, (int)PL_COUNT(lasts));
+    tcase_add_test(mock, an_empty_topic_has_no_last_value);
+    tcase_add_test(mock, reading_ends_when_the_broker_is_away);
+    suite_add_tcase(s, mock);
+    srunner_run_all(sr, CK_ENV);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed == 0 ? 0 : 1;
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_metrics_server.c - /metrics, /healthz and /readyz through a plain socket on a free port of
+ * loopback, and the addresses that the server takes.
+ */
+#include "lib/metrics/metrics.h"
+
+#include <arpa/inet.h>
+#include <check.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "tests/unit/exposition.h"
+
+enum { RECEIVED, LATENCY, N };
+
+static const struct pl_metric table[N] = {
+    [RECEIVED] = {"t_received_total", NULL, PL_COUNTER, "Messages received."},
+    [LATENCY] = {"t_latency_seconds", "stage=\"row\"", PL_HISTOGRAM, "Latency."},
+};
+
+static int connect_to(unsigned port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    struct timeval limit = {.tv_sec = 20};
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+    ck_assert_int_eq(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
+    return fd;
+}
+
+/* The whole answer, headers and all, in a static buffer; returns the status. */
+static char answer_text[65536];
+
+static int http(unsigned port, const char *request_line)
+{
+    char request[512];
+    int fd = connect_to(port), status;
+    size_t len = 0;
+    ssize_t n;
+
+    snprintf(request, sizeof(request), "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+             request_line);
+    ck_assert_int_eq(write(fd, request, strlen(request)), (ssize_t)strlen(request));
+    while ((n = read(fd, answer_text + len, sizeof(answer_text) - 1 - len)) > 0)
+        len += (size_t)n;
+    ck_assert_int_eq(n, 0);
+    answer_text[len] = '\0';
+    close(fd);
+    ck_assert_int_eq(sscanf(answer_text, "HTTP/1.1 %d ", &status), 1);
+    return status;
+}
+
+static const char *body(void)
+{
+    const char *b = strstr(answer_text, "\r\n\r\n");
+
+    ck_assert_ptr_nonnull(b);
+    return b + 4;
+}
+
+static const struct request_case {
+    const char *request;
+    bool ready, alive;
+    int status;
+    const char *text; /* stands in the answer */
+} request_cases[] = {
+    {"GET /metrics", true, true, 200, "text/plain; version=0.0.4; charset=utf-8"},
+    {"GET /metrics?x=1", true, true, 200, "\nt_received_total 42\n"},
+    {"GET /healthz", false, true, 200, "\r\n\r\nok\n"},
+    {"GET /healthz", true, false, 503, "has not turned for 60 s"},
+    {"GET /readyz", true, true, 200, "\r\n\r\nready\n"},
+    {"GET /readyz", false, true, 503, "\r\n\r\nKafka is away\n"},
+    {"HEAD /readyz", false, true, 503, "Content-Length: 14\r\n"},
+    {"GET /", true, true, 404, "there are /metrics"},
+    {"GET /metrics/", true, true, 404, ""},
+    {"POST /nothing", true, true, 404, ""},
+    {"POST /metrics", true, true, 405, "Allow: GET, HEAD\r\n"},
+    {"DELETE /readyz", true, true, 405, "Allow: GET, HEAD\r\n"},
+    {"OPTIONS /healthz", true, true, 405, "only GET and HEAD"},
+};
+
+START_TEST(http_requests)
+{
+    struct pl_metrics *s = pl_metrics_new(table, N);
+    struct pl_metrics_server *srv = NULL;
+    struct pl_err err;
+    unsigned i, port;
+    int status;
+
+    ck_assert_int_eq(pl_metrics_serve(s, "127.0.0.1:0", &srv, &err), 0);
+    port = pl_metrics_server_port(srv);
+    ck_assert_uint_gt(port, 0);
+    ck_assert_int_eq(http(port, "GET /readyz"), 503);
+    ck_assert_str_eq(body(), "starting\n");
+    ck_assert_int_eq(http(port, "GET /healthz"), 200);
+    pl_metrics_inc(s, RECEIVED, 42);
+    for (i = 0; i < PL_COUNT(request_cases); i++) {
+        const struct request_case *c = &request_cases[i];
+
+        pl_metrics_set_ready(s, c->ready ? NULL : "Kafka is away");
+        pl_metrics_heartbeat_at(s, pl_clock_monotonic_ms() - (c->alive ? 0 : 61000));
+        status = http(port, c->request);
+        ck_assert_msg(status == c->status, "%s: %s", c->request, answer_text);
+        ck_assert_msg(strstr(answer_text, c->text) != NULL, "%s: %s", c->request, answer_text);
+        if (c->request[0] == 'H')
+            ck_assert_str_eq(body(), "");
+    }
+    pl_metrics_server_free(srv);
+    pl_metrics_free(s);
+}
+END_TEST
+
+START_TEST(http_metrics_are_well_formed)
+{
+    struct pl_metrics *s = pl_metrics_new(table, N);
+    struct pl_metrics_server *srv = NULL;
+    struct samples got;
+    struct pl_err err;
+
+    pl_metrics_observe(s, LATENCY, 0.3);
+    ck_assert_int_eq(pl_metrics_serve(s, "localhost:0", &srv, &err), 0);
+    ck_assert_int_eq(http(pl_metrics_server_port(srv), "GET /metrics"), 200);
+    read_text(body(), &got);
+    ck_assert_double_eq(value_of(&got, "t_latency_seconds_sum", "stage=\"row\""), 0.3);
+    pl_metrics_server_free(srv);
+    pl_metrics_free(s);
+}
+END_TEST
+
+/* Idle connections use up the limit: the next one is closed, the server lives. */
+START_TEST(http_connection_limit)
+{
+    struct pl_metrics *s = pl_metrics_new(table, N);
+    struct pl_metrics_server *srv = NULL;
+    struct pl_err err;
+    int fds[40];
+    unsigned i, port, served = 0;
+    char c;
+
+    ck_assert_int_eq(pl_metrics_serve(s, "127.0.0.1:0", &srv, &err), 0);
+    port = pl_metrics_server_port(srv);
+    for (i = 0; i < PL_COUNT(fds); i++)
+        fds[i] = connect_to(port);
+    for (i = 0; i < PL_COUNT(fds); i++)
+        if (send(fds[i], "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 34, MSG_NOSIGNAL) > 0 &&
+            i < 32)
+            served += read(fds[i], &c, 1) == 1 && c == 'H';
+    ck_assert_uint_eq(served, 32);
+    for (i = 0; i < PL_COUNT(fds); i++)
+        close(fds[i]);
+    pl_metrics_server_free(srv);
+    pl_metrics_free(s);
+}
+END_TEST
+
+static const struct address_case {
+    const char *address;
+    bool ok;
+} addresses[] = {
+    {"127.0.0.1:0", true},
+    {"localhost:0", true},
+    {"[::1]:0", true},
+    {":0", true},
+    {"0.0.0.0:0", true},
+    {"[::]:0", true},
+    {"127.0.0.1:65536", false},
+    {"127.0.0.1:", false},
+    {"127.0.0.1", false},
+    {"9464", false},
+    {"", false},
+    {":", false},
+    {"::1:9464", false},
+    {"[::1]", false},
+    {"[::1:9464", false},
+    {"[]:9464", false},
+    {"[127.0.0.1]:9464", false},
+    {"127.0.0.1:-1", false},
+    {"127.0.0.1: 80", false},
+    {"127.0.0.1:80x", false},
+    {"example.org:80", false},
+    {"1.2.3:80", false},
+    {"127.0.0.1:000080", false},
+    {"[1111:2222:3333:4444:5555:6666:7777:8888:9999:aaaa:bbbb]:80", false},
+};
+
+START_TEST(address)
+{
+    const struct address_case *c = &addresses[_i];
+    struct pl_metrics *s = pl_metrics_new(table, N);
+    struct pl_metrics_server *srv = NULL;
+    struct pl_err err = {0};
+    int r;
+
+    ck_assert_int_eq(pl_metrics_address_check(c->address, &err), c->ok ? 0 : -1);
+    r = pl_metrics_serve(s, c->address, &srv, &err);
+    if (!c->ok) {
+        ck_assert_int_eq(r, -1);
+        ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+        ck_assert_ptr_nonnull(strstr(err.msg, "is no address to listen on"));
+    } else if (r < 0) { /* a machine without IPv6 */
+        ck_assert_msg(c->address[0] == '[', "%s", err.msg);
+    } else if (strchr(c->address, '[') == NULL) {
+        ck_assert_int_eq(http(pl_metrics_server_port(srv), "GET /healthz"), 200);
+    }
+    pl_metrics_server_free(srv);
+    pl_metrics_free(s);
+}
+END_TEST
+
+START_TEST(address_in_use)
+{
+    struct pl_metrics *s = pl_metrics_new(table, N);
+    struct pl_metrics_server *srv = NULL, *second = NULL;
+    struct pl_err err = {0};
+    char text[64];
+
+    ck_assert_int_eq(pl_metrics_serve(s, "127.0.0.1:0", &srv, &err), 0);
+    snprintf(text, sizeof(text), "127.0.0.1:%u", pl_metrics_server_port(srv));
+    ck_assert_int_eq(pl_metrics_serve(s, text, &second, &err), -1);
+    ck_assert_ptr_null(second);
+    ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+    ck_assert_ptr_nonnull(strstr(err.msg, "Address already in use"));
+    ck_assert_ptr_nonnull(strstr(err.msg, text));
+    /* And free again, with no wait for the connection that the server closed (TIME_WAIT). */
+    ck_assert_int_eq(http(pl_metrics_server_port(srv), "GET /healthz"), 200);
+    pl_metrics_server_free(srv);
+    ck_assert_int_eq(pl_metrics_serve(s, text, &srv, &err), 0);
+    pl_metrics_server_free(srv);
+    pl_metrics_free(s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("stats_server");
+    TCase *server = tcase_create("http");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(server, http_requests);
+    tcase_add_test(server, http_metrics_are_well_formed);
+    tcase_add_test(server, http_connection_limit);
+    tcase_add_loop_test(server, address, 0, PL_COUNT(addresses));
+    tcase_add_test(server, address_in_use);
+    tcase_set_timeout(server, 60);
+    suite_add_tcase(s, server);
+    runner = srunner_create(s);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

@@ -1,0 +1,543 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_options.c - option tables: values, findings, printing, the reference file, reload.
+ *
+ * Texts and what comes of them stand in tables; the options are those of
+ * tests/unit/options_sample.h.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/unit/options_sample.h"
+
+START_TEST(test_defaults)
+{
+    struct loaded l;
+    load_text(&l, "topic: t\nnote:\ntls:\nmode: ~\n");
+    ck_assert_str_eq(pl_buf_cstr(&l.errs.text), "");
+    ck_assert_str_eq(l.c.topic, "t");
+    ck_assert_str_eq(l.c.note, "");
+    ck_assert_ptr_null(l.c.ca_file);
+    ck_assert_str_eq(l.c.contact, "a: b");
+    ck_assert(!l.c.insecure);
+    ck_assert_int_eq(l.c.rows, 50000);
+    ck_assert_int_eq(l.c.level, 0);
+    ck_assert_int_eq(l.c.bytes, 64 << 20);
+    ck_assert_int_eq(l.c.wait_ms, 1000);
+    ck_assert_int_eq(l.c.poll_ms, 0);
+    ck_assert_int_eq(l.c.mode, MODE_SLOW);
+    ck_assert_uint_eq(l.c.wikis.n, 0);
+    ck_assert_uint_eq(l.c.types.n, 2);
+    ck_assert_str_eq(l.c.types.v[1], "new");
+    ck_assert_str_eq(pl_map_get(&l.c.kafka, "bootstrap.servers"), "localhost:9092");
+    ck_assert_ptr_null(pl_map_get(&l.c.kafka, "x"));
+    ck_assert_uint_eq(l.c.settings.n, 0);
+    ck_assert_ptr_null(l.c.password.value);
+    ck_assert_ptr_null(l.c.columns);
+    load_release(&l);
+}
+END_TEST
+
+START_TEST(test_values)
+{
+    struct loaded l;
+    load_text(&l, "topic: 123\nnote: \"\"\nlevel: -9223372036854775808\nmode: exact\npoll: 7d\n"
+                  "tls: {ca_file: /x, insecure_skip_verify: true}\n"
+                  "batch:\n  rows: 1\n  bytes: \"2kB\"\n  age: 500ms\n"
+                  "filter:\n  wikis: enwiki\n  types: [no, '']\n"
+                  "kafka:\n  a: 1\n  sasl.password: p\n  b: ''\n"
+                  "settings: {}\nsource: {auth: {password: hunter2}}\ncolumns: [1, {a: b}]\n");
+    ck_assert_str_eq(pl_buf_cstr(&l.errs.text), "");
+    ck_assert_str_eq(l.c.topic, "123");
+    ck_assert_str_eq(l.c.note, "");
+    ck_assert(l.c.level == INT64_MIN);
+    ck_assert_int_eq(l.c.mode, MODE_EXACT);
+    ck_assert_int_eq(l.c.poll_ms, INT64_C(7) * 86400000);
+    ck_assert_str_eq(l.c.ca_file, "/x");
+    ck_assert(l.c.insecure);
+    ck_assert_int_eq(l.c.rows, 1);
+    ck_assert_int_eq(l.c.bytes, 2000);
+    ck_assert_int_eq(l.c.wait_ms, 500);
+    ck_assert_uint_eq(l.c.wikis.n, 1);
+    ck_assert_str_eq(l.c.wikis.v[0], "enwiki");
+    ck_assert_uint_eq(l.c.types.n, 2);
+    ck_assert_str_eq(l.c.types.v[0], "no"); /* Norwegian, not false */
+    ck_assert_str_eq(l.c.types.v[1], "");
+    ck_assert_uint_eq(l.c.kafka.n, 3);
+    ck_assert_str_eq(l.c.kafka.v[0].key, "a");
+    ck_assert_str_eq(pl_map_get(&l.c.kafka, "sasl.password"), "p");
+    ck_assert(l.c.kafka.v[1].secret && !l.c.kafka.v[0].secret);
+    ck_assert_uint_eq(l.c.kafka.v[1].line, 16);
+    ck_assert_str_eq(pl_map_get(&l.c.kafka, "b"), "");
+    ck_assert_str_eq(l.c.password.value, "hunter2");
+    ck_assert_uint_eq(l.errs.warnings_count, 0);
+    ck_assert_ptr_eq(l.c.columns, pl_node_get(l.root, "columns"));
+    load_release(&l);
+}
+END_TEST
+
+/* What is found, in the order of the file. */
+static const struct {
+    const char *text, *findings;
+} findings[] = {
+    {"", "f:1:1: topic is missing; it is required\n"},
+    {"topic:\n", "f:1:1: topic is empty; it is required\n"},
+    {"topic: ''\n", "f:1:8: topic is empty\n"},
+    {"topic: aaaaaaaaaaaaaaaaaaaaa\n", "f:1:8: topic: 21 bytes; at most 20\n"},
+    {"topic: [a]\nnote: {a: b}\n", "f:1:8: topic: expected a text, found a list\n"
+                                   "f:2:7: note: expected a text, found a mapping\n"},
+    /* unknown keys */
+    {"topic: t\ntopics: u\nmodus: x\nzzz: y\n", "f:2:1: unknown key topics (did you mean topic?)\n"
+                                                "f:3:1: unknown key modus (did you mean mode?)\n"
+                                                "f:4:1: unknown key zzz\n"},
+    {"topic: t\nbatch:\n  Rows: 1\n  row: 1\n  note: x\n  zz: 2\n",
+     "f:3:3: unknown key batch.Rows (did you mean batch.rows?)\n"
+     "f:4:3: unknown key batch.row (did you mean batch.rows?)\n"
+     "f:5:3: unknown key batch.note (did you mean note?)\n"
+     "f:6:3: unknown key batch.zz\n"},
+    {"topic: t\nca_file: x\ntls.ca-file: y\ntls.ca_file: y\n",
+     "f:2:1: unknown key ca_file (did you mean tls.ca_file?)\n"
+     "f:3:1: unknown key tls.ca-file\n"
+     "f:4:1: unknown key tls.ca_file; put ca_file into the mapping tls\n"},
+    {"topic: t\nsource:\n  auth.password: x\n  aut:\n    password: y\n",
+     "f:3:3: unknown key source.auth.password; put password into the mapping source.auth\n"
+     "f:4:3: unknown key source.aut (did you mean source.auth?)\n"},
+    {"topic: t\nbatch: 5\ntls: [a]\n", "f:2:8: batch: expected a mapping, found a text\n"
+                                       "f:3:6: tls: expected a mapping, found a list\n"},
+    /* bool */
+    {"topic: t\ntls:\n  insecure_skip_verify: yes\n",
+     "f:3:25: tls.insecure_skip_verify: expected true or false, found \"yes\"; write true, without "
+     "quotes\n"},
+    {"topic: t\ntls:\n  insecure_skip_verify: \"false\"\n",
+     "f:3:25: tls.insecure_skip_verify: expected true or false, found \"false\"; write false, "
+     "without quotes\n"},
+    {"topic: t\ntls:\n  insecure_skip_verify: maybe\n",
+     "f:3:25: tls.insecure_skip_verify: expected true or false, found \"maybe\"\n"},
+    /* numbers */
+    {"topic: t\nlevel: x\n", "f:2:8: level: expected a whole number, found \"x\"\n"},
+    {"topic: t\nlevel: 1.5\n", "f:2:8: level: expected a whole number, found \"1.5\"\n"},
+    {"topic: t\nlevel: 010\n", "f:2:8: level: expected a whole number, found \"010\"\n"},
+    {"topic: t\nlevel: 0x10\n", "f:2:8: level: expected a whole number, found \"0x10\"\n"},
+    {"topic: t\nlevel: 9223372036854775808\n",
+     "f:2:8: level: expected a whole number, found \"9223372036854775808\"\n"},
+    {"topic: t\nlevel: '5'\n",
+     "f:2:8: level: expected a whole number, found \"5\"; leave the quotes away\n"},
+    {"topic: t\nbatch: {rows: 0}\n", "f:2:15: batch.rows: 0 is out of range; from 1 to 1000000\n"},
+    {"topic: t\nbatch: {rows: []}\n",
+     "f:2:15: batch.rows: expected a whole number, found a list\n"},
+    {"topic: t\nbatch: {bytes: 2GiB}\n",
+     "f:2:16: batch.bytes: 2GiB is out of range; from 1KiB to 1GiB\n"},
+    {"topic: t\nbatch: {bytes: 1kB}\n",
+     "f:2:16: batch.bytes: 1kB is out of range; from 1KiB to 1GiB\n"},
+    {"topic: t\nbatch: {bytes: 2KB}\n",
+     "f:2:16: batch.bytes: expected a size like 64MiB or 4096, found \"2KB\"; units are B, kB, MB, "
+     "GB, KiB, MiB, GiB\n"},
+    {"topic: t\nbatch: {age: 50ms}\n",
+     "f:2:14: batch.age: 50ms is out of range; from 100ms to 1h\n"},
+    {"topic: t\nbatch: {age: 5}\n", "f:2:14: batch.age: expected a duration like 500ms or 15m, "
+                                    "found \"5\"; say the unit: ms, s, m, "
+                                    "h or d\n"},
+    {"topic: t\nbatch: {age: 5 s}\n",
+     "f:2:14: batch.age: expected a duration like 500ms or 15m, found \"5 s\"; units are ms, s, m, "
+     "h, d\n"},
+    /* enum */
+    {"topic: t\nmode: exat\n",
+     "f:2:7: mode: expected fast, slow or exact, found \"exat\"; did you mean exact?\n"},
+    {"topic: t\nmode: {}\n", "f:2:7: mode: expected fast, slow or exact, found a mapping\n"},
+    /* lists */
+    {"topic: t\nfilter: {wikis: [a, b, c, d]}\n", "f:2:17: filter.wikis: 4 texts; at most 3\n"},
+    {"topic: t\nfilter: {types: []}\n", "f:2:17: filter.types is empty\n"},
+    {"topic: t\nfilter: {types: {}}\n",
+     "f:2:17: filter.types: expected a list of texts, found a mapping\n"},
+    {"topic: t\nfilter:\n  types: [a, [b], ~]\n",
+     "f:3:14: filter.types: expected a text in the list, found a list\n"
+     "f:3:19: filter.types: an empty element in the list; put quotes around it if it is meant as a "
+     "text\n"},
+    /* maps */
+    {"topic: t\nkafka: {}\n", "f:2:8: kafka is empty\n"},
+    {"topic: t\nkafka: x\n", "f:2:8: kafka: expected a mapping, found \"x\"\n"},
+    {"topic: t\nkafka:\n  a: [b]\n  c:\n  d: {fil: x}\n",
+     "f:3:6: kafka: a: expected a text or a secret ({ file: PATH } …), found a list\n"
+     "f:4:5: kafka: c: expected a text or a secret ({ file: PATH } …), found nothing; write \"\" "
+     "for "
+     "an empty text\n"
+     "f:5:7: kafka: d: unknown key; expected file, credential or env (did you mean file?)\n"},
+};
+
+START_TEST(test_findings)
+{
+    struct loaded l;
+    load_text(&l, findings[_i].text);
+    ck_assert_str_eq(pl_buf_cstr(&l.errs.text), findings[_i].findings);
+    load_release(&l);
+}
+END_TEST
+
+START_TEST(test_apply_other)
+{
+    struct sample c = {0};
+    struct pl_findings errs;
+    pl_findings_init(&errs);
+    ck_assert_int_eq(pl_options_apply(table, NULL, &c, &errs), -1);
+    ck_assert_str_eq(pl_buf_cstr(&errs.text), "input: topic is missing; it is required\n");
+    ck_assert_int_eq(c.rows, 50000);
+    pl_options_release(table, &c);
+    pl_findings_release(&errs);
+
+    struct pl_node *root = pl_yaml_parse("a: [1]\n", 7, &errs);
+    ck_assert_int_eq(pl_options_apply(table, pl_node_get(root, "a"), &c, &errs), -1);
+    ck_assert_str_eq(pl_buf_cstr(&errs.text), "input:1:4: expected a mapping, found a list\n");
+    pl_options_release(table, &c);
+    pl_node_free(root);
+    pl_findings_release(&errs);
+}
+END_TEST
+
+/* A required option below a mapping is missed there; not twice when the mapping is no mapping. */
+START_TEST(test_missing_nested)
+{
+    struct nested {
+        char *a, *b;
+    } c = {0};
+    static const struct pl_option nested[] = {
+        {"x.y.a", PL_OPT_STRING, offsetof(struct nested, a), 1, 0, NULL, PL_OPT_REQUIRED, NULL,
+         "A."},
+        {"x.b", PL_OPT_STRING, offsetof(struct nested, b), 1, 0, NULL, PL_OPT_REQUIRED, NULL, "B."},
+        PL_OPT_END,
+    };
+    static const struct {
+        const char *text, *findings;
+    } cases[] = {
+        {"\n\nx:\n  y: {}\n", "input:4:3: x.y.a is missing; it is required\n"
+                              "input:3:1: x.b is missing; it is required\n"},
+        {"x: 5\n", "input:1:4: x: expected a mapping, found a text\n"},
+        {"x: {b: 1, y: []}\n", "input:1:14: x.y: expected a mapping, found a list\n"},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_findings errs;
+        pl_findings_init(&errs);
+        struct pl_node *root = pl_yaml_parse(cases[i].text, strlen(cases[i].text), &errs);
+        ck_assert_int_eq(pl_options_apply(nested, root, &c, &errs), -1);
+        ck_assert_str_eq(pl_buf_cstr(&errs.text), cases[i].findings);
+        pl_options_release(nested, &c);
+        pl_node_free(root);
+        pl_findings_release(&errs);
+    }
+}
+END_TEST
+
+/* ---- single values ---- */
+
+static const struct {
+    const char *text;
+    int64_t value; /* -1: refused */
+} sizes[] =
+    {
+        {"0", 0},
+        {"4096", 4096},
+        {"1B", 1},
+        {"64MiB", 64 << 20},
+        {"1MB", 1000000},
+        {"3kB", 3000},
+        {"2KiB", 2048},
+        {"1GiB", 1 << 30},
+        {"2GB", 2000000000},
+        {"9223372036854775807", INT64_MAX},
+        {"9223372036854775808", -1},
+        {"9007199254740992KiB", -1},
+        {"8589934591GiB", INT64_C(8589934591) << 30},
+        {"8589934592GiB", -1},
+        {"", -1},
+        {"MiB", -1},
+        {"-1", -1},
+        {"1.5MiB", -1},
+        {"1 MiB", -1},
+        {"1mib", -1},
+        {"1K", -1},
+        {"01", -1},
+        {"1MiBx", -1},
+        {" 1", -1},
+},
+  durations[] = {
+      {"0", 0},
+      {"500ms", 500},
+      {"5s", 5000},
+      {"15m", 900000},
+      {"2h", 7200000},
+      {"7d", 604800000},
+      {"0s", 0},
+      {"106751991167d", INT64_C(106751991167) * 86400000},
+      {"106751991168d", -1},
+      {"5", -1},
+      {"", -1},
+      {"1w", -1},
+      {"1h30m", -1},
+      {"-1s", -1},
+      {"1S", -1},
+      {"1.5s", -1},
+      {"1 s", -1},
+      {"00", -1},
+      {"01s", -1},
+};
+
+START_TEST(test_parse_size)
+{
+    int64_t v = 4711;
+    ck_assert_int_eq(pl_size_parse(sizes[_i].text, &v), sizes[_i].value < 0 ? -1 : 0);
+    ck_assert_int_eq(v, sizes[_i].value < 0 ? 4711 : sizes[_i].value);
+}
+END_TEST
+
+START_TEST(test_parse_duration)
+{
+    int64_t v = 4711;
+    ck_assert_int_eq(pl_duration_parse(durations[_i].text, &v), durations[_i].value < 0 ? -1 : 0);
+    ck_assert_int_eq(v, durations[_i].value < 0 ? 4711 : durations[_i].value);
+}
+END_TEST
+
+/* ---- printing ---- */
+
+static const struct {
+    const char *text, *printed; /* NULL: only the round trip */
+} prints[] = {
+    {"topic: t\n", "topic: t\n"
+                   "note: \"\"\n"
+                   "tls:\n"
+                   "    ca_file:\n"
+                   "    insecure_skip_verify: false\n"
+                   "batch:\n"
+                   "    rows: 50000\n"
+                   "    bytes: 64MiB\n"
+                   "    age: 1s\n"
+                   "level: 0\n"
+                   "poll: 0\n"
+                   "mode: slow\n"
+                   "filter:\n"
+                   "    wikis: []\n"
+                   "    types:\n"
+                   "        - edit\n"
+                   "        - new\n"
+                   "kafka:\n"
+                   "    bootstrap.servers: localhost:9092\n"
+                   "settings: {}\n"
+                   "source:\n"
+                   "    auth:\n"
+                   "        password:\n"
+                   "        contact: \"a: b\"\n"
+                   "columns:\n"},
+    {"topic: t\nnote: \"a\\nb\\t\\\"\\\\\\x07\\u2028\\x85 \\U0001F600 ü \"\n", NULL},
+    {"topic: 'null'\nnote: '- x'\nfilter: {wikis: ['~', '', ' x '], types: ['yes', '1', 'a:']}\n",
+     NULL},
+    {"topic: '#'\nnote: \"\\uFEFFx\\uFFFD\"\nkafka: {' ': x, '': y, 'a: b': '*x'}\n", NULL},
+    {"topic: t\nbatch: {bytes: 1234567, age: 90s}\nlevel: -9223372036854775808\npoll: 1d\n", NULL},
+    {"topic: t\ncolumns: [1, '1', -2.5, true, 'true', null, [], {}, {a: [x, {b: c}], 'd e': "
+     "2026-11-21}, "
+     "\"x\\ny\", a b, [[1]]]\n",
+     NULL},
+    {"topic: t\ncolumns: {}\nsettings: {a: 'x y', b: '1'}\n", NULL},
+};
+
+START_TEST(test_print)
+{
+    struct loaded a, b;
+    struct pl_buf first = {0}, second = {0};
+    load_text(&a, prints[_i].text);
+    ck_assert_str_eq(pl_buf_cstr(&a.errs.text), "");
+    pl_options_print(table, &a.c, &first);
+    if (prints[_i].printed)
+        ck_assert_str_eq(pl_buf_cstr(&first), prints[_i].printed);
+    load_text(&b, pl_buf_cstr(&first));
+    ck_assert_msg(b.result == 0, "%s%s", pl_buf_cstr(&b.errs.text), pl_buf_cstr(&first));
+    pl_options_print(table, &b.c, &second);
+    ck_assert_str_eq(pl_buf_cstr(&first), pl_buf_cstr(&second));
+    /* The reload's comparison is the judge of equal values. */
+    struct pl_strings changed = {0}, restart = {0};
+    pl_options_reload(table, &a.c, &b.c, &changed, &restart);
+    ck_assert_msg(changed.n == 0 && restart.n == 0, "%s",
+                  changed.n   ? changed.v[0]
+                  : restart.n ? restart.v[0]
+                              : "");
+    pl_buf_release(&first);
+    pl_buf_release(&second);
+    load_release(&a);
+    load_release(&b);
+}
+END_TEST
+
+/* ---- the reference ---- */
+
+static const char reference[] =
+    "# Sample.\n"
+    "#\n"
+    "# Second paragraph.\n"
+    "\n"
+    "# The topic to write to.\n"
+    "# Text; required.\n"
+    "topic: wikipedia-data\n"
+    "\n"
+    "# Any text; may be empty.\n"
+    "# Text; a reload (SIGHUP) takes it over.\n"
+    "#note: \"\"\n"
+    "\n"
+    "#tls:\n"
+    "\n"
+    "    # PEM file of the authorities to trust. This help is long enough that it has to be\n"
+    "    # wrapped, for it goes on and on, until there is no more room in one line of the file.\n"
+    "    # Text.\n"
+    "    #ca_file:\n";
+
+/* Takes one '#' away where no space follows it. */
+static char *uncomment(const char *text)
+{
+    struct pl_buf out = {0};
+    bool start = true;
+    for (; *text; text++) {
+        bool skip = start && *text == '#' && text[1] != ' ' && text[1] != '\n';
+        if (!skip)
+            pl_buf_add_byte(&out, *text);
+        start = *text == '\n' || (start && *text == ' ');
+    }
+    return pl_buf_take(&out);
+}
+
+START_TEST(test_reference)
+{
+    struct pl_buf out = {0}, a = {0}, b = {0}, c = {0};
+    pl_options_print_reference(table, "Sample.\n\nSecond paragraph.", &out);
+    const char *text = pl_buf_cstr(&out);
+    ck_assert_msg(strncmp(text, reference, sizeof(reference) - 1) == 0, "%s", text);
+    ck_assert_ptr_nonnull(strstr(text, "\n#kafka:\n    #bootstrap.servers: \"localhost:9092\"\n"));
+    ck_assert_ptr_nonnull(strstr(text, "\n    #types:\n        #- edit\n        #- new\n"));
+    ck_assert_ptr_nonnull(strstr(text, "    # Size from 1KiB to 1GiB; a reload (SIGHUP) takes it "
+                                       "over.\n    #bytes: 64MiB\n"));
+    ck_assert_ptr_nonnull(strstr(text, "# One of fast, slow, exact; a reload"));
+    for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
+        ck_assert_msg(end - line <= 100, "%.*s", (int)(end - line), line);
+
+    /* As it stands and with all taken in, it says what the defaults say. */
+    struct loaded defaults, commented, uncommented;
+    char *open = uncomment(text);
+    load_text(&defaults, "topic: wikipedia-data\n");
+    load_text(&commented, text);
+    load_text(&uncommented, open);
+    ck_assert_str_eq(pl_buf_cstr(&commented.errs.text), "");
+    ck_assert_msg(uncommented.result == 0, "%s%s", pl_buf_cstr(&uncommented.errs.text), open);
+    ck_assert_ptr_nonnull(pl_node_get(pl_node_get(uncommented.root, "tls"), "ca_file"));
+    pl_options_print(table, &defaults.c, &a);
+    pl_options_print(table, &commented.c, &b);
+    pl_options_print(table, &uncommented.c, &c);
+    ck_assert_str_eq(pl_buf_cstr(&a), pl_buf_cstr(&b));
+    ck_assert_str_eq(pl_buf_cstr(&a), pl_buf_cstr(&c));
+    load_release(&defaults);
+    load_release(&commented);
+    load_release(&uncommented);
+    free(open);
+    pl_buf_release(&out);
+    pl_buf_release(&a);
+    pl_buf_release(&b);
+    pl_buf_release(&c);
+}
+END_TEST
+
+/* A mapping that holds a required option stands uncommented, as does the option, empty without a
+ * default; so the file as it was written says by its findings what is to be filled in. */
+START_TEST(test_reference_required)
+{
+    struct nested {
+        char *url, *agent;
+    } c = {0};
+    static const struct pl_option nested[] = {
+        {"source.url", PL_OPT_STRING, offsetof(struct nested, url), 1, 0, NULL, PL_OPT_REQUIRED,
+         NULL,
+         "Where: "
+         "https://a.very.long.address.example/which/does/not/fit/into/a/line/of/ninety/columns/at/"
+         "all"},
+        {"source.agent", PL_OPT_STRING, offsetof(struct nested, agent), 1, 0, "x", 0, NULL, "Who."},
+        PL_OPT_END,
+    };
+    struct pl_buf out = {0};
+    struct pl_findings errs;
+    pl_findings_init(&errs);
+    pl_options_print_reference(nested, NULL, &out);
+    ck_assert_str_eq(
+        pl_buf_cstr(&out),
+        "\nsource:\n"
+        "\n    # Where:\n"
+        "    # "
+        "https://a.very.long.address.example/which/does/not/fit/into/a/line/of/ninety/columns/"
+        "at/all\n"
+        "    # Text; required.\n"
+        "    url:\n"
+        "\n    # Who.\n"
+        "    # Text.\n"
+        "    #agent: x\n");
+    struct pl_node *root = pl_yaml_parse(out.data, out.len, &errs);
+    ck_assert_int_eq(pl_options_apply(nested, root, &c, &errs), -1);
+    ck_assert_str_eq(pl_buf_cstr(&errs.text), "input:7:5: source.url is empty; it is required\n");
+    pl_options_release(nested, &c);
+    pl_node_free(root);
+    pl_findings_release(&errs);
+    pl_buf_release(&out);
+}
+END_TEST
+
+/* ---- reload ---- */
+
+START_TEST(test_reload)
+{
+    struct loaded a, b;
+    struct pl_strings changed = {0}, restart = {0};
+    load_text(&a, "topic: t\nmode: fast\nlevel: 1\nsource: {auth: {password: old}}\n"
+                  "filter: {wikis: [a, b]}\ncolumns: [1]\nkafka: {a: b}\n");
+    load_text(&b, "topic: u\nmode: slow\nlevel: 1\nsource: {auth: {password: new}}\n"
+                  "filter: {wikis: [a, c]}\ncolumns: ['1']\nkafka: {a: c}\nbatch: {age: 2s}\n");
+    pl_options_reload(table, &a.c, &b.c, &changed, &restart);
+    static const char *const changed_paths[] = {"batch.age", "mode", "filter.wikis",
+                                                "source.auth.password"};
+    static const char *const restart_paths[] = {"topic", "kafka"};
+    ck_assert_uint_eq(changed.n, PL_COUNT(changed_paths));
+    for (size_t i = 0; i < changed.n; i++)
+        ck_assert_str_eq(changed.v[i], changed_paths[i]);
+    ck_assert_uint_eq(restart.n, PL_COUNT(restart_paths));
+    for (size_t i = 0; i < restart.n; i++)
+        ck_assert_str_eq(restart.v[i], restart_paths[i]);
+    ck_assert_str_eq(a.c.topic, "t");
+    ck_assert_int_eq(a.c.mode, MODE_SLOW);
+    ck_assert_int_eq(b.c.mode, MODE_FAST);
+    ck_assert_int_eq(a.c.wait_ms, 2000);
+    ck_assert_str_eq(a.c.password.value, "new");
+    ck_assert_str_eq(b.c.password.value, "old");
+    ck_assert_str_eq(a.c.wikis.v[1], "c");
+    pl_strings_release(&changed);
+    pl_strings_release(&restart);
+    load_release(&a);
+    load_release(&b);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("conf");
+    TCase *t = tcase_create("values");
+    tcase_add_test(t, test_defaults);
+    tcase_add_test(t, test_values);
+    tcase_add_loop_test(t, test_findings, 0, PL_COUNT(findings));
+    tcase_add_test(t, test_apply_other);
+    tcase_add_test(t, test_missing_nested);
+    tcase_add_loop_test(t, test_parse_size, 0, PL_COUNT(sizes));
+    tcase_add_loop_test(t, test_parse_duration, 0, PL_COUNT(durations));
+    suite_add_tcase(s, t);
+    t = tcase_create("texts");
+    tcase_add_loop_test(t, test_print, 0, PL_COUNT(prints));
+    tcase_add_test(t, test_reference);
+    tcase_add_test(t, test_reference_required);
+    tcase_add_test(t, test_reload);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed > 0;
+}

@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_event.c - what is read from an event, identities, and the filters. links: wikisrcd
+ */
+#include <check.h>
+#include <stdio.h>
+
+#include "daemons/wikisrcd/event/event.h"
+#include "daemons/wikisrcd/event/filter.h"
+
+/* Events borrow from their text, so the copies live as long as the test. */
+static char *kept[256];
+static size_t kept_n;
+
+static struct event read_event(const char *json, const char *path)
+{
+    struct event e = {0};
+    struct event_path key;
+    ck_assert(event_path_init(&key, path));
+    /* A copy of its own size, so that a sanitizer sees a read beyond it. */
+    char *copy = malloc(strlen(json));
+    memcpy(copy, json, strlen(json));
+    ck_assert_uint_lt(kept_n, PL_COUNT(kept));
+    kept[kept_n++] = copy;
+    event_read(&e, copy, strlen(json), &key);
+    event_path_release(&key);
+    return e;
+}
+
+static bool text_is(const struct pl_json_str *text, const char *expected)
+{
+    return expected ? text->p && pl_json_str_eq(text, expected) : text->p == NULL;
+}
+
+START_TEST(test_fields)
+{
+    struct event e = read_event(
+        "{\"$schema\":\"/mediawiki/recentchange/1.0.0\",\"meta\":{\"uri\":\"x\","
+        "\"id\":\"ffef6020-2127-4d54-b11a-1d55546aa1a7\",\"dt\":\"2023-08-15T04:43:59.007Z\","
+        "\"domain\":\"commons.wikimedia.org\",\"stream\":\"mediawiki.recentchange\","
+        "\"topic\":\"eqiad.mediawiki.recentchange\",\"partition\":0,\"offset\":5383496577},"
+        "\"id\":2577118435,\"type\":\"log\",\"namespace\":6,\"title\":\"File:A&B.jpg\","
+        "\"user\":\"U\",\"bot\":true,\"wiki\":\"commonswiki\"}",
+        "title");
+    ck_assert(!e.malformed);
+    ck_assert(text_is(&e.meta_id, "ffef6020-2127-4d54-b11a-1d55546aa1a7"));
+    ck_assert(text_is(&e.domain, "commons.wikimedia.org"));
+    ck_assert(text_is(&e.stream, "mediawiki.recentchange"));
+    ck_assert(text_is(&e.topic, "eqiad.mediawiki.recentchange"));
+    ck_assert(text_is(&e.wiki, "commonswiki"));
+    ck_assert(text_is(&e.type, "log"));
+    ck_assert(text_is(&e.user, "U"));
+    ck_assert_int_eq(e.partition, 0);
+    ck_assert_int_eq(e.offset, 5383496577);
+    ck_assert(e.has_namespace && e.namespace_id == 6);
+    ck_assert(e.has_bot && e.bot);
+    ck_assert(e.has_dt);
+    ck_assert_int_eq(e.dt_ms, 1692074639007);
+    ck_assert(!e.canary);
+    ck_assert(e.has_key);
+    ck_assert_str_eq(pl_buf_cstr(&e.key), "File:A&B.jpg");
+    ck_assert(e.identity.hi == 0xffef602021274d54 && e.identity.lo == 0xb11a1d55546aa1a7);
+    event_release(&e);
+}
+END_TEST
+
+static const struct key_case {
+    const char *json, *path, *key; /* key NULL: none */
+} key_cases[] = {
+    {"{\"title\":\"a\"}", "title", "a"},
+    {"{\"title\":\"\"}", "title", ""},
+    {"{\"title\":null}", "title", NULL},
+    {"{}", "title", NULL},
+    {"{\"title\":\"a\"}", "", NULL},
+    {"{\"title\":\"\\u00e5\\n\\\"\"}", "title", "\xC3\xA5\n\""},
+    {"{\"title\":\"\\ud83d\\ude00\"}", "title", "\xF0\x9F\x98\x80"},
+    {"{\"title\":\"a\\ud800\"}", "title", "a\\ud800"}, /* UTF-8 has no lone surrogates */
+    {"{\"n\":-1.50e3}", "n", "-1.50e3"},
+    {"{\"n\":true}", "n", "true"},
+    {"{\"n\":{\"a\": 1}}", "n", "{\"a\": 1}"},
+    {"{\"meta\":{\"domain\":\"d\"}}", "meta.domain", "d"},
+    {"{\"meta\":{\"domain\":null}}", "meta.domain", NULL},
+    {"{\"meta\":\"x\"}", "meta.domain", NULL},
+    {"{\"meta\":[]}", "meta.domain", NULL},
+    {"{\"a\":{\"b\":{\"x\":1,\"c\":\"v\"}},\"b\":2}", "a.b.c", "v"},
+    {"{\"wiki\":\"w\"}", "wiki", "w"},
+    {"{\"t\\u0069tle\":\"a\"}", "title", "a"},
+};
+
+START_TEST(test_key)
+{
+    const struct key_case *c = &key_cases[_i];
+    struct event e = read_event(c->json, c->path);
+    ck_assert(!e.malformed);
+    ck_assert_msg(e.has_key == (c->key != NULL), "%s", c->json);
+    if (c->key)
+        ck_assert_str_eq(pl_buf_cstr(&e.key), c->key);
+    event_release(&e);
+}
+END_TEST
+
+static const char *const bad_paths[] = {".", "a.", ".a", "a..b", "a.b.c.d.e.f.g.h.i"};
+
+START_TEST(test_bad_path)
+{
+    struct event_path path;
+    ck_assert(!event_path_init(&path, bad_paths[_i]));
+    event_path_release(&path);
+}
+END_TEST
+
+static const char *const malformed[] = {
+    "",
+    " ",
+    "x",
+    "[]",
+    "1",
+    "\"a\"",
+    "null",
+    "{",
+    "{}x",
+    "{\"a\":}",
+    "{\"a\":\"\xFF\"}",
+    "{\"title\":\"a\",}",
+    "{\"meta\":{\"id\":\"x\"}",
+    "{\"a\":01}",
+};
+
+START_TEST(test_malformed)
+{
+    struct event e = read_event(malformed[_i], "title");
+    struct event_identity hash = event_hash(malformed[_i], strlen(malformed[_i]));
+    ck_assert_msg(e.malformed, "%s", malformed[_i]);
+    ck_assert_ptr_nonnull(e.malformed_why);
+    ck_assert(!e.has_key && !e.meta_id.p && !e.has_dt && e.offset == -1);
+    ck_assert(e.identity.hi == hash.hi && e.identity.lo == hash.lo);
+    event_release(&e);
+}
+END_TEST
+
+/* Other types than expected leave a field absent; they do not make an event malformed. */
+START_TEST(test_odd_types)
+{
+    struct event e = read_event("{\"meta\":{\"id\":5,\"dt\":\"yesterday\",\"topic\":null,"
+                                "\"offset\":1.5,\"partition\":\"0\",\"domain\":[]},\"bot\":\"yes\","
+                                "\"namespace\":1e99,\"type\":142,\"wiki\":{}}",
+                                "title");
+    ck_assert(!e.malformed);
+    ck_assert(!e.meta_id.p && !e.has_dt && !e.topic.p && !e.type.p && !e.wiki.p);
+    ck_assert(!e.has_bot && !e.has_namespace);
+    ck_assert_int_eq(e.offset, -1);
+    ck_assert_int_eq(e.partition, -1);
+    event_release(&e);
+}
+END_TEST
+
+START_TEST(test_canary)
+{
+    struct event e = read_event("{\"meta\":{\"domain\":\"canary\"}}", "title");
+    ck_assert(e.canary);
+    event_release(&e);
+    e = read_event("{\"meta\":{\"domain\":\"canary.org\"},\"domain\":\"canary\"}", "title");
+    ck_assert(!e.canary);
+    event_release(&e);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    uint64_t hi, lo;
+    bool ok;
+} uuids[] = {
+    {"00000000-0000-0000-0000-000000000000", 0, 0, true},
+    {"FFEF6020-2127-4D54-B11A-1D55546AA1A7", 0xffef602021274d54, 0xb11a1d55546aa1a7, true},
+    {"ffef6020-2127-4d54-b11a-1d55546aa1a", 0, 0, false},
+    {"ffef6020-2127-4d54-b11a-1d55546aa1a77", 0, 0, false},
+    {"ffef6020-2127-4d54-b11a-1d55546aa1ag", 0, 0, false},
+    {"ffef602002127-4d54-b11a-1d55546aa1a7", 0, 0, false},
+};
+
+START_TEST(test_uuid)
+{
+    struct event_identity id = {1, 2};
+    ck_assert_int_eq(event_uuid_parse(uuids[_i].text, strlen(uuids[_i].text), &id), uuids[_i].ok);
+    ck_assert_uint_eq(id.hi, uuids[_i].ok ? uuids[_i].hi : 1);
+    ck_assert_uint_eq(id.lo, uuids[_i].ok ? uuids[_i].lo : 2);
+}
+END_TEST
+
+/* The published values of FNV-1a 128 for "", "a" and "foobar". */
+START_TEST(test_hash)
+{
+    struct event_identity none = event_hash("", 0), a = event_hash("a", 1);
+    struct event_identity foobar = event_hash("foobar", 6);
+    ck_assert(none.hi == 0x6c62272e07bb0142 && none.lo == 0x62b821756295c58d);
+    ck_assert(a.hi == 0xd228cb696f1a8caf && a.lo == 0x78912b704e4a8964);
+    ck_assert(foobar.hi == 0x343e1662793c64bf && foobar.lo == 0x6f0d3597ba446f18);
+}
+END_TEST
+
+START_TEST(test_identity)
+{
+    struct event a = read_event("{\"meta\":{\"id\":\"not a uuid\"},\"x\":1}", "");
+    struct event b = read_event("{\"meta\":{\"id\":\"not a uuid\"},\"x\":2}", "");
+    struct event c = read_event("{\"meta\":{\"id\":\"\"},\"x\":1}", "");
+    struct event d = read_event("{\"meta\":{\"id\":\"\"},\"x\":2}", "");
+    ck_assert(a.identity.hi == b.identity.hi && a.identity.lo == b.identity.lo);
+    ck_assert(c.identity.hi != d.identity.hi);
+    event_release(&a);
+    event_release(&b);
+    event_release(&c);
+    event_release(&d);
+}
+END_TEST
+
+/* ---- filters ---- */
+
+#define LIST(...)                                                                                  \
+    {                                                                                              \
+        (char **)(const char *[]){__VA_ARGS__}, PL_COUNT(((const char *[]){__VA_ARGS__}))          \
+    }
+
+#define EDIT "{\"wiki\":\"enwiki\",\"type\":\"edit\",\"namespace\":0,\"bot\":false}"
+#define BOT  "{\"wiki\":\"dewiki\",\"type\":\"new\",\"namespace\":-1,\"bot\":true}"
+
+static struct filter_case {
+    const char *name, *json;
+    struct wikisrcd_filter_conf conf;
+    bool pass;
+} filter_cases[] = {
+    {"no filter", EDIT, {.bot = BOT_ANY}, true},
+    {"wiki in", EDIT, {.wiki.include = LIST("dewiki", "enwiki")}, true},
+    {"wiki not in", EDIT, {.wiki.include = LIST("dewiki")}, false},
+    {"wiki out", EDIT, {.wiki.exclude = LIST("enwiki")}, false},
+    {"wiki in and out", EDIT, {.wiki = {LIST("enwiki"), LIST("enwiki")}}, false},
+    {"wiki absent, include", "{}", {.wiki.include = LIST("enwiki")}, false},
+    {"wiki absent, exclude", "{}", {.wiki.exclude = LIST("enwiki")}, true},
+    {"type in", EDIT, {.type.include = LIST("edit")}, true},
+    {"type out", EDIT, {.type.exclude = LIST("edit")}, false},
+    {"namespace in", EDIT, {.namespaces.include = LIST("0")}, true},
+    {"namespace not in", EDIT, {.namespaces.include = LIST("1", "2")}, false},
+    {"namespace out, negative", BOT, {.namespaces.exclude = LIST("-1")}, false},
+    {"namespace absent, include", "{}", {.namespaces.include = LIST("0")}, false},
+    {"namespace absent, exclude", "{}", {.namespaces.exclude = LIST("0")}, true},
+    {"bots only, a bot", BOT, {.bot = BOT_ONLY}, true},
+    {"bots only, a person", EDIT, {.bot = BOT_ONLY}, false},
+    {"bots only, unknown", "{}", {.bot = BOT_ONLY}, false},
+    {"no bots, a bot", BOT, {.bot = BOT_EXCLUDE}, false},
+    {"no bots, unknown", "{}", {.bot = BOT_EXCLUDE}, true},
+    {"not JSON always passes", "{", {.wiki.include = LIST("enwiki"), .bot = BOT_ONLY}, true},
+};
+
+START_TEST(test_filter)
+{
+    const struct filter_case *c = &filter_cases[_i];
+    struct event e = read_event(c->json, "");
+    struct filter f;
+    filter_init(&f, &c->conf);
+    ck_assert_msg(filter_matches(&f, &e) == c->pass, "%s", c->name);
+    filter_release(&f);
+    event_release(&e);
+}
+END_TEST
+
+/* Real events, where they lie: all have an identity, a time, a key. */
+START_TEST(test_recorded)
+{
+    const char *path = getenv("RECORDED");
+    FILE *file = fopen(path ? path : "../shared/data/recentchange.jsonl", "r");
+    char *line = NULL;
+    size_t cap = 0, n = 0;
+    ssize_t len;
+    struct event e = {0};
+    struct event_path key;
+    if (!file) {
+        fprintf(stderr, "no recorded events (RECORDED): going on without\n");
+        return;
+    }
+    event_path_init(&key, "title");
+    while ((len = getline(&line, &cap, file)) > 0) {
+        n++;
+        event_read(&e, line, (size_t)len - 1, &key);
+        struct event_identity id;
+        ck_assert(!e.malformed && e.has_dt && e.has_key && e.has_namespace && e.wiki.p);
+        ck_assert(event_uuid_parse(e.meta_id.p, e.meta_id.len, &id));
+        ck_assert(id.hi == e.identity.hi && id.lo == e.identity.lo);
+    }
+    ck_assert_uint_gt(n, 0);
+    event_release(&e);
+    event_path_release(&key);
+    free(line);
+    fclose(file);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("event");
+    TCase *t = tcase_create("event");
+    tcase_add_test(t, test_fields);
+    tcase_add_loop_test(t, test_key, 0, PL_COUNT(key_cases));
+    tcase_add_loop_test(t, test_bad_path, 0, PL_COUNT(bad_paths));
+    tcase_add_loop_test(t, test_malformed, 0, PL_COUNT(malformed));
+    tcase_add_test(t, test_odd_types);
+    tcase_add_test(t, test_canary);
+    tcase_add_loop_test(t, test_uuid, 0, PL_COUNT(uuids));
+    tcase_add_test(t, test_hash);
+    tcase_add_test(t, test_identity);
+    tcase_add_loop_test(t, test_filter, 0, PL_COUNT(filter_cases));
+    tcase_add_test(t, test_recorded);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed > 0;
+}

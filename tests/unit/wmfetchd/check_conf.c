@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_conf.c - what wmfetchd finds wrong in a configuration beyond types and ranges, and
+ * which addresses would show secrets on the network. links: wmfetchd
+ *
+ * A configuration that is good, and one change to it for each finding.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "daemons/wmfetchd/conf.h"
+#include "lib/config/yaml_tree.h"
+
+START_TEST(exposed_urls)
+{
+    static const struct {
+        const char *url;
+        bool exposed;
+    } cases[] = {
+        {"https://kc.example/auth", false},
+        {"http://kc.example/auth", true},
+        {"HTTP://kc.example:8080", true},
+        {"http://127.0.0.1:8080/", false},
+        {"http://127.9.8.7", false},
+        {"http://localhost:8080", false},
+        {"http://[::1]:80/x", false},
+        {"http://[::2]:80/x", true},
+        {"http://localhost.example/", true},
+        {"http://127.example.org/", true},
+        {"http://127.0.0.1.example.org/", true},
+        {"http://10.0.0.1/", true},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++)
+        ck_assert_msg(wmfetchd_url_is_exposed(cases[i].url) == cases[i].exposed, "%s",
+                      cases[i].url);
+}
+END_TEST
+
+/* The findings for a configuration with these lines in api, auth and at the top. */
+static void find(const char *api, const char *auth, const char *top, bool kafka,
+                 struct pl_findings *errs)
+{
+    char path[] = "/tmp/check_wmfetchd_conf-XXXXXX";
+    struct wmfetchd_conf conf = {0};
+    int fd = mkstemp(path);
+    ck_assert_int_ge(fd, 0);
+    dprintf(fd,
+            "api:\n    url: https://api.example\n    applications: [\"1\"]\n%s"
+            "auth:\n    url: https://kc.example\n    client_id: c\n%s%s",
+            api, auth, top);
+    close(fd);
+    pl_findings_init(errs);
+    pl_options_load(wmfetchd_opts, path, &conf, NULL, errs);
+    wmfetchd_conf_check(&conf, kafka, errs);
+    pl_options_release(wmfetchd_opts, &conf);
+    unlink(path);
+}
+
+#define USER  "    user: u\n    password: p\n"
+#define KAFKA "kafka: { bootstrap.servers: \"k:9092\" }\n"
+
+START_TEST(findings)
+{
+    static const struct {
+        const char *api, *auth, *top, *has; /* has NULL: nothing is wrong */
+    } cases[] = {
+        {"", USER, KAFKA, NULL},
+        {"    path: a/b\n    index: [HOURLY, DAILY]\n", USER, KAFKA "name: x\n", NULL},
+        {"", "    grant: client_credentials\n    client_secret: s\n", KAFKA, NULL},
+        {"", "    password: p\n", KAFKA, "auth.user: is needed"},
+        {"", "    user: u\n", KAFKA, "auth.password: is needed"},
+        {"", "    user: u\n    password: { file: /nonexistent/x }\n", KAFKA, "/nonexistent/x"},
+        {"", "    grant: client_credentials\n", KAFKA, "auth.client_secret: is needed"},
+        {"", "    grant: client_credentials\n    client_secret: s\n    user: u\n", KAFKA,
+         "auth.user, auth.password: are for"},
+        {"", USER "    realm: a/b\n", KAFKA, "auth.realm"},
+        {"    path: a?b=c\n", USER, KAFKA, "api.path: without a query"},
+        {"    parameters: { index: DAILY }\n", USER, KAFKA, "index is set by wmfetchd"},
+        {"    index: [A, A]\n", USER, KAFKA, "'A' stands there twice"},
+        {"    index: [\"a/b\"]\n", USER, KAFKA, "'a/b' is none"},
+        {"    index: []\n", USER, KAFKA, "api.index"},
+        {"", USER, "", "bootstrap.servers"},
+        {"", USER, KAFKA "name: a/b\n", "name: without"},
+        {"", USER, KAFKA "topic: t\nposition_topic: t\n", "position_topic: must be another"},
+        {"", USER, KAFKA "window: { start: soon }\n", "window.start: 'soon'"},
+        {"", USER, KAFKA "window: { start: \"--12d\" }\n", "window.start: '--12d'"},
+        {"", USER, KAFKA "queue_bytes_max: 1MiB\n", "queue_bytes_max: must be at least"},
+        {"", USER, KAFKA "create_topics: { partitions: 0 }\n", "create_topics"},
+        {"", USER, KAFKA "metrics: { listen: nowhere }\n", "metrics.listen"},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_findings errs;
+        find(cases[i].api, cases[i].auth, cases[i].top, true, &errs);
+        const char *text = pl_buf_cstr(&errs.text);
+        ck_assert_msg(errs.count == (cases[i].has ? 1 : 0), "case %zu: %s", i, text);
+        ck_assert_msg(!cases[i].has || strstr(text, cases[i].has), "case %zu: %s", i, text);
+        pl_findings_release(&errs);
+    }
+    struct pl_findings errs;
+    find("", USER, "", false, &errs); /* --auth-test needs no Kafka */
+    ck_assert_uint_eq(errs.count, 0);
+    pl_findings_release(&errs);
+}
+END_TEST
+
+START_TEST(urls)
+{
+    static const struct {
+        const char *url;
+        bool good;
+    } cases[] = {
+        {"https://kc.example/auth", true},     {"https://kc.example:8443", true},
+        {"http://[::1]:8080/auth/", true},     {"kc.example/auth", false},
+        {"ftp://kc.example", false},           {"https://kc.example/auth?x=1", false},
+        {"https://kc.example/#a", false},      {"https://me@kc.example/auth", false},
+        {"https://me:word@kc.example", false}, {"https://kc.example/a b", false},
+        {"https://kc.example:99999", false},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct wmfetchd_conf conf = {.auth = {.url = (char *)cases[i].url,
+                                              .user = (char *)"u",
+                                              .password = {.value = (char *)"p"}},
+                                     .create = {.partitions = -1, .replication = -1}};
+        struct pl_findings errs;
+        pl_findings_init(&errs);
+        wmfetchd_conf_check(&conf, false, &errs);
+        ck_assert_msg((errs.count == 0) == cases[i].good, "%s: %s", cases[i].url,
+                      pl_buf_cstr(&errs.text));
+        ck_assert_msg(!strstr(pl_buf_cstr(&errs.text), "word"), "%s", pl_buf_cstr(&errs.text));
+        pl_findings_release(&errs);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("wmfetchd_conf");
+    TCase *t = tcase_create("conf");
+    tcase_add_test(t, exposed_urls);
+    tcase_add_test(t, findings);
+    tcase_add_test(t, urls);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed > 0;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_element.c - one transaction object: key, records, and its parts where it is too
+ * large for a message. links: wmfetchd
+ */
+#include <check.h>
+#include <stdio.h>
+
+#include "daemons/wmfetchd/api/element.h"
+
+static struct pl_slice slice(const char *text)
+{
+    return (struct pl_slice){text, strlen(text)};
+}
+
+START_TEST(keys_and_records)
+{
+    static const struct {
+        const char *in, *key; /* NULL: none */
+        uint64_t records;
+        bool transaction;
+    } cases[] = {
+        {"{\"transactionId\":\"a\\u00e4\",\"transactionName\":\"n\",\"transactionSeries\":[1,{},[]]"
+         "}",
+         "a\xC3\xA4", 3, true},
+        {"{\"transactionName\":\"n\",\"transactionId\":700001,\"transactionSeries\":[]}", "700001",
+         0, true},
+        {"{\"transactionName\":\"n\",\"transactionSeries\":null}", "n", 0, true},
+        {"{\"transactionId\":null,\"transactionName\":\"n\"}", "n", 0, false},
+        {"{\"transactionId\":\"\",\"transactionName\":\"n\"}", "n", 0, false},
+        {"{\"transactionId\":{},\"transactionName\":\"n\"}", "n", 0, false},
+        {"{\"transactionId\":\"\\ud800\",\"transactionName\":\"n\"}", "n", 0, false},
+        {"{\"transactionId\":1.50,\"a\":1}", "1.50", 0, false},
+        {"{\"transactionSeries\":{}}", NULL, 0, false},
+        {"{\"transactionSeries\":\"x\"}", NULL, 0, false},
+        {"{\"a\":{\"transactionId\":1,\"transactionSeries\":[1]}}", NULL, 0, false},
+        {"{}", NULL, 0, false},
+        {"{\"transactionSeries\" : [ 1 , 2 ] , \"transactionId\" : \"x\" }", "x", 2, true},
+    };
+    struct element e = {0};
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_err err;
+        element_read(&e, slice(cases[i].in));
+        ck_assert_msg(e.has_key == (cases[i].key != NULL), "%s", cases[i].in);
+        if (!cases[i].key) /* nothing of the one before */
+            ck_assert_uint_eq(e.key.len, 0);
+        else
+            ck_assert_str_eq(pl_buf_cstr(&e.key), cases[i].key);
+        ck_assert_msg(e.records == cases[i].records, "%s", cases[i].in);
+        ck_assert_msg((element_check(&e, &err) == 0) == cases[i].transaction, "%s", cases[i].in);
+        if (!cases[i].transaction)
+            ck_assert_int_eq(err.kind, PL_ERR_REJECT);
+    }
+    element_release(&e);
+}
+END_TEST
+
+#define SERIES        " {\"k\":1}, {\"k\":22} ,{\"k\":333}"
+#define FRAME(inside) "{\"a\":1,\"transactionSeries\":[" inside "],\"b\":2}"
+#define ABC           FRAME(SERIES)
+
+START_TEST(parts)
+{
+    static const struct {
+        const char *in;
+        size_t max;
+        const char *parts[5]; /* none: refused */
+    } cases[] = {
+        {ABC, 200, {ABC}},
+        {ABC, sizeof(ABC) - 1, {ABC}},
+        {ABC,
+         sizeof(ABC) - 2,
+         {FRAME("{\"k\":1}, {\"k\":22} ,{\"k\":333}")}}, /* without the space it fits */
+        {ABC,
+         sizeof(FRAME("{\"k\":1}, {\"k\":22}")) - 1,
+         {FRAME("{\"k\":1}, {\"k\":22}"), FRAME("{\"k\":333}")}},
+        {ABC,
+         sizeof(FRAME("{\"k\":333}")) - 1,
+         {FRAME("{\"k\":1}"), FRAME("{\"k\":22}"), FRAME("{\"k\":333}")}},
+        {ABC, sizeof(FRAME("{\"k\":333}")) - 2, {NULL}},
+        {ABC, 10, {NULL}},
+        {"{\"transactionSeries\":[]}", 5, {NULL}},
+        {"{\"x\":\"no series and too large\"}", 5, {NULL}},
+        {"{\"transactionSeries\":[1,2,3,4]}",
+         25,
+         {"{\"transactionSeries\":[1]}", "{\"transactionSeries\":[2]}",
+          "{\"transactionSeries\":[3]}", "{\"transactionSeries\":[4]}"}},
+        {"{\"transactionSeries\":[\"],\",\"\\\"]\"]}",
+         29,
+         {"{\"transactionSeries\":[\"],\"]}", "{\"transactionSeries\":[\"\\\"]\"]}"}},
+    };
+    struct element e = {0};
+    struct pl_buf part = {0};
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct element_cut cut;
+        struct pl_err err;
+        uint32_t n = 0, made = 0;
+        element_read(&e, slice(cases[i].in));
+        int r = element_parts(&e, cases[i].max, &n, &err);
+        ck_assert_msg((r == 0) == (cases[i].parts[0] != NULL), "case %zu", i);
+        if (r < 0) {
+            ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+            ck_assert_ptr_nonnull(strstr(err.msg, "message_bytes_max"));
+            continue;
+        }
+        for (element_cut_init(&cut, &e, cases[i].max); element_cut_next(&cut, &part); made++) {
+            ck_assert_msg(cases[i].parts[made] != NULL, "case %zu: %s", i, pl_buf_cstr(&part));
+            ck_assert_str_eq(pl_buf_cstr(&part), cases[i].parts[made]);
+            ck_assert_uint_le(part.len, cases[i].max);
+            pl_buf_reset(&part);
+        }
+        ck_assert_uint_eq(made, n);
+        ck_assert_ptr_null(cases[i].parts[made]);
+    }
+    pl_buf_release(&part);
+    element_release(&e);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("wmfetchd_element");
+    TCase *t = tcase_create("element");
+    tcase_add_test(t, keys_and_records);
+    tcase_add_test(t, parts);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed > 0;
+}

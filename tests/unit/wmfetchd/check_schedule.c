@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_schedule.c - which range is fetched next, times that a person writes, and the record of a
+ * position. links: wmfetchd
+ */
+#include <check.h>
+#include <stdio.h>
+
+#include "daemons/wmfetchd/window/schedule.h"
+
+#define HOUR INT64_C(3600000)
+#define MIN  INT64_C(60000)
+
+START_TEST(windows)
+{
+    static const struct {
+        const char *name;
+        struct schedule s;
+        struct schedule_position p;
+        int64_t now, from, end, wait;
+    } cases[] = {
+        {"first",
+         {HOUR, 10 * MIN, 2 * HOUR},
+         {100 * HOUR, 100 * HOUR},
+         102 * HOUR,
+         100 * HOUR,
+         101 * HOUR,
+         0},
+        {"overlap reaches the start",
+         {HOUR, 0, 2 * HOUR},
+         {100 * HOUR, 101 * HOUR},
+         200 * HOUR,
+         100 * HOUR,
+         102 * HOUR,
+         0},
+        {"overlap",
+         {HOUR, 0, 2 * HOUR},
+         {100 * HOUR, 110 * HOUR},
+         200 * HOUR,
+         108 * HOUR,
+         111 * HOUR,
+         0},
+        {"no overlap",
+         {HOUR, 0, 0},
+         {100 * HOUR, 110 * HOUR},
+         200 * HOUR,
+         110 * HOUR,
+         111 * HOUR,
+         0},
+        {"due to the millisecond",
+         {HOUR, 10 * MIN, 0},
+         {0, 100 * HOUR},
+         101 * HOUR + 10 * MIN,
+         100 * HOUR,
+         101 * HOUR,
+         0},
+        {"not yet",
+         {HOUR, 10 * MIN, 0},
+         {0, 100 * HOUR},
+         101 * HOUR + 10 * MIN - 1,
+         100 * HOUR,
+         101 * HOUR,
+         1},
+        {"an hour to wait",
+         {HOUR, 10 * MIN, 0},
+         {0, 100 * HOUR},
+         100 * HOUR + 10 * MIN,
+         100 * HOUR,
+         101 * HOUR,
+         HOUR},
+        {"the clock was set back",
+         {HOUR, 0, HOUR},
+         {0, 100 * HOUR},
+         50 * HOUR,
+         99 * HOUR,
+         101 * HOUR,
+         51 * HOUR},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct schedule_window w;
+        int64_t wait = schedule_next(&cases[i].s, &cases[i].p, cases[i].now, &w);
+        ck_assert_msg(wait == cases[i].wait, "%s: wait %lld", cases[i].name, (long long)wait);
+        ck_assert_msg(w.from_ms == cases[i].from && w.end_ms == cases[i].end, "%s: %lld to %lld",
+                      cases[i].name, (long long)w.from_ms, (long long)w.end_ms);
+    }
+}
+END_TEST
+
+/* From one window to the next: without a gap, each once, up to the last that is due, whatever the
+ * clock does on the way. */
+START_TEST(catching_up)
+{
+    const struct schedule s = {HOUR, 10 * MIN, 2 * HOUR};
+    struct schedule_position p = {1000 * HOUR, 1000 * HOUR};
+    struct schedule_window w;
+    int64_t now = 1288 * HOUR;
+    int n = 0;
+    ck_assert_int_eq(schedule_behind(&s, &p, now), 287);
+    while (schedule_next(&s, &p, n % 7 == 3 ? now - 3 * HOUR : now, &w) == 0) {
+        ck_assert_int_eq(w.end_ms, p.end_ms + HOUR);
+        ck_assert_int_le(w.from_ms, p.end_ms);
+        p.end_ms = w.end_ms;
+        n++;
+    }
+    while (schedule_next(&s, &p, now, &w) == 0) {
+        p.end_ms = w.end_ms;
+        n++;
+    }
+    ck_assert_int_eq(n, 287);
+    ck_assert_int_eq(p.end_ms, 1287 * HOUR);
+    ck_assert_int_eq(schedule_behind(&s, &p, now), 0);
+    ck_assert_int_eq(schedule_behind(&s, &p, 0), 0);
+}
+END_TEST
+
+START_TEST(starts)
+{
+    const struct schedule s = {HOUR, 0, 0};
+    ck_assert_int_eq(schedule_start(&s, 12345, 100 * HOUR), 12345);
+    ck_assert_int_eq(schedule_start(&s, 0, 100 * HOUR), 0);
+    ck_assert_int_eq(schedule_start(&s, -1, 100 * HOUR), 99 * HOUR);
+    ck_assert_int_eq(schedule_start(&s, -1, 100 * HOUR + 59 * MIN), 99 * HOUR);
+    ck_assert_int_eq(schedule_start(&s, -1, 10), 0);
+}
+END_TEST
+
+/* The API's time by our clocks: never ahead of ours, behind it where the API's is, and only as long
+ * as ours was not set since. */
+START_TEST(api_clock)
+{
+    struct schedule_clock c = {0};
+    const int64_t now = 1000 * HOUR, mono = 5 * HOUR;
+    ck_assert_int_eq(schedule_clock_now(&c, now, mono), now); /* nothing is known */
+    schedule_clock_compare(&c, now + HOUR, now, mono);
+    ck_assert_int_eq(schedule_clock_now(&c, now + 7, mono + 7), now + 7);
+    schedule_clock_compare(&c, now - 2000, now, mono); /* Date counts seconds */
+    ck_assert_int_eq(schedule_clock_now(&c, now + 7, mono + 7), now + 7);
+    schedule_clock_compare(&c, now - 24 * HOUR, now, mono);
+    ck_assert_int_eq(c.skew_ms, -24 * HOUR);
+    ck_assert_int_eq(schedule_clock_now(&c, now + MIN, mono + MIN), now + MIN - 24 * HOUR);
+    /* Set right a minute later: what was a day ahead is not any more. */
+    ck_assert_int_eq(schedule_clock_now(&c, now + MIN - 24 * HOUR, mono + MIN),
+                     now + MIN - 24 * HOUR);
+    ck_assert_int_eq(schedule_clock_now(&c, now + 3 * MIN, mono + MIN), now + 3 * MIN);
+    schedule_clock_compare(&c, 0, now, mono); /* the answer had no Date: as before */
+    ck_assert_int_eq(c.skew_ms, -24 * HOUR);
+    schedule_clock_compare(&c, now, now, mono);
+    ck_assert_int_eq(c.skew_ms, 0);
+}
+END_TEST
+
+START_TEST(times)
+{
+    const int64_t now = INT64_C(1768242540123);
+    static const struct {
+        const char *text;
+        int64_t ms; /* -1: refused */
+    } cases[] = {
+        {"now", INT64_C(1768242540123)},
+        {"-12d", INT64_C(1768242540123) - 12 * 24 * HOUR},
+        {"-1h", INT64_C(1768242540123) - HOUR},
+        {"-0", INT64_C(1768242540123)},
+        {"-99999d", 0},
+        {"1767205800000", INT64_C(1767205800000)},
+        {"0", 0},
+        {"2025-12-31T18:30:00Z", INT64_C(1767205800000)},
+        {"2026-01-01T00:00:00+05:30", INT64_C(1767205800000)},
+        {"2026-01-01", INT64_C(1767225600000)},
+        {"1767205800", -1}, /* seconds */
+        {"12", -1},
+        {"9999999999999999", -1},
+        {"999999999999999", -1},
+        {"", -1},
+        {"-", -1},
+        {"-12", -1},
+        {"-12x", -1},
+        {"--12d", -1},
+        {"- 12d", -1},
+        {"12d", -1},
+        {"soon", -1},
+        {"Now", -1},
+        {"1767205800000 ", -1},
+        {"0001-01-01", -1},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        int64_t ms = -1;
+        const char *why = NULL;
+        bool ok = schedule_time_parse(cases[i].text, now, &ms, &why);
+        ck_assert_msg(ok == (cases[i].ms >= 0), "'%s'", cases[i].text);
+        ck_assert_msg(ms == cases[i].ms, "'%s': %lld", cases[i].text, (long long)ms);
+        ck_assert(ok || why);
+    }
+}
+END_TEST
+
+START_TEST(positions)
+{
+    struct pl_buf out = {0};
+    const struct schedule_position p = {INT64_C(1767205800000), INT64_C(1768242540000)};
+    struct schedule_position again;
+    struct pl_err err;
+    schedule_position_encode(&p, INT64_C(1768242540001), &out);
+    ck_assert_str_eq(pl_buf_cstr(&out),
+                     "{\"version\":1,\"start\":1767205800000,"
+                     "\"end\":1768242540000,\"at\":\"2026-01-12T18:29:00.001Z\"}");
+    ck_assert_int_eq(schedule_position_decode(out.data, out.len, &again, &err), 0);
+    ck_assert_int_eq(again.start_ms, p.start_ms);
+    ck_assert_int_eq(again.end_ms, p.end_ms);
+    pl_buf_release(&out);
+}
+END_TEST
+
+START_TEST(positions_of_others)
+{
+    static const struct {
+        const char *text, *has; /* NULL: taken */
+    } cases[] = {
+        {"{\"version\":1,\"start\":1,\"end\":2}", NULL},
+        {"{\"more\":[{}],\"version\":1,\"start\":1,\"end\":1}", NULL},
+        {"", "not a position"},
+        {"x", "not a position"},
+        {"{}", "lacks"},
+        {"{\"version\":1,\"start\":1}", "lacks"},
+        {"{\"version\":1,\"end\":1}", "lacks"},
+        {"{\"version\":1,\"start\":2,\"end\":1}", "lacks"},
+        {"{\"version\":2,\"start\":1,\"end\":2}", "newer"},
+        {"{\"version\":1,\"start\":1,\"end\":\"2\"}", "not a number"},
+        {"{\"version\":1,\"start\":1,\"end\":2.5}", "not a number"},
+        {"{\"version\":1,\"start\":-1,\"end\":2}", "too large"},
+        {"{\"version\":1,\"start\":1,\"end\":99999999999999999}", "too large"},
+        {"{\"version\":1,\"start\":1,\"end\":2} x", "not a position"},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct schedule_position p;
+        struct pl_err err = {0};
+        int r = schedule_position_decode(cases[i].text, strlen(cases[i].text), &p, &err);
+        ck_assert_msg((r == 0) == (cases[i].has == NULL), "%s: %s", cases[i].text, err.msg);
+        if (!cases[i].has)
+            continue;
+        ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+        ck_assert_msg(strstr(err.msg, cases[i].has), "%s: %s", cases[i].text, err.msg);
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("schedule");
+    TCase *t = tcase_create("schedule");
+    tcase_add_test(t, windows);
+    tcase_add_test(t, catching_up);
+    tcase_add_test(t, starts);
+    tcase_add_test(t, api_clock);
+    tcase_add_test(t, times);
+    tcase_add_test(t, positions);
+    tcase_add_test(t, positions_of_others);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed > 0;
+}
