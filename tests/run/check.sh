@@ -76,6 +76,7 @@ for name in "$@"; do
     run "corpus of $name" "$build/fuzz/replay_$name" "tests/fuzz/corpus/$name"
 done
 run "layers" tests/run/layers.sh
+run "layers can fail" tests/run/layers_test.sh
 run "units" tests/run/units.sh
 for daemon in daemons/*/; do
     daemon=$(basename "$daemon")

@@ -1,15 +1,15 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# layers.sh - the architecture as a table: which folder may include which, held against the
-# `#include "..."` of lib/ and daemons/. Prints what is not allowed, and what is allowed but not
-# used.
+# layers.sh [ROOT] - the architecture as a table: which folder may include which, held against the
+# `#include "..."` of lib/ and daemons/ (below ROOT: this tree). Prints what is not allowed, and what
+# is allowed but not used.
 #
 # A line names a folder (or a file, without its ending: the longest name that fits counts) and those
 # it may include; itself always. All that a line names stands above it, so there are no cycles. A
 # daemon may include all of lib/; lib/ knows no daemon.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "${1:-"$(dirname "${BASH_SOURCE[0]}")/../.."}"
 
 table='
 lib/base
@@ -57,7 +57,7 @@ grep -rHo '^ *# *include *"[^"]*"' lib daemons --include='*.[ch]' |
             name = file
             sub(/\.[ch]$/, "", name)
             while (!(name in known) && sub("/[^/]*$", "", name)) ;
-            return name
+            return name in known ? name : ""
         }
         function complain(text) { print text; bad = 1 }
         BEGIN {

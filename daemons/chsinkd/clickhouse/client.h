@@ -69,11 +69,14 @@ struct clickhouse_insert {
 };
 
 /* One insert, tried once (on the next URL when connecting fails before a byte was sent). The
- * error's kind: RETRY   the same insert again (server away, overloaded, outcome unknown): the token
- * makes it safe; REJECT  the server refused the data, and nothing of it is in the table: bisect;
- *   CONFIG  access, unknown table or column; and data refused by a materialized view: the rows may
- * then be in the table already, and halves of the batch, which have other tokens, would double
- * them. code is ClickHouse's where it has one (positive), else 0. */
+ * error's kind:
+ *     RETRY    the same insert again (server away, overloaded, outcome unknown): the token makes it
+ *              safe
+ *     REJECT   the server refused the data, and nothing of it is in the table: bisect
+ *     CONFIG   access, unknown table or column; and data refused by a materialized view: the rows
+ *              may then be in the table already, and halves of the batch, which have other tokens,
+ *              would double them
+ * Its code is ClickHouse's where it has one (positive), else 0. */
 int clickhouse_insert(struct clickhouse *c, const struct clickhouse_insert *insert,
                       struct pl_err *err);
 

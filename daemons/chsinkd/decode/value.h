@@ -3,10 +3,12 @@
  * value.h - one JSON value into the open row of a column, exactly or not at all.
  *
  * What fits (and nothing is converted beyond it):
- *     String       a string; with json: true any value, as its bytes. A lone surrogate fits no
- * String. Bool         true and false Int, UInt    numbers that are integers in value (1.0 and 1e3
- * are) and in range Float64      numbers; integers must be exact, decimals round as they always do,
- * infinity is out of range Float32      the same, rounded from the Float64; integers must be exact
+ *     String       a string; with json: true any value, as its bytes. A lone surrogate fits none
+ *     Bool         true and false
+ *     Int, UInt    numbers that are integers in value (1.0 and 1e3 are) and in range
+ *     Float64      numbers; integers must be exact, decimals round as they always do, infinity is
+ *                  out of range
+ *     Float32      the same, rounded from the Float64; integers must be exact
  *     Date         RFC 3339 at midnight UTC, 1970 to 2149-06-06
  *     DateTime     RFC 3339, or an integer in the route's `unit`; 1970 to 2106, whole seconds
  *     DateTime64   the same, 1900 to 2299, no digit beyond the scale unless it is 0

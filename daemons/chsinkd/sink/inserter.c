@@ -5,11 +5,10 @@
  * One batch goes through these steps; where the process dies between any two, the next owner of the
  * partition goes on from what the group's committed offset says:
  *
- *     1. commit `start` with the announcement of `end`      refused: the partition is not ours,
- * nothing was done
- *     2. insert with the token of [start, end)              repeated until it is acknowledged
- *     3. commit `end`, announcing the next batch if it is   with dead letters: one Kafka
- * transaction that holds already closed                                     them and the commit
+ *     1. commit `start`, announcing `end`      refused: the partition is not ours, nothing was done
+ *     2. insert with the token of [start, end) repeated until it is acknowledged
+ *     3. commit `end`, announcing the next     with dead letters: one Kafka transaction holds them
+ *        batch if it is closed already         and the commit
  *
  * Threads: each inserter has its own connection.
  */

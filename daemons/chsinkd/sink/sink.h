@@ -2,11 +2,12 @@
 /*
  * sink.h - what chsinkd's threads share: partitions, the queue of closed batches, memory held.
  *
- *   consumer thread (consumer.c)            queue of closed batches       inserter threads
- * (inserter.c) poll Kafka, decode into the open   ──────────────────────────────>   announce,
- * insert, commit; batch of each partition, close it       one at a time for a           dead
- * letters ^                                  partition, in order                │ └────────────
- * room; rewind to bisect a refused batch <────────────────┘
+ *     consumer.c: one thread                              inserter.c: several threads
+ *     poll Kafka, decode into      closed batches,        announce the range, insert,
+ *     the open batch of each  ──── one at a time for ───> commit; dead letters
+ *     partition, close it          a partition, in order           │
+ *          ^                                                       │
+ *          └──── room; go back to bisect a refused batch <─────────┘
  *
  * The loop's thread (chsinkd.c) starts and stops them and looks at the counters. Each thread owns
  * what it works on: the consumer the open batches, an inserter the batch it took. What is shared is
