@@ -2,12 +2,13 @@
 /*
  * assignment.h - partitions come and go: the group's answers to the consumer.
  *
- *     assigned   The group's offset and announcement of each partition are read. An announced range
- *                is read exactly again (fixed_end); where its token may be forgotten, the table is
- *                asked what of it is there. The partition's queue is forwarded to the consumer's own
- *                before the assignment, so that no message can go another way. Then reading begins.
- *     revoked    What is only decoded is dropped. An insert under way may finish and commit within a
- *                grace, then it is ended: no commit of ours may come after the partition is
+ *     assigned   The group's offset and announcement of each partition are read. An announced
+ *                range is read exactly again (fixed_end); where its token may be forgotten, the
+ *                table is asked what of it is there. The partition's queue is forwarded to the
+ *                consumer's own before the assignment, so that no message can go another way. Then
+ *                reading begins.
+ *     revoked    What is only decoded is dropped. An insert under way may finish and commit within
+ *                a grace, then it is ended: no commit of ours may come after the partition is
  *                another's. Its announcement stays; the next owner repeats it with the same token.
  *     lost       The same without the grace: the group has moved on without us.
  *
