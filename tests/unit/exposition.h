@@ -7,12 +7,12 @@
 #ifndef TESTS_UNIT_EXPOSITION_H
 #define TESTS_UNIT_EXPOSITION_H
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/buf.h"
+#include "tests/unit/unit.h"
 
 struct sample {
     char name[128], labels[512];

@@ -6,9 +6,8 @@
 #ifndef TESTS_UNIT_OPTIONS_SAMPLE_H
 #define TESTS_UNIT_OPTIONS_SAMPLE_H
 
-#include <check.h>
-
 #include "lib/config/options.h"
+#include "tests/unit/unit.h"
 
 enum mode { MODE_FAST, MODE_SLOW, MODE_EXACT };
 static const char *const modes[] = {"fast", "slow", "exact", NULL};

@@ -7,7 +7,6 @@
 #ifndef TESTS_UNIT_WATCH_H
 #define TESTS_UNIT_WATCH_H
 
-#include <check.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/log/log.h"
+#include "tests/unit/unit.h"
 
 enum { DEADLINE_MS = 20000 };
 
@@ -27,7 +27,7 @@ struct watch {
     int notify_fd, err_fd; /* the daemon's notifications and stderr */
     pid_t pid;
     struct pl_buf err_text;
-    char dir[64], path[108];
+    char path[108];
     char last[4096]; /* the notification received last */
 };
 
@@ -42,9 +42,8 @@ static void watch_open(struct watch *w, bool abstract)
         memcpy(sa.sun_path + 1, w->path + 1, strlen(w->path) - 1);
         len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(w->path));
     } else {
-        strcpy(w->dir, "/tmp/check_daemon-XXXXXX");
-        ck_assert_ptr_nonnull(mkdtemp(w->dir));
-        snprintf(w->path, sizeof(w->path), "%s/notify", w->dir);
+        PL_FREE char *dir = unit_dir();
+        snprintf(w->path, sizeof(w->path), "%s/notify", dir);
         strcpy(sa.sun_path, w->path);
         len = sizeof(sa);
     }
@@ -149,10 +148,6 @@ static void watch_close(struct watch *w)
     close(w->notify_fd);
     close(w->err_fd);
     pl_buf_release(&w->err_text);
-    if (w->dir[0]) {
-        unlink(w->path);
-        rmdir(w->dir);
-    }
 }
 
 #endif

@@ -6,12 +6,12 @@
  *
  * links: chsinkd
  */
-#include <check.h>
 #include <lz4frame.h>
 #include <zstd.h>
 
 #include "daemons/chsinkd/clickhouse/client.h"
 #include "tests/unit/http_server.h"
+#include "tests/unit/unit.h"
 
 /* ---- meanings ---- */
 
@@ -783,48 +783,28 @@ START_TEST(real_access)
 }
 END_TEST
 
-static TCase *tcase_real(void)
-{
-    TCase *tc = tcase_create("real server");
-
-    tcase_set_timeout(tc, 60);
-    if (!getenv("CLICKHOUSE")) {
-        printf("check_clickhouse: CLICKHOUSE is not set: nothing is tried on a real server\n");
-        return tc;
-    }
-    tcase_add_loop_test(tc, real_tokens, CLICKHOUSE_NONE, CLICKHOUSE_ZSTD + 1);
-    tcase_add_test(tc, real_errors);
-    tcase_add_test(tc, real_access);
-    return tc;
-}
-
 int main(void)
 {
-    Suite *s = suite_create("clickhouse");
-    TCase *pure = tcase_create("meanings"), *tc = tcase_create("requests");
-    SRunner *sr;
-    int failed;
-
-    tcase_add_test(pure, kinds);
-    tcase_add_test(pure, answers);
-    tcase_add_test(pure, answers_cut);
-    tcase_add_test(pure, long_sentences);
-    tcase_add_test(pure, quoting);
-    suite_add_tcase(s, pure);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, insert_request);
-    tcase_add_loop_test(tc, insert_bodies, CLICKHOUSE_NONE, CLICKHOUSE_ZSTD + 1);
-    tcase_add_test(tc, query_request);
-    tcase_add_test(tc, bad_answers);
-    tcase_add_test(tc, several_urls);
-    tcase_add_test(tc, abort_a_call);
-    tcase_add_test(tc, version);
-    tcase_add_test(tc, bad_user);
-    suite_add_tcase(s, tc);
-    suite_add_tcase(s, tcase_real());
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TCASE("meanings"),
+        TEST(kinds),
+        TEST(answers),
+        TEST(answers_cut),
+        TEST(long_sentences),
+        TEST(quoting),
+        TCASE("requests"),
+        TEST(insert_request),
+        TEST(insert_bodies, .count = CLICKHOUSE_ZSTD + 1),
+        TEST(query_request),
+        TEST(bad_answers),
+        TEST(several_urls),
+        TEST(abort_a_call),
+        TEST(version),
+        TEST(bad_user),
+        TCASE("real server", .skip = getenv("CLICKHOUSE") ? NULL : "CLICKHOUSE is not set"),
+        TEST(real_tokens, .count = CLICKHOUSE_ZSTD + 1),
+        TEST(real_errors),
+        TEST(real_access),
+    };
+    return unit_main("clickhouse", tests, PL_COUNT(tests));
 }

@@ -5,10 +5,10 @@
  *
  * links: chsinkd
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "daemons/chsinkd/route/route.h"
+#include "tests/unit/unit.h"
 
 /* text; what it is spelled as and sent as; NULL: refused. */
 static const struct {
@@ -361,20 +361,15 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("route");
-    TCase *c = tcase_create("route");
-    tcase_add_loop_test(c, check_type, 0, PL_COUNT(types));
-    tcase_add_loop_test(c, check_match, 0, PL_COUNT(matches));
-    tcase_add_loop_test(c, check_path, 0, PL_COUNT(paths));
-    tcase_add_test(c, check_rows_path);
-    tcase_add_loop_test(c, check_fault, 0, PL_COUNT(faults));
-    tcase_add_test(c, check_all_faults);
-    tcase_add_test(c, check_route_whole);
-    tcase_add_test(c, check_preset);
-    suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(check_type, .count = PL_COUNT(types)),
+        TEST(check_match, .count = PL_COUNT(matches)),
+        TEST(check_path, .count = PL_COUNT(paths)),
+        TEST(check_rows_path),
+        TEST(check_fault, .count = PL_COUNT(faults)),
+        TEST(check_all_faults),
+        TEST(check_route_whole),
+        TEST(check_preset),
+    };
+    return unit_main("route", tests, PL_COUNT(tests));
 }

@@ -5,12 +5,12 @@
  *
  * links: chsinkd
  */
-#include <check.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "daemons/chsinkd/decode/rows.h"
 #include "tests/unit/native.h"
+#include "tests/unit/unit.h"
 
 /* A route with its decoder and block, and the last reject. */
 struct fixture {
@@ -721,25 +721,20 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("rows");
-    TCase *c = tcase_create("rows");
-    tcase_add_loop_test(c, check_values, 0, PL_COUNT(values));
-    tcase_add_test(c, check_golden);
-    tcase_add_test(c, check_cut);
-    tcase_add_loop_test(c, check_refused, 0, PL_COUNT(refused));
-    tcase_add_test(c, check_accepted);
-    tcase_add_test(c, check_limits);
-    tcase_add_test(c, check_elements);
-    tcase_add_loop_test(c, check_element_cases, 0, PL_COUNT(element_cases));
-    tcase_add_test(c, check_elements_many);
-    tcase_add_test(c, check_unknown);
-    tcase_add_test(c, check_paths);
-    tcase_add_test(c, check_kafka);
-    tcase_add_test(c, check_determinism);
-    suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(check_values, .count = PL_COUNT(values)),
+        TEST(check_golden),
+        TEST(check_cut),
+        TEST(check_refused, .count = PL_COUNT(refused)),
+        TEST(check_accepted),
+        TEST(check_limits),
+        TEST(check_elements),
+        TEST(check_element_cases, .count = PL_COUNT(element_cases)),
+        TEST(check_elements_many),
+        TEST(check_unknown),
+        TEST(check_paths),
+        TEST(check_kafka),
+        TEST(check_determinism),
+    };
+    return unit_main("rows", tests, PL_COUNT(tests));
 }

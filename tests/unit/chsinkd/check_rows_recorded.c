@@ -8,7 +8,6 @@
  * The events are read where they lie: $RECORDED, or ../shared/data/recentchange.jsonl beside the
  * checkout. Without them the test says so and passes.
  */
-#include <check.h>
 #include <cjson/cJSON.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -16,6 +15,7 @@
 
 #include "daemons/chsinkd/decode/rows.h"
 #include "tests/unit/native.h"
+#include "tests/unit/unit.h"
 
 #define ROUTE_FILE "etc/routes/wikipedia_edits.yaml"
 
@@ -226,15 +226,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("rows_recorded");
-    TCase *c = tcase_create("recorded");
-    tcase_set_timeout(c, 60);
-    tcase_add_test(c, check_values);
-    tcase_add_test(c, check_identical);
-    suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(check_values),
+        TEST(check_identical),
+    };
+    return unit_main("rows_recorded", tests, PL_COUNT(tests));
 }

@@ -7,15 +7,14 @@
  * The ClickHouse here is a table that remembers offsets and no tokens, so what is inserted twice
  * stands there twice.
  */
-#include <check.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <poll.h>
 #include <stdio.h>
 
 #include "daemons/chsinkd/sink/sink.h"
 #include "lib/log/log.h"
 #include "tests/unit/http_server.h"
+#include "tests/unit/kafka_mock.h"
+#include "tests/unit/unit.h"
 
 #define TOPIC    "edits"
 #define DEAD     "dead"
@@ -77,13 +76,11 @@ static bool answer(struct server *s, int fd, const struct server_request *r)
 
 /* ---- the parts ---- */
 
-static rd_kafka_t *mock_host;
-static rd_kafka_mock_cluster_t *cluster;
+static struct kafka_mock mock;
 static struct server server;
 static struct pl_metrics *metrics;
 static struct route *route;
 static char *urls[1];
-static struct pl_map_entry entries[4];
 static struct chsinkd_conf conf;
 static struct sink sink;
 static pthread_t consumer, inserter;
@@ -92,28 +89,22 @@ static void set_up(void)
 {
     PL_CLEANUP(pl_findings_release) struct pl_findings errs;
     struct pl_err err;
-    char text[256];
 
-    mock_host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
-    cluster = rd_kafka_mock_cluster_new(mock_host, 1);
-    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, TOPIC, 1, 1), 0);
-    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, DEAD, 1, 1), 0);
-    entries[0] = (struct pl_map_entry){.key = (char *)"bootstrap.servers",
-                                       .value = (char *)rd_kafka_mock_cluster_bootstraps(cluster)};
-    entries[1] = (struct pl_map_entry){.key = (char *)"group.id", .value = (char *)GROUP};
+    kafka_mock_start(&mock);
+    kafka_mock_topic(&mock, TOPIC, 1);
+    kafka_mock_topic(&mock, DEAD, 1);
+    kafka_mock_set(&mock, "group.id", GROUP);
     /* Short, since the mock holds a group up until a member that has come back as another is
      * forgotten. */
-    entries[2] =
-        (struct pl_map_entry){.key = (char *)"session.timeout.ms", .value = (char *)"6000"};
-    entries[3] =
-        (struct pl_map_entry){.key = (char *)"heartbeat.interval.ms", .value = (char *)"1000"};
+    kafka_mock_set(&mock, "session.timeout.ms", "6000");
+    kafka_mock_set(&mock, "heartbeat.interval.ms", "1000");
     server_start(&server, answer, NULL);
     urls[0] = server.url;
     pl_findings_init(&errs);
     route = route_parse("edits", route_yaml, strlen(route_yaml), &errs);
     ck_assert_msg(route != NULL, "%s", pl_buf_cstr(&errs.text));
     conf = (struct chsinkd_conf){
-        .kafka = {entries, PL_COUNT(entries)},
+        .kafka = mock.map,
         .clickhouse = {.urls = {urls, 1},
                        .database = (char *)"default",
                        .user = (char *)"default",
@@ -143,8 +134,7 @@ static void tear_down(void)
     pl_metrics_free(metrics);
     route_free(route);
     server_stop(&server);
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(mock_host);
+    kafka_mock_stop(&mock);
 }
 
 static void until(bool (*is_so)(void), const char *what)
@@ -165,8 +155,7 @@ static void topic_fill(bool one_is_bad)
     char text[256];
     rd_kafka_t *rk;
 
-    rd_kafka_conf_set(kafka, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(cluster), text,
-                      sizeof(text));
+    rd_kafka_conf_set(kafka, "bootstrap.servers", mock.settings[0].value, text, sizeof(text));
     rk = rd_kafka_new(RD_KAFKA_PRODUCER, kafka, text, sizeof(text));
     for (int i = 0; i < MESSAGES; i++) {
         int len =
@@ -195,8 +184,7 @@ static void range_announce(void)
     tp->metadata = pl_alloc(ANNOUNCEMENT_MAX);
     announcement_format(&announcement, tp->metadata);
     tp->metadata_size = strlen(tp->metadata);
-    rd_kafka_conf_set(kafka, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(cluster), text,
-                      sizeof(text));
+    rd_kafka_conf_set(kafka, "bootstrap.servers", mock.settings[0].value, text, sizeof(text));
     rd_kafka_conf_set(kafka, "group.id", GROUP, text, sizeof(text));
     rk = rd_kafka_new(RD_KAFKA_CONSUMER, kafka, text, sizeof(text));
     ck_assert_int_eq(rd_kafka_commit(rk, list, 0), 0);
@@ -237,7 +225,7 @@ START_TEST(announced_range)
     topic_fill(c->one_is_bad);
     range_announce();
     if (c->code)
-        rd_kafka_mock_push_request_errors(cluster, c->api, 1, c->code);
+        rd_kafka_mock_push_request_errors(mock.cluster, c->api, 1, c->code);
     ck_assert_msg(consumer_new(&sink, &err) == 0, "%s", err.msg);
     sink.deadletters = deadletter_writer_new(&(struct deadletter_conf){
         .kafka = &conf.kafka,
@@ -364,20 +352,11 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("sink");
-    TCase *threads = tcase_create("threads");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_checked_fixture(threads, set_up, tear_down);
-    tcase_add_loop_test(threads, announced_range, 0, PL_COUNT(refusals));
-    tcase_add_test(threads, stuck);
-    tcase_add_test(threads, log_of_batches);
-    tcase_set_timeout(threads, 120);
-    suite_add_tcase(s, threads);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    const struct unit_test tests[] = {
+        TCASE("threads", .set_up = set_up, .tear_down = tear_down),
+        TEST(announced_range, .count = PL_COUNT(refusals)),
+        TEST(stuck),
+        TEST(log_of_batches),
+    };
+    return unit_main("sink", tests, PL_COUNT(tests));
 }

@@ -6,10 +6,10 @@
  *
  * links: chsinkd
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "daemons/chsinkd/clickhouse/table.h"
+#include "tests/unit/unit.h"
 
 #define TEXT(s) ((char *)(s))
 
@@ -374,38 +374,19 @@ START_TEST(real_access)
 }
 END_TEST
 
-static TCase *tcase_real(void)
-{
-    TCase *tc = tcase_create("real server");
-
-    tcase_set_timeout(tc, 60);
-    if (!getenv("CLICKHOUSE")) {
-        printf("check_table: CLICKHOUSE is not set: nothing is tried on a real server\n");
-        return tc;
-    }
-    tcase_add_checked_fixture(tc, real_set_up, real_tear_down);
-    tcase_add_test(tc, real_life);
-    tcase_add_test(tc, real_differences);
-    tcase_add_test(tc, real_tokens);
-    tcase_add_test(tc, real_access);
-    return tc;
-}
-
 int main(void)
 {
-    Suite *s = suite_create("table");
-    TCase *pure = tcase_create("texts");
-    SRunner *sr;
-    int failed;
-
-    tcase_add_test(pure, create);
-    tcase_add_test(pure, view_and_column);
-    tcase_add_test(pure, engines);
-    suite_add_tcase(s, pure);
-    suite_add_tcase(s, tcase_real());
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TCASE("texts"),
+        TEST(create),
+        TEST(view_and_column),
+        TEST(engines),
+        TCASE("real server", .skip = getenv("CLICKHOUSE") ? NULL : "CLICKHOUSE is not set",
+              .set_up = real_set_up, .tear_down = real_tear_down),
+        TEST(real_life),
+        TEST(real_differences),
+        TEST(real_tokens),
+        TEST(real_access),
+    };
+    return unit_main("table", tests, PL_COUNT(tests));
 }

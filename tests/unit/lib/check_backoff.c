@@ -5,11 +5,11 @@
  * Waits are random, so the bounds are checked over many seeds, and that the bounds are nearly
  * reached.
  */
-#include <check.h>
 #include <stdlib.h>
 
 #include "lib/base/backoff.h"
 #include "lib/base/buf.h"
+#include "tests/unit/unit.h"
 
 #define SEEDS 2000
 
@@ -92,15 +92,10 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("backoff");
-    TCase *t = tcase_create("backoff");
-    tcase_add_loop_test(t, test_range, 0, PL_COUNT(ranges));
-    tcase_add_test(t, test_floor);
-    tcase_add_test(t, test_reset_and_seed);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_range, .count = PL_COUNT(ranges)),
+        TEST(test_floor),
+        TEST(test_reset_and_seed),
+    };
+    return unit_main("backoff", tests, PL_COUNT(tests));
 }

@@ -3,8 +3,8 @@
  * check_buf.c - the buffer at and around its maximum, and the allocation helpers.
  */
 #include "lib/base/buf.h"
+#include "tests/unit/unit.h"
 
-#include <check.h>
 #include <signal.h>
 
 START_TEST(test_zero_initialised)
@@ -153,22 +153,15 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("buf");
-    TCase *tc = tcase_create("buf");
-
-    tcase_add_test(tc, test_zero_initialised);
-    tcase_add_test(tc, test_maximum);
-    tcase_add_test(tc, test_reserve_absurd);
-    tcase_add_test(tc, test_addf);
-    tcase_add_test(tc, test_take);
-    tcase_add_test(tc, test_slices);
-    tcase_add_test(tc, test_helpers);
-    tcase_add_test_raise_signal(tc, test_overflow_aborts, SIGABRT);
-    suite_add_tcase(suite, tc);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_zero_initialised),
+        TEST(test_maximum),
+        TEST(test_reserve_absurd),
+        TEST(test_addf),
+        TEST(test_take),
+        TEST(test_slices),
+        TEST(test_helpers),
+        TEST(test_overflow_aborts, .signal = SIGABRT),
+    };
+    return unit_main("buf", tests, PL_COUNT(tests));
 }

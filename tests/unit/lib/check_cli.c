@@ -3,7 +3,6 @@
  * check_cli.c - the command line that all daemons share: what each way of writing an option gives,
  * and what a person reads who got it wrong.
  */
-#include <check.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "lib/config/options.h"
 #include "lib/service/cli.h"
 #include "lib/service/daemon.h"
+#include "tests/unit/unit.h"
 
 static const struct pl_cli_opt cli_table[] = {
     {"sample", true, "N", "Print N messages."},
@@ -263,20 +263,12 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("cli");
-    TCase *line = tcase_create("command line");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_loop_test(line, cli, 0, PL_COUNT(cli_cases));
-    tcase_add_test(line, cli_without_table);
-    tcase_add_loop_test(line, cli_count, 0, PL_COUNT(count_cases));
-    tcase_add_loop_test(line, cli_mode, 0, PL_COUNT(mode_cases));
-    tcase_add_loop_test(line, cli_config, 0, PL_COUNT(config_cases));
-    suite_add_tcase(s, line);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    const struct unit_test tests[] = {
+        TEST(cli, .count = PL_COUNT(cli_cases)),
+        TEST(cli_without_table),
+        TEST(cli_count, .count = PL_COUNT(count_cases)),
+        TEST(cli_mode, .count = PL_COUNT(mode_cases)),
+        TEST(cli_config, .count = PL_COUNT(config_cases)),
+    };
+    return unit_main("cli", tests, PL_COUNT(tests));
 }

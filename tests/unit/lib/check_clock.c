@@ -6,7 +6,6 @@
  * Pl_time_parse() has a short way for the usual spelling; each byte of it is changed to every
  * other, and both ways must agree.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "tests/unit/unit.h"
 
 enum outcome { BAD, EXACT, CUT };
 
@@ -261,19 +261,13 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("clock");
-    TCase *t = tcase_create("clock");
-    tcase_set_timeout(t, 60);
-    tcase_add_loop_test(t, test_parse, 0, PL_COUNT(times));
-    tcase_add_test(t, test_both_ways_agree);
-    tcase_add_test(t, test_against_libc);
-    tcase_add_test(t, test_format_beyond);
-    tcase_add_loop_test(t, test_http, 0, PL_COUNT(http_dates));
-    tcase_add_test(t, test_clocks);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_parse, .count = PL_COUNT(times)),
+        TEST(test_both_ways_agree),
+        TEST(test_against_libc),
+        TEST(test_format_beyond),
+        TEST(test_http, .count = PL_COUNT(http_dates)),
+        TEST(test_clocks),
+    };
+    return unit_main("clock", tests, PL_COUNT(tests));
 }

@@ -5,7 +5,6 @@
  */
 #include "lib/service/daemon.h"
 
-#include <check.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "tests/unit/unit.h"
 #include "tests/unit/watch.h"
 
 enum { LONG_MS = 600000 }; /* never reached */
@@ -685,32 +685,23 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("daemon");
-    TCase *life = tcase_create("life");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_loop_test(life, stop_in_order, 0, PL_COUNT(stop_cases));
-    tcase_add_test(life, reload_then_stop);
-    tcase_add_test(life, no_callbacks);
-    tcase_add_loop_test(life, second_signal, 0, PL_COUNT(second_cases));
-    tcase_add_loop_test(life, deadline, 0, PL_COUNT(deadline_cases));
-    tcase_add_loop_test(life, stop_by_error, 0, PL_COUNT(error_cases));
-    tcase_add_test(life, first_signal_after_own_stop);
-    tcase_add_test(life, finish_without_stop);
-    tcase_add_test(life, signal_while_starting);
-    tcase_add_test(life, status_text);
-    tcase_add_test(life, time_to_start_and_stop);
-    tcase_add_loop_test(life, start_failed, 0, 2);
-    tcase_add_test(life, watchdog);
-    tcase_add_test(life, watchdog_while_stopping);
-    tcase_add_test(life, ticks_and_no_watchdog);
-    tcase_add_test(life, waker_from_a_thread);
-    tcase_set_timeout(life, 60);
-    suite_add_tcase(s, life);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    const struct unit_test tests[] = {
+        TEST(stop_in_order, .count = PL_COUNT(stop_cases)),
+        TEST(reload_then_stop),
+        TEST(no_callbacks),
+        TEST(second_signal, .count = PL_COUNT(second_cases)),
+        TEST(deadline, .count = PL_COUNT(deadline_cases)),
+        TEST(stop_by_error, .count = PL_COUNT(error_cases)),
+        TEST(first_signal_after_own_stop),
+        TEST(finish_without_stop),
+        TEST(signal_while_starting),
+        TEST(status_text),
+        TEST(time_to_start_and_stop),
+        TEST(start_failed, .count = 2),
+        TEST(watchdog),
+        TEST(watchdog_while_stopping),
+        TEST(ticks_and_no_watchdog),
+        TEST(waker_from_a_thread),
+    };
+    return unit_main("daemon", tests, PL_COUNT(tests));
 }

@@ -4,8 +4,8 @@
  */
 #include "lib/base/err.h"
 #include "lib/json/reader.h"
+#include "tests/unit/unit.h"
 
-#include <check.h>
 #include <string.h>
 
 START_TEST(test_set)
@@ -139,21 +139,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("err");
-    TCase *tc = tcase_create("err");
-
-    tcase_add_test(tc, test_set);
-    tcase_add_test(tc, test_setv);
-    tcase_add_test(tc, test_one_line);
-    tcase_add_test(tc, test_set_from_itself);
-    tcase_add_test(tc, test_prefix);
-    tcase_add_test(tc, test_cut);
-    tcase_add_test(tc, test_kinds);
-    suite_add_tcase(suite, tc);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_set),    TEST(test_setv), TEST(test_one_line), TEST(test_set_from_itself),
+        TEST(test_prefix), TEST(test_cut),  TEST(test_kinds),
+    };
+    return unit_main("err", tests, PL_COUNT(tests));
 }

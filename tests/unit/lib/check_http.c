@@ -4,8 +4,6 @@
  * event loop against servers in this process: whole answers, cut, stalled, paused, cancelled,
  * refused, and TLS with a certificate authority made on the spot.
  */
-#include <check.h>
-#include <ftw.h>
 #include <microhttpd.h>
 #include <signal.h>
 #include <sys/stat.h>
@@ -13,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/http/http.h"
 #include "tests/unit/http_server.h"
+#include "tests/unit/unit.h"
 
 /* ---- meanings ---- */
 
@@ -649,16 +648,10 @@ END_TEST
 
 /* ---- TLS ---- */
 
-static char tls_dir[64];
-
-static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
-{
-    (void)st, (void)flag, (void)ftw;
-    return remove(path);
-}
+static char *tls_dir;
 
 /* A CA, a certificate of 127.0.0.1 by it, and a CA that signed nothing. */
-static bool tls_make_pki(void)
+static void tls_make_pki(void)
 {
     static const char script[] =
         "exec >/dev/null 2>&1; cd '%s' && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "
@@ -672,16 +665,10 @@ static bool tls_make_pki(void)
     char command[1024];
     int n;
 
-    if (system("command -v openssl >/dev/null 2>&1") != 0) {
-        printf("check_http: no openssl command, TLS is not tested\n");
-        return false;
-    }
-    snprintf(tls_dir, sizeof(tls_dir), "/tmp/check_http.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(tls_dir));
+    tls_dir = unit_dir();
     n = snprintf(command, sizeof(command), script, tls_dir);
     ck_assert_int_lt(n, (int)sizeof(command));
     ck_assert_int_eq(system(command), 0);
-    return true;
 }
 
 static char *tls_read(const char *name)
@@ -743,8 +730,7 @@ START_TEST(tls)
     struct MHD_Daemon *d;
     int port;
 
-    if (!tls_make_pki())
-        return;
+    tls_make_pki();
     key = tls_read("server.key");
     cert = tls_read("server.pem");
     d = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_TLS, 0, NULL, NULL, tls_answer,
@@ -760,43 +746,35 @@ START_TEST(tls)
     tls_check(port, "missing.pem", false, PL_ERR_CONFIG, "ca_file");
     tls_check(port, NULL, true, PL_ERR_NONE, NULL);
     MHD_stop_daemon(d);
-    nftw(tls_dir, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    free(tls_dir);
 }
 END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("http");
-    TCase *pure = tcase_create("meanings"), *tc = tcase_create("loop");
-    SRunner *sr;
-    int failed;
-
-    tcase_add_test(pure, status_kinds);
-    tcase_add_test(pure, curl_kinds);
-    tcase_add_test(pure, retry_after);
-    tcase_add_test(pure, hosts);
-    suite_add_tcase(s, pure);
-    tcase_set_timeout(tc, 60);
-    tcase_add_checked_fixture(tc, loop_set_up, loop_tear_down);
-    tcase_add_test(tc, whole_answers);
-    tcase_add_test(tc, informational_and_redirect);
-    tcase_add_test(tc, cut_is_retry);
-    tcase_add_test(tc, headers_are_bounded);
-    tcase_add_test(tc, stall_ends);
-    tcase_add_test(tc, pause_and_resume);
-    tcase_add_test(tc, ended_while_resuming);
-    tcase_add_test(tc, ended_by_caller);
-    tcase_add_test(tc, cancel_from_its_own_data);
-    tcase_add_test(tc, cancel_each_other);
-    tcase_add_test(tc, start_from_callbacks);
-    tcase_add_test(tc, free_while_running);
-    tcase_add_test(tc, nobody_there);
-    tcase_add_test(tc, header_injection);
-    tcase_add_test(tc, tls);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed > 0;
+    bool openssl = system("command -v openssl >/dev/null 2>&1") == 0;
+    const struct unit_test tests[] = {
+        TCASE("meanings"),
+        TEST(status_kinds),
+        TEST(curl_kinds),
+        TEST(retry_after),
+        TEST(hosts),
+        TCASE("loop", .set_up = loop_set_up, .tear_down = loop_tear_down),
+        TEST(whole_answers),
+        TEST(informational_and_redirect),
+        TEST(cut_is_retry),
+        TEST(headers_are_bounded),
+        TEST(stall_ends),
+        TEST(pause_and_resume),
+        TEST(ended_while_resuming),
+        TEST(ended_by_caller),
+        TEST(cancel_from_its_own_data),
+        TEST(cancel_each_other),
+        TEST(start_from_callbacks),
+        TEST(free_while_running),
+        TEST(nobody_there),
+        TEST(header_injection),
+        TEST(tls, .skip = openssl ? NULL : "no openssl command"),
+    };
+    return unit_main("http", tests, PL_COUNT(tests));
 }

@@ -7,14 +7,13 @@
  * tests with a real one.
  */
 #include <arpa/inet.h>
-#include <check.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/kafka/client.h"
+#include "tests/unit/kafka_mock.h"
+#include "tests/unit/unit.h"
 
 #define TOPIC "positions"
 
@@ -235,39 +234,27 @@ END_TEST
 
 /* ---- with a mock cluster ---- */
 
-static rd_kafka_t *host;
-static rd_kafka_mock_cluster_t *cluster;
-static struct pl_map map;
-static struct pl_map_entry entries[2];
+static struct kafka_mock mock;
 static struct pl_kafka_health health_;
 
 static void set_up(void)
 {
-    char text[256];
-    rd_kafka_t *mock = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
-
-    ck_assert_ptr_nonnull(mock);
-    cluster = rd_kafka_mock_cluster_new(mock, 1);
-    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, TOPIC, 3, 1), 0);
-    entries[0] = (struct pl_map_entry){.key = (char *)"bootstrap.servers",
-                                       .value = (char *)rd_kafka_mock_cluster_bootstraps(cluster)};
+    kafka_mock_start(&mock);
+    kafka_mock_topic(&mock, TOPIC, 3);
     /* A daemon's map is written for a producer; reading from it must do as well. */
-    entries[1] = (struct pl_map_entry){.key = (char *)"linger.ms", .value = (char *)"0"};
-    map = (struct pl_map){entries, 2};
+    kafka_mock_set(&mock, "linger.ms", "0");
     memset(&health_, 0, sizeof(health_));
-    host = mock;
 }
 
 static void tear_down(void)
 {
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(host);
+    kafka_mock_stop(&mock);
 }
 
 static rd_kafka_t *producer_new(void)
 {
     struct pl_err err;
-    rd_kafka_conf_t *conf = pl_kafka_conf_new(&map, NULL, NULL, &health_, &err);
+    rd_kafka_conf_t *conf = pl_kafka_conf_new(&mock.map, NULL, NULL, &health_, &err);
 
     ck_assert_msg(conf != NULL, "%s", err.msg);
     rd_kafka_t *rk = pl_kafka_new(RD_KAFKA_PRODUCER, conf, &err);
@@ -318,11 +305,11 @@ START_TEST(a_topic_without_leader_is_waited_for)
     struct pl_err err = {0};
     rd_kafka_t *rk = producer_new();
 
-    rd_kafka_mock_partition_set_leader(cluster, TOPIC, 1, -1);
+    rd_kafka_mock_partition_set_leader(mock.cluster, TOPIC, 1, -1);
     ck_assert_int_eq(pl_kafka_topic_ensure(rk, &spec, 500, NULL, &err), -1);
     ck_assert_int_eq(err.kind, PL_ERR_RETRY);
     ck_assert_ptr_nonnull(strstr(err.msg, TOPIC));
-    rd_kafka_mock_partition_set_leader(cluster, TOPIC, 1, 1);
+    rd_kafka_mock_partition_set_leader(mock.cluster, TOPIC, 1, 1);
     ck_assert_msg(pl_kafka_topic_ensure(rk, &spec, 10000, NULL, &err) == 0, "%s", err.msg);
     rd_kafka_destroy(rk);
 }
@@ -333,7 +320,8 @@ START_TEST(a_topic_that_is_not_allowed)
     struct pl_err err = {0};
     rd_kafka_t *rk = producer_new();
 
-    rd_kafka_mock_topic_set_error(cluster, TOPIC, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    rd_kafka_mock_topic_set_error(mock.cluster, TOPIC,
+                                  RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     ck_assert_int_eq(pl_kafka_topic_exists(rk, TOPIC, 5000, NULL, &err), -1);
     ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
     rd_kafka_destroy(rk);
@@ -368,7 +356,8 @@ START_TEST(the_last_value_of_a_key)
     put(rk, 1, "moved", "new home", 2000);
     put(rk, 2, "", "", 1000);
     ck_assert_int_eq(rd_kafka_flush(rk, 10000), 0);
-    ck_assert_msg(pl_kafka_read_last(&map, TOPIC, lasts[_i].key, 10000, &value, &len, &err) == 0,
+    ck_assert_msg(pl_kafka_read_last(&mock.map, TOPIC, lasts[_i].key, 10000, &value, &len, &err) ==
+                      0,
                   "%s", err.msg);
     if (lasts[_i].expected) {
         ck_assert_str_eq(value, lasts[_i].expected);
@@ -388,7 +377,7 @@ START_TEST(an_empty_topic_has_no_last_value)
     char *value = (char *)"untouched";
     size_t len = 99;
 
-    ck_assert_msg(pl_kafka_read_last(&map, TOPIC, "a", 10000, &value, &len, &err) == 0, "%s",
+    ck_assert_msg(pl_kafka_read_last(&mock.map, TOPIC, "a", 10000, &value, &len, &err) == 0, "%s",
                   err.msg);
     ck_assert_ptr_null(value);
     ck_assert_uint_eq(len, 0);
@@ -401,8 +390,8 @@ START_TEST(reading_ends_when_the_broker_is_away)
     char *value = (char *)"untouched";
     size_t len = 99;
 
-    rd_kafka_mock_partition_set_leader(cluster, TOPIC, 1, -1);
-    ck_assert_int_eq(pl_kafka_read_last(&map, TOPIC, "a", 1000, &value, &len, &err), -1);
+    rd_kafka_mock_partition_set_leader(mock.cluster, TOPIC, 1, -1);
+    ck_assert_int_eq(pl_kafka_read_last(&mock.map, TOPIC, "a", 1000, &value, &len, &err), -1);
     ck_assert_int_eq(err.kind, PL_ERR_RETRY);
     ck_assert_str_eq(value, "untouched");
     ck_assert_uint_eq(len, 99);
@@ -440,32 +429,24 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("kafka");
-    TCase *plain = tcase_create("no cluster"), *mock = tcase_create("mock cluster");
-    SRunner *sr = srunner_create(s);
-
-    tcase_set_timeout(plain, 60);
-    tcase_add_loop_test(plain, slice, 0, PL_COUNT(slice_cases));
-    tcase_add_test(plain, servers);
-    tcase_add_loop_test(plain, each_error_has_its_kind, 0, (int)PL_COUNT(kinds));
-    tcase_add_loop_test(plain, good_configurations, 0, (int)PL_COUNT(good_confs));
-    tcase_add_loop_test(plain, bad_configurations, 0, (int)PL_COUNT(bad_confs));
-    tcase_add_test(plain, servers_are_required);
-    tcase_add_test(plain, a_client_that_librdkafka_refuses);
-    tcase_add_loop_test(plain, nobody_listens, 0, 2);
-    suite_add_tcase(s, plain);
-    tcase_add_checked_fixture(mock, set_up, tear_down);
-    tcase_set_timeout(mock, 60);
-    tcase_add_test(mock, a_broker_answers);
-    tcase_add_test(mock, an_existing_topic_is_ensured);
-    tcase_add_test(mock, a_topic_without_leader_is_waited_for);
-    tcase_add_test(mock, a_topic_that_is_not_allowed);
-    tcase_add_loop_test(mock, the_last_value_of_a_key, 0, (int)PL_COUNT(lasts));
-    tcase_add_test(mock, an_empty_topic_has_no_last_value);
-    tcase_add_test(mock, reading_ends_when_the_broker_is_away);
-    suite_add_tcase(s, mock);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed == 0 ? 0 : 1;
+    const struct unit_test tests[] = {
+        TCASE("no cluster"),
+        TEST(slice, .count = PL_COUNT(slice_cases)),
+        TEST(servers),
+        TEST(each_error_has_its_kind, .count = PL_COUNT(kinds)),
+        TEST(good_configurations, .count = PL_COUNT(good_confs)),
+        TEST(bad_configurations, .count = PL_COUNT(bad_confs)),
+        TEST(servers_are_required),
+        TEST(a_client_that_librdkafka_refuses),
+        TEST(nobody_listens, .count = 2),
+        TCASE("mock cluster", .set_up = set_up, .tear_down = tear_down),
+        TEST(a_broker_answers),
+        TEST(an_existing_topic_is_ensured),
+        TEST(a_topic_without_leader_is_waited_for),
+        TEST(a_topic_that_is_not_allowed),
+        TEST(the_last_value_of_a_key, .count = PL_COUNT(lasts)),
+        TEST(an_empty_topic_has_no_last_value),
+        TEST(reading_ends_when_the_broker_is_away),
+    };
+    return unit_main("kafka", tests, PL_COUNT(tests));
 }

@@ -6,7 +6,6 @@
  */
 #include "lib/log/log.h"
 
-#include <check.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
@@ -24,6 +23,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/utf8.h"
+#include "tests/unit/unit.h"
 
 #define FIELDS(...) ((const struct pl_log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
 
@@ -538,30 +538,22 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("log");
-    TCase *text = tcase_create("text"), *out = tcase_create("output");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_loop_test(text, text_of_one_field, 0, PL_COUNT(texts));
-    tcase_add_test(text, text_of_many_fields);
-    tcase_add_test(text, text_has_at_most_so_many_fields);
-    tcase_add_test(text, text_is_cut_at_a_character);
-    tcase_add_test(text, limit_by_window);
-    tcase_add_test(text, level_names);
-    tcase_add_test(out, stderr_levels);
-    tcase_add_test(out, stderr_without_open);
-    tcase_add_test(out, stderr_long_line);
-    tcase_add_test(out, stderr_rate_limit);
-    tcase_add_test(out, stderr_lines_of_threads_stay_whole);
-    tcase_add_loop_test(out, tty_colour, 0, PL_COUNT(ttys));
-    tcase_add_test(out, journal_native);
-    tcase_set_timeout(out, 60);
-    suite_add_tcase(s, text);
-    suite_add_tcase(s, out);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    const struct unit_test tests[] = {
+        TCASE("text"),
+        TEST(text_of_one_field, .count = PL_COUNT(texts)),
+        TEST(text_of_many_fields),
+        TEST(text_has_at_most_so_many_fields),
+        TEST(text_is_cut_at_a_character),
+        TEST(limit_by_window),
+        TEST(level_names),
+        TCASE("output"),
+        TEST(stderr_levels),
+        TEST(stderr_without_open),
+        TEST(stderr_long_line),
+        TEST(stderr_rate_limit),
+        TEST(stderr_lines_of_threads_stay_whole),
+        TEST(tty_colour, .count = PL_COUNT(ttys)),
+        TEST(journal_native),
+    };
+    return unit_main("log", tests, PL_COUNT(tests));
 }

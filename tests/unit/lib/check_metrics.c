@@ -5,7 +5,6 @@
  */
 #include "lib/metrics/metrics.h"
 
-#include <check.h>
 #include <math.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 
 #include "lib/base/clock.h"
 #include "tests/unit/exposition.h"
+#include "tests/unit/unit.h"
 
 enum { RECEIVED, DELIVERED, FILTERED, LAG, LATENCY, N };
 
@@ -343,25 +343,16 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("stats");
-    TCase *values = tcase_create("values");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_test(values, values_are_rendered);
-    tcase_add_loop_test(values, gauge_text, 0, PL_COUNT(gauges));
-    tcase_add_test(values, histogram);
-    tcase_add_test(values, process_values);
-    tcase_add_test(values, add_joins_families);
-    tcase_add_test(values, add_has_a_maximum);
-    tcase_add_loop_test(values, label_is_escaped, 0, PL_COUNT(label_cases));
-    tcase_add_test(values, threads_lose_nothing);
-    tcase_add_loop_test(values, conservation, 0, PL_COUNT(laws));
-    tcase_set_timeout(values, 60);
-    suite_add_tcase(s, values);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    const struct unit_test tests[] = {
+        TEST(values_are_rendered),
+        TEST(gauge_text, .count = PL_COUNT(gauges)),
+        TEST(histogram),
+        TEST(process_values),
+        TEST(add_joins_families),
+        TEST(add_has_a_maximum),
+        TEST(label_is_escaped, .count = PL_COUNT(label_cases)),
+        TEST(threads_lose_nothing),
+        TEST(conservation, .count = PL_COUNT(laws)),
+    };
+    return unit_main("metrics", tests, PL_COUNT(tests));
 }

@@ -6,7 +6,6 @@
 #include "lib/metrics/metrics.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 
 #include "lib/base/clock.h"
 #include "tests/unit/exposition.h"
+#include "tests/unit/unit.h"
 
 enum { RECEIVED, LATENCY, N };
 
@@ -239,21 +239,10 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("stats_server");
-    TCase *server = tcase_create("http");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_test(server, http_requests);
-    tcase_add_test(server, http_metrics_are_well_formed);
-    tcase_add_test(server, http_connection_limit);
-    tcase_add_loop_test(server, address, 0, PL_COUNT(addresses));
-    tcase_add_test(server, address_in_use);
-    tcase_set_timeout(server, 60);
-    suite_add_tcase(s, server);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    const struct unit_test tests[] = {
+        TEST(http_requests),         TEST(http_metrics_are_well_formed),
+        TEST(http_connection_limit), TEST(address, .count = PL_COUNT(addresses)),
+        TEST(address_in_use),
+    };
+    return unit_main("metrics_server", tests, PL_COUNT(tests));
 }

@@ -3,8 +3,8 @@
  * check_number.c - numbers: integers that fit or not, doubles rounded rightly, in any locale.
  */
 #include "lib/json/reader.h"
+#include "tests/unit/unit.h"
 
-#include <check.h>
 #include <locale.h>
 #include <stdio.h>
 
@@ -336,22 +336,14 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("json_num");
-    TCase *tc = tcase_create("json_num");
-
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_integers);
-    tcase_add_test(tc, test_doubles);
-    tcase_add_test(tc, test_doubles_random);
-    tcase_add_test(tc, test_doubles_decimal);
-    tcase_add_test(tc, test_doubles_many_digits);
-    tcase_add_test(tc, test_locale);
-    tcase_add_test(tc, test_bounds);
-    suite_add_tcase(suite, tc);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_integers),
+        TEST(test_doubles),
+        TEST(test_doubles_random),
+        TEST(test_doubles_decimal),
+        TEST(test_doubles_many_digits),
+        TEST(test_locale),
+        TEST(test_bounds),
+    };
+    return unit_main("number", tests, PL_COUNT(tests));
 }

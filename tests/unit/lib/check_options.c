@@ -5,11 +5,11 @@
  * Texts and what comes of them stand in tables; the options are those of
  * tests/unit/options_sample.h.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/unit/options_sample.h"
+#include "tests/unit/unit.h"
 
 START_TEST(test_defaults)
 {
@@ -519,25 +519,20 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("conf");
-    TCase *t = tcase_create("values");
-    tcase_add_test(t, test_defaults);
-    tcase_add_test(t, test_values);
-    tcase_add_loop_test(t, test_findings, 0, PL_COUNT(findings));
-    tcase_add_test(t, test_apply_other);
-    tcase_add_test(t, test_missing_nested);
-    tcase_add_loop_test(t, test_parse_size, 0, PL_COUNT(sizes));
-    tcase_add_loop_test(t, test_parse_duration, 0, PL_COUNT(durations));
-    suite_add_tcase(s, t);
-    t = tcase_create("texts");
-    tcase_add_loop_test(t, test_print, 0, PL_COUNT(prints));
-    tcase_add_test(t, test_reference);
-    tcase_add_test(t, test_reference_required);
-    tcase_add_test(t, test_reload);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TCASE("values"),
+        TEST(test_defaults),
+        TEST(test_values),
+        TEST(test_findings, .count = PL_COUNT(findings)),
+        TEST(test_apply_other),
+        TEST(test_missing_nested),
+        TEST(test_parse_size, .count = PL_COUNT(sizes)),
+        TEST(test_parse_duration, .count = PL_COUNT(durations)),
+        TCASE("texts"),
+        TEST(test_print, .count = PL_COUNT(prints)),
+        TEST(test_reference),
+        TEST(test_reference_required),
+        TEST(test_reload),
+    };
+    return unit_main("options", tests, PL_COUNT(tests));
 }

@@ -7,14 +7,13 @@
  * until the record says what it waits for. What a real broker makes of transactions (isolation,
  * fencing, crashes) is for the e2e tests: the mock keeps no transactions.
  */
-#include <check.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/kafka/producer.h"
+#include "tests/unit/kafka_mock.h"
+#include "tests/unit/unit.h"
 
 #define TOPIC   "events"
 #define WAIT_MS 30000 /* the limit of a wait: only a failing test meets it */
@@ -28,11 +27,8 @@ struct record {
     struct pl_err err; /* of the last aborted, stalled or failed */
 };
 
-static rd_kafka_t *mock_host;
-static rd_kafka_mock_cluster_t *cluster;
+static struct kafka_mock mock;
 static struct pl_daemon *daemon_;
-static struct pl_map map;
-static struct pl_map_entry entries[4];
 static struct record record;
 
 static void on_committed(void *userdata, uint64_t messages, uint64_t bytes, int64_t duration_ms)
@@ -93,19 +89,12 @@ static const struct pl_daemon_ops daemon_ops;
 static void set_up(void)
 {
     struct pl_err err;
-    char text[256];
 
-    mock_host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
-    ck_assert_ptr_nonnull(mock_host);
-    cluster = rd_kafka_mock_cluster_new(mock_host, 1);
-    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, TOPIC, 2, 1), 0);
-    entries[0] = (struct pl_map_entry){.key = (char *)"bootstrap.servers",
-                                       .value = (char *)rd_kafka_mock_cluster_bootstraps(cluster)};
+    kafka_mock_start(&mock);
+    kafka_mock_topic(&mock, TOPIC, 2);
     /* Errors are to be seen soon. */
-    entries[1] = (struct pl_map_entry){.key = (char *)"retry.backoff.ms", .value = (char *)"20"};
-    entries[2] =
-        (struct pl_map_entry){.key = (char *)"reconnect.backoff.max.ms", .value = (char *)"200"};
-    map = (struct pl_map){entries, 3};
+    kafka_mock_set(&mock, "retry.backoff.ms", "20");
+    kafka_mock_set(&mock, "reconnect.backoff.max.ms", "200");
     memset(&record, 0, sizeof(record));
     ck_assert_msg(pl_daemon_new(&daemon_ops, NULL, 1000, &daemon_, &err) == 0, "%s", err.msg);
 }
@@ -113,14 +102,13 @@ static void set_up(void)
 static void tear_down(void)
 {
     pl_daemon_free(daemon_);
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(mock_host);
+    kafka_mock_stop(&mock);
 }
 
 static struct pl_producer *producer_make(const char *transactional_id, struct record *r,
                                          struct pl_err *err)
 {
-    const struct pl_producer_conf conf = {.kafka = &map,
+    const struct pl_producer_conf conf = {.kafka = &mock.map,
                                           .transactional_id = transactional_id,
                                           .client_id = "check",
                                           .queue_bytes_max = 64 * 1024,
@@ -318,7 +306,8 @@ START_TEST(answers_faults)
     int outcome = faults[_i].outcome;
 
     for (unsigned i = 0; i < faults[_i].times; i++)
-        rd_kafka_mock_push_request_errors(cluster, (int16_t)faults[_i].api, 1, faults[_i].code);
+        rd_kafka_mock_push_request_errors(mock.cluster, (int16_t)faults[_i].api, 1,
+                                          faults[_i].code);
     send_good(p, 3);
     pl_producer_commit(p);
     run_until_ended();
@@ -348,7 +337,7 @@ START_TEST(aborts_by_itself_when_a_message_fails)
     struct pl_producer *p = producer_good();
     struct pl_err err;
 
-    rd_kafka_mock_push_request_errors(cluster, API_PRODUCE, 1,
+    rd_kafka_mock_push_request_errors(mock.cluster, API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     send_good(p, 3);
     int64_t end = pl_clock_monotonic_ms() + WAIT_MS;
@@ -390,7 +379,7 @@ START_TEST(full_queue_then_room)
     unsigned sent = 0;
     enum pl_send_result res;
 
-    rd_kafka_mock_broker_set_rtt(cluster, -1, 200);
+    rd_kafka_mock_broker_set_rtt(mock.cluster, -1, 200);
     send_good(p, 0);
     while ((res = send_bytes(p, "key", 5000, &err)) == PL_SEND_OK)
         ck_assert_uint_lt(++sent, 1000);
@@ -414,12 +403,12 @@ START_TEST(stalls_while_the_broker_is_away_then_commits)
     struct pl_producer *p = producer_good();
 
     send_good(p, 3);
-    rd_kafka_mock_broker_set_down(cluster, -1);
+    rd_kafka_mock_broker_set_down(mock.cluster, -1);
     pl_producer_commit(p);
     run_until(&record.stalled, 1);
     ck_assert_int_eq(record.err.kind, PL_ERR_RETRY);
     ck_assert_int_eq(pl_producer_state(p), PL_PRODUCER_BUSY);
-    rd_kafka_mock_broker_set_up(cluster, -1);
+    rd_kafka_mock_broker_set_up(mock.cluster, -1);
     run_until(&record.committed, 1);
     ck_assert_uint_eq(record.messages, 3);
     ck_assert_uint_eq(record.stalled, 1);
@@ -445,12 +434,12 @@ START_TEST(is_freed_in_every_state)
         break;
     case 3: /* the thread waits for a broker that does not come back */
         send_good(p, 10);
-        rd_kafka_mock_broker_set_down(cluster, -1);
+        rd_kafka_mock_broker_set_down(mock.cluster, -1);
         pl_producer_commit(p);
         break;
     case 4:
         send_good(p, 10);
-        rd_kafka_mock_broker_set_down(cluster, -1);
+        rd_kafka_mock_broker_set_down(mock.cluster, -1);
         break;
     }
     pl_producer_free(p);
@@ -473,7 +462,7 @@ START_TEST(starts_or_says_why_not)
 {
     struct pl_err err = {0};
 
-    rd_kafka_mock_push_request_errors(cluster, API_INIT_PRODUCER_ID, 1, starts[_i].code);
+    rd_kafka_mock_push_request_errors(mock.cluster, API_INIT_PRODUCER_ID, 1, starts[_i].code);
     struct pl_producer *p = producer_make("check-1", &record, &err);
     ck_assert_msg(err.kind == starts[_i].kind, "%s: %s", pl_err_kind_name(err.kind), err.msg);
     ck_assert((p != NULL) == (starts[_i].kind == PL_ERR_NONE));
@@ -485,7 +474,7 @@ END_TEST
 
 START_TEST(refuses_a_timeout_shorter_than_a_batch)
 {
-    const struct pl_producer_conf conf = {.kafka = &map,
+    const struct pl_producer_conf conf = {.kafka = &mock.map,
                                           .transactional_id = "check-1",
                                           .client_id = "check",
                                           .transaction_ms_max = 60000};
@@ -501,26 +490,19 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("producer");
-    TCase *tc = tcase_create("mock cluster");
-    SRunner *sr = srunner_create(s);
-
-    tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_set_timeout(tc, 120);
-    tcase_add_test(tc, commits_what_was_sent);
-    tcase_add_test(tc, commits_nothing);
-    tcase_add_test(tc, aborts_with_the_reason);
-    tcase_add_loop_test(tc, answers_faults, 0, (int)PL_COUNT(faults));
-    tcase_add_test(tc, aborts_by_itself_when_a_message_fails);
-    tcase_add_test(tc, too_large_is_rejected_and_the_rest_goes_on);
-    tcase_add_test(tc, full_queue_then_room);
-    tcase_add_test(tc, stalls_while_the_broker_is_away_then_commits);
-    tcase_add_loop_test(tc, is_freed_in_every_state, 0, 20);
-    tcase_add_loop_test(tc, starts_or_says_why_not, 0, (int)PL_COUNT(starts));
-    tcase_add_test(tc, refuses_a_timeout_shorter_than_a_batch);
-    suite_add_tcase(s, tc);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed == 0 ? 0 : 1;
+    const struct unit_test tests[] = {
+        TCASE("mock cluster", .set_up = set_up, .tear_down = tear_down),
+        TEST(commits_what_was_sent),
+        TEST(commits_nothing),
+        TEST(aborts_with_the_reason),
+        TEST(answers_faults, .count = PL_COUNT(faults)),
+        TEST(aborts_by_itself_when_a_message_fails),
+        TEST(too_large_is_rejected_and_the_rest_goes_on),
+        TEST(full_queue_then_room),
+        TEST(stalls_while_the_broker_is_away_then_commits),
+        TEST(is_freed_in_every_state, .count = 20),
+        TEST(starts_or_says_why_not, .count = PL_COUNT(starts)),
+        TEST(refuses_a_timeout_shorter_than_a_batch),
+    };
+    return unit_main("producer", tests, PL_COUNT(tests));
 }

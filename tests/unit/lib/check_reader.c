@@ -8,8 +8,8 @@
 #include "lib/json/reader.h"
 #include "tests/unit/json_cases.h"
 #include "tests/unit/json_walk.h"
+#include "tests/unit/unit.h"
 
-#include <check.h>
 #include <stdio.h>
 
 /* Walks and skips a copy that has just its size, so that ASan sees what reads too far. */
@@ -337,26 +337,19 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("json");
-    TCase *tc = tcase_create("json");
-
-    tcase_add_loop_test(tc, test_accepted, 0, (int)PL_COUNT(accepted));
-    tcase_add_loop_test(tc, test_rejected, 0, (int)PL_COUNT(rejected));
-    tcase_add_test(tc, test_alignments);
-    tcase_add_test(tc, test_prefixes);
-    tcase_add_test(tc, test_depth);
-    tcase_add_test(tc, test_skip_nesting);
-    tcase_add_test(tc, test_depth_of_inner_skip);
-    tcase_add_test(tc, test_walk);
-    tcase_add_test(tc, test_types_and_sticky);
-    tcase_add_test(tc, test_fail);
-    tcase_add_test(tc, test_error_positions);
-    tcase_add_test(tc, test_end_inside);
-    suite_add_tcase(suite, tc);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_accepted, .count = PL_COUNT(accepted)),
+        TEST(test_rejected, .count = PL_COUNT(rejected)),
+        TEST(test_alignments),
+        TEST(test_prefixes),
+        TEST(test_depth),
+        TEST(test_skip_nesting),
+        TEST(test_depth_of_inner_skip),
+        TEST(test_walk),
+        TEST(test_types_and_sticky),
+        TEST(test_fail),
+        TEST(test_error_positions),
+        TEST(test_end_inside),
+    };
+    return unit_main("reader", tests, PL_COUNT(tests));
 }

@@ -8,8 +8,8 @@
  */
 #include "lib/json/reader.h"
 #include "tests/unit/json_walk.h"
+#include "tests/unit/unit.h"
 
-#include <check.h>
 #include <cjson/cJSON.h>
 #include <stdio.h>
 
@@ -155,17 +155,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("json_events");
-    TCase *tc = tcase_create("json_events");
-
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_made);
-    tcase_add_test(tc, test_recorded);
-    suite_add_tcase(suite, tc);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_made),
+        TEST(test_recorded),
+    };
+    return unit_main("reader_events", tests, PL_COUNT(tests));
 }

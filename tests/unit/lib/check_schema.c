@@ -3,8 +3,7 @@
  * check_schema.c - what a profile says about made documents, and which type it proposes.
  */
 #include "lib/json/schema.h"
-
-#include <check.h>
+#include "tests/unit/unit.h"
 
 static void document_add(struct pl_schema *p, const char *doc)
 {
@@ -307,24 +306,11 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("profile");
-    TCase *tc = tcase_create("profile");
-
-    tcase_add_test(tc, test_paths);
-    tcase_add_test(tc, test_roots);
-    tcase_add_test(tc, test_counts);
-    tcase_add_test(tc, test_invalid);
-    tcase_add_test(tc, test_key_twice);
-    tcase_add_test(tc, test_types);
-    tcase_add_test(tc, test_types_in_array);
-    tcase_add_test(tc, test_limits);
-    tcase_add_test(tc, test_distinct_and_example);
-    tcase_add_test(tc, test_print);
-    suite_add_tcase(suite, tc);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_paths),          TEST(test_roots),     TEST(test_counts),
+        TEST(test_invalid),        TEST(test_key_twice), TEST(test_types),
+        TEST(test_types_in_array), TEST(test_limits),    TEST(test_distinct_and_example),
+        TEST(test_print),
+    };
+    return unit_main("schema", tests, PL_COUNT(tests));
 }

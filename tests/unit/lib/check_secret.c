@@ -6,15 +6,15 @@
  * The secret is "hunter2" everywhere, so that a look for this word in all that is printed tells
  * whether one leaked.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/unit/options_sample.h"
+#include "tests/unit/unit.h"
 
-static char dir[] = "/tmp/check-conf-XXXXXX";
+static char *dir;
 
 static void file_write(const char *name, const char *bytes, size_t len)
 {
@@ -43,7 +43,7 @@ static void secrets_setup(void)
         {"secrets_line", "another\n", 8},
         {"secrets_void", "\n", 1},
     };
-    ck_assert_ptr_nonnull(mkdtemp(strcpy(dir, "/tmp/check-conf-XXXXXX")));
+    dir = unit_dir();
     for (size_t i = 0; i < PL_COUNT(files); i++)
         file_write(files[i].name, files[i].bytes, files[i].len);
     size_t large = (64 << 10) + 1;
@@ -60,9 +60,7 @@ static void secrets_setup(void)
 
 static void secrets_teardown(void)
 {
-    char *command = pl_strf("rm -r %s", dir);
-    ck_assert_int_eq(system(command), 0);
-    free(command);
+    free(dir);
 }
 
 /* "%" stands for the folder. */
@@ -256,18 +254,13 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("conf_secret");
-    TCase *t = tcase_create("secrets");
-    tcase_add_checked_fixture(t, secrets_setup, secrets_teardown);
-    tcase_add_loop_test(t, test_secret, 0, PL_COUNT(secrets));
-    tcase_add_test(t, test_secret_other);
-    tcase_add_test(t, test_exposed_file);
-    tcase_add_test(t, test_load_all_errors);
-    tcase_add_test(t, test_print_hides);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TCASE("secrets", .set_up = secrets_setup, .tear_down = secrets_teardown),
+        TEST(test_secret, .count = PL_COUNT(secrets)),
+        TEST(test_secret_other),
+        TEST(test_exposed_file),
+        TEST(test_load_all_errors),
+        TEST(test_print_hides),
+    };
+    return unit_main("secret", tests, PL_COUNT(tests));
 }

@@ -6,11 +6,11 @@
  * Every case is fed whole, byte by byte, cut at every offset, and to a receiver that refuses each
  * element the first time; elements and error must be the same each time.
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "lib/json/reader.h"
 #include "lib/json/split.h"
+#include "tests/unit/unit.h"
 
 #define ELEMENT_MAX 64
 
@@ -398,18 +398,13 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("split");
-    TCase *t = tcase_create("split");
-    tcase_add_loop_test(t, answers, 0, (int)PL_COUNT(cases));
-    tcase_add_test(t, every_cut_is_seen);
-    tcase_add_test(t, memory_is_flat);
-    tcase_add_test(t, reset_begins_anew);
-    tcase_add_test(t, skim_agrees_with_the_reader);
-    tcase_add_test(t, skim_is_bounded);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(answers, .count = PL_COUNT(cases)),
+        TEST(every_cut_is_seen),
+        TEST(memory_is_flat),
+        TEST(reset_begins_anew),
+        TEST(skim_agrees_with_the_reader),
+        TEST(skim_is_bounded),
+    };
+    return unit_main("split", tests, PL_COUNT(tests));
 }

@@ -8,8 +8,7 @@
  */
 #include "lib/json/reader.h"
 #include "tests/unit/json_walk.h"
-
-#include <check.h>
+#include "tests/unit/unit.h"
 
 /* Length of the sequence at s, 0 when it is bad. */
 static size_t utf8_reference(const unsigned char *s, size_t len)
@@ -346,23 +345,15 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("json_text");
-    TCase *tc = tcase_create("json_text");
-
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, test_utf8_exhaustive);
-    tcase_add_test(tc, test_utf8_at_borders);
-    tcase_add_test(tc, test_each_byte_at_each_place);
-    tcase_add_test(tc, test_unescape);
-    tcase_add_test(tc, test_unescape_malformed);
-    tcase_add_test(tc, test_str_eq);
-    tcase_add_test(tc, test_quote);
-    tcase_add_test(tc, test_quote_round_trip);
-    suite_add_tcase(suite, tc);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_utf8_exhaustive),
+        TEST(test_utf8_at_borders),
+        TEST(test_each_byte_at_each_place),
+        TEST(test_unescape),
+        TEST(test_unescape_malformed),
+        TEST(test_str_eq),
+        TEST(test_quote),
+        TEST(test_quote_round_trip),
+    };
+    return unit_main("string", tests, PL_COUNT(tests));
 }

@@ -6,13 +6,13 @@
  * The server notes each form it gets and answers what the test laid out, in order; so a test says
  * "these were asked for, and no more".
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "daemons/wmfetchd/metrics.h"
 #include "lib/auth/token.h"
 #include "lib/auth/token_answer.h"
 #include "tests/unit/http_server.h"
+#include "tests/unit/unit.h"
 
 /* ---- pure ---- */
 
@@ -609,36 +609,30 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("oauth2");
-    TCase *pure = tcase_create("pure"), *t = tcase_create("server");
+    const struct unit_test tests[] = {
+        TCASE("pure"),
+        TEST(forms),
+        TEST(answers),
+        TEST(errors),
+        TEST(renewal_times),
+        TEST(claims),
+        TEST(scrubbing),
+        TCASE("server", .set_up = set_up, .tear_down = tear_down),
+        TEST(kept),
+        TEST(one_renewal_for_all),
+        TEST(one_failure_for_all),
+        TEST(short_lives),
+        TEST(refreshed),
+        TEST(refresh_refused),
+        TEST(refresh_ended),
+        TEST(refused_by_the_api),
+        TEST(refused_for_good),
+        TEST(connection_lost),
+        TEST(renewal_fails_early),
+        TEST(ended_token_is_not_given_out),
+        TEST(forgotten_meanwhile),
+        TEST(asked_again_from_inside),
+    };
     pl_http_global_init();
-    tcase_add_test(pure, forms);
-    tcase_add_test(pure, answers);
-    tcase_add_test(pure, errors);
-    tcase_add_test(pure, renewal_times);
-    tcase_add_test(pure, claims);
-    tcase_add_test(pure, scrubbing);
-    suite_add_tcase(suite, pure);
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_set_timeout(t, 30);
-    tcase_add_test(t, kept);
-    tcase_add_test(t, one_renewal_for_all);
-    tcase_add_test(t, one_failure_for_all);
-    tcase_add_test(t, short_lives);
-    tcase_add_test(t, refreshed);
-    tcase_add_test(t, refresh_refused);
-    tcase_add_test(t, refresh_ended);
-    tcase_add_test(t, refused_by_the_api);
-    tcase_add_test(t, refused_for_good);
-    tcase_add_test(t, connection_lost);
-    tcase_add_test(t, renewal_fails_early);
-    tcase_add_test(t, ended_token_is_not_given_out);
-    tcase_add_test(t, forgotten_meanwhile);
-    tcase_add_test(t, asked_again_from_inside);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return unit_main("token", tests, PL_COUNT(tests));
 }

@@ -5,10 +5,10 @@
  */
 #include "lib/service/watchdog.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 #include "lib/base/buf.h"
+#include "tests/unit/unit.h"
 
 enum { LIMIT = 1000, MOMENTS = 6 };
 
@@ -90,17 +90,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("alive");
-    TCase *rules = tcase_create("rules");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_loop_test(rules, progress, 0, PL_COUNT(progress_cases));
-    tcase_add_loop_test(rules, duty, 0, PL_COUNT(duty_cases));
-    suite_add_tcase(s, rules);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    const struct unit_test tests[] = {
+        TEST(progress, .count = PL_COUNT(progress_cases)),
+        TEST(duty, .count = PL_COUNT(duty_cases)),
+    };
+    return unit_main("watchdog", tests, PL_COUNT(tests));
 }

@@ -4,13 +4,13 @@
  *
  * A tree is written as one line ("{a@1:1=b@1:4}"), so that a table of texts says it all.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/config/yaml_tree.h"
+#include "tests/unit/unit.h"
 
 /* key@line:column= then the value, "quoted" or plain, with its own position. */
 static void tree_write(struct pl_buf *out, const struct pl_node *n)
@@ -224,8 +224,7 @@ END_TEST
 
 START_TEST(test_files)
 {
-    char dir[] = "/tmp/check-yaml-XXXXXX";
-    ck_assert_ptr_nonnull(mkdtemp(dir));
+    PL_FREE char *dir = unit_dir();
     char *file = pl_strf("%s/f.yaml", dir);
     struct pl_findings errs;
     pl_findings_init(&errs);
@@ -265,8 +264,6 @@ START_TEST(test_files)
     ck_assert_ptr_null(pl_yaml_load(file, &errs));
     ck_assert_ptr_nonnull(strstr(pl_buf_cstr(&errs.text), "larger than 1 MiB\n"));
     pl_findings_release(&errs);
-    unlink(file);
-    rmdir(dir);
     free(file);
 }
 END_TEST
@@ -292,20 +289,14 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("yaml");
-    TCase *t = tcase_create("yaml");
-    tcase_set_timeout(t, 60);
-    tcase_add_loop_test(t, test_good, 0, PL_COUNT(good));
-    tcase_add_loop_test(t, test_bad, 0, PL_COUNT(bad));
-    tcase_add_test(t, test_limits);
-    tcase_add_test(t, test_findings);
-    tcase_add_test(t, test_get_and_null);
-    tcase_add_test(t, test_files);
-    tcase_add_test(t, test_cut_anywhere);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_good, .count = PL_COUNT(good)),
+        TEST(test_bad, .count = PL_COUNT(bad)),
+        TEST(test_limits),
+        TEST(test_findings),
+        TEST(test_get_and_null),
+        TEST(test_files),
+        TEST(test_cut_anywhere),
+    };
+    return unit_main("yaml_tree", tests, PL_COUNT(tests));
 }

@@ -2,11 +2,11 @@
 /*
  * check_event.c - what is read from an event, identities, and the filters. links: wikisrcd
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "daemons/wikisrcd/event/event.h"
 #include "daemons/wikisrcd/event/filter.h"
+#include "tests/unit/unit.h"
 
 /* Events borrow from their text, so the copies live as long as the test. */
 static char *kept[256];
@@ -295,23 +295,18 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("event");
-    TCase *t = tcase_create("event");
-    tcase_add_test(t, test_fields);
-    tcase_add_loop_test(t, test_key, 0, PL_COUNT(key_cases));
-    tcase_add_loop_test(t, test_bad_path, 0, PL_COUNT(bad_paths));
-    tcase_add_loop_test(t, test_malformed, 0, PL_COUNT(malformed));
-    tcase_add_test(t, test_odd_types);
-    tcase_add_test(t, test_canary);
-    tcase_add_loop_test(t, test_uuid, 0, PL_COUNT(uuids));
-    tcase_add_test(t, test_hash);
-    tcase_add_test(t, test_identity);
-    tcase_add_loop_test(t, test_filter, 0, PL_COUNT(filter_cases));
-    tcase_add_test(t, test_recorded);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_fields),
+        TEST(test_key, .count = PL_COUNT(key_cases)),
+        TEST(test_bad_path, .count = PL_COUNT(bad_paths)),
+        TEST(test_malformed, .count = PL_COUNT(malformed)),
+        TEST(test_odd_types),
+        TEST(test_canary),
+        TEST(test_uuid, .count = PL_COUNT(uuids)),
+        TEST(test_hash),
+        TEST(test_identity),
+        TEST(test_filter, .count = PL_COUNT(filter_cases)),
+        TEST(test_recorded),
+    };
+    return unit_main("event", tests, PL_COUNT(tests));
 }

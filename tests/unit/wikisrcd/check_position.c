@@ -8,10 +8,10 @@
  * cut, crashed (back to the last committed record) and sent away by random choice, and at the end
  * each event was taken exactly once.
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "daemons/wikisrcd/position/position.h"
+#include "tests/unit/unit.h"
 
 enum { TOPICS = 2, EVENTS_MAX = 40000 };
 
@@ -645,32 +645,23 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("position");
-    TCase *t = tcase_create("model");
-    tcase_set_timeout(t, 60);
-    tcase_add_loop_test(t, test_model, 0, PL_COUNT(models));
-    suite_add_tcase(suite, t);
-    t = tcase_create("rules");
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, test_last_event_id);
-    tcase_add_loop_test(t, test_time, 0, PL_COUNT(time_cases));
-    tcase_add_test(t, test_topicless);
-    tcase_add_test(t, test_streams_share_ids);
-    tcase_add_test(t, test_gap);
-    tcase_add_test(t, test_late);
-    tcase_add_test(t, test_believable);
-    tcase_add_test(t, test_discover);
-    suite_add_tcase(suite, t);
-    t = tcase_create("record");
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, test_record);
-    tcase_add_loop_test(t, test_record_strict, 0, PL_COUNT(records));
-    tcase_add_test(t, test_slack_changes);
-    tcase_add_test(t, test_record_largest);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TCASE("model"),
+        TEST(test_model, .count = PL_COUNT(models)),
+        TCASE("rules"),
+        TEST(test_last_event_id),
+        TEST(test_time, .count = PL_COUNT(time_cases)),
+        TEST(test_topicless),
+        TEST(test_streams_share_ids),
+        TEST(test_gap),
+        TEST(test_late),
+        TEST(test_believable),
+        TEST(test_discover),
+        TCASE("record"),
+        TEST(test_record),
+        TEST(test_record_strict, .count = PL_COUNT(records)),
+        TEST(test_slack_changes),
+        TEST(test_record_largest),
+    };
+    return unit_main("position", tests, PL_COUNT(tests));
 }

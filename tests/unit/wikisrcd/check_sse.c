@@ -6,10 +6,10 @@
  * every offset, and with a receiver that refuses each event the first time; the text must be the
  * same.
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "daemons/wikisrcd/stream/sse.h"
+#include "tests/unit/unit.h"
 
 #define S(text)                                                                                    \
     {                                                                                              \
@@ -243,18 +243,13 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("sse");
-    TCase *t = tcase_create("sse");
-    tcase_add_loop_test(t, test_cases, 0, PL_COUNT(cases));
-    tcase_add_loop_test(t, test_too_large, 0, PL_COUNT(large_cases));
-    tcase_add_test(t, test_size_of_what_is_not_kept);
-    tcase_add_loop_test(t, test_retry, 0, PL_COUNT(retries));
-    tcase_add_test(t, test_reset);
-    tcase_add_test(t, test_refused_uses_no_more);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_cases, .count = PL_COUNT(cases)),
+        TEST(test_too_large, .count = PL_COUNT(large_cases)),
+        TEST(test_size_of_what_is_not_kept),
+        TEST(test_retry, .count = PL_COUNT(retries)),
+        TEST(test_reset),
+        TEST(test_refused_uses_no_more),
+    };
+    return unit_main("sse", tests, PL_COUNT(tests));
 }

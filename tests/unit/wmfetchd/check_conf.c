@@ -5,12 +5,12 @@
  *
  * A configuration that is good, and one change to it for each finding.
  */
-#include <check.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "daemons/wmfetchd/conf.h"
 #include "lib/config/yaml_tree.h"
+#include "tests/unit/unit.h"
 
 START_TEST(exposed_urls)
 {
@@ -135,15 +135,10 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("wmfetchd_conf");
-    TCase *t = tcase_create("conf");
-    tcase_add_test(t, exposed_urls);
-    tcase_add_test(t, findings);
-    tcase_add_test(t, urls);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(exposed_urls),
+        TEST(findings),
+        TEST(urls),
+    };
+    return unit_main("conf", tests, PL_COUNT(tests));
 }

@@ -3,10 +3,10 @@
  * check_element.c - one transaction object: key, records, and its parts where it is too
  * large for a message. links: wmfetchd
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "daemons/wmfetchd/api/element.h"
+#include "tests/unit/unit.h"
 
 static struct pl_slice slice(const char *text)
 {
@@ -119,14 +119,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("wmfetchd_element");
-    TCase *t = tcase_create("element");
-    tcase_add_test(t, keys_and_records);
-    tcase_add_test(t, parts);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(keys_and_records),
+        TEST(parts),
+    };
+    return unit_main("element", tests, PL_COUNT(tests));
 }

@@ -7,13 +7,13 @@
  * The server answers requests to the API from a list laid out by the test, byte by byte as it
  * stands there; a record says what the fetch made of it.
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "daemons/wmfetchd/api/fetch.h"
 #include "daemons/wmfetchd/metrics.h"
 #include "lib/base/clock.h"
 #include "tests/unit/http_server.h"
+#include "tests/unit/unit.h"
 
 #define ANSWERS_MAX 8
 
@@ -535,33 +535,27 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("wmfetchd_fetch");
-    TCase *pure = tcase_create("pure"), *t = tcase_create("server");
+    const struct unit_test tests[] = {
+        TCASE("pure"),
+        TEST(statuses),
+        TCASE("server", .set_up = set_up, .tear_down = tear_down),
+        TEST(asked_as_it_should_be),
+        TEST(good_answers),
+        TEST(unpacked),
+        TEST(bad_answers),
+        TEST(refused_once),
+        TEST(refused_twice),
+        TEST(repeats_our_secret),
+        TEST(asked_to_wait),
+        TEST(redirect_not_followed),
+        TEST(server_clock),
+        TEST(stalls),
+        TEST(held_back),
+        TEST(refused_by_who_takes),
+        TEST(disk_full),
+        TEST(stopped),
+        TEST(no_token),
+    };
     pl_http_global_init();
-    tcase_add_test(pure, statuses);
-    suite_add_tcase(suite, pure);
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_set_timeout(t, 30);
-    tcase_add_test(t, asked_as_it_should_be);
-    tcase_add_test(t, good_answers);
-    tcase_add_test(t, unpacked);
-    tcase_add_test(t, bad_answers);
-    tcase_add_test(t, refused_once);
-    tcase_add_test(t, refused_twice);
-    tcase_add_test(t, repeats_our_secret);
-    tcase_add_test(t, asked_to_wait);
-    tcase_add_test(t, redirect_not_followed);
-    tcase_add_test(t, server_clock);
-    tcase_add_test(t, stalls);
-    tcase_add_test(t, held_back);
-    tcase_add_test(t, refused_by_who_takes);
-    tcase_add_test(t, disk_full);
-    tcase_add_test(t, stopped);
-    tcase_add_test(t, no_token);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return unit_main("fetch", tests, PL_COUNT(tests));
 }

@@ -7,9 +7,6 @@
  * What is in the topic is read back with a consumer. The mock keeps no transactions, so that an
  * abort undoes is for the e2e tests; here is what is sent, and what is said about it.
  */
-#include <check.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <stdio.h>
 
 #include "daemons/wmfetchd/api/element.h"
@@ -18,6 +15,8 @@
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 #include "tests/unit/http_server.h"
+#include "tests/unit/kafka_mock.h"
+#include "tests/unit/unit.h"
 
 #define TOPIC     "series"
 #define POSITIONS "positions"
@@ -31,8 +30,7 @@ struct record {
     unsigned done, failed;
 };
 
-static rd_kafka_t *mock_host;
-static rd_kafka_mock_cluster_t *cluster;
+static struct kafka_mock mock;
 static struct pl_daemon *daemon_;
 static struct pl_http *http;
 static struct pl_token *tokens;
@@ -42,7 +40,6 @@ static struct server server;
 static struct pl_buf body; /* of the API's answer */
 static const char *head;   /* its head; NULL: 200, whole */
 static atomic_bool half;   /* stops in the middle of the body, until the server stops */
-static struct pl_map_entry entries[4];
 static struct wmfetchd_conf conf;
 static struct record record;
 
@@ -84,14 +81,10 @@ static const struct pl_daemon_ops daemon_ops;
 static void set_up(void)
 {
     struct pl_err err;
-    char text[256];
-    mock_host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
-    cluster = rd_kafka_mock_cluster_new(mock_host, 1);
-    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, TOPIC, 1, 1), 0);
-    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, POSITIONS, 1, 1), 0);
-    entries[0] = (struct pl_map_entry){.key = (char *)"bootstrap.servers",
-                                       .value = (char *)rd_kafka_mock_cluster_bootstraps(cluster)};
-    entries[1] = (struct pl_map_entry){.key = (char *)"retry.backoff.ms", .value = (char *)"20"};
+    kafka_mock_start(&mock);
+    kafka_mock_topic(&mock, TOPIC, 1);
+    kafka_mock_topic(&mock, POSITIONS, 1);
+    kafka_mock_set(&mock, "retry.backoff.ms", "20");
     memset(&record, 0, sizeof(record));
     head = NULL;
     half = false;
@@ -114,7 +107,7 @@ static void set_up(void)
                  .client_id = (char *)"c",
                  .client_secret = {.value = (char *)"s"},
                  .timeout_ms = 10000},
-        .kafka = {entries, 2},
+        .kafka = mock.map,
         .topic = (char *)TOPIC,
         .position_topic = (char *)POSITIONS,
         .message_bytes_max = 65536,
@@ -141,8 +134,7 @@ static void tear_down(void)
     pl_metrics_free(metrics);
     pl_daemon_free(daemon_);
     server_stop(&server);
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(mock_host);
+    kafka_mock_stop(&mock);
 }
 
 static void run_until(const unsigned *counter, unsigned value)
@@ -191,7 +183,7 @@ static void read_all(const char *topic, struct pl_buf *out)
 {
     char text[256];
     rd_kafka_conf_t *c = rd_kafka_conf_new();
-    rd_kafka_conf_set(c, "bootstrap.servers", entries[0].value, text, sizeof(text));
+    rd_kafka_conf_set(c, "bootstrap.servers", mock.settings[0].value, text, sizeof(text));
     rd_kafka_conf_set(c, "enable.partition.eof", "true", text, sizeof(text));
     rd_kafka_conf_set(c, "group.id", "check", text, sizeof(text));
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, c, text, sizeof(text));
@@ -417,7 +409,7 @@ START_TEST(refused_by_the_broker)
     for (int i = 0; i < 1000; i++)
         pl_buf_add_str(&body, "                                                  ");
     half = true;
-    rd_kafka_mock_push_request_errors(cluster, API_PRODUCE, 1,
+    rd_kafka_mock_push_request_errors(mock.cluster, API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     run(0);
     ck_assert_int_eq(record.err.kind, PL_ERR_CONFIG);
@@ -450,25 +442,19 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("wmfetchd_load");
-    TCase *t = tcase_create("load");
+    const struct unit_test tests[] = {
+        TCASE("load", .set_up = set_up, .tear_down = tear_down),
+        TEST(window_with_its_position),
+        TEST(empty_window),
+        TEST(queue_is_full),
+        TEST(parts),
+        TEST(errors),
+        TEST(element_repeats_our_secret),
+        TEST(record_too_large),
+        TEST(refused_by_the_broker),
+        TEST(stopped),
+    };
     pl_http_global_init();
     pl_log_set_level(PL_ERROR);
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, window_with_its_position);
-    tcase_add_test(t, empty_window);
-    tcase_add_test(t, queue_is_full);
-    tcase_add_test(t, parts);
-    tcase_add_test(t, errors);
-    tcase_add_test(t, element_repeats_our_secret);
-    tcase_add_test(t, record_too_large);
-    tcase_add_test(t, refused_by_the_broker);
-    tcase_add_test(t, stopped);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return unit_main("load", tests, PL_COUNT(tests));
 }

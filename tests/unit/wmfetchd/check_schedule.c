@@ -3,10 +3,10 @@
  * check_schedule.c - which range is fetched next, times that a person writes, and the record of a
  * position. links: wmfetchd
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "daemons/wmfetchd/window/schedule.h"
+#include "tests/unit/unit.h"
 
 #define HOUR INT64_C(3600000)
 #define MIN  INT64_C(60000)
@@ -245,19 +245,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("schedule");
-    TCase *t = tcase_create("schedule");
-    tcase_add_test(t, windows);
-    tcase_add_test(t, catching_up);
-    tcase_add_test(t, starts);
-    tcase_add_test(t, api_clock);
-    tcase_add_test(t, times);
-    tcase_add_test(t, positions);
-    tcase_add_test(t, positions_of_others);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(windows),   TEST(catching_up),         TEST(starts), TEST(api_clock), TEST(times),
+        TEST(positions), TEST(positions_of_others),
+    };
+    return unit_main("schedule", tests, PL_COUNT(tests));
 }
