@@ -276,7 +276,7 @@ check_catalog() {
 check_form() {
     local page tool
     for tool in mandoc man; do
-        command -v "$tool" >"$temp/null" || printf 'going on without %s\n' "$tool"
+        command -v "$tool" >"$temp/null" || printf 'skipped: 1 (no %s)\n' "$tool"
     done
     for page in daemons/*/*.[0-9] "$temp"/*.5; do
         # The pages have no date: the same sources make the same bytes.

@@ -1,23 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_reader_events.c - the reader and cJSON see the same in recorded recentchange events.
+ * check_reader_events.c - the reader and cJSON see the same in recentchange events.
  *
- * The reader builds cJSON's tree by walking, and the trees are compared. The events lie outside
- * the checkout (RECORDED, or ../shared/data/recentchange.jsonl); without them the made documents
- * below are what is compared.
+ * The reader builds cJSON's tree by walking, and the trees are compared. What cJSON refuses is just
+ * what has an escape that UTF-8 cannot carry (a lone surrogate): the reader lets it through and
+ * does not unescape it.
  */
-#include "lib/json/reader.h"
-#include "tests/unit/json_walk.h"
-#include "tests/unit/unit.h"
-
-#include <cjson/cJSON.h>
 #include <stdio.h>
+
+#include "lib/json/reader.h"
+#include "tests/unit/events.h"
+#include "tests/unit/json_walk.h"
+
+static unsigned lone_surrogates;
 
 static char *text_make(const struct pl_json_str *str)
 {
     struct pl_buf b = {0};
 
-    ck_assert(pl_json_unescape_buf(str, &b));
+    if (!pl_json_unescape_buf(str, &b))
+        lone_surrogates++;
     return pl_buf_take(&b);
 }
 
@@ -39,7 +41,8 @@ static cJSON *tree_make(struct pl_json *j)
         return cJSON_CreateBool(value);
     case PL_JSON_NUMBER:
         ck_assert(pl_json_number(j, &num));
-        ck_assert_int_eq(pl_json_num_f64(&num, &d), PL_JSON_NUM_OK);
+        if (pl_json_num_f64(&num, &d) == PL_JSON_NUM_PRECISION && num.integer)
+            d = strtod(num.p, NULL); /* beyond 2^53: cJSON rounds */
         return cJSON_CreateNumber(d);
     case PL_JSON_STRING: {
         ck_assert(pl_json_string(j, &str));
@@ -71,11 +74,13 @@ static void documents_compare(const char *p, size_t len)
 {
     struct pl_json j;
 
+    lone_surrogates = 0;
     pl_json_init(&j, p, len, 0);
     cJSON *ours = tree_make(&j);
     cJSON *theirs = cJSON_ParseWithLength(p, len);
     ck_assert_msg(pl_json_end(&j), "%s: %.*s", j.error, (int)len, p);
-    ck_assert_msg(cJSON_Compare(ours, theirs, true), "%.*s", (int)len, p);
+    ck_assert_msg(lone_surrogates ? !theirs : cJSON_Compare(ours, theirs, true), "%.*s", (int)len,
+                  p);
     ck_assert(json_skip_all(&j, p, len, 0));
     cJSON_Delete(ours);
     cJSON_Delete(theirs);
@@ -98,66 +103,49 @@ static void members_check(const char *p, size_t len)
     ck_assert(pl_json_end(&j));
 }
 
-START_TEST(test_made)
+/* Every prefix of every so many-th event is too short. */
+static void events_check(const char *path, size_t cut_every)
 {
-    static const char *const docs[] = {
-        "{\"title\":\"\\u0422\\u0435\\u0441\\u0442\",\"id\":2577118435,\"bot\":false}",
-        "{\"a\":[1,-2.5,3e10,null,true,{\"b\":\"\\\"\\\\\\/\\n\"}],\"\":{}}",
-        "{\"emoji\":\"\\ud83d\\ude00 \xF0\x9F\x98\x80\",\"nested\":[[[[]]],{\"x\":{\"y\":[]}}]}",
-    };
-
-    for (size_t i = 0; i < PL_COUNT(docs); i++) {
-        documents_compare(docs[i], strlen(docs[i]));
-        members_check(docs[i], strlen(docs[i]));
+    PL_CLEANUP(events_release) struct events events = events_load(path);
+    for (size_t i = 0; i < events.n; i++) {
+        const char *p = events.v[i].p;
+        size_t len = events.v[i].len;
+        documents_compare(p, len);
+        members_check(p, len);
+        if (i % cut_every != 0)
+            continue;
+        while (p[len - 1] != '}')
+            len--;
+        for (size_t cut = 0; cut < len; cut++) {
+            struct pl_json j;
+            struct json_walk w;
+            /* A copy of its own size, so that a sanitizer sees a read beyond it. */
+            char *copy = malloc(cut + (cut == 0));
+            memcpy(copy, p, cut);
+            ck_assert(!json_skip_all(&j, copy, cut, 0));
+            ck_assert(!json_walk(&j, copy, cut, 0, &w));
+            free(copy);
+        }
     }
+}
+
+START_TEST(made)
+{
+    events_check(EVENTS_MADE, 7);
 }
 END_TEST
 
-START_TEST(test_recorded)
+START_TEST(recorded)
 {
-    const char *path = getenv("RECORDED");
-    char *line = NULL;
-    size_t cap = 0, n = 0;
-    ssize_t len;
-
-    if (!path || !path[0])
-        path = "../shared/data/recentchange.jsonl";
-    FILE *f = fopen(path, "re");
-    if (!f) {
-        printf("check_json_events: no recorded events at %s, going on without\n", path);
-        return;
-    }
-    while ((len = getline(&line, &cap, f)) > 0) {
-        if (line[len - 1] == '\n')
-            len--;
-        if (len == 0)
-            continue;
-        documents_compare(line, (size_t)len);
-        members_check(line, (size_t)len);
-        /* Every prefix is cheap enough for a sample only. */
-        if (n++ % 500 == 0) {
-            struct pl_json j;
-            struct json_walk w;
-            for (size_t cut = 0; cut < (size_t)len; cut++) {
-                char *copy = malloc(cut + (cut == 0));
-                memcpy(copy, line, cut);
-                ck_assert(!json_skip_all(&j, copy, cut, 0));
-                ck_assert(!json_walk(&j, copy, cut, 0, &w));
-                free(copy);
-            }
-        }
-    }
-    ck_assert_uint_gt(n, 0);
-    free(line);
-    fclose(f);
+    events_check(events_recorded(), 500);
 }
 END_TEST
 
 int main(void)
 {
     const struct unit_test tests[] = {
-        TEST(test_made),
-        TEST(test_recorded),
+        TEST(made),
+        TEST(recorded, .skip = events_recorded_skip()),
     };
     return unit_main("reader_events", tests, PL_COUNT(tests));
 }

@@ -6,6 +6,7 @@
 
 #include "daemons/wikisrcd/event/event.h"
 #include "daemons/wikisrcd/event/filter.h"
+#include "tests/unit/events.h"
 #include "tests/unit/unit.h"
 
 /* Events borrow from their text, so the copies live as long as the test. */
@@ -262,34 +263,82 @@ START_TEST(test_filter)
 }
 END_TEST
 
-/* Real events, where they lie: all have an identity, a time, a key. */
-START_TEST(test_recorded)
+/* ---- events as cJSON reads them ---- */
+
+static void text_compare(const struct pl_json_str *text, const cJSON *object, const char *key)
 {
-    const char *path = getenv("RECORDED");
-    FILE *file = fopen(path ? path : "../shared/data/recentchange.jsonl", "r");
-    char *line = NULL;
-    size_t cap = 0, n = 0;
-    ssize_t len;
+    const cJSON *item = events_get(object, key);
+    ck_assert_msg(text_is(text, item ? item->valuestring : NULL), "%s: %.*s", key, (int)text->len,
+                  text->p);
+}
+
+static void event_compare(struct event *e, const cJSON *event)
+{
+    const cJSON *meta = events_get(event, "meta"), *id = events_get(meta, "id");
+    const cJSON *title = events_get(event, "title"), *domain = events_get(meta, "domain");
+    const cJSON *ns = events_get(event, "namespace"), *bot = events_get(event, "bot");
+    struct event_identity identity;
+    int64_t ms = 0;
+
+    text_compare(&e->meta_id, meta, "id");
+    text_compare(&e->dt, meta, "dt");
+    text_compare(&e->domain, meta, "domain");
+    text_compare(&e->stream, meta, "stream");
+    text_compare(&e->topic, meta, "topic");
+    text_compare(&e->wiki, event, "wiki");
+    text_compare(&e->type, event, "type");
+    text_compare(&e->title, event, "title");
+    text_compare(&e->user, event, "user");
+    ck_assert_int_eq(e->has_namespace, ns != NULL);
+    ck_assert_int_eq(e->namespace_id, ns ? ns->valueint : 0);
+    ck_assert_int_eq(e->has_bot, bot != NULL);
+    ck_assert_int_eq(e->bot, cJSON_IsTrue(bot));
+    ck_assert_int_eq(e->has_dt, events_time(events_get(meta, "dt"), &ms));
+    ck_assert_int_eq(e->dt_ms, e->has_dt ? ms : 0);
+    ck_assert_int_eq(e->canary, domain && strcmp(domain->valuestring, "canary") == 0);
+    ck_assert_int_eq(e->has_key, title != NULL);
+    ck_assert_str_eq(pl_buf_cstr(&e->key), title ? title->valuestring : "");
+    if (id && events_is_uuid(id->valuestring)) {
+        ck_assert(event_uuid_parse(id->valuestring, strlen(id->valuestring), &identity));
+        ck_assert(identity.hi == e->identity.hi && identity.lo == e->identity.lo);
+    }
+}
+
+/* Returns how many had an identity, a time, a key, a namespace and a wiki. */
+static size_t events_check(const struct events *events)
+{
     struct event e = {0};
     struct event_path key;
-    if (!file) {
-        fprintf(stderr, "no recorded events (RECORDED): going on without\n");
-        return;
-    }
+    size_t whole = 0;
     event_path_init(&key, "title");
-    while ((len = getline(&line, &cap, file)) > 0) {
-        n++;
-        event_read(&e, line, (size_t)len - 1, &key);
+    for (size_t i = 0; i < events->n; i++) {
+        const struct pl_slice *line = &events->v[i];
+        event_read(&e, line->p, line->len, &key);
+        ck_assert_msg(!e.malformed, "%.*s", (int)line->len, line->p);
+        cJSON *event = cJSON_ParseWithLength(line->p, line->len);
+        if (event) /* it refuses lone surrogates, which are no malformed JSON */
+            event_compare(&e, event);
+        cJSON_Delete(event);
         struct event_identity id;
-        ck_assert(!e.malformed && e.has_dt && e.has_key && e.has_namespace && e.wiki.p);
-        ck_assert(event_uuid_parse(e.meta_id.p, e.meta_id.len, &id));
-        ck_assert(id.hi == e.identity.hi && id.lo == e.identity.lo);
+        whole += e.meta_id.p && event_uuid_parse(e.meta_id.p, e.meta_id.len, &id) && e.has_dt &&
+                 e.has_key && e.has_namespace && e.wiki.p;
     }
-    ck_assert_uint_gt(n, 0);
     event_release(&e);
     event_path_release(&key);
-    free(line);
-    fclose(file);
+    return whole;
+}
+
+START_TEST(made)
+{
+    PL_CLEANUP(events_release) struct events events = events_load(EVENTS_MADE);
+    ck_assert_uint_gt(events_check(&events), 150);
+}
+END_TEST
+
+START_TEST(recorded)
+{
+    PL_CLEANUP(events_release) struct events events = events_load(events_recorded());
+    ck_assert_uint_eq(events_check(&events), events.n);
 }
 END_TEST
 
@@ -306,7 +355,8 @@ int main(void)
         TEST(test_hash),
         TEST(test_identity),
         TEST(test_filter, .count = PL_COUNT(filter_cases)),
-        TEST(test_recorded),
+        TEST(made),
+        TEST(recorded, .skip = events_recorded_skip()),
     };
     return unit_main("event", tests, PL_COUNT(tests));
 }
