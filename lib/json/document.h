@@ -6,10 +6,10 @@
  * What is large, or comes thousands of times a second, is walked with reader.h; what is written is
  * written with pl_buf_addf() and pl_json_quote(), which need no tree.
  *
- * cJSON alone takes "01", control characters in texts, bytes that are not UTF-8 and whatever follows
- * the document, and cuts a text at \u0000. So the reader checks the whole text first: what is in a
- * tree was one object or array of RFC 8259, at most PL_JSON_DEPTH_DEFAULT levels deep, and its texts
- * are C strings of UTF-8.
+ * cJSON alone takes "01", control characters in texts, bytes that are not UTF-8 and whatever
+ * follows the document, and cuts a text at \u0000. So the reader checks the whole text first: what
+ * is in a tree was one object or array of RFC 8259, at most PL_JSON_DEPTH_DEFAULT levels deep, and
+ * its texts are C strings of UTF-8.
  *
  * cJSON reads numbers as doubles. Integers are given out where a double surely holds them: below
  * 2^53 in size, which is enough for offsets and for milliseconds of 280,000 years.
