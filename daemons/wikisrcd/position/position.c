@@ -9,6 +9,10 @@
 #include <assert.h>
 
 #include "daemons/wikisrcd/position/internal.h"
+#include "lib/json/document.h"
+
+/* As long as what the stream's parser keeps (sse.h). */
+#define ID_BYTES_MAX 65536
 
 /* ---- the set of ids: open addressing, linear probing, at most half full ---- */
 
@@ -315,49 +319,34 @@ struct id_entry {
     int64_t timestamp_ms; /* -1: none */
 };
 
-static void id_integer(struct pl_json *j, int64_t *ret)
+static bool id_entry_read(const cJSON *item, struct id_entry *ret)
 {
-    struct pl_json_num number;
-    if (pl_json_number(j, &number) && pl_json_num_i64(&number, ret) != PL_JSON_NUM_OK)
-        pl_json_fail(j, "number out of range");
-}
-
-/* false: the end, or not of the form (j->error). */
-static bool id_entry_next(struct pl_json *j, struct id_entry *ret)
-{
-    struct pl_json_str key;
-    if (!pl_json_array_next(j) || !pl_json_object_begin(j))
-        return false;
+    const char *topic = pl_doc_str(item, "topic");
     *ret = (struct id_entry){.timestamp_ms = -1};
-    while (pl_json_object_next(j, &key)) {
-        if (pl_json_str_eq(&key, "topic"))
-            pl_json_string(j, &ret->topic);
-        else if (pl_json_str_eq(&key, "partition"))
-            id_integer(j, &ret->partition);
-        else if (pl_json_str_eq(&key, "timestamp") && pl_json_peek(j) == PL_JSON_NUMBER)
-            id_integer(j, &ret->timestamp_ms);
-        else
-            pl_json_skip(j, NULL);
-    }
-    return !j->error && (ret->topic.p || pl_json_fail(j, "no topic"));
-}
-
-static bool id_begin(struct pl_json *j, struct pl_slice id)
-{
-    pl_json_init(j, id.p, id.len, 4);
-    return id.len > 0 && pl_json_array_begin(j);
-}
-
-static bool id_is_valid(struct pl_slice id)
-{
-    struct pl_json j;
-    struct id_entry entry;
-    unsigned n = 0;
-    if (!id_begin(&j, id))
+    if (!topic ||
+        (pl_doc_get(item, "partition") && !pl_doc_int(item, "partition", &ret->partition)))
         return false;
-    while (id_entry_next(&j, &entry))
-        n++;
-    return pl_json_end(&j) && n > 0;
+    ret->topic = (struct pl_json_str){.p = topic, .len = strlen(topic)};
+    return !cJSON_IsNumber(pl_doc_get(item, "timestamp")) ||
+           pl_doc_int(item, "timestamp", &ret->timestamp_ms);
+}
+
+/* NULL: not of the form. */
+static cJSON *id_parse(struct pl_slice id)
+{
+    PL_CLEANUP(cJSON_Deletep) cJSON *root = NULL;
+    struct id_entry entry;
+    struct pl_err err;
+    const cJSON *item;
+    if (id.len == 0 || pl_doc_parse(id.p, id.len, ID_BYTES_MAX, &root, &err) < 0 ||
+        !cJSON_IsArray(root) || !root->child)
+        return NULL;
+    cJSON_ArrayForEach(item, root)
+    {
+        if (!id_entry_read(item, &entry))
+            return NULL;
+    }
+    return PL_TAKE(root);
 }
 
 /* Whether the topic belongs to a stream: the URL's "recentchange" or "mediawiki.recentchange" is
@@ -397,15 +386,17 @@ static int64_t topic_start(const struct position *p, const char *name, bool stre
 bool position_discover(struct position *p, struct pl_slice id, const struct pl_strings *streams,
                        int64_t now_ms)
 {
-    struct pl_json j;
-    struct id_entry entry;
+    PL_CLEANUP(cJSON_Deletep) cJSON *entries = id_parse(id);
     bool differ = position_streams_differ(p, streams);
-    if (!id_is_valid(id))
+    struct id_entry entry;
+    const cJSON *item;
+    if (!entries)
         return false;
     for (unsigned i = 0; i < p->topics_n; i++)
         p->topics[i].active = false;
-    id_begin(&j, id);
-    while (id_entry_next(&j, &entry)) {
+    cJSON_ArrayForEach(item, entries)
+    {
+        id_entry_read(item, &entry);
         int i = topic_find(p, &entry.topic, entry.partition);
         if (i < 0) {
             i = topic_learn(p, &entry.topic, entry.partition, 0);
@@ -448,14 +439,15 @@ void position_connected(struct position *p, enum position_ask ask, int64_t asked
 static int id_read(struct position *p, struct pl_slice id, const struct event *event,
                    int64_t *ret_time_ms)
 {
-    struct pl_json j;
+    PL_CLEANUP(cJSON_Deletep) cJSON *entries = id_parse(id);
     struct id_entry entry;
+    const cJSON *item;
     int64_t partition = event->partition >= 0 ? event->partition : 0;
     int64_t latest_ms = -1;
     int own = event->topic.p ? topic_find(p, &event->topic, partition) : -1;
-    if (!id_begin(&j, id))
-        return own;
-    while (id_entry_next(&j, &entry)) {
+    cJSON_ArrayForEach(item, entries)
+    {
+        id_entry_read(item, &entry);
         int i = topic_find(p, &entry.topic, entry.partition);
         if (i < 0) {
             i = topic_learn(p, &entry.topic, entry.partition, p->asked_ms);

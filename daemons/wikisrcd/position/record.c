@@ -10,6 +10,8 @@
 
 #include "daemons/wikisrcd/position/internal.h"
 
+#include "lib/json/document.h"
+
 enum { RECORD_VERSION = 1, ID_TEXT_LEN = 22 };
 
 /* Times up to the end of the year 9999. */
@@ -27,13 +29,14 @@ static void id_write(const struct event_identity *id, char *out)
         out[i] = base64url[(unsigned)(bits & 63)];
 }
 
-static bool id_parse(const struct pl_json_str *text, struct event_identity *ret)
+/* `text` may be NULL. */
+static bool id_parse(const char *text, struct event_identity *ret)
 {
     unsigned __int128 bits = 0;
-    if (text->len != ID_TEXT_LEN || text->escaped)
+    if (!text || strlen(text) != ID_TEXT_LEN)
         return false;
     for (unsigned i = 0; i < ID_TEXT_LEN; i++) {
-        const char *digit = text->p[i] ? strchr(base64url, text->p[i]) : NULL;
+        const char *digit = strchr(base64url, text[i]);
         if (!digit)
             return false;
         unsigned value = (unsigned)(digit - base64url);
@@ -114,59 +117,48 @@ void position_encode(const struct position *p, int64_t now_ms, struct pl_buf *ou
     pl_buf_add_str(out, "]}");
 }
 
-/* ---- reading ---- */
+/* ---- reading: what returns a sentence says what is wrong, NULL: nothing ---- */
 
-/* Sets the reader's error when it is not there, not an integer, or out of its range. */
-static int64_t number_read(struct pl_json *j, int64_t min, int64_t max)
+static bool number_read(const cJSON *value, int64_t min, int64_t max, int64_t *ret)
 {
-    struct pl_json_num number;
-    int64_t value = 0;
-    if (!pl_json_number(j, &number))
-        return 0;
-    if (pl_json_num_i64(&number, &value) != PL_JSON_NUM_OK || value < min || value > max) {
-        pl_json_fail(j, "number out of range");
-        return 0;
-    }
-    return value;
+    int64_t number;
+    if (!pl_doc_value_int(value, &number) || number < min || number > max)
+        return false;
+    *ret = number;
+    return true;
 }
 
-static int64_t time_read(struct pl_json *j)
+/* A member may be absent: *ret is what it is then. */
+static bool member_read(const cJSON *object, const char *name, int64_t min, int64_t max,
+                        int64_t *ret)
 {
-    return number_read(j, 0, TIME_MAX_MS);
+    const cJSON *value = pl_doc_get(object, name);
+    return !value || number_read(value, min, max, ret);
 }
 
 /* [id, number, id, number …] into the window (the number is high - time) or into `ahead`. */
-static void ids_read(struct pl_json *j, struct position *p, struct position_topic *t, bool ahead)
+static const char *ids_read(struct position *p, struct position_topic *t, const cJSON *ids,
+                            bool ahead)
 {
-    struct pl_json_str text;
-    struct event_identity id;
-    if (!pl_json_array_begin(j))
-        return;
-    while (pl_json_array_next(j)) {
-        if (!pl_json_string(j, &text))
-            return;
-        if (!id_parse(&text, &id)) {
-            pl_json_fail(j, "not an id");
-            return;
-        }
-        if (!pl_json_array_next(j)) {
-            pl_json_fail(j, "an id without a time");
-            return;
-        }
-        int64_t number = number_read(j, -TIME_MAX_MS, TIME_MAX_MS);
-        if (j->error)
-            return;
-        if ((ahead ? p->ahead_ids >= POSITION_AHEAD_MAX : p->ids >= POSITION_IDS_MAX)) {
-            pl_json_fail(j, "too many ids");
-            return;
-        }
+    if (!cJSON_IsArray(ids))
+        return "ids that are no array";
+    for (const cJSON *item = ids->child; item; item = item->next->next) {
+        struct event_identity id;
+        int64_t number;
+        if (!id_parse(cJSON_GetStringValue(item), &id))
+            return "not an id";
+        if (!item->next)
+            return "an id without a time";
+        if (!number_read(item->next, -TIME_MAX_MS, TIME_MAX_MS, &number))
+            return "number out of range";
+        if (ahead ? p->ahead_ids >= POSITION_AHEAD_MAX : p->ids >= POSITION_IDS_MAX)
+            return "too many ids";
         struct event_identity key = id_salted(&id, t);
         if (!(ahead ? position_ahead_push(p, t, &key, number)
-                    : position_window_push(p, t, &key, t->high_ms - number))) {
-            pl_json_fail(j, "an id stands there twice");
-            return;
-        }
+                    : position_window_push(p, t, &key, t->high_ms - number)))
+            return "an id stands there twice";
     }
+    return NULL;
 }
 
 static bool topic_is_known(const struct position *p, const char *name, int64_t partition)
@@ -177,97 +169,71 @@ static bool topic_is_known(const struct position *p, const char *name, int64_t p
     return false;
 }
 
-/* The members before the ids come first in the record, so that the topic exists when ids come. */
-static void topic_read(struct pl_json *j, struct position *p)
+static const char *topic_read(struct position *p, const cJSON *topic)
 {
-    PL_CLEANUP(pl_buf_release) struct pl_buf name = {0};
-    struct position_topic *t = NULL;
-    struct pl_json_str key, text = {0};
-    int64_t partition = -1, high = -1, cut = INT64_MIN;
+    static const char *const members[] = {"topic", "partition", "high",  "active",
+                                          "cut",   "ids",       "ahead", NULL};
+    const char *name = pl_doc_str(topic, "topic");
+    const cJSON *ids = pl_doc_get(topic, "ids"), *ahead = pl_doc_get(topic, "ahead");
+    int64_t partition = -1, high_ms = -1, cut_ms = INT64_MIN;
     bool active = false;
-    if (!pl_json_object_begin(j))
-        return;
-    while (pl_json_object_next(j, &key)) {
-        if (!t && pl_json_str_eq(&key, "topic")) {
-            pl_json_string(j, &text);
-        } else if (!t && pl_json_str_eq(&key, "partition")) {
-            partition = number_read(j, 0, INT32_MAX);
-        } else if (!t && pl_json_str_eq(&key, "high")) {
-            high = number_read(j, 0, TIME_MAX_MS);
-        } else if (!t && pl_json_str_eq(&key, "active")) {
-            pl_json_bool(j, &active);
-        } else if (!t && pl_json_str_eq(&key, "cut")) {
-            cut = number_read(j, -TIME_MAX_MS, TIME_MAX_MS);
-        } else if (!t && pl_json_str_eq(&key, "ids")) {
-            if (!text.p || partition < 0 || high < 0 || !pl_json_unescape_buf(&text, &name) ||
-                memchr(pl_buf_cstr(&name), '\0', name.len) ||
-                topic_is_known(p, name.data, partition) || p->topics_n == POSITION_TOPICS_MAX) {
-                pl_json_fail(j, "a topic that is incomplete or there twice");
-                return;
-            }
-            t = position_topic_add(p, name.data, name.len, partition, high);
-            t->active = active;
-            t->cut_ms = cut;
-            ids_read(j, p, t, false);
-        } else if (t && pl_json_str_eq(&key, "ahead")) {
-            ids_read(j, p, t, true);
-        } else {
-            pl_json_fail(j, "an unknown member of a topic");
-            return;
-        }
-    }
-    if (!j->error && !t)
-        pl_json_fail(j, "a topic without ids");
+    if (!pl_doc_is_made_of(topic, members))
+        return "an unknown member of a topic, or one there twice";
+    if (!member_read(topic, "partition", 0, INT32_MAX, &partition) ||
+        !member_read(topic, "high", 0, TIME_MAX_MS, &high_ms) ||
+        !member_read(topic, "cut", -TIME_MAX_MS, TIME_MAX_MS, &cut_ms))
+        return "number out of range";
+    if (pl_doc_get(topic, "active") && !pl_doc_bool(topic, "active", &active))
+        return "`active` is neither true nor false";
+    if (!name || partition < 0 || high_ms < 0 || topic_is_known(p, name, partition) ||
+        p->topics_n == POSITION_TOPICS_MAX)
+        return "a topic that is incomplete or there twice";
+    if (!ids)
+        return "a topic without ids";
+    struct position_topic *t = position_topic_add(p, name, strlen(name), partition, high_ms);
+    t->active = active;
+    t->cut_ms = cut_ms;
+    const char *wrong = ids_read(p, t, ids, false);
+    return wrong || !ahead ? wrong : ids_read(p, t, ahead, true);
 }
 
-static void streams_read(struct pl_json *j, struct position *p)
+static const char *streams_read(struct position *p, const cJSON *streams)
 {
-    struct pl_json_str text;
-    if (!pl_json_array_begin(j))
-        return;
-    while (pl_json_array_next(j)) {
-        PL_CLEANUP(pl_buf_release) struct pl_buf name = {0};
-        if (!pl_json_string(j, &text))
-            return;
-        if (!pl_json_unescape_buf(&text, &name) || p->streams.n >= POSITION_TOPICS_MAX) {
-            pl_json_fail(j, "not a stream");
-            return;
-        }
-        pl_strings_add(&p->streams, pl_buf_cstr(&name));
+    const cJSON *stream;
+    cJSON_ArrayForEach(stream, streams)
+    {
+        if (!cJSON_IsString(stream) || p->streams.n >= POSITION_TOPICS_MAX)
+            return "not a stream";
+        pl_strings_add(&p->streams, stream->valuestring);
     }
+    return NULL;
 }
 
-/* The version is the first member, so that a newer record is known before its unknown parts. */
-static void record_read(struct pl_json *j, struct position *p, int64_t *ret_version,
-                        int64_t *ret_slack_ms)
+static const char *record_read(struct position *p, const cJSON *record)
 {
-    struct pl_json_str key;
-    if (!pl_json_object_begin(j) || !pl_json_object_next(j, &key))
-        return;
-    if (!pl_json_str_eq(&key, "version")) {
-        pl_json_fail(j, "no version");
-        return;
+    static const char *const members[] = {"version", "streams", "since",  "discovered",
+                                          "at",      "slack",   "topics", NULL};
+    const cJSON *streams = pl_doc_get(record, "streams"), *topics = pl_doc_get(record, "topics");
+    const cJSON *topic;
+    int64_t at_ms;
+    if (!pl_doc_is_made_of(record, members))
+        return "an unknown member, or one there twice";
+    if (!member_read(record, "since", 0, TIME_MAX_MS, &p->since_ms) ||
+        !member_read(record, "discovered", 0, TIME_MAX_MS, &p->discovered_ms) ||
+        !member_read(record, "at", 0, TIME_MAX_MS, &at_ms) ||
+        !member_read(record, "slack", 0, TIME_MAX_MS, &p->slack_ms))
+        return "number out of range";
+    if (p->since_ms < 0 || p->slack_ms < 0)
+        return "no `since` or no `slack`";
+    if ((streams && !cJSON_IsArray(streams)) || (topics && !cJSON_IsArray(topics)))
+        return "`streams` or `topics` is no array";
+    const char *wrong = streams_read(p, streams);
+    cJSON_ArrayForEach(topic, topics)
+    {
+        if (!wrong)
+            wrong = topic_read(p, topic);
     }
-    *ret_version = number_read(j, 1, INT32_MAX);
-    if (!j->error && *ret_version != RECORD_VERSION)
-        pl_json_fail(j, "another version");
-    while (pl_json_object_next(j, &key)) {
-        if (pl_json_str_eq(&key, "streams"))
-            streams_read(j, p);
-        else if (pl_json_str_eq(&key, "since"))
-            p->since_ms = time_read(j);
-        else if (pl_json_str_eq(&key, "discovered"))
-            p->discovered_ms = time_read(j);
-        else if (pl_json_str_eq(&key, "at"))
-            time_read(j);
-        else if (pl_json_str_eq(&key, "slack"))
-            *ret_slack_ms = time_read(j);
-        else if (!pl_json_str_eq(&key, "topics"))
-            pl_json_fail(j, "an unknown member");
-        else if (pl_json_array_begin(j))
-            while (pl_json_array_next(j))
-                topic_read(j, p);
-    }
+    return wrong;
 }
 
 /* The writer's slack may have been another: a topic that has delivered nothing must be asked for
@@ -291,26 +257,27 @@ int position_decode(const char *text, size_t len, int64_t slack_ms, struct posit
 {
     const struct pl_strings none = {0};
     PL_CLEANUP(position_freep) struct position *p = position_new(&none, -1, -1);
-    struct pl_json j;
+    PL_CLEANUP(cJSON_Deletep) cJSON *record = NULL;
+    const char *wrong;
     int64_t version = 0;
-    if (len > POSITION_BYTES_MAX)
-        return pl_err_set(err, PL_ERR_CONFIG, 0,
-                          "the position has %zu bytes, more than any that wikisrcd writes", len);
-    pl_json_init(&j, text, len, 8);
-    record_read(&j, p, &version, &p->slack_ms);
-    bool whole = pl_json_end(&j);
-    if (version > RECORD_VERSION)
+    if (pl_doc_parse(text, len, POSITION_BYTES_MAX, &record, err) < 0)
+        wrong = err->msg;
+    else if (!pl_doc_get(record, "version"))
+        wrong = "no version";
+    else if (!member_read(record, "version", 1, INT32_MAX, &version))
+        wrong = "number out of range";
+    else if (version > RECORD_VERSION)
         return pl_err_set(err, PL_ERR_CONFIG, 0,
                           "the position was written by a newer wikisrcd (version %lld of its form, "
                           "this one knows %d): run that one, or begin anew with another `name`",
                           (long long)version, RECORD_VERSION);
-    if (whole && (p->since_ms < 0 || p->slack_ms < 0))
-        whole = pl_json_fail(&j, "no `since` or no `slack`");
-    if (!whole)
+    else
+        wrong = record_read(p, record);
+    if (wrong)
         return pl_err_set(err, PL_ERR_CONFIG, 0,
-                          "the position cannot be read (%s at byte %zu): it is not wikisrcd's; "
-                          "set another position_topic, or begin anew with another `name`",
-                          j.error ? j.error : "more follows", (size_t)(j.p - j.start));
+                          "the position cannot be read (%s): it is not wikisrcd's; set another "
+                          "position_topic, or begin anew with another `name`",
+                          wrong);
     p->asked_ms = p->since_ms;
     slack_adapt(p, slack_ms);
     *ret = PL_TAKE(p);
