@@ -9,7 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/config/options.h"
-#include "lib/json/reader.h"
+#include "lib/json/document.h"
 
 /* Milliseconds of 1973: a smaller number was meant as seconds. */
 #define TIME_LEAST_MS INT64_C(100000000000)
@@ -17,6 +17,8 @@
 #define CLOCK_LEAST_MS 2000
 /* Of the year 9999: sums with windows and delays cannot overflow. */
 #define TIME_MOST_MS INT64_C(253402300799999)
+/* Some dozens are written. */
+#define POSITION_BYTES_MAX 65536
 
 int64_t schedule_next(const struct schedule *s, const struct schedule_position *p, int64_t now_ms,
                       struct schedule_window *ret)
@@ -96,44 +98,38 @@ void schedule_position_encode(const struct schedule_position *p, int64_t now_ms,
                 (long long)p->start_ms, (long long)p->end_ms, at);
 }
 
-static bool time_read(struct pl_json *j, int64_t *ret_ms)
+/* A member that is not there leaves *ret_ms as it is. */
+static bool time_read(const cJSON *record, const char *name, int64_t *ret_ms)
 {
-    struct pl_json_num num;
-    if (!pl_json_number(j, &num) || pl_json_num_i64(&num, ret_ms) != PL_JSON_NUM_OK)
-        return pl_json_fail(j, "a time is not a number");
-    return *ret_ms >= 0 && *ret_ms <= TIME_MOST_MS ? true : pl_json_fail(j, "a time is too large");
+    int64_t ms;
+    if (!pl_doc_get(record, name))
+        return true;
+    if (!pl_doc_int(record, name, &ms) || ms < 0 || ms > TIME_MOST_MS)
+        return false;
+    *ret_ms = ms;
+    return true;
 }
 
 int schedule_position_decode(const char *data, size_t len, struct schedule_position *ret,
                              struct pl_err *err)
 {
+    PL_CLEANUP(cJSON_Deletep) cJSON *record = NULL;
     struct schedule_position p = {-1, -1};
-    struct pl_json_str key;
-    struct pl_json_num num;
-    struct pl_json j;
+    const char *wrong = NULL;
     int64_t version = 0;
-    pl_json_init(&j, data, len, 0);
-    pl_json_object_begin(&j);
-    while (pl_json_object_next(&j, &key)) {
-        if (pl_json_str_eq(&key, "version") && pl_json_number(&j, &num))
-            pl_json_num_i64(&num, &version);
-        else if (pl_json_str_eq(&key, "start"))
-            time_read(&j, &p.start_ms);
-        else if (pl_json_str_eq(&key, "end"))
-            time_read(&j, &p.end_ms);
-        else
-            pl_json_skip(&j, NULL);
-    }
-    if (!pl_json_end(&j))
-        return pl_err_set(err, PL_ERR_CONFIG, 0, "not a position of wmfetchd: %s",
-                          j.error ? j.error : "text behind it");
-    if (version > 1)
+    if (pl_doc_parse(data, len, POSITION_BYTES_MAX, &record, err) < 0)
+        wrong = err->msg;
+    else if (pl_doc_int(record, "version", &version) && version > 1)
         return pl_err_set(err, PL_ERR_CONFIG, 0,
                           "written by a newer wmfetchd (version %lld): upgrade, or use another "
                           "name",
                           (long long)version);
-    if (version != 1 || p.start_ms < 0 || p.end_ms < p.start_ms)
-        return pl_err_set(err, PL_ERR_CONFIG, 0, "not a position of wmfetchd: it lacks a field");
+    else if (!time_read(record, "start", &p.start_ms) || !time_read(record, "end", &p.end_ms))
+        wrong = "a time is not a number or too large";
+    else if (version != 1 || p.start_ms < 0 || p.end_ms < p.start_ms)
+        wrong = "it lacks a field";
+    if (wrong)
+        return pl_err_set(err, PL_ERR_CONFIG, 0, "not a position of wmfetchd: %s", wrong);
     *ret = p;
     return 0;
 }

@@ -224,6 +224,8 @@ START_TEST(positions_of_others)
         {"{\"version\":1,\"end\":1}", "lacks"},
         {"{\"version\":1,\"start\":2,\"end\":1}", "lacks"},
         {"{\"version\":2,\"start\":1,\"end\":2}", "newer"},
+        {"{\"version\":2,\"start\":\"2026\"}", "newer"},
+        {"{\"version\":\"1\",\"start\":1,\"end\":2}", "lacks"},
         {"{\"version\":1,\"start\":1,\"end\":\"2\"}", "not a number"},
         {"{\"version\":1,\"start\":1,\"end\":2.5}", "not a number"},
         {"{\"version\":1,\"start\":-1,\"end\":2}", "too large"},
