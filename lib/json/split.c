@@ -2,13 +2,14 @@
 /*
  * split.c - see split.h.
  *
- * Inside an element only quotes and brackets are looked at, to find its last byte; whether it is
- * JSON is asked of lib's reader once it is whole. A wrong bracket makes the element end too early
- * or too late, and then it is not valid, whatever the reason.
+ * Inside a value (an element, a key, what stands beside the array) only quotes and brackets are
+ * looked at, to find its last byte; whether it is JSON is asked of the reader once it is whole. A
+ * wrong bracket makes the value end too early or too late, and then it is not valid, whatever the
+ * reason.
  *
  *   BEGIN ──[──> FIRST ──{──> ELEMENT ──}──> BEHIND ──,──> NEXT ──{──> ELEMENT …
  *     │            └────]──────────┬────────────┘
- *     └──{──> MEMBER ⇄ KEY, COLON, VALUE, SKIM, COMMA <─┘ wrapped          else: TAIL
+ *     └──{──> MEMBER ⇄ KEY, COLON, VALUE, BESIDE, COMMA <─┘ wrapped        else: TAIL
  */
 #include "lib/json/split.h"
 
@@ -26,7 +27,7 @@ enum split_state {
     KEY,
     COLON,
     VALUE,
-    SKIM,
+    BESIDE, /* inside a member's value */
     COMMA,
     TAIL, /* behind the end: white space only */
 };
@@ -38,30 +39,36 @@ void pl_split_init(struct pl_split *s, size_t element_bytes_max, pl_split_elemen
 {
     *s = (struct pl_split){
         .element_bytes_max = element_bytes_max, .on_element = on_element, .userdata = userdata};
-    pl_buf_init(&s->element, element_bytes_max);
+    pl_buf_init(&s->value, element_bytes_max);
 }
 
 void pl_split_release(struct pl_split *s)
 {
-    pl_buf_release(&s->element);
+    pl_buf_release(&s->value);
 }
 
 void pl_split_reset(struct pl_split *s)
 {
-    struct pl_buf element = s->element;
-    pl_buf_reset(&element);
+    struct pl_buf value = s->value;
+    pl_buf_reset(&value);
     *s = (struct pl_split){.element_bytes_max = s->element_bytes_max,
                            .on_element = s->on_element,
                            .userdata = s->userdata,
-                           .element = element};
+                           .value = value};
 }
 
 /* ---- errors ---- */
 
-static const char *fail(struct pl_split *s, const char *p, const char *why)
+static bool fail_at(struct pl_split *s, uint64_t at, const char *why)
 {
     pl_err_set(&s->err, PL_ERR_REJECT, 0, "the answer is not what was expected: %s at byte %llu",
-               why, (unsigned long long)s->bytes);
+               why, (unsigned long long)at);
+    return false;
+}
+
+static const char *fail(struct pl_split *s, const char *p, const char *why)
+{
+    fail_at(s, s->bytes, why);
     return p;
 }
 
@@ -72,7 +79,92 @@ static const char *fail_begin(struct pl_split *s, const char *p)
     return fail(s, p, "neither a JSON array nor an object");
 }
 
-/* ---- elements ---- */
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+/* ---- values: elements, keys, and what stands beside the array ---- */
+
+static const char *value_begin(struct pl_split *s, const char *p, enum split_state state)
+{
+    s->state = state;
+    s->scalar = *p != '"' && *p != '{' && *p != '[';
+    s->in_string = s->escaped = s->too_large = false;
+    s->open = 0;
+    return p;
+}
+
+/* Looks for the last byte of a text, an array or an object. Returns behind it, or NULL when it is
+ * not in [p, end). */
+static const char *brackets_pass(struct pl_split *s, const char *p, const char *end)
+{
+    while (p < end) {
+        char c = *p++;
+        if (s->escaped)
+            s->escaped = false;
+        else if (c == '"')
+            s->in_string = !s->in_string;
+        else if (s->in_string)
+            s->escaped = c == '\\';
+        else if (c == '{' || c == '[')
+            s->open++;
+        else if (c == '}' || c == ']')
+            s->open--;
+        if (s->open == 0 && !s->in_string)
+            return p;
+    }
+    return NULL;
+}
+
+static bool ends_scalar(char c)
+{
+    return is_space(c) || c == ',' || c == '}' || c == ']';
+}
+
+/* The same for a number or a word: what follows ends it. */
+static const char *scalar_pass(const char *p, const char *end)
+{
+    while (p < end && !ends_scalar(*p))
+        p++;
+    return p < end ? p : NULL;
+}
+
+/* false: an element that is too large. Of what is too large beside the array, nothing is kept. */
+static bool value_keep(struct pl_split *s, const char *p, size_t len)
+{
+    bool element = s->state == ELEMENT;
+    bool fits = element || s->value.len + len <= PL_SPLIT_BESIDE_MAX;
+    if (!s->too_large && fits && pl_buf_add(&s->value, p, len))
+        return true;
+    s->too_large = true;
+    pl_buf_reset(&s->value);
+    if (!element)
+        return true;
+    pl_err_set(&s->err, PL_ERR_CONFIG, 0,
+               "element %llu of the answer is larger than api.element_bytes_max (%zu): raise it; "
+               "nothing is lost, the position stands before the answer",
+               (unsigned long long)s->elements + 1, s->element_bytes_max);
+    return false;
+}
+
+/* `s->bytes` stands behind the value. */
+static bool value_check(struct pl_split *s, struct pl_slice bytes)
+{
+    struct pl_json j;
+    char why[160];
+    pl_json_init(&j, bytes.p, bytes.len, 0);
+    bool more = pl_json_skip(&j, NULL);
+    if (pl_json_end(&j))
+        return true;
+    const char *error = more ? "text behind a value" : j.error;
+    size_t at = (size_t)(j.p - j.start);
+    if (s->state != ELEMENT)
+        return fail_at(s, s->bytes - bytes.len + at, error);
+    snprintf(why, sizeof(why), "%s, in element %llu, %zu bytes into it,", error,
+             (unsigned long long)s->elements + 1, at);
+    return fail_at(s, s->bytes, why);
+}
 
 /* Whether the whole element was taken. `bytes` may lie in the piece that was fed; where it is
  * refused it is kept. */
@@ -82,121 +174,16 @@ static bool element_offer(struct pl_split *s, struct pl_slice bytes)
     if (s->pending)
         return false;
     s->elements++;
-    pl_buf_reset(&s->element);
+    pl_buf_reset(&s->value);
     return true;
 }
 
-static bool element_check(struct pl_split *s, struct pl_slice bytes)
-{
-    struct pl_json j;
-    char why[160];
-    pl_json_init(&j, bytes.p, bytes.len, 0);
-    pl_json_skip(&j, NULL);
-    if (pl_json_end(&j))
-        return true;
-    /* Where `s->bytes` stands: behind the element. */
-    snprintf(why, sizeof(why), "%s, in element %llu, %zu bytes into it,",
-             j.error ? j.error : "text behind a value", (unsigned long long)s->elements + 1,
-             (size_t)(j.p - j.start));
-    fail(s, NULL, why);
-    return false;
-}
-
-/* Looks for the element's last byte. Returns behind it, or NULL when it is not in [p, end). */
-static const char *element_pass(struct pl_split *s, const char *p, const char *end)
-{
-    while (p < end) {
-        char c = *p++;
-        if (s->in_string) {
-            if (s->escaped)
-                s->escaped = false;
-            else if (c == '\\')
-                s->escaped = true;
-            else if (c == '"')
-                s->in_string = false;
-        } else if (c == '"') {
-            s->in_string = true;
-        } else if (c == '{' || c == '[') {
-            s->open++;
-        } else if ((c == '}' || c == ']') && --s->open == 0) {
-            return p;
-        }
-    }
-    return NULL;
-}
-
-static bool element_keep(struct pl_split *s, const char *p, size_t len)
-{
-    if (pl_buf_add(&s->element, p, len))
-        return true;
-    pl_err_set(&s->err, PL_ERR_CONFIG, 0,
-               "element %llu of the answer is larger than api.element_bytes_max (%zu): raise it; "
-               "nothing is lost, the position stands before the answer",
-               (unsigned long long)s->elements + 1, s->element_bytes_max);
-    return false;
-}
-
-/* The element goes on (or begins) at p. */
-static const char *element_feed(struct pl_split *s, const char *p, const char *end)
-{
-    const char *behind = element_pass(s, p, end);
-    size_t len = (size_t)((behind ? behind : end) - p);
-    struct pl_slice bytes = {p, len};
-    /* A maximum must not depend on how the bytes are cut. */
-    bool whole = behind && s->element.len == 0 && len <= s->element_bytes_max;
-    if (!whole && !element_keep(s, p, len))
-        return p;
-    s->bytes += len;
-    if (!behind)
-        return end;
-    if (!whole)
-        bytes = (struct pl_slice){s->element.data, s->element.len};
-    if (!element_check(s, bytes))
-        return behind;
-    s->state = BEHIND;
-    if (!element_offer(s, bytes) && whole)
-        element_keep(s, p, len);
-    return behind;
-}
-
-static const char *element_begin(struct pl_split *s, const char *p)
-{
-    if (*p != '{')
-        return fail(s, p, "an element of the array is no object");
-    s->in_string = s->escaped = false;
-    s->open = 0;
-    s->state = ELEMENT;
-    return p;
-}
-
-/* ---- the object around ---- */
-
-static const char *key_begin(struct pl_split *s, const char *p)
-{
-    if (*p != '"')
-        return fail(s, p, "expected a key");
-    pl_skim_init(&s->skim, 1);
-    s->key_len = 0;
-    s->state = KEY;
-    return p;
-}
-
-/* With its quotes, as it came. */
-static void key_keep(struct pl_split *s, const char *p, size_t len)
-{
-    size_t room = s->key_len < PL_SPLIT_KEY_MAX ? PL_SPLIT_KEY_MAX - s->key_len : 0;
-    memcpy(s->key + (PL_SPLIT_KEY_MAX - room), p, len < room ? len : room);
-    s->key_len += len;
-}
-
 /* The wrapper that the key is, or NULL. */
-static const char *key_wrapper(const struct pl_split *s)
+static const char *key_wrapper(struct pl_slice bytes)
 {
     struct pl_json j;
     struct pl_json_str key;
-    if (s->key_len > PL_SPLIT_KEY_MAX)
-        return NULL;
-    pl_json_init(&j, s->key, s->key_len, 0);
+    pl_json_init(&j, bytes.p, bytes.len, 0);
     if (!pl_json_string(&j, &key))
         return NULL;
     for (size_t i = 0; i < PL_COUNT(wrappers); i++)
@@ -205,37 +192,41 @@ static const char *key_wrapper(const struct pl_split *s)
     return NULL;
 }
 
-static const char *value_begin(struct pl_split *s, const char *p)
+/* A value that is whole; nothing of it is there when it was too large. */
+static void value_end(struct pl_split *s, struct pl_slice bytes)
 {
-    const char *wrapper = key_wrapper(s);
-    if (!wrapper || *p != '[') {
-        pl_skim_init(&s->skim, 1);
-        s->state = SKIM;
-        return p;
+    if (!s->too_large && !value_check(s, bytes))
+        return;
+    if (s->state == KEY) {
+        s->key = s->too_large ? NULL : key_wrapper(bytes);
+        s->state = COLON;
+    } else if (s->state == BESIDE) {
+        s->state = COMMA;
+    } else {
+        s->state = BEHIND;
+        if (!element_offer(s, bytes) && s->value.len == 0)
+            value_keep(s, bytes.p, bytes.len);
+        return;
     }
-    if (s->array_seen)
-        return fail(s, p, "a second array");
-    s->wrapper = wrapper;
-    s->array_seen = true;
-    s->state = FIRST;
-    return p + 1;
+    pl_buf_reset(&s->value);
 }
 
-/* A key or a member's value. */
-static const char *skim_go_on(struct pl_split *s, const char *p, const char *end)
+/* The value goes on (or begins) at p. */
+static const char *value_feed(struct pl_split *s, const char *p, const char *end)
 {
-    const char *behind = pl_skim_feed(&s->skim, p, end);
-    bool key = s->state == KEY;
-    size_t len = (size_t)(behind - p);
-    if (s->skim.error) {
-        s->bytes += len - 1; /* an error uses the byte it is about */
-        return fail(s, behind - 1, s->skim.error);
-    }
-    if (key)
-        key_keep(s, p, len);
+    const char *behind = s->scalar ? scalar_pass(p, end) : brackets_pass(s, p, end);
+    size_t len = (size_t)((behind ? behind : end) - p);
+    struct pl_slice bytes = {p, len};
+    /* A maximum must not depend on how the bytes are cut. */
+    bool whole = behind && s->state == ELEMENT && s->value.len == 0 && len <= s->element_bytes_max;
+    if (!whole && !value_keep(s, p, len))
+        return p;
     s->bytes += len;
-    if (s->skim.done)
-        s->state = key ? COLON : COMMA;
+    if (!behind)
+        return end;
+    if (!whole)
+        bytes = (struct pl_slice){s->value.data, s->value.len};
+    value_end(s, bytes);
     return behind;
 }
 
@@ -249,6 +240,31 @@ static const char *root_begin(struct pl_split *s, const char *p)
     s->array_seen = !s->wrapped;
     s->first = true;
     s->state = s->wrapped ? MEMBER : FIRST;
+    return p + 1;
+}
+
+static const char *element_begin(struct pl_split *s, const char *p)
+{
+    return *p == '{' ? value_begin(s, p, ELEMENT)
+                     : fail(s, p, "an element of the array is no object");
+}
+
+static const char *key_begin(struct pl_split *s, const char *p)
+{
+    return *p == '"' ? value_begin(s, p, KEY) : fail(s, p, "expected a key");
+}
+
+static const char *member_begin(struct pl_split *s, const char *p)
+{
+    if (ends_scalar(*p))
+        return fail(s, p, "expected a value");
+    if (!s->key || *p != '[')
+        return value_begin(s, p, BESIDE);
+    if (s->array_seen)
+        return fail(s, p, "a second array");
+    s->wrapper = s->key;
+    s->array_seen = true;
+    s->state = FIRST;
     return p + 1;
 }
 
@@ -289,7 +305,7 @@ static const char *between(struct pl_split *s, const char *p)
     case COLON:
         return *p == ':' ? to(s, VALUE, p) : fail(s, p, "expected ':' after a key");
     case VALUE:
-        return value_begin(s, p);
+        return member_begin(s, p);
     case COMMA:
         if (*p == '}')
             return object_end(s, p);
@@ -298,15 +314,10 @@ static const char *between(struct pl_split *s, const char *p)
         return fail(s, p, "text behind the end");
     case ELEMENT:
     case KEY:
-    case SKIM:
+    case BESIDE:
         break;
     }
     return p;
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
 /* RFC 8259, section 8.1, lets a reader pass over a byte order mark. */
@@ -331,15 +342,13 @@ static void begin_keep(struct pl_split *s, const char *data, size_t len)
 size_t pl_split_feed(struct pl_split *s, const char *data, size_t len)
 {
     const char *p = data, *end = len > 0 ? data + len : data;
-    if (s->pending && !element_offer(s, (struct pl_slice){s->element.data, s->element.len}))
+    if (s->pending && !element_offer(s, (struct pl_slice){s->value.data, s->value.len}))
         return 0;
     if (len > 0)
         begin_keep(s, data, len);
     while (p < end && !s->pending && !pl_split_failed(s)) {
-        if (s->state == ELEMENT) {
-            p = element_feed(s, p, end);
-        } else if (s->state == KEY || s->state == SKIM) {
-            p = skim_go_on(s, p, end);
+        if (s->state == ELEMENT || s->state == KEY || s->state == BESIDE) {
+            p = value_feed(s, p, end);
         } else if (mark_pass(s, p)) {
             p += !pl_split_failed(s);
         } else if (is_space(*p)) {

@@ -7,10 +7,16 @@
  *                                                     or series
  *
  * Which it is, is seen from the answer. Each element is handed out when its last byte is there, as
- * the bytes that came, after lib's JSON reader has found it valid. What stands beside the array is
- * checked and not kept (skim.h). Only the element that is being received is buffered, and only
- * where it does not lie whole in one piece, so memory is that of the largest element however long
- * the answer.
+ * the bytes that came, after the reader (reader.h) has found it valid. Only the value that is being
+ * received is buffered, an element only where it does not lie whole in one piece, so memory is that
+ * of the largest element however long the answer.
+ *
+ * Keys and values beside the array are used by nobody. They are checked by the reader, too, up to
+ * PL_SPLIT_BESIDE_MAX bytes each (element_bytes_max where that is less); in a larger one brackets
+ * and quotes are counted and nothing else. So what is not noticed is one that is no JSON between
+ * its brackets ("[1,,2]", "[}", a byte that is not UTF-8). It cannot be taken for something else:
+ * its end, and so every key, the array and the end of the answer, are found by the same count, a
+ * cut leaves a bracket open, and each element is checked whole.
  *
  * Good answers only: an array in which something is no object, no array at all, two of them, text
  * behind the end, invalid JSON and an end that comes too early are errors. As elements were handed
@@ -28,13 +34,12 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
-#include "lib/json/skim.h"
 
 /* Borrowed bytes of one element, a valid JSON object; good during the callback. false: not now. */
 typedef bool pl_split_element_fn(void *userdata, struct pl_slice element);
 
-#define PL_SPLIT_KEY_MAX   64 /* bytes of a key that are kept: "records" all in escapes has 42 */
-#define PL_SPLIT_BEGIN_MAX 80 /* of the answer's first bytes, for the error's text */
+#define PL_SPLIT_BESIDE_MAX 65536 /* of a key or value beside the array, to be checked */
+#define PL_SPLIT_BEGIN_MAX  80    /* of the answer's first bytes, for the error's text */
 
 struct pl_split {
     size_t element_bytes_max;
@@ -47,14 +52,11 @@ struct pl_split {
     bool array_seen, first;
     bool pending; /* an element was not taken */
 
-    /* Of the element that is being received. */
-    bool in_string, escaped;
+    /* Of the value that is being received. */
+    bool scalar, in_string, escaped, too_large;
     uint32_t open; /* brackets */
-    struct pl_buf element;
-
-    struct pl_skim skim; /* of a key, or of a member beside the array */
-    char key[PL_SPLIT_KEY_MAX];
-    size_t key_len; /* of all of it */
+    struct pl_buf value;
+    const char *key; /* of the member: the wrapper that it names, or NULL */
 
     char begin[PL_SPLIT_BEGIN_MAX];
     uint64_t bytes, elements; /* taken so far */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_split.c - an answer taken apart while it arrives, and the checker of what stands beside its
- * array. links: wmfetchd
+ * check_split.c - an answer taken apart while it arrives.
  *
  * Every case is fed whole, byte by byte, cut at every offset, and to a receiver that refuses each
  * element the first time; elements and error must be the same each time.
@@ -92,10 +91,14 @@ static const struct split_case {
      PL_ERR_REJECT},
     {"invalid beside", "{\"n\":[1,,2],\"data\":[]}", "", NOT "expected a value at byte 8",
      PL_ERR_REJECT},
-    {"invalid behind", "{\"data\":[{}],\"n\":tru}", "{};", NOT "expected a value at byte 20",
+    {"invalid behind", "{\"data\":[{}],\"n\":tru}", "{};", NOT "document ends too early at byte 20",
      PL_ERR_REJECT},
-    {"bad key", "{\"\\x\":1}", "", NOT "unknown escape in a string at byte 3", PL_ERR_REJECT},
-    {"leading zero beside", "{\"n\":01}", "", NOT "expected ',' or '}'", PL_ERR_REJECT},
+    {"bad key", "{\"\\x\":1}", "", NOT "unknown escape in a string at byte 2", PL_ERR_REJECT},
+    {"leading zero beside", "{\"n\":01}", "", NOT "text behind a value at byte 6", PL_ERR_REJECT},
+    {"no value", "{\"n\":,\"data\":[]}", "", NOT "expected a value at byte 5", PL_ERR_REJECT},
+    {"no value at the end", "{\"n\" : }", "", NOT "expected a value at byte 7", PL_ERR_REJECT},
+    {"wrong bracket beside", "{\"n\":[1},\"data\":[]}", "", NOT "expected ',' or ']' at byte 7",
+     PL_ERR_REJECT},
 
     {"just small enough", "[{\"a\":\"12345678901234567890123456789012345678901234567890123456\"}]",
      "{\"a\":\"12345678901234567890123456789012345678901234567890123456\"};", NULL, 0},
@@ -238,7 +241,7 @@ START_TEST(memory_is_flat)
     struct pl_err err;
     ck_assert_int_eq(pl_split_end(&s, &err), 0);
     ck_assert_uint_eq(s.elements, 20000);
-    ck_assert_uint_lt(s.element.cap, 1024);
+    ck_assert_uint_le(s.value.cap, 2 * PL_SPLIT_BESIDE_MAX);
     pl_split_release(&s);
     pl_buf_release(&r.text);
 }
@@ -264,7 +267,7 @@ START_TEST(reset_begins_anew)
 }
 END_TEST
 
-/* ---- skim ---- */
+/* ---- what stands beside the array ---- */
 
 static const char *const values[] = {
     "null",
@@ -345,54 +348,66 @@ static const char *const values[] = {
     " ",
 };
 
-/* Whether the machine takes the text as one value, in pieces of `step`. */
-static bool skim_takes(const char *text, size_t len, size_t step)
+static bool is_valid(const char *text, size_t len)
 {
-    static const char space[] = " "; /* ends a number */
-    struct pl_skim s;
-    size_t at = 0;
-    pl_skim_init(&s, 0);
-    while (at < len && !s.done && !s.error) {
-        size_t n = len - at < step ? len - at : step;
-        at += (size_t)(pl_skim_feed(&s, text + at, text + at + n) - (text + at));
-    }
-    if (!s.done && !s.error && s.inside == 0)
-        pl_skim_feed(&s, space, space + 1);
-    return s.done && !s.error && at == len;
+    struct pl_json j;
+    pl_json_init(&j, text, len, 0);
+    pl_json_skip(&j, NULL);
+    return pl_json_end(&j);
 }
 
-START_TEST(skim_agrees_with_the_reader)
+/* Whether an answer is whole whose member "n" is this, in pieces of `step`. */
+static bool beside_is_taken(const struct pl_buf *value, size_t step)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+    struct receiver r = {0};
+    struct pl_split s;
+    struct pl_err err;
+    pl_buf_add_str(&text, "{\"n\":");
+    pl_buf_add(&text, value->data, value->len);
+    pl_buf_add_str(&text, ",\"data\":[]}");
+    pl_split_init(&s, 1 << 20, on_element, &r);
+    for (size_t i = 0; i < text.len && !pl_split_failed(&s); i += step)
+        feed_all(&s, text.data + i, text.len - i < step ? text.len - i : step);
+    bool taken = pl_split_end(&s, &err) == 0;
+    pl_split_release(&s);
+    return taken;
+}
+
+START_TEST(beside_agrees_with_the_reader)
 {
     for (size_t i = 0; i < PL_COUNT(values); i++) {
-        struct pl_json j;
-        size_t len = strlen(values[i]);
-        pl_json_init(&j, values[i], len, 0);
-        pl_json_skip(&j, NULL);
-        bool valid = pl_json_end(&j);
-        for (size_t step = 1; step <= len + 1; step++)
-            ck_assert_msg(skim_takes(values[i], len, step) == valid, "%s, step %zu: %d", values[i],
+        PL_CLEANUP(pl_buf_release) struct pl_buf value = {0};
+        pl_buf_add_str(&value, values[i]);
+        bool valid = is_valid(value.data, value.len);
+        for (size_t step = 1; step <= value.len + 16; step++)
+            ck_assert_msg(beside_is_taken(&value, step) == valid, "%s, step %zu: %d", values[i],
                           step, !valid);
     }
 }
 END_TEST
 
-START_TEST(skim_is_bounded)
+START_TEST(beside_is_bounded)
 {
-    struct pl_buf text = {0};
-    for (unsigned depth = PL_SKIM_DEPTH_MAX; depth <= PL_SKIM_DEPTH_MAX + 1; depth++) {
-        struct pl_skim s;
-        pl_buf_reset(&text);
+    for (unsigned depth = PL_JSON_DEPTH_DEFAULT; depth <= PL_JSON_DEPTH_DEFAULT + 1; depth++) {
+        PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
         for (unsigned i = 0; i < depth; i++)
             pl_buf_add_str(&text, i % 2 ? "[" : "{\"a\":");
         pl_buf_add_str(&text, "1");
         for (unsigned i = depth; i-- > 0;)
             pl_buf_add_str(&text, i % 2 ? "]" : "}");
-        ck_assert_int_eq(skim_takes(text.data, text.len, 3), depth == PL_SKIM_DEPTH_MAX);
-        pl_skim_init(&s, 1); /* one stands around already */
-        pl_skim_feed(&s, text.data, text.data + text.len);
-        ck_assert_ptr_nonnull(s.error);
+        ck_assert_int_eq(beside_is_taken(&text, 3), depth == PL_JSON_DEPTH_DEFAULT);
     }
-    pl_buf_release(&text);
+    /* What is no JSON is seen up to the maximum; the end of a larger value is still found. */
+    for (size_t len = PL_SPLIT_BESIDE_MAX - 1; len <= PL_SPLIT_BESIDE_MAX + 1; len++) {
+        PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+        pl_buf_add_str(&text, "[01,\"]\"");
+        while (text.len < len - 1)
+            pl_buf_add_byte(&text, ' ');
+        pl_buf_add_byte(&text, ']');
+        for (size_t step = 999; step < 100000; step += 33000)
+            ck_assert_int_eq(beside_is_taken(&text, step), len > PL_SPLIT_BESIDE_MAX);
+    }
 }
 END_TEST
 
@@ -403,8 +418,8 @@ int main(void)
         TEST(every_cut_is_seen),
         TEST(memory_is_flat),
         TEST(reset_begins_anew),
-        TEST(skim_agrees_with_the_reader),
-        TEST(skim_is_bounded),
+        TEST(beside_agrees_with_the_reader),
+        TEST(beside_is_bounded),
     };
     return unit_main("split", tests, PL_COUNT(tests));
 }
