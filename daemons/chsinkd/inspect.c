@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "daemons/chsinkd/clickhouse/table.h"
+#include "daemons/chsinkd/clickhouse/type_suggest.h"
 #include "daemons/chsinkd/decode/rows.h"
 #include "lib/json/schema.h"
 #include "lib/kafka/client.h"
@@ -266,7 +267,7 @@ static bool is_inside_json(const struct pl_schema *p, unsigned i)
 
 static void route_suggest(const struct pl_schema *p, const char *topic, struct pl_buf *out)
 {
-    char type[64];
+    PL_CLEANUP(pl_buf_release) struct pl_buf type = {0};
 
     pl_buf_addf(out,
                 "# A route made from %" PRIu64
@@ -278,12 +279,13 @@ static void route_suggest(const struct pl_schema *p, const char *topic, struct p
     for (unsigned i = 0; i < pl_schema_count(p); i++) {
         const struct pl_schema_field *f = pl_schema_field(p, i);
 
-        pl_schema_type(p, i, type, sizeof(type));
-        if (type[0] == '\0' || strstr(f->path, "[*]") || is_inside_json(p, i))
+        pl_buf_reset(&type);
+        type_suggest(p, i, &type);
+        if (type.len == 0 || strstr(f->path, "[*]") || is_inside_json(p, i))
             continue;
         pl_buf_add_str(out, "  - { name: ");
         column_name_from_path(f->path, out);
-        pl_buf_addf(out, ", type: \"%s\", path: '$.%s'%s }\n", type, f->path,
+        pl_buf_addf(out, ", type: \"%s\", path: '$.%s'%s }\n", pl_buf_cstr(&type), f->path,
                     is_kept_as_json(f) ? ", json: true" : "");
     }
     pl_buf_add_str(out, "  - { name: _topic, type: LowCardinality(String), from: topic }\n"
@@ -303,7 +305,7 @@ static int schema_topic(struct reader *r, const struct chsinkd_conf *conf, const
 
     if (reader_tail(r, topic, n, profile_message, p, err) < 0)
         return -1;
-    pl_schema_print(p, &text);
+    pl_schema_print(p, "CLICKHOUSE TYPE", type_suggest, &text);
     pl_buf_add_byte(&text, '\n');
     at = text.len;
     route_suggest(p, topic, &text);

@@ -359,7 +359,7 @@ static void summary_print(const struct inspect *in)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
     if (in->mode == INSPECT_SCHEMA) {
-        pl_schema_print(in->profile, &text);
+        pl_schema_print(in->profile, "TYPE", pl_schema_type, &text);
         fwrite(text.data, 1, text.len, stdout);
     }
     fprintf(stderr, "%s%" PRId64 " events shown, %" PRIu64 " left out by filters or as canaries",

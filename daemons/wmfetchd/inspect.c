@@ -289,7 +289,7 @@ static void summary_print(const struct inspect *in)
     if (in->ask->mode == INSPECT_AUTH_TEST)
         return;
     if (in->ask->mode == INSPECT_SCHEMA) {
-        pl_schema_print(in->profile, &text);
+        pl_schema_print(in->profile, "TYPE", pl_schema_type, &text);
         fwrite(text.data, 1, text.len, stdout);
     }
     fflush(stdout);

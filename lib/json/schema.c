@@ -15,18 +15,9 @@
 #define FIELDS_MAX   2000
 #define PATH_MAX_LEN 1024
 #define LEVELS_MAX   16
-#define DISTINCT_MAX 64
 
 /* Slots of the hash table: a power of two, less than half full at FIELDS_MAX. */
 #define SLOTS 4096
-
-/* Years that DateTime64 holds; with nanoseconds (64 bits of them) it ends in April 2262. */
-#define YEAR_MIN      1900
-#define YEAR_MAX      2299
-#define YEAR_MAX_NANO 2261
-
-/* LowCardinality is proposed where each value came this often on average. */
-#define REPEATS_FOR_LOW_CARDINALITY 10
 
 struct node {
     struct pl_schema_field field;
@@ -34,8 +25,6 @@ struct node {
     const struct node *base;   /* the array element that it is below of; NULL: the document */
     uint64_t instance;         /* that it was last seen in */
     bool int_fitted;           /* int_min and int_max are set */
-    bool float_overflow;       /* a number that no double holds */
-    int year_min, year_max;    /* of the times */
     uint64_t *distinct_hashes; /* of the strings, `field.distinct` of them */
 };
 
@@ -238,7 +227,7 @@ static void distinct_count(struct node *node, struct pl_slice text)
 {
     struct pl_schema_field *f = &node->field;
 
-    if (f->distinct == DISTINCT_MAX)
+    if (f->distinct == PL_SCHEMA_DISTINCT_MAX)
         return;
     uint64_t hash = bytes_hash(text.p, text.len);
     for (unsigned i = 0; i < f->distinct; i++) {
@@ -246,7 +235,8 @@ static void distinct_count(struct node *node, struct pl_slice text)
             return;
     }
     if (!node->distinct_hashes)
-        node->distinct_hashes = pl_alloc_array(DISTINCT_MAX, sizeof(*node->distinct_hashes));
+        node->distinct_hashes =
+            pl_alloc_array(PL_SCHEMA_DISTINCT_MAX, sizeof(*node->distinct_hashes));
     node->distinct_hashes[f->distinct++] = hash;
 }
 
@@ -263,8 +253,8 @@ static void string_count(struct pl_schema *p, struct node *node, const struct pl
     f->all_times = (first || f->all_times) && is_time;
     if (is_time) {
         f->time_digits = digits > f->time_digits ? digits : f->time_digits;
-        node->year_min = node->year_min == 0 || year < node->year_min ? year : node->year_min;
-        node->year_max = year > node->year_max ? year : node->year_max;
+        f->year_min = f->year_min == 0 || year < f->year_min ? year : f->year_min;
+        f->year_max = year > f->year_max ? year : f->year_max;
     }
     f->all_uuids = (first || f->all_uuids) && text_is_uuid(text);
     f->string_len_max = text.len > f->string_len_max ? text.len : f->string_len_max;
@@ -282,7 +272,7 @@ static void number_count(struct node *node, const struct pl_json_num *num)
     example_take(f, num->p, num->len);
     if (!num->integer) {
         f->floats++;
-        node->float_overflow |= pl_json_num_f64(num, &ignored) != PL_JSON_NUM_OK;
+        f->float_overflow |= pl_json_num_f64(num, &ignored) != PL_JSON_NUM_OK;
         return;
     }
     bool first = f->integers++ == 0;
@@ -445,69 +435,33 @@ uint64_t pl_schema_field_rows(const struct pl_schema *p, unsigned i)
     return base ? base->field.present : p->documents;
 }
 
-static const char *integer_type(const struct pl_schema_field *f)
+bool pl_schema_field_is_optional(const struct pl_schema *p, unsigned i)
 {
-    if (f->int_overflow)
-        return f->uint_fits ? "UInt64" : "String";
-    if (f->uint_fits)
-        return f->int_max <= INT32_MAX ? "UInt32" : "UInt64";
-    return f->int_min >= INT32_MIN / 2 && f->int_max <= INT32_MAX / 2 ? "Int32" : "Int64";
+    const struct pl_schema_field *f = pl_schema_field(p, i);
+
+    return f->nulls > 0 || f->present < pl_schema_field_rows(p, i);
 }
 
-static const char *number_type(const struct node *node)
+void pl_schema_type(const struct pl_schema *p, unsigned i, struct pl_buf *out)
 {
-    const struct pl_schema_field *f = &node->field;
-    const int64_t exact_max = INT64_C(1) << 53; /* the integers that a double holds without gaps */
+    const struct pl_schema_field *f = pl_schema_field(p, i);
+    uint64_t values = f->present - f->nulls;
+    const char *type = "Mixed";
 
-    if (f->floats == 0)
-        return integer_type(f);
-    if (node->float_overflow || f->int_overflow || f->int_min < -exact_max ||
-        f->int_max > exact_max)
-        return "String";
-    return "Float64";
-}
-
-static const char *string_type(const struct node *node)
-{
-    const struct pl_schema_field *f = &node->field;
-
-    if (f->all_uuids)
-        return "UUID";
-    if (f->all_times && f->time_digits <= 9 && node->year_min >= YEAR_MIN) {
-        if (f->time_digits <= 6 && node->year_max <= YEAR_MAX)
-            return f->time_digits <= 3 ? "DateTime64(3)" : "DateTime64(6)";
-        if (node->year_max <= YEAR_MAX_NANO)
-            return "DateTime64(9)";
-    }
-    if (f->distinct < DISTINCT_MAX &&
-        f->strings >= (uint64_t)REPEATS_FOR_LOW_CARDINALITY * f->distinct)
-        return "LowCardinality(String)";
-    return "String";
-}
-
-void pl_schema_type(const struct pl_schema *p, unsigned i, char *out, size_t out_len)
-{
-    const struct node *node = p->nodes[i];
-    const struct pl_schema_field *f = &node->field;
-    uint64_t scalars = f->present - f->nulls;
-    bool nullable = f->nulls > 0 || f->present < pl_schema_field_rows(p, i);
-    const char *type = "String";
-
-    if (scalars > 0 && f->objects == scalars) {
-        snprintf(out, out_len, "%s", "");
+    if (values == 0)
+        type = "Null";
+    else if (f->objects == values)
         return;
-    }
-    if (scalars > 0 && f->bools == scalars)
-        type = "Bool";
-    else if (scalars > 0 && f->integers + f->floats == scalars)
-        type = number_type(node);
-    else if (scalars > 0 && f->strings == scalars)
-        type = string_type(node);
-
-    if (!nullable)
-        snprintf(out, out_len, "%s", type);
-    else if (strcmp(type, "LowCardinality(String)") == 0)
-        snprintf(out, out_len, "LowCardinality(Nullable(String))");
-    else
-        snprintf(out, out_len, "Nullable(%s)", type);
+    else if (f->bools == values)
+        type = "Boolean";
+    else if (f->integers == values)
+        type = "Integer";
+    else if (f->integers + f->floats == values)
+        type = "Number";
+    else if (f->strings == values)
+        type = f->all_uuids ? "UUID" : f->all_times ? "Time" : "String";
+    else if (f->arrays == values)
+        type = "Array";
+    bool optional = values > 0 && pl_schema_field_is_optional(p, i);
+    pl_buf_addf(out, "%s%s", type, optional ? ", optional" : "");
 }

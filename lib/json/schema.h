@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * schema.h - what fields a sample of JSON documents has: paths, types, how often, ranges,
- * examples. Behind `--schema` of all daemons, where it is the evidence for a column's type.
+ * examples. Behind `--schema` of all daemons. Which type a database needs for it is the business of
+ * who knows the database: it gives a function that pl_schema_print() asks.
  *
  * Paths are dotted ("meta.id"; a key that is empty or holds a dot, a bracket, a quote, white space
  * or a control character stands in quotes: a."b.c"), elements of arrays are "path[*]". A document
@@ -16,6 +17,8 @@
 
 #include "lib/json/reader.h"
 
+#define PL_SCHEMA_DISTINCT_MAX 64
+
 struct pl_schema_field {
     char *path;
     uint64_t present; /* documents (below [*]: elements) in which it is there, null included */
@@ -23,11 +26,13 @@ struct pl_schema_field {
     int64_t int_min, int_max; /* integers that fit; else the flags */
     bool int_overflow;        /* an integer beyond int64 */
     bool uint_fits;           /* all integers >= 0 */
+    bool float_overflow;      /* a fraction or exponent that no double holds */
     bool all_times;           /* every string is an RFC 3339 time */
     unsigned time_digits;     /* greatest number of fraction digits in them */
+    int year_min, year_max;   /* of them */
     bool all_uuids;           /* every string is a UUID in 8-4-4-4-12 form */
     uint64_t string_len_max;
-    unsigned distinct; /* distinct strings seen, counted up to 64; 64 means "64 or more" */
+    unsigned distinct; /* distinct strings seen; PL_SCHEMA_DISTINCT_MAX means "or more" */
     char example[64];  /* first non-null scalar, cut at a character */
 };
 
@@ -51,14 +56,20 @@ const struct pl_schema_field *pl_schema_field(const struct pl_schema *p, unsigne
  * at most this. */
 uint64_t pl_schema_field_rows(const struct pl_schema *p, unsigned i);
 
-/* The ClickHouse type that holds all that was seen without loss: "String", "LowCardinality(String)"
- * (distinct < 64 over many), "UInt32", "Int64", "Float64", "Bool", "DateTime64(3)", "UUID",
- * Nullable(...) where null or absent, LowCardinality(Nullable(String)) for both; "" for objects
- * (their children are columns); "String" for arrays and mixed types (raw JSON). Integers get 32
- * bits only where the sample leaves the upper half of the range unused: identifiers grow. */
-void pl_schema_type(const struct pl_schema *p, unsigned i, char *out, size_t out_len);
+/* Whether it is null or absent somewhere. */
+bool pl_schema_field_is_optional(const struct pl_schema *p, unsigned i);
 
-/* A table for a terminal: path, presence %, types, suggested type, range, example. */
-void pl_schema_print(const struct pl_schema *p, struct pl_buf *out);
+/* Appends the type for field `i`; nothing where it has none of its own. */
+typedef void pl_schema_type_fn(const struct pl_schema *p, unsigned i, struct pl_buf *out);
+
+/* The types of JSON, and what its texts hold: "String", "Integer", "Number", "Boolean", "Time",
+ * "UUID", "Array", "Mixed", "Null"; "…, optional" where null or absent; nothing for objects (their
+ * members are fields). */
+void pl_schema_type(const struct pl_schema *p, unsigned i, struct pl_buf *out);
+
+/* A table for a terminal: path, presence %, what was seen, the type with `title` above it, range,
+ * example. */
+void pl_schema_print(const struct pl_schema *p, const char *title, pl_schema_type_fn *type,
+                     struct pl_buf *out);
 
 #endif

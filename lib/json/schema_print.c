@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum column { PATH, PRESENT, TYPES, SUGGESTED, RANGE, EXAMPLE, COLUMNS };
+enum column { PATH, PRESENT, SEEN, TYPE, RANGE, EXAMPLE, COLUMNS };
 
 /* Wider cells push their row to the right instead of all rows. */
 #define WIDTH_MAX 48
@@ -39,7 +39,7 @@ static char *present_cell(const struct pl_schema_field *f, uint64_t rows)
     return tenths == 0 ? pl_strdup("<0.1%") : pl_strf("%u.%u%%", tenths / 10, tenths % 10);
 }
 
-static char *types_cell(const struct pl_schema_field *f)
+static char *seen_cell(const struct pl_schema_field *f)
 {
     const struct {
         const char *name;
@@ -66,22 +66,23 @@ static char *range_cell(const struct pl_schema_field *f)
         pl_buf_addf(&b, "%" PRId64 "..%" PRId64, f->int_min, f->int_max);
     if (f->strings > 0) {
         pl_buf_addf(&b, "%sup to %" PRIu64 " bytes, ", b.len > 0 ? "; " : "", f->string_len_max);
-        pl_buf_addf(&b, f->distinct == 64 ? "64+ distinct" : "%u distinct", f->distinct);
+        pl_buf_addf(&b, f->distinct == PL_SCHEMA_DISTINCT_MAX ? "64+ distinct" : "%u distinct",
+                    f->distinct);
     }
     return pl_buf_take(&b);
 }
 
-static struct row row_make(const struct pl_schema *p, unsigned i)
+static struct row row_make(const struct pl_schema *p, unsigned i, pl_schema_type_fn *type)
 {
     const struct pl_schema_field *f = pl_schema_field(p, i);
-    char type[64];
+    struct pl_buf text = {0};
 
-    pl_schema_type(p, i, type, sizeof(type));
+    type(p, i, &text);
     return (struct row){{
         [PATH] = pl_strdup(f->path),
         [PRESENT] = present_cell(f, pl_schema_field_rows(p, i)),
-        [TYPES] = types_cell(f),
-        [SUGGESTED] = pl_strdup(type),
+        [SEEN] = seen_cell(f),
+        [TYPE] = pl_buf_take(&text),
         [RANGE] = range_cell(f),
         [EXAMPLE] = pl_strdup(f->example),
     }};
@@ -103,17 +104,17 @@ static void row_print(const struct row *row, const size_t widths[static COLUMNS]
     pl_buf_add_byte(out, '\n');
 }
 
-void pl_schema_print(const struct pl_schema *p, struct pl_buf *out)
+void pl_schema_print(const struct pl_schema *p, const char *title, pl_schema_type_fn *type,
+                     struct pl_buf *out)
 {
-    static const char *const titles[COLUMNS] = {"FIELD",           "PRESENT", "SEEN",
-                                                "CLICKHOUSE TYPE", "RANGE",   "EXAMPLE"};
+    const char *const titles[COLUMNS] = {"FIELD", "PRESENT", "SEEN", title, "RANGE", "EXAMPLE"};
     unsigned n = pl_schema_count(p) + 1;
     struct row *rows = pl_alloc_array(n, sizeof(*rows));
     size_t widths[COLUMNS] = {0};
 
     for (unsigned i = 0; i < n; i++) {
         if (i > 0)
-            rows[i] = row_make(p, i - 1);
+            rows[i] = row_make(p, i - 1, type);
         for (unsigned c = 0; c < COLUMNS; c++) {
             if (i == 0)
                 rows[i].cells[c] = pl_strdup(titles[c]);
