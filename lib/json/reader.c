@@ -8,7 +8,7 @@
  */
 #include "lib/json/reader.h"
 
-#include "lib/json/string.h"
+#include "lib/json/internal.h"
 
 #define HOT static inline __attribute__((always_inline))
 

@@ -5,7 +5,7 @@
  * An escaped string is a row of runs that are copied as they are, with single escapes between
  * them; escape_decode() is the one place that knows what an escape means.
  */
-#include "lib/json/string.h"
+#include "lib/json/internal.h"
 
 #include "lib/json/reader.h"
 

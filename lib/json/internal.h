@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * string.h - what reader.c and string.c share: scanning plain text and checking UTF-8.
+ * internal.h - what reader.c and string.c share: scanning plain text and checking UTF-8.
  *
  * Of most text nothing needs to be known but where it ends, so it is looked at sixteen bytes at a
  * time for the first byte that is not plain. A block that would pass the end of the input is
@@ -9,8 +9,8 @@
  *
  * No state.
  */
-#ifndef PL_JSON_STRING_H
-#define PL_JSON_STRING_H
+#ifndef PL_JSON_INTERNAL_H
+#define PL_JSON_INTERNAL_H
 
 #include <stdbool.h>
 #include <stddef.h>
