@@ -5,9 +5,8 @@
  */
 #include "daemons/chsinkd/clickhouse/type_suggest.h"
 
-#include <check.h>
-
 #include "daemons/chsinkd/clickhouse/type.h"
+#include "tests/unit/unit.h"
 
 static void document_add(struct pl_schema *p, const char *doc)
 {
@@ -126,16 +125,9 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("type_suggest");
-    TCase *tc = tcase_create("type_suggest");
-
-    tcase_add_test(tc, test_types);
-    tcase_add_test(tc, test_types_in_array);
-    suite_add_tcase(suite, tc);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(test_types),
+        TEST(test_types_in_array),
+    };
+    return unit_main("type_suggest", tests, PL_COUNT(tests));
 }

@@ -5,8 +5,9 @@
  */
 #include "lib/json/document.h"
 
-#include <check.h>
 #include <string.h>
+
+#include "tests/unit/unit.h"
 
 #define LEN_MAX 70
 
@@ -201,18 +202,13 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("document");
-    TCase *t = tcase_create("document");
-    tcase_add_loop_test(t, documents_are_one_or_refused, 0, (int)PL_COUNT(documents));
-    tcase_add_test(t, raw_nul_is_refused);
-    tcase_add_test(t, members_by_name);
-    tcase_add_test(t, integers_are_exact);
-    tcase_add_test(t, made_of);
-    tcase_add_test(t, secrets_are_wiped);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TEST(documents_are_one_or_refused, .count = PL_COUNT(documents)),
+        TEST(raw_nul_is_refused),
+        TEST(members_by_name),
+        TEST(integers_are_exact),
+        TEST(made_of),
+        TEST(secrets_are_wiped),
+    };
+    return unit_main("document", tests, PL_COUNT(tests));
 }
