@@ -4,8 +4,10 @@
  *
  * The reader is its own oracle. A skip accepts just what a walk accepts and stops at the same
  * place with the same words; where the bytes lie in memory changes nothing; unescaping never
- * grows; what is quoted reads back; numbers agree with strtod().
+ * grows; what is quoted reads back; numbers agree with strtod(). A tree (document.h) holds just
+ * what the reader reads.
  */
+#include "lib/json/document.h"
 #include "lib/json/reader.h"
 #include "tests/unit/json_walk.h"
 
@@ -139,6 +141,74 @@ static void quote_check(const char *p, size_t len)
     pl_buf_release(&quoted);
 }
 
+static void text_expect(const char *text, const struct pl_json_str *str)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf out = {0};
+    expect(text && pl_json_unescape_buf(str, &out), "a tree has a text that the reader has not");
+    expect(strlen(text) == out.len && strcmp(pl_buf_cstr(&out), text) == 0, "texts differ");
+}
+
+static void tree_walk(const cJSON *item, struct pl_json *j)
+{
+    struct pl_json_str str;
+    struct pl_json_num num;
+    const cJSON *child = item->child;
+    bool value;
+    int64_t mine, i64;
+
+    switch (pl_json_peek(j)) {
+    case PL_JSON_STRING:
+        pl_json_string(j, &str);
+        text_expect(cJSON_GetStringValue(item), &str);
+        break;
+    case PL_JSON_NUMBER:
+        pl_json_number(j, &num);
+        expect(cJSON_IsNumber(item), "not a number");
+        if (num.integer && pl_doc_value_int(item, &mine))
+            expect(pl_json_num_i64(&num, &i64) == PL_JSON_NUM_OK && i64 == mine, "integers differ");
+        break;
+    case PL_JSON_ARRAY:
+        expect(cJSON_IsArray(item), "not an array");
+        for (pl_json_array_begin(j); pl_json_array_next(j); child = child->next)
+            tree_walk(child, j);
+        expect(!child, "an array is longer");
+        break;
+    case PL_JSON_OBJECT:
+        expect(cJSON_IsObject(item), "not an object");
+        for (pl_json_object_begin(j); pl_json_object_next(j, &str); child = child->next) {
+            text_expect(child->string, &str);
+            tree_walk(child, j);
+        }
+        expect(!child, "an object is longer");
+        break;
+    case PL_JSON_FALSE:
+    case PL_JSON_TRUE:
+        pl_json_bool(j, &value);
+        expect(cJSON_IsBool(item) && cJSON_IsTrue(item) == value, "not the same truth");
+        break;
+    case PL_JSON_NULL:
+        pl_json_null(j);
+        expect(cJSON_IsNull(item), "not null");
+        break;
+    case PL_JSON_NONE:
+        expect(false, "a tree of what is no document");
+    }
+}
+
+static void document_check(const char *p, size_t len)
+{
+    cJSON *root;
+    struct pl_err err;
+    struct pl_json j;
+
+    if (pl_doc_parse(p, len, len, &root, &err) < 0)
+        return;
+    pl_json_init(&j, p, len, 0);
+    tree_walk(root, &j);
+    expect(pl_json_end(&j), "a tree of a part of the text");
+    pl_doc_wipe(root);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     const char *p = size > 0 ? (const char *)data : "";
@@ -160,6 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         free(area);
     }
     quote_check(p, size);
+    document_check(p, size);
     pl_json_init(&walk, p, size, depth);
     scalars_check(&walk);
     return 0;
