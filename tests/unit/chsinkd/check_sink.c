@@ -134,7 +134,6 @@ static void tear_down(void)
     pl_metrics_free(metrics);
     route_free(route);
     server_stop(&server);
-    kafka_mock_stop(&mock);
 }
 
 static void until(bool (*is_so)(void), const char *what)

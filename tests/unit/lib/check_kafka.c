@@ -246,11 +246,6 @@ static void set_up(void)
     memset(&health_, 0, sizeof(health_));
 }
 
-static void tear_down(void)
-{
-    kafka_mock_stop(&mock);
-}
-
 static rd_kafka_t *producer_new(void)
 {
     struct pl_err err;
@@ -439,7 +434,7 @@ int main(void)
         TEST(servers_are_required),
         TEST(a_client_that_librdkafka_refuses),
         TEST(nobody_listens, .count = 2),
-        TCASE("mock cluster", .set_up = set_up, .tear_down = tear_down),
+        TCASE("mock cluster", .set_up = set_up),
         TEST(a_broker_answers),
         TEST(an_existing_topic_is_ensured),
         TEST(a_topic_without_leader_is_waited_for),

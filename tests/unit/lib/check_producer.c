@@ -102,7 +102,6 @@ static void set_up(void)
 static void tear_down(void)
 {
     pl_daemon_free(daemon_);
-    kafka_mock_stop(&mock);
 }
 
 static struct pl_producer *producer_make(const char *transactional_id, struct record *r,

@@ -134,7 +134,6 @@ static void tear_down(void)
     pl_metrics_free(metrics);
     pl_daemon_free(daemon_);
     server_stop(&server);
-    kafka_mock_stop(&mock);
 }
 
 static void run_until(const unsigned *counter, unsigned value)
