@@ -174,29 +174,49 @@ START_TEST(test_secret_other)
 }
 END_TEST
 
-START_TEST(test_exposed_file)
+/* Who may read the file of configuration: warned is where others than the owner and our own group
+ * can. */
+static const struct {
+    mode_t mode;
+    gid_t group; /* added to ours: only root can give a file to another */
+    bool warned;
+} exposures[] = {{0600, 0, false}, {0640, 0, false}, {0604, 0, true},
+                 {0644, 0, true},  {0600, 1, false}, {0640, 1, true}};
+
+#define EXPOSURES_OF_OURS 4
+
+static void exposure_check(size_t i)
 {
     static const char text[] = "topic: t\nsource:\n  auth:\n    password: hunter2\n"
                                "kafka: {sasl.password: hunter2, b: c, s: {env: CHECK_SECRET}}\n";
-    char *path = pl_strf("%s/conf.yaml", dir);
+    PL_FREE char *path = pl_strf("%s/conf.yaml", dir);
+    struct sample c = {0};
+    struct pl_findings errs;
     file_write("conf.yaml", text, sizeof(text) - 1);
-    for (int exposed = 0; exposed < 2; exposed++) {
-        struct sample c = {0};
-        struct pl_findings errs;
-        pl_findings_init(&errs);
-        ck_assert_int_eq(chmod(path, exposed ? 0644 : 0600), 0);
-        ck_assert_int_eq(pl_options_load(table, path, &c, NULL, &errs), 0);
-        const char *warnings = pl_buf_cstr(&errs.warnings);
-        ck_assert_uint_eq(errs.warnings_count, exposed ? 2 : 0);
-        if (exposed) {
-            ck_assert_ptr_nonnull(strstr(warnings, "conf.yaml:4:15: source.auth.password stands"));
-            ck_assert_ptr_nonnull(strstr(warnings, "conf.yaml:5:24: kafka: sasl.password stands"));
-            ck_assert_ptr_null(strstr(warnings, "hunter2"));
-        }
-        pl_options_release(table, &c);
-        pl_findings_release(&errs);
+    ck_assert_int_eq(chown(path, (uid_t)-1, getegid() + exposures[i].group), 0);
+    ck_assert_int_eq(chmod(path, exposures[i].mode), 0);
+    pl_findings_init(&errs);
+    ck_assert_int_eq(pl_options_load(table, path, &c, NULL, &errs), 0);
+    const char *warnings = pl_buf_cstr(&errs.warnings);
+    ck_assert_uint_eq(errs.warnings_count, exposures[i].warned ? 2 : 0);
+    if (exposures[i].warned) {
+        ck_assert_ptr_nonnull(strstr(warnings, "conf.yaml:4:15: source.auth.password stands"));
+        ck_assert_ptr_nonnull(strstr(warnings, "conf.yaml:5:24: kafka: sasl.password stands"));
+        ck_assert_ptr_null(strstr(warnings, "hunter2"));
     }
-    free(path);
+    pl_options_release(table, &c);
+    pl_findings_release(&errs);
+}
+
+START_TEST(exposed_file)
+{
+    exposure_check((size_t)_i);
+}
+END_TEST
+
+START_TEST(exposed_to_another_group)
+{
+    exposure_check(EXPOSURES_OF_OURS + (size_t)_i);
 }
 END_TEST
 
@@ -258,7 +278,9 @@ int main(void)
         TCASE("secrets", .set_up = secrets_setup, .tear_down = secrets_teardown),
         TEST(test_secret, .count = PL_COUNT(secrets)),
         TEST(test_secret_other),
-        TEST(test_exposed_file),
+        TEST(exposed_file, .count = EXPOSURES_OF_OURS),
+        TEST(exposed_to_another_group, .count = PL_COUNT(exposures) - EXPOSURES_OF_OURS,
+             .skip = geteuid() == 0 ? NULL : "only root can give a file to another group"),
         TEST(test_load_all_errors),
         TEST(test_print_hides),
     };
