@@ -81,8 +81,12 @@ void pl_metrics_heartbeat_at(struct pl_metrics *s, int64_t now_ms);
 /* Listens on "127.0.0.1:9464" or "[::1]:9464" (":9464": all addresses; port 0: any free one). Names
  * are not resolved, "localhost" is 127.0.0.1. GET and HEAD of /metrics, /healthz (200 while
  * `pl_metrics_heartbeat` was called within 60 s), /readyz; 404 for others, 405 for other methods.
- * At most 32 connections, 10 s without data ends one. CONFIG error when the address is none or it
- * cannot listen. */
+ * CONFIG error when the address is none or it cannot listen.
+ *
+ * Whoever reaches the port reads all of this, without a password or TLS: it is for loopback and
+ * trusted networks. Limits: 32 connections, 8 from one address (more are refused), one request and
+ * 10 s each, so that a peer that sends nothing, or a byte now and then, keeps out neither others
+ * nor, for long, itself. */
 struct pl_metrics_server;
 int pl_metrics_serve(struct pl_metrics *s, const char *address, struct pl_metrics_server **ret,
                      struct pl_err *err);

@@ -2,16 +2,19 @@
 /*
  * server.c - see metrics.h: /metrics, /healthz and /readyz over HTTP.
  *
- * The socket is ours, so that "cannot listen" can say why; the rest is libmicrohttpd's thread,
- * which only reads. Nothing here may hold up or end the daemon: at most 32 connections, 10 s.
+ * The socket is ours, so that "cannot listen" can say why, and so is the thread that runs
+ * libmicrohttpd: its own time-out begins again with every byte, so a peer that sends one now and
+ * then would keep its connection for ever. Here each connection has REQUEST_MS in all.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,16 +23,29 @@
 
 enum {
     CONNECTIONS_MAX = 32,
-    TIMEOUT_S = 10,
+    PER_ADDRESS_MAX = 8, /* a Prometheus, a prober and a person may share one */
+    REQUEST_MS = 10000,  /* from accepting to the answer's last byte */
+    LOOK_MS = 1000,      /* so often for connections that are too old */
     BACKLOG = 16,
     REQUEST_BYTES_MAX = 16 * 1024, /* libmicrohttpd's memory for one connection */
     ANSWER_BYTES_MAX = 16 << 20,   /* 4,096 series are about 1 MiB */
+};
+
+/* Zero: free. */
+struct slot {
+    bool used;
+    int fd;
+    int64_t end_ms;
 };
 
 struct pl_metrics_server {
     struct pl_metrics *metrics;
     struct MHD_Daemon *http;
     unsigned port;
+    int stop_fd; /* an eventfd, readable: the thread ends */
+    bool running;
+    pthread_t thread;
+    struct slot slots[CONNECTIONS_MAX]; /* the thread's */
 };
 
 /* ---- the address ---- */
@@ -179,6 +195,8 @@ static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, struct 
     }
     MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, type);
     MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    /* One request a connection: an idle one would take a place from others. */
+    MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
     if (allow)
         MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, allow);
     result = MHD_queue_response(c, status, r);
@@ -261,47 +279,108 @@ static void drop_message(void *userdata, const char *fmt, va_list ap)
     (void)ap;
 }
 
-/* ---- the object ---- */
+/* ---- the thread ---- */
+
+/* MHD_NotifyConnectionCallback. */
+static void on_connection(void *userdata, struct MHD_Connection *c, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct pl_metrics_server *srv = userdata;
+
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        if (*context)
+            ((struct slot *)*context)->used = false;
+        return;
+    }
+    for (size_t i = 0; i < CONNECTIONS_MAX && !*context; i++)
+        if (!srv->slots[i].used) {
+            int fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+            srv->slots[i] = (struct slot){true, fd, pl_clock_monotonic_ms() + REQUEST_MS};
+            *context = &srv->slots[i];
+        }
+}
+
+/* Ends what is too old: libmicrohttpd sees the end of the connection and closes it. Returns whether
+ * there are others to look for. */
+static bool connections_expire(struct pl_metrics_server *srv)
+{
+    int64_t now_ms = pl_clock_monotonic_ms();
+    bool any = false;
+
+    for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+        any = any || srv->slots[i].used;
+        if (srv->slots[i].used && now_ms >= srv->slots[i].end_ms)
+            shutdown(srv->slots[i].fd, SHUT_RDWR);
+    }
+    return any;
+}
+
+static void *serve(void *userdata)
+{
+    struct pl_metrics_server *srv = userdata;
+    struct pollfd fds[] = {
+        {.fd = MHD_get_daemon_info(srv->http, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd,
+         .events = POLLIN},
+        {.fd = srv->stop_fd, .events = POLLIN},
+    };
+
+    while (!(fds[1].revents & POLLIN)) {
+        MHD_UNSIGNED_LONG_LONG due;
+        int wait_ms = connections_expire(srv) ? LOOK_MS : -1;
+        if (MHD_get_timeout(srv->http, &due) == MHD_YES && due < LOOK_MS)
+            wait_ms = (int)due;
+        poll(fds, PL_COUNT(fds), wait_ms);
+        MHD_run(srv->http);
+    }
+    return NULL;
+}
 
 /* A thread inherits the mask of the one that makes it: a signal must never land here. */
-static struct MHD_Daemon *http_start(struct pl_metrics_server *srv, int fd)
+static bool thread_start(struct pl_metrics_server *srv)
 {
-    struct MHD_Daemon *http;
     sigset_t all, before;
 
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    http = MHD_start_daemon(MHD_USE_AUTO_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL,
-                            NULL, on_request, srv, MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL,
-                            MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                            (unsigned)TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                            (size_t)REQUEST_BYTES_MAX, MHD_OPTION_END);
+    srv->running = pthread_create(&srv->thread, NULL, serve, srv) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return http;
+    return srv->running;
+}
+
+/* ---- the object ---- */
+
+static struct MHD_Daemon *http_new(struct pl_metrics_server *srv, int fd)
+{
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, srv,
+        MHD_OPTION_EXTERNAL_LOGGER, drop_message, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+        (unsigned)PER_ADDRESS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)REQUEST_BYTES_MAX,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, srv, MHD_OPTION_END);
 }
 
 int pl_metrics_serve(struct pl_metrics *s, const char *address, struct pl_metrics_server **ret,
                      struct pl_err *err)
 {
-    PL_CLEANUP(pl_metrics_server_freep) struct pl_metrics_server *srv = pl_alloc(sizeof(*srv));
+    PL_CLEANUP(pl_metrics_server_freep) struct pl_metrics_server *srv = NULL;
     struct address a;
-    int fd;
 
     if (parse_address(address, &a, err) < 0)
         return -1;
-    fd = socket_open(&a);
+    int fd = socket_open(&a);
     if (fd < 0)
         return pl_err_set(err, PL_ERR_CONFIG, errno, "cannot listen on %s for metrics: %s", address,
                           strerror(errno));
+    srv = pl_alloc(sizeof(*srv));
     srv->metrics = s;
     srv->port = socket_port(fd);
-    srv->http = http_start(srv, fd);
-    if (!srv->http) {
+    srv->stop_fd = eventfd(0, EFD_CLOEXEC);
+    srv->http = http_new(srv, fd);
+    if (!srv->http)
         close(fd);
+    if (!srv->http || srv->stop_fd < 0 || !thread_start(srv))
         return pl_err_set(err, PL_ERR_FATAL, 0, "cannot start the HTTP server for metrics on %s",
                           address);
-    }
     *ret = PL_TAKE(srv);
     return 0;
 }
@@ -315,7 +394,13 @@ void pl_metrics_server_free(struct pl_metrics_server *srv)
 {
     if (!srv)
         return;
+    if (srv->running) {
+        eventfd_write(srv->stop_fd, 1);
+        pthread_join(srv->thread, NULL);
+    }
     if (srv->http)
-        MHD_stop_daemon(srv->http); /* closes the socket, joins the thread */
+        MHD_stop_daemon(srv->http); /* closes the socket */
+    if (srv->stop_fd >= 0)
+        close(srv->stop_fd);
     free(srv);
 }

@@ -6,7 +6,11 @@
 #include "lib/metrics/metrics.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,13 +27,17 @@ static const struct pl_metric table[N] = {
     [LATENCY] = {"t_latency_seconds", "stage=\"row\"", PL_HISTOGRAM, "Latency."},
 };
 
-static int connect_to(unsigned port)
+/* From 127.0.0.`host` to 127.0.0.1. */
+static int connect_from(unsigned host, unsigned port)
 {
+    struct sockaddr_in from = {.sin_family = AF_INET};
     struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     struct timeval limit = {.tv_sec = 20};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host);
     in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
     ck_assert_int_eq(connect(fd, (struct sockaddr *)&in, sizeof(in)), 0);
     return fd;
@@ -38,15 +46,15 @@ static int connect_to(unsigned port)
 /* The whole answer, headers and all, in a static buffer; returns the status. */
 static char answer_text[65536];
 
-static int http(unsigned port, const char *request_line)
+static int http_from(unsigned host, unsigned port, const char *request_line)
 {
     char request[512];
-    int fd = connect_to(port), status;
+    int fd = connect_from(host, port), status;
     size_t len = 0;
     ssize_t n;
 
-    snprintf(request, sizeof(request), "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
-             request_line);
+    /* Without "Connection: close": it is the server that ends a connection after its answer. */
+    snprintf(request, sizeof(request), "%s HTTP/1.1\r\nHost: x\r\n\r\n", request_line);
     ck_assert_int_eq(write(fd, request, strlen(request)), (ssize_t)strlen(request));
     while ((n = read(fd, answer_text + len, sizeof(answer_text) - 1 - len)) > 0)
         len += (size_t)n;
@@ -55,6 +63,11 @@ static int http(unsigned port, const char *request_line)
     close(fd);
     ck_assert_int_eq(sscanf(answer_text, "HTTP/1.1 %d ", &status), 1);
     return status;
+}
+
+static int http(unsigned port, const char *request_line)
+{
+    return http_from(1, port, request_line);
 }
 
 static const char *body(void)
@@ -134,27 +147,87 @@ START_TEST(http_metrics_are_well_formed)
 }
 END_TEST
 
-/* Idle connections use up the limit: the next one is closed, the server lives. */
+static bool asks_and_is_answered(int fd)
+{
+    static const char request[] = "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+    char c;
+    return send(fd, request, strlen(request), MSG_NOSIGNAL) > 0 && read(fd, &c, 1) == 1 && c == 'H';
+}
+
+/* Idle connections use up what one address may have, and those of several what there is: the next
+ * one is refused or waits, the server lives. */
 START_TEST(http_connection_limit)
 {
     struct pl_metrics *s = pl_metrics_new(table, N);
     struct pl_metrics_server *srv = NULL;
     struct pl_err err;
     int fds[40];
-    unsigned i, port, served = 0;
-    char c;
+    unsigned i, port;
 
     ck_assert_int_eq(pl_metrics_serve(s, "127.0.0.1:0", &srv, &err), 0);
     port = pl_metrics_server_port(srv);
-    for (i = 0; i < PL_COUNT(fds); i++)
-        fds[i] = connect_to(port);
-    for (i = 0; i < PL_COUNT(fds); i++)
-        if (send(fds[i], "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n", 34, MSG_NOSIGNAL) > 0 &&
-            i < 32)
-            served += read(fds[i], &c, 1) == 1 && c == 'H';
-    ck_assert_uint_eq(served, 32);
+    for (i = 0; i < PL_COUNT(fds); i++) {
+        fds[i] = connect_from(1 + i / 8, port);
+        if (i == 7) {
+            int one_more = connect_from(1, port);
+            ck_assert(!asks_and_is_answered(one_more));
+            close(one_more);
+        }
+    }
+    for (i = 0; i < 32; i++)
+        ck_assert_msg(asks_and_is_answered(fds[i]), "connection %u", i);
     for (i = 0; i < PL_COUNT(fds); i++)
         close(fds[i]);
+    pl_metrics_server_free(srv);
+    pl_metrics_free(s);
+}
+END_TEST
+
+struct dripping {
+    int fds[40];
+    atomic_uint left; /* connections that the server has not ended */
+};
+
+/* Requests that never end, though a byte comes now and then. */
+static void *drip(void *arg)
+{
+    struct dripping *d = arg;
+    int64_t end = pl_clock_monotonic_ms() + 60000; /* only a failing test meets it */
+    for (unsigned left = 1; left > 0 && pl_clock_monotonic_ms() < end; poll(NULL, 0, 100)) {
+        left = 0;
+        for (unsigned i = 0; i < PL_COUNT(d->fds); i++) {
+            char c;
+            if (d->fds[i] >= 0 && (send(d->fds[i], "G", 1, MSG_NOSIGNAL) < 0 ||
+                                   recv(d->fds[i], &c, 1, MSG_DONTWAIT) >= 0 || errno != EAGAIN)) {
+                close(d->fds[i]);
+                d->fds[i] = -1;
+            }
+            left += d->fds[i] >= 0;
+        }
+        d->left = left;
+    }
+    return NULL;
+}
+
+/* From one address they hold up nobody else, and they are ended. */
+START_TEST(dripping_holds_nobody_up)
+{
+    struct pl_metrics *s = pl_metrics_new(table, N);
+    struct pl_metrics_server *srv = NULL;
+    static struct dripping d = {.left = PL_COUNT(d.fds)};
+    struct pl_err err;
+    pthread_t thread;
+
+    ck_assert_int_eq(pl_metrics_serve(s, "127.0.0.1:0", &srv, &err), 0);
+    unsigned port = pl_metrics_server_port(srv);
+    for (unsigned i = 0; i < PL_COUNT(d.fds); i++)
+        d.fds[i] = connect_from(1, port);
+    ck_assert_int_eq(pthread_create(&thread, NULL, drip, &d), 0);
+    ck_assert_int_eq(http_from(2, port, "GET /healthz"), 200);
+    ck_assert_uint_gt(d.left, 0);
+    pthread_join(thread, NULL);
+    ck_assert_msg(d.left == 0, "%u connections that drip were not ended", d.left);
+    ck_assert_int_eq(http_from(1, port, "GET /healthz"), 200);
     pl_metrics_server_free(srv);
     pl_metrics_free(s);
 }
@@ -240,8 +313,11 @@ END_TEST
 int main(void)
 {
     const struct unit_test tests[] = {
-        TEST(http_requests),         TEST(http_metrics_are_well_formed),
-        TEST(http_connection_limit), TEST(address, .count = PL_COUNT(addresses)),
+        TEST(http_requests),
+        TEST(http_metrics_are_well_formed),
+        TEST(http_connection_limit),
+        TEST(dripping_holds_nobody_up),
+        TEST(address, .count = PL_COUNT(addresses)),
         TEST(address_in_use),
     };
     return unit_main("metrics_server", tests, PL_COUNT(tests));
