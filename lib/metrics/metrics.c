@@ -2,8 +2,8 @@
 /*
  * metrics.c - see metrics.h: the values.
  *
- * A metric is an index, a value is one atomic on a cache line of its own, and nothing that exists
- * ever moves; so counting costs an atomic addition and needs no lock (internal.h).
+ * A metric is an index, a value is one atomic on a cache line of its own, and nothing ever moves;
+ * so counting costs an atomic addition and needs no lock (internal.h).
  */
 #include "lib/metrics/metrics.h"
 
@@ -37,12 +37,10 @@ static bool name_is_valid(const char *name)
 }
 
 /* The first series of a name, or PL_METRICS_NONE. */
-static unsigned family_find(const struct pl_metrics *s, unsigned n, const char *name)
+static unsigned family_find(const struct pl_metrics *s, const char *name)
 {
-    unsigned i;
-
-    for (i = 0; i < n; i++)
-        if (metrics_series(s, i)->leads && strcmp(metrics_series(s, i)->name, name) == 0)
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->series[i].leads && strcmp(s->series[i].name, name) == 0)
             return i;
     return PL_METRICS_NONE;
 }
@@ -51,69 +49,56 @@ static unsigned family_find(const struct pl_metrics *s, unsigned n, const char *
 static unsigned family_walk(const struct pl_metrics *s, unsigned first, const char *labels,
                             unsigned *ret_last)
 {
-    unsigned i;
-
-    for (i = first; i != PL_METRICS_NONE; i = atomic_load(&metrics_series(s, i)->next)) {
-        if (strcmp(metrics_series(s, i)->labels, labels) == 0)
+    for (unsigned i = first; i != PL_METRICS_NONE; i = s->series[i].next) {
+        if (strcmp(s->series[i].labels, labels) == 0)
             return i;
         *ret_last = i;
     }
     return PL_METRICS_NONE;
 }
 
-static struct series *series_new(struct pl_metrics *s, unsigned metric)
+/* Whole cache lines; not zeroed. */
+static void *lines_alloc(size_t size)
 {
-    struct chunk *c = atomic_load(&s->chunks[metric / METRICS_CHUNK]);
-    void *p;
-
-    if (!c) {
-        p = aligned_alloc(CACHE_LINE, sizeof(*c));
-        if (!p)
-            abort(); /* the policy of buf.h, which has no aligned allocation */
-        c = memset(p, 0, sizeof(*c));
-        atomic_store_explicit(&s->chunks[metric / METRICS_CHUNK], c, memory_order_release);
-    }
-    return &c->series[metric % METRICS_CHUNK];
+    void *p = aligned_alloc(CACHE_LINE, size);
+    if (!p)
+        abort(); /* the policy of alloc.h, which has no aligned allocation */
+    return p;
 }
 
 static struct histogram *histogram_new(void)
 {
-    void *p = aligned_alloc(CACHE_LINE, sizeof(struct histogram));
-
-    if (!p)
-        abort();
-    return memset(p, 0, sizeof(struct histogram));
+    return memset(lines_alloc(sizeof(struct histogram)), 0, sizeof(struct histogram));
 }
 
 unsigned pl_metrics_add(struct pl_metrics *s, const struct pl_metric *m)
 {
     const char *labels = m->labels ? m->labels : "";
-    unsigned n, first, found = PL_METRICS_NONE, last = PL_METRICS_NONE;
-    struct series *new;
+    unsigned found = PL_METRICS_NONE, last = PL_METRICS_NONE;
 
     assert(name_is_valid(m->name));
     pthread_mutex_lock(&s->lock);
-    n = atomic_load(&s->n);
-    first = family_find(s, n, m->name);
+    unsigned first = family_find(s, m->name);
     if (first != PL_METRICS_NONE) {
-        assert(metrics_series(s, first)->type == m->type);
+        assert(s->series[first].type == m->type);
         found = family_walk(s, first, labels, &last);
     }
-    if (found == PL_METRICS_NONE && n == PL_METRICS_MAX) {
+    if (found == PL_METRICS_NONE && s->n == PL_METRICS_MAX) {
         atomic_fetch_add(&s->left_out, 1);
     } else if (found == PL_METRICS_NONE) {
-        new = series_new(s, n);
-        new->type = m->type;
-        new->name = pl_strdup(m->name);
-        new->labels = pl_strdup(labels);
-        new->help = pl_strdup(m->help ? m->help : "");
-        new->leads = first == PL_METRICS_NONE;
-        new->histogram = m->type == PL_HISTOGRAM ? histogram_new() : NULL;
-        atomic_store(&new->next, PL_METRICS_NONE);
+        found = s->n;
+        s->series[found] = (struct series){
+            .type = m->type,
+            .next = PL_METRICS_NONE,
+            .histogram = m->type == PL_HISTOGRAM ? histogram_new() : NULL,
+            .name = pl_strdup(m->name),
+            .labels = pl_strdup(labels),
+            .help = pl_strdup(m->help ? m->help : ""),
+            .leads = first == PL_METRICS_NONE,
+        };
         if (last != PL_METRICS_NONE)
-            atomic_store(&metrics_series(s, last)->next, n);
-        atomic_store(&s->n, n + 1);
-        found = n;
+            s->series[last].next = found;
+        s->n = found + 1;
     }
     pthread_mutex_unlock(&s->lock);
     return found;
@@ -174,14 +159,14 @@ static double process_start_time(void)
 struct pl_metrics *pl_metrics_new(const struct pl_metric *table, unsigned n)
 {
     struct pl_metrics *s = pl_alloc(sizeof(*s));
-    unsigned i, metric;
 
     assert(n <= PL_METRICS_MAX);
+    s->series = lines_alloc(PL_METRICS_MAX * sizeof(*s->series));
     pthread_mutex_init(&s->lock, NULL);
     strcpy(s->why_not, "starting");
     s->start_time = process_start_time();
-    for (i = 0; i < n; i++) {
-        metric = pl_metrics_add(s, &table[i]);
+    for (unsigned i = 0; i < n; i++) {
+        unsigned metric = pl_metrics_add(s, &table[i]);
         assert(metric == i); /* an index of the caller's enum; twice the same would shift them */
         (void)metric;
     }
@@ -191,21 +176,15 @@ struct pl_metrics *pl_metrics_new(const struct pl_metric *table, unsigned n)
 
 void pl_metrics_free(struct pl_metrics *s)
 {
-    struct series *series;
-    unsigned i, n;
-
     if (!s)
         return;
-    n = atomic_load(&s->n);
-    for (i = 0; i < n; i++) {
-        series = metrics_series(s, i);
-        free(series->histogram);
-        free(series->name);
-        free(series->labels);
-        free(series->help);
+    for (unsigned i = 0; i < s->n; i++) {
+        free(s->series[i].histogram);
+        free(s->series[i].name);
+        free(s->series[i].labels);
+        free(s->series[i].help);
     }
-    for (i = 0; i < METRICS_CHUNKS; i++)
-        free(atomic_load(&s->chunks[i]));
+    free(s->series);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }
@@ -221,7 +200,7 @@ static struct series *series_of(const struct pl_metrics *s, unsigned metric,
     if (metric == PL_METRICS_NONE)
         return NULL;
     assert(metric < atomic_load_explicit(&s->n, memory_order_acquire));
-    series = metrics_series(s, metric);
+    series = &s->series[metric];
     assert(series->type == type);
     (void)type;
     return series;
@@ -273,7 +252,7 @@ uint64_t pl_metrics_get(const struct pl_metrics *s, unsigned metric)
     if (metric == PL_METRICS_NONE)
         return 0;
     assert(metric < atomic_load_explicit(&s->n, memory_order_acquire));
-    series = metrics_series(s, metric);
+    series = &s->series[metric];
     switch (series->type) {
     case PL_COUNTER:
         value = atomic_load_explicit(&series->value, memory_order_relaxed);

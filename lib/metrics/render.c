@@ -172,16 +172,15 @@ static void add_process(const struct pl_metrics *s, struct pl_buf *out)
 
 void pl_metrics_render(struct pl_metrics *s, struct pl_buf *out)
 {
-    unsigned n = atomic_load(&s->n), i, k;
-    const struct series *first;
-
-    for (i = 0; i < n; i++) {
-        first = metrics_series(s, i);
+    pthread_mutex_lock(&s->lock);
+    for (unsigned i = 0; i < s->n; i++) {
+        const struct series *first = &s->series[i];
         if (!first->leads)
             continue;
         add_head(out, first->name, first->type, first->help);
-        for (k = i; k != PL_METRICS_NONE; k = atomic_load(&metrics_series(s, k)->next))
-            add_series(out, metrics_series(s, k));
+        for (unsigned k = i; k != PL_METRICS_NONE; k = s->series[k].next)
+            add_series(out, &s->series[k]);
     }
+    pthread_mutex_unlock(&s->lock);
     add_process(s, out);
 }
