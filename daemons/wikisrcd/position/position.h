@@ -50,8 +50,8 @@
 #define POSITION_IDS_MAX    16384
 #define POSITION_AHEAD_MAX  256 /* ids from the future, over all topics */
 #define POSITION_TOPICS_MAX 256
-/* A record as encoded; larger ones are refused. */
-#define POSITION_BYTES_MAX (4 << 20)
+/* A record as encoded; larger ones are refused (reading takes 40 times its size at worst). */
+#define POSITION_BYTES_MAX (1 << 20)
 /* How far in the future a time is still believed: clocks differ. */
 #define POSITION_BELIEVE_MS 60000
 /* Each stream has a canary event every 15 minutes: a first event this much later than what was

@@ -2,8 +2,9 @@
 /*
  * record.c - the position as a record in Kafka: one line of JSON. See position.h.
  *
- * The reader accepts exactly what the writer writes. What else stands there was written by a newer
- * version or by somebody else, and guessing would lose or double events.
+ * What is read must be what the writer writes, down to the ranges of numbers; only the order of
+ * members is free. What else stands there was written by a newer version or by somebody else, and
+ * guessing would lose or double events.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -653,6 +653,14 @@ START_TEST(test_record_largest)
     position_encode(p, NOW_MS, &record);
     ck_assert_uint_lt(record.len, 600000);
     position_free(p);
+    while (record.len < POSITION_BYTES_MAX)
+        pl_buf_add_byte(&record, ' ');
+    struct pl_err err;
+    ck_assert_int_eq(position_decode(record.data, record.len, SLACK_MS, &p, &err), 0);
+    position_free(p);
+    pl_buf_add_byte(&record, ' ');
+    ck_assert_int_eq(position_decode(record.data, record.len, SLACK_MS, &p, &err), -1);
+    ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
 }
 END_TEST
 
