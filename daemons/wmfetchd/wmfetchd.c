@@ -15,6 +15,7 @@
 #include "lib/auth/token.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
+#include "lib/http/peer_clock.h"
 #include "lib/log/log.h"
 #include "lib/service/cli.h"
 #include "lib/service/daemon.h"
@@ -58,11 +59,11 @@ struct wmfetchd {
     size_t series_n;
     struct series *current; /* whose window is under way */
     struct schedule_window window;
-    int64_t window_begun_ms;     /* monotonic */
-    struct pl_backoff backoff;   /* of what holds up all series */
-    bool ready, worked;          /* worked: a window was committed since the start */
-    bool broken;                 /* the conservation law, reported once */
-    struct schedule_clock clock; /* the API's */
+    int64_t window_begun_ms;    /* monotonic */
+    struct pl_backoff backoff;  /* of what holds up all series */
+    bool ready, worked;         /* worked: a window was committed since the start */
+    bool broken;                /* the conservation law, reported once */
+    struct pl_peer_clock clock; /* the API's */
     int64_t idle_due_ms;   /* monotonic: since when something is due and nothing runs; 0: not */
     uint64_t last_records; /* of the window committed last */
     int64_t last_ms;       /* monotonic: when that was */
@@ -80,7 +81,7 @@ static struct schedule schedule_of(const struct wmfetchd *w)
 
 static int64_t api_now_ms(const struct wmfetchd *w)
 {
-    return schedule_clock_now(&w->clock, pl_clock_realtime_ms(), pl_clock_monotonic_ms());
+    return pl_peer_clock_now(&w->clock, pl_clock_realtime_ms(), pl_clock_monotonic_ms());
 }
 
 static void series_begin(struct wmfetchd *w, struct series *s)
@@ -172,7 +173,7 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
 static void clock_compare(struct wmfetchd *w, const struct fetch_result *result)
 {
     bool was_ahead = w->clock.skew_ms != 0;
-    schedule_clock_compare(&w->clock, result->server_ms, result->heard_ms, result->heard_mono_ms);
+    pl_peer_clock_compare(&w->clock, result->server_ms, result->heard_ms, result->heard_mono_ms);
     if (w->clock.skew_ms != 0 && !was_ahead)
         pl_log(PL_WARNING, NULL, "our clock is ahead of the API's, windows are due by the API's",
                PL_F_INT("DIFFERENCE_MS", -w->clock.skew_ms));

@@ -11,6 +11,7 @@
 
 #include "lib/auth/token_answer.h"
 #include "lib/base/clock.h"
+#include "lib/http/retry_after.h"
 #include "lib/log/log.h"
 
 enum {

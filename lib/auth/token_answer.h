@@ -11,7 +11,7 @@
 #ifndef PL_AUTH_TOKEN_ANSWER_H
 #define PL_AUTH_TOKEN_ANSWER_H
 
-#include "lib/http/http.h"
+#include "lib/http/request.h"
 
 enum pl_token_grant { PL_GRANT_PASSWORD, PL_GRANT_CLIENT_CREDENTIALS };
 enum pl_token_client_auth { PL_CLIENT_AUTH_BASIC, PL_CLIENT_AUTH_BODY };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http.c - libcurl under our rules, and what its results, a status and Retry-After mean. What runs
- * on the event loop is in request.c.
+ * http.c - libcurl under our rules, and what its results and a status mean.
  *
  * Every handle of the daemons goes through pl_http_prepare(), so that no place can forget to
  * verify a certificate, to set a limit, or to refuse a redirect.
@@ -12,11 +11,6 @@
 
 #include <pthread.h>
 #include <stdio.h>
-
-#include "lib/base/clock.h"
-
-/* Retry-After beyond a day is not believed: a person would have noticed by then. */
-#define HTTP_RETRY_AFTER_MAX_MS (24 * 3600 * INT64_C(1000))
 
 /* ---- rules ---- */
 
@@ -170,30 +164,4 @@ enum pl_err_kind pl_http_status_kind(long status)
     if (status >= 400)
         return PL_ERR_REJECT;
     return status >= 300 ? PL_ERR_CONFIG : PL_ERR_NONE;
-}
-
-int64_t pl_http_retry_after_ms(const char *value, int64_t now_ms)
-{
-    size_t len;
-    int64_t ms = 0;
-
-    if (!value)
-        return -1;
-    while (*value == ' ' || *value == '\t')
-        value++;
-    len = strlen(value);
-    while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
-        len--;
-    if (len == 0)
-        return -1;
-    if (strspn(value, "0123456789") == len) {
-        for (size_t i = 0; i < len && ms < HTTP_RETRY_AFTER_MAX_MS; i++)
-            ms = ms * 10 + (value[i] - '0');
-        ms = ms < HTTP_RETRY_AFTER_MAX_MS ? ms * 1000 : HTTP_RETRY_AFTER_MAX_MS;
-    } else {
-        if (!pl_time_parse_http(value, len, &ms))
-            return -1;
-        ms = ms > now_ms ? ms - now_ms : 0;
-    }
-    return ms < HTTP_RETRY_AFTER_MAX_MS ? ms : HTTP_RETRY_AFTER_MAX_MS;
 }

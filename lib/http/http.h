@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * http.h - HTTP for the daemons: libcurl set up once with our rules (TLS verified, private CA, time
- * limits, no secret on another host), on the event loop (multi) or blocking in a worker's thread
- * (easy).
+ * limits, no secret on another host), and what its results mean. A worker's thread uses a handle of
+ * its own, blocking; requests on the event loop are in request.h.
  *
- * Threads: struct pl_http belongs to the loop's thread; pl_http_prepare() works on any thread with
- * a handle of its own. pl_http_global_init() once, before threads.
+ * Threads: any, each with its own handle. pl_http_global_init() once, before threads.
  */
 #ifndef PL_HTTP_HTTP_H
 #define PL_HTTP_HTTP_H
 
 #include <curl/curl.h>
-#include <systemd/sd-event.h>
 
 #include "lib/config/options.h"
 
@@ -70,46 +68,5 @@ void pl_http_host(const char *url, char *out, size_t out_len);
 /* The kind of an HTTP status >= 400 in general: RETRY for 408 425 429 5xx, CONFIG for 401 403 407,
  * CONFIG for 404 405 410 and 3xx, REJECT for the other 4xx. */
 enum pl_err_kind pl_http_status_kind(long status);
-
-/* Retry-After: seconds or an HTTP date (RFC 9110, section 10.2.3); ms from `now_ms`, at least 0, at
- * most one day; -1 when malformed or NULL. */
-int64_t pl_http_retry_after_ms(const char *value, int64_t now_ms);
-
-/* ---- requests on the loop ---- */
-
-struct pl_http; /* a curl multi handle bound to an sd_event */
-int pl_http_new(sd_event *event, struct pl_http **ret, struct pl_err *err);
-/* Ends running requests without their callbacks. Not from a callback. */
-void pl_http_free(struct pl_http *h);
-
-struct pl_http_request;
-
-struct pl_http_ops {
-    /* Status line and all headers of the final answer have arrived. */
-    void (*on_headers)(void *userdata, struct pl_http_request *r, long status);
-    /* Body bytes. Return false to end the request (on_done gets REJECT with "ended by the caller").
-     */
-    bool (*on_data)(void *userdata, struct pl_http_request *r, const char *data, size_t len);
-    /* Last call for this request; it is freed after it returns. `err` NULL: the answer arrived
-     * whole (whatever its status). Not called after pl_http_request_cancel(). */
-    void (*on_done)(void *userdata, struct pl_http_request *r, const struct pl_err *err);
-};
-
-/* Starts a request. `headers`: NULL-terminated "Name: value" texts, copied. `body` NULL: GET, else
- * POST of body_len bytes, copied. The callbacks run on the loop, never from inside this call. */
-int pl_http_request_new(struct pl_http *h, const struct pl_http_conf *conf, const char *url,
-                        const char *const *headers, const char *body, size_t body_len,
-                        const struct pl_http_ops *ops, void *userdata, struct pl_http_request **ret,
-                        struct pl_err *err);
-/* Ends it at once; allowed from every callback, its own too (in its on_done it changes nothing).
- * The request is freed (at a safe time). */
-void pl_http_request_cancel(struct pl_http_request *r);
-/* Back-pressure: while paused no on_data comes (TCP holds the sender back; the stall timer rests).
- */
-void pl_http_request_pause(struct pl_http_request *r, bool paused);
-/* A response header's value or NULL; valid until on_done returns. */
-const char *pl_http_request_header(struct pl_http_request *r, const char *name);
-CURL *pl_http_request_easy(
-    struct pl_http_request *r); /* for CURLINFO and options before the first loop turn */
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * request.c - requests on the event loop: curl's multi interface on sd-event.
+ * request.c - see request.h.
  *
  * Curl is entered only from three places (a socket, curl's timer, our deferred work), each between
  * http_enter() and http_leave(). What a callback of the user asks for meanwhile (start, cancel, go
@@ -9,13 +9,14 @@
  *
  * No logging.
  */
+#include "lib/http/request.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <time.h>
 
 #include "lib/base/clock.h"
-#include "lib/http/http.h"
 
 /* All header lines of an answer together. curl 7.88 bounds a line (100 KB), not their number. */
 #define HTTP_HEADERS_BYTES_MAX (256 * 1024)

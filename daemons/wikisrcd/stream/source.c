@@ -13,6 +13,8 @@
 #include "daemons/wikisrcd/metrics.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
+#include "lib/http/request.h"
+#include "lib/http/retry_after.h"
 #include "lib/log/log.h"
 #include "lib/service/watchdog.h"
 

@@ -13,6 +13,7 @@
 #include "daemons/wmfetchd/metrics.h"
 #include "lib/auth/token_answer.h"
 #include "lib/base/clock.h"
+#include "lib/http/retry_after.h"
 #include "lib/json/split.h"
 #include "lib/log/log.h"
 

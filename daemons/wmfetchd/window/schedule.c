@@ -13,8 +13,6 @@
 
 /* Milliseconds of 1973: a smaller number was meant as seconds. */
 #define TIME_LEAST_MS INT64_C(100000000000)
-/* Date counts whole seconds, and a clock that is being slewed moves a little. */
-#define CLOCK_LEAST_MS 2000
 /* Of the year 9999: sums with windows and delays cannot overflow. */
 #define TIME_MOST_MS INT64_C(253402300799999)
 /* Some dozens are written. */
@@ -37,22 +35,6 @@ int64_t schedule_start(const struct schedule *s, int64_t start_ms, int64_t now_m
     start_ms = now_ms - s->size_ms;
     start_ms -= start_ms % s->size_ms;
     return start_ms > 0 ? start_ms : 0;
-}
-
-void schedule_clock_compare(struct schedule_clock *c, int64_t server_ms, int64_t now_ms,
-                            int64_t mono_ms)
-{
-    if (server_ms == 0)
-        return;
-    c->skew_ms = server_ms - now_ms < -CLOCK_LEAST_MS ? server_ms - now_ms : 0;
-    c->base_ms = now_ms - mono_ms;
-}
-
-int64_t schedule_clock_now(const struct schedule_clock *c, int64_t now_ms, int64_t mono_ms)
-{
-    int64_t set_ms = now_ms - mono_ms - c->base_ms;
-    bool was_set = set_ms < -CLOCK_LEAST_MS || set_ms > CLOCK_LEAST_MS;
-    return now_ms + (was_set ? 0 : c->skew_ms);
 }
 
 int64_t schedule_behind(const struct schedule *s, const struct schedule_position *p, int64_t now_ms)

@@ -47,19 +47,6 @@ int64_t schedule_next(const struct schedule *s, const struct schedule_position *
  * the window's size, so that hourly windows are hours. */
 int64_t schedule_start(const struct schedule *s, int64_t start_ms, int64_t now_ms);
 
-/* The API's time by our clocks: a window is over when it is over there. So never ahead of ours, and
- * behind it where the API's clock was behind when it was compared, as long as ours has not been set
- * since (which is seen by the monotonic clock). Zeroed: nothing is known of it. */
-struct schedule_clock {
-    int64_t skew_ms; /* the API's clock less ours, where it is behind; else 0 */
-    int64_t base_ms; /* our clock less the monotonic one, when they were compared */
-};
-
-/* The API's clock (0: not known, nothing changes) and ours at the same moment. */
-void schedule_clock_compare(struct schedule_clock *c, int64_t server_ms, int64_t now_ms,
-                            int64_t mono_ms);
-int64_t schedule_clock_now(const struct schedule_clock *c, int64_t now_ms, int64_t mono_ms);
-
 /* How many windows are due and not fetched: what there is to catch up with. */
 int64_t schedule_behind(const struct schedule *s, const struct schedule_position *p,
                         int64_t now_ms);

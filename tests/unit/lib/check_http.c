@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_http.c - lib/http.c and lib/http/request.c: the meanings by table, and requests on a real
- * event loop against servers in this process: whole answers, cut, stalled, paused, cancelled,
- * refused, and TLS with a certificate authority made on the spot.
+ * check_http.c - http.c: what results mean, by table; request.c: requests on a real event loop
+ * against servers in this process: whole answers, cut, stalled, paused, cancelled, refused.
  */
-#include <microhttpd.h>
-#include <signal.h>
-#include <sys/stat.h>
-
-#include "lib/base/clock.h"
-#include "lib/http/http.h"
+#include "lib/http/request.h"
 #include "tests/unit/http_server.h"
 #include "tests/unit/unit.h"
 
@@ -69,41 +63,6 @@ START_TEST(curl_kinds)
     }
     pl_http_err_from_curl(&err, CURLE_COULDNT_CONNECT, "curl's own words", "http://h.example/");
     ck_assert_ptr_nonnull(strstr(err.msg, "h.example: curl's own words"));
-}
-END_TEST
-
-START_TEST(retry_after)
-{
-    /* Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110 */
-    const int64_t date = INT64_C(784111777000), day = INT64_C(86400000);
-    const struct {
-        const char *value;
-        int64_t now, ms;
-    } cases[] = {
-        {NULL, 0, -1},
-        {"", 0, -1},
-        {" ", 0, -1},
-        {"x", 0, -1},
-        {"-1", 0, -1},
-        {"1.5", 0, -1},
-        {"1 2", 0, -1},
-        {"0", 0, 0},
-        {"1", 0, 1000},
-        {" 120 ", 0, 120000},
-        {"007", 0, 7000},
-        {"86400", 0, day},
-        {"86401", 0, day},
-        {"99999999999999999999999999", 0, day},
-        {"Sun, 06 Nov 1994 08:49:37 GMT", date - 1500, 1500},
-        {"Sun, 06 Nov 1994 08:49:37 GMT", date, 0},
-        {"Sun, 06 Nov 1994 08:49:37 GMT", date + 1, 0},
-        {"Sun, 06 Nov 1994 08:49:37 GMT", 0, day},
-        {"Sun, 06 Nov 1994", 0, -1},
-    };
-
-    for (size_t i = 0; i < PL_COUNT(cases); i++)
-        ck_assert_msg(pl_http_retry_after_ms(cases[i].value, cases[i].now) == cases[i].ms,
-                      "case %zu: %s", i, cases[i].value);
 }
 END_TEST
 
@@ -646,118 +605,12 @@ START_TEST(header_injection)
 }
 END_TEST
 
-/* ---- TLS ---- */
-
-static char *tls_dir;
-
-/* A CA, a certificate of 127.0.0.1 by it, and a CA that signed nothing. */
-static void tls_make_pki(void)
-{
-    static const char script[] =
-        "exec >/dev/null 2>&1; cd '%s' && openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "
-        "/CN=test-ca "
-        "-keyout ca.key -out ca.pem && openssl req -x509 -newkey rsa:2048 -nodes -days 2 "
-        "-subj /CN=other-ca -keyout other.key -out other.pem && openssl req -new -newkey rsa:2048 "
-        "-nodes -subj /CN=127.0.0.1 -keyout server.key -out server.csr && "
-        "printf 'subjectAltName=IP:127.0.0.1\\n' >ext && openssl x509 -req -in server.csr -CA "
-        "ca.pem "
-        "-CAkey ca.key -CAcreateserial -days 2 -extfile ext -out server.pem";
-    char command[1024];
-    int n;
-
-    tls_dir = unit_dir();
-    n = snprintf(command, sizeof(command), script, tls_dir);
-    ck_assert_int_lt(n, (int)sizeof(command));
-    ck_assert_int_eq(system(command), 0);
-}
-
-static char *tls_read(const char *name)
-{
-    PL_FREE char *path = pl_strf("%s/%s", tls_dir, name);
-    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    FILE *f = fopen(path, "r");
-    char piece[4096];
-    size_t n;
-
-    ck_assert_ptr_nonnull(f);
-    while ((n = fread(piece, 1, sizeof(piece), f)) > 0)
-        pl_buf_add(&text, piece, n);
-    fclose(f);
-    return pl_buf_take(&text);
-}
-
-static enum MHD_Result tls_answer(void *cls, struct MHD_Connection *c, const char *url,
-                                  const char *method, const char *version, const char *data,
-                                  size_t *len, void **state)
-{
-    static char text[] = "secret served";
-    struct MHD_Response *r =
-        MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_PERSISTENT);
-    enum MHD_Result ok = MHD_queue_response(c, 200, r);
-
-    (void)cls, (void)url, (void)method, (void)version, (void)data, (void)len, (void)state;
-    MHD_destroy_response(r);
-    return ok;
-}
-
-static void tls_check(int port, const char *ca, bool skip_verify, enum pl_err_kind kind,
-                      const char *has)
-{
-    struct pl_http_conf conf = conf_dflt;
-    PL_FREE char *ca_path = ca ? pl_strf("%s/%s", tls_dir, ca) : NULL;
-    struct fetch f = {0};
-    char url[64];
-
-    conf.tls_ca_file = ca_path;
-    conf.tls_insecure_skip_verify = skip_verify;
-    snprintf(url, sizeof(url), "https://127.0.0.1:%d/", port);
-    fetch_start(&f, &conf, url, NULL);
-    loop_run();
-    ck_assert_msg(f.failed == (kind != PL_ERR_NONE), "%s: %s", ca, f.err.msg);
-    if (f.failed) {
-        ck_assert_int_eq(f.err.kind, kind);
-        ck_assert_msg(strstr(f.err.msg, has), "%s", f.err.msg);
-        ck_assert_uint_eq(f.body.len, 0);
-    } else {
-        ck_assert_str_eq(pl_buf_cstr(&f.body), "secret served");
-    }
-    pl_buf_release(&f.body);
-}
-
-START_TEST(tls)
-{
-    PL_FREE char *key = NULL, *cert = NULL;
-    struct MHD_Daemon *d;
-    int port;
-
-    tls_make_pki();
-    key = tls_read("server.key");
-    cert = tls_read("server.pem");
-    d = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_TLS, 0, NULL, NULL, tls_answer,
-                         NULL, MHD_OPTION_HTTPS_MEM_KEY, key, MHD_OPTION_HTTPS_MEM_CERT, cert,
-                         MHD_OPTION_END);
-    ck_assert_ptr_nonnull(d);
-    port = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT)->port;
-    tls_check(port, "ca.pem", false, PL_ERR_NONE, NULL);
-    loop_tear_down(); /* a fresh connection each time, not the one that was verified */
-    loop_set_up();
-    tls_check(port, NULL, false, PL_ERR_CONFIG, "ca_file");
-    tls_check(port, "other.pem", false, PL_ERR_CONFIG, "ca_file");
-    tls_check(port, "missing.pem", false, PL_ERR_CONFIG, "ca_file");
-    tls_check(port, NULL, true, PL_ERR_NONE, NULL);
-    MHD_stop_daemon(d);
-    free(tls_dir);
-}
-END_TEST
-
 int main(void)
 {
-    bool openssl = system("command -v openssl >/dev/null 2>&1") == 0;
     const struct unit_test tests[] = {
         TCASE("meanings"),
         TEST(status_kinds),
         TEST(curl_kinds),
-        TEST(retry_after),
         TEST(hosts),
         TCASE("loop", .set_up = loop_set_up, .tear_down = loop_tear_down),
         TEST(whole_answers),
@@ -774,7 +627,6 @@ int main(void)
         TEST(free_while_running),
         TEST(nobody_there),
         TEST(header_injection),
-        TEST(tls, .skip = openssl ? NULL : "no openssl command"),
     };
     return unit_main("http", tests, PL_COUNT(tests));
 }

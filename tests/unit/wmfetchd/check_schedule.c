@@ -124,31 +124,6 @@ START_TEST(starts)
 }
 END_TEST
 
-/* The API's time by our clocks: never ahead of ours, behind it where the API's is, and only as long
- * as ours was not set since. */
-START_TEST(api_clock)
-{
-    struct schedule_clock c = {0};
-    const int64_t now = 1000 * HOUR, mono = 5 * HOUR;
-    ck_assert_int_eq(schedule_clock_now(&c, now, mono), now); /* nothing is known */
-    schedule_clock_compare(&c, now + HOUR, now, mono);
-    ck_assert_int_eq(schedule_clock_now(&c, now + 7, mono + 7), now + 7);
-    schedule_clock_compare(&c, now - 2000, now, mono); /* Date counts seconds */
-    ck_assert_int_eq(schedule_clock_now(&c, now + 7, mono + 7), now + 7);
-    schedule_clock_compare(&c, now - 24 * HOUR, now, mono);
-    ck_assert_int_eq(c.skew_ms, -24 * HOUR);
-    ck_assert_int_eq(schedule_clock_now(&c, now + MIN, mono + MIN), now + MIN - 24 * HOUR);
-    /* Set right a minute later: what was a day ahead is not any more. */
-    ck_assert_int_eq(schedule_clock_now(&c, now + MIN - 24 * HOUR, mono + MIN),
-                     now + MIN - 24 * HOUR);
-    ck_assert_int_eq(schedule_clock_now(&c, now + 3 * MIN, mono + MIN), now + 3 * MIN);
-    schedule_clock_compare(&c, 0, now, mono); /* the answer had no Date: as before */
-    ck_assert_int_eq(c.skew_ms, -24 * HOUR);
-    schedule_clock_compare(&c, now, now, mono);
-    ck_assert_int_eq(c.skew_ms, 0);
-}
-END_TEST
-
 START_TEST(times)
 {
     const int64_t now = INT64_C(1768242540123);
