@@ -13,9 +13,6 @@
 #include "lib/log/log.h"
 #include "lib/metrics/metrics.h"
 
-static const char *const grant_choices[] = {"password", "client_credentials", NULL};
-static const char *const client_auth_choices[] = {"basic", "body", NULL};
-
 #define AT(field) offsetof(struct wmfetchd_conf, field)
 
 const struct pl_option wmfetchd_opts[] = {
@@ -51,28 +48,7 @@ const struct pl_option wmfetchd_opts[] = {
     {"api.element_bytes_max", PL_OPT_SIZE, AT(api.element_bytes_max), 1024, INT64_C(1073741824),
      "64MiB", 0, NULL, "The largest transaction in an answer; one is kept in memory."},
     PL_HTTP_TLS_OPTS("api.tls", struct wmfetchd_conf, api.tls),
-    {"auth.url", PL_OPT_STRING, AT(auth.url), 8, 2000, "https://keycloak.example/auth",
-     PL_OPT_REQUIRED, NULL,
-     "Keycloak, without /realms: tokens come from {url}/realms/{realm}/protocol/openid-connect/"
-     "token."},
-    {"auth.realm", PL_OPT_STRING, AT(auth.realm), 1, 255, "watermelon", 0, NULL, "The realm."},
-    {"auth.grant", PL_OPT_ENUM, AT(auth.grant), 0, 0, "password", 0, grant_choices,
-     "How a token is got: password (user and password) or client_credentials (the client's own)."},
-    {"auth.client_id", PL_OPT_STRING, AT(auth.client_id), 1, 255, "wmfetchd", PL_OPT_REQUIRED, NULL,
-     "The client, as Keycloak knows it."},
-    {"auth.client_secret", PL_OPT_SECRET, AT(auth.client_secret), 0, 0, NULL, PL_OPT_RELOADABLE,
-     NULL, "The client's secret. A public client has none; client_credentials needs one."},
-    {"auth.client_auth", PL_OPT_ENUM, AT(auth.client_auth), 0, 0, "basic", 0, client_auth_choices,
-     "Where the secret is sent: basic (HTTP Basic) or body (in the form)."},
-    {"auth.user", PL_OPT_STRING, AT(auth.user), 1, 255, NULL, PL_OPT_RELOADABLE, NULL,
-     "The user of the password grant."},
-    {"auth.password", PL_OPT_SECRET, AT(auth.password), 0, 0, NULL, PL_OPT_RELOADABLE, NULL,
-     "The user's password."},
-    {"auth.scope", PL_OPT_STRING, AT(auth.scope), 1, 1000, NULL, 0, NULL,
-     "Scopes to ask for, with spaces between; default: the client's own."},
-    {"auth.timeout", PL_OPT_DURATION, AT(auth.timeout_ms), 100, 600000, "30s", 0, NULL,
-     "How long getting a token may take."},
-    PL_HTTP_TLS_OPTS("auth.tls", struct wmfetchd_conf, auth.tls),
+    PL_AUTH_OPTS("auth", struct wmfetchd_conf, auth, "token", "watermelon"),
     {"window.size", PL_OPT_DURATION, AT(window.size_ms), 1000, INT64_C(31536000000), "1h",
      PL_OPT_RELOADABLE, NULL,
      "How long a range is fetched, and written in one Kafka transaction, at a time. After an "
@@ -131,9 +107,9 @@ const char wmfetchd_conf_intro[] =
     "Every option with its default. Durations: 500ms 5s 15m 2h 7d. Sizes: 4096 64KiB 8MiB.\n"
     "Secrets: { credential: NAME } (the file /etc/wmfetchd/secrets/NAME, or the unit's\n"
     "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
-    "`systemctl reload` takes over auth.user, auth.password, auth.client_secret, window.size,\n"
-    ".delay, .overlap and log_level. (A rotated secret takes a reload where it is in\n"
-    "a file, a restart where it is a credential: systemd loads those at the start.)";
+    "`systemctl reload` takes over auth.user and the secrets of auth, window.size, .delay,\n"
+    ".overlap and log_level. (A rotated secret takes a reload where it is in a file, a\n"
+    "restart where it is a credential: systemd loads those at the start.)";
 
 int wmfetchd_conf_log_level(const struct wmfetchd_conf *conf)
 {
@@ -180,25 +156,6 @@ static void names_check(const struct pl_strings *names, const char *path, struct
     }
 }
 
-/* Without a query, and without user info: it would be shown in messages, and sent besides ours. */
-static void url_check(const char *url, const char *path, struct pl_findings *errs)
-{
-    CURLU *u = curl_url();
-    char *user = NULL, *host = NULL;
-    if (strpbrk(url, "?# "))
-        pl_findings_add(errs, 0, 0, "%s: without a query ('?', '#') or spaces", path);
-    else if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
-        pl_findings_add(errs, 0, 0, "%s: must begin with https:// or http://", path);
-    else if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
-             curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK)
-        pl_findings_add(errs, 0, 0, "%s: is no URL", path);
-    else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
-        pl_findings_add(errs, 0, 0, "%s: without a user: that is for auth.user", path);
-    curl_free(user);
-    curl_free(host);
-    curl_url_cleanup(u);
-}
-
 static void api_check(const struct wmfetchd_api_conf *api, struct pl_findings *errs)
 {
     static const char *const ours[] = {"application_id", "range", "start_time", "end_time",
@@ -206,43 +163,12 @@ static void api_check(const struct wmfetchd_api_conf *api, struct pl_findings *e
     names_check(&api->applications, "api.applications", errs);
     names_check(&api->index, "api.index", errs);
     if (api->url)
-        url_check(api->url, "api.url", errs);
+        pl_http_url_check(api->url, "api.url", errs);
     if (api->path && strpbrk(api->path, "?# "))
         pl_findings_add(errs, 0, 0, "api.path: without a query: that is for api.parameters");
     for (size_t i = 0; i < PL_COUNT(ours); i++)
         if (pl_map_get(&api->parameters, ours[i]))
             pl_findings_add(errs, 0, 0, "api.parameters: %s is set by wmfetchd", ours[i]);
-}
-
-/* A secret that is needed and not there, unless what is wrong with it has been told already. */
-static void secret_check(const struct pl_secret *secret, const char *path, const char *grant,
-                         struct pl_findings *errs)
-{
-    char begin[64];
-    snprintf(begin, sizeof(begin), " %s: ", path);
-    if (!secret->value && !strstr(pl_buf_cstr(&errs->text), begin))
-        pl_findings_add(errs, 0, 0,
-                        "%s: is needed for auth.grant: %s, such as { credential: NAME }", path,
-                        grant);
-}
-
-static void auth_check(const struct pl_token_conf *auth, struct pl_findings *errs)
-{
-    if (auth->url)
-        url_check(auth->url, "auth.url", errs);
-    if (auth->realm && strpbrk(auth->realm, "/?# "))
-        pl_findings_add(errs, 0, 0, "auth.realm: the name only, without '/'");
-    if (auth->grant == PL_GRANT_PASSWORD && !auth->user)
-        pl_findings_add(errs, 0, 0,
-                        "auth.user: is needed for auth.grant: password, and auth.password, such "
-                        "as { credential: NAME }");
-    else if (auth->grant == PL_GRANT_PASSWORD)
-        secret_check(&auth->password, "auth.password", "password", errs);
-    if (auth->grant == PL_GRANT_CLIENT_CREDENTIALS)
-        secret_check(&auth->client_secret, "auth.client_secret", "client_credentials", errs);
-    if (auth->grant == PL_GRANT_CLIENT_CREDENTIALS && (auth->user || auth->password.value))
-        pl_findings_add(errs, 0, 0,
-                        "auth.user, auth.password: are for auth.grant: password, which is not set");
 }
 
 static void kafka_check(const struct wmfetchd_conf *conf, bool needs_kafka,
@@ -272,7 +198,7 @@ void wmfetchd_conf_check(const struct wmfetchd_conf *conf, bool needs_kafka,
     struct pl_err err;
     int64_t ms;
     api_check(&conf->api, errs);
-    auth_check(&conf->auth, errs);
+    pl_auth_conf_check(&conf->auth, "auth", errs);
     if (conf->name && strchr(conf->name, '/'))
         pl_findings_add(errs, 0, 0, "name: without '/', which parts the keys of positions");
     if (conf->window.start && !schedule_time_parse(conf->window.start, 0, &ms, &why))

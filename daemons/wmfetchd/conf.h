@@ -5,8 +5,7 @@
 #ifndef WMFETCHD_CONF_H
 #define WMFETCHD_CONF_H
 
-#include "lib/auth/token_answer.h"
-#include "lib/http/http.h"
+#include "lib/auth/conf.h"
 
 struct wmfetchd_api_conf {
     char *url, *path;
@@ -20,7 +19,7 @@ struct wmfetchd_api_conf {
 struct wmfetchd_conf {
     char *name;
     struct wmfetchd_api_conf api;
-    struct pl_token_conf auth;
+    struct pl_auth_conf auth;
     struct {
         int64_t size_ms, delay_ms, overlap_ms;
         char *start;

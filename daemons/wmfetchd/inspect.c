@@ -16,9 +16,10 @@
 #include "daemons/wmfetchd/api/element.h"
 #include "daemons/wmfetchd/api/fetch.h"
 #include "daemons/wmfetchd/metrics.h"
-#include "lib/auth/token.h"
+#include "lib/auth/auth.h"
 #include "lib/auth/token_answer.h"
 #include "lib/base/clock.h"
+#include "lib/http/request.h"
 #include "lib/json/reader.h"
 #include "lib/json/schema.h"
 #include "lib/log/log.h"
@@ -29,8 +30,8 @@ struct inspect {
     const struct inspect_ask *ask;
     struct pl_daemon *daemon;
     struct pl_http *http;
-    struct pl_token *oauth2;
-    struct pl_token_waiter waiter;
+    struct pl_auth *auth;
+    struct pl_auth_waiter waiter;
     struct fetch *fetch;
     struct element element;
     struct pl_schema *profile;
@@ -76,51 +77,27 @@ static int answer_open(struct inspect *in, struct pl_err *err)
     return 0;
 }
 
-/* ---- the token ---- */
+/* ---- who asks ---- */
 
-static void duration_print(const char *label, int64_t ms)
+static void auth_print(struct inspect *in)
 {
-    char until[32];
-    pl_time_format_ms(pl_clock_realtime_ms() + ms, until);
-    printf("  %-9s %s (%" PRId64 " s)\n", label, until, (ms + 500) / 1000);
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+    pl_auth_describe(in->auth, &text);
+    fwrite(text.data, 1, text.len, stdout);
 }
 
-static void token_print(struct inspect *in)
-{
-    static const char *const grants[] = {"password", "client_credentials"};
-    PL_CLEANUP(pl_buf_release) struct pl_buf claims = {0};
-    struct pl_token_info info;
-    char host[256];
-    if (!pl_token_info(in->oauth2, &info))
-        return;
-    pl_http_host(in->conf->auth.url, host, sizeof(host));
-    printf("token: given by %s, realm %s, grant %s\n", host, in->conf->auth.realm,
-           grants[in->conf->auth.grant]);
-    if (pl_token_claims_print(info.access, &claims, NULL))
-        fwrite(claims.data, 1, claims.len, stdout);
-    else
-        printf("  it is opaque: only the server can read what it is good for\n");
-    duration_print("until", info.left_ms);
-    if (!info.has_refresh)
-        printf("  renewal   by the grant (no refresh token)\n");
-    else if (info.refresh_life_ms > 0)
-        duration_print("refresh", info.refresh_life_ms);
-    else
-        printf("  refresh   by a refresh token without an end\n");
-}
-
-static void on_token(void *userdata, const char *token, const struct pl_err *err)
+static void on_auth(void *userdata, const char *header, const struct pl_err *err)
 {
     struct inspect *in = userdata;
     bool auth_test = in->ask->mode == INSPECT_AUTH_TEST;
     struct pl_err open_err;
-    (void)token;
+    (void)header;
     if (err) {
         stop_with(in, err);
         return;
     }
     if (auth_test)
-        token_print(in);
+        auth_print(in);
     fflush(stdout);
     if (auth_test && answer_open(in, &open_err) < 0)
         stop_with(in, &open_err);
@@ -247,7 +224,7 @@ static const struct fetch_ops fetch_ops = {on_element, on_bytes, on_done};
 static void on_stop(void *userdata)
 {
     struct inspect *in = userdata;
-    pl_token_cancel(in->oauth2, &in->waiter);
+    pl_auth_cancel(in->auth, &in->waiter);
     fetch_stop(in->fetch);
     pl_daemon_finish(in->daemon);
 }
@@ -259,7 +236,7 @@ static void release(struct inspect *in)
     if (in->fd >= 0)
         close(in->fd);
     fetch_free(in->fetch);
-    pl_token_free(in->oauth2);
+    pl_auth_free(in->auth);
     pl_http_free(in->http);
     pl_schema_free(in->profile);
     element_release(&in->element);
@@ -274,12 +251,14 @@ static int start(struct inspect *in, struct pl_err *err)
         return -1;
     if (in->ask->mode == INSPECT_SCHEMA)
         in->profile = pl_schema_new();
-    const struct pl_token_user token_user = wmfetchd_token_user(NULL);
-    if (pl_http_new(pl_daemon_event(in->daemon), &in->http, err) < 0 ||
-        pl_token_new(in->http, &conf->auth, &token_user, &in->oauth2, err) < 0 ||
-        fetch_new(in->http, &conf->api, in->oauth2, NULL, &fetch_ops, in, &in->fetch, err) < 0)
+    if (pl_http_new(pl_daemon_event(in->daemon), &in->http, err) < 0)
         return -1;
-    pl_token_get(in->oauth2, &in->waiter, on_token, in); /* none is kept yet: on_token follows */
+    const struct pl_auth_owner owner = wmfetchd_auth_owner(NULL);
+    in->auth = pl_auth_new(in->http, &conf->auth, &owner);
+    in->fetch = fetch_new(in->http, &conf->api, in->auth, NULL, &fetch_ops, in);
+    const char *header = pl_auth_get(in->auth, &in->waiter, on_auth, in);
+    if (header)
+        on_auth(in, header, NULL);
     return 0;
 }
 

@@ -77,14 +77,7 @@ static const unsigned accounted[] = {M_DELIVERED, M_REFETCHED};
 const struct pl_conservation wmfetchd_conservation = {received, accounted, PL_COUNT(received),
                                                       PL_COUNT(accounted)};
 
-struct pl_token_user wmfetchd_token_user(struct pl_metrics *metrics)
+struct pl_auth_owner wmfetchd_auth_owner(struct pl_metrics *metrics)
 {
-    return (struct pl_token_user){
-        .user_agent = wmfetchd_user_agent(),
-        .metrics = metrics,
-        .granted = M_TOKENS_GRANT,
-        .refreshed = M_TOKENS_REFRESH,
-        .failed = M_TOKENS_FAILED,
-        .refused = M_TOKENS_REFUSED,
-    };
+    return (struct pl_auth_owner){wmfetchd_user_agent(), metrics, M_TOKENS_GRANT};
 }

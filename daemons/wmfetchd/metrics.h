@@ -31,7 +31,7 @@ enum wmfetchd_metric {
     M_ANSWER_5XX,
     M_ANSWER_OTHER,
     M_ANSWER_NONE,
-    M_TOKENS_GRANT,
+    M_TOKENS_GRANT, /* these four: enum pl_token_event */
     M_TOKENS_REFRESH,
     M_TOKENS_FAILED,
     M_TOKENS_REFUSED,
@@ -49,6 +49,6 @@ extern const struct pl_conservation wmfetchd_conservation;
 enum wmfetchd_metric wmfetchd_metric_of_status(long status);
 
 /* Who asks for tokens, and what is counted. `metrics` may be NULL. */
-struct pl_token_user wmfetchd_token_user(struct pl_metrics *metrics);
+struct pl_auth_owner wmfetchd_auth_owner(struct pl_metrics *metrics);
 
 #endif

@@ -16,9 +16,10 @@
 
 #include "daemons/wmfetchd/metrics.h"
 #include "daemons/wmfetchd/window/load.h"
-#include "lib/auth/token.h"
+#include "lib/auth/auth.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
+#include "lib/http/request.h"
 #include "lib/log/log.h"
 #include "lib/service/daemon.h"
 
@@ -33,7 +34,7 @@ struct once {
     const struct once_range *range;
     struct pl_daemon *daemon;
     struct pl_http *http;
-    struct pl_token *oauth2;
+    struct pl_auth *auth;
     struct load *load;
     sd_event_source *timer;
     struct pl_backoff backoff;
@@ -269,7 +270,7 @@ static void release(struct once *o)
 {
     dump_close(o);
     load_free(o->load);
-    pl_token_free(o->oauth2);
+    pl_auth_free(o->auth);
     pl_http_free(o->http);
     sd_event_source_disable_unref(o->timer);
     pl_daemon_free(o->daemon);
@@ -286,10 +287,11 @@ static int start(struct once *o, struct pl_err *err)
                               on_timer, o);
     if (r < 0)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
-    const struct pl_token_user token_user = wmfetchd_token_user(NULL);
-    if (pl_http_new(pl_daemon_event(o->daemon), &o->http, err) < 0 ||
-        pl_token_new(o->http, &conf->auth, &token_user, &o->oauth2, err) < 0 ||
-        load_new(o->daemon, conf, true, o->http, o->oauth2, NULL, &load_ops, o, &o->load, err) < 0)
+    if (pl_http_new(pl_daemon_event(o->daemon), &o->http, err) < 0)
+        return -1;
+    const struct pl_auth_owner owner = wmfetchd_auth_owner(NULL);
+    o->auth = pl_auth_new(o->http, &conf->auth, &owner);
+    if (load_new(o->daemon, conf, true, o->http, o->auth, NULL, &load_ops, o, &o->load, err) < 0)
         return -1;
     return 0; /* the timer's time has come: the first series begins in the loop */
 }

@@ -137,12 +137,20 @@ static void warn_of_what_is_open(const struct wmfetchd_conf *conf)
     if (conf->auth.tls.insecure_skip_verify)
         pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "auth.tls.insecure_skip_verify: Keycloak's certificate is NOT verified");
-    if (wmfetchd_url_is_exposed(conf->api.url))
+    bool token = conf->auth.method == PL_AUTH_TOKEN,
+         exposed = wmfetchd_url_is_exposed(conf->api.url);
+    if (exposed && token)
         pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "api.url is http: the token can be read on the way, use https");
-    if (wmfetchd_url_is_exposed(conf->auth.url))
+    else if (exposed)
+        pl_log(PL_WARNING, PL_EVENT_INSECURE,
+               "api.url is http: what auth sends can be read on the way, use https");
+    if (token && !conf->auth.token_url && wmfetchd_url_is_exposed(conf->auth.url))
         pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "auth.url is http: password and secret can be read on the way, use https");
+    if (token && conf->auth.token_url && wmfetchd_url_is_exposed(conf->auth.token_url))
+        pl_log(PL_WARNING, PL_EVENT_INSECURE,
+               "auth.token_url is http: password and secret can be read on the way, use https");
 }
 
 /* "--dump" without a file means the usual one. */

@@ -12,10 +12,11 @@
 
 #include "daemons/wmfetchd/metrics.h"
 #include "daemons/wmfetchd/window/load.h"
-#include "lib/auth/token.h"
+#include "lib/auth/auth.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/http/peer_clock.h"
+#include "lib/http/request.h"
 #include "lib/log/log.h"
 #include "lib/service/cli.h"
 #include "lib/service/daemon.h"
@@ -51,8 +52,8 @@ struct wmfetchd {
     struct pl_metrics *metrics;
     struct pl_metrics_server *server;
     struct pl_http *http;
-    struct pl_token *oauth2;
-    struct pl_token_waiter waiter; /* for the first token */
+    struct pl_auth *auth;
+    struct pl_auth_waiter waiter; /* for the first token */
     struct load *load;
     sd_event_source *timer;
     struct series *series;
@@ -160,11 +161,23 @@ static void next(struct wmfetchd *w)
     }
 }
 
+static void begin(struct wmfetchd *w)
+{
+    w->ready = true;
+    pl_metrics_set_ready(w->metrics, NULL);
+    pl_daemon_ready(w->daemon);
+    next(w);
+}
+
 static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
 {
+    struct wmfetchd *w = userdata;
     (void)timer;
     (void)usec;
-    next(userdata);
+    if (w->ready)
+        next(w);
+    else
+        begin(w);
     return 0;
 }
 
@@ -314,20 +327,17 @@ static const struct load_ops load_ops = {.on_done = on_done, .on_failed = on_fai
 
 /* Ready after Keycloak's first answer: a refusal that a person must mend shows at the start; a
  * Keycloak that is away is our everyday work. */
-static void on_token(void *userdata, const char *token, const struct pl_err *err)
+static void on_auth(void *userdata, const char *header, const struct pl_err *err)
 {
     struct wmfetchd *w = userdata;
-    (void)token;
+    (void)header;
     if (err && err->kind != PL_ERR_RETRY) {
         pl_daemon_stop(w->daemon, err);
         return;
     }
     if (err)
         pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST, "no token yet, it is tried again", err);
-    w->ready = true;
-    pl_metrics_set_ready(w->metrics, NULL);
-    pl_daemon_ready(w->daemon);
-    next(w);
+    begin(w);
 }
 
 /* ---- the daemon's calls ---- */
@@ -337,7 +347,7 @@ static void on_stop(void *userdata)
     struct wmfetchd *w = userdata;
     pl_metrics_set_ready(w->metrics, "stopping");
     sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
-    pl_token_cancel(w->oauth2, &w->waiter);
+    pl_auth_cancel(w->auth, &w->waiter);
     if (load_stop(w->load))
         pl_daemon_finish(w->daemon);
 }
@@ -359,7 +369,7 @@ static void reload_apply(struct wmfetchd *w, struct wmfetchd_conf *fresh)
     for (size_t i = 0; i < changed.n; i++)
         secrets |= strncmp(changed.v[i], "auth.", 5) == 0;
     if (secrets)
-        pl_token_forget(w->oauth2);
+        pl_auth_forget(w->auth);
     for (size_t i = 0; i < w->series_n; i++) /* a person says: try now, what was wrong is mended */
         w->series[i].not_before_ms = 0;
     pl_strings_release(&changed);
@@ -523,7 +533,7 @@ static const struct pl_daemon_ops daemon_ops = {
 static void release(struct wmfetchd *w)
 {
     load_free(w->load);
-    pl_token_free(w->oauth2);
+    pl_auth_free(w->auth);
     pl_http_free(w->http);
     sd_event_source_disable_unref(w->timer);
     for (size_t i = 0; i < w->series_n; i++)
@@ -586,6 +596,7 @@ static int series_start(struct wmfetchd *w, struct pl_err *err)
 static int start(struct wmfetchd *w, struct pl_err *err)
 {
     const struct wmfetchd_conf *conf = w->conf;
+    char host[256];
     if (pl_daemon_new(&daemon_ops, w, conf->stop_timeout_ms, &w->daemon, err) < 0)
         return -1;
     w->metrics = pl_metrics_new(wmfetchd_metrics, M_COUNT);
@@ -598,15 +609,19 @@ static int start(struct wmfetchd *w, struct pl_err *err)
     if (r < 0)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
     sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
-    const struct pl_token_user token_user = wmfetchd_token_user(w->metrics);
-    if (pl_http_new(pl_daemon_event(w->daemon), &w->http, err) < 0 ||
-        pl_token_new(w->http, &conf->auth, &token_user, &w->oauth2, err) < 0 ||
-        load_new(w->daemon, conf, false, w->http, w->oauth2, w->metrics, &load_ops, w, &w->load,
+    if (pl_http_new(pl_daemon_event(w->daemon), &w->http, err) < 0)
+        return -1;
+    const struct pl_auth_owner owner = wmfetchd_auth_owner(w->metrics);
+    w->auth = pl_auth_new(w->http, &conf->auth, &owner);
+    if (load_new(w->daemon, conf, false, w->http, w->auth, w->metrics, &load_ops, w, &w->load,
                  err) < 0 ||
         series_start(w, err) < 0)
         return -1;
-    pl_daemon_step(w->daemon, conf->auth.timeout_ms, "waiting for a token from %s", conf->auth.url);
-    pl_token_get(w->oauth2, &w->waiter, on_token, w); /* none is kept yet: on_token follows */
+    pl_auth_token_host(&conf->auth, host, sizeof(host));
+    if (pl_auth_get(w->auth, &w->waiter, on_auth, w)) /* no token is needed: begin in the loop */
+        sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
+    else
+        pl_daemon_step(w->daemon, conf->auth.timeout_ms, "waiting for a token from %s", host);
     return 0;
 }
 

@@ -11,19 +11,19 @@
 
 #include "lib/auth/token_answer.h"
 #include "lib/base/clock.h"
+#include "lib/http/request.h"
 #include "lib/http/retry_after.h"
 #include "lib/log/log.h"
 
 enum {
-    BODY_MAX = 262144, /* a token with many roles has some KB */
     CONNECT_TIMEOUT_MS = 10000,
     RENEW_AGAIN_MS = 10000, /* after a renewal failed while the token has not ended, at least */
 };
 
 struct pl_token {
     struct pl_http *http;
-    const struct pl_token_conf *conf;
-    struct pl_token_user user;
+    const struct pl_auth_conf *conf;
+    struct pl_auth_owner owner;
     char *url;
 
     struct pl_token_answer token;      /* access NULL: none is kept */
@@ -43,10 +43,10 @@ struct pl_token {
 
 static void renew(struct pl_token *o);
 
-static void count(struct pl_token *o, unsigned metric)
+static void count(struct pl_token *o, enum pl_token_event event)
 {
-    if (o->user.metrics)
-        pl_metrics_inc(o->user.metrics, metric, 1);
+    if (o->owner.metrics)
+        pl_metrics_inc(o->owner.metrics, o->owner.first_metric + event, 1);
 }
 
 /* SplitMix64 (Vigna): jitter needs no more. */
@@ -122,7 +122,7 @@ void pl_token_refused(struct pl_token *o, const char *token)
 {
     if (!o->token.access || strcmp(o->token.access, token) != 0)
         return;
-    count(o, o->user.refused);
+    count(o, PL_TOKEN_REFUSED);
     pl_token_answer_release(&o->token); /* the refresh token may still be good */
 }
 
@@ -134,9 +134,9 @@ static void done(struct pl_token *o, const struct pl_err *err)
     int64_t again_ms =
         now_ms + (o->retry_after_ms > RENEW_AGAIN_MS ? o->retry_after_ms : RENEW_AGAIN_MS);
     pl_buf_wipe(&o->body);
-    pl_buf_init(&o->body, BODY_MAX);
+    pl_buf_init(&o->body, PL_TOKEN_ANSWER_MAX);
     if (err)
-        count(o, o->user.failed);
+        count(o, PL_TOKEN_FAILED);
     if (err && err->kind == PL_ERR_RETRY && o->token.access && now_ms < o->ends_ms) {
         pl_log(PL_WARNING, NULL, "the token could not be renewed, the old one is still good",
                PL_F_STR("ERROR", err->msg), PL_F_INT("LEFT_MS", o->ends_ms - now_ms));
@@ -151,11 +151,11 @@ static void answer_take(struct pl_token *o, long status)
     PL_CLEANUP(pl_token_answer_release) struct pl_token_answer fresh = {0};
     const char *body = o->body.data ? o->body.data : "";
     struct pl_err err;
-    int r = status == 200 ? pl_token_answer_read(body, o->body.len, &fresh, &err)
+    int r = status == 200 ? pl_token_answer_read(o->conf, body, o->body.len, &fresh, &err)
                           : pl_token_err_from_status(&err, o->conf, status, body, o->body.len);
     if (r == 0) {
         keep(o, &fresh);
-        count(o, o->by_refresh ? o->user.refreshed : o->user.granted);
+        count(o, o->by_refresh ? PL_TOKEN_REFRESHED : PL_TOKEN_GRANTED);
         pl_log(PL_DEBUG, NULL, "token received",
                PL_F_STR("WAY", o->by_refresh ? "refresh token" : "grant"),
                PL_F_INT("LIFE_MS", o->token.life_ms));
@@ -196,8 +196,8 @@ static void on_done(void *userdata, struct pl_http_request *r, const struct pl_e
         err = *failed;
         if (err.kind == PL_ERR_REJECT)
             pl_err_set(&err, PL_ERR_CONFIG, 200,
-                       "the token endpoint's answer is larger than %d bytes: check auth.url",
-                       BODY_MAX);
+                       "the token endpoint's answer is larger than %d bytes: check %s",
+                       PL_TOKEN_ANSWER_MAX, pl_auth_url_options(o->conf));
         pl_err_prefix(&err, "no token");
         done(o, &err);
     }
@@ -210,7 +210,7 @@ static int request_start(struct pl_token *o, struct pl_err *err)
     PL_CLEANUP(pl_buf_wipe) struct pl_buf form = {0};
     PL_CLEANUP(pl_buf_wipe) struct pl_buf basic = {0};
     const struct pl_http_conf http_conf = {
-        .user_agent = o->user.user_agent,
+        .user_agent = o->owner.user_agent,
         .tls_ca_file = o->conf->tls.ca_file,
         .tls_cert_file = o->conf->tls.cert_file,
         .tls_key_file = o->conf->tls.key_file,
@@ -232,7 +232,8 @@ static void renew(struct pl_token *o)
 {
     struct pl_err err;
     pl_buf_reset(&o->body);
-    pl_buf_reserve(&o->body, BODY_MAX / 4); /* so that it seldom moves, leaving tokens behind */
+    pl_buf_reserve(&o->body,
+                   PL_TOKEN_ANSWER_MAX / 4); /* so that it seldom moves, leaving tokens behind */
     o->stale = false;
     o->retry_after_ms = -1;
     o->asked_ms = pl_clock_monotonic_ms();
@@ -284,31 +285,18 @@ bool pl_token_info(const struct pl_token *o, struct pl_token_info *ret)
 
 /* ---- construction ---- */
 
-static char *url_make(const struct pl_token_conf *conf)
-{
-    size_t len = strlen(conf->url);
-    char *realm = curl_easy_escape(NULL, conf->realm, 0);
-    while (len > 0 && conf->url[len - 1] == '/')
-        len--;
-    char *url = pl_strf("%.*s/realms/%s/protocol/openid-connect/token", (int)len, conf->url, realm);
-    curl_free(realm);
-    return url;
-}
-
-int pl_token_new(struct pl_http *http, const struct pl_token_conf *conf,
-                 const struct pl_token_user *user, struct pl_token **ret, struct pl_err *err)
+struct pl_token *pl_token_new(struct pl_http *http, const struct pl_auth_conf *conf,
+                              const struct pl_auth_owner *owner)
 {
     struct pl_token *o = pl_alloc(sizeof(*o));
-    (void)err;
     o->http = http;
     o->conf = conf;
-    o->user = *user;
-    o->url = url_make(conf);
+    o->owner = *owner;
+    o->url = pl_auth_token_url(conf);
     o->rng = (uint64_t)pl_clock_realtime_ms() ^ (uint64_t)(uintptr_t)o << 20;
     o->retry_after_ms = -1;
-    pl_buf_init(&o->body, BODY_MAX);
-    *ret = o;
-    return 0;
+    pl_buf_init(&o->body, PL_TOKEN_ANSWER_MAX);
+    return o;
 }
 
 void pl_token_free(struct pl_token *o)

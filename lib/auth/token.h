@@ -14,7 +14,7 @@
  * A token that the API refuses is forgotten only while it is still the kept one: who comes with an
  * older one gets what has been renewed in the meantime.
  *
- * Errors: CONFIG where Keycloak refuses us, with what to do; RETRY otherwise. Nothing here waits
+ * Errors: CONFIG where the server refuses us, with what to do; RETRY otherwise. Nothing here waits
  * and tries again: that is for who asks. No token and no secret is logged, and what held one is
  * wiped.
  *
@@ -23,9 +23,10 @@
 #ifndef PL_AUTH_TOKEN_H
 #define PL_AUTH_TOKEN_H
 
-#include "lib/auth/token_answer.h"
+#include "lib/auth/conf.h"
 #include "lib/metrics/metrics.h"
 
+struct pl_http;
 struct pl_token;
 
 /* `token` NULL: `err` says why. Borrowed during the call. */
@@ -40,17 +41,24 @@ struct pl_token_waiter {
     bool waiting;
 };
 
-/* What the daemon around it says of itself, copied. `metrics` may be NULL; the others are its
- * counters' indexes. */
-struct pl_token_user {
-    const char *user_agent; /* borrowed for the token's life; NULL: the library's */
-    struct pl_metrics *metrics;
-    unsigned granted, refreshed, failed, refused;
+/* What happens to tokens and is counted: attempts that failed, tokens refused before their end. */
+enum pl_token_event {
+    PL_TOKEN_GRANTED,
+    PL_TOKEN_REFRESHED,
+    PL_TOKEN_FAILED,
+    PL_TOKEN_REFUSED,
 };
 
-/* `conf` outlives it, and may change between two renewals (a reload). */
-int pl_token_new(struct pl_http *http, const struct pl_token_conf *conf,
-                 const struct pl_token_user *user, struct pl_token **ret, struct pl_err *err);
+/* What the daemon lends: borrowed, the struct itself is copied. */
+struct pl_auth_owner {
+    const char *user_agent;     /* NULL: the library's */
+    struct pl_metrics *metrics; /* may be NULL */
+    unsigned first_metric;      /* of four counters, in the order of enum pl_token_event */
+};
+
+/* `conf` outlives it, and its secrets and user may change between two renewals (a reload). */
+struct pl_token *pl_token_new(struct pl_http *http, const struct pl_auth_conf *conf,
+                              const struct pl_auth_owner *owner);
 /* Before the http. Who waits is not called. */
 void pl_token_free(struct pl_token *o);
 PL_DEFINE_CLEANUP(struct pl_token *, pl_token_free);

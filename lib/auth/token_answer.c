@@ -9,12 +9,14 @@
 
 #include <stdio.h>
 
-#include "lib/json/reader.h"
+#include "lib/json/document.h"
 
 enum {
     DESCRIPTION_MAX = 160, /* of the server's words that are passed on */
     SECRET_BEGIN = 12,     /* bytes by which a token is recognised in a text */
 };
+
+#define LIFE_MAX_S INT64_C(315360000) /* ten years: sums of milliseconds cannot overflow */
 
 /* ---- secrets ---- */
 
@@ -96,12 +98,12 @@ static size_t len_of(const char *text)
     return text ? strlen(text) : 0;
 }
 
-static bool uses_basic(const struct pl_token_conf *conf)
+static bool uses_basic(const struct pl_auth_conf *conf)
 {
     return conf->client_secret.value && conf->client_auth == PL_CLIENT_AUTH_BASIC;
 }
 
-void pl_token_form(const struct pl_token_conf *conf, const char *refresh, struct pl_buf *ret)
+void pl_token_form(const struct pl_auth_conf *conf, const char *refresh, struct pl_buf *ret)
 {
     pl_buf_reserve(ret, 256 + 3 * (len_of(refresh) + len_of(conf->client_id) +
                                    len_of(conf->client_secret.value) + len_of(conf->user) +
@@ -137,108 +139,78 @@ static void add_base64(struct pl_buf *out, const unsigned char *p, size_t len)
     }
 }
 
-void pl_token_basic(const struct pl_token_conf *conf, struct pl_buf *ret)
+void pl_auth_basic(const char *user, const char *password, struct pl_buf *ret)
 {
     PL_CLEANUP(pl_buf_wipe) struct pl_buf pair = {0};
-    if (!uses_basic(conf))
-        return;
-    size_t size = 3 * (len_of(conf->client_id) + len_of(conf->client_secret.value)) + 8;
+    size_t size = len_of(user) + len_of(password) + 8;
     pl_buf_reserve(&pair, size);
     pl_buf_reserve(ret, 2 * size + 64);
-    add_encoded(&pair, conf->client_id);
+    pl_buf_add_str(&pair, user);
     pl_buf_add_byte(&pair, ':');
-    add_encoded(&pair, conf->client_secret.value);
+    pl_buf_add_str(&pair, password);
     pl_buf_add_str(ret, "Authorization: Basic ");
     add_base64(ret, (const unsigned char *)pair.data, pair.len);
 }
 
+void pl_token_basic(const struct pl_auth_conf *conf, struct pl_buf *ret)
+{
+    PL_CLEANUP(pl_buf_wipe) struct pl_buf id = {0};
+    PL_CLEANUP(pl_buf_wipe) struct pl_buf secret = {0};
+    if (!uses_basic(conf))
+        return;
+    pl_buf_reserve(&id, 3 * len_of(conf->client_id) + 1);
+    pl_buf_reserve(&secret, 3 * len_of(conf->client_secret.value) + 1);
+    add_encoded(&id, conf->client_id);
+    add_encoded(&secret, conf->client_secret.value);
+    pl_auth_basic(pl_buf_cstr(&id), pl_buf_cstr(&secret), ret);
+}
+
 /* ---- tokens ---- */
 
-/* A text that is a header's value as it is: visible ASCII (RFC 6750, 2.1; RFC 6749, A.12). NULL
- * when it is none. */
-static char *token_text(struct pl_json *j)
+/* A copy of a text that is a header's value as it is: visible ASCII (RFC 6750, 2.1; RFC 6749,
+ * A.12). NULL when it is none. */
+static char *token_text(const char *text)
 {
-    struct pl_json_str str;
-    if (pl_json_peek(j) != PL_JSON_STRING) {
-        pl_json_skip(j, NULL);
+    if (!text || !text[0])
         return NULL;
-    }
-    pl_json_string(j, &str);
-    char *text = pl_alloc(str.len + 1);
-    ssize_t len = pl_json_unescape(&str, text);
-    for (ssize_t i = 0; i < len; i++)
-        if (text[i] <= 0x20 || text[i] > 0x7e)
-            len = 0;
-    if (len > 0)
-        return text;
-    pl_wipe(text);
-    return NULL;
+    for (const char *p = text; *p; p++)
+        if (*p <= 0x20 || *p > 0x7e)
+            return NULL;
+    return pl_strdup(text);
 }
 
-static void scope_read(struct pl_json *j, char **ret)
+/* Seconds, which some servers write as a text; `unknown` where there are none. */
+static int64_t seconds_ms(const cJSON *answer, const char *name, int64_t unknown)
 {
-    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    struct pl_json_str str;
-    if (*ret || pl_json_peek(j) != PL_JSON_STRING)
-        pl_json_skip(j, NULL);
-    else if (pl_json_string(j, &str) && pl_json_unescape_buf(&str, &text) && text.len > 0)
-        *ret = pl_buf_take(&text);
-}
-
-/* Seconds, some servers write them as a text. -1: none. */
-static int64_t seconds_read(struct pl_json *j)
-{
-    struct pl_json_num num;
-    struct pl_json_str str;
+    const char *text = pl_doc_str(answer, name);
     int64_t s = -1;
-    enum pl_json_type type = pl_json_peek(j);
-    if (type == PL_JSON_NUMBER && pl_json_number(j, &num)) {
-        if (pl_json_num_i64(&num, &s) != PL_JSON_NUM_OK)
-            s = -1;
-    } else if (type == PL_JSON_STRING && pl_json_string(j, &str)) {
-        struct pl_json inner;
-        pl_json_init(&inner, str.p, str.len, 0);
-        if (!pl_json_number(&inner, &num) || !pl_json_end(&inner) ||
-            pl_json_num_i64(&num, &s) != PL_JSON_NUM_OK)
-            s = -1;
-    } else {
-        pl_json_skip(j, NULL);
-    }
-    return s < 0 ? -1 : s > INT64_C(315360000) ? INT64_C(315360000) : s;
+    if (text && text[0] && strlen(text) < 16 && text[strspn(text, "0123456789")] == '\0')
+        s = strtoll(text, NULL, 10);
+    else
+        pl_doc_int(answer, name, &s);
+    return s < 0 ? unknown : (s < LIFE_MAX_S ? s : LIFE_MAX_S) * 1000;
 }
 
-int pl_token_answer_read(const char *body, size_t len, struct pl_token_answer *ret,
-                         struct pl_err *err)
+int pl_token_answer_read(const struct pl_auth_conf *conf, const char *body, size_t len,
+                         struct pl_token_answer *ret, struct pl_err *err)
 {
-    PL_CLEANUP(pl_token_answer_release) struct pl_token_answer t = {0};
-    int64_t life_s = -1, refresh_life_s = -1;
-    struct pl_json_str key;
-    struct pl_json j;
-    pl_json_init(&j, body, len, 0);
-    pl_json_object_begin(&j);
-    while (pl_json_object_next(&j, &key)) {
-        if (pl_json_str_eq(&key, "access_token") && !t.access)
-            t.access = token_text(&j);
-        else if (pl_json_str_eq(&key, "refresh_token") && !t.refresh)
-            t.refresh = token_text(&j);
-        else if (pl_json_str_eq(&key, "expires_in"))
-            life_s = seconds_read(&j);
-        else if (pl_json_str_eq(&key, "refresh_expires_in"))
-            refresh_life_s = seconds_read(&j);
-        else if (pl_json_str_eq(&key, "scope"))
-            scope_read(&j, &t.scope);
-        else
-            pl_json_skip(&j, NULL);
-    }
-    if (!pl_json_end(&j) || !t.access)
+    PL_CLEANUP(pl_doc_wipep) cJSON *answer = NULL;
+    struct pl_err why = {.msg = "no usable access_token in it"};
+    char *access = pl_doc_parse(body, len, PL_TOKEN_ANSWER_MAX, &answer, &why) == 0
+                       ? token_text(pl_doc_str(answer, "access_token"))
+                       : NULL;
+    if (!access)
         return pl_err_set(err, PL_ERR_CONFIG, 200,
-                          "the token endpoint answered 200 without a token (%s): check auth.url "
-                          "and auth.realm",
-                          j.error ? j.error : "no usable access_token in it");
-    t.life_ms = life_s < 0 ? PL_TOKEN_LIFE_UNKNOWN_MS : life_s * 1000;
-    t.refresh_life_ms = refresh_life_s < 0 ? 0 : refresh_life_s * 1000;
-    *ret = t;
-    t = (struct pl_token_answer){0};
+                          "the token endpoint answered 200 without a token (%s): check %s", why.msg,
+                          pl_auth_url_options(conf));
+    const char *scope = pl_doc_str(answer, "scope");
+    *ret = (struct pl_token_answer){
+        .access = access,
+        .refresh = token_text(pl_doc_str(answer, "refresh_token")),
+        .scope = scope && scope[0] ? pl_strdup(scope) : NULL,
+        .life_ms = seconds_ms(answer, "expires_in", PL_TOKEN_LIFE_UNKNOWN_MS),
+        .refresh_life_ms = seconds_ms(answer, "refresh_expires_in", 0),
+    };
     return 0;
 }
 
@@ -276,28 +248,11 @@ static const struct pl_token_error {
     {"server_error", NULL, PL_ERR_RETRY, NULL},
 };
 
-/* `error` and `error_description` of the answer, "" where there are none. */
-static void error_read(const char *body, size_t len, char *ret_name, char *ret_description)
+/* A text of the answer as one short line, "" where there is none. */
+static void word_read(const cJSON *answer, const char *name, char *ret)
 {
-    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    struct pl_json_str key, str;
-    struct pl_json j;
-    ret_name[0] = ret_description[0] = '\0';
-    pl_json_init(&j, body, len, 0);
-    pl_json_object_begin(&j);
-    while (pl_json_object_next(&j, &key)) {
-        bool name = pl_json_str_eq(&key, "error");
-        if ((!name && !pl_json_str_eq(&key, "error_description")) ||
-            pl_json_peek(&j) != PL_JSON_STRING) {
-            pl_json_skip(&j, NULL);
-            continue;
-        }
-        pl_json_string(&j, &str);
-        pl_buf_reset(&text);
-        if (pl_json_unescape_buf(&str, &text))
-            pl_token_scrub(text.data, text.len, NULL, name ? ret_name : ret_description,
-                           DESCRIPTION_MAX);
-    }
+    const char *text = pl_doc_str(answer, name);
+    pl_token_scrub(text, text ? strlen(text) : 0, NULL, ret, DESCRIPTION_MAX);
 }
 
 static const struct pl_token_error *error_find(const char *name, const char *description)
@@ -311,181 +266,38 @@ static const struct pl_token_error *error_find(const char *name, const char *des
     return NULL;
 }
 
-int pl_token_err_from_status(struct pl_err *err, const struct pl_token_conf *conf, long status,
+int pl_token_err_from_status(struct pl_err *err, const struct pl_auth_conf *conf, long status,
                              const char *body, size_t len)
 {
+    PL_CLEANUP(pl_doc_wipep) cJSON *answer = NULL;
     char name[DESCRIPTION_MAX], description[DESCRIPTION_MAX], host[256];
     enum pl_err_kind kind = pl_http_status_kind(status);
-    const struct pl_token_error *known;
-    pl_http_host(conf->url, host, sizeof(host));
-    error_read(body, len, name, description);
+    pl_auth_token_host(conf, host, sizeof(host));
+    pl_doc_parse(body, len, PL_TOKEN_ANSWER_MAX, &answer, err); /* no tree: no words */
+    word_read(answer, "error", name);
+    word_read(answer, "error_description", description);
     if (kind != PL_ERR_RETRY)
         kind = PL_ERR_CONFIG;
     if (status >= 300 && status < 400)
         return pl_err_set(err, PL_ERR_CONFIG, (int)status,
-                          "%s redirects (%ld), which is not followed with secrets: set auth.url to "
+                          "%s redirects (%ld), which is not followed with secrets: set %s to "
                           "where it points",
-                          host, status);
+                          host, status, conf->token_url ? "auth.token_url" : "auth.url");
+    if (status == 404 && conf->token_url)
+        return pl_err_set(err, kind, 404,
+                          "%s has no token endpoint at this path (404%s%s): check auth.token_url",
+                          host, name[0] ? " " : "", name);
     if (status == 404)
         return pl_err_set(
             err, kind, 404,
             "%s has no realm %s at this path (404%s%s): check auth.url (old Keycloaks "
             "have /auth at its end) and auth.realm",
             host, conf->realm, name[0] ? " " : "", name);
-    known = error_find(name, description);
+    const struct pl_token_error *known = error_find(name, description);
     if (known && kind != PL_ERR_RETRY)
         kind = known->kind;
     return pl_err_set(err, kind, (int)status, "%s gives no token: %ld%s%s%s%s%s%s%s", host, status,
                       name[0] ? " " : "", name, description[0] ? " (" : "", description,
                       description[0] ? ")" : "", known && known->advice ? ": " : "",
                       known && known->advice ? known->advice : "");
-}
-
-/* ---- claims ---- */
-
-static int base64url_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' || c == '+' ? 62 : c == '_' || c == '/' ? 63 : -1;
-}
-
-static bool base64url_decode(const char *p, size_t len, struct pl_buf *out)
-{
-    uint32_t bits = 0;
-    unsigned n = 0;
-    for (size_t i = 0; i < len && p[i] != '='; i++) {
-        int digit = base64url_digit(p[i]);
-        if (digit < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)digit;
-        n += 6;
-        if (n >= 8) {
-            n -= 8;
-            pl_buf_add_byte(out, (char)(bits >> n & 0xff));
-        }
-    }
-    return true;
-}
-
-static void text_print(const struct pl_json_str *str, struct pl_buf *out)
-{
-    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    char plain[256];
-    if (!pl_json_unescape_buf(str, &text) || text.len == 0)
-        return;
-    pl_token_scrub(text.data, text.len, NULL, plain, sizeof(plain));
-    pl_buf_add_str(out, plain);
-}
-
-/* A text, or a list of texts joined by commas. */
-static void texts_print(struct pl_json *j, struct pl_buf *out)
-{
-    struct pl_json_str str;
-    enum pl_json_type type = pl_json_peek(j);
-    if (type == PL_JSON_STRING && pl_json_string(j, &str)) {
-        text_print(&str, out);
-    } else if (type == PL_JSON_ARRAY) {
-        pl_json_array_begin(j);
-        for (size_t n = 0; pl_json_array_next(j); n++) {
-            pl_buf_add_str(out, n > 0 ? ", " : "");
-            texts_print(j, out);
-        }
-    } else {
-        pl_json_skip(j, NULL);
-    }
-}
-
-/* The roles inside {"roles":[…]}; `of`: whose. */
-static void roles_print(struct pl_json *j, const struct pl_json_str *of, struct pl_buf *out)
-{
-    struct pl_json_str key;
-    if (pl_json_peek(j) != PL_JSON_OBJECT) {
-        pl_json_skip(j, NULL);
-        return;
-    }
-    pl_json_object_begin(j);
-    while (pl_json_object_next(j, &key)) {
-        if (!pl_json_str_eq(&key, "roles")) {
-            pl_json_skip(j, NULL);
-            continue;
-        }
-        pl_buf_add_str(out, "  roles     ");
-        texts_print(j, out);
-        pl_buf_add_str(out, of ? " (of client " : " (of the realm");
-        if (of)
-            text_print(of, out);
-        pl_buf_add_str(out, ")\n");
-    }
-}
-
-static void client_roles_print(struct pl_json *j, struct pl_buf *out)
-{
-    struct pl_json_str client;
-    if (pl_json_peek(j) != PL_JSON_OBJECT) {
-        pl_json_skip(j, NULL);
-        return;
-    }
-    pl_json_object_begin(j);
-    while (pl_json_object_next(j, &client))
-        roles_print(j, &client, out);
-}
-
-static void claim_print(struct pl_json *j, const struct pl_json_str *key, struct pl_buf *out)
-{
-    static const struct {
-        const char *claim, *label;
-    } claims[] = {
-        {"iss", "issuer"},   {"preferred_username", "user"}, {"azp", "client"}, {"aud", "audience"},
-        {"scope", "scopes"},
-    };
-    for (size_t i = 0; i < PL_COUNT(claims); i++) {
-        if (!pl_json_str_eq(key, claims[i].claim))
-            continue;
-        pl_buf_addf(out, "  %-9s ", claims[i].label);
-        texts_print(j, out);
-        pl_buf_add_byte(out, '\n');
-        return;
-    }
-    if (pl_json_str_eq(key, "realm_access"))
-        roles_print(j, NULL, out);
-    else if (pl_json_str_eq(key, "resource_access"))
-        client_roles_print(j, out);
-    else
-        pl_json_skip(j, NULL);
-}
-
-bool pl_token_claims_print(const char *access, struct pl_buf *out, int64_t *ret_exp_ms)
-{
-    PL_CLEANUP(pl_buf_wipe) struct pl_buf payload = {0};
-    const char *first = strchr(access, '.'), *second = first ? strchr(first + 1, '.') : NULL;
-    struct pl_json_str key;
-    struct pl_json_num num;
-    struct pl_json j;
-    size_t before = out->len;
-    int64_t exp_s = 0;
-    if (!second)
-        return false;
-    pl_buf_reserve(&payload, (size_t)(second - first));
-    if (!base64url_decode(first + 1, (size_t)(second - first) - 1, &payload))
-        return false;
-    pl_json_init(&j, payload.data ? payload.data : "", payload.len, 0);
-    pl_json_object_begin(&j);
-    while (pl_json_object_next(&j, &key)) {
-        if (!pl_json_str_eq(&key, "exp") || pl_json_peek(&j) != PL_JSON_NUMBER)
-            claim_print(&j, &key, out);
-        else if (pl_json_number(&j, &num) && pl_json_num_i64(&num, &exp_s) != PL_JSON_NUM_OK)
-            exp_s = 0;
-    }
-    if (!pl_json_end(&j)) {
-        out->len = before;
-        return false;
-    }
-    if (ret_exp_ms)
-        *ret_exp_ms = exp_s > 0 && exp_s < INT64_C(253402300800) ? exp_s * 1000 : 0;
-    return true;
 }

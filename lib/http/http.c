@@ -72,7 +72,25 @@ void pl_http_prepare(CURL *easy, const struct pl_http_conf *conf, const char *ur
         curl_easy_setopt(easy, CURLOPT_PROXY, conf->interface_proxy);
 }
 
-/* ---- what results mean ---- */
+/* ---- URLs ---- */
+
+void pl_http_url_check(const char *url, const char *path, struct pl_findings *errs)
+{
+    CURLU *u = curl_url();
+    char *user = NULL, *host = NULL;
+    if (strpbrk(url, "?# "))
+        pl_findings_add(errs, 0, 0, "%s: without a query ('?', '#') or spaces", path);
+    else if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
+        pl_findings_add(errs, 0, 0, "%s: must begin with https:// or http://", path);
+    else if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
+             curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        pl_findings_add(errs, 0, 0, "%s: is no URL", path);
+    else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
+        pl_findings_add(errs, 0, 0, "%s: without a user: that is for auth.user", path);
+    curl_free(user);
+    curl_free(host);
+    curl_url_cleanup(u);
+}
 
 void pl_http_host(const char *url, char *out, size_t out_len)
 {
@@ -92,6 +110,8 @@ void pl_http_host(const char *url, char *out, size_t out_len)
     curl_free(port);
     curl_url_cleanup(u);
 }
+
+/* ---- what results mean ---- */
 
 /* The table of what each result asks of us; what is not listed is RETRY without advice. */
 static const struct curl_meaning {

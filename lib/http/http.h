@@ -65,6 +65,11 @@ int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf,
  */
 void pl_http_host(const char *url, char *out, size_t out_len);
 
+/* Adds a finding to `errs`, about the option `path`, where `url` is none that requests can be built
+ * on: http or https, a host, no query, and no user info (it would be shown in messages, and sent
+ * besides what auth says). */
+void pl_http_url_check(const char *url, const char *path, struct pl_findings *errs);
+
 /* The kind of an HTTP status >= 400 in general: RETRY for 408 425 429 5xx, CONFIG for 401 403 407,
  * CONFIG for 404 405 410 and 3xx, REJECT for the other 4xx. */
 enum pl_err_kind pl_http_status_kind(long status);

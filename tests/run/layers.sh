@@ -19,7 +19,7 @@ lib/json                    base
 lib/metrics                 base
 lib/service                 base log config
 lib/http                    base config
-lib/auth                    base log json metrics http
+lib/auth                    base log config json metrics http
 lib/kafka                   base log config metrics service
 
 daemons/wikisrcd/conf

@@ -13,6 +13,7 @@
 #include "daemons/wmfetchd/metrics.h"
 #include "lib/auth/token_answer.h"
 #include "lib/base/clock.h"
+#include "lib/http/request.h"
 #include "lib/http/retry_after.h"
 #include "lib/json/split.h"
 #include "lib/log/log.h"
@@ -27,12 +28,12 @@ enum {
     BEGIN_SHOWN_MAX = PL_SPLIT_BEGIN_MAX - SECRET_MATCH,
 };
 
-enum fetch_state { IDLE, TOKEN, RUNNING };
+enum fetch_state { IDLE, WAITING, RUNNING };
 
 struct fetch {
     struct pl_http *http;
     const struct wmfetchd_api_conf *conf;
-    struct pl_token *oauth2;
+    struct pl_auth *auth;
     struct pl_metrics *metrics;
     const struct fetch_ops *ops;
     void *userdata;
@@ -41,9 +42,9 @@ struct fetch {
 
     enum fetch_state state;
     struct fetch_ask ask;
-    struct pl_token_waiter waiter;
+    struct pl_auth_waiter waiter;
     struct pl_http_request *request;
-    char *token; /* of this request */
+    char *header; /* who asks, of this request */
     struct pl_split split;
     struct pl_buf rest; /* behind an element that was not taken */
     struct pl_buf said; /* what an answer that is no 200 says */
@@ -69,7 +70,7 @@ static void request_drop(struct fetch *f)
 {
     if (f->request)
         pl_http_request_cancel(PL_TAKE(f->request));
-    pl_wipe(PL_TAKE(f->token));
+    pl_wipe(PL_TAKE(f->header));
     pl_buf_release(&f->rest);
     pl_buf_reset(&f->said);
     f->held = f->over = false;
@@ -93,7 +94,7 @@ static void finish(struct fetch *f, const struct pl_err *err)
     if (f->metrics && !err)
         pl_metrics_observe(f->metrics, M_FETCH_SECONDS, (double)result.duration_ms / 1000);
     request_drop(f);
-    pl_token_cancel(f->oauth2, &f->waiter);
+    pl_auth_cancel(f->auth, &f->waiter);
     pl_split_reset(&f->split);
     f->state = IDLE;
     f->ops->on_done(f->userdata, &result, err ? &copy : NULL);
@@ -103,22 +104,22 @@ void fetch_stop(struct fetch *f)
 {
     assert(!f->feeding);
     request_drop(f);
-    pl_token_cancel(f->oauth2, &f->waiter);
+    pl_auth_cancel(f->auth, &f->waiter);
     pl_split_reset(&f->split);
     f->state = IDLE;
 }
 
 /* ---- errors ---- */
 
-int fetch_err_from_status(struct pl_err *err, long status, const char *host, const char *said)
+int fetch_err_from_status(struct pl_err *err, long status, const char *refused_advice,
+                          const char *host, const char *said)
 {
-    static const struct {
+    const struct {
         long status;
         const char *advice;
     } advices[] = {
         {400, "check api.parameters, api.applications and api.index"},
-        {401, "it refuses a token that Keycloak has just given: are auth.url and auth.realm those "
-              "that the API trusts, does the token have its audience, are the clocks right?"},
+        {401, refused_advice},
         {403,
          "the user or client of the token lacks a role for this application: --auth-test shows "
          "which it has"},
@@ -163,7 +164,8 @@ static void scrub(const struct fetch *f, const char *text, size_t len, char *out
         explicit_bzero(escaped, strlen(escaped));
         curl_free(escaped);
     }
-    pl_token_scrub(text, len, f->token, out, size);
+    len = pl_auth_before_secret(f->auth, f->header, text, len);
+    pl_token_scrub(text, len, NULL, out, size);
 }
 
 /* What the server says, for the error's text: WWW-Authenticate for a 401, else the body. */
@@ -180,11 +182,10 @@ static void answer_refused(struct fetch *f, struct pl_http_request *r)
 {
     char said[160], host[256];
     struct pl_err err;
-    if (f->status == 401 && !f->renewed) {
-        f->renewed = true;
+    bool another = f->status == 401 && pl_auth_refused(f->auth, f->header);
+    if (another && !f->renewed) {
         pl_log(PL_INFO, NULL, "the API refuses the token, getting another",
                PL_F_STR("APPLICATION", f->ask.application));
-        pl_token_refused(f->oauth2, f->token);
         struct fetch_ask ask = f->ask;
         int64_t begun_ms = f->begun_ms;
         request_drop(f);
@@ -194,13 +195,11 @@ static void answer_refused(struct fetch *f, struct pl_http_request *r)
         f->begun_ms = begun_ms;
         return;
     }
-    if (f->status == 401) {
-        pl_token_refused(f->oauth2, f->token);
-        pl_token_forget(f->oauth2);
-    }
+    if (f->status == 401)
+        pl_auth_forget(f->auth);
     pl_http_host(f->conf->url, host, sizeof(host));
     said_make(f, r, said, sizeof(said));
-    fetch_err_from_status(&err, f->status, host, said);
+    fetch_err_from_status(&err, f->status, pl_auth_refused_advice(f->auth), host, said);
     finish(f, &err);
 }
 
@@ -387,16 +386,9 @@ static void url_make(const struct fetch *f, struct pl_buf *url)
         add_parameter(url, f->conf->parameters.v[i].key, f->conf->parameters.v[i].value);
 }
 
-static void token_add(struct fetch *f, struct pl_buf *header)
+/* `header`: who asks; "" where nobody is to know. */
+static void request_start(struct fetch *f, const char *header)
 {
-    pl_buf_reserve(header, strlen(f->token) + 64);
-    pl_buf_add_str(header, "Authorization: Bearer ");
-    pl_buf_add_str(header, f->token);
-}
-
-static void request_start(struct fetch *f, const char *token)
-{
-    PL_CLEANUP(pl_buf_wipe) struct pl_buf header = {0};
     PL_CLEANUP(pl_buf_wipe) struct pl_buf url = {0}; /* parameters may be secret */
     struct pl_err err;
     const struct pl_http_conf http_conf = {
@@ -409,11 +401,10 @@ static void request_start(struct fetch *f, const char *token)
         .total_timeout_ms = f->timeout_ms,
         .stall_timeout_ms = f->conf->stall_timeout_ms,
     };
-    f->token = pl_strdup(token);
-    token_add(f, &header);
+    f->header = pl_strdup(header);
     url_make(f, &url);
-    const char *headers[] = {pl_buf_cstr(&header), "Accept: application/json",
-                             "Cache-Control: no-cache", NULL};
+    const char *headers[] = {"Accept: application/json", "Cache-Control: no-cache",
+                             header[0] ? f->header : NULL, NULL};
     f->state = RUNNING;
     if (pl_http_request_new(f->http, &http_conf, pl_buf_cstr(&url), headers, NULL, 0, &http_ops, f,
                             &f->request, &err) < 0) {
@@ -424,15 +415,15 @@ static void request_start(struct fetch *f, const char *token)
     curl_easy_setopt(pl_http_request_easy(f->request), CURLOPT_ACCEPT_ENCODING, "gzip");
 }
 
-static void on_token(void *userdata, const char *token, const struct pl_err *err)
+static void on_auth(void *userdata, const char *header, const struct pl_err *err)
 {
     struct fetch *f = userdata;
-    if (token) {
-        request_start(f, token);
+    if (header) {
+        request_start(f, header);
         return;
     }
     f->no_token = true;
-    f->retry_after_ms = pl_token_retry_after_ms(f->oauth2);
+    f->retry_after_ms = pl_auth_retry_after_ms(f->auth);
     finish(f, err);
 }
 
@@ -448,10 +439,10 @@ void fetch_start(struct fetch *f, const struct fetch_ask *ask)
     f->retry_after_ms = -1;
     f->begun_ms = pl_clock_monotonic_ms();
     f->err = (struct pl_err){0};
-    f->state = TOKEN;
-    const char *token = pl_token_get(f->oauth2, &f->waiter, on_token, f);
-    if (token)
-        request_start(f, token);
+    f->state = WAITING;
+    const char *header = pl_auth_get(f->auth, &f->waiter, on_auth, f);
+    if (header)
+        request_start(f, header);
 }
 
 void fetch_limit(struct fetch *f, int64_t timeout_ms_max)
@@ -488,23 +479,21 @@ static char *address_make(const struct wmfetchd_api_conf *conf)
     return pl_strf("%.*s/%s", (int)len, conf->url, path);
 }
 
-int fetch_new(struct pl_http *http, const struct wmfetchd_api_conf *conf, struct pl_token *oauth2,
-              struct pl_metrics *metrics, const struct fetch_ops *ops, void *userdata,
-              struct fetch **ret, struct pl_err *err)
+struct fetch *fetch_new(struct pl_http *http, const struct wmfetchd_api_conf *conf,
+                        struct pl_auth *auth, struct pl_metrics *metrics,
+                        const struct fetch_ops *ops, void *userdata)
 {
     struct fetch *f = pl_alloc(sizeof(*f));
-    (void)err;
     f->http = http;
     f->conf = conf;
-    f->oauth2 = oauth2;
+    f->auth = auth;
     f->metrics = metrics;
     f->ops = ops;
     f->userdata = userdata;
     f->address = address_make(conf);
     f->timeout_ms = conf->timeout_ms;
     pl_split_init(&f->split, (size_t)conf->element_bytes_max, on_element, f);
-    *ret = f;
-    return 0;
+    return f;
 }
 
 void fetch_free(struct fetch *f)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fetch.h - one range of one application from the API: token, request, answer taken apart.
+ * fetch.h - one range of one application from the API: who asks, request, answer taken apart.
  *
- *   IDLE ──start──> TOKEN ──token──> RUNNING ──answer over──> IDLE, on_done
+ *   IDLE ──start──> WAITING ──token──> RUNNING ──answer over──> IDLE, on_done
  *                     ^                 │ ^
  *                     └── first 401 ────┘ └ HELD: an element was not taken; the request is paused
  *                                           until fetch_resume()
@@ -10,9 +10,10 @@
  * Elements come as they arrive, so before it is known whether the answer is whole and valid: only
  * on_done without an error says so, and until then all must be able to be undone.
  *
- * A 401 makes the token renewed and the range asked for once more; a second one is an error, and
- * the next range begins with a token by the grant. No redirect is followed: the token goes to the
- * API's host and no other. gzip is taken; limits count what comes out of it.
+ * A 401 makes a token renewed and the range asked for once more; a second one is an error, and the
+ * next range begins with a token by the grant. Other methods of auth never wait, and at their first
+ * 401 they are refused. No redirect is followed: who asks is told to the API's host and no other.
+ * gzip is taken; limits count what comes out of it.
  *
  * Errors: CONFIG where a person must act. Its code tells whose finding it is: the status (or curl's
  * number) where the far side or the way to it refuses, 0 where it is a limit of ours. REJECT: an
@@ -25,7 +26,7 @@
 #define WMFETCHD_API_FETCH_H
 
 #include "daemons/wmfetchd/conf.h"
-#include "lib/auth/token.h"
+#include "lib/auth/auth.h"
 
 struct fetch;
 
@@ -63,11 +64,11 @@ struct fetch_ops {
     void (*on_done)(void *userdata, const struct fetch_result *result, const struct pl_err *err);
 };
 
-/* `conf`, `oauth2` and `http` outlive it; `metrics` may be NULL. */
-int fetch_new(struct pl_http *http, const struct wmfetchd_api_conf *conf, struct pl_token *oauth2,
-              struct pl_metrics *metrics, const struct fetch_ops *ops, void *userdata,
-              struct fetch **ret, struct pl_err *err);
-void fetch_free(struct fetch *f); /* before the oauth2 and the http */
+/* `conf`, `auth` and `http` outlive it; `metrics` may be NULL. */
+struct fetch *fetch_new(struct pl_http *http, const struct wmfetchd_api_conf *conf,
+                        struct pl_auth *auth, struct pl_metrics *metrics,
+                        const struct fetch_ops *ops, void *userdata);
+void fetch_free(struct fetch *f); /* before the auth and the http */
 PL_DEFINE_CLEANUP(struct fetch *, fetch_free);
 
 /* A request takes at most so long, whatever api.timeout says. */
@@ -89,6 +90,7 @@ const char *fetch_address(const struct fetch *f);
 
 /* The error of an answer that is not 200 or 204: kind, and what to do. Pure. `said`: what the
  * server wrote, scrubbed. */
-int fetch_err_from_status(struct pl_err *err, long status, const char *host, const char *said);
+int fetch_err_from_status(struct pl_err *err, long status, const char *refused_advice,
+                          const char *host, const char *said);
 
 #endif

@@ -219,14 +219,14 @@ const struct fetch *load_fetch(const struct load *l)
 }
 
 int load_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once, struct pl_http *http,
-             struct pl_token *oauth2, struct pl_metrics *metrics, const struct load_ops *ops,
+             struct pl_auth *auth, struct pl_metrics *metrics, const struct load_ops *ops,
              void *userdata, struct load **ret, struct pl_err *err)
 {
     PL_CLEANUP(load_freep) struct load *l = pl_alloc(sizeof(*l));
     l->ops = ops;
     l->userdata = userdata;
-    if (fetch_new(http, &conf->api, oauth2, metrics, &fetch_ops, l, &l->fetch, err) < 0 ||
-        delivery_new(d, conf, once, metrics, &delivery_ops, l, &l->delivery, err) < 0)
+    l->fetch = fetch_new(http, &conf->api, auth, metrics, &fetch_ops, l);
+    if (delivery_new(d, conf, once, metrics, &delivery_ops, l, &l->delivery, err) < 0)
         return -1;
     int64_t open_ms_max = delivery_open_ms_max(l->delivery);
     if (conf->api.timeout_ms > open_ms_max)

@@ -45,9 +45,9 @@ struct load_ops {
     void (*on_failed)(void *userdata, const struct pl_err *err);
 };
 
-/* Connects to Kafka (delivery_new()). `http`, `oauth2`, `conf`, `metrics` outlive it. */
+/* Connects to Kafka (delivery_new()). `http`, `auth`, `conf`, `metrics` outlive it. */
 int load_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once, struct pl_http *http,
-             struct pl_token *oauth2, struct pl_metrics *metrics, const struct load_ops *ops,
+             struct pl_auth *auth, struct pl_metrics *metrics, const struct load_ops *ops,
              void *userdata, struct load **ret, struct pl_err *err);
 void load_free(struct load *l);
 PL_DEFINE_CLEANUP(struct load *, load_free);

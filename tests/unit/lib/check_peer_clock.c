@@ -8,7 +8,7 @@
 #define MIN  INT64_C(60000)
 #define HOUR (60 * MIN)
 
-/* Never ahead of ours, behind it where the server's is, and only as long as ours was not set since. */
+/* Never ahead of ours, behind it where the server's is, as long as ours was not set since. */
 START_TEST(compared)
 {
     struct pl_peer_clock c = {0};

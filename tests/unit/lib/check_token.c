@@ -1,262 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_token.c - tokens: forms, answers and errors by table; keeping, renewing and sharing
- * against a server in this process. links: wmfetchd
+ * check_token.c - token.c: keeping, renewing and sharing, against a server in this process.
  *
  * The server notes each form it gets and answers what the test laid out, in order; so a test says
  * "these were asked for, and no more".
  */
 #include <stdio.h>
 
-#include "daemons/wmfetchd/metrics.h"
 #include "lib/auth/token.h"
-#include "lib/auth/token_answer.h"
+#include "lib/http/request.h"
 #include "tests/unit/http_server.h"
 #include "tests/unit/unit.h"
-
-/* ---- pure ---- */
-
-static struct pl_token_conf conf_of(int grant, int client_auth, const char *secret)
-{
-    return (struct pl_token_conf){
-        .url = (char *)"https://kc.example/auth/",
-        .realm = (char *)"water melon",
-        .grant = grant,
-        .client_id = (char *)"the client",
-        .client_secret = {.value = (char *)secret},
-        .client_auth = client_auth,
-        .user = grant == PL_GRANT_PASSWORD ? (char *)"j.d\xC3\xB6" : NULL,
-        .password = {.value = grant == PL_GRANT_PASSWORD ? (char *)"p&=%+ \xE2\x82\xAC" : NULL},
-        .timeout_ms = 10000,
-    };
-}
-
-START_TEST(forms)
-{
-    static const struct {
-        int grant, client_auth;
-        const char *secret, *refresh, *scope, *form, *basic;
-    } cases[] = {
-        {PL_GRANT_PASSWORD, PL_CLIENT_AUTH_BASIC, NULL, NULL, NULL,
-         "grant_type=password&username=j.d%C3%B6&password=p%26%3D%25%2B%20%E2%82%AC&"
-         "client_id=the%20client",
-         ""},
-        {PL_GRANT_PASSWORD, PL_CLIENT_AUTH_BASIC, "s:3", NULL, "openid profile",
-         "grant_type=password&username=j.d%C3%B6&password=p%26%3D%25%2B%20%E2%82%AC&"
-         "scope=openid%20profile",
-         "Authorization: Basic dGhlJTIwY2xpZW50OnMlM0Ez"},
-        {PL_GRANT_PASSWORD, PL_CLIENT_AUTH_BODY, "s:3", "re.fresh", "openid",
-         "grant_type=refresh_token&refresh_token=re.fresh&client_id=the%20client&client_secret="
-         "s%3A3",
-         ""},
-        {PL_GRANT_CLIENT_CREDENTIALS, PL_CLIENT_AUTH_BODY, "s:3", NULL, NULL,
-         "grant_type=client_credentials&client_id=the%20client&client_secret=s%3A3", ""},
-        {PL_GRANT_CLIENT_CREDENTIALS, PL_CLIENT_AUTH_BASIC, "s", NULL, NULL,
-         "grant_type=client_credentials", "Authorization: Basic dGhlJTIwY2xpZW50OnM="},
-        {PL_GRANT_CLIENT_CREDENTIALS, PL_CLIENT_AUTH_BASIC, "s4", NULL, NULL,
-         "grant_type=client_credentials", "Authorization: Basic dGhlJTIwY2xpZW50OnM0"},
-        {PL_GRANT_CLIENT_CREDENTIALS, PL_CLIENT_AUTH_BASIC, "s45", NULL, NULL,
-         "grant_type=client_credentials", "Authorization: Basic dGhlJTIwY2xpZW50OnM0NQ=="},
-    };
-    for (size_t i = 0; i < PL_COUNT(cases); i++) {
-        struct pl_token_conf conf = conf_of(cases[i].grant, cases[i].client_auth, cases[i].secret);
-        struct pl_buf form = {0}, basic = {0};
-        conf.scope = (char *)cases[i].scope;
-        pl_token_form(&conf, cases[i].refresh, &form);
-        pl_token_basic(&conf, &basic);
-        ck_assert_str_eq(pl_buf_cstr(&form), cases[i].form);
-        ck_assert_str_eq(pl_buf_cstr(&basic), cases[i].basic);
-        pl_buf_wipe(&form);
-        pl_buf_wipe(&basic);
-    }
-}
-END_TEST
-
-START_TEST(answers)
-{
-    static const struct {
-        const char *body, *access, *refresh; /* access NULL: refused */
-        int64_t life_ms, refresh_life_ms;
-    } cases[] = {
-        {"{\"access_token\":\"a.b.c\",\"expires_in\":60,\"refresh_expires_in\":1800,"
-         "\"refresh_token\":\"r\",\"token_type\":\"Bearer\",\"scope\":\"email profile\"}",
-         "a.b.c", "r", 60000, 1800000},
-        {"{\"access_token\":\"a\",\"expires_in\":59,\"refresh_expires_in\":0}", "a", NULL, 59000,
-         0},
-        {"{\"access_token\":\"a\"}", "a", NULL, PL_TOKEN_LIFE_UNKNOWN_MS, 0},
-        {"{\"access_token\":\"a\",\"expires_in\":\"300\"}", "a", NULL, 300000, 0},
-        {"{\"access_token\":\"a\",\"expires_in\":\"x\"}", "a", NULL, PL_TOKEN_LIFE_UNKNOWN_MS, 0},
-        {"{\"access_token\":\"a\",\"expires_in\":-5}", "a", NULL, PL_TOKEN_LIFE_UNKNOWN_MS, 0},
-        {"{\"access_token\":\"a\",\"expires_in\":0}", "a", NULL, 0, 0},
-        {"{\"access_token\":\"a\",\"expires_in\":1e300}", "a", NULL, PL_TOKEN_LIFE_UNKNOWN_MS, 0},
-        {"{\"access_token\":\"a\\u002db\",\"refresh_token\":null}", "a-b", NULL,
-         PL_TOKEN_LIFE_UNKNOWN_MS, 0},
-        {"{\"access_token\":\"a\",\"refresh_token\":\"x\\ny\"}", "a", NULL,
-         PL_TOKEN_LIFE_UNKNOWN_MS, 0},
-        {"{\"access_token\":\"a\\r\\nX-Evil: 1\"}", NULL, NULL, 0, 0},
-        {"{\"access_token\":\"\"}", NULL, NULL, 0, 0},
-        {"{\"access_token\":1}", NULL, NULL, 0, 0},
-        {"{\"token_type\":\"Bearer\"}", NULL, NULL, 0, 0},
-        {"{\"access_token\":\"a\"", NULL, NULL, 0, 0},
-        {"<html>", NULL, NULL, 0, 0},
-        {"", NULL, NULL, 0, 0},
-        {"[]", NULL, NULL, 0, 0},
-    };
-    for (size_t i = 0; i < PL_COUNT(cases); i++) {
-        struct pl_token_answer t = {0};
-        struct pl_err err;
-        int r = pl_token_answer_read(cases[i].body, strlen(cases[i].body), &t, &err);
-        ck_assert_msg((r == 0) == (cases[i].access != NULL), "%s", cases[i].body);
-        if (r < 0) {
-            ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
-            continue;
-        }
-        ck_assert_str_eq(t.access, cases[i].access);
-        ck_assert_msg((t.refresh != NULL) == (cases[i].refresh != NULL), "%s", cases[i].body);
-        ck_assert_msg(t.life_ms == cases[i].life_ms, "%s: %lld", cases[i].body,
-                      (long long)t.life_ms);
-        ck_assert_int_eq(t.refresh_life_ms, cases[i].refresh_life_ms);
-        pl_token_answer_release(&t);
-    }
-}
-END_TEST
-
-START_TEST(errors)
-{
-    static const struct {
-        long status;
-        const char *body;
-        enum pl_err_kind kind;
-        const char *has;
-    } cases[] = {
-        {400, "{\"error\":\"invalid_grant\",\"error_description\":\"Account is not fully set up\"}",
-         PL_ERR_CONFIG, "first or last name"},
-        {400, "{\"error\":\"invalid_grant\",\"error_description\":\"Account disabled\"}",
-         PL_ERR_CONFIG, "enable the user"},
-        {401, "{\"error\":\"invalid_grant\",\"error_description\":\"Invalid user credentials\"}",
-         PL_ERR_CONFIG, "check auth.user and auth.password"},
-        {401,
-         "{\"error\":\"unauthorized_client\",\"error_description\":\"Invalid client or Invalid "
-         "client credentials\"}",
-         PL_ERR_CONFIG, "check auth.client_id and auth.client_secret"},
-        {400,
-         "{\"error\":\"unauthorized_client\",\"error_description\":\"Client not allowed for direct "
-         "access grants\"}",
-         PL_ERR_CONFIG, "direct access grants"},
-        {401, "{\"error\":\"invalid_client\"}", PL_ERR_CONFIG, "auth.client_auth"},
-        {400, "{\"error\":\"invalid_scope\"}", PL_ERR_CONFIG, "auth.scope"},
-        {400, "{\"error\":\"unsupported_grant_type\"}", PL_ERR_CONFIG, "auth.grant"},
-        {400, "{\"error\":\"temporarily_unavailable\"}", PL_ERR_RETRY, "400"},
-        {404, "{\"error\":\"Realm does not exist\"}", PL_ERR_CONFIG, "auth.realm"},
-        {404, "<html>", PL_ERR_CONFIG, "auth.url"},
-        {302, "", PL_ERR_CONFIG, "redirects"},
-        {403, "", PL_ERR_CONFIG, "403"},
-        {429, "", PL_ERR_RETRY, "429"},
-        {500, "{\"error\":\"invalid_grant\"}", PL_ERR_RETRY, "500"},
-        {503, "not JSON", PL_ERR_RETRY, "503"},
-        {400, "", PL_ERR_CONFIG, "400"},
-        {400, "{\"error\":\"line\\nbreak\\u001b[31m\"}", PL_ERR_CONFIG, "line break [31m"},
-    };
-    struct pl_token_conf conf = conf_of(PL_GRANT_PASSWORD, PL_CLIENT_AUTH_BASIC, NULL);
-    for (size_t i = 0; i < PL_COUNT(cases); i++) {
-        struct pl_err err;
-        ck_assert_int_eq(pl_token_err_from_status(&err, &conf, cases[i].status, cases[i].body,
-                                                  strlen(cases[i].body)),
-                         -1);
-        ck_assert_msg(err.kind == cases[i].kind, "%ld %s: %s", cases[i].status, cases[i].body,
-                      err.msg);
-        ck_assert_int_eq(err.code, cases[i].status);
-        ck_assert_msg(strstr(err.msg, cases[i].has), "%ld %s: %s", cases[i].status, cases[i].body,
-                      err.msg);
-        ck_assert_msg(strstr(err.msg, "kc.example"), "%s", err.msg);
-    }
-}
-END_TEST
-
-START_TEST(renewal_times)
-{
-    static const int64_t lives[] = {0, 1, 999, 5000, 9999, 10000, 30000, 60000, 3600000};
-    for (size_t i = 0; i < PL_COUNT(lives); i++) {
-        int64_t life = lives[i], least = INT64_MAX, most = -1;
-        for (uint64_t random = 0; random < 100000; random += 7) {
-            int64_t ms = pl_token_renew_after_ms(life, random * UINT64_C(0x9e3779b97f4a7c15));
-            least = ms < least ? ms : least;
-            most = ms > most ? ms : most;
-        }
-        ck_assert_int_ge(least, life / 2);
-        ck_assert_int_le(most, life);
-        if (life >= 10000) {
-            ck_assert_int_le(most, life - 5000);
-            ck_assert_int_le(most, life / 10 * 9);
-        }
-        if (life >= 60000) { /* jitter over the whole of 70 to 90 % */
-            ck_assert_int_ge(least, life / 10 * 7);
-            ck_assert_int_lt(least, life / 100 * 71);
-            ck_assert_int_gt(most, life / 100 * 89);
-        }
-    }
-}
-END_TEST
-
-START_TEST(claims)
-{
-    /* {"exp":1767205860,"iss":"https://kc/realms/w","aud":["api","account"],"azp":"cl",
-     * "preferred_username":"j\u001bd","scope":"email","realm_access":{"roles":["a","b"]},
-     * "resource_access":{"api":{"roles":["read"]}},"other":[{}]} */
-    static const char token[] =
-        "eyJhbGciOiJSUzI1NiJ9."
-        "eyJleHAiOjE3NjcyMDU4NjAsImlzcyI6Imh0dHBzOi8va2MvcmVhbG1zL3ciLCJhdWQiOlsiYXBpIiwiYWNjb3VudC"
-        "JdLCJhenAiOiJjbCIsInByZWZlcnJlZF91c2VybmFtZSI6ImpcdTAwMWJkIiwic2NvcGUiOiJlbWFpbCIsInJlYWxt"
-        "X2FjY2VzcyI6eyJyb2xlcyI6WyJhIiwiYiJdfSwicmVzb3VyY2VfYWNjZXNzIjp7ImFwaSI6eyJyb2xlcyI6WyJyZW"
-        "FkIl19fSwib3RoZXIiOlt7fV19."
-        "c2lnbmF0dXJl";
-    static const char *const none[] = {"", "opaque", "a.b", "a.!.c", "a.e30.", "a.bm90IGpzb24.c"};
-    struct pl_buf out = {0};
-    int64_t exp_ms = 0;
-    ck_assert(pl_token_claims_print(token, &out, &exp_ms));
-    ck_assert_int_eq(exp_ms, INT64_C(1767205860000));
-    ck_assert_str_eq(pl_buf_cstr(&out), "  issuer    https://kc/realms/w\n"
-                                        "  audience  api, account\n"
-                                        "  client    cl\n"
-                                        "  user      j d\n"
-                                        "  scopes    email\n"
-                                        "  roles     a, b (of the realm)\n"
-                                        "  roles     read (of client api)\n");
-    for (size_t i = 0; i < PL_COUNT(none); i++) {
-        pl_buf_reset(&out);
-        bool empty_claims = strcmp(none[i], "a.e30.") == 0;
-        ck_assert_msg(pl_token_claims_print(none[i], &out, NULL) == empty_claims, "%s", none[i]);
-        ck_assert_uint_eq(out.len, 0);
-    }
-    pl_buf_release(&out);
-}
-END_TEST
-
-START_TEST(scrubbing)
-{
-    static const struct {
-        const char *text, *secret, *out;
-    } cases[] = {
-        {"plain text", NULL, "plain text"},
-        {"a\nb\tc\x1b[1m\x7f ", NULL, "a b c [1m"},
-        {"c1 \xC2\x9B"
-         "x",
-         NULL, "c1  x"},
-        {"token eyJhbGciOiJSUzI1NiJ9.x and more", "eyJhbGciOiJSUzI1NiJ9.x", "token"},
-        {"the begin is enough: eyJhbGciOiJS", "eyJhbGciOiJSUzI1NiJ9.x", "the begin is enough:"},
-        {"short secrets are no token", "short", "short secrets are no token"},
-        {"12345678901234567890123456789012345678901234567890", NULL, "123456789012345678901234567"},
-        {"12345678901234567890123456\xC3\xA4\xC3\xA4", NULL, "12345678901234567890123456"},
-    };
-    char out[28];
-    for (size_t i = 0; i < PL_COUNT(cases); i++) {
-        pl_token_scrub(cases[i].text, strlen(cases[i].text), cases[i].secret, out, sizeof(out));
-        ck_assert_str_eq(out, cases[i].out);
-    }
-}
-END_TEST
-
-/* ---- with a server ---- */
 
 #define SCRIPT_MAX 16
 
@@ -267,13 +21,23 @@ struct script {
     atomic_int hold; /* answers wait while it is not 0 */
 };
 
+/* One that is not ours, then the four. */
+enum { FIRST = 1 };
+static const struct pl_metric counters[] = {
+    {"other_total", NULL, PL_COUNTER, "Of others."},
+    [FIRST + PL_TOKEN_GRANTED] = {"tokens_total", "way=\"grant\"", PL_COUNTER, "Tokens."},
+    [FIRST + PL_TOKEN_REFRESHED] = {"tokens_total", "way=\"refresh\"", PL_COUNTER, "Tokens."},
+    [FIRST + PL_TOKEN_FAILED] = {"tokens_total", "way=\"failed\"", PL_COUNTER, "Tokens."},
+    [FIRST + PL_TOKEN_REFUSED] = {"refused_total", NULL, PL_COUNTER, "Refused."},
+};
+
 static sd_event *loop;
 static struct pl_http *http;
 static struct server server;
 static struct script script;
 static struct pl_token *tokens;
 static struct pl_metrics *metrics;
-static struct pl_token_conf conf;
+static struct pl_auth_conf conf;
 
 #define OK(access, more)                                                                           \
     "200 OK\r\n\r\n{\"access_token\":\"" access "\",\"token_type\":\"Bearer\"" more "}"
@@ -296,6 +60,11 @@ static bool answer(struct server *s, int fd, const struct server_request *r)
     return server_send_str(s, fd, head) && server_send_str(s, fd, body + 4);
 }
 
+static uint64_t counted(enum pl_token_event event)
+{
+    return pl_metrics_get(metrics, FIRST + event);
+}
+
 static void set_up(void)
 {
     struct pl_err err;
@@ -303,11 +72,19 @@ static void set_up(void)
     server_start(&server, answer, &script);
     ck_assert_int_ge(sd_event_new(&loop), 0);
     ck_assert_int_eq(pl_http_new(loop, &http, &err), 0);
-    metrics = pl_metrics_new(wmfetchd_metrics, M_COUNT);
-    conf = conf_of(PL_GRANT_PASSWORD, PL_CLIENT_AUTH_BASIC, NULL);
-    conf.url = server.url;
-    const struct pl_token_user user = wmfetchd_token_user(metrics);
-    ck_assert_int_eq(pl_token_new(http, &conf, &user, &tokens, &err), 0);
+    metrics = pl_metrics_new(counters, PL_COUNT(counters));
+    conf = (struct pl_auth_conf){
+        .method = PL_AUTH_TOKEN,
+        .url = server.url,
+        .realm = (char *)"water melon",
+        .grant = PL_GRANT_PASSWORD,
+        .client_id = (char *)"the client",
+        .user = (char *)"j.d\xC3\xB6",
+        .password = {.value = (char *)"p&=%+ \xE2\x82\xAC"},
+        .timeout_ms = 10000,
+    };
+    const struct pl_auth_owner owner = {NULL, metrics, FIRST};
+    tokens = pl_token_new(http, &conf, &owner);
 }
 
 static void tear_down(void)
@@ -390,7 +167,7 @@ START_TEST(kept)
                                  "POST /realms/water%20melon/protocol/openid-connect/token "));
     ck_assert_ptr_nonnull(strstr(form(0), "grant_type=password&username=j.d%C3%B6&"));
     ck_assert_ptr_null(strstr(pl_buf_cstr(&script.heads[0]), "Cookie"));
-    ck_assert_uint_eq(pl_metrics_get(metrics, M_TOKENS_GRANT), 1);
+    ck_assert_uint_eq(counted(PL_TOKEN_GRANTED), 1);
 }
 END_TEST
 
@@ -458,7 +235,7 @@ START_TEST(refreshed)
     ck_assert_str_eq(form(2), "grant_type=refresh_token&refresh_token=r2&client_id=the%20client");
     /* Without a new one the old one stays. */
     ck_assert_str_eq(form(3), "grant_type=refresh_token&refresh_token=r2&client_id=the%20client");
-    ck_assert_uint_eq(pl_metrics_get(metrics, M_TOKENS_REFRESH), 3);
+    ck_assert_uint_eq(counted(PL_TOKEN_REFRESHED), 3);
 }
 END_TEST
 
@@ -499,7 +276,7 @@ START_TEST(refused_by_the_api)
     pl_token_refused(tokens, "t1"); /* late: not the kept one any more */
     ck_assert_str_eq(get(), "t2");
     ck_assert_int_eq(server.requests, 2);
-    ck_assert_uint_eq(pl_metrics_get(metrics, M_TOKENS_REFUSED), 1);
+    ck_assert_uint_eq(counted(PL_TOKEN_REFUSED), 1);
 }
 END_TEST
 
@@ -517,7 +294,7 @@ START_TEST(refused_for_good)
         ck_assert_msg(!strstr(a.err.msg, "p&=") && !strstr(a.err.msg, "p%26"), "%s", a.err.msg);
     }
     ck_assert_int_eq(server.requests, 3);
-    ck_assert_uint_eq(pl_metrics_get(metrics, M_TOKENS_FAILED), 3);
+    ck_assert_uint_eq(counted(PL_TOKEN_FAILED), 3);
 }
 END_TEST
 
@@ -610,13 +387,6 @@ END_TEST
 int main(void)
 {
     const struct unit_test tests[] = {
-        TCASE("pure"),
-        TEST(forms),
-        TEST(answers),
-        TEST(errors),
-        TEST(renewal_times),
-        TEST(claims),
-        TEST(scrubbing),
         TCASE("server", .set_up = set_up, .tear_down = tear_down),
         TEST(kept),
         TEST(one_renewal_for_all),

@@ -73,7 +73,7 @@ START_TEST(findings)
         {"", "    user: u\n    password: { file: /nonexistent/x }\n", KAFKA, "/nonexistent/x"},
         {"", "    grant: client_credentials\n", KAFKA, "auth.client_secret: is needed"},
         {"", "    grant: client_credentials\n    client_secret: s\n    user: u\n", KAFKA,
-         "auth.user, auth.password: are for"},
+         "auth.user: is for auth.method: basic or auth.grant: password"},
         {"", USER "    realm: a/b\n", KAFKA, "auth.realm"},
         {"    path: a?b=c\n", USER, KAFKA, "api.path: without a query"},
         {"    parameters: { index: DAILY }\n", USER, KAFKA, "index is set by wmfetchd"},
@@ -118,7 +118,9 @@ START_TEST(urls)
         {"https://kc.example:99999", false},
     };
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
-        struct wmfetchd_conf conf = {.auth = {.url = (char *)cases[i].url,
+        struct wmfetchd_conf conf = {.auth = {.method = PL_AUTH_TOKEN,
+                                              .url = (char *)cases[i].url,
+                                              .client_id = (char *)"c",
                                               .user = (char *)"u",
                                               .password = {.value = (char *)"p"}},
                                      .create = {.partitions = -1, .replication = -1}};

@@ -12,6 +12,7 @@
 #include "daemons/wmfetchd/api/fetch.h"
 #include "daemons/wmfetchd/metrics.h"
 #include "lib/base/clock.h"
+#include "lib/http/request.h"
 #include "tests/unit/http_server.h"
 #include "tests/unit/unit.h"
 
@@ -31,7 +32,7 @@ START_TEST(statuses)
         {301, PL_ERR_CONFIG, "redirect"},
         {307, PL_ERR_CONFIG, "api.url"},
         {400, PL_ERR_CONFIG, "check api.parameters"},
-        {401, PL_ERR_CONFIG, "audience"},
+        {401, PL_ERR_CONFIG, "check who asks"},
         {403, PL_ERR_CONFIG, "role"},
         {404, PL_ERR_CONFIG, "api.path"},
         {408, PL_ERR_RETRY, "408"},
@@ -44,7 +45,7 @@ START_TEST(statuses)
     };
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
         struct pl_err err;
-        fetch_err_from_status(&err, cases[i].status, "api.example", "its words");
+        fetch_err_from_status(&err, cases[i].status, "check who asks", "api.example", "its words");
         ck_assert_msg(err.kind == cases[i].kind, "%ld: %s", cases[i].status, err.msg);
         ck_assert_int_eq(err.code, cases[i].status);
         ck_assert_msg(strstr(err.msg, cases[i].has), "%ld: %s", cases[i].status, err.msg);
@@ -87,10 +88,10 @@ static struct pl_http *http;
 static struct server server;
 static struct script script;
 static struct record record;
-static struct pl_token *tokens;
+static struct pl_auth *auth;
 static struct fetch *fetch;
 static struct pl_metrics *metrics;
-static struct pl_token_conf auth;
+static struct pl_auth_conf auth_conf;
 static struct wmfetchd_api_conf api;
 static struct pl_map_entry parameters[] = {{.key = (char *)"tenant id", .value = (char *)"a&b"}};
 
@@ -152,18 +153,27 @@ static void on_done(void *userdata, const struct fetch_result *result, const str
 
 static const struct fetch_ops ops = {on_element, on_bytes, on_done};
 
+static void fetch_make(void)
+{
+    const struct pl_auth_owner owner = wmfetchd_auth_owner(metrics);
+    auth = pl_auth_new(http, &auth_conf, &owner);
+    fetch = fetch_new(http, &api, auth, metrics, &ops, &record);
+    record.fetch = fetch;
+}
+
 static void set_up(void)
 {
     struct pl_err err;
     memset(&script, 0, sizeof(script));
     memset(&record, 0, sizeof(record));
     server_start(&server, answer, &script);
-    auth = (struct pl_token_conf){.url = server.url,
-                                  .realm = (char *)"w",
-                                  .grant = PL_GRANT_CLIENT_CREDENTIALS,
-                                  .client_id = (char *)"c",
-                                  .client_secret = {.value = (char *)"s"},
-                                  .timeout_ms = 10000};
+    auth_conf = (struct pl_auth_conf){.method = PL_AUTH_TOKEN,
+                                      .url = server.url,
+                                      .realm = (char *)"w",
+                                      .grant = PL_GRANT_CLIENT_CREDENTIALS,
+                                      .client_id = (char *)"c",
+                                      .client_secret = {.value = (char *)"s"},
+                                      .timeout_ms = 10000};
     api = (struct wmfetchd_api_conf){.url = server.url,
                                      .path = (char *)"/a/b",
                                      .parameters = {parameters, 1},
@@ -174,16 +184,13 @@ static void set_up(void)
     ck_assert_int_ge(sd_event_new(&loop), 0);
     metrics = pl_metrics_new(wmfetchd_metrics, M_COUNT);
     ck_assert_int_eq(pl_http_new(loop, &http, &err), 0);
-    const struct pl_token_user user = wmfetchd_token_user(metrics);
-    ck_assert_int_eq(pl_token_new(http, &auth, &user, &tokens, &err), 0);
-    ck_assert_int_eq(fetch_new(http, &api, tokens, metrics, &ops, &record, &fetch, &err), 0);
-    record.fetch = fetch;
+    fetch_make();
 }
 
 static void tear_down(void)
 {
     fetch_free(fetch);
-    pl_token_free(tokens);
+    pl_auth_free(auth);
     pl_http_free(http);
     sd_event_unref(loop);
     server_stop(&server);
@@ -344,6 +351,7 @@ START_TEST(refused_twice)
     ck_assert_int_eq(record.err.kind, PL_ERR_CONFIG);
     ck_assert_int_eq(record.err.code, 401);
     ck_assert_ptr_nonnull(strstr(record.err.msg, "no audience"));
+    ck_assert_ptr_nonnull(strstr(record.err.msg, "are auth.url and auth.realm those"));
     ck_assert_ptr_null(strstr(record.err.msg, "token-number"));
     ck_assert_int_eq(script.tokens, 2);
     ck_assert_int_eq(script.asked, 2);
@@ -352,6 +360,32 @@ START_TEST(refused_twice)
     run();
     ck_assert_int_eq(record.err.kind, PL_ERR_NONE);
     ck_assert_ptr_nonnull(strstr(pl_buf_cstr(&script.heads[2]), "Bearer token-number-3\r\n"));
+}
+END_TEST
+
+/* Who asks by something that stays the same is refused at once; what it is does not come back. */
+START_TEST(refused_key)
+{
+    auth_conf = (struct pl_auth_conf){
+        .method = PL_AUTH_HEADER,
+        .header = {.name = (char *)"X-Api-Key", .value = {.value = (char *)"k3y 0123456789"}}};
+    fetch_free(fetch);
+    pl_auth_free(auth);
+    fetch_make();
+    reply(CLOSED "[{}]");
+    reply("HTTP/1.1 401 No\r\n\r\nwho is k3y 0123456789?");
+    run();
+    ck_assert_msg(record.err.kind == PL_ERR_NONE, "%s", record.err.msg);
+    ck_assert_ptr_nonnull(strstr(pl_buf_cstr(&script.heads[0]), "X-Api-Key: k3y 0123456789\r\n"));
+    ck_assert_ptr_null(strstr(pl_buf_cstr(&script.heads[0]), "Authorization"));
+    run();
+    ck_assert_int_eq(record.err.kind, PL_ERR_CONFIG);
+    ck_assert_int_eq(record.err.code, 401);
+    ck_assert_msg(strstr(record.err.msg, "auth.header.value"), "%s", record.err.msg);
+    ck_assert_msg(strstr(record.err.msg, "who is)"), "%s", record.err.msg);
+    ck_assert_int_eq(script.asked, 2);
+    ck_assert_int_eq(script.tokens, 0);
+    ck_assert_uint_eq(pl_metrics_get(metrics, M_TOKENS_REFUSED), 0);
 }
 END_TEST
 
@@ -518,13 +552,10 @@ END_TEST
 
 START_TEST(no_token)
 {
-    auth.url = (char *)"http://127.0.0.1:1";
-    struct pl_err err;
+    auth_conf.url = (char *)"http://127.0.0.1:1";
     fetch_free(fetch);
-    pl_token_free(tokens);
-    const struct pl_token_user user = wmfetchd_token_user(metrics);
-    pl_token_new(http, &auth, &user, &tokens, &err);
-    fetch_new(http, &api, tokens, metrics, &ops, &record, &fetch, &err);
+    pl_auth_free(auth);
+    fetch_make();
     run();
     ck_assert_int_eq(record.err.kind, PL_ERR_RETRY);
     ck_assert_ptr_nonnull(strstr(record.err.msg, "no token"));
@@ -545,6 +576,7 @@ int main(void)
         TEST(bad_answers),
         TEST(refused_once),
         TEST(refused_twice),
+        TEST(refused_key),
         TEST(repeats_our_secret),
         TEST(asked_to_wait),
         TEST(redirect_not_followed),

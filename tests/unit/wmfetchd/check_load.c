@@ -13,6 +13,7 @@
 #include "daemons/wmfetchd/metrics.h"
 #include "daemons/wmfetchd/window/load.h"
 #include "lib/base/clock.h"
+#include "lib/http/request.h"
 #include "lib/log/log.h"
 #include "tests/unit/http_server.h"
 #include "tests/unit/kafka_mock.h"
@@ -33,7 +34,7 @@ struct record {
 static struct kafka_mock mock;
 static struct pl_daemon *daemon_;
 static struct pl_http *http;
-static struct pl_token *tokens;
+static struct pl_auth *auth;
 static struct load *load;
 static struct pl_metrics *metrics;
 static struct server server;
@@ -101,7 +102,8 @@ static void set_up(void)
                 .timeout_ms = 20000,
                 .answer_bytes_max = 1 << 30,
                 .element_bytes_max = 1 << 24},
-        .auth = {.url = server.url,
+        .auth = {.method = PL_AUTH_TOKEN,
+                 .url = server.url,
                  .realm = (char *)"w",
                  .grant = PL_GRANT_CLIENT_CREDENTIALS,
                  .client_id = (char *)"c",
@@ -114,22 +116,22 @@ static void set_up(void)
         .queue_bytes_max = 262144,
         .start_timeout_ms = 6000, /* a quarter of it is spent: the mock cannot describe topics */
     };
-    const struct pl_token_user user = wmfetchd_token_user(metrics);
-    ck_assert_int_eq(pl_token_new(http, &conf.auth, &user, &tokens, &err), 0);
+    const struct pl_auth_owner owner = wmfetchd_auth_owner(metrics);
+    auth = pl_auth_new(http, &conf.auth, &owner);
 }
 
 static void load_make(void)
 {
     struct pl_err err = {0};
-    ck_assert_msg(load_new(daemon_, &conf, false, http, tokens, metrics, &load_ops, &record, &load,
-                           &err) == 0,
-                  "%s", err.msg);
+    ck_assert_msg(
+        load_new(daemon_, &conf, false, http, auth, metrics, &load_ops, &record, &load, &err) == 0,
+        "%s", err.msg);
 }
 
 static void tear_down(void)
 {
     load_free(load);
-    pl_token_free(tokens);
+    pl_auth_free(auth);
     pl_http_free(http);
     pl_metrics_free(metrics);
     pl_daemon_free(daemon_);

@@ -223,8 +223,8 @@ END_TEST
 int main(void)
 {
     const struct unit_test tests[] = {
-        TEST(windows),   TEST(catching_up),         TEST(starts), TEST(api_clock), TEST(times),
-        TEST(positions), TEST(positions_of_others),
+        TEST(windows), TEST(catching_up), TEST(starts),
+        TEST(times),   TEST(positions),   TEST(positions_of_others),
     };
     return unit_main("schedule", tests, PL_COUNT(tests));
 }

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * conf.c - see conf.h.
+ */
+#include "lib/auth/conf.h"
+
+const char *const pl_auth_methods[] = {"none", "basic", "bearer", "header", "token", NULL};
+const char *const pl_auth_grants[] = {"password", "client_credentials", NULL};
+const char *const pl_auth_clients[] = {"basic", "body", NULL};
+
+/* What options are for: a method, the method token by its grant. */
+enum {
+    FOR_BASIC = 1 << 0,
+    FOR_BEARER = 1 << 1,
+    FOR_HEADER = 1 << 2,
+    FOR_PASSWORD = 1 << 3,
+    FOR_CLIENT = 1 << 4,
+    FOR_TOKEN = FOR_PASSWORD | FOR_CLIENT,
+};
+
+static unsigned purpose_of(const struct pl_auth_conf *conf)
+{
+    switch ((enum pl_auth_method)conf->method) {
+    case PL_AUTH_NONE:
+        return 0;
+    case PL_AUTH_BASIC:
+        return FOR_BASIC;
+    case PL_AUTH_BEARER:
+        return FOR_BEARER;
+    case PL_AUTH_HEADER:
+        return FOR_HEADER;
+    case PL_AUTH_TOKEN:
+        break;
+    }
+    return conf->grant == PL_GRANT_PASSWORD ? FOR_PASSWORD : FOR_CLIENT;
+}
+
+/* "auth.grant: password" */
+static const char *purpose_name(unsigned purpose)
+{
+    return purpose == FOR_BASIC      ? "method: basic"
+           : purpose == FOR_BEARER   ? "method: bearer"
+           : purpose == FOR_HEADER   ? "method: header"
+           : purpose == FOR_PASSWORD ? "grant: password"
+           : purpose == FOR_CLIENT   ? "grant: client_credentials"
+                                     : "method: token";
+}
+
+struct option {
+    const char *name, *value; /* value NULL: not set */
+    bool secret;
+    unsigned used, needed; /* for what */
+};
+
+/* What is wrong with it may have been told already: a file that cannot be read. */
+static bool is_told(struct pl_findings *errs, const char *path)
+{
+    PL_FREE char *begin = pl_strf(" %s: ", path);
+    return strstr(pl_buf_cstr(&errs->text), begin) != NULL;
+}
+
+static void option_check(const struct option *o, unsigned purpose, const char *prefix,
+                         struct pl_findings *errs)
+{
+    PL_FREE char *path = pl_strf("%s.%s", prefix, o->name);
+    if (!o->value && (o->needed & purpose) && !is_told(errs, path))
+        pl_findings_add(errs, 0, 0, "%s: is needed for %s.%s%s", path, prefix,
+                        purpose_name(o->needed == FOR_TOKEN ? FOR_TOKEN : purpose),
+                        o->secret ? ", such as { credential: NAME }" : "");
+    if (!o->value || (o->used & purpose))
+        return;
+    if (o->used == (FOR_BASIC | FOR_PASSWORD))
+        pl_findings_add(errs, 0, 0,
+                        "%s: is for %s.method: basic or %s.grant: password, which is "
+                        "not set",
+                        path, prefix, prefix);
+    else
+        pl_findings_add(errs, 0, 0, "%s: is for %s.%s, which is not set", path, prefix,
+                        purpose_name(o->used));
+}
+
+/* ---- what can be sent as it is ---- */
+
+/* A field-name is a token (RFC 9110, sections 5.1 and 5.6.2). */
+static bool is_field_name(const char *text)
+{
+    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                             "!#$%&'*+-.^_`|~")] == '\0';
+}
+
+/* Visible ASCII, and inside it also spaces where they are allowed. */
+static bool is_field_value(const char *text, bool spaces)
+{
+    size_t len = strlen(text);
+    for (size_t i = 0; i < len; i++)
+        if ((text[i] < 0x21 || text[i] > 0x7e) &&
+            !(text[i] == ' ' && spaces && i > 0 && i < len - 1))
+            return false;
+    return true;
+}
+
+static void values_check(const struct pl_auth_conf *conf, const char *prefix,
+                         struct pl_findings *errs)
+{
+    if (conf->realm && strpbrk(conf->realm, "/?# "))
+        pl_findings_add(errs, 0, 0, "%s.realm: the name only, without '/'", prefix);
+    if (conf->method == PL_AUTH_BASIC && conf->user && strchr(conf->user, ':'))
+        pl_findings_add(errs, 0, 0, "%s.user: without ':', which HTTP Basic parts it by", prefix);
+    if (conf->header.name && !is_field_name(conf->header.name))
+        pl_findings_add(errs, 0, 0, "%s.header.name: the name only, without ':' or spaces", prefix);
+    if (conf->header.value.value && !is_field_value(conf->header.value.value, true))
+        pl_findings_add(errs, 0, 0, "%s.header.value: has characters that no header may have",
+                        prefix);
+    if (conf->bearer.value && !is_field_value(conf->bearer.value, false))
+        pl_findings_add(errs, 0, 0, "%s.bearer: the token only, without \"Bearer\" or spaces",
+                        prefix);
+}
+
+static void url_check(const char *url, const char *prefix, const char *name,
+                      struct pl_findings *errs)
+{
+    PL_FREE char *path = pl_strf("%s.%s", prefix, name);
+    if (url)
+        pl_http_url_check(url, path, errs);
+}
+
+void pl_auth_conf_check(const struct pl_auth_conf *conf, const char *prefix,
+                        struct pl_findings *errs)
+{
+    const unsigned user = FOR_BASIC | FOR_PASSWORD;
+    const struct option options[] = {
+        {"url", conf->url, false, FOR_TOKEN, conf->token_url ? 0 : FOR_TOKEN},
+        {"token_url", conf->token_url, false, FOR_TOKEN, 0},
+        {"client_id", conf->client_id, false, FOR_TOKEN, FOR_TOKEN},
+        {"client_secret", conf->client_secret.value, true, FOR_TOKEN, FOR_CLIENT},
+        {"user", conf->user, false, user, user},
+        {"password", conf->password.value, true, user, user},
+        {"scope", conf->scope, false, FOR_TOKEN, 0},
+        {"bearer", conf->bearer.value, true, FOR_BEARER, FOR_BEARER},
+        {"header.name", conf->header.name, false, FOR_HEADER, FOR_HEADER},
+        {"header.value", conf->header.value.value, true, FOR_HEADER, FOR_HEADER},
+    };
+    for (size_t i = 0; i < PL_COUNT(options); i++)
+        option_check(&options[i], purpose_of(conf), prefix, errs);
+    url_check(conf->url, prefix, "url", errs);
+    url_check(conf->token_url, prefix, "token_url", errs);
+    values_check(conf, prefix, errs);
+}
+
+/* ---- the token endpoint ---- */
+
+/* https://www.keycloak.org/securing-apps/oidc-layers, "Token endpoint". */
+static char *keycloak_token_url(const char *url, const char *realm)
+{
+    size_t len = strlen(url);
+    char *escaped = curl_easy_escape(NULL, realm, 0);
+    while (len > 0 && url[len - 1] == '/')
+        len--;
+    char *made = pl_strf("%.*s/realms/%s/protocol/openid-connect/token", (int)len, url, escaped);
+    curl_free(escaped);
+    return made;
+}
+
+char *pl_auth_token_url(const struct pl_auth_conf *conf)
+{
+    return conf->token_url ? pl_strdup(conf->token_url)
+                           : keycloak_token_url(conf->url, conf->realm);
+}
+
+const char *pl_auth_url_options(const struct pl_auth_conf *conf)
+{
+    return conf->token_url ? "auth.token_url" : "auth.url and auth.realm";
+}
+
+void pl_auth_token_host(const struct pl_auth_conf *conf, char *out, size_t out_len)
+{
+    pl_http_host(conf->token_url ? conf->token_url : conf->url, out, out_len);
+}
