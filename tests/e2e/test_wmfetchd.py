@@ -676,6 +676,47 @@ def test_secret_rotated(pipeline):
         p.keycloak.revoke('secret', 'watermelon-short', CLIENT_SECRET)
 
 
+OTHER_AUTH = {
+    'basic': (lambda p: {'user': 'reader', 'password': p.secret('client-secret', 'M3lon-pa55')},
+              'Authorization: Basic cmVhZGVyOk0zbG9uLXBhNTU=', ['user reader', 'auth.password']),
+    'bearer': (lambda p: {'bearer': p.secret('client-secret', 'M3lon-t0ken')}, 'Authorization: Bearer M3lon-t0ken',
+               ['opaque', 'auth.bearer']),
+    'header': (lambda p: {'header': {'name': 'X-Api-Key', 'value': p.secret('client-secret', 'M3lon-k3y')}},
+               'X-Api-Key: M3lon-k3y', ['X-Api-Key', 'auth.header.value']),
+}
+
+
+@pytest.mark.parametrize('method', OTHER_AUTH)
+def test_auth_without_a_token(pipeline, method):
+    """--auth-test by other methods than a token: says who asks, never the secret; refused, what to look at."""
+    p = pipeline
+    auth, line, words = OTHER_AUTH[method]
+    api = p.api('--transactions', 3)
+    api.control({'header': line, 'times': 1}, {'header': 'X-Api-Key: another', 'times': -1})
+    for status, word in zip((0, 78), words):
+        daemon = p.wmfetchd(api, args=('--auth-test',), auth={'method': method, **auth(p)})
+        found, text = run(p, daemon)
+        assert found == status and word in text, text
+    assert len(api.requests()) == 2
+    p.assert_no_secrets()
+
+
+def test_auth_key_rotated(pipeline):
+    """A service without Keycloak: it starts, catches up, survives another key at the API, goes on with it."""
+    p = pipeline
+    auth, line, _ = OTHER_AUTH['header']
+    s = Service(p, hours=48, size=2, transactions=10, auth={'method': 'header', **auth(p)})
+    s.api.control({'header': line, 'delay': 0.5, 'times': -1})
+    s.begin()
+    s.wait(s.start + 4 * HOUR)
+    s.api.control({'reset': True}, {'header': 'X-Api-Key: r0tated-k3y', 'times': -1})
+    wait_until(lambda: 'auth.header.value' in s.daemon.text(), 60, s.daemon.tail)
+    p.secret('client-secret', 'r0tated-k3y')
+    s.daemon.process.send_signal(signal.SIGHUP)
+    s.wait()
+    s.finish()
+
+
 def test_redirect_never_carries_the_token(pipeline):
     """Another host, another port, the same host: the token stays with the API."""
     p = pipeline

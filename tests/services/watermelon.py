@@ -515,9 +515,12 @@ class Api(Handler):
                 headers['WWW_Authenticate'] = 'Bearer error="invalid_token"'
             return self.refuse(fault['status'], 'on command', **headers)
         try:
-            if scheme.lower() != 'bearer' or not token:
+            name, _, value = fault.get('header', '').partition(': ')
+            if name and self.headers.get(name) != value:
+                raise Refused('no key')
+            if not name and (scheme.lower() != 'bearer' or not token):
                 raise Refused('no token')
-            if state.tokens:
+            if state.tokens and not name:
                 state.tokens.check(token)
         except Refused as refused:
             return self.refuse(401, str(refused), WWW_Authenticate=f'Bearer error="invalid_token", '
