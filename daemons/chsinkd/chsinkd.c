@@ -18,6 +18,7 @@
 #include "daemons/chsinkd/inspect.h"
 #include "daemons/chsinkd/sink/sink.h"
 #include "lib/base/clock.h"
+#include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 #include "lib/service/cli.h"
 #include "lib/service/daemon.h"

@@ -12,7 +12,7 @@
 #include "daemons/chsinkd/clickhouse/type_suggest.h"
 #include "daemons/chsinkd/decode/rows.h"
 #include "lib/json/schema.h"
-#include "lib/kafka/client.h"
+#include "lib/kafka/topic.h"
 
 #define READ_TIMEOUT_MS 10000
 

@@ -13,7 +13,7 @@
 #include "daemons/wikisrcd/position/position.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
-#include "lib/kafka/client.h"
+#include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
 enum {

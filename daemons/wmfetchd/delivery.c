@@ -14,7 +14,7 @@
 #include "daemons/wmfetchd/metrics.h"
 #include "lib/base/clock.h"
 #include "lib/kafka/client.h"
-#include "lib/kafka/topic_limit.h"
+#include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
 enum {

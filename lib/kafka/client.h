@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * client.h - what producers and consumers share: librdkafka's configuration from our `kafka:`
- * mapping, its logs and errors in our words, start checks, and topics.
+ * mapping, its logs and errors in our words, and start checks.
  *
  * Threads: functions here may be called from any thread; librdkafka's own threads call the log and
  * error callbacks.
@@ -74,42 +74,5 @@ int pl_kafka_slice_ms(int64_t waited_ms, int64_t left_ms);
  * `servers` is for the messages. */
 int pl_kafka_probe(rd_kafka_t *rk, struct pl_kafka_health *health, const char *servers,
                    int64_t timeout_ms, struct pl_err *err);
-
-struct pl_kafka_topic_spec {
-    const char *name;
-    int partitions;            /* -1: the broker's default */
-    int replication;           /* -1: the broker's default */
-    const char *const *config; /* pairs, NULL-terminated; may be NULL */
-};
-
-/* 1: it is there; 0: it is not; -1: error. ret_partitions may be NULL. (With
- * allow.auto.create.topics=true, librdkafka's default for producers, a broker may create the topic
- * for being asked: pl_producer sets it to false.) */
-int pl_kafka_topic_exists(rd_kafka_t *rk, const char *topic, int timeout_ms, int *ret_partitions,
-                          struct pl_err *err);
-/* Creates it when missing (already there is success). *ret_created may be NULL. Waits until its
- * leaders are known. */
-int pl_kafka_topic_ensure(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, int timeout_ms,
-                          bool *ret_created, struct pl_err *err);
-
-/* The topic is there afterwards: it was, or it is created and that is logged. Without `may_create`
- * a missing one is a CONFIG error that says what to do. */
-int pl_kafka_topic_need(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, bool may_create,
-                        int timeout_ms, struct pl_err *err);
-
-/* A source's topic of positions: compacted, one partition, with short segments and eager
- * compaction, since one record is overwritten all the time and the whole topic is read at a start.
- */
-int pl_kafka_position_topic_need(rd_kafka_t *rk, const char *name, int replication, bool may_create,
-                                 int timeout_ms, struct pl_err *err);
-
-/* Reads a compacted topic (all its partitions, committed records only, from the beginning to its
- * end as it is now) with a consumer of its own and returns the value of the last record with `key`:
- * malloc()ed in *ret_value, or NULL with length 0 when there is none (or a tombstone). The end is
- * the last stable offset: an open transaction hides what is behind it, so run init_transactions
- * (pl_producer_new) first. A topic that is not there is a CONFIG error, no end within timeout_ms a
- * RETRY. */
-int pl_kafka_read_last(const struct pl_map *map, const char *topic, const char *key, int timeout_ms,
-                       char **ret_value, size_t *ret_len, struct pl_err *err);
 
 #endif

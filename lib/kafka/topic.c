@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * topic.c - the part of client.h that is about topics: is it there, make it, read the last
- * value of a key from a compacted one.
+ * topic.c - see topic.h.
  *
  * Reading uses librdkafka's simple consumer (partitions started by hand, one queue), because that
  * one needs no group: no coordinator to wait for, no right on a group to be granted.
  */
-#include "lib/kafka/client.h"
+#include "lib/kafka/topic.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -195,6 +194,41 @@ int pl_kafka_topic_ensure(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec
     return 0;
 }
 
+int pl_kafka_topic_need(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, bool may_create,
+                        int timeout_ms, struct pl_err *err)
+{
+    bool created = false;
+    if (!may_create) {
+        int there = pl_kafka_topic_exists(rk, spec->name, timeout_ms, NULL, err);
+        if (there == 0)
+            return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                              "topic %s is missing: create it, or set create_topics.enabled: true",
+                              spec->name);
+        return there < 0 ? -1 : 0;
+    }
+    if (pl_kafka_topic_ensure(rk, spec, timeout_ms, &created, err) < 0)
+        return -1;
+    if (created)
+        pl_log(PL_NOTICE, PL_EVENT_TOPIC_CREATED, "topic created", PL_F_STR("TOPIC", spec->name));
+    return 0;
+}
+
+int pl_kafka_position_topic_need(rd_kafka_t *rk, const char *name, int replication, bool may_create,
+                                 int timeout_ms, struct pl_err *err)
+{
+    static const char *const config[] = {"cleanup.policy",
+                                         "compact",
+                                         "segment.bytes",
+                                         "16777216",
+                                         "segment.ms",
+                                         "3600000",
+                                         "min.cleanable.dirty.ratio",
+                                         "0.1",
+                                         NULL};
+    const struct pl_kafka_topic_spec spec = {name, 1, replication, config};
+    return pl_kafka_topic_need(rk, &spec, may_create, timeout_ms, err);
+}
+
 /* ---- the last value of a key ---- */
 
 struct last_reader {
@@ -340,37 +374,51 @@ int pl_kafka_read_last(const struct pl_map *map, const char *topic, const char *
     return 0;
 }
 
-int pl_kafka_topic_need(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, bool may_create,
-                        int timeout_ms, struct pl_err *err)
+/* ---- the limit for a message ---- */
+
+static int64_t limit_find(const rd_kafka_ConfigResource_t *resource)
 {
-    bool created = false;
-    if (!may_create) {
-        int there = pl_kafka_topic_exists(rk, spec->name, timeout_ms, NULL, err);
-        if (there == 0)
-            return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
-                              "topic %s is missing: create it, or set create_topics.enabled: true",
-                              spec->name);
-        return there < 0 ? -1 : 0;
+    size_t n = 0;
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(resource, &n);
+    for (size_t i = 0; i < n; i++) {
+        const char *value = rd_kafka_ConfigEntry_value(entries[i]);
+        if (value && strcmp(rd_kafka_ConfigEntry_name(entries[i]), "max.message.bytes") == 0)
+            return strtoll(value, NULL, 10);
     }
-    if (pl_kafka_topic_ensure(rk, spec, timeout_ms, &created, err) < 0)
-        return -1;
-    if (created)
-        pl_log(PL_NOTICE, PL_EVENT_TOPIC_CREATED, "topic created", PL_F_STR("TOPIC", spec->name));
-    return 0;
+    return -1;
 }
 
-int pl_kafka_position_topic_need(rd_kafka_t *rk, const char *name, int replication, bool may_create,
-                                 int timeout_ms, struct pl_err *err)
+static int64_t limit_read(rd_kafka_event_t *event, const char *topic)
 {
-    static const char *const config[] = {"cleanup.policy",
-                                         "compact",
-                                         "segment.bytes",
-                                         "16777216",
-                                         "segment.ms",
-                                         "3600000",
-                                         "min.cleanable.dirty.ratio",
-                                         "0.1",
-                                         NULL};
-    const struct pl_kafka_topic_spec spec = {name, 1, replication, config};
-    return pl_kafka_topic_need(rk, &spec, may_create, timeout_ms, err);
+    size_t n = 0;
+    const char *error = rd_kafka_event_error(event) ? rd_kafka_event_error_string(event) : NULL;
+    const rd_kafka_DescribeConfigs_result_t *result = rd_kafka_event_DescribeConfigs_result(event);
+    const rd_kafka_ConfigResource_t **resources =
+        error || !result ? NULL : rd_kafka_DescribeConfigs_result_resources(result, &n);
+    if (n > 0 && rd_kafka_ConfigResource_error(resources[0]) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return limit_find(resources[0]);
+    if (!error && n > 0)
+        error = rd_kafka_ConfigResource_error_string(resources[0]);
+    pl_log(PL_INFO, NULL, "cannot ask how large a message may be, message_bytes_max counts",
+           PL_F_STR("TOPIC", topic), PL_F_STR("ERROR", error));
+    return -1;
+}
+
+int64_t pl_kafka_topic_limit(rd_kafka_t *rk, const char *topic, int timeout_ms)
+{
+    PL_CLEANUP(queue_destroyp) rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    char text[256];
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
+    rd_kafka_ConfigResource_t *resource =
+        rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, text, sizeof(text));
+    rd_kafka_DescribeConfigs(rk, &resource, 1, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + timeout_ms / 10);
+    int64_t limit = event ? limit_read(event, topic) : -1;
+    if (event)
+        rd_kafka_event_destroy(event);
+    rd_kafka_ConfigResource_destroy(resource);
+    rd_kafka_AdminOptions_destroy(options);
+    return limit;
 }

@@ -22,6 +22,7 @@
 #include "daemons/chsinkd/sink/assignment.h"
 #include "daemons/chsinkd/sink/intake.h"
 #include "lib/base/clock.h"
+#include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
 /* A turn: so many messages decoded, and each call that waits at its time limit. */

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/kafka/client.h"
+#include "lib/kafka/topic.h"
 #include "tests/unit/kafka_mock.h"
 #include "tests/unit/unit.h"
 
