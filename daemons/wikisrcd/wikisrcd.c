@@ -17,6 +17,7 @@
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/position/position.h"
 #include "daemons/wikisrcd/stream/source.h"
+#include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 #include "lib/service/cli.h"
@@ -28,13 +29,18 @@
  * transaction.timeout.ms. */
 #define STUCK_MS 120000
 
+enum {
+    ABORT_WAIT_BASE_MS = 500,
+    ABORT_WAIT_MAX_MS = 60000,
+};
+
 struct wikisrcd {
     struct wikisrcd_conf *conf;
     const char *file;
     struct pl_daemon *daemon;
     struct pl_metrics *metrics;
     struct pl_metrics_server *server;
-    struct delivery *delivery;
+    struct pl_delivery *delivery;
     struct source *source;
     struct position *position;
     struct filter filter;
@@ -48,11 +54,19 @@ struct wikisrcd {
     int64_t tick_ms;
     int64_t step_ms; /* when the start's last step began, in the loop */
     struct pl_progress progress;
+    struct pl_backoff backoff; /* after aborted transactions */
+    int64_t committed_ms;      /* monotonic, of the last commit; 0: none yet */
+    uint64_t committed_events;
 };
 
 static void count(struct wikisrcd *w, enum wikisrcd_metric metric, uint64_t by)
 {
     pl_metrics_inc(w->metrics, metric, by);
+}
+
+static uint64_t in_flight(const struct wikisrcd *w)
+{
+    return pl_delivery_sums(w->delivery)->items;
 }
 
 /* ---- one event ---- */
@@ -101,7 +115,7 @@ static void event_account(struct wikisrcd *w, const struct position_mark *mark,
     position_add(w->position, mark);
     count(w, M_WINDOW_CUT, position_ids_cut(w->position) - cut);
     if (mark->verdict == POSITION_NEW)
-        delivery_moved(w->delivery);
+        pl_delivery_moved(w->delivery);
 }
 
 /* Above message_bytes_max, by our parser or by Kafka's client. */
@@ -128,8 +142,14 @@ static bool event_is_too_large(struct wikisrcd *w, const struct sse_event *sse,
 static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
                           const struct position_mark *mark, int64_t now_ms)
 {
-    switch (delivery_send(w->delivery, &w->event, sse->data, now_ms)) {
-    case DELIVERY_OK:
+    struct pl_err err;
+    bool replaced;
+    const struct pl_message message =
+        delivery_message(w->conf->topic, &w->event, sse->data, now_ms, &replaced);
+    switch (pl_delivery_send(w->delivery, &message, &err)) {
+    case PL_SEND_OK:
+        pl_delivery_item_end(w->delivery, 0);
+        count(w, M_TIME_REPLACED, replaced);
         if (w->event.malformed) {
             count(w, M_MALFORMED, 1);
             pl_log(PL_WARNING, NULL, "an event is not valid JSON, passed on as it is",
@@ -138,10 +158,16 @@ static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
         }
         event_account(w, mark, M_DELIVERED);
         return true;
-    case DELIVERY_LATER:
+    case PL_SEND_FULL:
         return false;
-    case DELIVERY_TOO_LARGE:
-        return event_is_too_large(w, sse, mark);
+    case PL_SEND_ERROR:
+        if (err.kind == PL_ERR_REJECT)
+            return event_is_too_large(w, sse, mark);
+        if (err.kind == PL_ERR_FATAL)
+            pl_delivery_fail(w->delivery, &err);
+        else
+            pl_delivery_abort(w->delivery, &err);
+        return false;
     }
     return false;
 }
@@ -150,7 +176,7 @@ static bool on_event(void *userdata, const struct sse_event *sse)
 {
     struct wikisrcd *w = userdata;
     struct position_mark mark;
-    if (pl_daemon_stopping(w->daemon) || !delivery_can_take(w->delivery))
+    if (pl_daemon_stopping(w->daemon) || !pl_delivery_can_take(w->delivery))
         return false;
     int64_t now_ms = pl_clock_realtime_ms();
     event_read(&w->event, sse->data.p ? sse->data.p : "", sse->data.len, &w->key);
@@ -227,7 +253,7 @@ static void on_delivery_ready(void *userdata)
 {
     struct wikisrcd *w = userdata;
     if (pl_daemon_stopping(w->daemon)) {
-        if (!delivery_flush(w->delivery) && delivery_is_idle(w->delivery))
+        if (!pl_delivery_flush(w->delivery) && pl_delivery_is_idle(w->delivery))
             finish(w);
         return;
     }
@@ -255,9 +281,9 @@ static int position_begin(struct wikisrcd *w, struct pl_slice record, struct pl_
     return 0;
 }
 
-static void on_rewind(void *userdata, struct pl_slice record, int64_t wait_ms)
+/* The transaction is undone: back to the position committed last. */
+static void rewind_to(struct wikisrcd *w, struct pl_slice record, int64_t wait_ms)
 {
-    struct wikisrcd *w = userdata;
     struct pl_err err;
     source_stop(w->source);
     count(w, M_LOST_REWIND, 1);
@@ -273,7 +299,30 @@ static void on_rewind(void *userdata, struct pl_slice record, int64_t wait_ms)
     if (w->started)
         source_start(w->source, wait_ms);
     else
-        delivery_moved(w->delivery); /* commits the start's position first */
+        pl_delivery_moved(w->delivery); /* commits the start's position first */
+}
+
+static void on_delivery_done(void *userdata, const struct pl_delivery_sums *sums,
+                             const struct pl_err *err)
+{
+    struct wikisrcd *w = userdata;
+    if (!err) {
+        pl_backoff_reset(&w->backoff);
+        w->committed_ms = pl_clock_monotonic_ms();
+        w->committed_events = sums->items;
+        on_delivery_ready(w);
+        return;
+    }
+    if (err->kind != PL_ERR_RETRY) {
+        pl_delivery_fail(w->delivery, err);
+        return;
+    }
+    int64_t wait_ms = pl_backoff_next(&w->backoff, 0);
+    pl_log_err(PL_WARNING, PL_EVENT_TXN_ABORTED,
+               "transaction aborted, its events are fetched again", err,
+               PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("MESSAGES", sums->items),
+               PL_F_INT("WAIT_MS", wait_ms));
+    rewind_to(w, pl_delivery_position(w->delivery), wait_ms);
 }
 
 static void on_failed(void *userdata, const struct pl_err *err)
@@ -285,8 +334,12 @@ static void on_failed(void *userdata, const struct pl_err *err)
         finish(w); /* nothing that on_stop waits for will come */
 }
 
-static const struct delivery_ops delivery_ops = {encode_position, on_delivery_ready, on_rewind,
-                                                 on_failed};
+static const struct pl_delivery_ops delivery_ops = {
+    .encode_position = encode_position,
+    .on_room = on_delivery_ready,
+    .on_done = on_delivery_done,
+    .on_failed = on_failed,
+};
 
 /* ---- the daemon's calls ---- */
 
@@ -295,10 +348,10 @@ static void on_stop(void *userdata)
     struct wikisrcd *w = userdata;
     pl_metrics_set_ready(w->metrics, "stopping");
     source_stop(w->source);
-    if (delivery_flush(w->delivery) || !delivery_is_idle(w->delivery))
+    if (pl_delivery_flush(w->delivery) || !pl_delivery_is_idle(w->delivery))
         pl_daemon_status(w->daemon,
                          "Stopping: waiting for Kafka to take the last %" PRIu64 " events",
-                         delivery_in_flight(w->delivery));
+                         in_flight(w));
     else
         finish(w);
 }
@@ -308,8 +361,7 @@ static void on_stop_deadline(void *userdata)
     struct wikisrcd *w = userdata;
     pl_log(PL_WARNING, PL_EVENT_STOPPING,
            "the last transaction is not committed, its events come again",
-           PL_F_STR("TOPIC", w->conf->topic),
-           PL_F_UINT("MESSAGES", delivery_in_flight(w->delivery)));
+           PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("MESSAGES", in_flight(w)));
 }
 
 static void on_reload(void *userdata)
@@ -332,7 +384,7 @@ static void on_reload(void *userdata)
         filter_release(&w->filter);
         filter_init(&w->filter, &w->conf->filter);
         pl_log_set_level(wikisrcd_conf_log_level(w->conf));
-        delivery_reloaded(w->delivery);
+        delivery_reloaded(w->delivery, w->conf);
         pl_cli_reload_log(&changed, &restart);
     }
     pl_strings_release(&changed);
@@ -345,8 +397,7 @@ static void on_reload(void *userdata)
 static void law_check(struct wikisrcd *w)
 {
     int64_t difference = 0;
-    if (pl_conservation_holds(w->metrics, &wikisrcd_conservation, delivery_in_flight(w->delivery),
-                              &difference)) {
+    if (pl_conservation_holds(w->metrics, &wikisrcd_conservation, in_flight(w), &difference)) {
         w->broken = false;
         return;
     }
@@ -359,14 +410,13 @@ static void law_check(struct wikisrcd *w)
 
 static void status_show(struct wikisrcd *w, double rate, double lag)
 {
-    uint64_t events, waiting = delivery_in_flight(w->delivery);
-    int64_t committed_ms = delivery_committed_ms(w->delivery, &events);
+    uint64_t waiting = in_flight(w);
     char last[64] = "nothing committed yet", source[64];
-    if (committed_ms > 0)
+    if (w->committed_ms > 0)
         snprintf(last, sizeof(last), "last commit %" PRId64 " s ago, %" PRIu64 " events",
-                 (pl_clock_monotonic_ms() - committed_ms) / 1000, events);
+                 (pl_clock_monotonic_ms() - w->committed_ms) / 1000, w->committed_events);
     source_describe(w->source, source, sizeof(source));
-    bool stalled = delivery_is_stalled(w->delivery);
+    bool stalled = pl_delivery_is_stalled(w->delivery);
     pl_metrics_set_ready(w->metrics, stalled ? "Kafka does not answer" : NULL);
     if (stalled)
         pl_daemon_status(w->daemon,
@@ -388,12 +438,11 @@ static void on_tick(void *userdata)
     w->received_before = received;
     w->tick_ms = mono_ms;
     pl_metrics_heartbeat(w->metrics);
-    pl_metrics_set(w->metrics, M_IN_FLIGHT, (double)delivery_in_flight(w->delivery));
     pl_metrics_set(w->metrics, M_WINDOW_IDS, position_ids(w->position));
     if (w->newest_ms > 0)
         pl_metrics_set(w->metrics, M_LAG_SECONDS, lag);
     law_check(w);
-    delivery_log(w->delivery, false);
+    pl_delivery_log(w->delivery, false);
     if (pl_daemon_stopping(w->daemon))
         return;
     if (w->ready)
@@ -407,12 +456,12 @@ static void on_tick(void *userdata)
 static bool on_watchdog(void *userdata)
 {
     struct wikisrcd *w = userdata;
-    bool stuck = delivery_is_stuck(w->delivery), overdue = source_is_overdue(w->source);
+    bool stuck = pl_delivery_is_stuck(w->delivery), overdue = source_is_overdue(w->source);
     const struct pl_progress_now now = {
         .now_ms = pl_clock_monotonic_ms(),
         .done = pl_metrics_get(w->metrics, M_COMMITTED) + pl_metrics_get(w->metrics, M_ABORTED),
-        .pending = !delivery_is_idle(w->delivery) || source_is_held(w->source),
-        .known = delivery_is_stalled(w->delivery),
+        .pending = !pl_delivery_is_idle(w->delivery) || source_is_held(w->source),
+        .known = pl_delivery_is_stalled(w->delivery),
     };
     bool moves = pl_progress_moves(&w->progress, &now, w->conf->batch.age_ms + STUCK_MS);
     if (moves && !stuck && !overdue)
@@ -437,7 +486,7 @@ static const struct pl_daemon_ops daemon_ops = {
 static void release(struct wikisrcd *w)
 {
     source_free(w->source);
-    delivery_free(w->delivery);
+    pl_delivery_free(w->delivery);
     position_free(w->position);
     filter_release(&w->filter);
     event_release(&w->event);
@@ -453,6 +502,8 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     const struct wikisrcd_conf *conf = w->conf;
     if (pl_daemon_new(&daemon_ops, w, conf->stop_timeout_ms, &w->daemon, err) < 0)
         return -1;
+    pl_backoff_init(&w->backoff, ABORT_WAIT_BASE_MS, ABORT_WAIT_MAX_MS,
+                    (uint64_t)pl_clock_realtime_ms());
     w->metrics = pl_metrics_new(wikisrcd_metrics, M_COUNT);
     pl_metrics_set_ready(w->metrics, "starting");
     if (conf->metrics.listen &&
@@ -461,27 +512,27 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     event_path_init(&w->key, conf->key ? conf->key : "");
     filter_init(&w->filter, &conf->filter);
     if (delivery_new(w->daemon, conf, w->metrics, &delivery_ops, w, &w->delivery, err) < 0 ||
-        position_begin(w, delivery_position(w->delivery), err) < 0 ||
+        position_begin(w, pl_delivery_position(w->delivery), err) < 0 ||
         source_new(w->daemon, conf, w->metrics, &w->position, &source_ops, w, &w->source, err) < 0)
         return -1;
     w->tick_ms = pl_clock_monotonic_ms();
     w->newest_ms = position_high(w->position);
-    if (delivery_position(w->delivery).len > 0) {
+    if (pl_delivery_position(w->delivery).len > 0) {
         source_first_start(w);
         return 0;
     }
     step(w, "waiting for Kafka to write down where to begin, in topic", conf->position_topic);
     /* Where the very first start begins is written down before anything is read: a crash before the
      * first event must not begin at a later "now". */
-    delivery_moved(w->delivery);
-    delivery_flush(w->delivery);
+    pl_delivery_moved(w->delivery);
+    pl_delivery_flush(w->delivery);
     return 0;
 }
 
 static void sums_log(struct wikisrcd *w)
 {
     law_check(w);
-    delivery_log(w->delivery, true);
+    pl_delivery_log(w->delivery, true);
     pl_log(PL_INFO, PL_EVENT_STOPPED, "stopped",
            PL_F_UINT("RECEIVED", pl_metrics_get(w->metrics, M_RECEIVED)),
            PL_F_UINT("DELIVERED", pl_metrics_get(w->metrics, M_DELIVERED)),

@@ -33,6 +33,7 @@ struct once {
     const struct wmfetchd_conf *conf;
     const struct once_range *range;
     struct pl_daemon *daemon;
+    struct pl_metrics *metrics; /* counted, not shown */
     struct pl_http *http;
     struct pl_auth *auth;
     struct load *load;
@@ -165,7 +166,7 @@ static void series_print(struct once *o, const struct load_result *r)
     pl_time_format_ms(o->range->end_ms, end);
     printf("%s/%s %s to %s: %" PRIu64 " transactions, %" PRIu64 " messages, %" PRIu64
            " records, %.1f MB in %.1f s, committed to %s\n",
-           application_of(o), index_of(o), start, end, r->sums.elements, r->sums.messages,
+           application_of(o), index_of(o), start, end, r->sums.items, r->sums.messages,
            r->sums.records, (double)r->fetch.bytes / 1e6,
            (double)(r->fetch.duration_ms + r->sums.commit_ms) / 1000, o->conf->topic);
     fflush(stdout);
@@ -175,7 +176,7 @@ static void series_done(struct once *o, const struct load_result *r)
 {
     struct pl_err err;
     series_print(o, r);
-    o->elements += r->sums.elements;
+    o->elements += r->sums.items;
     o->messages += r->sums.messages;
     o->records += r->sums.records;
     o->bytes += r->fetch.bytes;
@@ -246,14 +247,14 @@ static void on_stop(void *userdata)
 static void on_tick(void *userdata)
 {
     struct once *o = userdata;
-    const struct delivery_sums *sums = delivery_sums(load_delivery(o->load));
+    const struct pl_delivery_sums *sums = pl_delivery_sums(load_kafka(o->load));
     uint64_t bytes = fetch_bytes(load_fetch(o->load));
     if (load_is_idle(o->load) || pl_daemon_stopping(o->daemon))
         return;
     fprintf(stderr,
             "%s%s/%s: %.1f MB, %" PRIu64 " transactions, %" PRIu64 " records, %.1f MB/s%s%s",
             isatty(STDERR_FILENO) ? "\r" : "", application_of(o), index_of(o), (double)bytes / 1e6,
-            sums->elements, sums->records,
+            sums->items, sums->records,
             (double)(bytes > o->bytes_before ? bytes - o->bytes_before : 0) / 1e6,
             fetch_is_running(load_fetch(o->load)) ? "" : ", committing",
             isatty(STDERR_FILENO) ? "    " : "\n");
@@ -272,6 +273,7 @@ static void release(struct once *o)
     load_free(o->load);
     pl_auth_free(o->auth);
     pl_http_free(o->http);
+    pl_metrics_free(o->metrics);
     sd_event_source_disable_unref(o->timer);
     pl_daemon_free(o->daemon);
 }
@@ -287,11 +289,13 @@ static int start(struct once *o, struct pl_err *err)
                               on_timer, o);
     if (r < 0)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
+    o->metrics = pl_metrics_new(wmfetchd_metrics, M_COUNT);
     if (pl_http_new(pl_daemon_event(o->daemon), &o->http, err) < 0)
         return -1;
-    const struct pl_auth_owner owner = wmfetchd_auth_owner(NULL);
+    const struct pl_auth_owner owner = wmfetchd_auth_owner(o->metrics);
     o->auth = pl_auth_new(o->http, &conf->auth, &owner);
-    if (load_new(o->daemon, conf, true, o->http, o->auth, NULL, &load_ops, o, &o->load, err) < 0)
+    if (load_new(o->daemon, conf, true, o->http, o->auth, o->metrics, &load_ops, o, &o->load, err) <
+        0)
         return -1;
     return 0; /* the timer's time has come: the first series begins in the loop */
 }

@@ -356,7 +356,7 @@ static void on_stop_deadline(void *userdata)
 {
     struct wmfetchd *w = userdata;
     pl_log(PL_WARNING, NULL, "the last window is not committed, it is fetched again",
-           PL_F_UINT("MESSAGES", delivery_sums(load_delivery(w->load))->messages));
+           PL_F_UINT("MESSAGES", pl_delivery_sums(load_kafka(w->load))->messages));
 }
 
 static void reload_apply(struct wmfetchd *w, struct wmfetchd_conf *fresh)
@@ -401,7 +401,7 @@ static void on_reload(void *userdata)
 static void law_check(struct wmfetchd *w)
 {
     int64_t difference = 0;
-    uint64_t in_flight = w->load ? delivery_sums(load_delivery(w->load))->elements : 0;
+    uint64_t in_flight = w->load ? pl_delivery_sums(load_kafka(w->load))->items : 0;
     if (pl_conservation_holds(w->metrics, &wmfetchd_conservation, in_flight, &difference)) {
         w->broken = false;
         return;
@@ -452,7 +452,7 @@ static void status_show(struct wmfetchd *w)
     if (w->windows > 0)
         snprintf(last, sizeof(last), "last window %" PRIu64 " records %" PRId64 " s ago",
                  w->last_records, (pl_clock_monotonic_ms() - w->last_ms) / 1000);
-    bool stalled = delivery_is_stalled(load_delivery(w->load));
+    bool stalled = pl_delivery_is_stalled(load_kafka(w->load));
     pl_metrics_set_ready(w->metrics, stalled ? "Kafka does not answer" : NULL);
     if (stalled)
         pl_daemon_status(w->daemon,
@@ -510,7 +510,7 @@ static bool on_watchdog(void *userdata)
 {
     struct wmfetchd *w = userdata;
     int64_t mono_ms = pl_clock_monotonic_ms();
-    const char *why = delivery_is_stuck(load_delivery(w->load)) ? "librdkafka does not come back"
+    const char *why = pl_delivery_is_stuck(load_kafka(w->load)) ? "librdkafka does not come back"
                       : is_asleep(w, mono_ms)  ? "a window is due, and nothing is under way"
                       : is_overdue(w, mono_ms) ? "a window is being fetched for longer than it may"
                                                : NULL;

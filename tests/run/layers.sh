@@ -21,6 +21,7 @@ lib/service                 base log config
 lib/http                    base config
 lib/auth                    base log config json metrics http
 lib/kafka                   base log config metrics service
+lib/batch                   base log metrics service kafka
 
 daemons/wikisrcd/conf
 daemons/wikisrcd/metrics

@@ -26,7 +26,6 @@ struct load {
     void *userdata;
     enum load_state state;
     struct load_window window;
-    bool begun;  /* the Kafka transaction */
     bool undone; /* Kafka undoes it: its reason is the one that counts */
     struct load_result result;
     struct pl_err err;
@@ -36,44 +35,25 @@ static void done(struct load *l, const struct pl_err *err)
 {
     struct pl_err copy = err ? *err : (struct pl_err){0};
     l->state = IDLE;
-    l->begun = l->undone = false;
+    l->undone = false;
     l->ops->on_done(l->userdata, &l->result, err ? &copy : NULL);
-}
-
-static int begin(struct load *l, struct pl_err *err)
-{
-    char window[320] = "";
-    if (l->begun)
-        return 0;
-    if (l->window.ask.application)
-        snprintf(window, sizeof(window), "%s/%s/%" PRId64 "/%" PRId64, l->window.ask.application,
-                 l->window.ask.index, l->window.ask.from_ms, l->window.ask.end_ms);
-    if (delivery_begin(l->delivery, window, err) < 0)
-        return -1;
-    l->begun = true;
-    return 0;
 }
 
 static void abort_with(struct load *l, const struct pl_err *err)
 {
     l->err = *err;
-    if (!l->begun) {
+    if (pl_delivery_is_idle(load_kafka(l))) {
         done(l, &l->err);
         return;
     }
     l->state = ABORTING;
-    delivery_abort(l->delivery, err);
+    pl_delivery_abort(load_kafka(l), err);
 }
 
 static void commit(struct load *l)
 {
-    struct pl_err err;
-    if (begin(l, &err) < 0) {
-        abort_with(l, &err);
-        return;
-    }
     l->state = COMMITTING;
-    delivery_commit(l->delivery, l->window.key, &l->window.position);
+    pl_delivery_commit(load_kafka(l), l->window.key);
 }
 
 /* ---- fetch ---- */
@@ -81,15 +61,13 @@ static void commit(struct load *l)
 static enum fetch_take on_element(void *userdata, struct pl_slice element, struct pl_err *err)
 {
     struct load *l = userdata;
-    if (begin(l, err) < 0)
-        return FETCH_REFUSED;
     switch (delivery_send(l->delivery, element, err)) {
-    case DELIVERY_OK:
+    case PL_SEND_OK:
         return FETCH_TAKEN;
-    case DELIVERY_LATER:
+    case PL_SEND_FULL:
         return FETCH_LATER;
-    case DELIVERY_BAD:
-        l->undone = !delivery_is_open(l->delivery);
+    case PL_SEND_ERROR:
+        l->undone = !pl_delivery_can_take(load_kafka(l));
         return FETCH_REFUSED;
     }
     return FETCH_REFUSED;
@@ -133,6 +111,12 @@ static const struct fetch_ops fetch_ops = {on_element, on_bytes, on_fetched};
 
 /* ---- delivery ---- */
 
+static void encode_position(void *userdata, struct pl_buf *out)
+{
+    struct load *l = userdata;
+    schedule_position_encode(&l->window.position, pl_clock_realtime_ms(), out);
+}
+
 static void on_room(void *userdata)
 {
     struct load *l = userdata;
@@ -140,10 +124,19 @@ static void on_room(void *userdata)
         fetch_resume(l->fetch);
 }
 
-static void on_delivered(void *userdata, const struct delivery_sums *sums, const struct pl_err *err)
+static void on_delivered(void *userdata, const struct pl_delivery_sums *sums,
+                         const struct pl_err *why)
 {
     struct load *l = userdata;
+    struct pl_err copy, *err = NULL;
     l->result.sums = *sums;
+    if (why) {
+        copy = *why;
+        err = &copy;
+        if (err->kind == PL_ERR_CONFIG)
+            err->code =
+                0; /* as for our own limits: no waiting for Kafka's administrator (fetch.h) */
+    }
     switch (l->state) {
     case FETCHING: /* a message has failed */
         fetch_stop(l->fetch);
@@ -168,16 +161,21 @@ static void on_failed(void *userdata, const struct pl_err *err)
     l->ops->on_failed(l->userdata, err);
 }
 
-static const struct delivery_ops delivery_ops = {on_room, on_delivered, on_failed};
+static const struct pl_delivery_ops delivery_ops = {encode_position, on_room, on_delivered,
+                                                    on_failed};
 
 /* ---- the public face ---- */
 
 void load_start(struct load *l, const struct load_window *window)
 {
+    char header[320];
     assert(l->state == IDLE);
     l->window = *window;
     l->result = (struct load_result){0};
     l->state = FETCHING;
+    snprintf(header, sizeof(header), "%s/%s/%" PRId64 "/%" PRId64, window->ask.application,
+             window->ask.index, window->ask.from_ms, window->ask.end_ms);
+    delivery_begin(l->delivery, header);
     fetch_start(l->fetch, &window->ask);
 }
 
@@ -196,7 +194,7 @@ bool load_stop(struct load *l)
         return l->state == IDLE;
     fetch_stop(l->fetch);
     l->state = IDLE;
-    if (!l->begun)
+    if (pl_delivery_is_idle(load_kafka(l)))
         return true;
     pl_err_set(&err, PL_ERR_RETRY, 0, "stopped");
     abort_with(l, &err);
@@ -208,9 +206,14 @@ bool load_is_idle(const struct load *l)
     return l->state == IDLE;
 }
 
-struct delivery *load_delivery(struct load *l)
+struct delivery *load_delivery(const struct load *l)
 {
     return l->delivery;
+}
+
+struct pl_delivery *load_kafka(const struct load *l)
+{
+    return delivery_kafka(l->delivery);
 }
 
 const struct fetch *load_fetch(const struct load *l)

@@ -32,7 +32,7 @@ struct load_window {
 
 struct load_result {
     struct fetch_result fetch;
-    struct delivery_sums sums; /* of what was committed, or undone */
+    struct pl_delivery_sums sums; /* of what was committed, or undone */
 };
 
 struct load_ops {
@@ -61,7 +61,8 @@ void load_position(struct load *l, const char *key, const struct schedule_positi
 bool load_stop(struct load *l);
 bool load_is_idle(const struct load *l);
 
-struct delivery *load_delivery(struct load *l); /* for positions, sums, states */
+struct delivery *load_delivery(const struct load *l); /* for positions */
+struct pl_delivery *load_kafka(const struct load *l); /* for sums and states */
 const struct fetch *load_fetch(const struct load *l);
 
 #endif

@@ -216,7 +216,7 @@ START_TEST(window_with_its_position)
     pl_buf_add_str(&body, "{\"data\":[" T("1", "{}") ", " T("\"b\"", "{},{}") "]}");
     run(0);
     ck_assert_msg(record.err.kind == PL_ERR_NONE, "%s", record.err.msg);
-    ck_assert_uint_eq(record.result.sums.elements, 2);
+    ck_assert_uint_eq(record.result.sums.items, 2);
     ck_assert_uint_eq(record.result.sums.messages, 2);
     ck_assert_uint_eq(record.result.sums.records, 3);
     read_all(TOPIC, &text);
@@ -305,7 +305,7 @@ START_TEST(parts)
     pl_buf_add_str(&body, "],\"z\":1}]");
     run(0);
     ck_assert_msg(record.err.kind == PL_ERR_NONE, "%s", record.err.msg);
-    ck_assert_uint_eq(record.result.sums.elements, 1);
+    ck_assert_uint_eq(record.result.sums.items, 1);
     ck_assert_uint_eq(record.result.sums.records, 12000);
     ck_assert_uint_gt(record.result.sums.messages, 10);
     read_all(TOPIC, &text);
@@ -379,7 +379,7 @@ START_TEST(errors)
         run(cases[i].due_ms);
         ck_assert_msg(record.err.kind == cases[i].kind, "%zu: %s", i, record.err.msg);
         ck_assert_msg(strstr(record.err.msg, cases[i].has), "%zu: %s", i, record.err.msg);
-        ck_assert_uint_eq(record.result.sums.elements, cases[i].undone);
+        ck_assert_uint_eq(record.result.sums.items, cases[i].undone);
         undone += cases[i].undone;
         ck_assert_uint_eq(pl_metrics_get(metrics, M_REFETCHED), undone);
         ck_assert_uint_eq(pl_metrics_get(metrics, M_RECEIVED), undone);
@@ -430,7 +430,7 @@ START_TEST(stopped)
     ck_assert(load_stop(load)); /* nothing is open yet */
     ck_assert(load_is_idle(load));
     start(0);
-    while (delivery_sums(load_delivery(load))->elements == 0)
+    while (pl_delivery_sums(load_kafka(load))->items == 0)
         ck_assert_int_ge(sd_event_run(pl_daemon_event(daemon_), 100000), 0);
     ck_assert(!load_stop(load));
     ck_assert(!load_stop(load));

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * delivery.c - see delivery.h.
+ *
+ * The states are the producer's; a commit that waits for room (`commit_wanted`) and our own failure
+ * come on top. `committed` holds the position that Kafka has, `pending` the one inside the
+ * transaction being committed; the second becomes the first when Kafka says so, and not before.
+ */
+#include "lib/batch/delivery.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "lib/base/clock.h"
+#include "lib/kafka/topic.h"
+#include "lib/log/log.h"
+
+#define LOG_EVERY_MS 60000
+
+struct pl_delivery {
+    struct pl_delivery_conf conf;
+    struct pl_daemon *daemon;
+    const struct pl_delivery_ops *ops;
+    void *userdata;
+    struct pl_producer *producer;
+    struct pl_buf committed, pending;
+    const char *key; /* of `pending`; NULL: the transaction has no position */
+    struct pl_delivery_sums sums;
+    struct pl_limits limits;
+    struct pl_fill fill; /* since the last commit began */
+    sd_event_source *timer;
+    int64_t timer_ms;   /* when it ends, monotonic; INT64_MAX: it is off */
+    bool commit_wanted; /* the position's record found no room; on_room goes on */
+    bool refused;       /* a message of this transaction found none */
+    bool stalled, failed;
+    struct {
+        uint64_t transactions, items, bytes;
+        int64_t took_ms;
+    } unlogged;
+    int64_t logged_ms; /* monotonic; 0: never */
+};
+
+static void in_flight_show(struct pl_delivery *d)
+{
+    pl_metrics_set(d->conf.metrics.values, d->conf.metrics.in_flight, (double)d->sums.items);
+}
+
+static bool is_in(const struct pl_delivery *d, enum pl_producer_state state)
+{
+    return pl_producer_state(d->producer) == state;
+}
+
+/* ---- limits ---- */
+
+/* Returns when the transaction is due. */
+static int64_t timer_arm(struct pl_delivery *d)
+{
+    int64_t due_ms = pl_limits_due_ms(&d->limits, &d->fill);
+    if (due_ms == d->timer_ms)
+        return due_ms;
+    d->timer_ms = due_ms;
+    if (due_ms != INT64_MAX)
+        sd_event_source_set_time(d->timer, (uint64_t)due_ms * 1000);
+    sd_event_source_set_enabled(d->timer, due_ms == INT64_MAX ? SD_EVENT_OFF : SD_EVENT_ONESHOT);
+    return due_ms;
+}
+
+static void fill_reset(struct pl_delivery *d)
+{
+    d->fill = (struct pl_fill){0};
+    timer_arm(d);
+}
+
+static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
+{
+    struct pl_delivery *d = userdata;
+    (void)timer;
+    (void)usec;
+    d->timer_ms = INT64_MAX;
+    pl_delivery_flush(d);
+    return 0;
+}
+
+void pl_delivery_limit(struct pl_delivery *d, const struct pl_limits *limits)
+{
+    d->limits = *limits;
+    timer_arm(d);
+}
+
+void pl_delivery_moved(struct pl_delivery *d)
+{
+    int64_t now_ms = pl_clock_monotonic_ms();
+    d->fill.messages = d->sums.messages;
+    d->fill.bytes = d->sums.bytes;
+    if (d->fill.moved_ms == 0)
+        d->fill.moved_ms = now_ms;
+    if (d->fill.first_ms == 0 && d->sums.messages > 0)
+        d->fill.first_ms = now_ms;
+    if (timer_arm(d) <= now_ms)
+        pl_delivery_flush(d);
+}
+
+bool pl_delivery_flush(struct pl_delivery *d)
+{
+    if (!pl_delivery_can_take(d) || (d->fill.moved_ms == 0 && d->sums.messages == 0))
+        return false;
+    pl_delivery_commit(d, d->conf.position_key);
+    return true;
+}
+
+/* ---- ends ---- */
+
+void pl_delivery_fail(struct pl_delivery *d, const struct pl_err *err)
+{
+    if (d->failed)
+        return;
+    d->failed = true;
+    d->commit_wanted = false;
+    fill_reset(d); /* nothing will be committed any more */
+    d->ops->on_failed(d->userdata, err);
+}
+
+/* Kafka has answered, and the transaction is over. */
+static struct pl_delivery_sums sums_take(struct pl_delivery *d)
+{
+    struct pl_delivery_sums sums = d->sums;
+    d->sums = (struct pl_delivery_sums){0};
+    d->commit_wanted = d->refused = false;
+    in_flight_show(d);
+    if (d->stalled)
+        pl_log(PL_NOTICE, PL_EVENT_KAFKA_BACK, "Kafka answers again",
+               PL_F_STR("TOPIC", d->conf.topic));
+    d->stalled = false;
+    return sums;
+}
+
+/* `bytes`: all that was sent, headers and the position's record among it. */
+static void on_committed(void *userdata, uint64_t messages, uint64_t bytes, int64_t duration_ms)
+{
+    struct pl_delivery *d = userdata;
+    const struct pl_delivery_metrics *m = &d->conf.metrics;
+    struct pl_delivery_sums sums = sums_take(d);
+    (void)messages; /* the position's record among them */
+    sums.commit_ms = duration_ms;
+    if (d->key) {
+        struct pl_buf before = d->committed;
+        d->committed = d->pending;
+        d->pending = before;
+    }
+    pl_metrics_inc(m->values, m->delivered, sums.items);
+    pl_metrics_inc(m->values, m->records, sums.records);
+    pl_metrics_inc(m->values, m->messages, sums.messages);
+    pl_metrics_inc(m->values, m->bytes, bytes);
+    pl_metrics_inc(m->values, m->committed, 1);
+    pl_metrics_observe(m->values, m->commit_seconds, (double)duration_ms / 1000);
+    if (sums.items > 0) {
+        d->unlogged.transactions++;
+        d->unlogged.items += sums.items;
+        d->unlogged.bytes += bytes;
+        d->unlogged.took_ms += duration_ms;
+    }
+    pl_log(PL_DEBUG, NULL, "transaction committed", PL_F_STR("TOPIC", d->conf.topic),
+           PL_F_UINT("MESSAGES", sums.messages), PL_F_UINT("BYTES", bytes),
+           PL_F_INT("DURATION_MS", duration_ms));
+    if (!d->failed)
+        d->ops->on_done(d->userdata, &sums, NULL);
+}
+
+static void on_aborted(void *userdata, const struct pl_err *why)
+{
+    struct pl_delivery *d = userdata;
+    struct pl_delivery_sums sums = sums_take(d);
+    struct pl_err err = *why;
+    fill_reset(d);
+    pl_metrics_inc(d->conf.metrics.values, d->conf.metrics.refetched, sums.items);
+    pl_metrics_inc(d->conf.metrics.values, d->conf.metrics.aborted, 1);
+    if (err.code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && err.kind == PL_ERR_CONFIG) {
+        char advice[64];
+        snprintf(advice, sizeof(advice), "raise its max.message.bytes to %lld",
+                 (long long)d->conf.message_bytes_max);
+        pl_err_prefix(&err, "%s accepts only smaller messages: %s", d->conf.topic,
+                      d->conf.too_large_advice ? d->conf.too_large_advice : advice);
+    }
+    if (!d->failed)
+        d->ops->on_done(d->userdata, &sums, &err);
+}
+
+static void on_stalled(void *userdata, const struct pl_err *why)
+{
+    struct pl_delivery *d = userdata;
+    d->stalled = true;
+    pl_log_err(PL_WARNING, PL_EVENT_KAFKA_AWAY, "Kafka does not answer, the source is paused", why,
+               PL_F_STR("TOPIC", d->conf.topic));
+}
+
+static void on_producer_failed(void *userdata, const struct pl_err *err)
+{
+    pl_delivery_fail(userdata, err);
+}
+
+/* ---- committing ---- */
+
+/* Where there is a transaction already, also one that is being ended, nothing is to do. */
+static int transaction_open(struct pl_delivery *d, struct pl_err *err)
+{
+    return is_in(d, PL_PRODUCER_IDLE) ? pl_producer_begin(d->producer, err) : 0;
+}
+
+void pl_delivery_abort(struct pl_delivery *d, const struct pl_err *why)
+{
+    d->commit_wanted = false;
+    if (is_in(d, PL_PRODUCER_OPEN))
+        pl_producer_abort(d->producer, why);
+}
+
+/* The position's record, then the commit. */
+static void commit_go_on(struct pl_delivery *d)
+{
+    struct pl_err err;
+    d->commit_wanted = false;
+    if (!is_in(d, PL_PRODUCER_OPEN))
+        return; /* a message has failed: on_aborted follows */
+    if (d->key) {
+        const struct pl_message record = {
+            .topic = d->conf.position_topic,
+            .key = d->key,
+            .key_len = strlen(d->key),
+            .value = d->pending.data,
+            .value_len = d->pending.len,
+        };
+        switch (pl_producer_send(d->producer, &record, &err)) {
+        case PL_SEND_OK:
+            break;
+        case PL_SEND_FULL:
+            d->commit_wanted = true;
+            return;
+        case PL_SEND_ERROR:
+            /* Without its position the transaction must not be committed, whatever the error. */
+            if (err.kind == PL_ERR_REJECT) {
+                err.kind = PL_ERR_CONFIG;
+                err.code = 0; /* it is not the data topic that accepts only smaller ones */
+                pl_err_prefix(&err, "the position (%zu bytes) is refused, raise message_bytes_max",
+                              d->pending.len);
+            }
+            pl_delivery_abort(d, &err);
+            return;
+        }
+    }
+    pl_producer_commit(d->producer);
+}
+
+void pl_delivery_commit(struct pl_delivery *d, const char *key)
+{
+    struct pl_err err;
+    assert(!key || d->conf.position_topic);
+    fill_reset(d);
+    d->key = key;
+    pl_buf_reset(&d->pending);
+    if (key)
+        d->ops->encode_position(d->userdata, &d->pending);
+    if (transaction_open(d, &err) < 0)
+        pl_delivery_fail(d, &err); /* it asks no broker: only an unusable producer refuses */
+    else
+        commit_go_on(d);
+}
+
+static void on_room(void *userdata)
+{
+    struct pl_delivery *d = userdata;
+    bool refused = d->refused;
+    if (d->commit_wanted) {
+        commit_go_on(d);
+        return;
+    }
+    d->refused = false;
+    if (refused && !d->failed && d->ops->on_room)
+        d->ops->on_room(d->userdata);
+}
+
+static const struct pl_producer_ops producer_ops = {
+    .on_committed = on_committed,
+    .on_aborted = on_aborted,
+    .on_stalled = on_stalled,
+    .on_room = on_room,
+    .on_failed = on_producer_failed,
+};
+
+/* ---- messages ---- */
+
+bool pl_delivery_can_take(const struct pl_delivery *d)
+{
+    return !d->failed && !d->commit_wanted &&
+           (is_in(d, PL_PRODUCER_IDLE) || is_in(d, PL_PRODUCER_OPEN));
+}
+
+enum pl_send_result pl_delivery_send(struct pl_delivery *d, const struct pl_message *m,
+                                     struct pl_err *err)
+{
+    assert(!d->commit_wanted);
+    if (transaction_open(d, err) < 0)
+        return PL_SEND_ERROR;
+    enum pl_send_result result = pl_producer_send(d->producer, m, err);
+    if (result == PL_SEND_FULL)
+        d->refused = true;
+    if (result == PL_SEND_OK) {
+        d->sums.messages++;
+        d->sums.bytes += m->key_len + m->value_len;
+    }
+    return result;
+}
+
+void pl_delivery_item_end(struct pl_delivery *d, uint64_t records)
+{
+    d->sums.items++;
+    d->sums.records += records;
+    in_flight_show(d);
+}
+
+/* ---- what it is like ---- */
+
+bool pl_delivery_is_idle(const struct pl_delivery *d)
+{
+    return d->failed || (is_in(d, PL_PRODUCER_IDLE) && d->fill.moved_ms == 0);
+}
+
+bool pl_delivery_is_stalled(const struct pl_delivery *d)
+{
+    return d->stalled;
+}
+
+bool pl_delivery_is_stuck(const struct pl_delivery *d)
+{
+    return pl_producer_is_stuck(d->producer);
+}
+
+struct pl_slice pl_delivery_position(const struct pl_delivery *d)
+{
+    return (struct pl_slice){d->committed.data, d->committed.len};
+}
+
+const struct pl_delivery_sums *pl_delivery_sums(const struct pl_delivery *d)
+{
+    return &d->sums;
+}
+
+rd_kafka_t *pl_delivery_client(struct pl_delivery *d)
+{
+    return pl_producer_client(d->producer);
+}
+
+void pl_delivery_log(struct pl_delivery *d, bool now)
+{
+    int64_t mono_ms = pl_clock_monotonic_ms();
+    bool due = now || d->logged_ms == 0 || mono_ms - d->logged_ms >= LOG_EVERY_MS;
+    if (d->unlogged.transactions == 0 || !due)
+        return;
+    pl_log(PL_INFO, PL_EVENT_TXN_COMMITTED, "committed", PL_F_STR("TOPIC", d->conf.topic),
+           PL_F_UINT("MESSAGES", d->unlogged.items),
+           PL_F_UINT("TRANSACTIONS", d->unlogged.transactions),
+           PL_F_UINT("BYTES", d->unlogged.bytes), PL_F_INT("DURATION_MS", d->unlogged.took_ms));
+    memset(&d->unlogged, 0, sizeof(d->unlogged));
+    d->logged_ms = mono_ms;
+}
+
+/* ---- start ---- */
+
+int pl_delivery_topic_need(rd_kafka_t *rk, const struct pl_delivery_conf *conf, struct pl_err *err)
+{
+    char bytes[32], retention[32];
+    const char *config[7] = {"max.message.bytes", bytes};
+    size_t n = 2;
+    snprintf(bytes, sizeof(bytes), "%lld", (long long)conf->message_bytes_max);
+    if (conf->create.retention_ms > 0) {
+        snprintf(retention, sizeof(retention), "%lld", (long long)conf->create.retention_ms);
+        config[n++] = "retention.ms";
+        config[n++] = retention;
+    }
+    if (conf->create.segment_ms) {
+        config[n++] = "segment.ms";
+        config[n++] = conf->create.segment_ms;
+    }
+    const struct pl_kafka_topic_spec spec = {conf->topic, (int)conf->create.partitions,
+                                             (int)conf->create.replication, config};
+    return pl_kafka_topic_need(rk, &spec, conf->create.enabled, (int)conf->start_timeout_ms, err);
+}
+
+static int position_topic_need(struct pl_delivery *d, struct pl_err *err)
+{
+    const struct pl_delivery_conf *conf = &d->conf;
+    if (!conf->position_topic)
+        return 0;
+    pl_daemon_step(d->daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s",
+                   conf->position_topic);
+    return pl_kafka_position_topic_need(pl_delivery_client(d), conf->position_topic,
+                                        (int)conf->create.replication, conf->create.enabled,
+                                        (int)conf->start_timeout_ms, err);
+}
+
+int pl_delivery_position_read(struct pl_delivery *d, const char *key, struct pl_slice *ret,
+                              struct pl_err *err)
+{
+    PL_FREE char *value = NULL;
+    size_t len = 0;
+    if (pl_kafka_read_last(d->conf.kafka, d->conf.position_topic, key,
+                           (int)d->conf.start_timeout_ms, &value, &len, err) < 0)
+        return -1;
+    pl_buf_reset(&d->committed);
+    pl_buf_add(&d->committed, value, len);
+    *ret = pl_delivery_position(d);
+    return value != NULL;
+}
+
+/* The order matters: init_transactions (pl_producer_new()) ends what an earlier instance left open,
+ * so that a position read afterwards is the last that will ever be committed by it. Hence the
+ * reading asks for a pl_delivery. */
+int pl_delivery_new(struct pl_daemon *daemon, const struct pl_delivery_conf *conf,
+                    const struct pl_delivery_ops *ops, void *userdata, struct pl_delivery **ret,
+                    struct pl_err *err)
+{
+    PL_CLEANUP(pl_delivery_freep) struct pl_delivery *d = pl_alloc(sizeof(*d));
+    const struct pl_producer_conf producer_conf = {
+        .kafka = conf->kafka,
+        .transactional_id = conf->transactional_id,
+        .client_id = conf->client_id,
+        .queue_bytes_max = conf->queue_bytes_max,
+        .message_bytes_max = conf->message_bytes_max,
+    };
+    d->conf = *conf;
+    d->conf.transactional_id = d->conf.client_id = NULL;
+    d->daemon = daemon;
+    d->ops = ops;
+    d->userdata = userdata;
+    int r = sd_event_add_time(pl_daemon_event(daemon), &d->timer, CLOCK_MONOTONIC, 0, 1000,
+                              on_timer, d);
+    if (r < 0)
+        return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
+    fill_reset(d); /* and the timer is off */
+    if (pl_producer_new(daemon, &producer_conf, &producer_ops, d, conf->start_timeout_ms,
+                        &d->producer, err) < 0)
+        return -1;
+    pl_daemon_step(daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s", conf->topic);
+    if (pl_delivery_topic_need(pl_delivery_client(d), conf, err) < 0 ||
+        position_topic_need(d, err) < 0)
+        return -1;
+    *ret = PL_TAKE(d);
+    return 0;
+}
+
+void pl_delivery_free(struct pl_delivery *d)
+{
+    if (!d)
+        return;
+    pl_producer_free(d->producer);
+    sd_event_source_disable_unref(d->timer);
+    pl_buf_release(&d->committed);
+    pl_buf_release(&d->pending);
+    free(d);
+}
