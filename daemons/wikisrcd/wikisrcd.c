@@ -313,7 +313,7 @@ static void on_delivery_done(void *userdata, const struct pl_delivery_sums *sums
         on_delivery_ready(w);
         return;
     }
-    if (err->kind != PL_ERR_RETRY) {
+    if (err->kind == PL_ERR_CONFIG || err->kind == PL_ERR_FATAL) {
         pl_delivery_fail(w->delivery, err);
         return;
     }

@@ -273,7 +273,7 @@ static void on_room(void *userdata)
         return;
     }
     d->refused = false;
-    if (refused && !d->failed && d->ops->on_room)
+    if (refused && pl_delivery_can_take(d) && d->ops->on_room) /* else on_done follows */
         d->ops->on_room(d->userdata);
 }
 

@@ -49,8 +49,8 @@ struct pl_delivery_sums {
 struct pl_delivery_ops {
     /* Appends the position as it is now, for a transaction that is about to be committed with it. */
     void (*encode_position)(void *userdata, struct pl_buf *out);
-    /* There is room again for what PL_SEND_FULL refused. Not called for a transaction that has
-     * ended. May be NULL. */
+    /* There is room again for what PL_SEND_FULL refused; not once the transaction is being ended,
+     * since on_done follows then. May be NULL. */
     void (*on_room)(void *userdata);
     /* The transaction is over. `err` NULL: committed. Else nothing of it is in the topic: RETRY, or
      * CONFIG where trying again cannot help. */
@@ -139,8 +139,8 @@ void pl_delivery_moved(struct pl_delivery *d);
  * abort runs already (pl_delivery_is_idle() tells). */
 bool pl_delivery_flush(struct pl_delivery *d);
 
-bool pl_delivery_is_idle(
-    const struct pl_delivery *d); /* nothing is open or waits to be committed; or FAILED */
+/* Nothing is open and nothing waits to be committed; or FAILED. */
+bool pl_delivery_is_idle(const struct pl_delivery *d);
 bool pl_delivery_is_stalled(const struct pl_delivery *d); /* Kafka is away */
 bool pl_delivery_is_stuck(const struct pl_delivery *d);   /* pl_producer_is_stuck() */
 /* Of the open transaction. */

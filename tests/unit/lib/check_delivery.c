@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_delivery.c - messages and the position against librdkafka's mock cluster, which answers with
+ * the errors it is told to.
+ *
+ * The mock keeps no transactions: that an abort undoes what is in the topic is for the e2e tests;
+ * here is what is sent, in which order, and what is said about it.
+ */
+#include <check.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <stdio.h>
+
+#include "lib/base/clock.h"
+#include "lib/batch/delivery.h"
+#include "lib/log/log.h"
+
+#define TOPIC     "events"
+#define POSITIONS "positions"
+#define KEY       "source"
+#define WAIT_MS   30000 /* the limit of a wait: only a failing test meets it */
+
+/* Kafka's request types (protocol, "api_key"). */
+enum { API_PRODUCE = 0, API_END_TXN = 26 };
+
+enum { DELIVERED, RECORDS, BYTES, REFETCHED, COMMITTED, ABORTED, SECONDS, IN_FLIGHT, METRICS };
+static const struct pl_metric metrics_table[METRICS] = {
+    [DELIVERED] = {"delivered", NULL, PL_COUNTER, ""},
+    [RECORDS] = {"records", NULL, PL_COUNTER, ""},
+    [BYTES] = {"bytes", NULL, PL_COUNTER, ""},
+    [REFETCHED] = {"refetched", NULL, PL_COUNTER, ""},
+    [COMMITTED] = {"committed", NULL, PL_COUNTER, ""},
+    [ABORTED] = {"aborted", NULL, PL_COUNTER, ""},
+    [SECONDS] = {"seconds", NULL, PL_HISTOGRAM, ""},
+    [IN_FLIGHT] = {"in_flight", NULL, PL_GAUGE, ""},
+};
+
+static struct record {
+    unsigned done, committed, room, failed, encoded;
+    struct pl_delivery_sums sums;
+    struct pl_err err; /* of the last on_done or on_failed */
+} record;
+
+static rd_kafka_t *mock_host;
+static rd_kafka_mock_cluster_t *cluster;
+static struct pl_daemon *daemon_;
+static struct pl_metrics *metrics;
+static struct pl_delivery *delivery;
+static struct pl_map_entry entries[3];
+static const struct pl_map map = {entries, 3};
+static struct pl_buf position; /* what is encoded */
+
+static void encode_position(void *userdata, struct pl_buf *out)
+{
+    ((struct record *)userdata)->encoded++;
+    pl_buf_add(out, position.data, position.len);
+}
+
+static void on_room(void *userdata)
+{
+    ((struct record *)userdata)->room++;
+}
+
+static void on_done(void *userdata, const struct pl_delivery_sums *sums, const struct pl_err *err)
+{
+    struct record *r = userdata;
+    r->done++;
+    r->committed += !err;
+    r->sums = *sums;
+    r->err = err ? *err : (struct pl_err){0};
+    ck_assert(pl_delivery_can_take(delivery));
+    ck_assert_uint_eq(pl_delivery_sums(delivery)->items, 0);
+}
+
+static void on_failed(void *userdata, const struct pl_err *err)
+{
+    struct record *r = userdata;
+    r->failed++;
+    r->err = *err;
+}
+
+static const struct pl_delivery_ops ops = {encode_position, on_room, on_done, on_failed};
+static const struct pl_daemon_ops daemon_ops;
+
+static void delivery_make(const char *advice)
+{
+    struct pl_err err = {0};
+    const struct pl_delivery_conf conf = {
+        .kafka = &map,
+        .transactional_id = "check-1",
+        .client_id = "check",
+        .topic = TOPIC,
+        .position_topic = POSITIONS,
+        .position_key = KEY,
+        .message_bytes_max = 10000,
+        .queue_bytes_max = 64 * 1024,
+        .create = {.partitions = -1, .replication = -1},
+        .start_timeout_ms = 20000,
+        .too_large_advice = advice,
+        .metrics = {.values = metrics,
+                    .delivered = DELIVERED,
+                    .records = RECORDS,
+                    .messages = PL_METRICS_NONE,
+                    .bytes = BYTES,
+                    .refetched = REFETCHED,
+                    .committed = COMMITTED,
+                    .aborted = ABORTED,
+                    .commit_seconds = SECONDS,
+                    .in_flight = IN_FLIGHT},
+    };
+    ck_assert_msg(pl_delivery_new(daemon_, &conf, &ops, &record, &delivery, &err) == 0, "%s",
+                  err.msg);
+}
+
+static void set_up(void)
+{
+    struct pl_err err;
+    char text[256];
+    mock_host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
+    cluster = rd_kafka_mock_cluster_new(mock_host, 1);
+    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, TOPIC, 1, 1), 0);
+    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, POSITIONS, 1, 1), 0);
+    entries[0] = (struct pl_map_entry){.key = (char *)"bootstrap.servers",
+                                       .value = (char *)rd_kafka_mock_cluster_bootstraps(cluster)};
+    /* Errors are to be seen soon. */
+    entries[1] = (struct pl_map_entry){.key = (char *)"retry.backoff.ms", .value = (char *)"20"};
+    entries[2] =
+        (struct pl_map_entry){.key = (char *)"reconnect.backoff.max.ms", .value = (char *)"200"};
+    metrics = pl_metrics_new(metrics_table, METRICS);
+    ck_assert_int_eq(pl_daemon_new(&daemon_ops, NULL, 1000, &daemon_, &err), 0);
+    delivery_make(NULL);
+}
+
+static void tear_down(void)
+{
+    pl_delivery_free(delivery);
+    pl_buf_release(&position);
+    pl_metrics_free(metrics);
+    pl_daemon_free(daemon_);
+    rd_kafka_mock_cluster_destroy(cluster);
+    rd_kafka_destroy(mock_host);
+}
+
+static void run_until(const unsigned *counter, unsigned value)
+{
+    int64_t end = pl_clock_monotonic_ms() + WAIT_MS;
+    while (*counter < value) {
+        ck_assert_int_ge(sd_event_run(pl_daemon_event(daemon_), 100000), 0);
+        ck_assert_msg(pl_clock_monotonic_ms() < end, "waited in vain: %u done, %u failed (%s)",
+                      record.done, record.failed, record.err.msg);
+    }
+}
+
+static void position_set(const char *text)
+{
+    pl_buf_reset(&position);
+    pl_buf_add_str(&position, text);
+}
+
+static enum pl_send_result send_bytes(size_t len, struct pl_err *err)
+{
+    static const char value[100000];
+    const struct pl_message m = {
+        .topic = TOPIC, .key = "key", .key_len = 3, .value = value, .value_len = len};
+    return pl_delivery_send(delivery, &m, err);
+}
+
+static void send_items(unsigned n)
+{
+    struct pl_err err = {0};
+    for (unsigned i = 0; i < n; i++) {
+        ck_assert_msg(send_bytes(100, &err) == PL_SEND_OK, "%s", err.msg);
+        pl_delivery_item_end(delivery, 7);
+        pl_delivery_moved(delivery);
+    }
+}
+
+static void commit_good(const char *text)
+{
+    unsigned before = record.committed;
+    position_set(text);
+    pl_delivery_commit(delivery, KEY);
+    run_until(&record.committed, before + 1);
+}
+
+static bool position_is(const char *text)
+{
+    return pl_slice_eq(pl_delivery_position(delivery), text);
+}
+
+/* What a restart would find. */
+static void position_in_kafka_is(const char *text)
+{
+    struct pl_err err = {0};
+    struct pl_slice found;
+    int there = pl_delivery_position_read(delivery, KEY, &found, &err);
+    ck_assert_msg(there == (text != NULL), "%d %s", there, err.msg);
+    ck_assert(!text || pl_slice_eq(found, text));
+}
+
+/* ---- committing ---- */
+
+START_TEST(commits_with_the_position)
+{
+    position_in_kafka_is(NULL);
+    ck_assert(pl_delivery_is_idle(delivery));
+    send_items(3);
+    ck_assert(!pl_delivery_is_idle(delivery));
+    ck_assert_uint_eq(pl_metrics_get(metrics, IN_FLIGHT), 3);
+    position_set("one");
+    pl_delivery_commit(delivery, KEY);
+    ck_assert(!pl_delivery_can_take(delivery));
+    ck_assert(!pl_delivery_is_idle(delivery));
+    ck_assert(!pl_delivery_flush(delivery)); /* one runs */
+    ck_assert(position_is(""));              /* not before Kafka has it */
+    run_until(&record.done, 1);
+    ck_assert_int_eq(record.err.kind, PL_ERR_NONE);
+    ck_assert(pl_delivery_is_idle(delivery));
+    ck_assert(position_is("one"));
+    ck_assert_uint_eq(record.sums.items, 3);
+    ck_assert_uint_eq(record.sums.records, 21);
+    ck_assert_uint_eq(record.sums.messages, 3);
+    ck_assert_uint_eq(record.sums.bytes, 3 * 103);
+    ck_assert_uint_eq(pl_metrics_get(metrics, DELIVERED), 3);
+    ck_assert_uint_eq(pl_metrics_get(metrics, RECORDS), 21);
+    ck_assert_uint_eq(pl_metrics_get(metrics, BYTES), 3 * 103 + strlen(KEY "one"));
+    ck_assert_uint_eq(pl_metrics_get(metrics, COMMITTED), 1);
+    ck_assert_uint_eq(pl_metrics_get(metrics, SECONDS), 1);
+    ck_assert_uint_eq(pl_metrics_get(metrics, IN_FLIGHT), 0);
+    position_in_kafka_is("one");
+}
+END_TEST
+
+START_TEST(commits_the_position_alone)
+{
+    commit_good("one");
+    ck_assert_uint_eq(record.sums.items, 0);
+    ck_assert_uint_eq(record.sums.messages, 0);
+    commit_good("two");
+    ck_assert(position_is("two"));
+    position_in_kafka_is("two");
+    ck_assert(!pl_delivery_flush(delivery)); /* nothing has moved */
+}
+END_TEST
+
+START_TEST(commits_without_a_position)
+{
+    commit_good("one");
+    send_items(2);
+    pl_delivery_commit(delivery, NULL);
+    run_until(&record.committed, 2);
+    ck_assert_uint_eq(record.encoded, 1);
+    ck_assert_uint_eq(record.sums.items, 2);
+    ck_assert(position_is("one"));
+    position_in_kafka_is("one");
+}
+END_TEST
+
+/* ---- aborts ---- */
+
+START_TEST(abort_gives_the_committed_position_back)
+{
+    struct pl_err why;
+    pl_delivery_abort(delivery, NULL); /* nothing is open */
+    commit_good("one");
+    send_items(2);
+    position_set("two");
+    pl_err_set(&why, PL_ERR_RETRY, 42, "the source was cut");
+    pl_delivery_abort(delivery, &why);
+    ck_assert(!pl_delivery_can_take(delivery));
+    pl_delivery_commit(delivery, KEY); /* the abort goes on */
+    run_until(&record.done, 2);
+    ck_assert_str_eq(record.err.msg, "the source was cut");
+    ck_assert_int_eq(record.err.code, 42);
+    ck_assert_uint_eq(record.sums.items, 2);
+    ck_assert(position_is("one"));
+    ck_assert_uint_eq(pl_metrics_get(metrics, REFETCHED), 2);
+    ck_assert_uint_eq(pl_metrics_get(metrics, ABORTED), 1);
+    ck_assert_uint_eq(pl_metrics_get(metrics, DELIVERED), 0);
+    ck_assert(pl_delivery_is_idle(delivery)); /* nor is what had moved owed any more */
+    position_in_kafka_is("one");
+    send_items(1);
+    commit_good("two");
+    position_in_kafka_is("two");
+    ck_assert_uint_eq(pl_metrics_get(metrics, DELIVERED), 1);
+}
+END_TEST
+
+START_TEST(refused_while_committing)
+{
+    commit_good("one");
+    rd_kafka_mock_push_request_errors(cluster, API_PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    send_items(2);
+    position_set("two");
+    pl_delivery_commit(delivery, KEY);
+    run_until(&record.done, 2);
+    ck_assert_int_eq(record.err.kind, PL_ERR_CONFIG);
+    ck_assert_uint_eq(record.failed, 0);
+    ck_assert_uint_eq(record.sums.items, 2);
+    ck_assert(position_is("one"));
+}
+END_TEST
+
+/* ---- the queue is full ---- */
+
+static void queue_fill(struct pl_err *err)
+{
+    enum pl_send_result result;
+    rd_kafka_mock_broker_set_rtt(cluster, -1, 200);
+    while ((result = send_bytes(5000, err)) == PL_SEND_OK)
+        pl_delivery_item_end(delivery, 0);
+    ck_assert_int_eq(result, PL_SEND_FULL);
+}
+
+START_TEST(full_queue_then_room)
+{
+    struct pl_err err;
+    queue_fill(&err);
+    uint64_t items = pl_delivery_sums(delivery)->items;
+    ck_assert_uint_eq(record.room, 0);
+    run_until(&record.room, 1);
+    ck_assert_int_eq(send_bytes(5000, &err), PL_SEND_OK);
+    pl_delivery_item_end(delivery, 0);
+    commit_good("one");
+    ck_assert_uint_eq(record.sums.items, items + 1);
+    ck_assert_uint_eq(record.room, 1);
+}
+END_TEST
+
+/* The position's record is what finds no room: the commit goes on by itself. */
+START_TEST(full_queue_for_the_position)
+{
+    struct pl_err err;
+    char text[8001];
+    memset(text, 'p', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    queue_fill(&err);
+    uint64_t items = pl_delivery_sums(delivery)->items;
+    position_set(text);
+    pl_delivery_commit(delivery, KEY);
+    position_set("too late");
+    ck_assert(!pl_delivery_can_take(delivery));
+    ck_assert(!pl_delivery_is_idle(delivery));
+    ck_assert(!pl_delivery_flush(delivery));
+    run_until(&record.done, 1);
+    ck_assert_int_eq(record.err.kind, PL_ERR_NONE);
+    ck_assert_uint_eq(record.sums.items, items);
+    ck_assert_uint_eq(record.encoded, 1);
+    ck_assert_uint_eq(record.room, 0);
+    ck_assert(position_is(text));
+    rd_kafka_mock_broker_set_rtt(cluster, -1, 0);
+    position_in_kafka_is(text);
+}
+END_TEST
+
+/* … or is given up: an abort ends the wait. */
+START_TEST(abort_while_the_position_waits)
+{
+    struct pl_err err;
+    char text[8001];
+    memset(text, 'p', sizeof(text) - 1);
+    text[sizeof(text) - 1] = '\0';
+    queue_fill(&err);
+    position_set(text);
+    pl_delivery_commit(delivery, KEY);
+    pl_err_set(&err, PL_ERR_RETRY, 0, "given up");
+    pl_delivery_abort(delivery, &err);
+    run_until(&record.done, 1);
+    ck_assert_str_eq(record.err.msg, "given up");
+    ck_assert_uint_eq(record.committed, 0);
+    ck_assert_uint_eq(record.room, 0); /* not for a transaction that is over */
+    rd_kafka_mock_broker_set_rtt(cluster, -1, 0);
+    send_items(1);
+    commit_good("one");
+    ck_assert_uint_eq(record.room, 0);
+    position_in_kafka_is("one");
+}
+END_TEST
+
+/* ---- sizes ---- */
+
+START_TEST(message_too_large_and_the_rest_goes_on)
+{
+    struct pl_err err;
+    send_items(1);
+    ck_assert_int_eq(send_bytes(20000, &err), PL_SEND_ERROR);
+    ck_assert_int_eq(err.kind, PL_ERR_REJECT);
+    send_items(1);
+    commit_good("one");
+    ck_assert_uint_eq(record.sums.messages, 2);
+}
+END_TEST
+
+static const char *const advices[][2] = {
+    {NULL, TOPIC " accepts only smaller messages: raise its max.message.bytes to 10000: "},
+    {"make them smaller", TOPIC " accepts only smaller messages: make them smaller: "},
+};
+
+START_TEST(message_too_large_for_the_topic)
+{
+    pl_delivery_free(PL_TAKE(delivery));
+    delivery_make(advices[_i][0]);
+    rd_kafka_mock_push_request_errors(cluster, API_PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    send_items(2);
+    position_set("one");
+    pl_delivery_commit(delivery, KEY);
+    run_until(&record.done, 1);
+    ck_assert_int_eq(record.err.kind, PL_ERR_CONFIG);
+    ck_assert_msg(strncmp(record.err.msg, advices[_i][1], strlen(advices[_i][1])) == 0, "%s",
+                  record.err.msg);
+    ck_assert_uint_eq(pl_metrics_get(metrics, REFETCHED), 2);
+    ck_assert(position_is(""));
+}
+END_TEST
+
+/* Without its position a transaction must not be committed. */
+START_TEST(position_too_large)
+{
+    static char text[20001];
+    memset(text, 'p', sizeof(text) - 1);
+    send_items(2);
+    position_set(text);
+    pl_delivery_commit(delivery, KEY);
+    run_until(&record.done, 1);
+    ck_assert_int_eq(record.err.kind, PL_ERR_CONFIG);
+    ck_assert_int_eq(record.err.code, 0);
+    ck_assert_msg(strncmp(record.err.msg, "the position (20000 bytes) is refused, raise ", 45) == 0,
+                  "%s", record.err.msg);
+    ck_assert_uint_eq(record.committed, 0);
+    position_in_kafka_is(NULL);
+}
+END_TEST
+
+/* ---- ends ---- */
+
+START_TEST(fenced)
+{
+    struct pl_err err;
+    commit_good("one");
+    rd_kafka_mock_push_request_errors(cluster, API_END_TXN, 1, RD_KAFKA_RESP_ERR_PRODUCER_FENCED);
+    send_items(1);
+    position_set("two");
+    pl_delivery_commit(delivery, KEY);
+    run_until(&record.failed, 1);
+    ck_assert_int_eq(record.err.kind, PL_ERR_FATAL);
+    ck_assert_ptr_nonnull(strstr(record.err.msg, "took over"));
+    ck_assert(pl_delivery_is_idle(delivery)); /* nobody waits for it */
+    ck_assert(!pl_delivery_can_take(delivery));
+    ck_assert(!pl_delivery_flush(delivery));
+    ck_assert_int_eq(send_bytes(1, &err), PL_SEND_ERROR);
+    ck_assert_int_eq(err.kind, PL_ERR_FATAL);
+    pl_delivery_fail(delivery, &err);
+    ck_assert_uint_eq(record.failed, 1);
+    ck_assert_uint_eq(record.done, 1);
+    ck_assert(position_is("one"));
+}
+END_TEST
+
+/* The caller's own end: said once, and what Kafka still answers is not passed on. */
+START_TEST(failed_by_the_caller)
+{
+    struct pl_err err;
+    send_items(1);
+    position_set("one");
+    pl_delivery_commit(delivery, KEY);
+    pl_err_set(&err, PL_ERR_CONFIG, 0, "no more");
+    pl_delivery_fail(delivery, &err);
+    pl_delivery_fail(delivery, &err);
+    ck_assert_uint_eq(record.failed, 1);
+    ck_assert_str_eq(record.err.msg, "no more");
+    ck_assert(pl_delivery_is_idle(delivery));
+    int64_t end = pl_clock_monotonic_ms() + WAIT_MS;
+    while (pl_metrics_get(metrics, COMMITTED) == 0 && pl_clock_monotonic_ms() < end)
+        sd_event_run(pl_daemon_event(daemon_), 100000);
+    ck_assert_uint_eq(pl_metrics_get(metrics, COMMITTED), 1);
+    ck_assert_uint_eq(record.done, 0);
+}
+END_TEST
+
+START_TEST(stopped_during_a_commit)
+{
+    rd_kafka_mock_broker_set_rtt(cluster, -1, 300);
+    send_items(3);
+    position_set("one");
+    ck_assert(pl_delivery_flush(delivery));
+    ck_assert(!pl_delivery_flush(delivery));
+    ck_assert(!pl_delivery_is_idle(delivery));
+    pl_delivery_free(PL_TAKE(delivery));
+    ck_assert_uint_eq(record.done + record.failed, 0);
+}
+END_TEST
+
+START_TEST(stalls_while_the_broker_is_away)
+{
+    send_items(3);
+    rd_kafka_mock_broker_set_down(cluster, -1);
+    position_set("one");
+    pl_delivery_commit(delivery, KEY);
+    int64_t end = pl_clock_monotonic_ms() + WAIT_MS;
+    while (!pl_delivery_is_stalled(delivery) && pl_clock_monotonic_ms() < end)
+        sd_event_run(pl_daemon_event(daemon_), 100000);
+    ck_assert(pl_delivery_is_stalled(delivery));
+    ck_assert(!pl_delivery_can_take(delivery));
+    ck_assert(!pl_delivery_is_stuck(delivery));
+    rd_kafka_mock_broker_set_up(cluster, -1);
+    run_until(&record.committed, 1);
+    ck_assert(!pl_delivery_is_stalled(delivery));
+    ck_assert(position_is("one"));
+}
+END_TEST
+
+/* ---- limits ---- */
+
+START_TEST(commits_by_its_limits)
+{
+    const struct pl_limits limits = {
+        .age_ms = 200, .bytes = 3 * 103, .messages = 1000, .position_ms = 400};
+    int64_t begun_ms = pl_clock_monotonic_ms();
+    pl_delivery_limit(delivery, &limits);
+    position_set("one");
+    send_items(2);
+    ck_assert_uint_eq(record.encoded, 0);
+    run_until(&record.committed, 1); /* by age */
+    ck_assert_int_ge(pl_clock_monotonic_ms() - begun_ms, 200);
+    ck_assert_uint_eq(record.sums.items, 2);
+    position_in_kafka_is("one");
+    position_set("two");
+    send_items(3); /* by bytes, at once */
+    ck_assert_uint_eq(record.encoded, 2);
+    run_until(&record.committed, 2);
+    begun_ms = pl_clock_monotonic_ms();
+    position_set("three");
+    pl_delivery_moved(delivery);
+    ck_assert(!pl_delivery_is_idle(delivery)); /* a stop has to commit that */
+    run_until(&record.committed, 3);
+    ck_assert_int_ge(pl_clock_monotonic_ms() - begun_ms, 400);
+    ck_assert_uint_eq(record.sums.items, 0);
+    position_in_kafka_is("three");
+}
+END_TEST
+
+/* New limits hold for the transaction that is open. */
+START_TEST(limits_change)
+{
+    struct pl_limits limits = {.age_ms = 3600000, .position_ms = 3600000};
+    pl_delivery_limit(delivery, &limits);
+    position_set("one");
+    send_items(2);
+    limits.age_ms = 1;
+    pl_delivery_limit(delivery, &limits);
+    run_until(&record.committed, 1);
+    ck_assert_uint_eq(record.sums.items, 2);
+    position_in_kafka_is("one");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("delivery");
+    TCase *t = tcase_create("delivery");
+    pl_log_set_level(PL_ERROR);
+    tcase_add_checked_fixture(t, set_up, tear_down);
+    tcase_set_timeout(t, 60);
+    tcase_add_test(t, commits_with_the_position);
+    tcase_add_test(t, commits_the_position_alone);
+    tcase_add_test(t, commits_without_a_position);
+    tcase_add_test(t, abort_gives_the_committed_position_back);
+    tcase_add_test(t, refused_while_committing);
+    tcase_add_test(t, full_queue_then_room);
+    tcase_add_test(t, full_queue_for_the_position);
+    tcase_add_test(t, abort_while_the_position_waits);
+    tcase_add_test(t, message_too_large_and_the_rest_goes_on);
+    tcase_add_loop_test(t, message_too_large_for_the_topic, 0, PL_COUNT(advices));
+    tcase_add_test(t, position_too_large);
+    tcase_add_test(t, fenced);
+    tcase_add_test(t, failed_by_the_caller);
+    tcase_add_test(t, stopped_during_a_commit);
+    tcase_add_test(t, stalls_while_the_broker_is_away);
+    tcase_add_test(t, commits_by_its_limits);
+    tcase_add_test(t, limits_change);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed > 0;
+}
