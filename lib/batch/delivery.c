@@ -31,7 +31,6 @@ struct pl_delivery {
     sd_event_source *timer;
     int64_t timer_ms;   /* when it ends, monotonic; INT64_MAX: it is off */
     bool commit_wanted; /* the position's record found no room; on_room goes on */
-    bool refused;       /* a message of this transaction found none */
     bool stalled, failed;
     struct {
         uint64_t transactions, items, bytes;
@@ -115,7 +114,6 @@ void pl_delivery_fail(struct pl_delivery *d, const struct pl_err *err)
     if (d->failed)
         return;
     d->failed = true;
-    d->commit_wanted = false;
     fill_reset(d); /* nothing will be committed any more */
     d->ops->on_failed(d->userdata, err);
 }
@@ -125,7 +123,7 @@ static struct pl_delivery_sums sums_take(struct pl_delivery *d)
 {
     struct pl_delivery_sums sums = d->sums;
     d->sums = (struct pl_delivery_sums){0};
-    d->commit_wanted = d->refused = false;
+    d->commit_wanted = false;
     in_flight_show(d);
     if (d->stalled)
         pl_log(PL_NOTICE, PL_EVENT_KAFKA_BACK, "Kafka answers again",
@@ -208,7 +206,6 @@ static int transaction_open(struct pl_delivery *d, struct pl_err *err)
 
 void pl_delivery_abort(struct pl_delivery *d, const struct pl_err *why)
 {
-    d->commit_wanted = false;
     if (is_in(d, PL_PRODUCER_OPEN))
         pl_producer_abort(d->producer, why);
 }
@@ -267,13 +264,9 @@ void pl_delivery_commit(struct pl_delivery *d, const char *key)
 static void on_room(void *userdata)
 {
     struct pl_delivery *d = userdata;
-    bool refused = d->refused;
-    if (d->commit_wanted) {
+    if (d->commit_wanted)
         commit_go_on(d);
-        return;
-    }
-    d->refused = false;
-    if (refused && pl_delivery_can_take(d) && d->ops->on_room) /* else on_done follows */
+    else if (pl_delivery_can_take(d) && d->ops->on_room) /* where it cannot, on_done follows */
         d->ops->on_room(d->userdata);
 }
 
@@ -300,8 +293,6 @@ enum pl_send_result pl_delivery_send(struct pl_delivery *d, const struct pl_mess
     if (transaction_open(d, err) < 0)
         return PL_SEND_ERROR;
     enum pl_send_result result = pl_producer_send(d->producer, m, err);
-    if (result == PL_SEND_FULL)
-        d->refused = true;
     if (result == PL_SEND_OK) {
         d->sums.messages++;
         d->sums.bytes += m->key_len + m->value_len;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_delivery.c - messages and the position against librdkafka's mock cluster, which answers with
- * the errors it is told to.
+ * check_delivery.c - messages and the position against librdkafka's mock cluster, which answers
+ * with the errors it is told to.
  *
  * The mock keeps no transactions: that an abort undoes what is in the topic is for the e2e tests;
  * here is what is sent, in which order, and what is said about it.
@@ -268,7 +268,6 @@ START_TEST(abort_gives_the_committed_position_back)
     pl_err_set(&why, PL_ERR_RETRY, 42, "the source was cut");
     pl_delivery_abort(delivery, &why);
     ck_assert(!pl_delivery_can_take(delivery));
-    pl_delivery_commit(delivery, KEY); /* the abort goes on */
     run_until(&record.done, 2);
     ck_assert_str_eq(record.err.msg, "the source was cut");
     ck_assert_int_eq(record.err.code, 42);
@@ -283,6 +282,21 @@ START_TEST(abort_gives_the_committed_position_back)
     commit_good("two");
     position_in_kafka_is("two");
     ck_assert_uint_eq(pl_metrics_get(metrics, DELIVERED), 1);
+}
+END_TEST
+
+START_TEST(commit_after_an_abort_has_begun)
+{
+    struct pl_err why;
+    send_items(2);
+    position_set("one");
+    pl_err_set(&why, PL_ERR_RETRY, 42, "the source was cut");
+    pl_delivery_abort(delivery, &why);
+    pl_delivery_commit(delivery, KEY);
+    run_until(&record.done, 1);
+    ck_assert_int_eq(record.err.code, 42);
+    ck_assert_uint_eq(record.committed, 0);
+    ck_assert(position_is(""));
 }
 END_TEST
 
@@ -354,8 +368,8 @@ START_TEST(full_queue_for_the_position)
 }
 END_TEST
 
-/* … or is given up: an abort ends the wait. */
-START_TEST(abort_while_the_position_waits)
+/* … or is given up: an abort ends the wait, that of the position (0) or of the caller (1). */
+START_TEST(abort_while_the_queue_is_full)
 {
     struct pl_err err;
     char text[8001];
@@ -363,7 +377,8 @@ START_TEST(abort_while_the_position_waits)
     text[sizeof(text) - 1] = '\0';
     queue_fill(&err);
     position_set(text);
-    pl_delivery_commit(delivery, KEY);
+    if (_i == 0)
+        pl_delivery_commit(delivery, KEY);
     pl_err_set(&err, PL_ERR_RETRY, 0, "given up");
     pl_delivery_abort(delivery, &err);
     run_until(&record.done, 1);
@@ -567,10 +582,11 @@ int main(void)
     tcase_add_test(t, commits_the_position_alone);
     tcase_add_test(t, commits_without_a_position);
     tcase_add_test(t, abort_gives_the_committed_position_back);
+    tcase_add_test(t, commit_after_an_abort_has_begun);
     tcase_add_test(t, refused_while_committing);
     tcase_add_test(t, full_queue_then_room);
     tcase_add_test(t, full_queue_for_the_position);
-    tcase_add_test(t, abort_while_the_position_waits);
+    tcase_add_loop_test(t, abort_while_the_queue_is_full, 0, 2);
     tcase_add_test(t, message_too_large_and_the_rest_goes_on);
     tcase_add_loop_test(t, message_too_large_for_the_topic, 0, PL_COUNT(advices));
     tcase_add_test(t, position_too_large);
