@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * delivery.h - what lib/batch/delivery.h has to know of wikisrcd: its configuration, its metrics, and
- * how an event becomes a message.
+ * delivery.h - what lib/batch/delivery.h has to know of wikisrcd: its configuration, its metrics,
+ * and how an event becomes a message.
  */
 #ifndef WIKISRCD_DELIVERY_H
 #define WIKISRCD_DELIVERY_H

@@ -102,9 +102,9 @@ PL_DEFINE_CLEANUP(struct pl_delivery *, pl_delivery_free);
  * and `start_timeout_ms`. */
 int pl_delivery_topic_need(rd_kafka_t *rk, const struct pl_delivery_conf *conf, struct pl_err *err);
 
-/* Reads the record that was committed last under `key`. 1: it is there; 0: there is none; -1: error.
- * Valid until the next commit or reading. For use at start: blocks up to twice start_timeout (to
- * look the topic up, and to read it). */
+/* Reads the record that was committed last under `key`. 1: it is there; 0: there is none; -1:
+ * error. Valid until the next commit or reading. For use at start: blocks up to twice start_timeout
+ * (to look the topic up, and to read it). */
 int pl_delivery_position_read(struct pl_delivery *d, const char *key, struct pl_slice *ret,
                               struct pl_err *err);
 /* The record that was committed or read last, under whatever key; len 0: none. Where a source with
@@ -122,8 +122,8 @@ enum pl_send_result pl_delivery_send(struct pl_delivery *d, const struct pl_mess
 void pl_delivery_item_end(struct pl_delivery *d, uint64_t records);
 
 /* Puts the position behind what was sent and commits; on_done follows. `key` NULL: without a
- * position; else it is borrowed until on_done. Begins a transaction where none is open: the position
- * alone may be committed. Where an abort is under way, it goes on. */
+ * position; else it is borrowed until on_done. Begins a transaction where none is open: the
+ * position alone may be committed. Where an abort is under way, it goes on. */
 void pl_delivery_commit(struct pl_delivery *d, const char *key);
 /* Undoes; on_done follows, with `why`. Nothing happens where nothing is open. */
 void pl_delivery_abort(struct pl_delivery *d, const struct pl_err *why);

@@ -6,14 +6,13 @@
  * The mock keeps no transactions: that an abort undoes what is in the topic is for the e2e tests;
  * here is what is sent, in which order, and what is said about it.
  */
-#include <check.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
-#include <stdio.h>
+#include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/batch/delivery.h"
 #include "lib/log/log.h"
+#include "tests/unit/kafka_mock.h"
+#include "tests/unit/unit.h"
 
 #define TOPIC     "events"
 #define POSITIONS "positions"
@@ -41,13 +40,10 @@ static struct record {
     struct pl_err err; /* of the last on_done or on_failed */
 } record;
 
-static rd_kafka_t *mock_host;
-static rd_kafka_mock_cluster_t *cluster;
+static struct kafka_mock mock;
 static struct pl_daemon *daemon_;
 static struct pl_metrics *metrics;
 static struct pl_delivery *delivery;
-static struct pl_map_entry entries[3];
-static const struct pl_map map = {entries, 3};
 static struct pl_buf position; /* what is encoded */
 
 static void encode_position(void *userdata, struct pl_buf *out)
@@ -86,7 +82,7 @@ static void delivery_make(const char *advice)
 {
     struct pl_err err = {0};
     const struct pl_delivery_conf conf = {
-        .kafka = &map,
+        .kafka = &mock.map,
         .transactional_id = "check-1",
         .client_id = "check",
         .topic = TOPIC,
@@ -108,26 +104,21 @@ static void delivery_make(const char *advice)
                     .commit_seconds = SECONDS,
                     .in_flight = IN_FLIGHT},
     };
-    ck_assert_msg(pl_delivery_new(daemon_, &conf, &ops, &record, &delivery, &err) == 0, "%s",
-                  err.msg);
+    ck_assert_done(pl_delivery_new(daemon_, &conf, &ops, &record, &delivery, &err), err);
 }
 
 static void set_up(void)
 {
     struct pl_err err;
-    char text[256];
-    mock_host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
-    cluster = rd_kafka_mock_cluster_new(mock_host, 1);
-    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, TOPIC, 1, 1), 0);
-    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, POSITIONS, 1, 1), 0);
-    entries[0] = (struct pl_map_entry){.key = (char *)"bootstrap.servers",
-                                       .value = (char *)rd_kafka_mock_cluster_bootstraps(cluster)};
+    kafka_mock_start(&mock);
+    kafka_mock_topic(&mock, TOPIC, 1);
+    kafka_mock_topic(&mock, POSITIONS, 1);
     /* Errors are to be seen soon. */
-    entries[1] = (struct pl_map_entry){.key = (char *)"retry.backoff.ms", .value = (char *)"20"};
-    entries[2] =
-        (struct pl_map_entry){.key = (char *)"reconnect.backoff.max.ms", .value = (char *)"200"};
+    kafka_mock_set(&mock, "retry.backoff.ms", "20");
+    kafka_mock_set(&mock, "reconnect.backoff.max.ms", "200");
+    pl_log_set_level(PL_ERROR);
     metrics = pl_metrics_new(metrics_table, METRICS);
-    ck_assert_int_eq(pl_daemon_new(&daemon_ops, NULL, 1000, &daemon_, &err), 0);
+    ck_assert_done(pl_daemon_new(&daemon_ops, NULL, 1000, &daemon_, &err), err);
     delivery_make(NULL);
 }
 
@@ -137,8 +128,7 @@ static void tear_down(void)
     pl_buf_release(&position);
     pl_metrics_free(metrics);
     pl_daemon_free(daemon_);
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(mock_host);
+    kafka_mock_stop(&mock);
 }
 
 static void run_until(const unsigned *counter, unsigned value)
@@ -303,7 +293,7 @@ END_TEST
 START_TEST(refused_while_committing)
 {
     commit_good("one");
-    rd_kafka_mock_push_request_errors(cluster, API_PRODUCE, 1,
+    rd_kafka_mock_push_request_errors(mock.cluster, API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     send_items(2);
     position_set("two");
@@ -321,7 +311,7 @@ END_TEST
 static void queue_fill(struct pl_err *err)
 {
     enum pl_send_result result;
-    rd_kafka_mock_broker_set_rtt(cluster, -1, 200);
+    rd_kafka_mock_broker_set_rtt(mock.cluster, -1, 200);
     while ((result = send_bytes(5000, err)) == PL_SEND_OK)
         pl_delivery_item_end(delivery, 0);
     ck_assert_int_eq(result, PL_SEND_FULL);
@@ -363,7 +353,7 @@ START_TEST(full_queue_for_the_position)
     ck_assert_uint_eq(record.encoded, 1);
     ck_assert_uint_eq(record.room, 0);
     ck_assert(position_is(text));
-    rd_kafka_mock_broker_set_rtt(cluster, -1, 0);
+    rd_kafka_mock_broker_set_rtt(mock.cluster, -1, 0);
     position_in_kafka_is(text);
 }
 END_TEST
@@ -385,7 +375,7 @@ START_TEST(abort_while_the_queue_is_full)
     ck_assert_str_eq(record.err.msg, "given up");
     ck_assert_uint_eq(record.committed, 0);
     ck_assert_uint_eq(record.room, 0); /* not for a transaction that is over */
-    rd_kafka_mock_broker_set_rtt(cluster, -1, 0);
+    rd_kafka_mock_broker_set_rtt(mock.cluster, -1, 0);
     send_items(1);
     commit_good("one");
     ck_assert_uint_eq(record.room, 0);
@@ -416,7 +406,7 @@ START_TEST(message_too_large_for_the_topic)
 {
     pl_delivery_free(PL_TAKE(delivery));
     delivery_make(advices[_i][0]);
-    rd_kafka_mock_push_request_errors(cluster, API_PRODUCE, 1,
+    rd_kafka_mock_push_request_errors(mock.cluster, API_PRODUCE, 1,
                                       RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
     send_items(2);
     position_set("one");
@@ -454,7 +444,8 @@ START_TEST(fenced)
 {
     struct pl_err err;
     commit_good("one");
-    rd_kafka_mock_push_request_errors(cluster, API_END_TXN, 1, RD_KAFKA_RESP_ERR_PRODUCER_FENCED);
+    rd_kafka_mock_push_request_errors(mock.cluster, API_END_TXN, 1,
+                                      RD_KAFKA_RESP_ERR_PRODUCER_FENCED);
     send_items(1);
     position_set("two");
     pl_delivery_commit(delivery, KEY);
@@ -496,7 +487,7 @@ END_TEST
 
 START_TEST(stopped_during_a_commit)
 {
-    rd_kafka_mock_broker_set_rtt(cluster, -1, 300);
+    rd_kafka_mock_broker_set_rtt(mock.cluster, -1, 300);
     send_items(3);
     position_set("one");
     ck_assert(pl_delivery_flush(delivery));
@@ -510,7 +501,7 @@ END_TEST
 START_TEST(stalls_while_the_broker_is_away)
 {
     send_items(3);
-    rd_kafka_mock_broker_set_down(cluster, -1);
+    rd_kafka_mock_broker_set_down(mock.cluster, -1);
     position_set("one");
     pl_delivery_commit(delivery, KEY);
     int64_t end = pl_clock_monotonic_ms() + WAIT_MS;
@@ -519,7 +510,7 @@ START_TEST(stalls_while_the_broker_is_away)
     ck_assert(pl_delivery_is_stalled(delivery));
     ck_assert(!pl_delivery_can_take(delivery));
     ck_assert(!pl_delivery_is_stuck(delivery));
-    rd_kafka_mock_broker_set_up(cluster, -1);
+    rd_kafka_mock_broker_set_up(mock.cluster, -1);
     run_until(&record.committed, 1);
     ck_assert(!pl_delivery_is_stalled(delivery));
     ck_assert(position_is("one"));
@@ -573,33 +564,26 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("delivery");
-    TCase *t = tcase_create("delivery");
-    pl_log_set_level(PL_ERROR);
-    tcase_add_checked_fixture(t, set_up, tear_down);
-    tcase_set_timeout(t, 60);
-    tcase_add_test(t, commits_with_the_position);
-    tcase_add_test(t, commits_the_position_alone);
-    tcase_add_test(t, commits_without_a_position);
-    tcase_add_test(t, abort_gives_the_committed_position_back);
-    tcase_add_test(t, commit_after_an_abort_has_begun);
-    tcase_add_test(t, refused_while_committing);
-    tcase_add_test(t, full_queue_then_room);
-    tcase_add_test(t, full_queue_for_the_position);
-    tcase_add_loop_test(t, abort_while_the_queue_is_full, 0, 2);
-    tcase_add_test(t, message_too_large_and_the_rest_goes_on);
-    tcase_add_loop_test(t, message_too_large_for_the_topic, 0, PL_COUNT(advices));
-    tcase_add_test(t, position_too_large);
-    tcase_add_test(t, fenced);
-    tcase_add_test(t, failed_by_the_caller);
-    tcase_add_test(t, stopped_during_a_commit);
-    tcase_add_test(t, stalls_while_the_broker_is_away);
-    tcase_add_test(t, commits_by_its_limits);
-    tcase_add_test(t, limits_change);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {
+        TCASE("mock cluster", .set_up = set_up, .tear_down = tear_down),
+        TEST(commits_with_the_position),
+        TEST(commits_the_position_alone),
+        TEST(commits_without_a_position),
+        TEST(abort_gives_the_committed_position_back),
+        TEST(commit_after_an_abort_has_begun),
+        TEST(refused_while_committing),
+        TEST(full_queue_then_room),
+        TEST(full_queue_for_the_position),
+        TEST(abort_while_the_queue_is_full, .count = 2),
+        TEST(message_too_large_and_the_rest_goes_on),
+        TEST(message_too_large_for_the_topic, .count = PL_COUNT(advices)),
+        TEST(position_too_large),
+        TEST(fenced),
+        TEST(failed_by_the_caller),
+        TEST(stopped_during_a_commit),
+        TEST(stalls_while_the_broker_is_away),
+        TEST(commits_by_its_limits),
+        TEST(limits_change),
+    };
+    return unit_main("delivery", tests, PL_COUNT(tests));
 }

@@ -2,9 +2,8 @@
 /*
  * check_limits.c - when a batch is to be closed, as a table.
  */
-#include <check.h>
-
 #include "lib/batch/limits.h"
+#include "tests/unit/unit.h"
 
 #define NEVER INT64_MAX
 
@@ -36,13 +35,6 @@ END_TEST
 
 int main(void)
 {
-    Suite *suite = suite_create("limits");
-    TCase *t = tcase_create("limits");
-    tcase_add_loop_test(t, due, 0, (int)(sizeof(cases) / sizeof(cases[0])));
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    const struct unit_test tests[] = {TEST(due, .count = PL_COUNT(cases))};
+    return unit_main("limits", tests, PL_COUNT(tests));
 }
