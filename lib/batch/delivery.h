@@ -47,7 +47,7 @@ struct pl_delivery_sums {
 };
 
 struct pl_delivery_ops {
-    /* Appends the position as it is now, for a transaction that is about to be committed with it. */
+    /* Appends the position as it is now: the transaction is about to be committed with it. */
     void (*encode_position)(void *userdata, struct pl_buf *out);
     /* There is room again for what PL_SEND_FULL refused; not once the transaction is being ended,
      * since on_done follows then. May be NULL. */
@@ -130,7 +130,8 @@ void pl_delivery_abort(struct pl_delivery *d, const struct pl_err *why);
 /* The caller cannot go on: FAILED, on_failed is called from inside unless it was before. */
 void pl_delivery_fail(struct pl_delivery *d, const struct pl_err *err);
 
-/* From now on it commits by these limits, an open transaction included. */
+/* From now on it commits by these limits, an open transaction included. For a source whose items
+ * are one message each: it may commit after any. */
 void pl_delivery_limit(struct pl_delivery *d, const struct pl_limits *limits);
 /* The position has moved; call it for each item that is accounted for, after it was sent. With
  * limits it may begin a commit. */

@@ -128,15 +128,11 @@ static void on_delivered(void *userdata, const struct pl_delivery_sums *sums,
                          const struct pl_err *why)
 {
     struct load *l = userdata;
-    struct pl_err copy, *err = NULL;
+    struct pl_err copy = why ? *why : (struct pl_err){0};
+    const struct pl_err *err = why ? &copy : NULL;
+    if (copy.kind == PL_ERR_CONFIG)
+        copy.code = 0; /* as for our own limits: no waiting for Kafka's administrator (fetch.h) */
     l->result.sums = *sums;
-    if (why) {
-        copy = *why;
-        err = &copy;
-        if (err->kind == PL_ERR_CONFIG)
-            err->code =
-                0; /* as for our own limits: no waiting for Kafka's administrator (fetch.h) */
-    }
     switch (l->state) {
     case FETCHING: /* a message has failed */
         fetch_stop(l->fetch);
