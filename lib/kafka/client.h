@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * client.h - what producers and consumers share: librdkafka's configuration from our `kafka:`
- * mapping, its logs and errors in our words, and start checks.
+ * mapping, its logs in our words, and start checks.
  *
  * Threads: functions here may be called from any thread; librdkafka's own threads call the log and
  * error callbacks.
@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 
 #include "lib/config/options.h"
+#include "lib/kafka/errors.h"
 
 /* What librdkafka's error callback said last, so that a start check can tell why there is no
  * answer. Owned by the caller, one for each rd_kafka_t, outlives it. Zero-initialise. */
@@ -49,13 +50,6 @@ rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_
  * callbacks but gives errors and statistics as events. Does what the callbacks do; false: another
  * kind of event. The event stays the caller's. */
 bool pl_kafka_event(struct pl_kafka_health *health, rd_kafka_event_t *event);
-
-/* The kind of a librdkafka error: RETRY (transport, time-out, leader moved, coordinator loading …),
- * CONFIG (authentication, authorization, SSL, unknown topic, unsupported version), REJECT (message
- * too large, invalid record, invalid timestamp), FATAL (fenced, fatal). Pure; tested by a table. */
-enum pl_err_kind pl_kafka_err_kind(rd_kafka_resp_err_t code);
-int pl_kafka_err(struct pl_err *err, rd_kafka_resp_err_t code, const char *fmt, ...)
-    __attribute__((format(printf, 3, 4)));
 
 /* The brokers that the user names, for messages; never NULL. */
 const char *pl_kafka_servers(const struct pl_map *map);
