@@ -79,7 +79,7 @@ static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
 static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
 {
     struct partition *p = sink_partition(s, tp->topic, tp->partition);
-    struct announcement announced;
+    struct pl_announcement announced;
     int64_t low = 0, high = 0;
 
     sink_duty(&s->consumer_duty, "taking a partition over", COMMITTED_TIMEOUT_MS);
@@ -99,7 +99,7 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
         tp->offset = s->conf->start == CHSINKD_LATEST && !s->replay ? RD_KAFKA_OFFSET_END
                                                                     : RD_KAFKA_OFFSET_BEGINNING;
     p->announced.end = -1;
-    if (announcement_parse(tp->metadata, tp->metadata_size, &announced) &&
+    if (pl_announcement_parse(tp->metadata, tp->metadata_size, BATCH_FORMAT, &announced) &&
         announced.end > p->next_offset) {
         p->announced = announced;
         p->fixed_end = announced.end;

@@ -144,13 +144,13 @@ static enum outcome offset_commit(struct inserter *in, const struct batch *b, in
 
 static enum outcome batch_announce(struct inserter *in, struct batch *b)
 {
-    struct announcement announcement = {b->end, pl_clock_realtime_ms()};
-    char text[ANNOUNCEMENT_MAX];
+    struct pl_announcement announcement = {b->end, pl_clock_realtime_ms()};
+    char text[PL_ANNOUNCEMENT_MAX];
     enum outcome outcome;
 
     if (b->partition->announced.end == b->end) /* by the commit before, or found after a crash */
         return OUTCOME_DONE;
-    announcement_format(&announcement, text);
+    pl_announcement_format(&announcement, BATCH_FORMAT, text);
     outcome = offset_commit(in, b, b->start, text);
     if (outcome == OUTCOME_DONE)
         b->partition->announced = announcement;
@@ -229,11 +229,9 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
     }
     insert.iov = in->iov;
     insert.iov_n = block_iov(b->block, in->iov, &insert.bytes);
-    insert.token =
-        batch_token(b,
-                    &(struct batch_place){sr->table, b->partition->topic, b->partition->id,
-                                          b->partition->announced.at_ms},
-                    &in->token);
+    const struct pl_range range = {b->partition->topic, b->partition->id, b->start, b->end,
+                                   b->partition->announced.at_ms};
+    insert.token = pl_range_token(&range, sr->table, &in->token);
     for (;;) {
         int64_t began_ms = pl_clock_monotonic_ms();
 
@@ -270,9 +268,9 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
 
 /* What the commit of `end` announces: the next batch, if it waits in the queue already; else
  * nothing. `out` gets the text. */
-static struct announcement next_announcement(struct sink *s, const struct batch *b, char *out)
+static struct pl_announcement next_announcement(struct sink *s, const struct batch *b, char *out)
 {
-    struct announcement announcement = {-1, pl_clock_realtime_ms()};
+    struct pl_announcement announcement = {-1, pl_clock_realtime_ms()};
     const struct batch *next;
 
     out[0] = '\0';
@@ -282,7 +280,7 @@ static struct announcement next_announcement(struct sink *s, const struct batch 
         announcement.end = next->end;
     pthread_mutex_unlock(&s->lock);
     if (announcement.end >= 0)
-        announcement_format(&announcement, out);
+        pl_announcement_format(&announcement, BATCH_FORMAT, out);
     return announcement;
 }
 
@@ -396,9 +394,9 @@ static void batch_count(struct sink *s, const struct batch *b)
 
 static enum outcome batch_load(struct inserter *in, struct batch *b)
 {
-    char metadata[ANNOUNCEMENT_MAX];
+    char metadata[PL_ANNOUNCEMENT_MAX];
     int64_t began_ms = pl_clock_monotonic_ms(), took_ms;
-    struct announcement next;
+    struct pl_announcement next;
     enum outcome outcome = OUTCOME_DONE;
 
     if (!batch_is_ours(in->sink, b))

@@ -54,7 +54,7 @@ struct partition {
     int64_t logged_ms;     /* monotonic: when they were last; 0: never */
 
     /* The inserter's that has it busy (nobody's otherwise; set by the consumer at assignment). */
-    struct announcement announced; /* in the group's metadata now; end -1: none */
+    struct pl_announcement announced; /* in the group's metadata now; end -1: none */
 
     /* The consumer's. */
     struct batch *open;

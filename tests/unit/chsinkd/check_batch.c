@@ -1,84 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_batch.c - announcements, tokens, when a batch closes; which dead letters belong to a route.
- * links: chsinkd
+ * check_batch.c - when a batch closes; which dead letters belong to a route. links: chsinkd
  */
-#include <stdio.h>
 
 #include "daemons/chsinkd/sink/batch.h"
 #include "daemons/chsinkd/sink/replay.h"
 #include "tests/unit/unit.h"
-
-START_TEST(announcement_round_trip)
-{
-    static const struct announcement cases[] = {
-        {0, 0}, {1, 1763715600}, {999999999999999999, 999999999999999999}};
-    char text[ANNOUNCEMENT_MAX];
-
-    for (size_t i = 0; i < PL_COUNT(cases); i++) {
-        struct announcement a = {-1, -1};
-
-        announcement_format(&cases[i], text);
-        ck_assert_uint_lt(strlen(text), ANNOUNCEMENT_MAX);
-        ck_assert(announcement_parse(text, strlen(text), &a));
-        ck_assert_int_eq(a.end, cases[i].end);
-        ck_assert_int_eq(a.at_ms, cases[i].at_ms);
-        /* No prefix of it is one, but for a shorter last number. */
-        for (size_t n = 0; n < strlen(text) - 20 && i == 2; n++)
-            ck_assert(!announcement_parse(text, n, &a));
-    }
-}
-END_TEST
-
-START_TEST(announcement_of_others)
-{
-    static const char *const cases[] = {
-        "",
-        "x",
-        "{\"v\":1}",
-        "chsinkd/2 end=5 at=6",
-        "chsinkd/1 end=-5 at=6",
-        "chsinkd/1 end=5 at=",
-        "chsinkd/1 end= at=6",
-        "chsinkd/1 end=5 at=6 ",
-        "chsinkd/1 end=5  at=6",
-        "chsinkd/1 end=1234567890123456789 at=6",
-        "chsinkd/1 end=5 at=6\n",
-    };
-    struct announcement a = {7, 8};
-
-    ck_assert(!announcement_parse(NULL, 0, &a));
-    for (size_t i = 0; i < PL_COUNT(cases); i++)
-        ck_assert_msg(!announcement_parse(cases[i], strlen(cases[i]), &a), "accepted: %s",
-                      cases[i]);
-    ck_assert_int_eq(a.end, 7); /* untouched */
-}
-END_TEST
-
-START_TEST(tokens_tell_loads_apart)
-{
-    static const struct {
-        struct batch_place place;
-        int64_t start, end;
-    } cases[] = {
-        {{"d.t", "a", 0, 5}, 0, 1},  {{"d.t", "a", 0, 5}, 0, 2},  {{"d.t", "a", 0, 5}, 1, 2},
-        {{"d.t", "a", 1, 5}, 0, 1},  {{"d.t", "b", 0, 5}, 0, 1},  {{"d.u", "a", 0, 5}, 0, 1},
-        {{"d.t", "a", 0, 5}, 1, 12}, {{"d.t", "a", 0, 5}, 11, 2}, {{"d.t", "a", 0, 6}, 0, 1},
-    };
-    char seen[PL_COUNT(cases)][64];
-    struct pl_buf buf = {0};
-
-    for (size_t i = 0; i < PL_COUNT(cases); i++) {
-        struct batch b = {.start = cases[i].start, .end = cases[i].end};
-
-        snprintf(seen[i], sizeof(seen[i]), "%s", batch_token(&b, &cases[i].place, &buf));
-        for (size_t k = 0; k < i; k++)
-            ck_assert_str_ne(seen[i], seen[k]);
-    }
-    ck_assert_str_eq(seen[0], "d.t:a:0:0:1:5");
-    pl_buf_release(&buf);
-}
-END_TEST
 
 START_TEST(age_grows_with_open_batches)
 {
@@ -169,10 +96,26 @@ END_TEST
 
 int main(void)
 {
+<<<<<<< HEAD
     const struct unit_test tests[] = {
         TEST(announcement_round_trip),     TEST(announcement_of_others),
         TEST(tokens_tell_loads_apart),     TEST(age_grows_with_open_batches),
         TEST(batch_is_full_by_each_limit), TEST(dead_letters_find_their_route),
     };
     return unit_main("batch", tests, PL_COUNT(tests));
+=======
+    Suite *s = suite_create("batch");
+    TCase *t = tcase_create("batch");
+    SRunner *sr = srunner_create(s);
+    int failed;
+
+    tcase_add_test(t, age_grows_with_open_batches);
+    tcase_add_test(t, batch_is_full_by_each_limit);
+    tcase_add_test(t, dead_letters_find_their_route);
+    suite_add_tcase(s, t);
+    srunner_run_all(sr, CK_ENV);
+    failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed ? 1 : 0;
+>>>>>>> 5167d3d (lib/batch: a range of offsets, its announcement and its token, out of chsinkd)
 }

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * range.h - a range of offsets of one partition that is loaded as one piece, again and again where
+ * it must be, and arrives once.
+ *
+ * Before what is in [start, end) is written to a target, the range is *announced*: start is
+ * committed to the consumer group with the end as its metadata. Whoever owns the partition after a
+ * crash finds the announcement, reads exactly that range again, and writes it with the same token,
+ * by which the target knows it if the first write arrived.
+ *
+ *     committed offset   metadata                 meaning
+ *     start              ""                       nothing in flight; the next range begins at start
+ *     start              "chsinkd/1 end=E at=T"   [start, E) was announced at T
+ *
+ * Pure: no I/O, no clock, nothing allocated but the caller's buffer. Any thread.
+ */
+#ifndef PL_BATCH_RANGE_H
+#define PL_BATCH_RANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+
+struct pl_announcement {
+    int64_t end;   /* offset behind the last one of the range */
+    int64_t at_ms; /* Unix milliseconds */
+};
+
+/* `format` names the program and the version of what it writes ("chsinkd/1"), so that another
+ * program's metadata, or a later version's, is not taken for ours. */
+#define PL_ANNOUNCEMENT_FORMAT_MAX 30 /* bytes of `format` */
+#define PL_ANNOUNCEMENT_MAX        88 /* bytes of a text, NUL included */
+
+/* The text for the commit's metadata; `out`: at least PL_ANNOUNCEMENT_MAX bytes. The numbers are
+ * not negative, and at most 18 digits long. */
+void pl_announcement_format(const struct pl_announcement *a, const char *format, char *out);
+/* False when the text is not what pl_announcement_format() writes (empty, another format): then
+ * nothing is announced, and *ret is untouched. `text` may be NULL. */
+bool pl_announcement_parse(const char *text, size_t len, const char *format,
+                           struct pl_announcement *ret);
+
+struct pl_range {
+    const char *topic;
+    int32_t partition;
+    int64_t start, end;   /* offsets; end is behind the last one */
+    int64_t announced_ms; /* of its announcement: whoever repeats the range reads it from there */
+};
+
+/* "target:topic:partition:start:end:announced_ms", the same for each repetition and for nothing
+ * else. The time tells apart what has the same offsets but is another load: a topic that was
+ * deleted and made again, another group that reads the topic from the beginning. `out` is reset
+ * first; the text is its bytes. */
+const char *pl_range_token(const struct pl_range *r, const char *target, struct pl_buf *out);
+
+#endif
