@@ -428,7 +428,7 @@ uint64_t pl_producer_queued_bytes(const struct pl_producer *p)
 
 bool pl_producer_is_stuck(const struct pl_producer *p)
 {
-    return pl_deadline_is_overdue(&p->txn->duty, pl_clock_monotonic_ms());
+    return pl_deadline_is_overdue(&p->txn->deadline, pl_clock_monotonic_ms());
 }
 
 /* ---- start and end ---- */

@@ -120,7 +120,7 @@ static bool txn_abort(struct pl_txn *t, enum pl_txn_result *ret, struct pl_err *
 {
     for (;;) {
         int64_t start = pl_clock_monotonic_ms();
-        pl_deadline_begin(&t->duty, "undoing a transaction", start, SLICE_MS);
+        pl_deadline_begin(&t->deadline, "undoing a transaction", start, SLICE_MS);
         PL_CLEANUP(error_destroyp)
         rd_kafka_error_t *error = rd_kafka_abort_transaction(t->rk, SLICE_MS);
         if (!error) {
@@ -142,7 +142,7 @@ static bool txn_commit(struct pl_txn *t, enum pl_txn_result *ret, struct pl_err 
 {
     for (;;) {
         int64_t start = pl_clock_monotonic_ms();
-        pl_deadline_begin(&t->duty, "committing a transaction", start, SLICE_MS);
+        pl_deadline_begin(&t->deadline, "committing a transaction", start, SLICE_MS);
         PL_CLEANUP(error_destroyp)
         rd_kafka_error_t *error = rd_kafka_commit_transaction(t->rk, SLICE_MS);
         if (!error) {
@@ -181,7 +181,7 @@ static bool txn_commit(struct pl_txn *t, enum pl_txn_result *ret, struct pl_err 
 
 static void txn_finish(struct pl_txn *t, enum pl_txn_result result, const struct pl_err *why)
 {
-    pl_deadline_begin(&t->duty, "waiting for work", 0, -1);
+    pl_deadline_begin(&t->deadline, "waiting for work", 0, -1);
     pthread_mutex_lock(&t->lock);
     t->job = PL_TXN_NONE;
     t->result = result;
@@ -326,7 +326,7 @@ int pl_txn_init(struct pl_txn *t, struct pl_daemon *d, int64_t timeout_ms, struc
 
 void pl_txn_request(struct pl_txn *t, enum pl_txn_job job)
 {
-    pl_deadline_begin(&t->duty, "beginning", pl_clock_monotonic_ms(), SLICE_MS);
+    pl_deadline_begin(&t->deadline, "beginning", pl_clock_monotonic_ms(), SLICE_MS);
     pthread_mutex_lock(&t->lock);
     t->job = job;
     t->finished = false;

@@ -32,8 +32,8 @@ struct pl_txn {
     rd_kafka_t *rk;
     struct pl_kafka_health health;
     char *transactional_id;
-    int64_t timeout_ms;      /* transaction.timeout.ms */
-    struct pl_deadline duty; /* the thread's: none of its calls lasts longer than a slice */
+    int64_t timeout_ms;          /* transaction.timeout.ms */
+    struct pl_deadline deadline; /* the thread's: none of its calls lasts longer than a slice */
 
     /* Written by the loop, read by the thread: the messages of the transaction. */
     _Atomic uint64_t sent, outstanding, failed;

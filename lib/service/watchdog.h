@@ -5,9 +5,9 @@
  *
  * Nothing is alive because its loop turns. Work that is there must have moved lately, or what
  * holds it up is known and has been said (progress); and who makes a call that waits has said
- * before by when it will be back (duty).
+ * before by when it will be back (deadline).
  *
- * Pure but for a duty's atomics. Times are monotonic milliseconds.
+ * Pure but for a deadline's atomics. Times are monotonic milliseconds.
  */
 #ifndef PL_SERVICE_WATCHDOG_H
 #define PL_SERVICE_WATCHDOG_H
@@ -41,12 +41,12 @@ struct pl_deadline {
 };
 
 /* max_ms: the longest that it can take when all is in order, by the time-outs of the calls it
- * makes; below 0: no limit (it waits for somebody who has a duty of his own). */
+ * makes; below 0: no limit (it waits for another thread, which has a deadline of its own). */
 void pl_deadline_begin(struct pl_deadline *d, const char *doing, int64_t now_ms, int64_t max_ms);
 
 /* For so long a thread may be late before it counts as stuck: a machine under load, a call that
  * ends a little after its time-out. */
-#define PL_DUTY_GRACE_MS 30000
+#define PL_DEADLINE_GRACE_MS 30000
 bool pl_deadline_is_overdue(const struct pl_deadline *d, int64_t now_ms);
 
 #endif

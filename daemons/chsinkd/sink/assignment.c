@@ -36,7 +36,7 @@ void assignment_recover(struct sink *s, struct partition *p)
                PL_F_INT("OFFSET_END", range.end));
         return;
     }
-    sink_duty(&s->consumer_duty, "looking a range up in the table", s->clickhouse_ms);
+    sink_deadline_begin(&s->consumer_deadline, "looking a range up in the table", s->clickhouse_ms);
     while (sink_ask_table(s->consumer->client, p->route, &range, &p->present, &p->present_n, &err) <
            0) {
         if (s->give_up || s->stopping)
@@ -44,7 +44,8 @@ void assignment_recover(struct sink *s, struct partition *p)
         pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY,
                    "cannot look a range up in the table, trying again", &err,
                    SINK_F_TABLE(p->route), SINK_F_PARTITION(p));
-        sink_duty(&s->consumer_duty, "looking a range up in the table", 1000 + s->clickhouse_ms);
+        sink_deadline_begin(&s->consumer_deadline, "looking a range up in the table",
+                            1000 + s->clickhouse_ms);
         pthread_mutex_lock(&s->lock);
         sink_cond_wait(s, &s->room, 1000);
         pthread_mutex_unlock(&s->lock);
@@ -58,7 +59,8 @@ static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
     while (!s->give_up && !s->stopping) {
         rd_kafka_resp_err_t code;
 
-        sink_duty(&s->consumer_duty, "reading the group's offsets", 2 * COMMITTED_TIMEOUT_MS);
+        sink_deadline_begin(&s->consumer_deadline, "reading the group's offsets",
+                            2 * COMMITTED_TIMEOUT_MS);
         code = rd_kafka_committed(s->rk, list, COMMITTED_TIMEOUT_MS);
         for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
             code = list->elems[i].err;
@@ -82,7 +84,7 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
     struct pl_announcement announced;
     int64_t low = 0, high = 0;
 
-    sink_duty(&s->consumer_duty, "taking a partition over", COMMITTED_TIMEOUT_MS);
+    sink_deadline_begin(&s->consumer_deadline, "taking a partition over", COMMITTED_TIMEOUT_MS);
     p->fixed_end = p->limit_until = p->condemned = p->once_end = -1;
     p->once_done = false;
     free(PL_TAKE(p->present));
@@ -172,7 +174,7 @@ static void busy_wait(struct sink *s, const rd_kafka_topic_partition_list_t *lis
 {
     int64_t until_ms = pl_clock_monotonic_ms() + wait_ms;
 
-    sink_duty(&s->consumer_duty, "waiting for inserts to end", -1);
+    sink_deadline_begin(&s->consumer_deadline, "waiting for inserts to end", -1);
     while (busy_any(s, list) && !s->give_up && pl_clock_monotonic_ms() < until_ms)
         sink_cond_wait(s, &s->room, until_ms - pl_clock_monotonic_ms());
 }

@@ -270,9 +270,9 @@ static void consumer_turn(struct consumer *c)
     struct sink *s = c->sink;
     rd_kafka_message_t *event;
 
-    sink_duty(&s->consumer_duty, "asking for the group's events", TURN_MS);
+    sink_deadline_begin(&s->consumer_deadline, "asking for the group's events", TURN_MS);
     event = rd_kafka_consumer_poll(s->rk, 0); /* may call assignment_change() */
-    sink_duty(&s->consumer_duty, "decoding messages", TURN_MS);
+    sink_deadline_begin(&s->consumer_deadline, "decoding messages", TURN_MS);
     if (event) {
         if (event->err)
             message_error(s, event);
@@ -303,7 +303,7 @@ static void consumer_drain(struct consumer *c)
 {
     struct sink *s = c->sink;
 
-    sink_duty(&s->consumer_duty, "waiting for inserts to end", -1);
+    sink_deadline_begin(&s->consumer_deadline, "waiting for inserts to end", -1);
     for (unsigned i = 0; i < s->partitions_n; i++)
         intake_close(s, s->partitions[i]);
     pthread_mutex_lock(&s->lock);

@@ -295,17 +295,18 @@ static rd_kafka_headers_t *letter_headers(const struct dead_letter *d, const cha
     return h;
 }
 
-static void commit_duty(const struct deadletter_commit *commit, const char *doing, int64_t max_ms)
+static void commit_deadline(const struct deadletter_commit *commit, const char *doing,
+                            int64_t max_ms)
 {
-    if (commit->duty)
-        pl_deadline_begin(commit->duty, doing, pl_clock_monotonic_ms(), max_ms);
+    if (commit->deadline)
+        pl_deadline_begin(commit->deadline, doing, pl_clock_monotonic_ms(), max_ms);
 }
 
 static int letter_send(struct deadletter_writer *w, const struct dead_letter *d,
                        const struct deadletter_commit *commit, struct pl_err *err)
 {
     for (;;) {
-        commit_duty(commit, "writing dead letters", FLUSH_POLL_MS);
+        commit_deadline(commit, "writing dead letters", FLUSH_POLL_MS);
         rd_kafka_headers_t *h = letter_headers(d, commit->route);
         rd_kafka_resp_err_t code = rd_kafka_producev(
             w->rk, RD_KAFKA_V_TOPIC(w->conf.topic), RD_KAFKA_V_HEADERS(h),
@@ -335,7 +336,7 @@ static int transaction_fill(struct deadletter_writer *w, const struct deadletter
     for (const struct dead_letter *d = commit->letters->first; d; d = d->next)
         if (letter_send(w, d, commit, err) < 0)
             return -1;
-    commit_duty(commit, "committing offsets with dead letters", 2 * TXN_CALL_MS);
+    commit_deadline(commit, "committing offsets with dead letters", 2 * TXN_CALL_MS);
     error =
         rd_kafka_send_offsets_to_transaction(w->rk, commit->offsets, commit->group, TXN_CALL_MS);
     if (error)
@@ -349,7 +350,7 @@ static int transaction_commit(struct deadletter_writer *w, const struct deadlett
     rd_kafka_error_t *error;
 
     do {
-        commit_duty(commit, "committing dead letters", TXN_CALL_MS);
+        commit_deadline(commit, "committing dead letters", TXN_CALL_MS);
         error = rd_kafka_commit_transaction(w->rk, TXN_CALL_MS);
         if (!error)
             return 0;
@@ -368,15 +369,15 @@ int deadletter_write(struct deadletter_writer *w, const struct deadletter_commit
 {
     int rc;
 
-    commit_duty(commit, "waiting for another's dead letters", -1);
+    commit_deadline(commit, "waiting for another's dead letters", -1);
     pthread_mutex_lock(&w->lock);
-    commit_duty(commit, "beginning to write dead letters", 2 * INIT_CALL_MS);
+    commit_deadline(commit, "beginning to write dead letters", 2 * INIT_CALL_MS);
     rc = writer_connect(w, err);
     if (rc == 0) {
         rc = transaction_fill(w, commit, err);
         if (rc == 0)
             rc = transaction_commit(w, commit, err);
-        commit_duty(commit, "undoing dead letters", 2 * TXN_CALL_MS);
+        commit_deadline(commit, "undoing dead letters", 2 * TXN_CALL_MS);
         if (rc < 0 && w->rk) {
             rd_kafka_error_t *error = rd_kafka_abort_transaction(w->rk, TXN_CALL_MS);
             if (error) { /* its state is unknown: the next write fences it with a new client */

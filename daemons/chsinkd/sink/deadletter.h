@@ -69,9 +69,9 @@ struct deadletter_commit {
     const char *route;
     const rd_kafka_topic_partition_list_t *offsets; /* what passes them, with metadata */
     const rd_kafka_consumer_group_metadata_t
-        *group;                  /* fences a member that has lost the partition */
-    const _Atomic bool *give_up; /* true: stop retrying */
-    struct pl_deadline *duty;    /* the calling thread's; may be NULL */
+        *group;                   /* fences a member that has lost the partition */
+    const _Atomic bool *give_up;  /* true: stop retrying */
+    struct pl_deadline *deadline; /* the calling thread's; may be NULL */
 };
 
 /* One transaction, tried once. 0: committed. Errors: RETRY: nothing was written, or it is not

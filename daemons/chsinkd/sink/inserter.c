@@ -31,7 +31,7 @@ enum outcome {
 
 struct inserter {
     struct sink *sink;
-    struct pl_deadline *duty; /* the sink's */
+    struct pl_deadline *deadline; /* the sink's */
     struct clickhouse *client;
     struct iovec *iov;
     unsigned iov_max;
@@ -60,7 +60,7 @@ static void inserter_pause(struct inserter *in, int64_t wait_ms)
     struct sink *s = in->sink;
     int64_t until_ms = pl_clock_monotonic_ms() + wait_ms;
 
-    sink_duty(in->duty, "waiting to try again", wait_ms);
+    sink_deadline_begin(in->deadline, "waiting to try again", wait_ms);
     pthread_mutex_lock(&s->lock);
     while (!s->give_up && pl_clock_monotonic_ms() < until_ms)
         sink_cond_wait(s, &s->work, until_ms - pl_clock_monotonic_ms());
@@ -119,7 +119,7 @@ static enum outcome offset_commit(struct inserter *in, const struct batch *b, in
 
         if (!batch_is_ours(s, b))
             return OUTCOME_LOST;
-        sink_duty(in->duty, "committing offsets", s->commit_ms);
+        sink_deadline_begin(in->deadline, "committing offsets", s->commit_ms);
         code = rd_kafka_commit(s->rk, list, 0);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             code = list->elems[0].err;
@@ -197,7 +197,8 @@ static bool refused_without_trace(struct inserter *in, const struct batch *b)
 
     if (in->sink->replay || !sink_can_ask_table(p->route->route))
         return true;
-    sink_duty(in->duty, "looking a refused range up in the table", in->sink->clickhouse_ms);
+    sink_deadline_begin(in->deadline, "looking a refused range up in the table",
+                        in->sink->clickhouse_ms);
     if (sink_ask_table(in->client, p->route, &range, &offsets, &n, &err) < 0)
         return false;
     return n == 0;
@@ -209,7 +210,8 @@ static void schema_look_again(struct inserter *in, const struct batch *b)
     struct table_state state;
     struct pl_err err;
 
-    sink_duty(in->duty, "looking at the table again", SCHEMA_QUERIES * in->sink->clickhouse_ms);
+    sink_deadline_begin(in->deadline, "looking at the table again",
+                        SCHEMA_QUERIES * in->sink->clickhouse_ms);
     if (table_ensure(in->client, b->partition->route->route, in->sink->conf->clickhouse.database,
                      false, NULL, NULL, NULL, &state, &err) < 0)
         pl_log_err(PL_WARNING, PL_EVENT_BATCH_RETRIED, "the table does not fit its route", &err,
@@ -235,7 +237,7 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
     for (;;) {
         int64_t began_ms = pl_clock_monotonic_ms();
 
-        sink_duty(in->duty, "inserting", s->clickhouse_ms);
+        sink_deadline_begin(in->deadline, "inserting", s->clickhouse_ms);
         if (clickhouse_insert(in->client, &insert, &err) == 0) {
             pl_metrics_observe(s->metrics, M_INSERT_SECONDS,
                                (pl_clock_monotonic_ms() - began_ms) / 1e3);
@@ -308,12 +310,12 @@ static enum outcome dead_letters_commit(struct inserter *in, struct batch *b, co
         struct deadletter_commit commit = {.letters = &b->dead,
                                            .route = b->partition->route->route->name,
                                            .offsets = list,
-                                           .duty = in->duty,
+                                           .deadline = in->deadline,
                                            .give_up = &s->give_up};
 
         if (!batch_is_ours(s, b))
             return OUTCOME_LOST;
-        sink_duty(in->duty, "reading the group's offset", COMMITTED_MS);
+        sink_deadline_begin(in->deadline, "reading the group's offset", COMMITTED_MS);
         if (again && offset_is_committed(s, b))
             return OUTCOME_DONE;
         group = rd_kafka_consumer_group_metadata(s->rk);
@@ -474,7 +476,7 @@ static void *inserter_run(void *arg)
         struct batch *b = sink_queue_take_ready(s);
 
         if (!b) {
-            sink_duty(in->duty, "waiting for a batch", 1000);
+            sink_deadline_begin(in->deadline, "waiting for a batch", 1000);
             sink_cond_wait(s, &s->work, 1000);
             continue;
         }
@@ -502,7 +504,7 @@ int inserter_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err)
 
     in->sink = s;
     in->client = sink_client_new(s);
-    in->duty = &s->inserter_duties[s->inserters_n++];
+    in->deadline = &s->inserter_deadlines[s->inserters_n++];
     pl_backoff_init(&in->backoff, 200, 15000, (uint64_t)pl_clock_monotonic_ms() ^ (uintptr_t)in);
     rc = pthread_create(ret_thread, NULL, inserter_run, in);
     if (rc != 0) {

@@ -341,18 +341,18 @@ void sink_log(struct sink *s, int64_t now_ms, bool all)
     } while (p && all);
 }
 
-/* An inserter that has a batch has a duty; a batch that none takes has nobody. */
+/* An inserter that has a batch has a deadline; a batch that none takes has none. */
 #define NOT_TAKEN_MS 60000
 
 const char *sink_stuck(struct sink *s, struct pl_progress *progress)
 {
     struct pl_progress_now now = {.now_ms = pl_clock_monotonic_ms()};
 
-    if (pl_deadline_is_overdue(&s->consumer_duty, now.now_ms))
-        return s->consumer_duty.doing;
+    if (pl_deadline_is_overdue(&s->consumer_deadline, now.now_ms))
+        return s->consumer_deadline.doing;
     for (unsigned i = 0; i < s->inserters_n; i++)
-        if (pl_deadline_is_overdue(&s->inserter_duties[i], now.now_ms))
-            return s->inserter_duties[i].doing;
+        if (pl_deadline_is_overdue(&s->inserter_deadlines[i], now.now_ms))
+            return s->inserter_deadlines[i].doing;
     pthread_mutex_lock(&s->lock);
     now.done = s->taken;
     now.pending = s->queued > 0 && s->busy == 0;

@@ -127,7 +127,7 @@ struct sink {
     _Atomic bool drained;  /* consumer's last word: everything is committed and the group left */
     _Atomic bool away;     /* ClickHouse does not answer */
     _Atomic bool assigned_once;
-    struct pl_deadline consumer_duty, inserter_duties[SINK_INSERTERS_MAX]; /* each its thread's */
+    struct pl_deadline consumer_deadline, inserter_deadlines[SINK_INSERTERS_MAX]; /* the threads' */
     unsigned inserters_n;
     int64_t clickhouse_ms, commit_ms; /* the longest that a query or insert, a commit can take */
     _Atomic int64_t in_flight;        /* messages in batches, counted apart from the metrics */
@@ -149,10 +149,12 @@ struct partition *sink_partition(struct sink *s, const char *topic,
                                  int32_t id); /* found or made; locks */
 struct sink_route *sink_route_for(struct sink *s, const char *topic);
 
-/* Says what the calling thread, whose duty it is, does from now on, and how long that can take. */
-static inline void sink_duty(struct pl_deadline *duty, const char *doing, int64_t max_ms)
+/* Says what the calling thread, whose deadline it is, does from now on, and how long that can take.
+ */
+static inline void sink_deadline_begin(struct pl_deadline *deadline, const char *doing,
+                                       int64_t max_ms)
 {
-    pl_deadline_begin(duty, doing, pl_clock_monotonic_ms(), max_ms);
+    pl_deadline_begin(deadline, doing, pl_clock_monotonic_ms(), max_ms);
 }
 /* Logs what came into the tables, for the loop's tick: sums, since batches come by the second, for
  * ever. At most one line a call, and one a partition every minute; `all`: all that is not logged

@@ -65,7 +65,7 @@ struct source {
     int64_t connect_ms;                              /* WAITING: until then */
     int64_t silence_ms;  /* the longest that this connection lets pass; below 0: no limit */
     const char *lost_by; /* why the last connection ended; NULL: none has */
-    struct pl_deadline duty;
+    struct pl_deadline deadline;
 
     struct pl_http *http;
     struct pl_http_request *request;
@@ -101,7 +101,7 @@ static void connect_after(struct source *s, int64_t wait_ms)
 {
     s->state = WAITING;
     s->connect_ms = pl_clock_monotonic_ms() + wait_ms;
-    pl_deadline_begin(&s->duty, "waiting to connect", s->connect_ms, 0);
+    pl_deadline_begin(&s->deadline, "waiting to connect", s->connect_ms, 0);
     sd_event_source_set_time_relative(s->timer, (uint64_t)wait_ms * 1000);
     sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 }
@@ -223,7 +223,8 @@ static void feed(struct source *s, const char *data, size_t len)
         return;
     }
     s->held = sse_pending(&s->parser);
-    pl_deadline_begin(&s->duty, "streaming", pl_clock_monotonic_ms(), s->held ? -1 : s->silence_ms);
+    pl_deadline_begin(&s->deadline, "streaming", pl_clock_monotonic_ms(),
+                      s->held ? -1 : s->silence_ms);
     if (s->held)
         pl_buf_add(&s->rest, data + used, len - used);
     pl_http_request_pause(s->request, s->held);
@@ -444,7 +445,7 @@ static void connect_next(struct source *s)
     };
     s->state = CONNECTING;
     s->silence_ms = conf.stall_timeout_ms > 0 ? conf.stall_timeout_ms : -1;
-    pl_deadline_begin(&s->duty, "connecting", pl_clock_monotonic_ms(),
+    pl_deadline_begin(&s->deadline, "connecting", pl_clock_monotonic_ms(),
                       s->silence_ms < 0 ? -1 : conf.connect_timeout_ms + s->silence_ms);
     s->saw_error = s->saw_topics = false;
     pl_log(PL_DEBUG, NULL, "connecting", PL_F_STR("URL", url),
@@ -521,7 +522,7 @@ void source_stop(struct source *s)
 {
     connection_drop(s);
     s->state = STOPPED;
-    pl_deadline_begin(&s->duty, "stopped", 0, -1);
+    pl_deadline_begin(&s->deadline, "stopped", 0, -1);
     sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
 }
 
@@ -545,5 +546,5 @@ bool source_is_held(const struct source *s)
 
 bool source_is_overdue(const struct source *s)
 {
-    return pl_deadline_is_overdue(&s->duty, pl_clock_monotonic_ms());
+    return pl_deadline_is_overdue(&s->deadline, pl_clock_monotonic_ms());
 }

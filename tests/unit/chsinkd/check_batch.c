@@ -96,26 +96,10 @@ END_TEST
 
 int main(void)
 {
-<<<<<<< HEAD
     const struct unit_test tests[] = {
-        TEST(announcement_round_trip),     TEST(announcement_of_others),
-        TEST(tokens_tell_loads_apart),     TEST(age_grows_with_open_batches),
-        TEST(batch_is_full_by_each_limit), TEST(dead_letters_find_their_route),
+        TEST(age_grows_with_open_batches),
+        TEST(batch_is_full_by_each_limit),
+        TEST(dead_letters_find_their_route),
     };
     return unit_main("batch", tests, PL_COUNT(tests));
-=======
-    Suite *s = suite_create("batch");
-    TCase *t = tcase_create("batch");
-    SRunner *sr = srunner_create(s);
-    int failed;
-
-    tcase_add_test(t, age_grows_with_open_batches);
-    tcase_add_test(t, batch_is_full_by_each_limit);
-    tcase_add_test(t, dead_letters_find_their_route);
-    suite_add_tcase(s, t);
-    srunner_run_all(sr, CK_ENV);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
->>>>>>> 5167d3d (lib/batch: a range of offsets, its announcement and its token, out of chsinkd)
 }

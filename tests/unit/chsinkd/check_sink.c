@@ -248,7 +248,7 @@ END_TEST
 
 /* ---- when it counts as stuck ---- */
 
-enum { OLD_MS = 10 * PL_DUTY_GRACE_MS };
+enum { OLD_MS = 10 * PL_DEADLINE_GRACE_MS };
 
 START_TEST(stuck)
 {
@@ -257,20 +257,20 @@ START_TEST(stuck)
 
     sink.inserters_n = 2;
     ck_assert_ptr_null(sink_stuck(&sink, &progress)); /* nobody has begun anything */
-    sink_duty(&sink.consumer_duty, "decoding messages", 30000);
-    sink_duty(&sink.inserter_duties[0], "inserting", 300000);
-    sink_duty(&sink.inserter_duties[1], "waiting for a batch", 1000);
+    sink_deadline_begin(&sink.consumer_deadline, "decoding messages", 30000);
+    sink_deadline_begin(&sink.inserter_deadlines[0], "inserting", 300000);
+    sink_deadline_begin(&sink.inserter_deadlines[1], "waiting for a batch", 1000);
     ck_assert_ptr_null(sink_stuck(&sink, &progress));
 
-    pl_deadline_begin(&sink.inserter_duties[1], "committing offsets", now_ms - OLD_MS, 1000);
+    pl_deadline_begin(&sink.inserter_deadlines[1], "committing offsets", now_ms - OLD_MS, 1000);
     ck_assert_str_eq(sink_stuck(&sink, &progress), "committing offsets");
-    pl_deadline_begin(&sink.inserter_duties[1], "waiting for another's dead letters",
+    pl_deadline_begin(&sink.inserter_deadlines[1], "waiting for another's dead letters",
                       now_ms - OLD_MS, -1);
     ck_assert_ptr_null(sink_stuck(&sink, &progress));
 
-    pl_deadline_begin(&sink.consumer_duty, "decoding messages", now_ms - OLD_MS, 30000);
+    pl_deadline_begin(&sink.consumer_deadline, "decoding messages", now_ms - OLD_MS, 30000);
     ck_assert_str_eq(sink_stuck(&sink, &progress), "decoding messages");
-    sink_duty(&sink.consumer_duty, "decoding messages", 30000);
+    sink_deadline_begin(&sink.consumer_deadline, "decoding messages", 30000);
 
     /* A batch waits, and no inserter has one. */
     progress = old;

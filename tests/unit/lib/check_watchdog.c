@@ -61,22 +61,22 @@ START_TEST(progress)
 }
 END_TEST
 
-static const struct duty_case {
+static const struct deadline_case {
     int64_t begun_ms, max_ms, now_ms;
     bool overdue;
-} duty_cases[] = {
+} deadline_cases[] = {
     {1000, 500, 1000, false},
     {1000, 500, 1500, false},
-    {1000, 500, 1500 + PL_DUTY_GRACE_MS, false},
-    {1000, 500, 1501 + PL_DUTY_GRACE_MS, true},
-    {1000, 0, 1000 + PL_DUTY_GRACE_MS, false},
-    {1000, 0, 1001 + PL_DUTY_GRACE_MS, true},
+    {1000, 500, 1500 + PL_DEADLINE_GRACE_MS, false},
+    {1000, 500, 1501 + PL_DEADLINE_GRACE_MS, true},
+    {1000, 0, 1000 + PL_DEADLINE_GRACE_MS, false},
+    {1000, 0, 1001 + PL_DEADLINE_GRACE_MS, true},
     {1000, -1, INT64_C(1) << 40, false},
 };
 
-START_TEST(duty)
+START_TEST(deadline)
 {
-    const struct duty_case *c = &duty_cases[_i];
+    const struct deadline_case *c = &deadline_cases[_i];
     struct pl_deadline d = {0};
 
     ck_assert(!pl_deadline_is_overdue(&d, INT64_C(1) << 40)); /* nothing was begun */
@@ -92,7 +92,7 @@ int main(void)
 {
     const struct unit_test tests[] = {
         TEST(progress, .count = PL_COUNT(progress_cases)),
-        TEST(duty, .count = PL_COUNT(duty_cases)),
+        TEST(deadline, .count = PL_COUNT(deadline_cases)),
     };
     return unit_main("watchdog", tests, PL_COUNT(tests));
 }
