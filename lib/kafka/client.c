@@ -276,12 +276,12 @@ const char *pl_kafka_servers(const struct pl_map *map)
     return "(not set)";
 }
 
-int64_t pl_kafka_conf_int(rd_kafka_t *rk, const char *name)
+int64_t pl_kafka_conf_int(const rd_kafka_conf_t *conf, const char *name)
 {
     char text[32] = "";
     size_t size = sizeof(text);
 
-    rd_kafka_conf_get(rd_kafka_conf(rk), name, text, &size);
+    rd_kafka_conf_get(conf, name, text, &size);
     return strtoll(text, NULL, 10);
 }
 

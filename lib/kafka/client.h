@@ -54,7 +54,7 @@ bool pl_kafka_event(struct pl_kafka_health *health, rd_kafka_event_t *event);
 /* The brokers that the user names, for messages; never NULL. */
 const char *pl_kafka_servers(const struct pl_map *map);
 /* The value in force of a property that is a number. */
-int64_t pl_kafka_conf_int(rd_kafka_t *rk, const char *name);
+int64_t pl_kafka_conf_int(const rd_kafka_conf_t *conf, const char *name);
 
 /* Start checks wait in slices, and give up at a SIGTERM or SIGINT that waits for the loop (RETRY).
  * How long the next slice may take, when so much was waited in vain. Pure. */

@@ -10,11 +10,11 @@
  *     └──────────── BUSY (aborting) <─────────────────┘        fatal or fenced: FAILED
  *          on_aborted
  *
- * librdkafka's init, commit and abort calls block, so a thread of the producer's makes them; begin
- * and send do not block and run on the loop. While BUSY nothing may be sent: the source holds its
- * input back. After an abort nothing of the transaction exists: the caller goes back to the
- * position committed last and fetches again. Nothing is kept here for a retry, so memory is
- * librdkafka's queue and nothing else.
+ * librdkafka's init, commit and abort calls block (transaction.h), so a thread of the producer's
+ * makes them; begin and send do not block and run on the loop. While BUSY nothing may be sent: the
+ * source holds its input back. After an abort nothing of the transaction exists: the caller goes
+ * back to the position committed last and fetches again. Nothing is kept here for a retry, so
+ * memory is librdkafka's queue and nothing else.
  *
  * A commit is tried until it succeeds, the transaction has failed, or the producer is freed; a
  * broker that is away means that it stays BUSY (on_stalled tells, once, after 5 s; then
@@ -31,7 +31,7 @@
 #ifndef PL_KAFKA_PRODUCER_H
 #define PL_KAFKA_PRODUCER_H
 
-#include "lib/kafka/client.h"
+#include "lib/kafka/transaction.h"
 #include "lib/metrics/metrics.h"
 #include "lib/service/daemon.h"
 
@@ -54,22 +54,7 @@ struct pl_producer_ops {
     void (*on_delivered)(void *userdata, const rd_kafka_message_t *message);
 };
 
-struct pl_producer_conf {
-    const struct pl_map *kafka;   /* the user's properties; borrowed during _new */
-    const char *transactional_id; /* fences a second instance */
-    const char *client_id;        /* default for client.id */
-    int64_t queue_bytes_max;    /* librdkafka's queue.buffering.max.kbytes; 0: its default, 1 GiB */
-    int64_t message_bytes_max;  /* message.max.bytes; 0: its default, 1,000,000 */
-    int64_t transaction_ms_max; /* the longest that the caller leaves a transaction open (its batch
-                                 * time); transaction.timeout.ms must be longer. 0: not checked */
-};
-
-/* Set here unless the user's map has them: linger.ms=50, compression.type=lz4,
- * transaction.timeout.ms=60000, partitioner=murmur2_random (Java's: the same key gets the same
- * partition from every client), allow.auto.create.topics=false. Not to be changed: acks=all,
- * enable.idempotence=true, transactional.id.
- *
- * Creates the client, probes the brokers and runs init_transactions (which fences and ends what an
+/* Creates the client, probes the brokers and runs init_transactions (which fences and ends what an
  * earlier instance left open): blocks up to timeout_ms, for use at start; a stop signal ends it. */
 int pl_producer_new(struct pl_daemon *d, const struct pl_producer_conf *conf,
                     const struct pl_producer_ops *ops, void *userdata, int64_t timeout_ms,
@@ -86,30 +71,8 @@ enum pl_producer_state pl_producer_state(const struct pl_producer *p);
 /* IDLE -> OPEN. Does not talk to the broker. */
 int pl_producer_begin(struct pl_producer *p, struct pl_err *err);
 
-enum pl_send_result {
-    PL_SEND_OK = 0,
-    PL_SEND_FULL,  /* the queue is full: nothing was taken; wait for on_room */
-    PL_SEND_ERROR, /* err: REJECT (too large) - the transaction goes on; other kinds - abort it.
-                    * Also when the producer aborts already, because a message failed: on_aborted
-                    * follows */
-};
-
-struct pl_message {
-    const char *topic;
-    const void *key; /* NULL: no key */
-    size_t key_len;
-    const void *value; /* NULL: tombstone */
-    size_t value_len;
-    int64_t timestamp_ms; /* 0: now */
-    const struct pl_header {
-        const char *name;
-        const void *value;
-        size_t len;
-    } * headers;
-    unsigned headers_n;
-};
-
-/* Copies the message into the open transaction. */
+/* Copies the message into the open transaction. PL_SEND_FULL: wait for on_room. PL_SEND_ERROR: also
+ * when the producer aborts already, because a message failed: on_aborted follows. */
 enum pl_send_result pl_producer_send(struct pl_producer *p, const struct pl_message *m,
                                      struct pl_err *err);
 

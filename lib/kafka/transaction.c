@@ -1,408 +1,418 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * transaction.c - the thread of transaction.h.
- *
- * A call is made in slices, because librdkafka 2.0.2 lets the same call be resumed after a
- * retriable time-out; between two slices the thread sees whether it shall end.
+ * transaction.c - see transaction.h.
  *
  * When a commit fails although every message is in the log, the request that ends the transaction
  * has been sent, and the broker may have carried it out. Undoing would then report as undone what
- * readers see, and the source would send it twice. So that is FATAL: a restart reads from Kafka
- * which position holds.
+ * readers see, and the caller would send it twice. So that is UNKNOWN, not REFUSED.
+ *
+ * Every message carries its size as its opaque, so that what is queued is known to the byte.
  */
 #include "lib/kafka/transaction.h"
 
+#include <assert.h>
+#include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
-#include <string.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
-#include "lib/log/log.h"
 
-/* Short enough that a stop within a second finds the thread between two slices, long enough that
- * librdkafka's own thread answers within one (rdkafka.h warns of slices that end too early). */
-#define SLICE_MS 800
+/* A shorter time-out than a slice makes the slices shorter, but none shorter than this, which an
+ * answer needs. */
+#define SLICE_MIN_MS 500
 /* Pause after a retriable error that came at once, so that the thread does not spin. */
 #define PAUSE_MS 100
-/* The share of the producer's one second that the undoing of an open transaction may have. */
-#define QUIT_ABORT_MS 500
 
-static void error_destroyp(rd_kafka_error_t **error)
-{
-    if (*error)
-        rd_kafka_error_destroy(*error);
-}
-
-static struct timespec deadline_in(int64_t ms)
-{
-    struct timespec ts;
-
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    ts.tv_sec += ms / 1000;
-    ts.tv_nsec += ms % 1000 * 1000000;
-    if (ts.tv_nsec >= 1000000000) {
-        ts.tv_nsec -= 1000000000;
-        ts.tv_sec++;
-    }
-    return ts;
-}
+PL_DEFINE_CLEANUP(rd_kafka_error_t *, rd_kafka_error_destroy);
 
 /* ---- errors ---- */
 
-int pl_txn_fatal_err(struct pl_txn *t, rd_kafka_resp_err_t code, const char *text,
+static int fatal_err(struct pl_txn *t, rd_kafka_resp_err_t code, const char *text,
                      struct pl_err *err)
 {
-    int64_t age = pl_clock_monotonic_ms() - t->begun_ms;
-    enum pl_err_kind kind = pl_kafka_err_kind(code) == PL_ERR_CONFIG ? PL_ERR_CONFIG : PL_ERR_FATAL;
+    int64_t age_ms = pl_clock_monotonic_ms() - t->begun_ms;
 
     switch ((int)code) {
     case RD_KAFKA_RESP_ERR__FENCED:
     case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
     case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
         /* The coordinator fences us, too, when it has ended a transaction for its age. */
-        if (t->begun_ms != 0 && age > t->timeout_ms)
+        if (t->begun_ms != 0 && age_ms > t->timeout_ms)
             return pl_err_set(err, PL_ERR_FATAL, code,
                               "Kafka has undone the transaction of transactional.id %s, which was "
                               "open for %lld s (transaction.timeout.ms is %lld), or another "
                               "instance took over: start again",
-                              t->transactional_id, (long long)(age / 1000),
+                              t->transactional_id, (long long)(age_ms / 1000),
                               (long long)t->timeout_ms);
         return pl_err_set(err, PL_ERR_FATAL, code,
                           "another instance with transactional.id %s took over: run only one, or "
                           "give each its own id",
                           t->transactional_id);
     default:
-        return pl_err_set(err, kind, code,
-                          "the Kafka producer of transactional.id %s cannot go on: %s",
-                          t->transactional_id, text);
+        if (pl_kafka_err_kind(code) != PL_ERR_CONFIG)
+            return pl_err_set(err, PL_ERR_FATAL, code,
+                              "the Kafka producer of transactional.id %s cannot go on: %s",
+                              t->transactional_id, text);
+        return pl_err_set(err, PL_ERR_CONFIG, code, "transactional.id %s cannot be used: %s%s",
+                          t->transactional_id, text,
+                          code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT
+                              ? ": lower kafka.transaction.timeout.ms"
+                              : "");
     }
 }
 
-static int error_fatal(struct pl_txn *t, const rd_kafka_error_t *error, struct pl_err *err)
+bool pl_txn_is_dead(struct pl_txn *t, struct pl_err *err)
 {
     char text[256];
     rd_kafka_resp_err_t code = rd_kafka_fatal_error(t->rk, text, sizeof(text));
 
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        code = rd_kafka_error_code(error);
-        snprintf(text, sizeof(text), "%s", rd_kafka_error_string(error));
-    }
-    return pl_txn_fatal_err(t, code, text, err);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return false;
+    fatal_err(t, code, text, err);
+    return true;
 }
 
-/* ---- the thread ---- */
-
-/* Notes what a slice waits for and pauses where it came back at once. false: quit. */
-static bool txn_go_on(struct pl_txn *t, const rd_kafka_error_t *error, int64_t slice_start_ms)
+static int error_fatal(struct pl_txn *t, const rd_kafka_error_t *error, struct pl_err *err)
 {
-    bool at_once = pl_clock_monotonic_ms() - slice_start_ms < PAUSE_MS, go_on;
-    struct timespec until = deadline_in(PAUSE_MS);
+    if (!pl_txn_is_dead(t, err))
+        fatal_err(t, rd_kafka_error_code(error), rd_kafka_error_string(error), err);
+    return -1;
+}
 
-    pthread_mutex_lock(&t->lock);
-    /* librdkafka's own words are for programmers: to poll the queue, to retry the call. */
+/* What an error of a transactional call asks for. */
+enum verdict { VERDICT_AGAIN, VERDICT_ABORT, VERDICT_DEAD };
+
+static enum verdict error_verdict(const rd_kafka_error_t *error)
+{
+    if (rd_kafka_error_is_fatal(error))
+        return VERDICT_DEAD;
+    if (rd_kafka_error_txn_requires_abort(error))
+        return VERDICT_ABORT;
+    return rd_kafka_error_is_retriable(error) ? VERDICT_AGAIN : VERDICT_DEAD;
+}
+
+/* ---- calls that wait ---- */
+
+/* librdkafka's own words are for programmers: to poll the queue, to retry the call. */
+static void waiting_for(struct pl_txn *t, const rd_kafka_error_t *error, char *out, size_t size)
+{
     if (t->outstanding > 0)
-        snprintf(t->waiting_for, sizeof(t->waiting_for), "%llu messages are not acknowledged",
-                 (unsigned long long)t->outstanding);
+        snprintf(out, size, "%" PRIu64 " messages are not acknowledged", t->outstanding);
     else if (rd_kafka_error_code(error) == RD_KAFKA_RESP_ERR__TIMED_OUT)
-        snprintf(t->waiting_for, sizeof(t->waiting_for),
-                 "the transaction coordinator does not answer");
+        snprintf(out, size, "the transaction coordinator does not answer");
     else
-        snprintf(t->waiting_for, sizeof(t->waiting_for), "%s", rd_kafka_error_string(error));
-    while (at_once && !t->quit && pthread_cond_timedwait(&t->cond, &t->lock, &until) == 0)
-        ;
-    go_on = !t->quit;
-    pthread_mutex_unlock(&t->lock);
-    return go_on;
+        snprintf(out, size, "%s", rd_kafka_error_string(error));
 }
 
-/* Returns false when the thread shall quit before the call has ended. */
-static bool txn_abort(struct pl_txn *t, enum pl_txn_result *ret, struct pl_err *err)
+/* One of librdkafka's calls that wait. */
+typedef rd_kafka_error_t *txn_call(rd_kafka_t *rk, int timeout_ms);
+
+/* Whether another slice cannot help. */
+static bool call_is_over(txn_call *call, const rd_kafka_error_t *error)
 {
+    enum verdict verdict = error_verdict(error);
+
+    if (call == rd_kafka_abort_transaction)
+        return verdict == VERDICT_DEAD;
+    return verdict != VERDICT_AGAIN ||
+           (call == rd_kafka_init_transactions &&
+            pl_kafka_err_kind(rd_kafka_error_code(error)) == PL_ERR_CONFIG);
+}
+
+/* Makes the call, slice after slice. COMMITTED: it succeeded. Else err is set; the code of STOPPED
+ * is 0 where it was given up and did not time out. */
+static enum pl_txn_result call_wait(struct pl_txn *t, txn_call *call,
+                                    const struct pl_txn_wait *wait, struct pl_err *err)
+{
+    int64_t began_ms = pl_clock_monotonic_ms();
+    int slice_ms = PL_TXN_SLICE_MS;
+    char why[256];
+
+    if (wait->timeout_ms >= 0 && wait->timeout_ms < slice_ms)
+        slice_ms = wait->timeout_ms > SLICE_MIN_MS ? (int)wait->timeout_ms : SLICE_MIN_MS;
     for (;;) {
-        int64_t start = pl_clock_monotonic_ms();
-        pl_deadline_begin(&t->deadline, "undoing a transaction", start, SLICE_MS);
-        PL_CLEANUP(error_destroyp)
-        rd_kafka_error_t *error = rd_kafka_abort_transaction(t->rk, SLICE_MS);
-        if (!error) {
-            *ret = PL_TXN_ABORTED;
-            return true;
+        int64_t start_ms = pl_clock_monotonic_ms();
+        if (wait->deadline)
+            pl_deadline_begin(wait->deadline, wait->doing, start_ms, slice_ms);
+        PL_CLEANUP(rd_kafka_error_destroyp) rd_kafka_error_t *error = call(t->rk, slice_ms);
+        if (call == rd_kafka_init_transactions)
+            rd_kafka_poll(t->rk, 0); /* the error callback: no messages are under way yet */
+        if (!error)
+            return PL_TXN_COMMITTED;
+        rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+        if (call_is_over(call, error) && error_verdict(error) == VERDICT_ABORT) {
+            pl_err_set(err, pl_kafka_err_kind(code), code, "%s", rd_kafka_error_string(error));
+            return PL_TXN_REFUSED;
         }
-        if (rd_kafka_error_is_fatal(error) ||
-            (!rd_kafka_error_is_retriable(error) && !rd_kafka_error_txn_requires_abort(error))) {
+        if (call_is_over(call, error)) {
             error_fatal(t, error, err);
-            *ret = PL_TXN_FAILED;
-            return true;
+            return PL_TXN_FAILED;
         }
-        if (!txn_go_on(t, error, start))
-            return false;
+        waiting_for(t, error, why, sizeof(why));
+        if (wait->timeout_ms >= 0 && start_ms - began_ms >= wait->timeout_ms) {
+            pl_err_set(err, PL_ERR_RETRY, code, "%s", why);
+            return PL_TXN_STOPPED;
+        }
+        if (pl_clock_monotonic_ms() - start_ms < PAUSE_MS)
+            poll(NULL, 0, PAUSE_MS);
+        if (!wait->go_on(wait->userdata, why)) {
+            pl_err_set(err, PL_ERR_RETRY, 0, "stopped while waiting for Kafka");
+            return PL_TXN_STOPPED;
+        }
     }
 }
 
-static bool txn_commit(struct pl_txn *t, enum pl_txn_result *ret, struct pl_err *err)
+int pl_txn_init(struct pl_txn *t, const struct pl_txn_wait *wait, struct pl_err *err)
 {
-    for (;;) {
-        int64_t start = pl_clock_monotonic_ms();
-        pl_deadline_begin(&t->deadline, "committing a transaction", start, SLICE_MS);
-        PL_CLEANUP(error_destroyp)
-        rd_kafka_error_t *error = rd_kafka_commit_transaction(t->rk, SLICE_MS);
-        if (!error) {
-            *ret = PL_TXN_COMMITTED;
-            return true;
-        }
-        if (rd_kafka_error_is_fatal(error)) {
-            error_fatal(t, error, err);
-            *ret = PL_TXN_FAILED;
-            return true;
-        }
-        if (rd_kafka_error_txn_requires_abort(error)) {
-            bool unknown = t->sent > 0 && t->outstanding == 0 && t->failed == 0;
-            if (unknown) { /* see the head of this file */
-                pl_err_set(err, PL_ERR_FATAL, rd_kafka_error_code(error),
-                           "it is not known whether Kafka has committed the transaction (a "
-                           "restart finds out): %s",
-                           rd_kafka_error_string(error));
-                *ret = PL_TXN_FAILED;
-                return true;
-            }
-            pl_err_set(err, pl_kafka_err_kind(rd_kafka_error_code(error)),
-                       rd_kafka_error_code(error), "Kafka transaction failed: %s",
-                       rd_kafka_error_string(error));
-            return txn_abort(t, ret, err);
-        }
-        if (!rd_kafka_error_is_retriable(error)) {
-            error_fatal(t, error, err);
-            *ret = PL_TXN_FAILED;
-            return true;
-        }
-        if (!txn_go_on(t, error, start))
-            return false;
+    enum pl_txn_result result = call_wait(t, rd_kafka_init_transactions, wait, err);
+
+    if (result == PL_TXN_STOPPED && err->code != 0)
+        pl_err_prefix(err, "Kafka does not let transactional.id %s begin within %" PRId64 " ms",
+                      t->transactional_id, wait->timeout_ms);
+    return result == PL_TXN_COMMITTED ? 0 : -1;
+}
+
+enum pl_txn_result pl_txn_commit(struct pl_txn *t, const struct pl_txn_wait *wait,
+                                 struct pl_err *err)
+{
+    enum pl_txn_result result = call_wait(t, rd_kafka_commit_transaction, wait, err);
+
+    if (result != PL_TXN_REFUSED)
+        return result;
+    if ((t->sent > 0 || t->has_offsets) && t->outstanding == 0 && t->failed == 0)
+        return PL_TXN_UNKNOWN; /* see the head of this file */
+    pl_err_prefix(err, "Kafka transaction failed");
+    return PL_TXN_REFUSED;
+}
+
+enum pl_txn_result pl_txn_abort(struct pl_txn *t, const struct pl_txn_wait *wait,
+                                struct pl_err *err)
+{
+    enum pl_txn_result result = call_wait(t, rd_kafka_abort_transaction, wait, err);
+
+    return result == PL_TXN_COMMITTED ? PL_TXN_ABORTED : result;
+}
+
+/* ---- filling ---- */
+
+int pl_txn_begin(struct pl_txn *t, struct pl_err *err)
+{
+    t->sent = t->failed = t->bytes = 0;
+    t->has_offsets = false;
+    t->cause.kind = PL_ERR_NONE;
+    t->begun_ms = pl_clock_monotonic_ms();
+    PL_CLEANUP(rd_kafka_error_destroyp) rd_kafka_error_t *error = rd_kafka_begin_transaction(t->rk);
+    return error ? error_fatal(t, error, err) : 0;
+}
+
+static size_t message_size(const struct pl_message *m)
+{
+    size_t size = m->key_len + m->value_len;
+
+    for (unsigned i = 0; i < m->headers_n; i++)
+        size += strlen(m->headers[i].name) + m->headers[i].len;
+    return size;
+}
+
+static rd_kafka_headers_t *message_headers(const struct pl_message *m)
+{
+    rd_kafka_headers_t *headers;
+
+    if (m->headers_n == 0)
+        return NULL;
+    headers = rd_kafka_headers_new(m->headers_n);
+    for (unsigned i = 0; i < m->headers_n; i++)
+        rd_kafka_header_add(headers, m->headers[i].name, -1, m->headers[i].value,
+                            (ssize_t)m->headers[i].len);
+    return headers;
+}
+
+static enum pl_send_result send_failed(struct pl_txn *t, const struct pl_message *m,
+                                       rd_kafka_resp_err_t code, struct pl_err *err)
+{
+    switch ((int)code) {
+    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+        return PL_SEND_FULL;
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+        pl_err_set(err, PL_ERR_REJECT, code,
+                   "a message of %zu bytes for topic \"%s\" is larger than kafka.message.max.bytes",
+                   message_size(m), m->topic);
+        return PL_SEND_ERROR;
+    default:
+        break;
     }
+    if (pl_txn_is_dead(t, err))
+        return PL_SEND_ERROR;
+    if (code == RD_KAFKA_RESP_ERR__STATE) /* its reports are coming */
+        pl_err_set(err, PL_ERR_RETRY, code, "the Kafka transaction has failed");
+    else
+        pl_kafka_err(err, code, "cannot send to topic \"%s\"", m->topic);
+    return PL_SEND_ERROR;
 }
 
-static void txn_finish(struct pl_txn *t, enum pl_txn_result result, const struct pl_err *why)
+enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, struct pl_err *err)
 {
-    pl_deadline_begin(&t->deadline, "waiting for work", 0, -1);
-    pthread_mutex_lock(&t->lock);
-    t->job = PL_TXN_NONE;
-    t->result = result;
-    t->err = *why;
-    t->finished = true;
-    if (t->waker)
-        pl_waker_wake(t->waker);
-    pthread_mutex_unlock(&t->lock);
-}
+    size_t size = message_size(m);
 
-static void txn_destroy(struct pl_txn *t)
-{
-    pthread_cond_destroy(&t->cond);
-    pthread_mutex_destroy(&t->lock);
-    pthread_mutex_destroy(&t->health.lock);
-    free(t->transactional_id);
-    free(t);
-}
-
-/* The end: what is open is undone if there is time, then the client is destroyed here, because that
- * can block as well. The undoing also keeps a distance: librdkafka 2.0.2 has a race (an assertion
- * on txn_req_cnt) when a client is destroyed in the millisecond in which it registers partitions.
- */
-static void txn_end(struct pl_txn *t)
-{
-    bool abandoned, abort_open;
-
-    pthread_mutex_lock(&t->lock);
-    abort_open = t->quit_abort && t->job == PL_TXN_NONE;
-    pthread_mutex_unlock(&t->lock);
-    if (abort_open) {
-        rd_kafka_error_t *error = rd_kafka_abort_transaction(t->rk, QUIT_ABORT_MS);
-        if (error) /* the coordinator will do it after transaction.timeout.ms */
-            rd_kafka_error_destroy(error);
+    /* librdkafka counts values only; a message larger than the whole queue passes when it is alone.
+     */
+    if (t->queued_bytes > 0 && t->queued_bytes + size > t->queued_bytes_max)
+        return PL_SEND_FULL;
+    /* Before the call: its report may be taken only by this thread, but the thread that commits
+     * reads these. */
+    t->outstanding++;
+    rd_kafka_headers_t *headers = message_headers(m);
+    rd_kafka_resp_err_t code = rd_kafka_producev(
+        t->rk, RD_KAFKA_V_TOPIC(m->topic), RD_KAFKA_V_KEY(m->key, m->key_len),
+        RD_KAFKA_V_VALUE((void *)m->value, m->value_len), RD_KAFKA_V_HEADERS(headers),
+        RD_KAFKA_V_TIMESTAMP(m->timestamp_ms), RD_KAFKA_V_OPAQUE((void *)(uintptr_t)size),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        if (headers) /* only a success takes them over */
+            rd_kafka_headers_destroy(headers);
+        t->outstanding--;
+        return send_failed(t, m, code, err);
     }
-    pthread_mutex_lock(&t->lock);
-    t->calls_over = true;
-    pthread_cond_broadcast(&t->cond);
-    while (!t->may_destroy)
-        pthread_cond_wait(&t->cond, &t->lock);
-    pthread_mutex_unlock(&t->lock);
-
-    rd_kafka_destroy(t->rk);
-
-    pthread_mutex_lock(&t->lock);
-    t->done = true;
-    abandoned = t->abandoned;
-    pthread_cond_broadcast(&t->cond);
-    pthread_mutex_unlock(&t->lock);
-    if (abandoned)
-        txn_destroy(t);
+    t->sent++;
+    t->queued_bytes += size;
+    t->bytes += size;
+    return PL_SEND_OK;
 }
 
-static void *txn_thread(void *arg)
+/* What librdkafka throws away because the transaction has failed already (PURGE) says nothing of
+ * the cause. */
+void pl_txn_report(struct pl_txn *t, const rd_kafka_message_t *m)
 {
-    struct pl_txn *t = arg;
-    enum pl_txn_result result;
-    struct pl_err why;
+    enum pl_err_kind kind = pl_kafka_err_kind(m->err);
 
-    for (;;) {
-        pthread_mutex_lock(&t->lock);
-        while (t->job == PL_TXN_NONE && !t->quit)
-            pthread_cond_wait(&t->cond, &t->lock);
-        enum pl_txn_job job = t->job;
-        bool quit = t->quit;
-        t->waiting_for[0] = '\0';
-        if (quit && job != PL_TXN_NONE) { /* asked for, not begun */
-            t->job = PL_TXN_NONE;
-            t->quit_abort = true;
-        }
-        pthread_mutex_unlock(&t->lock);
-        if (quit)
-            break;
-        memset(&why, 0, sizeof(why));
-        if (!(job == PL_TXN_COMMIT ? txn_commit : txn_abort)(t, &result, &why))
-            break;
-        txn_finish(t, result, &why);
+    t->queued_bytes -= (uintptr_t)m->_private;
+    t->outstanding--;
+    if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return;
+    t->failed++;
+    if (t->cause.kind != PL_ERR_NONE || m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+        m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        return;
+    /* The broker refuses messages that librdkafka took: sending them again cannot help, and which
+     * one of a batch it was is not told. */
+    pl_err_set(&t->cause, kind == PL_ERR_REJECT ? PL_ERR_CONFIG : kind, m->err,
+               "Kafka did not take a message for topic \"%s\": %s%s",
+               m->rkt ? rd_kafka_topic_name(m->rkt) : "?", rd_kafka_err2str(m->err),
+               m->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
+                   ? ": raise the topic's max.message.bytes or lower kafka.message.max.bytes"
+                   : "");
+}
+
+int pl_txn_send_offsets(struct pl_txn *t, const rd_kafka_topic_partition_list_t *offsets,
+                        const rd_kafka_consumer_group_metadata_t *group, int timeout_ms,
+                        struct pl_err *err)
+{
+    /* In one piece: librdkafka can repeat this call, but not resume it. */
+    PL_CLEANUP(rd_kafka_error_destroyp)
+    rd_kafka_error_t *error =
+        rd_kafka_send_offsets_to_transaction(t->rk, offsets, group, timeout_ms);
+    enum pl_err_kind kind;
+
+    if (!error) {
+        t->has_offsets = true;
+        return 0;
     }
-    txn_end(t);
-    return NULL;
-}
-
-/* ---- the loop's side ---- */
-
-struct pl_txn *pl_txn_new(void)
-{
-    struct pl_txn *t = pl_alloc(sizeof(*t));
-    pthread_condattr_t attr;
-
-    pthread_mutex_init(&t->lock, NULL);
-    pthread_mutex_init(&t->health.lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&t->cond, &attr);
-    pthread_condattr_destroy(&attr);
-    return t;
-}
-
-int pl_txn_start(struct pl_txn *t, rd_kafka_t *rk, struct pl_waker *waker, struct pl_err *err)
-{
-    t->rk = rk;
-    t->waker = waker;
-    int r = pthread_create(&t->thread, NULL, txn_thread, t);
-    if (r != 0) {
-        rd_kafka_destroy(rk);
-        return pl_err_set(err, PL_ERR_FATAL, r, "cannot start a thread: %s", strerror(r));
+    if (pl_txn_is_dead(t, err))
+        return -1;
+    rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    switch ((int)code) {
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+        kind = PL_ERR_FATAL;
+        break;
+    case RD_KAFKA_RESP_ERR__STATE: /* the transaction has failed before */
+        kind = PL_ERR_RETRY;
+        break;
+    default:
+        kind = pl_kafka_err_kind(code);
+        break;
     }
-    t->started = true;
+    return pl_err_set(err, kind, code, "cannot commit offsets in a transaction: %s",
+                      rd_kafka_error_string(error));
+}
+
+/* ---- the client ---- */
+
+static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+    _Static_assert(offsetof(struct pl_txn, health) == 0, "the opaque is the health record");
+    (void)rk;
+    pl_txn_report(opaque, m);
+}
+
+static rd_kafka_conf_t *client_conf(struct pl_txn *t, const struct pl_producer_conf *conf,
+                                    struct pl_err *err)
+{
+    char queue_kbytes[32], message_bytes[32], timeout_ms[32];
+    int64_t kbytes = conf->queue_bytes_max > 1024 ? conf->queue_bytes_max / 1024 : 1;
+    /* clang-format off: one pair a line */
+    const char *const forced[] = {
+        "enable.idempotence", "true", "acks", "all", "transactional.id", conf->transactional_id,
+        /* What is queued is counted by reports, and logs have a callback. */
+        "delivery.report.only.error", "false", "log.queue", "false", NULL};
+    const char *defaults[] = {"client.id", conf->client_id,
+                              /* Fewer, larger requests; a commit does not wait for it. */
+                              "linger.ms", "50", "compression.type", "lz4",
+                              "transaction.timeout.ms", timeout_ms, "partitioner", "murmur2_random",
+                              "allow.auto.create.topics", "false", NULL, NULL, NULL, NULL, NULL};
+    /* clang-format on */
+    size_t n = PL_COUNT(defaults) - 5;
+
+    snprintf(queue_kbytes, sizeof(queue_kbytes), "%" PRId64, kbytes);
+    snprintf(message_bytes, sizeof(message_bytes), "%" PRId64, conf->message_bytes_max);
+    snprintf(timeout_ms, sizeof(timeout_ms), "%" PRId64,
+             conf->transaction_timeout_ms > 0 ? conf->transaction_timeout_ms : 60000);
+    if (conf->queue_bytes_max > 0) {
+        defaults[n++] = "queue.buffering.max.kbytes";
+        defaults[n++] = queue_kbytes;
+    }
+    if (conf->message_bytes_max > 0) {
+        defaults[n++] = "message.max.bytes";
+        defaults[n++] = message_bytes;
+    }
+    return pl_kafka_conf_new(conf->kafka, defaults, forced, &t->health, err);
+}
+
+int pl_txn_open(struct pl_txn *t, const struct pl_producer_conf *conf, bool reports_as_events,
+                struct pl_err *err)
+{
+    assert(!t->rk);
+    rd_kafka_conf_t *rkconf = client_conf(t, conf, err);
+    if (!rkconf)
+        return -1;
+    t->timeout_ms = pl_kafka_conf_int(rkconf, "transaction.timeout.ms");
+    t->queued_bytes_max = (uint64_t)pl_kafka_conf_int(rkconf, "queue.buffering.max.kbytes") * 1024;
+    t->queued_messages_max = (uint64_t)pl_kafka_conf_int(rkconf, "queue.buffering.max.messages");
+    if (conf->transaction_ms_max > 0 && t->timeout_ms <= conf->transaction_ms_max) {
+        rd_kafka_conf_destroy(rkconf);
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "kafka.transaction.timeout.ms (%lld) must be longer than a batch stays "
+                          "open (%lld ms)",
+                          (long long)t->timeout_ms, (long long)conf->transaction_ms_max);
+    }
+    if (reports_as_events)
+        rd_kafka_conf_set_events(rkconf, RD_KAFKA_EVENT_DR);
+    else
+        rd_kafka_conf_set_dr_msg_cb(rkconf, on_report);
+    t->health.borrowed_map = conf->borrowed_map;
+    t->rk = pl_kafka_new(RD_KAFKA_PRODUCER, rkconf, err);
+    if (!t->rk)
+        return -1;
+    t->transactional_id = pl_strdup(conf->transactional_id);
     return 0;
 }
 
-int pl_txn_init(struct pl_txn *t, struct pl_daemon *d, int64_t timeout_ms, struct pl_err *err)
+void pl_txn_close(struct pl_txn *t)
 {
-    int64_t start = pl_clock_monotonic_ms();
-
-    for (;;) {
-        int64_t now = pl_clock_monotonic_ms();
-        PL_CLEANUP(error_destroyp)
-        rd_kafka_error_t *error = rd_kafka_init_transactions(t->rk, SLICE_MS);
-        rd_kafka_poll(t->rk, 0); /* the error callback: no messages are under way yet */
-        if (!error)
-            return 0;
-        rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-        enum pl_err_kind kind = pl_kafka_err_kind(code);
-        if (kind == PL_ERR_CONFIG)
-            return pl_err_set(err, kind, code, "transactional.id %s cannot be used: %s%s",
-                              t->transactional_id, rd_kafka_error_string(error),
-                              code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT
-                                  ? ": lower kafka.transaction.timeout.ms"
-                                  : "");
-        if (!rd_kafka_error_is_retriable(error))
-            return error_fatal(t, error, err);
-        if (now - start >= timeout_ms)
-            return pl_err_set(err, PL_ERR_RETRY, code,
-                              "Kafka does not let transactional.id %s begin within %lld ms: %s",
-                              t->transactional_id, (long long)timeout_ms,
-                              rd_kafka_error_string(error));
-        if (pl_daemon_stopping(d) || !txn_go_on(t, error, now))
-            return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while waiting for Kafka");
-    }
-}
-
-void pl_txn_request(struct pl_txn *t, enum pl_txn_job job)
-{
-    pl_deadline_begin(&t->deadline, "beginning", pl_clock_monotonic_ms(), SLICE_MS);
-    pthread_mutex_lock(&t->lock);
-    t->job = job;
-    t->finished = false;
-    pthread_cond_broadcast(&t->cond);
-    pthread_mutex_unlock(&t->lock);
-}
-
-bool pl_txn_take(struct pl_txn *t, enum pl_txn_result *ret_result, struct pl_err *ret_why)
-{
-    bool finished;
-
-    pthread_mutex_lock(&t->lock);
-    finished = t->finished;
-    if (finished) {
-        *ret_result = t->result;
-        *ret_why = t->err;
-        t->finished = false;
-    }
-    pthread_mutex_unlock(&t->lock);
-    return finished;
-}
-
-void pl_txn_waiting_for(struct pl_txn *t, char *out)
-{
-    pthread_mutex_lock(&t->lock);
-    memcpy(out, t->waiting_for, sizeof(t->waiting_for));
-    pthread_mutex_unlock(&t->lock);
-}
-
-void pl_txn_quit(struct pl_txn *t, bool abort_open)
-{
-    pthread_mutex_lock(&t->lock);
-    t->waker = NULL;
-    t->quit = true;
-    t->quit_abort = abort_open;
-    pthread_cond_broadcast(&t->cond);
-    pthread_mutex_unlock(&t->lock);
-}
-
-bool pl_txn_calls_over(struct pl_txn *t)
-{
-    bool over;
-
-    pthread_mutex_lock(&t->lock);
-    over = t->calls_over;
-    pthread_mutex_unlock(&t->lock);
-    return over;
-}
-
-void pl_txn_free(struct pl_txn *t, int64_t wait_ms)
-{
-    struct timespec until = deadline_in(wait_ms);
-
-    if (!t->started) {
-        txn_destroy(t);
-        return;
-    }
-    pthread_mutex_lock(&t->lock);
-    t->waker = NULL;
-    t->quit = true;
-    t->may_destroy = true;
-    pthread_cond_broadcast(&t->cond);
-    while (!t->done && pthread_cond_timedwait(&t->cond, &t->lock, &until) == 0)
-        ;
-    bool done = t->done;
-    t->abandoned = !done;
-    pthread_t thread = t->thread;
-    pthread_mutex_unlock(&t->lock);
-    if (!done) {
-        /* A broker that is away or a slow name server holds the thread in librdkafka. Waiting could
-         * take minutes; the thread frees everything when it comes back, or the process ends before.
-         */
-        pl_log(PL_DEBUG, NULL, "left a Kafka client behind that does not end in time");
-        pthread_detach(thread);
-        return;
-    }
-    pthread_join(thread, NULL);
-    txn_destroy(t);
+    if (t->rk)
+        rd_kafka_destroy(t->rk);
+    free(t->transactional_id);
+    pthread_mutex_destroy(&t->health.lock);
+    memset(t, 0, sizeof(*t)); /* zero is a valid mutex, see pl_kafka_health */
 }

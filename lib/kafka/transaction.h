@@ -1,80 +1,146 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * transaction.h - internal to the producer: the thread that makes librdkafka's blocking
- * transaction calls, and what it shares with the loop.
+ * transaction.h - a transactional Kafka client: which properties it needs, librdkafka's
+ * transactional calls, and what their errors mean. For a thread that may wait; the producer on the
+ * event loop (producer.h) makes these calls on a thread of its own.
  *
- * Librdkafka's commit waits (flush) until the application has taken all delivery reports as
- * events, and only the loop takes them; so the thread never touches the event queue, the loop
- * never makes a call that waits, and callbacks have one thread.
+ *             open, init            begin                commit
+ *     closed ─────────────> ready ─────────> in progress ──────> ready      COMMITTED
+ *        ^                    ^               send, offsets │
+ *        │                    │ ABORTED                     ├──> REFUSED, UNKNOWN
+ *        │                    └─────────────────────────────┴─── abort
+ *        └──── close: always, and after FAILED and STOPPED the only way
  *
- * Threads: calls from the loop's thread unless said otherwise.
+ * librdkafka's waiting calls (init, commit, abort) can be resumed after a time-out, so they are
+ * made in slices of less than a second; between two slices the caller's go_on() decides.
+ *
+ * Memory: what is sent and not yet acknowledged is in librdkafka's queue, up to queued_bytes_max.
+ *
+ * Threads: one at a time, with one exception: where reports are taken as events, the thread that
+ * takes them calls pl_txn_report() while another waits in commit or abort.
  */
 #ifndef PL_KAFKA_TRANSACTION_H
 #define PL_KAFKA_TRANSACTION_H
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "lib/kafka/client.h"
-#include "lib/service/daemon.h"
 #include "lib/service/watchdog.h"
 
-enum pl_txn_job { PL_TXN_NONE, PL_TXN_COMMIT, PL_TXN_ABORT };
+struct pl_producer_conf {
+    const struct pl_map *kafka;   /* the user's properties; borrowed while the client is made */
+    bool borrowed_map;            /* they were written for a consumer, see pl_kafka_health */
+    const char *transactional_id; /* fences a second instance */
+    const char *client_id;        /* default for client.id */
+    int64_t queue_bytes_max;    /* librdkafka's queue.buffering.max.kbytes; 0: its default, 1 GiB */
+    int64_t message_bytes_max;  /* message.max.bytes; 0: its default, 1,000,000 */
+    int64_t transaction_ms_max; /* the longest that the caller leaves a transaction open (its batch
+                                 * time); transaction.timeout.ms must be longer. 0: not checked */
+    int64_t transaction_timeout_ms; /* default for transaction.timeout.ms; 0: 60,000 */
+};
+
+struct pl_message {
+    const char *topic;
+    const void *key; /* NULL: no key */
+    size_t key_len;
+    const void *value; /* NULL: tombstone */
+    size_t value_len;
+    int64_t timestamp_ms; /* 0: now */
+    const struct pl_header {
+        const char *name;
+        const void *value; /* NULL: a header without a value */
+        size_t len;
+    } * headers;
+    unsigned headers_n;
+};
+
+/* Zero-initialised it is closed. Fields are read by its users, written by transaction.c. */
+struct pl_txn {
+    struct pl_kafka_health health; /* first: librdkafka hands it to the callback of reports */
+    rd_kafka_t *rk;                /* NULL: closed */
+    char *transactional_id;
+    int64_t timeout_ms; /* transaction.timeout.ms */
+    uint64_t queued_bytes, queued_bytes_max, queued_messages_max;
+
+    /* Of this transaction. sent, outstanding, failed: messages. */
+    _Atomic uint64_t sent, outstanding, failed;
+    _Atomic int64_t begun_ms; /* monotonic */
+    uint64_t bytes;           /* keys, values and headers */
+    bool has_offsets;
+    struct pl_err cause; /* why a message was not taken; kind NONE: not known, or all were */
+};
+
+/* Set here unless the user's map has them: linger.ms=50, compression.type=lz4,
+ * transaction.timeout.ms, partitioner=murmur2_random (Java's: the same key gets the same partition
+ * from every client), allow.auto.create.topics=false. Not to be changed: acks=all,
+ * enable.idempotence=true, transactional.id.
+ *
+ * reports_as_events: the caller takes RD_KAFKA_EVENT_DR from the client's main queue and hands each
+ * message to pl_txn_report(); commit and abort wait for that, so another thread must do it.
+ * Otherwise the calls here take the reports themselves.
+ *
+ * Does not talk to the brokers. On failure it stays closed. */
+int pl_txn_open(struct pl_txn *t, const struct pl_producer_conf *conf, bool reports_as_events,
+                struct pl_err *err);
+/* Closes from any state; nothing to do when closed. Waits for librdkafka's threads, which may be
+ * seconds where a broker or name server does not answer. An open transaction is left to the
+ * coordinator, which undoes it after transaction.timeout.ms. */
+void pl_txn_close(struct pl_txn *t);
+
+/* Short enough that a stop within a second finds the thread between two slices, long enough that
+ * librdkafka's own thread answers within one (rdkafka.h warns of slices that end too early). */
+#define PL_TXN_SLICE_MS 800
+/* How long a call may wait, and who is told. */
+struct pl_txn_wait {
+    /* Asked after each slice in vain; `why` it was. false: give up. */
+    bool (*go_on)(void *userdata, const char *why);
+    void *userdata;
+    int64_t timeout_ms;           /* below 0: none */
+    struct pl_deadline *deadline; /* the calling thread's, renewed for each slice; may be NULL */
+    const char *doing;            /* a literal, for `deadline` */
+};
+
+/* init_transactions: fences and ends what an earlier instance left open. RETRY: no answer within
+ * the time-out, or given up; CONFIG: the id is not allowed; FATAL. */
+int pl_txn_init(struct pl_txn *t, const struct pl_txn_wait *wait, struct pl_err *err);
+
+/* Does not wait. */
+int pl_txn_begin(struct pl_txn *t, struct pl_err *err);
+
+enum pl_send_result {
+    PL_SEND_OK = 0,
+    PL_SEND_FULL,  /* the queue is full: nothing was taken; again when reports have come */
+    PL_SEND_ERROR, /* err: REJECT (too large) - the transaction goes on; other kinds - abort it.
+                    * Code __STATE: the transaction has failed already, a commit says why */
+};
+/* Copies the message into the transaction. Does not wait. */
+enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, struct pl_err *err);
+
+/* A message's delivery report, for who takes them as events. */
+void pl_txn_report(struct pl_txn *t, const rd_kafka_message_t *m);
+
+/* The consumer group's offsets become part of the transaction. One call of up to timeout_ms.
+ * On an error abort. FATAL with code ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID:
+ * the group has taken the partitions away. Code __STATE as above. */
+int pl_txn_send_offsets(struct pl_txn *t, const rd_kafka_topic_partition_list_t *offsets,
+                        const rd_kafka_consumer_group_metadata_t *group, int timeout_ms,
+                        struct pl_err *err);
 
 enum pl_txn_result {
     PL_TXN_COMMITTED,
-    PL_TXN_ABORTED, /* err: why */
-    PL_TXN_FAILED,  /* err: FATAL or CONFIG */
+    PL_TXN_ABORTED,
+    PL_TXN_REFUSED, /* of a commit: not committed, err says why (so may t->cause); abort it */
+    PL_TXN_UNKNOWN, /* of a commit: it may be in the log; err has librdkafka's words for it */
+    PL_TXN_FAILED,  /* err: FATAL (fenced …) or CONFIG; the client is dead */
+    PL_TXN_STOPPED, /* err: RETRY; given up or timed out, the call may still be carried out */
 };
+/* A transaction that has failed is never committed: REFUSED. */
+enum pl_txn_result pl_txn_commit(struct pl_txn *t, const struct pl_txn_wait *wait,
+                                 struct pl_err *err);
+enum pl_txn_result pl_txn_abort(struct pl_txn *t, const struct pl_txn_wait *wait,
+                                struct pl_err *err);
 
-/* Heap, shared by the loop and the thread; outlives the producer where the thread is stuck. */
-struct pl_txn {
-    rd_kafka_t *rk;
-    struct pl_kafka_health health;
-    char *transactional_id;
-    int64_t timeout_ms;          /* transaction.timeout.ms */
-    struct pl_deadline deadline; /* the thread's: none of its calls lasts longer than a slice */
-
-    /* Written by the loop, read by the thread: the messages of the transaction. */
-    _Atomic uint64_t sent, outstanding, failed;
-    _Atomic int64_t begun_ms; /* monotonic */
-
-    pthread_t thread;
-    bool started;
-    pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t cond;
-    struct pl_waker *waker; /* NULL: nobody listens any more */
-    enum pl_txn_job job;
-    bool finished; /* `result` and `err` wait for pl_txn_take() */
-    enum pl_txn_result result;
-    struct pl_err err;
-    char waiting_for[256]; /* what the last slice of the call said, "" nothing */
-    bool quit, quit_abort; /* no more calls; abort what is open first */
-    bool calls_over;       /* the thread makes no more transaction calls */
-    bool may_destroy;      /* the loop has dropped all that belongs to rk */
-    bool done, abandoned;  /* the thread ends; who is last frees */
-};
-
-struct pl_txn *pl_txn_new(void);
-/* Takes `rk`; borrows the waker, which is waked when a job has ended. */
-int pl_txn_start(struct pl_txn *t, rd_kafka_t *rk, struct pl_waker *waker, struct pl_err *err);
-
-/* init_transactions, on the calling thread; gives up after timeout_ms or when the daemon stops. */
-int pl_txn_init(struct pl_txn *t, struct pl_daemon *d, int64_t timeout_ms, struct pl_err *err);
-
-void pl_txn_request(struct pl_txn *t, enum pl_txn_job job);
-bool pl_txn_take(struct pl_txn *t, enum pl_txn_result *ret_result, struct pl_err *ret_why);
-void pl_txn_waiting_for(struct pl_txn *t, char *out); /* at least 256 bytes */
-
-/* The error of a client that librdkafka has declared dead, in words for the operator. Any thread.
- */
-int pl_txn_fatal_err(struct pl_txn *t, rd_kafka_resp_err_t code, const char *text,
-                     struct pl_err *err);
-
-/* Ending: quit, then (serving the event queue) until calls_over or a limit, then free, which waits
- * at most wait_ms for the thread and leaves it behind otherwise. */
-void pl_txn_quit(struct pl_txn *t, bool abort_open);
-bool pl_txn_calls_over(struct pl_txn *t);
-void pl_txn_free(struct pl_txn *t, int64_t wait_ms);
+/* librdkafka has declared the client dead; err says why, in words for the operator. Any thread. */
+bool pl_txn_is_dead(struct pl_txn *t, struct pl_err *err);
 
 #endif

@@ -418,8 +418,8 @@ int consumer_new(struct sink *s, struct pl_err *err)
         return -1;
     /* librdkafka ends a commit after session.timeout.ms without a coordinator, else after
      * socket.timeout.ms a try. */
-    s->commit_ms = pl_kafka_conf_int(s->rk, "session.timeout.ms") +
-                   4 * pl_kafka_conf_int(s->rk, "socket.timeout.ms");
+    s->commit_ms = pl_kafka_conf_int(rd_kafka_conf(s->rk), "session.timeout.ms") +
+                   4 * pl_kafka_conf_int(rd_kafka_conf(s->rk), "socket.timeout.ms");
     rd_kafka_poll_set_consumer(s->rk);
     c->data = rd_kafka_queue_new(s->rk);
     c->client = sink_client_new(s);

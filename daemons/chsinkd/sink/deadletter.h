@@ -15,9 +15,7 @@
 #define CHSINKD_SINK_DEADLETTER_H
 
 #include "daemons/chsinkd/decode/rows.h"
-#include "lib/kafka/client.h"
-#include "lib/service/daemon.h"
-#include "lib/service/watchdog.h"
+#include "lib/kafka/transaction.h"
 
 #define DEADLETTER_HEADER_PREFIX "chsinkd-"
 /* max.message.bytes of a dead-letter topic that we create: more than a broker lets through by
@@ -26,14 +24,12 @@
 
 struct dead_letter {
     struct dead_letter *next;
-    char *topic; /* where the message came from first: for a replayed one, its original place */
-    int32_t partition;
-    int64_t offset, timestamp_ms, row;
-    unsigned attempt;
-    char *reason, *column; /* column may be NULL */
-    char *key, *value;     /* NULL: none */
+    int64_t offset; /* where the message came from first: for a replayed one, its original place */
+    char *reason;
+    char *key, *value; /* NULL: none */
     size_t key_len, value_len;
-    rd_kafka_headers_t *headers; /* the original ones; may be NULL */
+    struct pl_header *headers; /* the original ones, then ours */
+    unsigned headers_n;
 };
 
 struct dead_letters {
@@ -42,10 +38,15 @@ struct dead_letters {
     size_t bytes;
 };
 
-/* Copies the message. `text`: the reason for people, "column x: value is out of range (byte 17)".
- */
-void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message, int64_t row,
-                      const char *text, const char *column);
+struct dead_letter_why {
+    const char *route;
+    int64_t row;        /* -1: the whole message */
+    const char *text;   /* for people: "column x: value is out of range (byte 17)" */
+    const char *column; /* may be NULL */
+};
+/* Copies the message and all of `why`. */
+void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message,
+                      const struct dead_letter_why *why);
 void dead_letters_release(struct dead_letters *l);
 
 struct deadletter_writer;
@@ -61,12 +62,8 @@ struct deadletter_conf {
 struct deadletter_writer *deadletter_writer_new(const struct deadletter_conf *conf);
 void deadletter_writer_free(struct deadletter_writer *w);
 
-/* Whether a librdkafka property is a consumer's own, which the writer leaves out. Pure. */
-bool deadletter_consumer_only(const char *property);
-
 struct deadletter_commit {
     const struct dead_letters *letters;
-    const char *route;
     const rd_kafka_topic_partition_list_t *offsets; /* what passes them, with metadata */
     const rd_kafka_consumer_group_metadata_t
         *group;                   /* fences a member that has lost the partition */

@@ -307,11 +307,8 @@ static enum outcome dead_letters_commit(struct inserter *in, struct batch *b, co
 
     for (bool again = false; !s->give_up; again = true) {
         rd_kafka_consumer_group_metadata_t *group;
-        struct deadletter_commit commit = {.letters = &b->dead,
-                                           .route = b->partition->route->route->name,
-                                           .offsets = list,
-                                           .deadline = in->deadline,
-                                           .give_up = &s->give_up};
+        struct deadletter_commit commit = {
+            .letters = &b->dead, .offsets = list, .deadline = in->deadline, .give_up = &s->give_up};
 
         if (!batch_is_ours(s, b))
             return OUTCOME_LOST;

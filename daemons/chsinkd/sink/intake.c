@@ -140,7 +140,9 @@ static void on_reject(void *userdata, const struct rows_reject *reject)
     snprintf(text, sizeof(text), "%s%s%s%s%s%s (byte %zu)", reject->column ? "column " : "",
              reject->column ? reject->column : "", reject->column ? ": " : "", reject->reason,
              reject->detail ? ": " : "", reject->detail ? reject->detail : "", reject->offset);
-    dead_letters_add(&ctx->batch->dead, ctx->message, reject->row, text, reject->column);
+    dead_letters_add(&ctx->batch->dead, ctx->message,
+                     &(struct dead_letter_why){ctx->batch->partition->route->route->name,
+                                               reject->row, text, reject->column});
     ctx->rejects++;
 }
 
@@ -207,7 +209,9 @@ static void message_decode(struct sink *s, struct partition *p, struct batch *b,
     if (rm.timestamp_ms > b->newest_ms)
         b->newest_ms = rm.timestamp_ms;
     if (p->condemned == m->offset) {
-        dead_letters_add(&b->dead, m, only_row, p->condemned_reason, NULL);
+        dead_letters_add(
+            &b->dead, m,
+            &(struct dead_letter_why){p->route->route->name, only_row, p->condemned_reason, NULL});
         p->condemned = -1;
         b->dead_messages++;
         return;

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * internal.h - private to the producer: the thread that makes transaction.h's waiting calls, and
+ * what it shares with the loop.
+ *
+ * Librdkafka's commit waits (flush) until the application has taken all delivery reports as
+ * events, and only the loop takes them; so the thread never touches the event queue, the loop
+ * never makes a call that waits, and callbacks have one thread.
+ *
+ * Threads: calls from the loop's thread.
+ */
+#ifndef PL_KAFKA_INTERNAL_H
+#define PL_KAFKA_INTERNAL_H
+
+#include <pthread.h>
+
+#include "lib/kafka/transaction.h"
+#include "lib/service/daemon.h"
+
+enum producer_job { JOB_NONE, JOB_COMMIT, JOB_ABORT };
+
+/* Heap, shared by the loop and the thread; outlives the producer where the thread is stuck. */
+struct producer_thread {
+    struct pl_txn txn;
+    struct pl_deadline deadline; /* the thread's: none of its calls lasts longer than a slice */
+
+    pthread_t thread;
+    bool started;
+    _Atomic bool calls_over; /* it makes no more transaction calls */
+    pthread_mutex_t lock;    /* guards all below */
+    pthread_cond_t cond;
+    struct pl_waker *waker; /* NULL: nobody listens any more */
+    enum producer_job job;
+    bool finished; /* `result` and `err` wait for producer_thread_take() */
+    enum pl_txn_result result;
+    struct pl_err err;
+    char waiting_for[256]; /* what the last slice of the call said, "" nothing */
+    bool quit, quit_abort; /* no more calls; abort what is open first */
+    bool may_close;        /* the loop has dropped all that belongs to the client */
+    bool done, abandoned;  /* the thread ends; the last user frees */
+};
+
+struct producer_thread *producer_thread_new(void);
+/* When txn is open. Borrows the waker, which is waked when a job has ended. */
+int producer_thread_start(struct producer_thread *th, struct pl_waker *waker, struct pl_err *err);
+
+void producer_thread_request(struct producer_thread *th, enum producer_job job);
+/* COMMITTED, ABORTED (why: what the commit said), or FAILED. */
+bool producer_thread_take(struct producer_thread *th, enum pl_txn_result *ret_result,
+                          struct pl_err *ret_why);
+void producer_thread_waiting_for(struct producer_thread *th, char *out); /* 256 bytes */
+
+/* Ends the thread, which undoes an open transaction where `abort_open`. Takes the client's main
+ * queue, which may be NULL, and drops what comes there. Waits at most 1 s, then leaves the thread
+ * to itself. */
+void producer_thread_free(struct producer_thread *th, bool abort_open, rd_kafka_queue_t *queue);
+
+#endif

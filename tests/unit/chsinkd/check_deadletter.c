@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_deadletter.c - the writer of dead letters against librdkafka's mock cluster: what arrives,
+ * and what each fault of Kafka comes to. (Real transactions and fencing: the e2e tests; the mock
+ * keeps none.) links: chsinkd
+ */
+#include <check.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "daemons/chsinkd/sink/deadletter.h"
+#include "lib/base/clock.h"
+
+#define TOPIC             "edits"
+#define DEAD              "dead"
+#define GROUP             "sink"
+#define ROUTE             "route"
+#define END               8 /* the offset that passes the letters */
+#define MESSAGE_BYTES_MAX 100000
+#define WAIT_MS           30000 /* the limit of a wait: only a failing test meets it */
+
+/* Kafka's request types (protocol, "api_key"). */
+enum {
+    API_PRODUCE = 0,
+    API_INIT_PRODUCER_ID = 22,
+    API_ADD_PARTITIONS = 24,
+    API_ADD_OFFSETS = 25,
+    API_END_TXN = 26,
+    API_TXN_OFFSET_COMMIT = 28
+};
+
+static rd_kafka_t *mock_host;
+static rd_kafka_mock_cluster_t *cluster;
+static struct pl_map_entry entries[4];
+static struct pl_map map;
+static struct deadletter_writer *writer;
+static struct dead_letters letters;
+static rd_kafka_topic_partition_list_t *offsets;
+static rd_kafka_consumer_group_metadata_t *group;
+static _Atomic bool give_up;
+
+static rd_kafka_t *client_new(rd_kafka_type_t type)
+{
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    char text[256];
+
+    rd_kafka_conf_set(conf, "bootstrap.servers", entries[0].value, text, sizeof(text));
+    rd_kafka_conf_set(conf, "group.id", GROUP, text, sizeof(text));
+    rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
+    ck_assert_msg(rk != NULL, "%s", text);
+    return rk;
+}
+
+static void writer_renew(void)
+{
+    const struct deadletter_conf conf = {.kafka = &map,
+                                         .topic = DEAD,
+                                         .transactional_id = "check",
+                                         .message_bytes_max = MESSAGE_BYTES_MAX};
+
+    deadletter_writer_free(writer);
+    writer = deadletter_writer_new(&conf);
+}
+
+static void set_up(void)
+{
+    char text[256];
+
+    mock_host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
+    cluster = rd_kafka_mock_cluster_new(mock_host, 1);
+    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, TOPIC, 1, 1), 0);
+    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, DEAD, 1, 1), 0);
+    entries[0] = (struct pl_map_entry){.key = (char *)"bootstrap.servers",
+                                       .value = (char *)rd_kafka_mock_cluster_bootstraps(cluster)};
+    entries[1] = (struct pl_map_entry){.key = (char *)"group.id", .value = (char *)GROUP};
+    entries[2] = (struct pl_map_entry){.key = (char *)"retry.backoff.ms", .value = (char *)"20"};
+    entries[3] =
+        (struct pl_map_entry){.key = (char *)"reconnect.backoff.max.ms", .value = (char *)"200"};
+    map = (struct pl_map){entries, PL_COUNT(entries)};
+    writer_renew();
+    offsets = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(offsets, TOPIC, 0);
+    tp->offset = END;
+    tp->metadata = pl_strdup("note");
+    tp->metadata_size = strlen("note");
+    group = rd_kafka_consumer_group_metadata_new(GROUP);
+    give_up = false;
+}
+
+static void tear_down(void)
+{
+    deadletter_writer_free(writer);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    rd_kafka_consumer_group_metadata_destroy(group);
+    rd_kafka_mock_cluster_destroy(cluster);
+    rd_kafka_destroy(mock_host);
+}
+
+/* A message of the topic as the consumer hands it out; dead_letters_add() wants its headers, which
+ * only librdkafka can put on one, so it is written and read back. */
+static void letter_add(rd_kafka_headers_t *headers, const void *key, const void *value, size_t len)
+{
+    rd_kafka_t *producer = client_new(RD_KAFKA_PRODUCER), *consumer = client_new(RD_KAFKA_CONSUMER);
+    rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(1);
+    int64_t end_ms = pl_clock_monotonic_ms() + WAIT_MS;
+    rd_kafka_message_t *m = NULL;
+
+    ck_assert_int_eq(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(TOPIC), RD_KAFKA_V_PARTITION(0),
+                                       RD_KAFKA_V_KEY(key, key ? strlen(key) : 0),
+                                       RD_KAFKA_V_VALUE((void *)value, len),
+                                       RD_KAFKA_V_HEADERS(headers),
+                                       RD_KAFKA_V_TIMESTAMP(1763715600000),
+                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+                     0);
+    ck_assert_int_eq(rd_kafka_flush(producer, WAIT_MS), 0);
+    rd_kafka_topic_partition_list_add(all, TOPIC, 0)->offset = (int64_t)letters.count;
+    rd_kafka_assign(consumer, all);
+    while (!m || m->err) {
+        ck_assert_int_lt(pl_clock_monotonic_ms(), end_ms);
+        if (m)
+            rd_kafka_message_destroy(m);
+        m = rd_kafka_consumer_poll(consumer, 100);
+    }
+    dead_letters_add(&letters, m,
+                     &(struct dead_letter_why){ROUTE, letters.count == 0 ? -1 : 4,
+                                               "column n: not a number", "n"});
+    rd_kafka_message_destroy(m);
+    rd_kafka_topic_partition_list_destroy(all);
+    rd_kafka_destroy(consumer);
+    rd_kafka_destroy(producer);
+}
+
+/* One letter that no message was read for. */
+static void letter_plain(size_t len)
+{
+    static char value[MESSAGE_BYTES_MAX + 1];
+    static struct pl_header header = {DEADLETTER_HEADER_PREFIX "route", ROUTE, sizeof(ROUTE) - 1};
+    static struct dead_letter letter;
+
+    letter =
+        (struct dead_letter){.value = value, .value_len = len, .headers = &header, .headers_n = 1};
+    letters = (struct dead_letters){&letter, &letter, 1, len};
+}
+
+static int write_letters(struct pl_err *err)
+{
+    struct pl_deadline deadline = {0};
+    const struct deadletter_commit commit = {.letters = &letters,
+                                             .offsets = offsets,
+                                             .group = group,
+                                             .give_up = &give_up,
+                                             .deadline = &deadline};
+    memset(err, 0, sizeof(*err));
+    int rc = deadletter_write(writer, &commit, err);
+    ck_assert_ptr_nonnull(deadline.doing);
+    return rc;
+}
+
+/* ---- what arrives ---- */
+
+/* "name=value " for each header, "name=- " for one without a value. */
+static const char *headers_text(const rd_kafka_message_t *m, struct pl_buf *out)
+{
+    rd_kafka_headers_t *headers;
+    const char *name;
+    const void *value;
+    size_t len;
+
+    pl_buf_reset(out);
+    ck_assert_int_eq(rd_kafka_message_headers(m, &headers), 0);
+    for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &len) == 0; i++)
+        pl_buf_addf(out, "%s=%.*s ", name, value ? (int)len : 1, value ? (const char *)value : "-");
+    return pl_buf_cstr(out);
+}
+
+START_TEST(letters_are_the_message_and_its_story)
+{
+    rd_kafka_headers_t *first = rd_kafka_headers_new(2), *again = rd_kafka_headers_new(8);
+    rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_t *consumer;
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+    struct pl_err err;
+
+    rd_kafka_header_add(first, "trace", -1, "abc", -1);
+    rd_kafka_header_add(first, "empty", -1, "", 0);
+    rd_kafka_header_add(first, "none", -1, NULL, 0);
+    rd_kafka_header_add(first, "trace", -1, "twice", -1);
+    letter_add(first, "key", "{\"n\":\"x\"}", 9);
+    /* A tombstone that was a dead letter before: its first origin is kept. */
+    rd_kafka_header_add(again, "chsinkd-topic", -1, "origin", -1);
+    rd_kafka_header_add(again, "chsinkd-partition", -1, "7", -1);
+    rd_kafka_header_add(again, "chsinkd-offset", -1, "12345678901", -1);
+    rd_kafka_header_add(again, "chsinkd-timestamp", -1, "5", -1);
+    rd_kafka_header_add(again, "chsinkd-attempt", -1, "2", -1);
+    rd_kafka_header_add(again, "chsinkd-reason", -1, "old", -1);
+    letter_add(again, NULL, NULL, 0);
+    ck_assert_msg(write_letters(&err) == 0, "%s", err.msg);
+    dead_letters_release(&letters);
+
+    consumer = client_new(RD_KAFKA_CONSUMER);
+    rd_kafka_topic_partition_list_add(all, DEAD, 0)->offset = 0;
+    rd_kafka_assign(consumer, all);
+    int64_t end_ms = pl_clock_monotonic_ms() + WAIT_MS;
+    for (int n = 0; n < 2;) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer, 100);
+        ck_assert_int_lt(pl_clock_monotonic_ms(), end_ms);
+        if (m && !m->err && n++ == 0) {
+            ck_assert_uint_eq(m->key_len, 3);
+            ck_assert_mem_eq(m->key, "key", 3);
+            ck_assert_uint_eq(m->len, 9);
+            ck_assert_mem_eq(m->payload, "{\"n\":\"x\"}", 9);
+            ck_assert_str_eq(headers_text(m, &text),
+                             "trace=abc empty= none=- trace=twice chsinkd-route=route "
+                             "chsinkd-topic=edits chsinkd-partition=0 chsinkd-offset=0 "
+                             "chsinkd-timestamp=1763715600000 "
+                             "chsinkd-reason=column n: not a number chsinkd-column=n "
+                             "chsinkd-attempt=1 ");
+        } else if (m && !m->err) {
+            ck_assert_ptr_null(m->key);
+            ck_assert_ptr_null(m->payload);
+            ck_assert_str_eq(headers_text(m, &text),
+                             "chsinkd-route=route chsinkd-topic=origin chsinkd-partition=7 "
+                             "chsinkd-offset=12345678901 chsinkd-timestamp=5 chsinkd-row=4 "
+                             "chsinkd-reason=column n: not a number chsinkd-column=n "
+                             "chsinkd-attempt=3 ");
+        }
+        if (m)
+            rd_kafka_message_destroy(m);
+    }
+    rd_kafka_topic_partition_list_destroy(all);
+    rd_kafka_destroy(consumer);
+}
+END_TEST
+
+/* ---- faults ---- */
+
+/* What the write comes to that meets the fault, and the group's verdict that the code stands for
+ * (inserter.c). The writes after it: with a new client where the old one is dead. */
+static const struct fault {
+    int api;
+    rd_kafka_resp_err_t code;
+    unsigned times;
+    enum pl_err_kind kind; /* NONE: written all the same */
+    rd_kafka_resp_err_t err_code;
+} faults[] = {
+    {API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, 2, PL_ERR_NONE, 0},
+    {API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 1,
+     PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED},
+    {API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT, 1, PL_ERR_CONFIG,
+     RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT},
+    {API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, 2, PL_ERR_NONE, 0},
+    {API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1, PL_ERR_CONFIG,
+     RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
+    {API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1, PL_ERR_FATAL,
+     RD_KAFKA_RESP_ERR__FENCED},
+    {API_PRODUCE, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 2, PL_ERR_NONE, 0},
+    {API_PRODUCE, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1, PL_ERR_CONFIG,
+     RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
+    {API_PRODUCE, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 1, PL_ERR_CONFIG,
+     RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE},
+    {API_ADD_OFFSETS, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, 1, PL_ERR_NONE, 0},
+    {API_ADD_OFFSETS, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, 1, PL_ERR_CONFIG,
+     RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED},
+    {API_ADD_OFFSETS, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1, PL_ERR_FATAL,
+     RD_KAFKA_RESP_ERR__FENCED},
+    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, 1, PL_ERR_NONE, 0},
+    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, 1, PL_ERR_FATAL,
+     RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION},
+    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, 1, PL_ERR_FATAL,
+     RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID},
+    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, 1, PL_ERR_FATAL,
+     RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID},
+    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, 1, PL_ERR_RETRY,
+     RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS},
+    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, 1, PL_ERR_FATAL,
+     RD_KAFKA_RESP_ERR__FENCED},
+    {API_END_TXN, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 2, PL_ERR_NONE, 0},
+    {API_END_TXN, RD_KAFKA_RESP_ERR__TRANSPORT, 2, PL_ERR_NONE, 0},
+    /* Not known whether it was written. */
+    {API_END_TXN, RD_KAFKA_RESP_ERR_UNKNOWN, 1, PL_ERR_RETRY, RD_KAFKA_RESP_ERR_UNKNOWN},
+    {API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING, 1, PL_ERR_RETRY,
+     RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING},
+    {API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, 1, PL_ERR_FATAL,
+     RD_KAFKA_RESP_ERR_INVALID_TXN_STATE},
+    {API_END_TXN, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1, PL_ERR_FATAL, RD_KAFKA_RESP_ERR__FENCED},
+    {API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, 1, PL_ERR_FATAL,
+     RD_KAFKA_RESP_ERR__FENCED},
+};
+
+/* One after another with one writer, since a new client takes a second to begin. */
+START_TEST(each_fault)
+{
+    struct pl_err err;
+
+    letter_plain(100);
+    for (const struct fault *f = faults; f < faults + PL_COUNT(faults); f++) {
+        if (f->api == API_INIT_PRODUCER_ID)
+            writer_renew();
+        for (unsigned i = 0; i < f->times; i++)
+            rd_kafka_mock_push_request_errors(cluster, (int16_t)f->api, 1, f->code);
+        int rc = write_letters(&err);
+        ck_assert_msg(rc == (f->kind == PL_ERR_NONE ? 0 : -1) && err.kind == f->kind &&
+                          err.code == (int)f->err_code,
+                      "request %d, %s: %d, %s, %s: %s", f->api, rd_kafka_err2name(f->code), rc,
+                      pl_err_kind_name(err.kind), rd_kafka_err2name(err.code), err.msg);
+        /* librdkafka remembers that a topic is not allowed, until its next look at the metadata. */
+        if (f->api == API_PRODUCE && f->code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
+            writer_renew();
+        rc = write_letters(&err);
+        /* After a refused batch librdkafka gives up one more transaction, to get a new epoch. */
+        if (rc < 0 && f->api == API_PRODUCE)
+            rc = write_letters(&err);
+        ck_assert_msg(rc == 0, "after request %d, %s: %s", f->api, rd_kafka_err2name(f->code),
+                      err.msg);
+    }
+}
+END_TEST
+
+START_TEST(too_large)
+{
+    struct pl_err err;
+
+    letter_plain(MESSAGE_BYTES_MAX + 1);
+    ck_assert_int_eq(write_letters(&err), -1);
+    ck_assert_msg(err.kind == PL_ERR_REJECT && strstr(err.msg, "message.max.bytes"), "%s", err.msg);
+    ck_assert_int_eq(write_letters(&err), -1); /* the same, not that a transaction is open */
+    ck_assert_int_eq(err.kind, PL_ERR_REJECT);
+}
+END_TEST
+
+static void *give_up_soon(void *unused)
+{
+    poll(NULL, 0, 300);
+    give_up = true;
+    return unused;
+}
+
+/* Kafka is away at the first write. (Under way: check_transaction.c.) */
+START_TEST(gives_up)
+{
+    pthread_t thread;
+    struct pl_err err;
+
+    letter_plain(100);
+    rd_kafka_mock_broker_set_down(cluster, -1);
+    int64_t began_ms = pl_clock_monotonic_ms();
+    pthread_create(&thread, NULL, give_up_soon, NULL);
+    ck_assert_int_eq(write_letters(&err), -1);
+    pthread_join(thread, NULL);
+    ck_assert_msg(err.kind == PL_ERR_RETRY, "%s", err.msg);
+    ck_assert_int_lt(pl_clock_monotonic_ms() - began_ms, 10000);
+    rd_kafka_mock_broker_set_up(cluster, -1);
+    give_up = false;
+    ck_assert_msg(write_letters(&err) == 0, "%s", err.msg);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("deadletter");
+    TCase *tc = tcase_create("mock cluster");
+    SRunner *sr = srunner_create(s);
+
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    tcase_set_timeout(tc, 120);
+    tcase_add_test(tc, letters_are_the_message_and_its_story);
+    tcase_add_test(tc, each_fault);
+    tcase_add_test(tc, too_large);
+    tcase_add_test(tc, gives_up);
+    suite_add_tcase(s, tc);
+    srunner_run_all(sr, CK_ENV);
+    int failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed == 0 ? 0 : 1;
+}
