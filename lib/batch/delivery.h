@@ -18,8 +18,8 @@
  * for that record, and goes on by itself. Nothing is kept here for a second try: after an abort the
  * source goes back to the position committed last and fetches again.
  *
- * Who commits: the caller, or with limits (pl_delivery_limit()) the delivery itself, by age, bytes or
- * count; a position that moved without any message is then committed alone, after a time of its own.
+ * Who commits: the caller, or with limits (pl_delivery_limit()) the delivery itself, by age, bytes
+ * or count; a position that moved without any message is then committed alone, after a while.
  *
  * An item is what the source counts (an event, an element of an answer); it becomes one message or
  * several.
