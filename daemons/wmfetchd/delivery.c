@@ -129,7 +129,8 @@ struct pl_delivery *delivery_kafka(const struct delivery *d)
 
 int64_t delivery_open_ms_max(const struct delivery *d)
 {
-    int64_t ms = pl_kafka_conf_int(pl_delivery_client(d->kafka), "transaction.timeout.ms");
+    int64_t ms =
+        pl_kafka_conf_int(rd_kafka_conf(pl_delivery_client(d->kafka)), "transaction.timeout.ms");
     return ms - (ms / 10 < COMMIT_ROOM_MS ? ms / 10 : COMMIT_ROOM_MS);
 }
 
@@ -162,7 +163,7 @@ static void map_init(struct delivery *d)
 static void limit_find(struct delivery *d, struct pl_daemon *daemon, bool *ret_smaller)
 {
     rd_kafka_t *rk = pl_delivery_client(d->kafka);
-    int64_t client_max = pl_kafka_conf_int(rk, "message.max.bytes");
+    int64_t client_max = pl_kafka_conf_int(rd_kafka_conf(rk), "message.max.bytes");
     /* Only part of the time: where there is no answer, one can do without. */
     pl_daemon_step(daemon, d->conf->start_timeout_ms / 2,
                    "asking for the limits of Kafka's topic %s", d->conf->topic);

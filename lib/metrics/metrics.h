@@ -11,9 +11,9 @@
  * Text format: Prometheus exposition format 0.0.4. Names follow its conventions (base units seconds
  * and bytes, counters end in _total).
  *
- * Threads: values are atomics on cache lines of their own, any thread, no lock. Adding takes a lock,
- * which a rendering holds, and may happen at any time, since nothing moves. free: after all threads.
- * The HTTP server runs in a thread of its own (libmicrohttpd) with all signals blocked.
+ * Threads: values are atomics on cache lines of their own, any thread, no lock. Adding takes a
+ * lock, which a rendering holds, and may happen at any time, since nothing moves. free: after all
+ * threads. The HTTP server runs in a thread of its own (libmicrohttpd) with all signals blocked.
  *
  * Files: metrics.c keeps values, render.c prints them, server.c is the HTTP side.
  */

@@ -128,7 +128,6 @@ static void tear_down(void)
     pl_buf_release(&position);
     pl_metrics_free(metrics);
     pl_daemon_free(daemon_);
-    kafka_mock_stop(&mock);
 }
 
 static void run_until(const unsigned *counter, unsigned value)

@@ -3,11 +3,11 @@
  * check_range.c - announcements written and read back, those of others and damaged ones refused;
  * tokens.
  */
-#include <check.h>
 #include <stdio.h>
 
 #include "lib/base/alloc.h"
 #include "lib/batch/range.h"
+#include "tests/unit/unit.h"
 
 #define FORMAT "chsinkd/1"
 
@@ -140,18 +140,12 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("range");
-    TCase *t = tcase_create("range");
-    SRunner *sr = srunner_create(s);
-
-    tcase_add_loop_test(t, announcement_round_trip, 0, PL_COUNT(announcements));
-    tcase_add_test(t, announcement_as_it_stands_in_the_group);
-    tcase_add_test(t, announcement_of_others);
-    tcase_add_test(t, announcement_mutations);
-    tcase_add_test(t, tokens_tell_loads_apart);
-    suite_add_tcase(s, t);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    const struct unit_test tests[] = {
+        TEST(announcement_round_trip, .count = PL_COUNT(announcements)),
+        TEST(announcement_as_it_stands_in_the_group),
+        TEST(announcement_of_others),
+        TEST(announcement_mutations),
+        TEST(tokens_tell_loads_apart),
+    };
+    return unit_main("range", tests, PL_COUNT(tests));
 }
