@@ -70,7 +70,7 @@ function comment_cut(    i, at) { # the lines of the comment into `text` and `fa
 }
 
 BEGIN {
-    type = "^(Text|true or false|Number|Size|Duration|One of|List of texts|Mapping|Secret: )"
+    type = "^(Text|URL[.;]|true or false|Number|Size|Duration|One of|List of |Mapping|Secret: )"
     if (name == "" || version == "") {
         print "usage: awk -f man5.awk -v name=NAME -v version=VERSION etc/NAME.yaml" > "/dev/stderr"
         failed = 1

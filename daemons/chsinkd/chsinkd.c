@@ -143,12 +143,12 @@ static int dead_letter_topic_start(struct chsinkd *d, struct pl_err *err)
     /* Room for the largest message that any route reads, and a bit for our headers. */
     char size[24];
     const char *config[] = {"max.message.bytes", size, NULL};
-    struct pl_kafka_topic_spec spec = {d->conf.dead_letter_topic, (int)d->conf.create_partitions,
-                                       (int)d->conf.create_replication, config};
+    struct pl_kafka_topic_spec spec = {d->conf.dead_letter_topic, (int)d->conf.create.partitions,
+                                       (int)d->conf.create.replication, config};
 
     snprintf(size, sizeof(size), "%d", DEADLETTER_MESSAGE_BYTES_MAX);
     pl_daemon_step(d->daemon, d->conf.start_timeout_ms, "waiting for Kafka's topic %s", spec.name);
-    return pl_kafka_topic_need(d->sink.rk, &spec, d->conf.create_topics && !d->sink.replay,
+    return pl_kafka_topic_need(d->sink.rk, &spec, d->conf.create.enabled && !d->sink.replay,
                                (int)d->conf.start_timeout_ms, err);
 }
 
@@ -191,8 +191,8 @@ static int chsinkd_start(struct chsinkd *d, struct pl_err *err)
         pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "clickhouse.tls.insecure_skip_verify: anyone on the way can read and "
                "change what is sent, the password included");
-    if (d->conf.metrics_listen &&
-        pl_metrics_serve(d->metrics, d->conf.metrics_listen, &d->metrics_server, err) < 0)
+    if (d->conf.metrics.listen &&
+        pl_metrics_serve(d->metrics, d->conf.metrics.listen, &d->metrics_server, err) < 0)
         return -1;
     if (tables_start(d, err) < 0)
         return -1;
@@ -270,7 +270,7 @@ static void on_reload(void *userdata)
     } else {
         pl_options_reload(chsinkd_options, &d->conf, &fresh, &changed, &restart);
         sink_limits_set(&d->sink, &d->conf);
-        pl_log_set_level(d->verbose ? PL_DEBUG : (enum pl_log_level)(PL_ERROR + d->conf.log_level));
+        pl_log_set_level(d->verbose ? PL_DEBUG : pl_common_log_level(d->conf.log_level));
         pl_cli_reload_log(&changed, &restart);
     }
     chsinkd_conf_release(&fresh);
@@ -518,7 +518,7 @@ static int chsinkd_configured(struct chsinkd *d, const struct pl_cli *cli)
     struct pl_err err;
     int status;
 
-    pl_log_set_level(cli->verbose ? PL_DEBUG : (enum pl_log_level)(PL_ERROR + d->conf.log_level));
+    pl_log_set_level(cli->verbose ? PL_DEBUG : pl_common_log_level(d->conf.log_level));
     if (cli->values[OPT_SAMPLE] || cli->values[OPT_SCHEMA] || cli->values[OPT_DRY_RUN])
         return mode_inspect(&d->conf, cli);
     d->metrics = pl_metrics_new(chsinkd_metrics, M_COUNT);

@@ -7,92 +7,77 @@
 #include <glob.h>
 #include <stdio.h>
 
-#include "lib/log/log.h"
-
 static const char *const start_choices[] = {"earliest", "latest", NULL};
 static const char *const compression_choices[] = {"none", "lz4", "zstd", NULL};
 
-#define MIB       (1024LL * 1024)
-#define MINUTE_MS (60 * 1000LL)
-#define DAY_MS    (24 * 60 * MINUTE_MS)
-
-#define OPT(path, type, field, min, max, dflt, flags, choices, help)                               \
-    {                                                                                              \
-        path, type, offsetof(struct chsinkd_conf, field), min, max, dflt, flags, choices, help     \
-    }
+#define OPT(path_, type_, field_, ...)                                                             \
+    PL_OPTION(path_, type_, struct chsinkd_conf, field_, __VA_ARGS__)
 
 const struct pl_option chsinkd_options[] = {
-    OPT("kafka", PL_OPT_MAP, kafka, 1, 0, NULL, PL_OPT_REQUIRED, NULL,
-        "Any librdkafka property by its own name; bootstrap.servers is needed. group.id names this "
-        "sink's position in the topics (default chsinkd): a new group reads them again from the "
-        "start. "
-        "Give each instance a group.instance.id to have its partitions back at once after a "
-        "restart."),
-    OPT("clickhouse.urls", PL_OPT_STRINGS, clickhouse.urls, 1, 64, NULL, PL_OPT_REQUIRED, NULL,
-        "ClickHouse's HTTP addresses, as http://host:8123 or https://host:8443; the next one is "
-        "used "
-        "when one does not answer."),
-    OPT("clickhouse.database", PL_OPT_STRING, clickhouse.database, 1, 256, "default", 0, NULL,
-        "Database of the tables whose route names none. It must exist."),
-    OPT("clickhouse.user", PL_OPT_STRING, clickhouse.user, 1, 256, "default", 0, NULL,
-        "User with the right to SELECT, INSERT, CREATE TABLE, CREATE VIEW and ALTER ADD COLUMN "
-        "there."),
-    OPT("clickhouse.password", PL_OPT_SECRET, clickhouse.password, 0, 0, NULL, 0, NULL,
-        "Its password: { file: PATH }, { credential: NAME } or { env: VARIABLE }."),
+    PL_KAFKA_OPT(
+        struct chsinkd_conf, PL_OPT_REQUIRED,
+        " group.id names this sink's position in the topics (default chsinkd): a new group "
+        "reads them again from the start. Give each instance a group.instance.id to have "
+        "its partitions back at once after a restart."),
+    OPT("clickhouse.urls", URLS, clickhouse.urls,
+        .login = "clickhouse.user and clickhouse.password", .min = 1, .max = 64,
+        .flags = PL_OPT_REQUIRED,
+        .help = "ClickHouse's HTTP addresses, as http://host:8123 or https://host:8443; the next "
+                "one is used when one does not answer."),
+    OPT("clickhouse.database", STRING, clickhouse.database, .min = 1, .max = 256, .dflt = "default",
+        .help = "Database of the tables whose route names none. It must exist."),
+    OPT("clickhouse.user", STRING, clickhouse.user, .min = 1, .max = 256, .dflt = "default",
+        .help = "User with the right to SELECT, INSERT, CREATE TABLE, CREATE VIEW and ALTER ADD "
+                "COLUMN there."),
+    OPT("clickhouse.password", SECRET, clickhouse.password,
+        .help = "Its password: { file: PATH }, { credential: NAME } or { env: VARIABLE }."),
     PL_HTTP_TLS_OPTS("clickhouse.tls", struct chsinkd_conf, clickhouse.tls),
-    OPT("clickhouse.compression", PL_OPT_ENUM, clickhouse.compression, 0, 0, "none", 0,
-        compression_choices,
-        "Compression of inserts on the way: none is cheapest on one machine, lz4 over a network."),
-    OPT("clickhouse.connect_timeout", PL_OPT_DURATION, clickhouse.connect_timeout_ms, 100,
-        MINUTE_MS, "5s", 0, NULL, "Time to connect."),
-    OPT("clickhouse.timeout", PL_OPT_DURATION, clickhouse.timeout_ms, 1000, 60 * MINUTE_MS, "5m", 0,
-        NULL, "Time for one query or insert; afterwards it is tried again with the same token."),
-    OPT("clickhouse.settings", PL_OPT_MAP, clickhouse.settings, 0, 0, NULL, 0, NULL,
-        "Further ClickHouse settings for every insert, by their own names."),
-    OPT("routes", PL_OPT_STRINGS, route_files, 1, 256, NULL, PL_OPT_REQUIRED, NULL,
-        "Route files, from topic to table; shell patterns are allowed, as in "
-        "/etc/chsinkd/routes/*.yaml. A topic belongs to one route."),
-    OPT("start", PL_OPT_ENUM, start, 0, 0, "earliest", 0, start_choices,
-        "Where a new consumer group begins in a topic: earliest or latest."),
-    OPT("dead_letter_topic", PL_OPT_STRING, dead_letter_topic, 1, 249, "chsinkd-dead-letters", 0,
-        NULL, "Topic for messages that do not fit their table; chsinkd --replay brings them back."),
-    OPT("create_topics.enabled", PL_OPT_BOOL, create_topics, 0, 0, "true", 0, NULL,
-        "Create the dead-letter topic when it is missing."),
-    OPT("create_topics.partitions", PL_OPT_INT, create_partitions, -1, 10000, "1", 0, NULL,
-        "Its partitions; -1 is the broker's default."),
-    OPT("create_topics.replication", PL_OPT_INT, create_replication, -1, 100, "-1", 0, NULL,
-        "Its replication factor; -1 is the broker's default."),
-    OPT("batch.rows", PL_OPT_INT, batch_rows, 1, 1000000, "100000", PL_OPT_RELOADABLE, NULL,
-        "A batch is inserted when it has so many rows (below ClickHouse's max_insert_block_size, "
-        "so "
-        "that it is one block)."),
-    OPT("batch.bytes", PL_OPT_SIZE, batch_bytes, 1024, 200 * MIB, "64MiB", PL_OPT_RELOADABLE, NULL,
-        "… or so many bytes,"),
-    OPT("batch.age", PL_OPT_DURATION, batch_age_ms, 10, 10 * MINUTE_MS, "1s", PL_OPT_RELOADABLE,
-        NULL, "… or its first message has waited so long."),
-    OPT("batch.inserts_per_second", PL_OPT_INT, inserts_per_second, 1, 1000, "4", PL_OPT_RELOADABLE,
-        NULL,
-        "With many quiet partitions the age grows so that no more than so many inserts a second "
-        "are "
-        "made because of age."),
-    OPT("insert_threads", PL_OPT_INT, insert_threads, 1, 16, "2", 0, NULL,
-        "Inserts that may be under way at once; one partition has one at a time."),
-    OPT("memory_max", PL_OPT_SIZE, memory_bytes_max, 16 * MIB, 1024 * 1024 * MIB, "256MiB", 0, NULL,
-        "Bytes of decoded rows and dead letters held at most; when it is reached, reading waits. "
-        "librdkafka's own queue is bounded apart, by kafka's queued.max.messages.kbytes."),
-    OPT("ask_table_after", PL_OPT_DURATION, ask_table_after_ms, 0, 365 * DAY_MS, "5m", 0, NULL,
-        "An announced batch that is found so long after its announcement is looked up in the table "
-        "before it is inserted again, since ClickHouse may have forgotten its token. Needs the "
-        "columns "
-        "from topic, partition and offset in the route."),
-    OPT("metrics.listen", PL_OPT_STRING, metrics_listen, 1, 256, NULL, 0, NULL,
-        "Address for Prometheus, /healthz and /readyz, as 127.0.0.1:9465; off when not set."),
-    OPT("log_level", PL_OPT_ENUM, log_level, 0, 0, "info", PL_OPT_RELOADABLE, pl_log_level_names,
-        "error, warning, notice, info or debug."),
-    OPT("start_timeout", PL_OPT_DURATION, start_timeout_ms, 1000, 10 * MINUTE_MS, "30s", 0, NULL,
-        "How long to wait at start for Kafka and ClickHouse to answer."),
-    OPT("stop_timeout", PL_OPT_DURATION, stop_timeout_ms, 100, 10 * MINUTE_MS, "4s", 0, NULL,
-        "How long to finish what is in flight when stopping."),
+    OPT("clickhouse.compression", ENUM, clickhouse.compression, .dflt = "none",
+        .choices = compression_choices,
+        .help = "Compression of inserts on the way: none is cheapest on one machine, lz4 over a "
+                "network."),
+    OPT("clickhouse.connect_timeout", DURATION, clickhouse.connect_timeout_ms, .min = 100,
+        .max = PL_MINUTE_MS, .dflt = "5s", .help = "Time to connect."),
+    OPT("clickhouse.timeout", DURATION, clickhouse.timeout_ms, .min = 1000,
+        .max = 60 * PL_MINUTE_MS, .dflt = "5m",
+        .help = "Time for one query or insert; afterwards it is tried again with the same token."),
+    OPT("clickhouse.settings", MAP, clickhouse.settings,
+        .help = "Further ClickHouse settings for every insert, by their own names."),
+    OPT("routes", STRINGS, route_files, .min = 1, .max = 256, .flags = PL_OPT_REQUIRED,
+        .help = "Route files, from topic to table; shell patterns are allowed, as in "
+                "/etc/chsinkd/routes/*.yaml. A topic belongs to one route."),
+    OPT("start", ENUM, start, .dflt = "earliest", .choices = start_choices,
+        .help = "Where a new consumer group begins in a topic: earliest or latest."),
+    PL_TOPIC_OPT("dead_letter_topic", struct chsinkd_conf, dead_letter_topic,
+                 "chsinkd-dead-letters",
+                 "Topic for messages that do not fit their table; chsinkd --replay brings them "
+                 "back."),
+    PL_CREATE_TOPICS_OPTS(struct chsinkd_conf, "dead_letter_topic", "1", ""),
+    OPT("batch.rows", INT, batch_rows, .min = 1, .max = 1000000, .dflt = "100000",
+        .flags = PL_OPT_RELOADABLE,
+        .help = "A batch is inserted when it has so many rows (below ClickHouse's "
+                "max_insert_block_size, so that it is one block)."),
+    OPT("batch.bytes", SIZE, batch_bytes, .min = 1024, .max = 200 * PL_MIB, .dflt = "64MiB",
+        .flags = PL_OPT_RELOADABLE, .help = "… or so many bytes,"),
+    OPT("batch.age", DURATION, batch_age_ms, .min = 10, .max = 10 * PL_MINUTE_MS, .dflt = "1s",
+        .flags = PL_OPT_RELOADABLE, .help = "… or its first message has waited so long."),
+    OPT("batch.inserts_per_second", INT, inserts_per_second, .min = 1, .max = 1000, .dflt = "4",
+        .flags = PL_OPT_RELOADABLE,
+        .help = "With many quiet partitions the age grows so that no more than so many inserts a "
+                "second are made because of age."),
+    OPT("insert_threads", INT, insert_threads, .min = 1, .max = 16, .dflt = "2",
+        .help = "Inserts that may be under way at once; one partition has one at a time."),
+    OPT("memory_max", SIZE, memory_bytes_max, .min = 16 * PL_MIB, .max = 1024 * PL_GIB,
+        .dflt = "256MiB",
+        .help = "Bytes of decoded rows and dead letters held at most; when it is reached, reading "
+                "waits. librdkafka's own queue is bounded apart, by kafka's "
+                "queued.max.messages.kbytes."),
+    OPT("ask_table_after", DURATION, ask_table_after_ms, .max = 365 * PL_DAY_MS, .dflt = "5m",
+        .help = "An announced batch that is found so long after its announcement is looked up in "
+                "the table before it is inserted again, since ClickHouse may have forgotten its "
+                "token. Needs the columns from topic, partition and offset in the route."),
+    PL_SERVICE_OPTS(struct chsinkd_conf, "9465", "Kafka and ClickHouse.",
+                    "what is in flight may take."),
     PL_OPT_END,
 };
 
@@ -154,12 +139,22 @@ static void routes_load(struct chsinkd_conf *conf, const char *file, struct pl_f
     }
 }
 
+void chsinkd_conf_check(const struct chsinkd_conf *conf, bool needs_kafka, struct pl_findings *errs)
+{
+    pl_common_check_create(&conf->create, errs);
+    pl_common_check_listen(conf->metrics.listen, errs);
+    if (needs_kafka && conf->kafka.n > 0) /* else it is known to be missing */
+        pl_common_check_kafka(&conf->kafka, NULL, errs);
+}
+
 int chsinkd_conf_load(const char *file, struct chsinkd_conf *ret, struct pl_findings *errs)
 {
     unsigned before = errs->count;
 
     memset(ret, 0, sizeof(*ret));
     pl_options_load(chsinkd_options, file, ret, NULL, errs);
+    if (ret->dead_letter_topic) /* it could be read: all that is wrong is shown at once */
+        chsinkd_conf_check(ret, true, errs);
     routes_load(ret, file, errs);
     return errs->count == before ? 0 : -1;
 }

@@ -9,7 +9,7 @@
 
 #include "daemons/chsinkd/clickhouse/client.h"
 #include "daemons/chsinkd/route/route.h"
-#include "lib/config/options.h"
+#include "lib/config/common.h"
 
 struct chsinkd_conf {
     struct pl_map kafka;
@@ -17,14 +17,15 @@ struct chsinkd_conf {
     struct pl_strings route_files;
     int start; /* enum chsinkd_start */
     char *dead_letter_topic;
-    bool create_topics;
-    int64_t create_partitions, create_replication;
+    struct pl_create_topics create; /* of the dead-letter topic; no retention */
     int64_t batch_rows, batch_bytes, batch_age_ms;
     int64_t inserts_per_second;
     int64_t insert_threads;
     int64_t memory_bytes_max;
     int64_t ask_table_after_ms;
-    char *metrics_listen;
+    struct {
+        char *listen;
+    } metrics;
     int log_level;
     int64_t start_timeout_ms, stop_timeout_ms;
 
@@ -37,6 +38,10 @@ enum chsinkd_start { CHSINKD_EARLIEST, CHSINKD_LATEST };
 
 extern const struct pl_option chsinkd_options[];
 extern const char chsinkd_conf_intro[]; /* the comment at the top of the reference file */
+
+/* What the table cannot say. */
+void chsinkd_conf_check(const struct chsinkd_conf *conf, bool needs_kafka,
+                        struct pl_findings *errs);
 
 /* Loads the file and all its routes; every finding of all files is in errs. -1: there was one.
  * Release in both cases. */

@@ -5,7 +5,8 @@
 #ifndef WIKISRCD_CONF_H
 #define WIKISRCD_CONF_H
 
-#include "lib/http/http.h" /* brings lib/conf.h, whose name this file hides */
+#include "lib/config/common.h"
+#include "lib/http/http.h"
 
 enum wikisrcd_bot { BOT_ANY, BOT_ONLY, BOT_EXCLUDE };
 enum wikisrcd_canaries { CANARIES_DROP, CANARIES_KEEP };
@@ -29,7 +30,8 @@ struct wikisrcd_conf {
         char *user_agent_contact;
         char *start;
         int64_t stall_timeout_ms, connect_timeout_ms, slack_ms, discover_every_ms;
-        char *proxy;
+        char *proxy, *proxy_user;
+        struct pl_secret proxy_password;
         struct pl_tls tls;
     } source;
     struct wikisrcd_filter_conf filter;
@@ -40,10 +42,7 @@ struct wikisrcd_conf {
     struct {
         int64_t age_ms, bytes, messages;
     } batch;
-    struct {
-        bool enabled;
-        int64_t partitions, replication, retention_ms;
-    } create;
+    struct pl_create_topics create;
     struct {
         char *listen;
     } metrics;
@@ -62,8 +61,5 @@ void wikisrcd_conf_check(const struct wikisrcd_conf *conf, bool needs_kafka,
 /* The time of source.start: "now", "oldest" (0), a time, or milliseconds since 1970. false: none of
  * them. */
 bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms);
-
-/* The enum pl_log_level of conf->log_level. */
-int wikisrcd_conf_log_level(const struct wikisrcd_conf *conf);
 
 #endif

@@ -383,7 +383,7 @@ static void on_reload(void *userdata)
         pl_options_reload(wikisrcd_opts, w->conf, &fresh, &changed, &restart);
         filter_release(&w->filter);
         filter_init(&w->filter, &w->conf->filter);
-        pl_log_set_level(wikisrcd_conf_log_level(w->conf));
+        pl_log_set_level(pl_common_log_level(w->conf->log_level));
         delivery_reloaded(w->delivery, w->conf);
         pl_cli_reload_log(&changed, &restart);
     }
@@ -619,7 +619,7 @@ int wikisrcd_main(int argc, char **argv)
     status = conf_load(&cli, needs_kafka, &conf);
     if (status >= 0)
         return status;
-    pl_log_set_level(cli.verbose ? PL_DEBUG : wikisrcd_conf_log_level(&conf));
+    pl_log_set_level(cli.verbose ? PL_DEBUG : pl_common_log_level(conf.log_level));
     pl_http_global_init();
     if (conf.source.tls.insecure_skip_verify)
         pl_log(PL_WARNING, PL_EVENT_INSECURE,

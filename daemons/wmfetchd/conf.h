@@ -6,6 +6,7 @@
 #define WMFETCHD_CONF_H
 
 #include "lib/auth/conf.h"
+#include "lib/config/common.h"
 
 struct wmfetchd_api_conf {
     char *url, *path;
@@ -27,10 +28,7 @@ struct wmfetchd_conf {
     struct pl_map kafka;
     char *topic, *position_topic;
     int64_t message_bytes_max, queue_bytes_max;
-    struct {
-        bool enabled;
-        int64_t partitions, replication, retention_ms;
-    } create;
+    struct pl_create_topics create;
     struct {
         char *listen;
     } metrics;
@@ -45,9 +43,6 @@ extern const char wmfetchd_conf_intro[];
 /* What the table cannot say: times, names, options that need each other. */
 void wmfetchd_conf_check(const struct wmfetchd_conf *conf, bool needs_kafka,
                          struct pl_findings *errs);
-
-/* The enum pl_log_level of conf->log_level. */
-int wmfetchd_conf_log_level(const struct wmfetchd_conf *conf);
 
 /* Whether secrets would go over a network unencrypted to this URL: http, and not to this machine.
  */

@@ -221,7 +221,7 @@ int wmfetchd_main(int argc, char **argv)
     status = conf_load(&cli, needs_kafka, &conf);
     if (status >= 0)
         return status;
-    pl_log_set_level(cli.verbose ? PL_DEBUG : wmfetchd_conf_log_level(&conf));
+    pl_log_set_level(cli.verbose ? PL_DEBUG : pl_common_log_level(conf.log_level));
     pl_http_global_init();
     warn_of_what_is_open(&conf);
     return mode_run(&conf, &cli, &request);

@@ -363,7 +363,7 @@ static void reload_apply(struct wmfetchd *w, struct wmfetchd_conf *fresh)
 {
     struct pl_strings changed = {0}, restart = {0};
     pl_options_reload(wmfetchd_opts, w->conf, fresh, &changed, &restart);
-    pl_log_set_level(wmfetchd_conf_log_level(w->conf));
+    pl_log_set_level(pl_common_log_level(w->conf->log_level));
     pl_cli_reload_log(&changed, &restart);
     bool secrets = false;
     for (size_t i = 0; i < changed.n; i++)

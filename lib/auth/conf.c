@@ -116,20 +116,14 @@ static void values_check(const struct pl_auth_conf *conf, const char *prefix,
                         prefix);
 }
 
-static void url_check(const char *url, const char *prefix, const char *name,
-                      struct pl_findings *errs)
-{
-    PL_FREE char *path = pl_strf("%s.%s", prefix, name);
-    if (url)
-        pl_http_url_check(url, path, errs);
-}
-
 void pl_auth_conf_check(const struct pl_auth_conf *conf, const char *prefix,
                         struct pl_findings *errs)
 {
     const unsigned user = FOR_BASIC | FOR_PASSWORD;
+    PL_FREE char *token_url = pl_strf("%s.token_url", prefix);
+    bool other = conf->token_url || is_told(errs, token_url);
     const struct option options[] = {
-        {"url", conf->url, false, FOR_TOKEN, conf->token_url ? 0 : FOR_TOKEN},
+        {"url", conf->url, false, FOR_TOKEN, other ? 0 : FOR_TOKEN},
         {"token_url", conf->token_url, false, FOR_TOKEN, 0},
         {"client_id", conf->client_id, false, FOR_TOKEN, FOR_TOKEN},
         {"client_secret", conf->client_secret.value, true, FOR_TOKEN, FOR_CLIENT},
@@ -142,8 +136,6 @@ void pl_auth_conf_check(const struct pl_auth_conf *conf, const char *prefix,
     };
     for (size_t i = 0; i < PL_COUNT(options); i++)
         option_check(&options[i], purpose_of(conf), prefix, errs);
-    url_check(conf->url, prefix, "url", errs);
-    url_check(conf->token_url, prefix, "token_url", errs);
     values_check(conf, prefix, errs);
 }
 

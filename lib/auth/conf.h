@@ -53,49 +53,50 @@ struct pl_auth_conf {
  * `method_dflt` and `realm_dflt`: the defaults of those two (texts, or NULL). */
 /* clang-format off */
 #define PL_AUTH_OPT(prefix, name, kind, t, field, ...)                                             \
-    {.path = prefix "." name, .type = kind, .offset = offsetof(t, field), __VA_ARGS__}
+    PL_OPTION(prefix "." name, kind, t, field, __VA_ARGS__)
 #define PL_AUTH_OPTS(prefix, t, f, method_dflt, realm_dflt)                                        \
-    PL_AUTH_OPT(prefix, "method", PL_OPT_ENUM, t, f.method, .dflt = method_dflt,                   \
+    PL_AUTH_OPT(prefix, "method", ENUM, t, f.method, .dflt = method_dflt,                          \
         .choices = pl_auth_methods,                                                                \
         .help = "How we say who we are: none; basic (user and password); bearer (a token that "    \
                 "stays the same); header (any header with a secret in it, such as an API key); "   \
                 "token (one that an OAuth 2.0 server such as Keycloak gives, renewed in time)."),  \
-    PL_AUTH_OPT(prefix, "url", PL_OPT_STRING, t, f.url, .min = 8, .max = 2000,                     \
+    PL_AUTH_OPT(prefix, "url", URL, t, f.url, .login = prefix ".user and " prefix ".password",     \
         .help = "Keycloak, without /realms: tokens come from {url}/realms/{realm}/protocol/"       \
                 "openid-connect/token. Needed for " prefix ".method: token, unless "               \
                 prefix ".token_url is set."),                                                      \
-    PL_AUTH_OPT(prefix, "realm", PL_OPT_STRING, t, f.realm, .min = 1, .max = 255,                  \
+    PL_AUTH_OPT(prefix, "realm", STRING, t, f.realm, .min = 1, .max = 255,                         \
         .dflt = realm_dflt, .help = "The realm."),                                                 \
-    PL_AUTH_OPT(prefix, "token_url", PL_OPT_STRING, t, f.token_url, .min = 8, .max = 2000,         \
+    PL_AUTH_OPT(prefix, "token_url", URL, t, f.token_url,                                          \
+        .login = prefix ".user and " prefix ".password",                                           \
         .help = "The token endpoint of another OAuth 2.0 server, in place of "                     \
                 prefix ".url and " prefix ".realm."),                                              \
-    PL_AUTH_OPT(prefix, "grant", PL_OPT_ENUM, t, f.grant, .dflt = "password",                      \
+    PL_AUTH_OPT(prefix, "grant", ENUM, t, f.grant, .dflt = "password",                             \
         .choices = pl_auth_grants,                                                                 \
         .help = "How a token is got: password (user and password) or client_credentials (the "     \
                 "client's own)."),                                                                 \
-    PL_AUTH_OPT(prefix, "client_id", PL_OPT_STRING, t, f.client_id, .min = 1, .max = 255,          \
+    PL_AUTH_OPT(prefix, "client_id", STRING, t, f.client_id, .min = 1, .max = 255,                 \
         .help = "The client, as Keycloak knows it. Needed for " prefix ".method: token."),         \
-    PL_AUTH_OPT(prefix, "client_secret", PL_OPT_SECRET, t, f.client_secret,                        \
+    PL_AUTH_OPT(prefix, "client_secret", SECRET, t, f.client_secret,                               \
         .flags = PL_OPT_RELOADABLE,                                                                \
         .help = "The client's secret. A public client has none; client_credentials needs one."),   \
-    PL_AUTH_OPT(prefix, "client_auth", PL_OPT_ENUM, t, f.client_auth, .dflt = "basic",             \
+    PL_AUTH_OPT(prefix, "client_auth", ENUM, t, f.client_auth, .dflt = "basic",                    \
         .choices = pl_auth_clients,                                                                \
         .help = "Where the secret is sent: basic (HTTP Basic) or body (in the form)."),            \
-    PL_AUTH_OPT(prefix, "user", PL_OPT_STRING, t, f.user, .min = 1, .max = 255,                    \
+    PL_AUTH_OPT(prefix, "user", STRING, t, f.user, .min = 1, .max = 255,                           \
         .flags = PL_OPT_RELOADABLE,                                                                \
         .help = "The user of the password grant, and of " prefix ".method: basic."),               \
-    PL_AUTH_OPT(prefix, "password", PL_OPT_SECRET, t, f.password, .flags = PL_OPT_RELOADABLE,      \
+    PL_AUTH_OPT(prefix, "password", SECRET, t, f.password, .flags = PL_OPT_RELOADABLE,             \
         .help = "The user's password."),                                                           \
-    PL_AUTH_OPT(prefix, "scope", PL_OPT_STRING, t, f.scope, .min = 1, .max = 1000,                 \
+    PL_AUTH_OPT(prefix, "scope", STRING, t, f.scope, .min = 1, .max = 1000,                        \
         .help = "Scopes to ask for, with spaces between; default: the client's own."),             \
-    PL_AUTH_OPT(prefix, "timeout", PL_OPT_DURATION, t, f.timeout_ms, .min = 100, .max = 600000,    \
+    PL_AUTH_OPT(prefix, "timeout", DURATION, t, f.timeout_ms, .min = 100, .max = 600000,           \
         .dflt = "30s", .help = "How long getting a token may take."),                              \
     PL_HTTP_TLS_OPTS(prefix ".tls", t, f.tls),                                                     \
-    PL_AUTH_OPT(prefix, "bearer", PL_OPT_SECRET, t, f.bearer, .flags = PL_OPT_RELOADABLE,          \
+    PL_AUTH_OPT(prefix, "bearer", SECRET, t, f.bearer, .flags = PL_OPT_RELOADABLE,                 \
         .help = "The token of " prefix ".method: bearer, without \"Bearer\"."),                    \
-    PL_AUTH_OPT(prefix, "header.name", PL_OPT_STRING, t, f.header.name, .min = 1, .max = 255,      \
+    PL_AUTH_OPT(prefix, "header.name", STRING, t, f.header.name, .min = 1, .max = 255,             \
         .help = "The header of " prefix ".method: header, such as X-Api-Key."),                    \
-    PL_AUTH_OPT(prefix, "header.value", PL_OPT_SECRET, t, f.header.value,                          \
+    PL_AUTH_OPT(prefix, "header.value", SECRET, t, f.header.value,                                 \
         .flags = PL_OPT_RELOADABLE, .help = "Its value, all of it.")
 /* clang-format on */
 

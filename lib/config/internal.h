@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * internal.h - what the files of conf share: options.c walks a mapping, value.c makes a value of
- * a node, secret.c resolves secrets, print.c writes values as YAML.
+ * internal.h - what the files of lib/config share: options.c walks a mapping, value.c makes a value
+ * of a node, url.c and secret.c do what URLs and secrets need, print.c writes values as YAML.
  */
 #ifndef PL_CONFIG_INTERNAL_H
 #define PL_CONFIG_INTERNAL_H
@@ -31,25 +31,45 @@ bool pl_value_set(const struct pl_option *o, struct pl_node *n, void *field,
                   struct pl_findings *errs);
 /* The default into the field. A default that is wrong is our own bug (assert). */
 void pl_value_default(const struct pl_option *o, void *field, struct pl_findings *errs);
+/* As a node: a text that is not in quotes stands for itself, all else is read as YAML. */
+struct pl_node *pl_value_default_node(const struct pl_option *o);
 void pl_value_release(const struct pl_option *o, void *field);
+/* Mappings are compared without regard to their order. */
 bool pl_value_equal(const struct pl_option *o, const void *a, const void *b);
+void pl_value_swap(const struct pl_option *o, void *a, void *b);
 
-/* "15m", "64MiB": the largest unit that gives a whole number. `out` at least 32 bytes. */
-void pl_size_format(int64_t bytes, char *out);
-void pl_duration_format(int64_t ms, char *out);
+/* "15m", "64MiB", "7" by the option's type: the largest unit that gives a whole number. `out`:
+ * PL_NUMBER_TEXT bytes. */
+#define PL_NUMBER_TEXT 32
+void pl_number_format(const struct pl_option *o, int64_t v, char *out);
+
+/* Whether a scalar is a URL as PL_OPT_URL wants it; false: a finding was added, which does not show
+ * the text. */
+bool pl_url_check(const struct pl_option *o, const struct pl_node *n, struct pl_findings *errs);
 
 /* Findings name an option by its path. `n` is where it stands. */
 #define PL_FINDING(errs, n, fmt, ...)                                                              \
     pl_findings_add(errs, (n)->line, (n)->column, fmt, __VA_ARGS__)
+
+/* What may be a secret does not stay in freed memory. */
+static inline void pl_text_wipe_free(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}
+static inline void pl_text_buf_wipe(struct pl_buf *b)
+{
+    if (b->data)
+        explicit_bzero(b->data, b->cap);
+    pl_buf_release(b);
+}
 
 /* Resolves a literal or a reference into malloc()ed texts. `name` is used in findings; `whole`: all
  * of a file, not its first line. */
 bool pl_secret_resolve(struct pl_node *n, const char *name, bool whole, struct pl_secret *ret,
                        struct pl_findings *errs);
 void pl_secret_release(struct pl_secret *s);
-/* Whether a key of a MAP names a secret (librdkafka: sasl.password, ssl.key.pem …). */
-bool pl_key_is_secret(const char *key);
-
 /* The edit distance, upper and lower case and '-' and '_' being the same; above 2 it is some number
  * above 2. */
 unsigned pl_edit_distance(const char *a, const char *b);

@@ -72,7 +72,7 @@ static char *key_guess(const struct pl_option *table, const char *prefix, const 
             continue;
         const char *segment = o->path + prefix_len;
         size_t len = strcspn(segment, ".");
-        char *name PL_FREE = pl_strndup(segment, len);
+        PL_FREE char *name = pl_strndup(segment, len);
         unsigned distance = pl_edit_distance(key, name);
         if (distance < best) {
             best = distance;
@@ -100,7 +100,7 @@ static void unknown_finding(const struct walk *w, const char *prefix, const stru
             return;
         }
     }
-    char *guess PL_FREE = key_guess(w->table, prefix, n->key);
+    PL_FREE char *guess = key_guess(w->table, prefix, n->key);
     pl_findings_add(w->errs, n->key_line, n->key_column, "unknown key %s%.60s%s%s%s", prefix,
                     n->key, guess ? " (did you mean " : "", guess ? guess : "", guess ? "?)" : "");
 }
@@ -118,7 +118,6 @@ static bool null_is_choice(const struct pl_option *o, const struct pl_node *n)
 
 static void option_apply(const struct walk *w, const struct pl_option *o, struct pl_node *n)
 {
-    n->used = true;
     if (!pl_node_is_null(n) || null_is_choice(o, n)) {
         w->seen[o - w->table] = true;
         pl_value_set(o, n, pl_field_at(o, w->target), w->errs);
@@ -137,10 +136,9 @@ static void mapping_walk(const struct walk *w, struct pl_node *map, const char *
 /* A key that is no option but on the way to some. */
 static void mapping_apply(const struct walk *w, struct pl_node *n, const char *path)
 {
-    n->used = true;
     if (pl_node_is_null(n))
         return;
-    char *prefix PL_FREE = pl_strf("%s.", path);
+    PL_FREE char *prefix = pl_strf("%s.", path);
     if (n->type == PL_NODE_MAP) {
         mapping_walk(w, n, prefix);
         return;
@@ -155,9 +153,8 @@ static void mapping_apply(const struct walk *w, struct pl_node *n, const char *p
 /* Recursion is bounded by the dots in the table's paths. */
 static void mapping_walk(const struct walk *w, struct pl_node *map, const char *prefix)
 {
-    map->used = true;
     for (struct pl_node *n = map->child; n; n = n->next) {
-        char *path PL_FREE = pl_strf("%s%s", prefix, n->key);
+        PL_FREE char *path = pl_strf("%s%s", prefix, n->key);
         size_t len = strlen(path);
         const struct pl_option *option = NULL;
         bool on_the_way = false;
@@ -183,7 +180,7 @@ static void missing_finding(const struct walk *w, const struct pl_option *o,
     unsigned line = map ? map->line : 0, column = map ? map->column : 0;
     const char *segment = o->path, *dot;
     while ((dot = strchr(segment, '.')) && map) {
-        char *key PL_FREE = pl_strndup(segment, (size_t)(dot - segment));
+        PL_FREE char *key = pl_strndup(segment, (size_t)(dot - segment));
         map = pl_node_get(map, key);
         if (map) {
             line = map->key_line;
@@ -201,7 +198,7 @@ int pl_options_apply(const struct pl_option *table, struct pl_node *map, void *t
     unsigned before = errs->count;
     while (table[n].path)
         n++;
-    bool *seen PL_FREE = pl_alloc_array(n, sizeof(*seen));
+    PL_FREE bool *seen = pl_alloc_array(n, sizeof(*seen));
     struct walk w = {.table = table, .seen = seen, .target = target, .errs = errs};
 
     if (map && map->type != PL_NODE_MAP && !pl_node_is_null(map)) {
@@ -226,7 +223,7 @@ int pl_options_load(const struct pl_option *table, const char *file, void *targe
                     struct pl_node **ret_root, struct pl_findings *errs)
 {
     unsigned before = errs->count;
-    struct pl_node *root PL_CLEANUP(pl_node_freep) = pl_yaml_load_lenient(file, errs);
+    PL_CLEANUP(pl_node_freep) struct pl_node *root = pl_yaml_load_lenient(file, errs);
     if (root)
         pl_options_apply(table, root, target, errs);
     if (ret_root)
@@ -242,32 +239,6 @@ void pl_options_release(const struct pl_option *table, void *target)
 
 /* ---- reload ---- */
 
-static size_t field_size(enum pl_option_type type)
-{
-    const union pl_field *f = NULL;
-    switch (type) {
-    case PL_OPT_STRING:
-        return sizeof(f->string);
-    case PL_OPT_BOOL:
-        return sizeof(f->boolean);
-    case PL_OPT_INT:
-    case PL_OPT_SIZE:
-    case PL_OPT_DURATION:
-        return sizeof(f->number);
-    case PL_OPT_ENUM:
-        return sizeof(f->choice);
-    case PL_OPT_STRINGS:
-        return sizeof(f->strings);
-    case PL_OPT_MAP:
-        return sizeof(f->map);
-    case PL_OPT_SECRET:
-        return sizeof(f->secret);
-    case PL_OPT_NODE:
-        return sizeof(f->node);
-    }
-    return 0;
-}
-
 void pl_options_reload(const struct pl_option *table, void *running, void *fresh,
                        struct pl_strings *ret_changed, struct pl_strings *ret_needs_restart)
 {
@@ -279,10 +250,7 @@ void pl_options_reload(const struct pl_option *table, void *running, void *fresh
             pl_strings_add(ret_needs_restart, o->path);
             continue;
         }
-        union pl_field old;
-        memcpy(&old, a, field_size(o->type));
-        memcpy(a, b, field_size(o->type));
-        memcpy(b, &old, field_size(o->type));
+        pl_value_swap(o, a, b);
         pl_strings_add(ret_changed, o->path);
     }
 }

@@ -18,6 +18,7 @@
 /* clang-format off */
 enum pl_option_type {
     PL_OPT_STRING,   /* char *                  any text; "" only where min is 0 */
+    PL_OPT_URL,      /* char *                  http or https, see below */
     PL_OPT_BOOL,     /* bool                    true/false (yes/no/on/off: refused with advice) */
     PL_OPT_INT,      /* int64_t                 decimal, within min..max */
     PL_OPT_SIZE,     /* int64_t, bytes          "64MiB", "1MB", "4096"; KiB/MiB/GiB, kB/MB/GB, B */
@@ -25,6 +26,7 @@ enum pl_option_type {
                                                 refused (except 0) */
     PL_OPT_ENUM,     /* int                     index in `choices` */
     PL_OPT_STRINGS,  /* struct pl_strings       a list of texts, or one text */
+    PL_OPT_URLS,     /* struct pl_strings       a list of URLs, or one URL */
     PL_OPT_MAP,      /* struct pl_map           a mapping of scalars (or secret references) */
     PL_OPT_SECRET,   /* struct pl_secret        see below */
     PL_OPT_NODE,     /* const struct pl_node *  any sub-tree, left to the caller (borrowed) */
@@ -40,23 +42,41 @@ struct pl_option {
     enum pl_option_type type;
     size_t offset;       /* offsetof() in the target struct; the field has the type named above */
     int64_t min, max;    /* INT, SIZE (bytes), DURATION (ms): both 0, no range but int64_t's.
-                            STRING (bytes), STRINGS, MAP (count): max 0, no upper limit */
+                            STRING (bytes), STRINGS, URLS, MAP (count): max 0, no upper limit */
     const char *dflt;    /* as it would stand in YAML; NULL: NULL, 0, empty. That of a REQUIRED
                             option is only shown in the reference */
     unsigned flags;
     const char *const *choices; /* ENUM, NULL-terminated */
     const char *help;           /* one sentence or two */
+    const char *login;          /* URL, URLS: the options that hold user and password; NULL: none */
 };
 
 #define PL_OPT_END {0}
 /* clang-format on */
 
+/* For limits. */
+#define PL_MIB       (INT64_C(1) << 20)
+#define PL_GIB       (INT64_C(1) << 30)
+#define PL_MINUTE_MS INT64_C(60000)
+#define PL_DAY_MS    (24 * 60 * PL_MINUTE_MS)
+
+/* A row of a table that fills a `struct_`, its other fields by name:
+ *     PL_OPTION("tls.ca_file", STRING, struct conf, tls.ca_file, .max = 4096, .help = "…"), */
+#define PL_OPTION(path_, type_, struct_, field_, ...)                                              \
+    {                                                                                              \
+        .path = (path_), .type = PL_OPT_##type_, .offset = offsetof(struct_, field_), __VA_ARGS__  \
+    }
+
+/* A URL is where paths and queries are put behind: it begins with http:// or https://, has a host,
+ * and neither query, fragment, spaces nor control characters; at most 2000 bytes. User info
+ * ("https://user:password@host") is refused, since URLs are logged and printed: `login` says which
+ * options take it. No finding shows the text. */
+
 /* In the order of the file. A value that is a secret is marked, and hidden when printed. */
 struct pl_map {
     struct pl_map_entry {
         char *key, *value;
-        bool secret; /* by a reference, or by its key: "password" or "secret" in it, or with
-                        "key.pem" at its end */
+        bool secret; /* by a reference, or by its key: pl_key_is_secret() */
         unsigned line, column;
     } * v;
     size_t n;
@@ -113,6 +133,10 @@ void pl_options_reload(const struct pl_option *table, void *running, void *fresh
                        struct pl_strings *ret_changed, struct pl_strings *ret_needs_restart);
 
 const char *pl_map_get(const struct pl_map *m, const char *key); /* NULL: not there */
+
+/* Whether a key names a secret, whatever its case: sasl.password, ssl.key.pem, api_key … The one
+ * definition, for what is printed, logged and told in errors. */
+bool pl_key_is_secret(const char *key);
 
 /* The parsers of single values, for others that read such text (command lines). 0 or -1. */
 int pl_size_parse(const char *text, int64_t *ret_bytes);

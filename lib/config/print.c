@@ -5,85 +5,70 @@
  * Both go through the table the same way (level_print), each option under its mapping, however its
  * neighbours in the table are ordered; they differ in what is printed for one option.
  */
-#include <inttypes.h>
-#include <stdio.h>
+#include <assert.h>
 #include <strings.h>
+#include <yaml.h>
 
-#include "lib/base/utf8.h"
 #include "lib/config/internal.h"
 
 #define INDENT     4
 #define HELP_WIDTH 90 /* columns of a comment line, indentation included */
 #define LEVELS_MAX 16
 
-/* ---- texts ---- */
+/* ---- texts: libyaml decides how they are quoted ---- */
 
-/* Letters, digits and marks that mean nothing to YAML wherever they stand behind the first one. */
-static bool text_is_simple(const char *s)
+static int emitted(void *out, unsigned char *bytes, size_t len)
 {
-    for (const char *p = s; *p; p++) {
-        bool alnum =
-            (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9');
-        if (!alnum && !strchr("_./-+=@", *p) && !(*p == ':' && p[1] && p[1] != ' '))
-            return false;
-    }
-    return true;
+    return pl_buf_add(out, bytes, len);
 }
 
-static bool text_is_plain(const char *s)
+static void scalar_emit(struct pl_buf *out, const char *text, yaml_scalar_style_t style)
 {
-    /* What some reader of YAML takes for something else than a text; our own only for null. */
+    const yaml_char_t *bytes = (const yaml_char_t *)text;
+    yaml_emitter_t e;
+    yaml_event_t ev[5]; /* a document of one scalar */
+    bool good = yaml_emitter_initialize(&e) &&
+                yaml_stream_start_event_initialize(&ev[0], YAML_UTF8_ENCODING) &&
+                yaml_document_start_event_initialize(&ev[1], NULL, NULL, NULL, 1) &&
+                yaml_scalar_event_initialize(&ev[2], NULL, NULL, bytes, -1, 1, 1, style) &&
+                yaml_document_end_event_initialize(&ev[3], 1) &&
+                yaml_stream_end_event_initialize(&ev[4]);
+    assert(good); /* what came from YAML is UTF-8 */
+    yaml_emitter_set_output(&e, emitted, out);
+    yaml_emitter_set_unicode(&e, 1);
+    yaml_emitter_set_width(&e, -1);
+    for (size_t i = 0; i < PL_COUNT(ev); i++)
+        yaml_emitter_emit(&e, &ev[i]);
+    yaml_emitter_delete(&e);
+    out->len--; /* the end of the line */
+}
+
+/* As it stands where YAML allows that, else in double quotes: one line in any case. */
+static void scalar_print(struct pl_buf *out, const char *text, bool quoted)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf plain = {0};
+    if (!quoted)
+        scalar_emit(&plain, text, YAML_PLAIN_SCALAR_STYLE);
+    if (plain.len > 0 && strcmp(pl_buf_cstr(&plain), text) == 0)
+        pl_buf_add_str(out, text);
+    else
+        scalar_emit(out, text, YAML_DOUBLE_QUOTED_SCALAR_STYLE);
+}
+
+/* What some reader of YAML takes for something else than a text, ours only for null. */
+static bool text_is_ambiguous(const char *s)
+{
     static const char *const words[] = {"null", "true", "false", "yes", "no",
                                         "on",   "off",  "y",     "n"};
-    if (!((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '/' || *s == '_'))
-        return false;
     for (size_t i = 0; i < PL_COUNT(words); i++)
         if (strcasecmp(s, words[i]) == 0)
-            return false;
-    return text_is_simple(s);
+            return true;
+    return !((*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') || *s == '/' || *s == '_');
 }
 
-/* One character: its number and length; U+FFFD for a byte that is none. */
-static uint32_t character_decode(const char *p, unsigned *ret_len)
+static void text_print(struct pl_buf *out, const char *text)
 {
-    unsigned len = (unsigned)pl_utf8_char(p, strnlen(p, 4));
-    *ret_len = len > 0 ? len : 1;
-    if (len <= 1)
-        return len == 1 ? (unsigned char)*p : 0xfffd;
-    uint32_t c = (unsigned char)*p & (0x7fu >> len);
-    for (unsigned i = 1; i < len; i++)
-        c = c << 6 | ((unsigned char)p[i] & 0x3f);
-    return c;
-}
-
-/* Double quotes, with what YAML 1.1 takes for a line break or refuses as escapes. */
-static void text_quote(struct pl_buf *out, const char *s)
-{
-    pl_buf_add_byte(out, '"');
-    for (unsigned len; *s; s += len) {
-        uint32_t c = character_decode(s, &len);
-        if (c == '"' || c == '\\')
-            pl_buf_addf(out, "\\%c", (char)c);
-        else if (c == '\n')
-            pl_buf_add_str(out, "\\n");
-        else if (c == '\t')
-            pl_buf_add_str(out, "\\t");
-        else if (c < 0x20 || (c >= 0x7f && c < 0xa0))
-            pl_buf_addf(out, "\\x%02x", (unsigned)c);
-        else if (c == 0x2028 || c == 0x2029 || c == 0xfeff || (c >= 0xfff0 && c <= 0xffff))
-            pl_buf_addf(out, "\\u%04x", (unsigned)c);
-        else
-            pl_buf_add(out, s, len);
-    }
-    pl_buf_add_byte(out, '"');
-}
-
-static void text_print(struct pl_buf *out, const char *s)
-{
-    if (text_is_plain(s))
-        pl_buf_add_str(out, s);
-    else
-        text_quote(out, s);
+    scalar_print(out, text, text_is_ambiguous(text));
 }
 
 /* ---- lines ---- */
@@ -163,30 +148,15 @@ static void map_print(struct pl_buf *out, struct line_head h, const struct pl_ma
     }
 }
 
-/* A scalar of a tree: a plain one stays plain where it may be a number or a bool. */
-static void scalar_print(struct pl_buf *out, const struct pl_node *n)
-{
-    bool digit_first = (n->value[0] >= '0' && n->value[0] <= '9') ||
-                       (n->value[0] == '-' && n->value[1] >= '0' && n->value[1] <= '9');
-    bool word = strcmp(n->value, "true") == 0 || strcmp(n->value, "false") == 0;
-    if (pl_node_is_null(n)) {
-        pl_buf_add_byte(out, '\n');
-    } else if (!n->quoted && (word || (digit_first && text_is_simple(n->value)))) {
-        pl_buf_addf(out, " %s\n", n->value);
-    } else if (n->quoted) {
-        pl_buf_add_byte(out, ' ');
-        text_quote(out, n->value);
-        pl_buf_add_byte(out, '\n');
-    } else {
-        text_line(out, n->value);
-    }
-}
-
 /* A whole tree. Keys that look like a secret's hide all that stands below them. */
 static void node_print(struct pl_buf *out, struct line_head h, const struct pl_node *n)
 {
     if (n->type == PL_NODE_SCALAR) {
-        scalar_print(out, n);
+        if (!pl_node_is_null(n)) {
+            pl_buf_add_byte(out, ' ');
+            scalar_print(out, n->value, n->quoted);
+        }
+        pl_buf_add_byte(out, '\n');
         return;
     }
     if (!n->child)
@@ -206,24 +176,14 @@ static void node_print(struct pl_buf *out, struct line_head h, const struct pl_n
     }
 }
 
-static void number_print(struct pl_buf *out, const struct pl_option *o, int64_t v)
-{
-    char text[32];
-    if (o->type == PL_OPT_SIZE)
-        pl_size_format(v, text);
-    else if (o->type == PL_OPT_DURATION)
-        pl_duration_format(v, text);
-    else
-        snprintf(text, sizeof(text), "%" PRId64, v);
-    pl_buf_addf(out, " %s\n", text);
-}
-
 static void value_print(struct pl_buf *out, struct line_head h, const struct pl_option *o,
                         const void *field)
 {
     const void *f = field;
+    char number[PL_NUMBER_TEXT];
     switch (o->type) {
     case PL_OPT_STRING:
+    case PL_OPT_URL:
         if (PL_FIELD(string, f))
             text_line(out, PL_FIELD(string, f));
         else
@@ -235,12 +195,14 @@ static void value_print(struct pl_buf *out, struct line_head h, const struct pl_
     case PL_OPT_INT:
     case PL_OPT_SIZE:
     case PL_OPT_DURATION:
-        number_print(out, o, PL_FIELD(number, f));
+        pl_number_format(o, PL_FIELD(number, f), number);
+        pl_buf_addf(out, " %s\n", number);
         break;
     case PL_OPT_ENUM:
         text_line(out, o->choices[PL_FIELD(choice, f)]);
         break;
     case PL_OPT_STRINGS:
+    case PL_OPT_URLS:
         strings_print(out, h, &PL_FIELD(strings, f), o->min == 0);
         break;
     case PL_OPT_MAP:
@@ -309,7 +271,7 @@ static void level_print(const struct printer *pr, const char *path, size_t prefi
             }
         } else if (!mapping_printed(pr->table, o, len)) {
             h.commented = !pr->target && !mapping_required(pr->table, o->path, len);
-            char *name PL_FREE = pl_strndup(key, len - prefix_len);
+            PL_FREE char *name = pl_strndup(key, len - prefix_len);
             if (!pr->target)
                 pl_buf_add_byte(pr->out, '\n');
             key_print(pr->out, h, name);
@@ -354,48 +316,48 @@ static void choices_add(struct pl_buf *out, const struct pl_option *o)
         pl_buf_addf(out, "%s%s", i == 0 ? "" : ", ", o->choices[i]);
 }
 
-static void range_add(struct pl_buf *out, const char *what, const struct pl_option *o,
-                      void (*format)(int64_t, char *))
+static void range_add(struct pl_buf *out, const char *what, const struct pl_option *o)
 {
-    char min[32], max[32];
+    char min[PL_NUMBER_TEXT], max[PL_NUMBER_TEXT];
     pl_buf_add_str(out, what);
     if (o->min == 0 && o->max == 0)
         return;
-    format(o->min, min);
-    format(o->max, max);
+    pl_number_format(o, o->min, min);
+    pl_number_format(o, o->max, max);
     pl_buf_addf(out, " from %s to %s", min, max);
-}
-
-static void int_format(int64_t v, char *out)
-{
-    snprintf(out, 32, "%" PRId64, v);
 }
 
 /* What the table knows of an option besides its help. */
 static void facts_print(struct pl_buf *out, unsigned depth, const struct pl_option *o)
 {
-    struct pl_buf text PL_CLEANUP(pl_buf_release) = {0};
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
     switch (o->type) {
     case PL_OPT_STRING:
         pl_buf_add_str(&text, "Text");
+        break;
+    case PL_OPT_URL:
+        pl_buf_add_str(&text, "URL");
         break;
     case PL_OPT_BOOL:
         pl_buf_add_str(&text, "true or false");
         break;
     case PL_OPT_INT:
-        range_add(&text, "Number", o, int_format);
+        range_add(&text, "Number", o);
         break;
     case PL_OPT_SIZE:
-        range_add(&text, "Size", o, pl_size_format);
+        range_add(&text, "Size", o);
         break;
     case PL_OPT_DURATION:
-        range_add(&text, "Duration", o, pl_duration_format);
+        range_add(&text, "Duration", o);
         break;
     case PL_OPT_ENUM:
         choices_add(&text, o);
         break;
     case PL_OPT_STRINGS:
         pl_buf_add_str(&text, "List of texts");
+        break;
+    case PL_OPT_URLS:
+        pl_buf_add_str(&text, "List of URLs");
         break;
     case PL_OPT_MAP:
         pl_buf_add_str(&text, "Mapping");
@@ -418,27 +380,15 @@ static void facts_print(struct pl_buf *out, unsigned depth, const struct pl_opti
 /* The default as the table's author wrote it, or a list or mapping in lines of its own. */
 static void default_print(struct pl_buf *out, struct line_head h, const struct pl_option *o)
 {
-    if (!o->dflt || (*o->dflt == '\0' && o->type != PL_OPT_STRING)) {
+    if (!o->dflt) {
         pl_buf_add_byte(out, '\n');
         return;
     }
-    if (o->type == PL_OPT_STRING && *o->dflt != '"' && *o->dflt != '\'') {
-        text_line(out, o->dflt);
-        return;
-    }
-    bool blocks = o->type == PL_OPT_MAP || o->type == PL_OPT_STRINGS || o->type == PL_OPT_NODE;
-    if (blocks) {
-        struct pl_findings errs;
-        pl_findings_init(&errs);
-        char *text PL_FREE = pl_strf("v: %s\n", o->dflt);
-        struct pl_node *root PL_CLEANUP(pl_node_freep) = pl_yaml_parse(text, strlen(text), &errs);
-        pl_findings_release(&errs);
-        if (root && root->child) {
-            node_print(out, h, root->child);
-            return;
-        }
-    }
-    pl_buf_addf(out, " %s\n", o->dflt);
+    PL_CLEANUP(pl_node_freep) struct pl_node *n = pl_value_default_node(o);
+    if ((o->type == PL_OPT_STRING || o->type == PL_OPT_URL) && !n->quoted)
+        text_line(out, n->value);
+    else
+        node_print(out, h, n);
 }
 
 static void reference_print(struct pl_buf *out, struct line_head h, const struct pl_option *o,

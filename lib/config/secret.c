@@ -7,11 +7,10 @@
  * reference belongs.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <strings.h>
 #include <unistd.h>
 
+#include "lib/base/file.h"
 #include "lib/config/internal.h"
 
 #define SECRET_BYTES_MAX (64u << 10)
@@ -21,52 +20,24 @@
 
 bool pl_key_is_secret(const char *key)
 {
-    static const char key_pem[] = "key.pem";
+    static const char *const parts[] = {"password", "passphrase", "secret"};
+    static const char *const ends[] = {
+        "key.pem", "oauthbearer.config", "jaas.config", "token", "api_key", "api-key", "apikey"};
     size_t len = strlen(key);
-    return strcasestr(key, "password") || strcasestr(key, "secret") ||
-           (len >= sizeof(key_pem) - 1 &&
-            strcasecmp(key + len - (sizeof(key_pem) - 1), key_pem) == 0);
-}
-
-static void text_wipe_free(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
+    for (size_t i = 0; i < PL_COUNT(parts); i++)
+        if (strcasestr(key, parts[i]))
+            return true;
+    for (size_t i = 0; i < PL_COUNT(ends); i++)
+        if (len >= strlen(ends[i]) && strcasecmp(key + len - strlen(ends[i]), ends[i]) == 0)
+            return true;
+    return false;
 }
 
 void pl_secret_release(struct pl_secret *s)
 {
-    text_wipe_free(s->value);
+    pl_text_wipe_free(s->value);
     free(s->origin);
     *s = (struct pl_secret){0};
-}
-
-static void fd_close(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
-/* Bytes in `buf` (SECRET_BYTES_MAX + 1 of room), or -1 with errno. */
-static ssize_t file_read(const char *path, char *buf)
-{
-    int fd PL_CLEANUP(fd_close) = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    size_t len = 0;
-    if (fd < 0)
-        return -1;
-    while (len <= SECRET_BYTES_MAX) {
-        ssize_t n = read(fd, buf + len, SECRET_BYTES_MAX + 1 - len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        if (n == 0)
-            return (ssize_t)len;
-        len += (size_t)n;
-    }
-    errno = EFBIG;
-    return -1;
 }
 
 /* Cuts the text of a secret file: the first line, or all but the last line's end. */
@@ -85,23 +56,20 @@ static size_t text_cut(const char *text, size_t len, bool whole)
 static char *secret_from_file(const struct pl_node *n, const char *name, const char *path,
                               bool whole, struct pl_findings *errs)
 {
-    char *buf PL_FREE = pl_alloc(SECRET_BYTES_MAX + 1);
-    char *value = NULL;
-    ssize_t got = file_read(path, buf);
-    if (got < 0) {
+    PL_CLEANUP(pl_text_buf_wipe) struct pl_buf text = {0};
+    if (!pl_file_read(path, SECRET_BYTES_MAX, &text, NULL)) {
         PL_FINDING(errs, n, "%s: cannot read %.200s: %s", name, path,
                    errno == EFBIG ? "larger than 64 KiB" : strerror(errno));
         return NULL;
     }
-    size_t len = text_cut(buf, (size_t)got, whole);
+    size_t len = text_cut(text.data, text.len, whole);
+    if (len > 0 && !memchr(text.data, '\0', len))
+        return pl_strndup(text.data, len);
     if (len == 0)
         PL_FINDING(errs, n, "%s: %.200s is empty", name, path);
-    else if (memchr(buf, '\0', len))
-        PL_FINDING(errs, n, "%s: %.200s holds a NUL byte; expected a text", name, path);
     else
-        value = pl_strndup(buf, len);
-    explicit_bzero(buf, (size_t)got);
-    return value;
+        PL_FINDING(errs, n, "%s: %.200s holds a NUL byte; expected a text", name, path);
+    return NULL;
 }
 
 /* What is there and cannot be read is found out by reading it. */
@@ -125,8 +93,8 @@ static char *secret_from_credential(const struct pl_node *n, const char *name, b
                    name, n->value, daemon);
         return NULL;
     }
-    char *own PL_FREE = pl_strf("%s/%s", dir, n->value);
-    char *in_folder PL_FREE = pl_strf("%s/" CREDENTIAL_FOLDER "_%s", dir, n->value);
+    PL_FREE char *own = pl_strf("%s/%s", dir, n->value);
+    PL_FREE char *in_folder = pl_strf("%s/" CREDENTIAL_FOLDER "_%s", dir, n->value);
     if (is_there(own))
         return secret_from_file(n, name, own, whole, errs);
     if (is_there(in_folder))
@@ -179,7 +147,6 @@ static const struct pl_node *reference_entry(struct pl_node *n, const char *name
             if (pl_edit_distance(c->key, forms[i]) <= 2)
                 near = forms[i];
         }
-        c->used = true;
         if (!known)
             pl_findings_add(errs, c->key_line, c->key_column,
                             "%s: unknown key; expected file, credential or env%s%s%s", name,

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * value.c - a single value: from a YAML node, from the default in the table, compared,
- * released.
+ * released. What differs between the types of options stands in one table, kinds[].
  *
- * One function for each type of option, and each finding says what was expected and what was
- * found.
+ * Each finding says what was expected and what was found.
  */
 #include <assert.h>
 #include <errno.h>
@@ -47,41 +46,31 @@ static int digits_parse(const char *text, const char **ret_end, int64_t *ret)
     return 0;
 }
 
-static int united_parse(const char *text, const struct unit *units, int64_t *ret)
+/* `bare`: also a number without a unit; 0 needs none in any case. */
+static int united_parse(const char *text, const struct unit *units, bool bare, int64_t *ret)
 {
     const char *end;
     int64_t v;
     if (digits_parse(text, &end, &v) < 0)
         return -1;
-    for (const struct unit *u = units; u->name; u++) {
-        if (strcmp(u->name, end) != 0)
-            continue;
-        if (__builtin_mul_overflow(v, u->factor, &v))
-            return -1;
-        *ret = v;
-        return 0;
-    }
-    return -1;
+    const struct unit *u = units;
+    while (u->name && strcmp(u->name, end) != 0)
+        u++;
+    int64_t factor = u->name ? u->factor : 1;
+    if ((!u->name && (*end || (v != 0 && !bare))) || __builtin_mul_overflow(v, factor, &v))
+        return -1;
+    *ret = v;
+    return 0;
 }
 
 int pl_size_parse(const char *text, int64_t *ret_bytes)
 {
-    const char *end;
-    int64_t v;
-    if (digits_parse(text, &end, &v) == 0 && *end == '\0') {
-        *ret_bytes = v;
-        return 0;
-    }
-    return united_parse(text, size_units, ret_bytes);
+    return united_parse(text, size_units, true, ret_bytes);
 }
 
 int pl_duration_parse(const char *text, int64_t *ret_ms)
 {
-    if (strcmp(text, "0") == 0) {
-        *ret_ms = 0;
-        return 0;
-    }
-    return united_parse(text, duration_units, ret_ms);
+    return united_parse(text, duration_units, false, ret_ms);
 }
 
 static int int_parse(const char *text, int64_t *ret)
@@ -104,17 +93,17 @@ static void united_format(int64_t v, const struct unit *units, char *out)
     const struct unit *u = units;
     while (u[1].name && v % u->factor != 0)
         u++;
-    snprintf(out, 32, "%" PRId64 "%s", v / u->factor, v == 0 ? "" : u->name);
+    snprintf(out, PL_NUMBER_TEXT, "%" PRId64 "%s", v / u->factor, v == 0 ? "" : u->name);
 }
 
-void pl_size_format(int64_t bytes, char *out)
+void pl_number_format(const struct pl_option *o, int64_t v, char *out)
 {
-    united_format(bytes, size_units, out);
-}
-
-void pl_duration_format(int64_t ms, char *out)
-{
-    united_format(ms, duration_units, out);
+    if (o->type == PL_OPT_SIZE)
+        united_format(v, size_units, out);
+    else if (o->type == PL_OPT_DURATION)
+        united_format(v, duration_units, out);
+    else
+        snprintf(out, PL_NUMBER_TEXT, "%" PRId64, v);
 }
 
 /* ---- findings ---- */
@@ -144,24 +133,14 @@ static bool expected(const struct pl_option *o, const struct pl_node *n, const c
     return false;
 }
 
-static void number_format(const struct pl_option *o, int64_t v, char *out)
-{
-    if (o->type == PL_OPT_SIZE)
-        pl_size_format(v, out);
-    else if (o->type == PL_OPT_DURATION)
-        pl_duration_format(v, out);
-    else
-        snprintf(out, 32, "%" PRId64, v);
-}
-
 static bool range_check(const struct pl_option *o, const struct pl_node *n, int64_t v,
                         struct pl_findings *errs)
 {
     if ((o->min == 0 && o->max == 0) || (v >= o->min && v <= o->max))
         return true;
-    char min[32], max[32];
-    number_format(o, o->min, min);
-    number_format(o, o->max, max);
+    char min[PL_NUMBER_TEXT], max[PL_NUMBER_TEXT];
+    pl_number_format(o, o->min, min);
+    pl_number_format(o, o->max, max);
     PL_FINDING(errs, n, "%s: %.60s is out of range; from %s to %s", o->path, n->value, min, max);
     return false;
 }
@@ -189,6 +168,16 @@ static bool set_string(const struct pl_option *o, struct pl_node *n, void *f,
     if (n->type != PL_NODE_SCALAR)
         return expected(o, n, "a text", "", errs);
     if (!count_check(o, n, strlen(n->value), "bytes", errs))
+        return false;
+    PL_FIELD(string, f) = pl_strdup(n->value);
+    return true;
+}
+
+static bool set_url(const struct pl_option *o, struct pl_node *n, void *f, struct pl_findings *errs)
+{
+    if (n->type != PL_NODE_SCALAR)
+        return expected(o, n, "a URL", "", errs);
+    if (!pl_url_check(o, n, errs))
         return false;
     PL_FIELD(string, f) = pl_strdup(n->value);
     return true;
@@ -259,8 +248,8 @@ static bool set_duration(const struct pl_option *o, struct pl_node *n, void *f,
 static bool set_enum(const struct pl_option *o, struct pl_node *n, void *f,
                      struct pl_findings *errs)
 {
-    struct pl_buf what PL_CLEANUP(pl_buf_release) = {.max = 512};
-    struct pl_buf advice PL_CLEANUP(pl_buf_release) = {.max = 512};
+    PL_CLEANUP(pl_buf_release) struct pl_buf what = {.max = 512};
+    PL_CLEANUP(pl_buf_release) struct pl_buf advice = {.max = 512};
     for (int i = 0; o->choices[i]; i++) {
         const char *choice = o->choices[i];
         if (n->type == PL_NODE_SCALAR && strcmp(n->value, choice) == 0) {
@@ -274,56 +263,58 @@ static bool set_enum(const struct pl_option *o, struct pl_node *n, void *f,
     return expected(o, n, pl_buf_cstr(&what), pl_buf_cstr(&advice), errs);
 }
 
+/* One element of a list; false: a finding was added. */
+static bool element_check(const struct pl_option *o, const struct pl_node *c,
+                          struct pl_findings *errs)
+{
+    if (c->type != PL_NODE_SCALAR)
+        PL_FINDING(errs, c, "%s: expected a text in the list, found %s", o->path, node_sort(c));
+    else if (pl_node_is_null(c))
+        PL_FINDING(errs, c,
+                   "%s: an empty element in the list; put quotes around it if it is meant as a "
+                   "text",
+                   o->path);
+    else
+        return o->type != PL_OPT_URLS || pl_url_check(o, c, errs);
+    return false;
+}
+
+/* A list of texts or URLs, or one. */
 static bool set_strings(const struct pl_option *o, struct pl_node *n, void *f,
                         struct pl_findings *errs)
 {
-    struct pl_strings list PL_CLEANUP(pl_strings_release) = {0};
-    unsigned before = errs->count;
+    PL_CLEANUP(pl_strings_release) struct pl_strings list = {0};
+    bool one = n->type == PL_NODE_SCALAR, good = true;
     if (n->type == PL_NODE_MAP)
         return expected(o, n, "a list of texts", "", errs);
-    if (n->type == PL_NODE_SCALAR) {
-        pl_strings_add(&list, n->value);
-    } else {
-        for (struct pl_node *c = n->child; c; c = c->next) {
-            c->used = true;
-            if (c->type != PL_NODE_SCALAR)
-                PL_FINDING(errs, c, "%s: expected a text in the list, found %s", o->path,
-                           node_sort(c));
-            else if (pl_node_is_null(c))
-                PL_FINDING(errs, c,
-                           "%s: an empty element in the list; put quotes around it if it is "
-                           "meant as a text",
-                           o->path);
-            else
-                pl_strings_add(&list, c->value);
-        }
+    for (const struct pl_node *c = one ? n : n->child; c; c = one ? NULL : c->next) {
+        good &= element_check(o, c, errs);
+        if (good)
+            pl_strings_add(&list, c->value);
     }
-    if (errs->count != before || !count_check(o, n, list.n, "texts", errs))
+    if (!good || !count_check(o, n, list.n, "texts", errs))
         return false;
     PL_FIELD(strings, f) = list;
     list = (struct pl_strings){0};
     return true;
 }
 
-static void map_release(struct pl_map *m)
+static void map_release(void *f)
 {
+    struct pl_map *m = f;
     for (size_t i = 0; i < m->n; i++) {
-        if (m->v[i].secret && m->v[i].value)
-            explicit_bzero(m->v[i].value, strlen(m->v[i].value));
         free(m->v[i].key);
-        free(m->v[i].value);
+        pl_text_wipe_free(m->v[i].value);
     }
     free(m->v);
-    *m = (struct pl_map){0};
 }
 
 /* One value of a MAP. Its text may be a secret, so no finding shows it. */
 static bool map_entry_make(const struct pl_option *o, struct pl_node *c, struct pl_map_entry *e,
                            struct pl_findings *errs)
 {
-    char *name PL_FREE = pl_strf("%s: %.60s", o->path, c->key);
+    PL_FREE char *name = pl_strf("%s: %.60s", o->path, c->key);
     struct pl_secret secret = {0};
-    c->used = true;
     if (c->type == PL_NODE_SEQ || pl_node_is_null(c)) {
         PL_FINDING(errs, c, "%s: expected a text or a secret ({ file: PATH } …), found %s%s", name,
                    c->type == PL_NODE_SEQ ? "a list" : "nothing",
@@ -347,7 +338,7 @@ static bool map_entry_make(const struct pl_option *o, struct pl_node *c, struct 
 
 static bool set_map(const struct pl_option *o, struct pl_node *n, void *f, struct pl_findings *errs)
 {
-    struct pl_map map PL_CLEANUP(map_release) = {0};
+    PL_CLEANUP(map_release) struct pl_map map = {0};
     unsigned before = errs->count;
     size_t count = 0;
     if (n->type != PL_NODE_MAP)
@@ -365,43 +356,156 @@ static bool set_map(const struct pl_option *o, struct pl_node *n, void *f, struc
     return true;
 }
 
+static bool set_secret(const struct pl_option *o, struct pl_node *n, void *f,
+                       struct pl_findings *errs)
+{
+    return pl_secret_resolve(n, o->path, false, f, errs);
+}
+
+static bool set_node(const struct pl_option *o, struct pl_node *n, void *f,
+                     struct pl_findings *errs)
+{
+    (void)o, (void)errs;
+    PL_FIELD(node, f) = n;
+    return true;
+}
+
+/* ---- released ---- */
+
+static void string_release(void *f)
+{
+    free(PL_FIELD(string, f));
+}
+
+static void strings_release(void *f)
+{
+    pl_strings_release(f);
+}
+
+static void secret_release(void *f)
+{
+    pl_secret_release(f);
+}
+
+/* ---- compared ---- */
+
+static bool text_equal(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool string_equal(const void *a, const void *b)
+{
+    return text_equal(PL_FIELD(string, a), PL_FIELD(string, b));
+}
+
+static bool strings_equal(const void *field_a, const void *field_b)
+{
+    const struct pl_strings *a = field_a, *b = field_b;
+    bool equal = a->n == b->n;
+    for (size_t i = 0; equal && i < a->n; i++)
+        equal = strcmp(a->v[i], b->v[i]) == 0;
+    return equal;
+}
+
+/* In any order: keys stand once in a mapping. */
+static bool map_equal(const void *field_a, const void *field_b)
+{
+    const struct pl_map *a = field_a, *b = field_b;
+    bool equal = a->n == b->n;
+    for (size_t i = 0; equal && i < a->n; i++)
+        equal = text_equal(a->v[i].value, pl_map_get(b, a->v[i].key));
+    return equal;
+}
+
+static bool secret_equal(const void *a, const void *b)
+{
+    return text_equal(PL_FIELD(secret, a).value, PL_FIELD(secret, b).value);
+}
+
+static size_t children(const struct pl_node *n)
+{
+    size_t count = 0;
+    for (const struct pl_node *c = n->child; c; c = c->next)
+        count++;
+    return count;
+}
+
+static bool tree_equal(const struct pl_node *a, const struct pl_node *b)
+{
+    if (!a || !b)
+        return a == b;
+    if (pl_node_is_null(a) || pl_node_is_null(b))
+        return pl_node_is_null(a) && pl_node_is_null(b);
+    if (a->type != b->type || !text_equal(a->value, b->value) || children(a) != children(b))
+        return false;
+    const struct pl_node *d = b->child;
+    for (const struct pl_node *c = a->child; c; c = c->next, d = d->next)
+        if (!tree_equal(c, c->key ? pl_node_get(b, c->key) : d))
+            return false;
+    return true;
+}
+
+static bool node_equal(const void *a, const void *b)
+{
+    return tree_equal(PL_FIELD(node, a), PL_FIELD(node, b));
+}
+
+/* ---- the types ---- */
+
+static const struct kind {
+    size_t size;
+    bool (*set)(const struct pl_option *o, struct pl_node *n, void *f, struct pl_findings *errs);
+    void (*release)(void *f);                    /* NULL: owns nothing */
+    bool (*equal)(const void *a, const void *b); /* NULL: the bytes say it */
+} kinds[] = {
+    [PL_OPT_STRING] = {sizeof(char *), set_string, string_release, string_equal},
+    [PL_OPT_URL] = {sizeof(char *), set_url, string_release, string_equal},
+    [PL_OPT_BOOL] = {sizeof(bool), set_bool, NULL, NULL},
+    [PL_OPT_INT] = {sizeof(int64_t), set_int, NULL, NULL},
+    [PL_OPT_SIZE] = {sizeof(int64_t), set_size, NULL, NULL},
+    [PL_OPT_DURATION] = {sizeof(int64_t), set_duration, NULL, NULL},
+    [PL_OPT_ENUM] = {sizeof(int), set_enum, NULL, NULL},
+    [PL_OPT_STRINGS] = {sizeof(struct pl_strings), set_strings, strings_release, strings_equal},
+    [PL_OPT_URLS] = {sizeof(struct pl_strings), set_strings, strings_release, strings_equal},
+    [PL_OPT_MAP] = {sizeof(struct pl_map), set_map, map_release, map_equal},
+    [PL_OPT_SECRET] = {sizeof(struct pl_secret), set_secret, secret_release, secret_equal},
+    [PL_OPT_NODE] = {sizeof(struct pl_node *), set_node, NULL, node_equal},
+};
+
 bool pl_value_set(const struct pl_option *o, struct pl_node *n, void *field,
                   struct pl_findings *errs)
 {
-    n->used = true;
-    switch (o->type) {
-    case PL_OPT_STRING:
-        return set_string(o, n, field, errs);
-    case PL_OPT_BOOL:
-        return set_bool(o, n, field, errs);
-    case PL_OPT_INT:
-        return set_int(o, n, field, errs);
-    case PL_OPT_SIZE:
-        return set_size(o, n, field, errs);
-    case PL_OPT_DURATION:
-        return set_duration(o, n, field, errs);
-    case PL_OPT_ENUM:
-        return set_enum(o, n, field, errs);
-    case PL_OPT_STRINGS:
-        return set_strings(o, n, field, errs);
-    case PL_OPT_MAP:
-        return set_map(o, n, field, errs);
-    case PL_OPT_SECRET:
-        return pl_secret_resolve(n, o->path, false, field, errs);
-    case PL_OPT_NODE:
-        PL_FIELD(node, field) = n;
-        return true;
-    }
-    return false;
+    return kinds[o->type].set(o, n, field, errs);
+}
+
+void pl_value_release(const struct pl_option *o, void *field)
+{
+    if (kinds[o->type].release)
+        kinds[o->type].release(field);
+    memset(field, 0, kinds[o->type].size);
+}
+
+bool pl_value_equal(const struct pl_option *o, const void *a, const void *b)
+{
+    const struct kind *k = &kinds[o->type];
+    return k->equal ? k->equal(a, b) : memcmp(a, b, k->size) == 0;
+}
+
+void pl_value_swap(const struct pl_option *o, void *a, void *b)
+{
+    union pl_field old;
+    memcpy(&old, a, kinds[o->type].size);
+    memcpy(a, b, kinds[o->type].size);
+    memcpy(b, &old, kinds[o->type].size);
 }
 
 /* ---- defaults ---- */
 
-/* A scalar's default is its text; one in quotes, and lists and mappings, are read as YAML. */
-static struct pl_node *default_node(const struct pl_option *o)
+struct pl_node *pl_value_default_node(const struct pl_option *o)
 {
-    bool list = o->type == PL_OPT_STRINGS || o->type == PL_OPT_MAP || o->type == PL_OPT_SECRET;
-    if (!list && *o->dflt != '"' && *o->dflt != '\'') {
+    bool text = o->type == PL_OPT_STRING || o->type == PL_OPT_URL;
+    if (text && *o->dflt != '"' && *o->dflt != '\'') {
         struct pl_node *n = pl_alloc(sizeof(*n));
         n->type = PL_NODE_SCALAR;
         n->value = pl_strdup(o->dflt);
@@ -409,8 +513,8 @@ static struct pl_node *default_node(const struct pl_option *o)
     }
     struct pl_findings errs;
     pl_findings_init(&errs);
-    char *text PL_FREE = pl_strf("v: %s\n", o->dflt);
-    struct pl_node *root PL_CLEANUP(pl_node_freep) = pl_yaml_parse(text, strlen(text), &errs);
+    PL_FREE char *yaml = pl_strf("v: %s\n", o->dflt);
+    PL_CLEANUP(pl_node_freep) struct pl_node *root = pl_yaml_parse(yaml, strlen(yaml), &errs);
     pl_findings_release(&errs);
     assert(root && root->child && !root->child->next);
     return PL_TAKE(root->child);
@@ -420,7 +524,7 @@ void pl_value_default(const struct pl_option *o, void *field, struct pl_findings
 {
     if (!o->dflt || o->type == PL_OPT_NODE)
         return;
-    struct pl_node *n PL_CLEANUP(pl_node_freep) = default_node(o);
+    PL_CLEANUP(pl_node_freep) struct pl_node *n = pl_value_default_node(o);
     if (pl_node_is_null(n) && o->type != PL_OPT_STRING)
         return;
     if (o->type == PL_OPT_SECRET) { /* a credential may not be there: not our bug */
@@ -434,101 +538,4 @@ void pl_value_default(const struct pl_option *o, void *field, struct pl_findings
         fprintf(stderr, "%s", pl_buf_cstr(&own.text));
     pl_findings_release(&own);
     assert(good);
-}
-
-/* ---- the end and comparing ---- */
-
-void pl_value_release(const struct pl_option *o, void *field)
-{
-    void *f = field;
-    switch (o->type) {
-    case PL_OPT_STRING:
-        free(PL_FIELD(string, f));
-        PL_FIELD(string, f) = NULL;
-        break;
-    case PL_OPT_BOOL:
-        PL_FIELD(boolean, f) = false;
-        break;
-    case PL_OPT_INT:
-    case PL_OPT_SIZE:
-    case PL_OPT_DURATION:
-        PL_FIELD(number, f) = 0;
-        break;
-    case PL_OPT_ENUM:
-        PL_FIELD(choice, f) = 0;
-        break;
-    case PL_OPT_STRINGS:
-        pl_strings_release(&PL_FIELD(strings, f));
-        break;
-    case PL_OPT_MAP:
-        map_release(&PL_FIELD(map, f));
-        break;
-    case PL_OPT_SECRET:
-        pl_secret_release(&PL_FIELD(secret, f));
-        break;
-    case PL_OPT_NODE:
-        PL_FIELD(node, f) = NULL;
-        break;
-    }
-}
-
-static bool text_equal(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
-static bool strings_equal(const struct pl_strings *a, const struct pl_strings *b)
-{
-    bool equal = a->n == b->n;
-    for (size_t i = 0; equal && i < a->n; i++)
-        equal = strcmp(a->v[i], b->v[i]) == 0;
-    return equal;
-}
-
-static bool map_equal(const struct pl_map *a, const struct pl_map *b)
-{
-    bool equal = a->n == b->n;
-    for (size_t i = 0; equal && i < a->n; i++)
-        equal = strcmp(a->v[i].key, b->v[i].key) == 0 && strcmp(a->v[i].value, b->v[i].value) == 0;
-    return equal;
-}
-
-static bool node_equal(const struct pl_node *a, const struct pl_node *b)
-{
-    if (!a || !b)
-        return a == b;
-    if (pl_node_is_null(a) || pl_node_is_null(b))
-        return pl_node_is_null(a) && pl_node_is_null(b);
-    if (a->type != b->type || !text_equal(a->value, b->value))
-        return false;
-    for (a = a->child, b = b->child; a && b; a = a->next, b = b->next)
-        if (!text_equal(a->key, b->key) || !node_equal(a, b))
-            return false;
-    return !a && !b;
-}
-
-bool pl_value_equal(const struct pl_option *o, const void *field_a, const void *field_b)
-{
-    const void *a = field_a, *b = field_b;
-    switch (o->type) {
-    case PL_OPT_STRING:
-        return text_equal(PL_FIELD(string, a), PL_FIELD(string, b));
-    case PL_OPT_BOOL:
-        return PL_FIELD(boolean, a) == PL_FIELD(boolean, b);
-    case PL_OPT_INT:
-    case PL_OPT_SIZE:
-    case PL_OPT_DURATION:
-        return PL_FIELD(number, a) == PL_FIELD(number, b);
-    case PL_OPT_ENUM:
-        return PL_FIELD(choice, a) == PL_FIELD(choice, b);
-    case PL_OPT_STRINGS:
-        return strings_equal(&PL_FIELD(strings, a), &PL_FIELD(strings, b));
-    case PL_OPT_MAP:
-        return map_equal(&PL_FIELD(map, a), &PL_FIELD(map, b));
-    case PL_OPT_SECRET:
-        return text_equal(PL_FIELD(secret, a).value, PL_FIELD(secret, b).value);
-    case PL_OPT_NODE:
-        return node_equal(PL_FIELD(node, a), PL_FIELD(node, b));
-    }
-    return true;
 }

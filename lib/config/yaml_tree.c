@@ -9,12 +9,13 @@
 #include "lib/config/yaml_tree.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <yaml.h>
+
+#include "lib/base/file.h"
+#include "lib/config/internal.h"
 
 #define FILE_BYTES_MAX (1u << 20)
 #define DEPTH_MAX      32
@@ -79,20 +80,13 @@ void pl_findings_warn(struct pl_findings *errs, unsigned line, unsigned column, 
 
 /* ---- nodes ---- */
 
-static void text_wipe_free(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
 void pl_node_free(struct pl_node *root)
 {
     /* Siblings in a loop, levels (at most DEPTH_MAX) by recursion. */
     while (root) {
         struct pl_node *next = root->next;
         pl_node_free(root->child);
-        text_wipe_free(root->value);
+        pl_text_wipe_free(root->value);
         free(root->key);
         free(root);
         root = next;
@@ -130,15 +124,9 @@ struct builder {
     unsigned nodes;
 };
 
-static unsigned line_of(yaml_mark_t m)
-{
-    return (unsigned)m.line + 1;
-}
-
-static unsigned column_of(yaml_mark_t m)
-{
-    return (unsigned)m.column + 1;
-}
+/* A finding at a mark of libyaml's, which counts from 0. */
+#define FINDING(b, mark, ...)                                                                      \
+    pl_findings_add((b)->errs, (unsigned)(mark).line + 1, (unsigned)(mark).column + 1, __VA_ARGS__)
 
 static void event_release(yaml_event_t *ev)
 {
@@ -200,9 +188,8 @@ static void syntax_finding(struct builder *b)
     if (p->error == YAML_READER_ERROR)
         reader_finding(b);
     else
-        pl_findings_add(b->errs, line_of(p->problem_mark), column_of(p->problem_mark), "%s%s%s%s",
-                        p->problem ? p->problem : "not YAML", p->context ? " " : "",
-                        p->context ? p->context : "", syntax_advice(b));
+        FINDING(b, p->problem_mark, "%s%s%s%s", p->problem ? p->problem : "not YAML",
+                p->context ? " " : "", p->context ? p->context : "", syntax_advice(b));
 }
 
 static bool event_next(struct builder *b, yaml_event_t *ev)
@@ -217,31 +204,28 @@ static bool event_next(struct builder *b, yaml_event_t *ev)
 static void decoration_refuse(struct builder *b, const yaml_event_t *ev, const yaml_char_t *anchor,
                               const yaml_char_t *tag)
 {
-    unsigned line = line_of(ev->start_mark), column = column_of(ev->start_mark);
     if (anchor)
-        pl_findings_add(b->errs, line, column, "anchors (&%.60s) are not used here",
-                        (const char *)anchor);
+        FINDING(b, ev->start_mark, "anchors (&%.60s) are not used here", (const char *)anchor);
     if (tag)
-        pl_findings_add(b->errs, line, column, "tags (%.60s) are not used here", (const char *)tag);
+        FINDING(b, ev->start_mark, "tags (%.60s) are not used here", (const char *)tag);
 }
 
 /* NULL: a limit was reached (a hard finding). */
 static struct pl_node *node_new(struct builder *b, const yaml_event_t *ev, unsigned depth,
                                 enum pl_node_type type)
 {
-    unsigned line = line_of(ev->start_mark), column = column_of(ev->start_mark);
     if (depth > DEPTH_MAX) {
-        pl_findings_add(b->errs, line, column, "nested deeper than %d levels", DEPTH_MAX);
+        FINDING(b, ev->start_mark, "nested deeper than %d levels", DEPTH_MAX);
         return NULL;
     }
     if (++b->nodes > NODES_MAX) {
-        pl_findings_add(b->errs, line, column, "more than %d values in one file", NODES_MAX);
+        FINDING(b, ev->start_mark, "more than %d values in one file", NODES_MAX);
         return NULL;
     }
     struct pl_node *n = pl_alloc(sizeof(*n));
     n->type = type;
-    n->line = line;
-    n->column = column;
+    n->line = (unsigned)ev->start_mark.line + 1;
+    n->column = (unsigned)ev->start_mark.column + 1;
     return n;
 }
 
@@ -250,8 +234,7 @@ static char *scalar_text(struct builder *b, const yaml_event_t *ev)
     const char *value = (const char *)ev->data.scalar.value;
     size_t len = ev->data.scalar.length;
     if (memchr(value, '\0', len))
-        pl_findings_add(b->errs, line_of(ev->start_mark), column_of(ev->start_mark),
-                        "a text cannot hold a NUL character");
+        FINDING(b, ev->start_mark, "a text cannot hold a NUL character");
     return pl_strndup(value, strnlen(value, len));
 }
 
@@ -261,7 +244,7 @@ static bool seq_fill(struct builder *b, struct pl_node *seq, unsigned depth)
 {
     struct pl_node **tail = &seq->child;
     for (;;) {
-        yaml_event_t ev PL_CLEANUP(event_release) = {0};
+        PL_CLEANUP(event_release) yaml_event_t ev = {0};
         if (!event_next(b, &ev))
             return false;
         if (ev.type == YAML_SEQUENCE_END_EVENT)
@@ -281,9 +264,8 @@ static bool key_read(struct builder *b, const yaml_event_t *ev, unsigned depth, 
         *ret_key = scalar_text(b, ev);
         return true;
     }
-    pl_findings_add(b->errs, line_of(ev->start_mark), column_of(ev->start_mark),
-                    "a key must be a text");
-    struct pl_node *n PL_CLEANUP(pl_node_freep) = node_build(b, ev, depth + 1);
+    FINDING(b, ev->start_mark, "a key must be a text");
+    PL_CLEANUP(pl_node_freep) struct pl_node *n = node_build(b, ev, depth + 1);
     *ret_key = NULL;
     return n != NULL;
 }
@@ -292,30 +274,29 @@ static bool map_fill(struct builder *b, struct pl_node *map, unsigned depth)
 {
     struct pl_node **tail = &map->child;
     for (;;) {
-        yaml_event_t key_ev PL_CLEANUP(event_release) = {0};
-        yaml_event_t ev PL_CLEANUP(event_release) = {0};
-        char *key PL_FREE = NULL;
+        PL_CLEANUP(event_release) yaml_event_t key_ev = {0};
+        PL_CLEANUP(event_release) yaml_event_t ev = {0};
+        PL_FREE char *key = NULL;
         if (!event_next(b, &key_ev))
             return false;
         if (key_ev.type == YAML_MAPPING_END_EVENT)
             return true;
         if (!key_read(b, &key_ev, depth, &key) || !event_next(b, &ev))
             return false;
-        struct pl_node *n PL_CLEANUP(pl_node_freep) = node_build(b, &ev, depth + 1);
+        PL_CLEANUP(pl_node_freep) struct pl_node *n = node_build(b, &ev, depth + 1);
         if (!n)
             return false;
         if (!key)
             continue;
         const struct pl_node *first = pl_node_get(map, key);
         if (first) {
-            pl_findings_add(b->errs, line_of(key_ev.start_mark), column_of(key_ev.start_mark),
-                            "%.60s stands here a second time, first in line %u", key,
-                            first->key_line);
+            FINDING(b, key_ev.start_mark, "%.60s stands here a second time, first in line %u", key,
+                    first->key_line);
             continue;
         }
         n->key = PL_TAKE(key);
-        n->key_line = line_of(key_ev.start_mark);
-        n->key_column = column_of(key_ev.start_mark);
+        n->key_line = (unsigned)key_ev.start_mark.line + 1;
+        n->key_column = (unsigned)key_ev.start_mark.column + 1;
         *tail = n;
         tail = &n->next;
         n = NULL;
@@ -325,7 +306,7 @@ static bool map_fill(struct builder *b, struct pl_node *map, unsigned depth)
 /* The node that begins with `ev`, all below it included. NULL: a hard finding. */
 static struct pl_node *node_build(struct builder *b, const yaml_event_t *ev, unsigned depth)
 {
-    struct pl_node *n PL_CLEANUP(pl_node_freep) = NULL;
+    PL_CLEANUP(pl_node_freep) struct pl_node *n = NULL;
     switch ((int)ev->type) {
     case YAML_SCALAR_EVENT:
         decoration_refuse(b, ev, ev->data.scalar.anchor, ev->data.scalar.tag);
@@ -344,14 +325,14 @@ static struct pl_node *node_build(struct builder *b, const yaml_event_t *ev, uns
         n = node_new(b, ev, depth, PL_NODE_MAP);
         return n && map_fill(b, n, depth) ? PL_TAKE(n) : NULL;
     case YAML_ALIAS_EVENT:
-        pl_findings_add(b->errs, line_of(ev->start_mark), column_of(ev->start_mark),
-                        "aliases (*%.60s) are not used here", (const char *)ev->data.alias.anchor);
+        FINDING(b, ev->start_mark, "aliases (*%.60s) are not used here",
+                (const char *)ev->data.alias.anchor);
         n = node_new(b, ev, depth, PL_NODE_SCALAR);
         if (n)
             n->value = pl_strdup("");
         return PL_TAKE(n);
     default: /* libyaml gives nothing else where a node stands */
-        pl_findings_add(b->errs, line_of(ev->start_mark), column_of(ev->start_mark), "not YAML");
+        FINDING(b, ev->start_mark, "not YAML");
         return NULL;
     }
 }
@@ -370,24 +351,23 @@ static bool event_first(struct builder *b, yaml_event_t *ev)
 /* What follows the root: the end, or a second document. */
 static bool stream_end(struct builder *b)
 {
-    yaml_event_t ev PL_CLEANUP(event_release) = {0};
+    PL_CLEANUP(event_release) yaml_event_t ev = {0};
     if (!event_next(b, &ev)) /* the end of the document */
         return false;
     event_release(&ev);
     if (!event_next(b, &ev))
         return false;
     if (ev.type != YAML_STREAM_END_EVENT)
-        pl_findings_add(b->errs, line_of(ev.start_mark), column_of(ev.start_mark),
-                        "a second document begins here; one file holds one");
+        FINDING(b, ev.start_mark, "a second document begins here; one file holds one");
     return true;
 }
 
 static struct pl_node *root_build(struct builder *b)
 {
-    yaml_event_t ev PL_CLEANUP(event_release) = {0};
+    PL_CLEANUP(event_release) yaml_event_t ev = {0};
     if (!event_first(b, &ev))
         return NULL;
-    struct pl_node *root PL_CLEANUP(pl_node_freep) = NULL;
+    PL_CLEANUP(pl_node_freep) struct pl_node *root = NULL;
     if (ev.type != YAML_STREAM_END_EVENT) {
         root = node_build(b, &ev, 1);
         if (!root || !stream_end(b))
@@ -432,43 +412,11 @@ static struct pl_node *text_parse(const char *text, size_t len, struct pl_findin
 struct pl_node *pl_yaml_parse(const char *text, size_t len, struct pl_findings *errs)
 {
     unsigned before = errs->count;
-    struct pl_node *root PL_CLEANUP(pl_node_freep) = text_parse(text, len, errs);
+    PL_CLEANUP(pl_node_freep) struct pl_node *root = text_parse(text, len, errs);
     return errs->count == before ? PL_TAKE(root) : NULL;
 }
 
 /* ---- files ---- */
-
-static void fd_close(int *fd)
-{
-    if (*fd >= 0)
-        close(*fd);
-}
-
-static void buf_wipe_release(struct pl_buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    pl_buf_release(b);
-}
-
-/* Reads all of it; a pipe will do. false: errno, or EFBIG. */
-static bool fd_read_all(int fd, struct pl_buf *out)
-{
-    if (!pl_buf_reserve(out, FILE_BYTES_MAX + 1))
-        return false;
-    for (;;) {
-        ssize_t n = read(fd, out->data + out->len, FILE_BYTES_MAX + 1 - out->len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n == 0;
-        out->len += (size_t)n;
-        if (out->len > FILE_BYTES_MAX) {
-            errno = EFBIG;
-            return false;
-        }
-    }
-}
 
 /* A file of root's that our group may read is how a service gets a file with a secret in it. */
 static bool stat_exposed(const struct stat *st)
@@ -478,12 +426,11 @@ static bool stat_exposed(const struct stat *st)
 
 struct pl_node *pl_yaml_load_lenient(const char *file, struct pl_findings *errs)
 {
+    PL_CLEANUP(pl_text_buf_wipe) struct pl_buf text = {0};
+    struct stat st;
     errs->file = file;
     errs->file_exposed = false;
-    int fd PL_CLEANUP(fd_close) = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    struct stat st;
-    struct pl_buf text PL_CLEANUP(buf_wipe_release) = {0};
-    if (fd < 0 || fstat(fd, &st) < 0 || !fd_read_all(fd, &text)) {
+    if (!pl_file_read(file, FILE_BYTES_MAX, &text, &st)) {
         pl_findings_add(errs, 0, 0, "cannot read it: %s",
                         errno == EFBIG ? "larger than 1 MiB" : strerror(errno));
         return NULL;
@@ -495,6 +442,6 @@ struct pl_node *pl_yaml_load_lenient(const char *file, struct pl_findings *errs)
 struct pl_node *pl_yaml_load(const char *file, struct pl_findings *errs)
 {
     unsigned before = errs->count;
-    struct pl_node *root PL_CLEANUP(pl_node_freep) = pl_yaml_load_lenient(file, errs);
+    PL_CLEANUP(pl_node_freep) struct pl_node *root = pl_yaml_load_lenient(file, errs);
     return errs->count == before ? PL_TAKE(root) : NULL;
 }

@@ -26,7 +26,6 @@ struct pl_node {
     bool quoted;           /* scalar in quotes or a block scalar: never a number, bool or null */
     struct pl_node *child; /* first element of a sequence or mapping */
     struct pl_node *next;  /* next element of the same parent */
-    bool used;             /* set by who understood it (pl_options_apply()) */
 };
 
 /* All findings of a load, in the order found: "FILE:LINE:COLUMN: text". */
@@ -65,7 +64,7 @@ struct pl_node *pl_yaml_load_lenient(const char *file, struct pl_findings *errs)
 void pl_node_free(struct pl_node *root);
 PL_DEFINE_CLEANUP(struct pl_node *, pl_node_free);
 
-/* The child of a mapping by key, or NULL. Does not set `used`. */
+/* The child of a mapping by key, or NULL. */
 struct pl_node *pl_node_get(const struct pl_node *map, const char *key);
 
 /* A plain scalar that says "nothing": empty, "~", "null", "Null" or "NULL". */

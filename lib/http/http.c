@@ -70,26 +70,10 @@ void pl_http_prepare(CURL *easy, const struct pl_http_conf *conf, const char *ur
     }
     if (conf->interface_proxy)
         curl_easy_setopt(easy, CURLOPT_PROXY, conf->interface_proxy);
-}
-
-/* ---- URLs ---- */
-
-void pl_http_url_check(const char *url, const char *path, struct pl_findings *errs)
-{
-    CURLU *u = curl_url();
-    char *user = NULL, *host = NULL;
-    if (strpbrk(url, "?# "))
-        pl_findings_add(errs, 0, 0, "%s: without a query ('?', '#') or spaces", path);
-    else if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
-        pl_findings_add(errs, 0, 0, "%s: must begin with https:// or http://", path);
-    else if (curl_url_set(u, CURLUPART_URL, url, 0) != CURLUE_OK ||
-             curl_url_get(u, CURLUPART_HOST, &host, 0) != CURLUE_OK)
-        pl_findings_add(errs, 0, 0, "%s: is no URL", path);
-    else if (curl_url_get(u, CURLUPART_USER, &user, 0) == CURLUE_OK)
-        pl_findings_add(errs, 0, 0, "%s: without a user: that is for auth.user", path);
-    curl_free(user);
-    curl_free(host);
-    curl_url_cleanup(u);
+    if (conf->proxy_user)
+        curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, conf->proxy_user);
+    if (conf->proxy_password)
+        curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, conf->proxy_password);
 }
 
 void pl_http_host(const char *url, char *out, size_t out_len)
@@ -160,6 +144,11 @@ int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf,
     if (code == CURLE_UNSUPPORTED_PROTOCOL && strstr(text, "HTTP/0.9")) {
         kind = PL_ERR_RETRY;
         advice = "is it an HTTP port?";
+    }
+    /* "Unsupported proxy syntax in '…'", "… scheme for '…'": its URL, perhaps with a password. */
+    if (strncmp(text, "Unsupported proxy", 17) == 0) {
+        text = "the proxy's URL is not valid";
+        advice = "check https_proxy and http_proxy";
     }
     pl_http_host(url, host, sizeof(host));
     return pl_err_set(err, kind, (int)code, "%s: %s%s%s", host, text, advice ? "; " : "",

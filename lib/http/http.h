@@ -26,7 +26,8 @@ struct pl_http_conf {
     /* Less than 1 byte for so long ends the request; 0: never. Whole ms: kept by our own timer in
      * struct pl_http, by curl's seconds when blocking. */
     int64_t stall_timeout_ms;
-    const char *interface_proxy; /* NULL: as in the environment (https_proxy …) */
+    const char *interface_proxy;             /* NULL: as in the environment (https_proxy …) */
+    const char *proxy_user, *proxy_password; /* NULL: none, or those in the environment's URL */
 };
 
 /* The options of a `tls:` mapping, the same in all daemons (HTTP side): ca_file, cert_file,
@@ -36,19 +37,17 @@ struct pl_tls {
     char *ca_file, *cert_file, *key_file;
     bool insecure_skip_verify;
 };
-/* clang-format off */
 #define PL_HTTP_TLS_OPTS(prefix, type, field)                                                      \
-    {prefix ".ca_file", PL_OPT_STRING, offsetof(type, field.ca_file), 1, 4096, NULL, 0, NULL,      \
-     "PEM file of the authorities to trust; default: the system's."},                              \
-    {prefix ".cert_file", PL_OPT_STRING, offsetof(type, field.cert_file), 1, 4096, NULL, 0, NULL,  \
-     "PEM file of our client certificate, where the server asks for one."},                        \
-    {prefix ".key_file", PL_OPT_STRING, offsetof(type, field.key_file), 1, 4096, NULL, 0, NULL,    \
-     "PEM file of the client certificate's key."},                                                 \
-    {prefix ".insecure_skip_verify", PL_OPT_BOOL, offsetof(type, field.insecure_skip_verify),      \
-     0, 0, "false", 0, NULL,                                                                       \
-     "Do NOT check who the server is. Anyone on the way can read and change all; "                 \
-     "warned about at each start."}
-/* clang-format on */
+    PL_OPTION(prefix ".ca_file", STRING, type, field.ca_file, .min = 1, .max = 4096,               \
+              .help = "PEM file of the authorities to trust; default: the system's."),             \
+        PL_OPTION(prefix ".cert_file", STRING, type, field.cert_file, .min = 1, .max = 4096,       \
+                  .help = "PEM file of our client certificate, where the server asks for one."),   \
+        PL_OPTION(prefix ".key_file", STRING, type, field.key_file, .min = 1, .max = 4096,         \
+                  .help = "PEM file of the client certificate's key."),                            \
+        PL_OPTION(prefix ".insecure_skip_verify", BOOL, type, field.insecure_skip_verify,          \
+                  .dflt = "false",                                                                 \
+                  .help = "Do NOT check who the server is. Anyone on the way can read and change " \
+                          "all; warned about at each start.")
 
 /* Applies the rules to a fresh or reset handle: URL, only http and https, no redirects (a 3xx is an
  * answer to us), NOSIGNAL, TLS >= 1.2 verified, time limits, TCP keep-alive, user agent, error
@@ -57,18 +56,13 @@ void pl_http_prepare(CURL *easy, const struct pl_http_conf *conf, const char *ur
 
 /* A curl result that is not CURLE_OK as an error: RETRY for what time may heal (resolve, connect,
  * time-outs, resets, partial), CONFIG for what a person must mend (bad URL, certificate refused, CA
- * file unreadable). The message names the host from `url` (never its user info), and says what to
- * do. */
+ * file unreadable). The message names the host from `url`, shows user info neither of it nor of a
+ * proxy, and says what to do. */
 int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf, const char *url);
 
 /* "host" or "host:port" of a URL for messages: without user info and query, which may hold secrets.
  */
 void pl_http_host(const char *url, char *out, size_t out_len);
-
-/* Adds a finding to `errs`, about the option `path`, where `url` is none that requests can be built
- * on: http or https, a host, no query, and no user info (it would be shown in messages, and sent
- * besides what auth says). */
-void pl_http_url_check(const char *url, const char *path, struct pl_findings *errs);
 
 /* The kind of an HTTP status >= 400 in general: RETRY for 408 425 429 5xx, CONFIG for 401 403 407,
  * CONFIG for 404 405 410 and 3xx, REJECT for the other 4xx. */

@@ -150,13 +150,6 @@ static const char *property_canonical(const char *name)
     return name;
 }
 
-/* A value that must not stand in a message: the reference says so or the name does. */
-static bool entry_is_secret(const struct pl_map_entry *e)
-{
-    return e->secret || strstr(e->key, "password") || strstr(e->key, "secret") ||
-           strstr(e->key, ".pem") || strstr(e->key, "oauthbearer.config");
-}
-
 static int conf_set_user(rd_kafka_conf_t *conf, const struct pl_map_entry *e, struct pl_err *err)
 {
     char text[512] = "";
@@ -165,7 +158,7 @@ static int conf_set_user(rd_kafka_conf_t *conf, const struct pl_map_entry *e, st
     if (res == RD_KAFKA_CONF_OK)
         return 0;
     /* For an unknown name librdkafka's text names only the name. */
-    if (res == RD_KAFKA_CONF_INVALID && entry_is_secret(e))
+    if (res == RD_KAFKA_CONF_INVALID && (e->secret || pl_key_is_secret(e->key)))
         snprintf(text, sizeof(text), "the value is not valid (not shown: it is a secret)");
     return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR__INVALID_ARG, "kafka.%s (line %u): %s",
                       e->key, e->line, text);

@@ -22,19 +22,19 @@ struct sample {
     const struct pl_node *node;
 };
 
-#define AT(field) offsetof(struct sample, field)
+#define OPT(path_, type_, field_, ...) PL_OPTION(path_, type_, struct sample, field_, __VA_ARGS__)
 static const struct pl_option table[] = {
-    {"name", PL_OPT_STRING, AT(name), 1, 40, NULL, PL_OPT_REQUIRED, NULL, "Name."},
-    {"text", PL_OPT_STRING, AT(text), 0, 0, "a", 0, NULL, "Text."},
-    {"tls.file", PL_OPT_STRING, AT(file), 0, 0, NULL, 0, NULL, "File."},
-    {"tls.flag", PL_OPT_BOOL, AT(flag), 0, 0, "true", 0, NULL, "Flag."},
-    {"count", PL_OPT_INT, AT(count), 0, 0, "7", 0, NULL, "Count."},
-    {"a.size", PL_OPT_SIZE, AT(size), 0, INT64_MAX, "64MiB", 0, NULL, "Size."},
-    {"a.b.duration", PL_OPT_DURATION, AT(duration), 0, INT64_MAX, "1s", 0, NULL, "Duration."},
-    {"choice", PL_OPT_ENUM, AT(choice), 0, 0, "two", 0, choices, "Choice."},
-    {"list", PL_OPT_STRINGS, AT(list), 0, 0, "[a, b]", 0, NULL, "List."},
-    {"a.words", PL_OPT_STRINGS, AT(words), 1, 0, NULL, 0, NULL, "Words."},
-    {"node", PL_OPT_NODE, AT(node), 0, 0, NULL, 0, NULL, "Anything."},
+    OPT("name", STRING, name, .min = 1, .max = 40, .flags = PL_OPT_REQUIRED, .help = "Name."),
+    OPT("text", STRING, text, .dflt = "a", .help = "Text."),
+    OPT("tls.file", STRING, file, .help = "File."),
+    OPT("tls.flag", BOOL, flag, .dflt = "true", .help = "Flag."),
+    OPT("count", INT, count, .dflt = "7", .help = "Count."),
+    OPT("a.size", SIZE, size, .max = INT64_MAX, .dflt = "64MiB", .help = "Size."),
+    OPT("a.b.duration", DURATION, duration, .max = INT64_MAX, .dflt = "1s", .help = "Duration."),
+    OPT("choice", ENUM, choice, .dflt = "two", .choices = choices, .help = "Choice."),
+    OPT("list", STRINGS, list, .dflt = "[a, b]", .help = "List."),
+    OPT("a.words", STRINGS, words, .min = 1, .help = "Words."),
+    OPT("node", NODE, node, .help = "Anything."),
     PL_OPT_END,
 };
 

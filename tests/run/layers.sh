@@ -17,6 +17,7 @@ lib/log                     base
 lib/config                  base
 lib/json                    base
 lib/metrics                 base
+lib/config/common           log config metrics
 lib/service                 base log config
 lib/http                    base config
 lib/auth                    base log config json metrics http

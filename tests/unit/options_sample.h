@@ -23,32 +23,36 @@ struct sample {
     const struct pl_node *columns;
 };
 
-#define AT(field) offsetof(struct sample, field)
+#define OPT(path_, type_, field_, ...) PL_OPTION(path_, type_, struct sample, field_, __VA_ARGS__)
 static const struct pl_option table[] = {
-    {"topic", PL_OPT_STRING, AT(topic), 1, 20, "wikipedia-data", PL_OPT_REQUIRED, NULL,
-     "The topic to write to."},
-    {"note", PL_OPT_STRING, AT(note), 0, 0, "", PL_OPT_RELOADABLE, NULL, "Any text; may be empty."},
-    {"tls.ca_file", PL_OPT_STRING, AT(ca_file), 1, 4096, NULL, 0, NULL,
-     "PEM file of the authorities to trust. This help is long enough that it has to be wrapped, "
-     "for it goes on and on, until there is no more room in one line of the file."},
-    {"batch.rows", PL_OPT_INT, AT(rows), 1, 1000000, "50000", PL_OPT_RELOADABLE, NULL, "Rows."},
-    {"tls.insecure_skip_verify", PL_OPT_BOOL, AT(insecure), 0, 0, "false", 0, NULL, "Do not."},
-    {"level", PL_OPT_INT, AT(level), 0, 0, NULL, 0, NULL, NULL},
-    {"batch.bytes", PL_OPT_SIZE, AT(bytes), 1024, 1 << 30, "64MiB", PL_OPT_RELOADABLE, NULL,
-     "Size."},
-    {"batch.age", PL_OPT_DURATION, AT(wait_ms), 100, 3600000, "1s", PL_OPT_RELOADABLE, NULL,
-     "Age."},
-    {"poll", PL_OPT_DURATION, AT(poll_ms), 0, 0, "0", 0, NULL, "Poll."},
-    {"mode", PL_OPT_ENUM, AT(mode), 0, 0, "slow", PL_OPT_RELOADABLE, modes, "How."},
-    {"filter.wikis", PL_OPT_STRINGS, AT(wikis), 0, 3, NULL, PL_OPT_RELOADABLE, NULL, "Wikis."},
-    {"filter.types", PL_OPT_STRINGS, AT(types), 1, 0, "[edit, new]", 0, NULL, "Types."},
-    {"kafka", PL_OPT_MAP, AT(kafka), 1, 0, "{ bootstrap.servers: \"localhost:9092\" }", 0, NULL,
-     "librdkafka's properties by their own names."},
-    {"settings", PL_OPT_MAP, AT(settings), 0, 0, NULL, 0, NULL, "Settings."},
-    {"source.auth.password", PL_OPT_SECRET, AT(password), 0, 0, NULL, PL_OPT_RELOADABLE, NULL,
-     "The password."},
-    {"columns", PL_OPT_NODE, AT(columns), 0, 0, NULL, 0, NULL, "Columns."},
-    {"source.auth.contact", PL_OPT_STRING, AT(contact), 1, 0, "\"a: b\"", 0, NULL, "Contact."},
+    OPT("topic", STRING, topic, .min = 1, .max = 20, .dflt = "wikipedia-data",
+        .flags = PL_OPT_REQUIRED, .help = "The topic to write to."),
+    OPT("note", STRING, note, .dflt = "", .flags = PL_OPT_RELOADABLE,
+        .help = "Any text; may be empty."),
+    OPT("tls.ca_file", STRING, ca_file, .min = 1, .max = 4096,
+        .help =
+            "PEM file of the authorities to trust. This help is long enough that it has to be "
+            "wrapped, for it goes on and on, until there is no more room in one line of the file."),
+    OPT("batch.rows", INT, rows, .min = 1, .max = 1000000, .dflt = "50000",
+        .flags = PL_OPT_RELOADABLE, .help = "Rows."),
+    OPT("tls.insecure_skip_verify", BOOL, insecure, .dflt = "false", .help = "Do not."),
+    OPT("level", INT, level),
+    OPT("batch.bytes", SIZE, bytes, .min = 1024, .max = 1 << 30, .dflt = "64MiB",
+        .flags = PL_OPT_RELOADABLE, .help = "Size."),
+    OPT("batch.age", DURATION, wait_ms, .min = 100, .max = 3600000, .dflt = "1s",
+        .flags = PL_OPT_RELOADABLE, .help = "Age."),
+    OPT("poll", DURATION, poll_ms, .dflt = "0", .help = "Poll."),
+    OPT("mode", ENUM, mode, .dflt = "slow", .flags = PL_OPT_RELOADABLE, .choices = modes,
+        .help = "How."),
+    OPT("filter.wikis", STRINGS, wikis, .max = 3, .flags = PL_OPT_RELOADABLE, .help = "Wikis."),
+    OPT("filter.types", STRINGS, types, .min = 1, .dflt = "[edit, new]", .help = "Types."),
+    OPT("kafka", MAP, kafka, .min = 1, .dflt = "{ bootstrap.servers: \"localhost:9092\" }",
+        .help = "librdkafka's properties by their own names."),
+    OPT("settings", MAP, settings, .help = "Settings."),
+    OPT("source.auth.password", SECRET, password, .flags = PL_OPT_RELOADABLE,
+        .help = "The password."),
+    OPT("columns", NODE, columns, .help = "Columns."),
+    OPT("source.auth.contact", STRING, contact, .min = 1, .dflt = "\"a: b\"", .help = "Contact."),
     PL_OPT_END,
 };
 

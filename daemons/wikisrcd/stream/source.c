@@ -442,6 +442,8 @@ static void connect_next(struct source *s)
         .stall_timeout_ms =
             s->ask == POSITION_DISCOVERY ? DISCOVERY_STALL_MS : s->conf->source.stall_timeout_ms,
         .interface_proxy = s->conf->source.proxy,
+        .proxy_user = s->conf->source.proxy_user,
+        .proxy_password = s->conf->source.proxy_password.value,
     };
     s->state = CONNECTING;
     s->silence_ms = conf.stall_timeout_ms > 0 ? conf.stall_timeout_ms : -1;

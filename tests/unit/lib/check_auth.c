@@ -88,7 +88,8 @@ START_TEST(needs)
 
         {TOKEN ", user: u, password: p, realm: a/b", "realm: the name only, without '/'\n"},
         {"method: token, client_id: c, url: 'https://me@h/', user: u, password: p",
-         "url: without a user: that is for auth.user\n"},
+         "url: a URL must not hold a user or password, since messages show it; use "
+         "peer.auth.user and peer.auth.password\n"},
         {"method: token, client_id: c, token_url: 'ftp://h/', user: u, password: p",
          "token_url: must begin with https:// or http://\n"},
         {"method: basic, user: 'a:b', password: p",

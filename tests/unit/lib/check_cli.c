@@ -175,7 +175,8 @@ struct target {
     int64_t rows;
 };
 static const struct pl_option options[] = {
-    {"rows", PL_OPT_INT, offsetof(struct target, rows), 1, 9, "5", 0, NULL, "Rows."}, PL_OPT_END};
+    PL_OPTION("rows", INT, struct target, rows, .min = 1, .max = 9, .dflt = "5", .help = "Rows."),
+    PL_OPT_END};
 
 static const struct config_case {
     const char *arg; /* NULL: none */

@@ -591,6 +591,61 @@ START_TEST(nobody_there)
 }
 END_TEST
 
+/* The proxy is asked with the user and password of their own options. */
+START_TEST(proxy_login)
+{
+    struct pl_http_conf conf = conf_dflt;
+    struct fetch f = {0}, none = {0};
+
+    server_start(&server, answer_echo, NULL);
+    conf.interface_proxy = server.url;
+    fetch_start(&none, &conf, "http://service.example/a", NULL);
+    conf.proxy_user = "me";
+    conf.proxy_password = "hunter2";
+    fetch_start(&f, &conf, "http://service.example/a", NULL);
+    loop_run();
+    ck_assert(!f.failed && !none.failed);
+    ck_assert_ptr_nonnull(
+        strstr(pl_buf_cstr(&f.body), "GET http://service.example/a HTTP/1.1\r\n"));
+    /* base64 of me:hunter2 */
+    ck_assert_msg(strstr(f.body.data, "\r\nProxy-Authorization: Basic bWU6aHVudGVyMg==\r\n") !=
+                      NULL,
+                  "%s", f.body.data);
+    ck_assert_ptr_null(strstr(pl_buf_cstr(&none.body), "Proxy-Authorization"));
+    pl_buf_release(&f.body);
+    pl_buf_release(&none.body);
+    server_stop(&server);
+}
+END_TEST
+
+/* libcurl shows the whole of a proxy's URL that it does not understand; ours of the environment may
+ * hold a password. */
+START_TEST(proxy_of_the_environment)
+{
+    static const char *const proxies[] = {
+        "http://me:hunter2@127.0.0.1:99999",
+        "http://me:hunter2@",
+        "me:hunter2@127.0.0.1:x",
+        "ftp://me:hunter2@127.0.0.1:1",
+        "http://me:hunter2@no-such-host.invalid:1",
+        "http://me:hunter2@127.0.0.1:1",
+    };
+
+    for (size_t i = 0; i < PL_COUNT(proxies); i++) {
+        struct fetch f = {0};
+
+        setenv("http_proxy", proxies[i], 1);
+        fetch_start(&f, &conf_dflt, "http://service.example/", NULL);
+        loop_run();
+        ck_assert_msg(f.failed, "%s", proxies[i]);
+        ck_assert_msg(!strstr(f.err.msg, "hunter2"), "%s", f.err.msg);
+        ck_assert_msg(strncmp(f.err.msg, "service.example: ", 17) == 0, "%s", f.err.msg);
+        ck_assert_msg(i >= 4 || strstr(f.err.msg, "https_proxy"), "%s", f.err.msg);
+    }
+    unsetenv("http_proxy");
+}
+END_TEST
+
 START_TEST(header_injection)
 {
     static const char *const headers[] = {"Authorization: Bearer geheim\r\nX: y", NULL};
@@ -626,6 +681,8 @@ int main(void)
         TEST(start_from_callbacks),
         TEST(free_while_running),
         TEST(nobody_there),
+        TEST(proxy_login),
+        TEST(proxy_of_the_environment),
         TEST(header_injection),
     };
     return unit_main("http", tests, PL_COUNT(tests));

@@ -201,9 +201,10 @@ START_TEST(test_missing_nested)
         char *a, *b;
     } c = {0};
     static const struct pl_option nested[] = {
-        {"x.y.a", PL_OPT_STRING, offsetof(struct nested, a), 1, 0, NULL, PL_OPT_REQUIRED, NULL,
-         "A."},
-        {"x.b", PL_OPT_STRING, offsetof(struct nested, b), 1, 0, NULL, PL_OPT_REQUIRED, NULL, "B."},
+        PL_OPTION("x.y.a", STRING, struct nested, a, .min = 1, .flags = PL_OPT_REQUIRED,
+                  .help = "A."),
+        PL_OPTION("x.b", STRING, struct nested, b, .min = 1, .flags = PL_OPT_REQUIRED,
+                  .help = "B."),
         PL_OPT_END,
     };
     static const struct {
@@ -297,6 +298,112 @@ START_TEST(test_parse_duration)
 }
 END_TEST
 
+/* ---- URLs ---- */
+
+static const struct {
+    const char *url, *finding; /* behind "proxy: "; NULL: taken */
+} urls[] = {
+    {"https://h.example", NULL},
+    {"HTTP://h.example:8443/a/b/", NULL},
+    {"http://[::1]:8080/auth/", NULL},
+    {"http://a.example/x@y:z", NULL},
+    {"", "must begin with https:// or http://"},
+    {"h.example/auth", "must begin with https:// or http://"},
+    {"me:hunter2@h.example", "must begin with https:// or http://"},
+    {"ftp://h.example", "must begin with https:// or http://"},
+    {"socks5://me:hunter2@h.example", "must begin with https:// or http://"},
+    {"https://", "is no URL (No host part in the URL)"},
+    {"https://h.example:99999",
+     "is no URL (Port number was not a decimal number between 0 and 65535)"},
+    {"https://me:hunter2@h.example:99999",
+     "is no URL (Port number was not a decimal number between 0 and 65535)"},
+    {"https://me@h.example", "a URL must not hold a user or password, since messages show it; use "
+                             "proxy_user and proxy_password"},
+    {"http://me:hunter2@h.example/a", "a URL must not hold a user or password, since messages show "
+                                      "it; use proxy_user and proxy_password"},
+    {"http://:hunter2@h.example", "a URL must not hold a user or password, since messages show it; "
+                                  "use proxy_user and proxy_password"},
+    {"https://h.example/?password=hunter2", "without a query ('?', '#')"},
+    {"https://h.example/#hunter2", "without a query ('?', '#')"},
+    {"https://h.example/hunter2 b", "a URL has no spaces and no control characters"},
+    {"https://h.example/hunter2\\x07", "a URL has no spaces and no control characters"},
+    {"https://h.example\\r\\nhunter2", "a URL has no spaces and no control characters"},
+    {"https://h.example/hunter2\\x7f", "a URL has no spaces and no control characters"},
+};
+
+/* As a single URL and in a list; what is refused is never shown. */
+START_TEST(test_url)
+{
+    struct sites {
+        char *proxy;
+        struct pl_strings urls;
+    } c = {0};
+    static const struct pl_option sites[] = {
+        PL_OPTION("proxy", URL, struct sites, proxy, .dflt = "http://d.example",
+                  .login = "proxy_user and proxy_password"),
+        PL_OPTION("urls", URLS, struct sites, urls, .min = 1, .max = 2),
+        PL_OPT_END,
+    };
+    struct pl_findings errs;
+    pl_findings_init(&errs);
+    char *text = pl_strf("proxy: \"%s\"\nurls: [\"http://a.example\", \"%s\"]\n", urls[_i].url,
+                         urls[_i].url);
+    PL_CLEANUP(pl_node_freep) struct pl_node *root = pl_yaml_parse(text, strlen(text), &errs);
+    ck_assert_ptr_nonnull(root);
+    int r = pl_options_apply(sites, root, &c, &errs);
+    const char *said = pl_buf_cstr(&errs.text);
+    ck_assert_msg(r == (urls[_i].finding ? -1 : 0), "%s%s", text, said);
+    ck_assert_msg(!strstr(said, "hunter2"), "%s", said);
+    if (urls[_i].finding) {
+        char *first = pl_strf("input:1:8: proxy: %s\n", urls[_i].finding);
+        ck_assert_msg(strncmp(said, first, strlen(first)) == 0, "%s is not %s", said, first);
+        ck_assert_msg(strstr(said, "\ninput:2:28: urls: ") != NULL, "%s", said);
+        ck_assert_ptr_null(c.proxy);
+        ck_assert_uint_eq(c.urls.n, 0);
+        free(first);
+    } else {
+        ck_assert_str_eq(c.proxy, urls[_i].url);
+        ck_assert_uint_eq(c.urls.n, 2);
+        ck_assert_str_eq(c.urls.v[1], urls[_i].url);
+    }
+    free(text);
+    pl_options_release(sites, &c);
+    pl_findings_release(&errs);
+}
+END_TEST
+
+START_TEST(test_url_other)
+{
+    struct site {
+        char *url;
+    } c = {0};
+    static const struct pl_option site[] = {
+        PL_OPTION("url", URL, struct site, url),
+        PL_OPT_END,
+    };
+    struct pl_findings errs;
+    pl_findings_init(&errs);
+    char *text = pl_strf("url: http://h/%2000d\n", 1);
+    for (char *p = text + 10; *p; p++)
+        *p = *p == ' ' ? 'x' : *p;
+    PL_CLEANUP(pl_node_freep) struct pl_node *root = pl_yaml_parse(text, strlen(text), &errs);
+    ck_assert_int_eq(pl_options_apply(site, root, &c, &errs), -1);
+    PL_CLEANUP(pl_node_freep) struct pl_node *list = pl_yaml_parse("url: [a]\n", 9, &errs);
+    ck_assert_int_eq(pl_options_apply(site, list, &c, &errs), -1);
+    PL_CLEANUP(pl_node_freep)
+    struct pl_node *user = pl_yaml_parse("url: http://a:b@c\n", 18, &errs);
+    ck_assert_int_eq(pl_options_apply(site, user, &c, &errs), -1);
+    ck_assert_str_eq(
+        pl_buf_cstr(&errs.text),
+        "input:1:6: url: a URL has at most 2000 bytes\n"
+        "input:1:6: url: expected a URL, found a list\n"
+        "input:1:6: url: a URL must not hold a user or password, since messages show it\n");
+    free(text);
+    pl_options_release(site, &c);
+    pl_findings_release(&errs);
+}
+END_TEST
+
 /* ---- printing ---- */
 
 static const struct {
@@ -363,6 +470,111 @@ START_TEST(test_print)
     pl_buf_release(&second);
     load_release(&a);
     load_release(&b);
+}
+END_TEST
+
+/* Texts that YAML would take for something else, or break a line at. */
+static const char *const hard_texts[] = {
+    "",
+    "null",
+    "~",
+    "yes",
+    "No",
+    "on",
+    "y",
+    "true",
+    "1e3",
+    "0x10",
+    "010",
+    "1_000",
+    "-1",
+    "+1",
+    ".5",
+    "1:30",
+    ".inf",
+    "2026-11-21",
+    "=",
+    "<<",
+    " leading",
+    "trailing ",
+    " ",
+    "a: b",
+    "a:",
+    ":a",
+    "#",
+    "a #b",
+    "a#b",
+    "- a",
+    "-",
+    "---",
+    "...",
+    "? a",
+    "[a",
+    "a]",
+    "{a",
+    "a, b",
+    "*a",
+    "&a",
+    "!a",
+    "|",
+    ">",
+    "%a",
+    "@a",
+    "`a",
+    "'",
+    "\"",
+    "'a'",
+    "\"a\"",
+    "a'b\"c",
+    "\\",
+    "a\\nb",
+    "a\nb",
+    "a\n",
+    "\na",
+    "\n\n",
+    "a\rb",
+    "a\tb",
+    "\t",
+    "\x01\x1b[31m\x7f",
+    "\xc2\x85",
+    "\xe2\x80\xa8"
+    "a",
+    "\xef\xbb\xbf"
+    "a",
+    "\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80",
+    "(hidden)",
+    "https://h:1/a?b=c&d",
+    "a b",
+};
+
+/* What is printed loads to the same text: as a value, in a list, as key and value of a mapping. */
+START_TEST(test_print_hard)
+{
+    char *text = (char *)hard_texts[_i];
+    struct pl_map_entry entry = {.key = text, .value = text};
+    struct sample c = {.topic = (char *)"t",
+                       .note = text,
+                       .wikis = {&text, 1},
+                       .types = {&text, 1},
+                       .kafka = {&entry, 1},
+                       .settings = {&entry, 1}};
+    c.bytes = 1024, c.wait_ms = 100, c.rows = 1;
+    struct pl_buf out = {0};
+    struct loaded l;
+    pl_options_print(table, &c, &out);
+    size_t lines = 0;
+    for (const char *p = pl_buf_cstr(&out); *p; p++)
+        lines += *p == '\n';
+    ck_assert_uint_eq(lines, 26);
+    load_text(&l, out.data);
+    ck_assert_msg(l.result == 0, "%s%s", pl_buf_cstr(&l.errs.text), out.data);
+    ck_assert_str_eq(l.c.note, text);
+    ck_assert_str_eq(l.c.wikis.v[0], text);
+    ck_assert_str_eq(l.c.types.v[0], text);
+    ck_assert_str_eq(l.c.settings.v[0].key, text);
+    ck_assert_str_eq(l.c.settings.v[0].value, text);
+    load_release(&l);
+    pl_buf_release(&out);
 }
 END_TEST
 
@@ -449,12 +661,12 @@ START_TEST(test_reference_required)
         char *url, *agent;
     } c = {0};
     static const struct pl_option nested[] = {
-        {"source.url", PL_OPT_STRING, offsetof(struct nested, url), 1, 0, NULL, PL_OPT_REQUIRED,
-         NULL,
-         "Where: "
-         "https://a.very.long.address.example/which/does/not/fit/into/a/line/of/ninety/columns/at/"
-         "all"},
-        {"source.agent", PL_OPT_STRING, offsetof(struct nested, agent), 1, 0, "x", 0, NULL, "Who."},
+        PL_OPTION("source.url", STRING, struct nested, url, .min = 1, .flags = PL_OPT_REQUIRED,
+                  .help = "Where: "
+                          "https://a.very.long.address.example/which/does/not/fit/into/a/line/of/"
+                          "ninety/columns/at/all"),
+        PL_OPTION("source.agent", STRING, struct nested, agent, .min = 1, .dflt = "x",
+                  .help = "Who."),
         PL_OPT_END,
     };
     struct pl_buf out = {0};
@@ -517,6 +729,31 @@ START_TEST(test_reload)
 }
 END_TEST
 
+/* The order of a mapping's lines says nothing; that of a list's does. */
+START_TEST(test_reload_order)
+{
+    struct loaded a, b;
+    struct pl_strings changed = {0}, restart = {0};
+    load_text(&a, "topic: t\nkafka: {a: b, c: d}\ncolumns: [{x: {p: 1, q: 2}, y: 3}]\n");
+    load_text(&b, "topic: t\nkafka: {c: d, a: b}\ncolumns: [{y: 3, x: {q: 2, p: 1}}]\n");
+    pl_options_reload(table, &a.c, &b.c, &changed, &restart);
+    ck_assert_uint_eq(changed.n + restart.n, 0);
+    load_release(&b);
+
+    load_text(&b, "topic: t\nkafka: {c: b, a: d}\ncolumns: [{y: 3, z: {q: 2, p: 1}}]\n"
+                  "filter: {types: [new, edit]}\n");
+    pl_options_reload(table, &a.c, &b.c, &changed, &restart);
+    ck_assert_uint_eq(restart.n, 3);
+    ck_assert_str_eq(restart.v[0], "filter.types");
+    ck_assert_str_eq(restart.v[1], "kafka");
+    ck_assert_str_eq(restart.v[2], "columns");
+    pl_strings_release(&changed);
+    pl_strings_release(&restart);
+    load_release(&a);
+    load_release(&b);
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -528,11 +765,16 @@ int main(void)
         TEST(test_missing_nested),
         TEST(test_parse_size, .count = PL_COUNT(sizes)),
         TEST(test_parse_duration, .count = PL_COUNT(durations)),
+        TCASE("urls"),
+        TEST(test_url, .count = PL_COUNT(urls)),
+        TEST(test_url_other),
         TCASE("texts"),
         TEST(test_print, .count = PL_COUNT(prints)),
+        TEST(test_print_hard, .count = PL_COUNT(hard_texts)),
         TEST(test_reference),
         TEST(test_reference_required),
         TEST(test_reload),
+        TEST(test_reload_order),
     };
     return unit_main("options", tests, PL_COUNT(tests));
 }

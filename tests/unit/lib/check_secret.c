@@ -220,6 +220,44 @@ START_TEST(exposed_to_another_group)
 }
 END_TEST
 
+/* What is hidden when printed, logged or told in an error. */
+START_TEST(test_key_is_secret)
+{
+    static const struct {
+        const char *key;
+        bool secret;
+    } keys[] = {
+        {"sasl.password", true},
+        {"ssl.key.password", true},
+        {"SSL.Keystore.PassWord", true},
+        {"ssl.key.pem", true},
+        {"sasl.oauthbearer.client.secret", true},
+        {"sasl.oauthbearer.config", true},
+        {"client_secret", true},
+        {"secret_access_key", true},
+        {"passphrase", true},
+        {"token", true},
+        {"Access-Token", true},
+        {"api_key", true},
+        {"X-API-Key", true},
+        {"apikey", true},
+        {"", false},
+        {"key", false},
+        {"pem", false},
+        {"key.pe", false},
+        {"sasl.username", false},
+        {"bootstrap.servers", false},
+        {"ssl.key.location", false},
+        {"ssl.ca.pem", false},
+        {"ssl.certificate.pem", false},
+        {"sasl.oauthbearer.token.endpoint.url", false},
+        {"max_insert_block_size", false},
+    };
+    for (size_t i = 0; i < PL_COUNT(keys); i++)
+        ck_assert_msg(pl_key_is_secret(keys[i].key) == keys[i].secret, "%s", keys[i].key);
+}
+END_TEST
+
 /* All of a file's errors in one run: YAML's, the table's, in the order of the file but for YAML's.
  */
 START_TEST(test_load_all_errors)
@@ -278,6 +316,7 @@ int main(void)
         TCASE("secrets", .set_up = secrets_setup, .tear_down = secrets_teardown),
         TEST(test_secret, .count = PL_COUNT(secrets)),
         TEST(test_secret_other),
+        TEST(test_key_is_secret),
         TEST(exposed_file, .count = EXPOSURES_OF_OURS),
         TEST(exposed_to_another_group, .count = PL_COUNT(exposures) - EXPOSURES_OF_OURS,
              .skip = geteuid() == 0 ? NULL : "only root can give a file to another group"),

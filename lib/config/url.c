@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * url.c - what an option of type URL takes. The parser is curl's, so that nothing is taken here
+ * that a request then understands differently.
+ */
+#include <curl/curl.h>
+#include <strings.h>
+
+#include "lib/config/internal.h"
+
+#define URL_BYTES_MAX 2000
+
+PL_DEFINE_CLEANUP(CURLU *, curl_url_cleanup);
+
+static bool part_is_there(CURLU *url, CURLUPart what)
+{
+    char *text = NULL;
+    bool there = curl_url_get(url, what, &text, 0) == CURLUE_OK;
+    if (text)
+        explicit_bzero(text, strlen(text)); /* perhaps a password */
+    curl_free(text);
+    return there;
+}
+
+/* curl would encode some of them, and take others as they are. */
+static bool has_space(const char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text <= ' ' || *text == 0x7f)
+            return true;
+    return false;
+}
+
+bool pl_url_check(const struct pl_option *o, const struct pl_node *n, struct pl_findings *errs)
+{
+    const char *text = n->value;
+    PL_CLEANUP(curl_url_cleanupp) CURLU *url = curl_url();
+    unsigned before = errs->count;
+    CURLUcode code = CURLUE_OK;
+    if (strlen(text) > URL_BYTES_MAX)
+        PL_FINDING(errs, n, "%s: a URL has at most %d bytes", o->path, URL_BYTES_MAX);
+    else if (has_space(text))
+        PL_FINDING(errs, n, "%s: a URL has no spaces and no control characters", o->path);
+    else if (strncasecmp(text, "http://", 7) != 0 && strncasecmp(text, "https://", 8) != 0)
+        PL_FINDING(errs, n, "%s: must begin with https:// or http://", o->path);
+    else if ((code = curl_url_set(url, CURLUPART_URL, text, 0)) != CURLUE_OK)
+        PL_FINDING(errs, n, "%s: is no URL (%s)", o->path, curl_url_strerror(code));
+    else if (part_is_there(url, CURLUPART_USER) || part_is_there(url, CURLUPART_PASSWORD))
+        PL_FINDING(errs, n,
+                   "%s: a URL must not hold a user or password, since messages show it%s%s",
+                   o->path, o->login ? "; use " : "", o->login ? o->login : "");
+    else if (strpbrk(text, "?#"))
+        PL_FINDING(errs, n, "%s: without a query ('?', '#')", o->path);
+    return errs->count == before;
+}

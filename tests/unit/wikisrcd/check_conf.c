@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_conf.c - what wikisrcd finds wrong in a configuration beyond types and ranges.
+ * links: wikisrcd
+ *
+ * A configuration that is good, and one change to it for each finding.
+ */
+
+#include "daemons/wikisrcd/conf.h"
+#include "tests/unit/unit.h"
+
+START_TEST(findings)
+{
+    static const struct {
+        const char *source, *top, *finding; /* finding NULL: nothing is wrong */
+    } cases[] = {
+        {"", "", NULL},
+        {", start: 2026-11-21T00:00:00Z, url: http://h:1/v2", "key: meta.domain\n", NULL},
+        {", proxy: http://p:3128, proxy_user: u, proxy_password: p", "", NULL},
+        {", proxy_user: u", "", NULL},
+        {", proxy_password: hunter2", "", "input: source.proxy_password: needs source.proxy_user"},
+        {", proxy: http://u:hunter2@p:3128", "",
+         "input:1:52: source.proxy: a URL must not hold a user or password, since messages show "
+         "it; use source.proxy_user and source.proxy_password"},
+        {", url: https://u:hunter2@h/v2", "",
+         "input:1:50: source.url: a URL must not hold a user or password, since messages show it"},
+        {", url: https://h/v2?since=1", "", "input:1:50: source.url: without a query ('?', '#')"},
+        {", start: soon", "",
+         "input: source.start: 'soon' is none of now, oldest, a time such as 2026-11-21T00:00:00Z, "
+         "milliseconds since 1970"},
+        {", streams: [a/b]", "",
+         "input: source.streams: 'a/b' is not a stream's name: letters, digits, '.', '_' and '-'"},
+        {"", "key: a..b\n",
+         "input: key: 'a..b' is not a path: names joined by dots, 8 at most (meta.domain)"},
+        {"", "filter: {namespace: {include: [x]}}\n",
+         "input: filter.namespace.include: 'x' is not a number: namespaces are given by number"},
+        {"", "topic: wikisrcd-positions\n",
+         "input: position_topic: must be another topic than `topic`"},
+        {"", "create_topics: {replication: 0}\n",
+         "input: create_topics: partitions and replication are -1 (the broker's default) or at "
+         "least 1"},
+        {"", "queue_bytes_max: 1MiB\n",
+         "input: queue_bytes_max: must be at least message_bytes_max, or the largest message never "
+         "fits"},
+        {"", "metrics: {listen: x}\n",
+         "input: metrics.listen: 'x' is no address to listen on, write 127.0.0.1:9464, [::1]:9464 "
+         "or :9464"},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct wikisrcd_conf conf = {0};
+        struct pl_findings errs;
+        pl_findings_init(&errs);
+        PL_FREE char *text = pl_strf("source: { user_agent_contact: me@w.example%s }\n%skafka: "
+                                     "{bootstrap.servers: k}\n",
+                                     cases[i].source, cases[i].top);
+        PL_CLEANUP(pl_node_freep) struct pl_node *root = pl_yaml_parse(text, strlen(text), &errs);
+        pl_options_apply(wikisrcd_opts, root, &conf, &errs);
+        wikisrcd_conf_check(&conf, true, &errs);
+        PL_FREE char *want = cases[i].finding ? pl_strf("%s\n", cases[i].finding) : pl_strdup("");
+        ck_assert_str_eq(pl_buf_cstr(&errs.text), want);
+        pl_options_release(wikisrcd_opts, &conf);
+        pl_findings_release(&errs);
+    }
+}
+END_TEST
+
+START_TEST(kafka_is_needed)
+{
+    struct wikisrcd_conf conf = {0};
+    struct pl_findings errs;
+    pl_findings_init(&errs);
+    static const char text[] = "source: { user_agent_contact: me@w.example }\n";
+    PL_CLEANUP(pl_node_freep) struct pl_node *root = pl_yaml_parse(text, sizeof(text) - 1, &errs);
+    pl_options_apply(wikisrcd_opts, root, &conf, &errs);
+    wikisrcd_conf_check(&conf, false, &errs);
+    ck_assert_str_eq(pl_buf_cstr(&errs.text), "");
+    wikisrcd_conf_check(&conf, true, &errs);
+    ck_assert_str_eq(pl_buf_cstr(&errs.text),
+                     "input: kafka: needs bootstrap.servers, such as \"localhost:9092\" (only "
+                     "--sample and --schema work without)\n");
+    pl_options_release(wikisrcd_opts, &conf);
+    pl_findings_release(&errs);
+}
+END_TEST
+
+int main(void)
+{
+    const struct unit_test tests[] = {
+        TEST(findings),
+        TEST(kafka_is_needed),
+    };
+    return unit_main("conf", tests, PL_COUNT(tests));
+}
