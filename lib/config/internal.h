@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * internal.h - what the files of lib/config share: options.c walks a mapping, value.c makes a value
- * of a node, url.c and secret.c do what URLs and secrets need, print.c writes values as YAML.
+ * of a node (units.c, url.c, secret.c: of the harder types), print.c writes values as YAML.
  */
 #ifndef PL_CONFIG_INTERNAL_H
 #define PL_CONFIG_INTERNAL_H
@@ -38,6 +38,7 @@ void pl_value_release(const struct pl_option *o, void *field);
 bool pl_value_equal(const struct pl_option *o, const void *a, const void *b);
 void pl_value_swap(const struct pl_option *o, void *a, void *b);
 
+int pl_int_parse(const char *text, int64_t *ret); /* 0 or -1 */
 /* "15m", "64MiB", "7" by the option's type: the largest unit that gives a whole number. `out`:
  * PL_NUMBER_TEXT bytes. */
 #define PL_NUMBER_TEXT 32

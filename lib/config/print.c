@@ -111,8 +111,10 @@ static void secret_print(struct pl_buf *out, const char *origin)
 
 static void text_line(struct pl_buf *out, const char *text)
 {
-    pl_buf_add_byte(out, ' ');
-    text_print(out, text);
+    if (text) {
+        pl_buf_add_byte(out, ' ');
+        text_print(out, text);
+    }
     pl_buf_add_byte(out, '\n');
 }
 
@@ -148,14 +150,16 @@ static void map_print(struct pl_buf *out, struct line_head h, const struct pl_ma
     }
 }
 
-/* A whole tree. Keys that look like a secret's hide all that stands below them. */
+/* A whole tree, or NULL. Keys that look like a secret's hide all that stands below them. */
 static void node_print(struct pl_buf *out, struct line_head h, const struct pl_node *n)
 {
+    if (!n || pl_node_is_null(n)) {
+        pl_buf_add_byte(out, '\n');
+        return;
+    }
     if (n->type == PL_NODE_SCALAR) {
-        if (!pl_node_is_null(n)) {
-            pl_buf_add_byte(out, ' ');
-            scalar_print(out, n->value, n->quoted);
-        }
+        pl_buf_add_byte(out, ' ');
+        scalar_print(out, n->value, n->quoted);
         pl_buf_add_byte(out, '\n');
         return;
     }
@@ -184,10 +188,7 @@ static void value_print(struct pl_buf *out, struct line_head h, const struct pl_
     switch (o->type) {
     case PL_OPT_STRING:
     case PL_OPT_URL:
-        if (PL_FIELD(string, f))
-            text_line(out, PL_FIELD(string, f));
-        else
-            pl_buf_add_byte(out, '\n');
+        text_line(out, PL_FIELD(string, f));
         break;
     case PL_OPT_BOOL:
         pl_buf_add_str(out, PL_FIELD(boolean, f) ? " true\n" : " false\n");
@@ -215,10 +216,7 @@ static void value_print(struct pl_buf *out, struct line_head h, const struct pl_
             pl_buf_add_byte(out, '\n');
         break;
     case PL_OPT_NODE:
-        if (PL_FIELD(node, f))
-            node_print(out, h, PL_FIELD(node, f));
-        else
-            pl_buf_add_byte(out, '\n');
+        node_print(out, h, PL_FIELD(node, f));
         break;
     }
 }
@@ -309,66 +307,34 @@ static void comment_print(struct pl_buf *out, unsigned depth, const char *text)
     }
 }
 
-static void choices_add(struct pl_buf *out, const struct pl_option *o)
-{
-    pl_buf_add_str(out, "One of ");
-    for (int i = 0; o->choices[i]; i++)
-        pl_buf_addf(out, "%s%s", i == 0 ? "" : ", ", o->choices[i]);
-}
-
-static void range_add(struct pl_buf *out, const char *what, const struct pl_option *o)
-{
-    char min[PL_NUMBER_TEXT], max[PL_NUMBER_TEXT];
-    pl_buf_add_str(out, what);
-    if (o->min == 0 && o->max == 0)
-        return;
-    pl_number_format(o, o->min, min);
-    pl_number_format(o, o->max, max);
-    pl_buf_addf(out, " from %s to %s", min, max);
-}
-
 /* What the table knows of an option besides its help. */
 static void facts_print(struct pl_buf *out, unsigned depth, const struct pl_option *o)
 {
+    static const char *const types[] = {
+        [PL_OPT_STRING] = "Text",
+        [PL_OPT_URL] = "URL",
+        [PL_OPT_BOOL] = "true or false",
+        [PL_OPT_INT] = "Number",
+        [PL_OPT_SIZE] = "Size",
+        [PL_OPT_DURATION] = "Duration",
+        [PL_OPT_ENUM] = "One of",
+        [PL_OPT_STRINGS] = "List of texts",
+        [PL_OPT_URLS] = "List of URLs",
+        [PL_OPT_MAP] = "Mapping",
+        [PL_OPT_SECRET] = "Secret: { file: PATH }, { credential: NAME } or { env: VARIABLE }",
+        [PL_OPT_NODE] = "Mapping or list",
+    };
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    switch (o->type) {
-    case PL_OPT_STRING:
-        pl_buf_add_str(&text, "Text");
-        break;
-    case PL_OPT_URL:
-        pl_buf_add_str(&text, "URL");
-        break;
-    case PL_OPT_BOOL:
-        pl_buf_add_str(&text, "true or false");
-        break;
-    case PL_OPT_INT:
-        range_add(&text, "Number", o);
-        break;
-    case PL_OPT_SIZE:
-        range_add(&text, "Size", o);
-        break;
-    case PL_OPT_DURATION:
-        range_add(&text, "Duration", o);
-        break;
-    case PL_OPT_ENUM:
-        choices_add(&text, o);
-        break;
-    case PL_OPT_STRINGS:
-        pl_buf_add_str(&text, "List of texts");
-        break;
-    case PL_OPT_URLS:
-        pl_buf_add_str(&text, "List of URLs");
-        break;
-    case PL_OPT_MAP:
-        pl_buf_add_str(&text, "Mapping");
-        break;
-    case PL_OPT_SECRET:
-        pl_buf_add_str(&text, "Secret: { file: PATH }, { credential: NAME } or { env: VARIABLE }");
-        break;
-    case PL_OPT_NODE:
-        pl_buf_add_str(&text, "Mapping or list");
-        break;
+    bool number = o->type == PL_OPT_INT || o->type == PL_OPT_SIZE || o->type == PL_OPT_DURATION;
+    pl_buf_add_str(&text, types[o->type]);
+    if (number && (o->min != 0 || o->max != 0)) {
+        char min[PL_NUMBER_TEXT], max[PL_NUMBER_TEXT];
+        pl_number_format(o, o->min, min);
+        pl_number_format(o, o->max, max);
+        pl_buf_addf(&text, " from %s to %s", min, max);
     }
+    for (int i = 0; o->type == PL_OPT_ENUM && o->choices[i]; i++)
+        pl_buf_addf(&text, "%s %s", i == 0 ? "" : ",", o->choices[i]);
     if (o->flags & PL_OPT_REQUIRED)
         pl_buf_add_str(&text, "; required");
     if (o->flags & PL_OPT_RELOADABLE)
@@ -380,12 +346,8 @@ static void facts_print(struct pl_buf *out, unsigned depth, const struct pl_opti
 /* The default as the table's author wrote it, or a list or mapping in lines of its own. */
 static void default_print(struct pl_buf *out, struct line_head h, const struct pl_option *o)
 {
-    if (!o->dflt) {
-        pl_buf_add_byte(out, '\n');
-        return;
-    }
-    PL_CLEANUP(pl_node_freep) struct pl_node *n = pl_value_default_node(o);
-    if ((o->type == PL_OPT_STRING || o->type == PL_OPT_URL) && !n->quoted)
+    PL_CLEANUP(pl_node_freep) struct pl_node *n = o->dflt ? pl_value_default_node(o) : NULL;
+    if (n && (o->type == PL_OPT_STRING || o->type == PL_OPT_URL) && !n->quoted)
         text_line(out, n->value);
     else
         node_print(out, h, n);

@@ -13,99 +13,6 @@
 
 #include "lib/config/internal.h"
 
-/* ---- numbers with units ---- */
-
-struct unit {
-    const char *name;
-    int64_t factor;
-};
-
-/* Larger ones first, for formatting. */
-static const struct unit size_units[] = {
-    {"GiB", 1 << 30}, {"GB", 1000000000}, {"MiB", 1 << 20}, {"MB", 1000000},
-    {"KiB", 1 << 10}, {"kB", 1000},       {"B", 1},         {NULL, 0},
-};
-static const struct unit duration_units[] = {
-    {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},
-};
-
-/* Decimal digits without needless zeros in front, which YAML 1.1 reads as octal. */
-static int digits_parse(const char *text, const char **ret_end, int64_t *ret)
-{
-    const char *p = text;
-    int64_t v = 0;
-    if (*p == '0' && p[1] >= '0' && p[1] <= '9')
-        return -1;
-    for (; *p >= '0' && *p <= '9'; p++)
-        if (__builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, *p - '0', &v))
-            return -1;
-    if (p == text)
-        return -1;
-    *ret_end = p;
-    *ret = v;
-    return 0;
-}
-
-/* `bare`: also a number without a unit; 0 needs none in any case. */
-static int united_parse(const char *text, const struct unit *units, bool bare, int64_t *ret)
-{
-    const char *end;
-    int64_t v;
-    if (digits_parse(text, &end, &v) < 0)
-        return -1;
-    const struct unit *u = units;
-    while (u->name && strcmp(u->name, end) != 0)
-        u++;
-    int64_t factor = u->name ? u->factor : 1;
-    if ((!u->name && (*end || (v != 0 && !bare))) || __builtin_mul_overflow(v, factor, &v))
-        return -1;
-    *ret = v;
-    return 0;
-}
-
-int pl_size_parse(const char *text, int64_t *ret_bytes)
-{
-    return united_parse(text, size_units, true, ret_bytes);
-}
-
-int pl_duration_parse(const char *text, int64_t *ret_ms)
-{
-    return united_parse(text, duration_units, false, ret_ms);
-}
-
-static int int_parse(const char *text, int64_t *ret)
-{
-    bool negative = *text == '-';
-    const char *end;
-    int64_t v;
-    if (strcmp(text, "-9223372036854775808") == 0) { /* its digits alone do not fit */
-        *ret = INT64_MIN;
-        return 0;
-    }
-    if (digits_parse(text + negative, &end, &v) < 0 || *end != '\0')
-        return -1;
-    *ret = negative ? -v : v;
-    return 0;
-}
-
-static void united_format(int64_t v, const struct unit *units, char *out)
-{
-    const struct unit *u = units;
-    while (u[1].name && v % u->factor != 0)
-        u++;
-    snprintf(out, PL_NUMBER_TEXT, "%" PRId64 "%s", v / u->factor, v == 0 ? "" : u->name);
-}
-
-void pl_number_format(const struct pl_option *o, int64_t v, char *out)
-{
-    if (o->type == PL_OPT_SIZE)
-        united_format(v, size_units, out);
-    else if (o->type == PL_OPT_DURATION)
-        united_format(v, duration_units, out);
-    else
-        snprintf(out, PL_NUMBER_TEXT, "%" PRId64, v);
-}
-
 /* ---- findings ---- */
 
 static const char *node_sort(const struct pl_node *n)
@@ -133,12 +40,14 @@ static bool expected(const struct pl_option *o, const struct pl_node *n, const c
     return false;
 }
 
-static bool range_check(const struct pl_option *o, const struct pl_node *n, int64_t v,
-                        struct pl_findings *errs)
+static bool number_set(const struct pl_option *o, const struct pl_node *n, int64_t v, void *f,
+                       struct pl_findings *errs)
 {
-    if ((o->min == 0 && o->max == 0) || (v >= o->min && v <= o->max))
-        return true;
     char min[PL_NUMBER_TEXT], max[PL_NUMBER_TEXT];
+    if ((o->min == 0 && o->max == 0) || (v >= o->min && v <= o->max)) {
+        PL_FIELD(number, f) = v;
+        return true;
+    }
     pl_number_format(o, o->min, min);
     pl_number_format(o, o->max, max);
     PL_FINDING(errs, n, "%s: %.60s is out of range; from %s to %s", o->path, n->value, min, max);
@@ -162,22 +71,14 @@ static bool count_check(const struct pl_option *o, const struct pl_node *n, size
 
 /* ---- one function for each type ---- */
 
+/* A text or URL. */
 static bool set_string(const struct pl_option *o, struct pl_node *n, void *f,
                        struct pl_findings *errs)
 {
+    bool url = o->type == PL_OPT_URL;
     if (n->type != PL_NODE_SCALAR)
-        return expected(o, n, "a text", "", errs);
-    if (!count_check(o, n, strlen(n->value), "bytes", errs))
-        return false;
-    PL_FIELD(string, f) = pl_strdup(n->value);
-    return true;
-}
-
-static bool set_url(const struct pl_option *o, struct pl_node *n, void *f, struct pl_findings *errs)
-{
-    if (n->type != PL_NODE_SCALAR)
-        return expected(o, n, "a URL", "", errs);
-    if (!pl_url_check(o, n, errs))
+        return expected(o, n, url ? "a URL" : "a text", "", errs);
+    if (url ? !pl_url_check(o, n, errs) : !count_check(o, n, strlen(n->value), "bytes", errs))
         return false;
     PL_FIELD(string, f) = pl_strdup(n->value);
     return true;
@@ -207,14 +108,11 @@ static bool set_bool(const struct pl_option *o, struct pl_node *n, void *f,
 static bool set_int(const struct pl_option *o, struct pl_node *n, void *f, struct pl_findings *errs)
 {
     int64_t v;
-    if (n->type != PL_NODE_SCALAR || int_parse(n->value, &v) < 0)
+    if (n->type != PL_NODE_SCALAR || pl_int_parse(n->value, &v) < 0)
         return expected(o, n, "a whole number", "", errs);
     if (n->quoted)
         return expected(o, n, "a whole number", "leave the quotes away", errs);
-    if (!range_check(o, n, v, errs))
-        return false;
-    PL_FIELD(number, f) = v;
-    return true;
+    return number_set(o, n, v, f, errs);
 }
 
 static bool set_size(const struct pl_option *o, struct pl_node *n, void *f,
@@ -224,10 +122,7 @@ static bool set_size(const struct pl_option *o, struct pl_node *n, void *f,
     if (n->type != PL_NODE_SCALAR || pl_size_parse(n->value, &v) < 0)
         return expected(o, n, "a size like 64MiB or 4096", "units are B, kB, MB, GB, KiB, MiB, GiB",
                         errs);
-    if (!range_check(o, n, v, errs))
-        return false;
-    PL_FIELD(number, f) = v;
-    return true;
+    return number_set(o, n, v, f, errs);
 }
 
 static bool set_duration(const struct pl_option *o, struct pl_node *n, void *f,
@@ -235,14 +130,11 @@ static bool set_duration(const struct pl_option *o, struct pl_node *n, void *f,
 {
     int64_t v;
     if (n->type != PL_NODE_SCALAR || pl_duration_parse(n->value, &v) < 0) {
-        bool bare = n->type == PL_NODE_SCALAR && int_parse(n->value, &v) == 0 && v >= 0;
+        bool bare = n->type == PL_NODE_SCALAR && pl_int_parse(n->value, &v) == 0 && v >= 0;
         return expected(o, n, "a duration like 500ms or 15m",
                         bare ? "say the unit: ms, s, m, h or d" : "units are ms, s, m, h, d", errs);
     }
-    if (!range_check(o, n, v, errs))
-        return false;
-    PL_FIELD(number, f) = v;
-    return true;
+    return number_set(o, n, v, f, errs);
 }
 
 static bool set_enum(const struct pl_option *o, struct pl_node *n, void *f,
@@ -299,6 +191,14 @@ static bool set_strings(const struct pl_option *o, struct pl_node *n, void *f,
     return true;
 }
 
+static size_t children(const struct pl_node *n)
+{
+    size_t count = 0;
+    for (const struct pl_node *c = n->child; c; c = c->next)
+        count++;
+    return count;
+}
+
 static void map_release(void *f)
 {
     struct pl_map *m = f;
@@ -340,12 +240,9 @@ static bool set_map(const struct pl_option *o, struct pl_node *n, void *f, struc
 {
     PL_CLEANUP(map_release) struct pl_map map = {0};
     unsigned before = errs->count;
-    size_t count = 0;
     if (n->type != PL_NODE_MAP)
         return expected(o, n, "a mapping", "", errs);
-    for (const struct pl_node *c = n->child; c; c = c->next)
-        count++;
-    map.v = pl_alloc_array(count, sizeof(*map.v));
+    map.v = pl_alloc_array(children(n), sizeof(*map.v));
     for (struct pl_node *c = n->child; c; c = c->next)
         if (map_entry_make(o, c, &map.v[map.n], errs))
             map.n++;
@@ -423,14 +320,6 @@ static bool secret_equal(const void *a, const void *b)
     return text_equal(PL_FIELD(secret, a).value, PL_FIELD(secret, b).value);
 }
 
-static size_t children(const struct pl_node *n)
-{
-    size_t count = 0;
-    for (const struct pl_node *c = n->child; c; c = c->next)
-        count++;
-    return count;
-}
-
 static bool tree_equal(const struct pl_node *a, const struct pl_node *b)
 {
     if (!a || !b)
@@ -460,7 +349,7 @@ static const struct kind {
     bool (*equal)(const void *a, const void *b); /* NULL: the bytes say it */
 } kinds[] = {
     [PL_OPT_STRING] = {sizeof(char *), set_string, string_release, string_equal},
-    [PL_OPT_URL] = {sizeof(char *), set_url, string_release, string_equal},
+    [PL_OPT_URL] = {sizeof(char *), set_string, string_release, string_equal},
     [PL_OPT_BOOL] = {sizeof(bool), set_bool, NULL, NULL},
     [PL_OPT_INT] = {sizeof(int64_t), set_int, NULL, NULL},
     [PL_OPT_SIZE] = {sizeof(int64_t), set_size, NULL, NULL},

@@ -20,38 +20,25 @@ static const char *const missing_choices[] = {"reject", "default", "null", NULL}
 static const char *const invalid_choices[] = {"reject", "null", NULL};
 static const char *const unit_choices[] = {"s", "ms", "us", "ns", NULL};
 
-#define COLUMN_TEXT(field, length_min, length_max, is_required, text)                              \
-    {                                                                                              \
-        .path = #field, .type = PL_OPT_STRING, .offset = offsetof(struct column_file, field),      \
-        .min = (length_min), .max = (length_max), .flags = (is_required), .help = text             \
-    }
+#define COLUMN_TEXT(field, length_min, length_max, flags_, text)                                   \
+    PL_OPTION(#field, STRING, struct column_file, field, .min = (length_min), .max = (length_max), \
+              .flags = (flags_), .help = text)
 #define COLUMN_ENUM(field, list, text)                                                             \
-    {                                                                                              \
-        .path = #field, .type = PL_OPT_ENUM, .offset = offsetof(struct column_file, field),        \
-        .choices = (list), .help = text                                                            \
-    }
+    PL_OPTION(#field, ENUM, struct column_file, field, .choices = (list), .help = text)
 
 static const struct pl_option column_opts[] = {
     COLUMN_TEXT(name, 1, 255, PL_OPT_REQUIRED, "The column's name."),
     COLUMN_TEXT(type, 1, 255, PL_OPT_REQUIRED, "Its ClickHouse type."),
-    {.path = "path",
-     .type = PL_OPT_STRINGS,
-     .offset = offsetof(struct column_file, path),
-     .min = 0,
-     .max = 16,
-     .help = "Where its value is: $.a.b in the message, @.c in the row's element; of a list the "
-             "first present."},
+    PL_OPTION("path", STRINGS, struct column_file, path, .max = 16,
+              .help = "Where its value is: $.a.b in the message, @.c in the row's element; of a "
+                      "list the first present."),
     COLUMN_TEXT(from, 1, 255, 0,
                 "Its value from Kafka: topic, partition, offset, timestamp, key or header:NAME."),
     COLUMN_TEXT(expression, 1, ROUTE_TEXT_MAX, 0, "Computed by the server (DEFAULT), not sent."),
-    {.path = "unknown",
-     .type = PL_OPT_BOOL,
-     .offset = offsetof(struct column_file, unknown),
-     .help = "Takes all fields that no column takes, as one JSON object."},
-    {.path = "json",
-     .type = PL_OPT_BOOL,
-     .offset = offsetof(struct column_file, json),
-     .help = "String columns: any value as its JSON text."},
+    PL_OPTION("unknown", BOOL, struct column_file, unknown,
+              .help = "Takes all fields that no column takes, as one JSON object."),
+    PL_OPTION("json", BOOL, struct column_file, json,
+              .help = "String columns: any value as its JSON text."),
     COLUMN_ENUM(missing, missing_choices, "Absent or null: reject, default or null."),
     COLUMN_ENUM(invalid, invalid_choices, "What does not fit: reject or null."),
     COLUMN_ENUM(unit, unit_choices, "Numbers into DateTime and DateTime64: s, ms, us or ns."),

@@ -27,83 +27,42 @@ struct route_file {
 static const char *const unknown_choices[] = {"drop", "keep", NULL};
 
 #define ROUTE_TEXT(field, text)                                                                    \
-    {                                                                                              \
-        .path = #field, .type = PL_OPT_STRING, .offset = offsetof(struct route_file, route.field), \
-        .min = 0, .max = ROUTE_TEXT_MAX, .help = text                                              \
-    }
+    PL_OPTION(#field, STRING, struct route_file, route.field, .max = ROUTE_TEXT_MAX, .help = text)
 
 static const struct pl_option route_opts[] = {
     ROUTE_TEXT(topic, "The topic that is read."),
     ROUTE_TEXT(topic_pattern, "A POSIX extended expression that begins with ^: all such topics."),
-    {.path = "table",
-     .type = PL_OPT_STRING,
-     .offset = offsetof(struct route_file, table),
-     .min = 1,
-     .max = 256,
-     .flags = PL_OPT_REQUIRED,
-     .help = "\"table\" in the configured database, or \"database.table\"."},
-    {.path = "rows",
-     .type = PL_OPT_STRING,
-     .offset = offsetof(struct route_file, rows),
-     .min = 1,
-     .max = ROUTE_TEXT_MAX,
-     .dflt = "$",
-     .help = "$: a message is a row; $.key[*]: each element of that array is one."},
-    {.path = "unknown_fields",
-     .type = PL_OPT_ENUM,
-     .offset = offsetof(struct route_file, unknown_fields),
-     .choices = unknown_choices,
-     .dflt = "drop",
-     .help =
-         "Fields that no column takes: drop them, or keep them in the column with unknown: true."},
-    {.path = "message_bytes_max",
-     .type = PL_OPT_SIZE,
-     .offset = offsetof(struct route_file, route.message_bytes_max),
-     .min = 1,
-     .max = 1 << 28,
-     .dflt = "1MiB",
-     .help = "A larger message is a dead letter."},
-    {.path = "depth_max",
-     .type = PL_OPT_INT,
-     .offset = offsetof(struct route_file, depth_max),
-     .min = 1,
-     .max = PL_JSON_DEPTH_MAX,
-     .dflt = "64",
-     .help = "A message that is nested deeper is a dead letter."},
-    {.path = "columns",
-     .type = PL_OPT_NODE,
-     .offset = offsetof(struct route_file, columns),
-     .flags = PL_OPT_REQUIRED,
-     .help = "The list of columns."},
-    {.path = "engine",
-     .type = PL_OPT_STRING,
-     .offset = offsetof(struct route_file, route.engine),
-     .min = 1,
-     .max = ROUTE_TEXT_MAX,
-     .dflt = "MergeTree",
-     .help = "The table's engine, as ClickHouse has it."},
+    PL_OPTION("table", STRING, struct route_file, table, .min = 1, .max = 256,
+              .flags = PL_OPT_REQUIRED,
+              .help = "\"table\" in the configured database, or \"database.table\"."),
+    PL_OPTION("rows", STRING, struct route_file, rows, .min = 1, .max = ROUTE_TEXT_MAX, .dflt = "$",
+              .help = "$: a message is a row; $.key[*]: each element of that array is one."),
+    PL_OPTION("unknown_fields", ENUM, struct route_file, unknown_fields, .choices = unknown_choices,
+              .dflt = "drop",
+              .help = "Fields that no column takes: drop them, or keep them in the column with "
+                      "unknown: true."),
+    PL_OPTION("message_bytes_max", SIZE, struct route_file, route.message_bytes_max, .min = 1,
+              .max = 1 << 28, .dflt = "1MiB", .help = "A larger message is a dead letter."),
+    PL_OPTION("depth_max", INT, struct route_file, depth_max, .min = 1, .max = PL_JSON_DEPTH_MAX,
+              .dflt = "64", .help = "A message that is nested deeper is a dead letter."),
+    PL_OPTION("columns", NODE, struct route_file, columns, .flags = PL_OPT_REQUIRED,
+              .help = "The list of columns."),
+    PL_OPTION("engine", STRING, struct route_file, route.engine, .min = 1, .max = ROUTE_TEXT_MAX,
+              .dflt = "MergeTree", .help = "The table's engine, as ClickHouse has it."),
     ROUTE_TEXT(order_by, "ORDER BY."),
     ROUTE_TEXT(primary_key, "PRIMARY KEY, where it is not the order."),
     ROUTE_TEXT(partition_by, "PARTITION BY."),
     ROUTE_TEXT(sample_by, "SAMPLE BY."),
     ROUTE_TEXT(ttl, "TTL."),
     ROUTE_TEXT(cluster, "ON CLUSTER: the cluster's name."),
-    {.path = "settings",
-     .type = PL_OPT_MAP,
-     .offset = offsetof(struct route_file, route.settings),
-     .help = "SETTINGS of the table."},
-    {.path = "views",
-     .type = PL_OPT_NODE,
-     .offset = offsetof(struct route_file, views),
-     .help = "The list of materialized views."},
+    PL_OPTION("settings", MAP, struct route_file, route.settings, .help = "SETTINGS of the table."),
+    PL_OPTION("views", NODE, struct route_file, views, .help = "The list of materialized views."),
     PL_OPT_END,
 };
 
-#define VIEW_TEXT(field, length_min, is_required, text)                                            \
-    {                                                                                              \
-        .path = #field, .type = PL_OPT_STRING, .offset = offsetof(struct route_view, field),       \
-        .min = (length_min), .max = ROUTE_TEXT_MAX, .flags = (is_required), .help = text           \
-    }
+#define VIEW_TEXT(field, length_min, flags_, text)                                                 \
+    PL_OPTION(#field, STRING, struct route_view, field, .min = (length_min),                       \
+              .max = ROUTE_TEXT_MAX, .flags = (flags_), .help = text)
 
 static const struct pl_option view_opts[] = {
     VIEW_TEXT(name, 1, PL_OPT_REQUIRED, "The view's name, in the table's database."),
