@@ -174,7 +174,8 @@ static void commit_good(const char *text)
 
 static bool position_is(const char *text)
 {
-    return pl_slice_eq(pl_delivery_position(delivery), text);
+    struct pl_slice found = pl_delivery_position(delivery);
+    return found.len > 0 ? pl_slice_eq(found, text) : text[0] == '\0';
 }
 
 /* What a restart would find. */
