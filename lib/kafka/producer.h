@@ -32,7 +32,6 @@
 #define PL_KAFKA_PRODUCER_H
 
 #include "lib/kafka/transaction.h"
-#include "lib/metrics/metrics.h"
 #include "lib/service/daemon.h"
 
 struct pl_producer;

@@ -21,7 +21,7 @@ lib/config/common           log config metrics
 lib/service                 base log config
 lib/http                    base config
 lib/auth                    base log config json metrics http
-lib/kafka                   base log config metrics service
+lib/kafka                   base log config service
 lib/batch                   base log metrics service kafka
 
 daemons/wikisrcd/conf
