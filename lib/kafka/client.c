@@ -208,13 +208,14 @@ static int conf_check_forced(const struct pl_map *map, const char *const *forced
     return 0;
 }
 
-static bool map_has_servers(const struct pl_map *map)
+/* NULL: not set. */
+static const char *map_servers(const struct pl_map *map)
 {
     for (size_t i = 0; i < map->n; i++)
         if (strcmp(property_canonical(map->v[i].key), "bootstrap.servers") == 0 &&
             map->v[i].value[0] != '\0')
-            return true;
-    return false;
+            return map->v[i].value;
+    return NULL;
 }
 
 rd_kafka_conf_t *pl_kafka_conf_new(const struct pl_map *map, const char *const *defaults,
@@ -227,7 +228,7 @@ rd_kafka_conf_t *pl_kafka_conf_new(const struct pl_map *map, const char *const *
     static const char *const common[] = {"socket.nagle.disable", "true", NULL};
     PL_CLEANUP(conf_destroyp) rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
-    if (!map_has_servers(map)) {
+    if (!map_servers(map)) {
         pl_err_set(err, PL_ERR_CONFIG, 0,
                    "kafka.bootstrap.servers is not set: name the brokers, as in "
                    "\"kafka1:9092,kafka2:9092\"");
@@ -263,10 +264,9 @@ rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_
 
 const char *pl_kafka_servers(const struct pl_map *map)
 {
-    for (size_t i = 0; i < map->n; i++)
-        if (strcmp(property_canonical(map->v[i].key), "bootstrap.servers") == 0)
-            return map->v[i].value;
-    return "(not set)";
+    const char *servers = map_servers(map);
+
+    return servers ? servers : "(not set)";
 }
 
 int64_t pl_kafka_conf_int(const rd_kafka_conf_t *conf, const char *name)

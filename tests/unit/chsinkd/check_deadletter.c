@@ -4,15 +4,12 @@
  * and what each fault of Kafka comes to. (Real transactions and fencing: the e2e tests; the mock
  * keeps none.) links: chsinkd
  */
-#include <check.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <poll.h>
 #include <pthread.h>
-#include <stdio.h>
 
 #include "daemons/chsinkd/sink/deadletter.h"
 #include "lib/base/clock.h"
+#include "tests/unit/kafka_mock.h"
 
 #define TOPIC             "edits"
 #define DEAD              "dead"
@@ -32,10 +29,7 @@ enum {
     API_TXN_OFFSET_COMMIT = 28
 };
 
-static rd_kafka_t *mock_host;
-static rd_kafka_mock_cluster_t *cluster;
-static struct pl_map_entry entries[4];
-static struct pl_map map;
+static struct kafka_mock mock;
 static struct deadletter_writer *writer;
 static struct dead_letters letters;
 static rd_kafka_topic_partition_list_t *offsets;
@@ -47,7 +41,7 @@ static rd_kafka_t *client_new(rd_kafka_type_t type)
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     char text[256];
 
-    rd_kafka_conf_set(conf, "bootstrap.servers", entries[0].value, text, sizeof(text));
+    rd_kafka_conf_set(conf, "bootstrap.servers", mock.settings[0].value, text, sizeof(text));
     rd_kafka_conf_set(conf, "group.id", GROUP, text, sizeof(text));
     rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
     ck_assert_msg(rk != NULL, "%s", text);
@@ -56,7 +50,7 @@ static rd_kafka_t *client_new(rd_kafka_type_t type)
 
 static void writer_renew(void)
 {
-    const struct deadletter_conf conf = {.kafka = &map,
+    const struct deadletter_conf conf = {.kafka = &mock.map,
                                          .topic = DEAD,
                                          .transactional_id = "check",
                                          .message_bytes_max = MESSAGE_BYTES_MAX};
@@ -67,19 +61,12 @@ static void writer_renew(void)
 
 static void set_up(void)
 {
-    char text[256];
-
-    mock_host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
-    cluster = rd_kafka_mock_cluster_new(mock_host, 1);
-    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, TOPIC, 1, 1), 0);
-    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, DEAD, 1, 1), 0);
-    entries[0] = (struct pl_map_entry){.key = (char *)"bootstrap.servers",
-                                       .value = (char *)rd_kafka_mock_cluster_bootstraps(cluster)};
-    entries[1] = (struct pl_map_entry){.key = (char *)"group.id", .value = (char *)GROUP};
-    entries[2] = (struct pl_map_entry){.key = (char *)"retry.backoff.ms", .value = (char *)"20"};
-    entries[3] =
-        (struct pl_map_entry){.key = (char *)"reconnect.backoff.max.ms", .value = (char *)"200"};
-    map = (struct pl_map){entries, PL_COUNT(entries)};
+    kafka_mock_start(&mock);
+    kafka_mock_topic(&mock, TOPIC, 1);
+    kafka_mock_topic(&mock, DEAD, 1);
+    kafka_mock_set(&mock, "group.id", GROUP);
+    kafka_mock_set(&mock, "retry.backoff.ms", "20");
+    kafka_mock_set(&mock, "reconnect.backoff.max.ms", "200");
     writer_renew();
     offsets = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(offsets, TOPIC, 0);
@@ -95,8 +82,6 @@ static void tear_down(void)
     deadletter_writer_free(writer);
     rd_kafka_topic_partition_list_destroy(offsets);
     rd_kafka_consumer_group_metadata_destroy(group);
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(mock_host);
 }
 
 /* A message of the topic as the consumer hands it out; dead_letters_add() wants its headers, which
@@ -300,7 +285,7 @@ START_TEST(each_fault)
         if (f->api == API_INIT_PRODUCER_ID)
             writer_renew();
         for (unsigned i = 0; i < f->times; i++)
-            rd_kafka_mock_push_request_errors(cluster, (int16_t)f->api, 1, f->code);
+            rd_kafka_mock_push_request_errors(mock.cluster, (int16_t)f->api, 1, f->code);
         int rc = write_letters(&err);
         ck_assert_msg(rc == (f->kind == PL_ERR_NONE ? 0 : -1) && err.kind == f->kind &&
                           err.code == (int)f->err_code,
@@ -345,14 +330,14 @@ START_TEST(gives_up)
     struct pl_err err;
 
     letter_plain(100);
-    rd_kafka_mock_broker_set_down(cluster, -1);
+    rd_kafka_mock_broker_set_down(mock.cluster, -1);
     int64_t began_ms = pl_clock_monotonic_ms();
     pthread_create(&thread, NULL, give_up_soon, NULL);
     ck_assert_int_eq(write_letters(&err), -1);
     pthread_join(thread, NULL);
     ck_assert_msg(err.kind == PL_ERR_RETRY, "%s", err.msg);
     ck_assert_int_lt(pl_clock_monotonic_ms() - began_ms, 10000);
-    rd_kafka_mock_broker_set_up(cluster, -1);
+    rd_kafka_mock_broker_set_up(mock.cluster, -1);
     give_up = false;
     ck_assert_msg(write_letters(&err) == 0, "%s", err.msg);
 }
@@ -360,19 +345,12 @@ END_TEST
 
 int main(void)
 {
-    Suite *s = suite_create("deadletter");
-    TCase *tc = tcase_create("mock cluster");
-    SRunner *sr = srunner_create(s);
-
-    tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_set_timeout(tc, 120);
-    tcase_add_test(tc, letters_are_the_message_and_its_story);
-    tcase_add_test(tc, each_fault);
-    tcase_add_test(tc, too_large);
-    tcase_add_test(tc, gives_up);
-    suite_add_tcase(s, tc);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed == 0 ? 0 : 1;
+    const struct unit_test tests[] = {
+        TCASE("mock cluster", .set_up = set_up, .tear_down = tear_down),
+        TEST(letters_are_the_message_and_its_story),
+        TEST(each_fault),
+        TEST(too_large),
+        TEST(gives_up),
+    };
+    return unit_main("deadletter", tests, PL_COUNT(tests));
 }

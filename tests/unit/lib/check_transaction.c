@@ -4,14 +4,9 @@
  * cluster. What each broker error comes to is in check_producer.c, which goes the same way. The
  * mock keeps no transactions and fences nobody by itself: real ones are for the e2e tests.
  */
-#include <check.h>
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
-#include <stdio.h>
-#include <string.h>
-
 #include "lib/base/clock.h"
 #include "lib/kafka/transaction.h"
+#include "tests/unit/kafka_mock.h"
 
 #define TOPIC "events"
 #define GROUP "readers"
@@ -19,9 +14,7 @@
 /* Kafka's request types (protocol, "api_key"). */
 enum { API_ADD_PARTITIONS = 24, API_END_TXN = 26, API_TXN_OFFSET_COMMIT = 28 };
 
-static rd_kafka_t *mock_host;
-static rd_kafka_mock_cluster_t *cluster;
-static struct pl_map_entry entries[4];
+static struct kafka_mock mock;
 static struct pl_txn txn;
 static struct pl_err err;
 static rd_kafka_topic_partition_list_t *offsets;
@@ -50,21 +43,15 @@ static const struct pl_txn_wait patient = {.go_on = go_on,
 
 static void set_up(void)
 {
-    char text[256];
-
-    mock_host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
-    cluster = rd_kafka_mock_cluster_new(mock_host, 1);
-    ck_assert_int_eq(rd_kafka_mock_topic_create(cluster, TOPIC, 1, 1), 0);
-    entries[0] = (struct pl_map_entry){.key = (char *)"bootstrap.servers",
-                                       .value = (char *)rd_kafka_mock_cluster_bootstraps(cluster)};
-    entries[1] = (struct pl_map_entry){.key = (char *)"retry.backoff.ms", .value = (char *)"20"};
-    entries[2] =
-        (struct pl_map_entry){.key = (char *)"reconnect.backoff.max.ms", .value = (char *)"200"};
-    entries[3] = (struct pl_map_entry){.key = (char *)"group.id", .value = (char *)GROUP};
+    kafka_mock_start(&mock);
+    kafka_mock_topic(&mock, TOPIC, 1);
+    kafka_mock_set(&mock, "retry.backoff.ms", "20");
+    kafka_mock_set(&mock, "reconnect.backoff.max.ms", "200");
+    kafka_mock_set(&mock, "group.id", GROUP);
     offsets = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(offsets, TOPIC, 0);
     tp->offset = 42;
-    tp->metadata = strdup("note");
+    tp->metadata = pl_strdup("note");
     tp->metadata_size = strlen("note");
     group = rd_kafka_consumer_group_metadata_new(GROUP);
     waiting = (struct waiting){.limit = 30};
@@ -75,14 +62,11 @@ static void tear_down(void)
     pl_txn_close(&txn);
     rd_kafka_topic_partition_list_destroy(offsets);
     rd_kafka_consumer_group_metadata_destroy(group);
-    rd_kafka_mock_cluster_destroy(cluster);
-    rd_kafka_destroy(mock_host);
 }
 
 static void open_one(struct pl_txn *t)
 {
-    const struct pl_map map = {entries, PL_COUNT(entries)};
-    const struct pl_producer_conf conf = {.kafka = &map,
+    const struct pl_producer_conf conf = {.kafka = &mock.map,
                                           .borrowed_map = true,
                                           .transactional_id = "check-1",
                                           .client_id = "check",
@@ -173,7 +157,7 @@ START_TEST(offsets_of_a_member_that_is_none)
 
     ready();
     send_some(&txn, 2);
-    rd_kafka_mock_push_request_errors(cluster, API_TXN_OFFSET_COMMIT, 1, c->code);
+    rd_kafka_mock_push_request_errors(mock.cluster, API_TXN_OFFSET_COMMIT, 1, c->code);
     ck_assert_int_eq(send_offsets(), -1);
     ck_assert_msg(err.kind == c->kind && err.code == (int)c->code, "%s %d: %s",
                   pl_err_kind_name(err.kind), err.code, err.msg);
@@ -189,7 +173,8 @@ START_TEST(fenced)
 {
     ready();
     send_some(&txn, 1);
-    rd_kafka_mock_push_request_errors(cluster, API_END_TXN, 1, RD_KAFKA_RESP_ERR_PRODUCER_FENCED);
+    rd_kafka_mock_push_request_errors(mock.cluster, API_END_TXN, 1,
+                                      RD_KAFKA_RESP_ERR_PRODUCER_FENCED);
     ck_assert_int_eq(pl_txn_commit(&txn, &patient, &err), PL_TXN_FAILED);
     ck_assert_int_eq(err.kind, PL_ERR_FATAL);
     ck_assert_msg(strstr(err.msg, "another instance with transactional.id check-1 took over"), "%s",
@@ -215,7 +200,7 @@ START_TEST(an_unknown_end)
     send_some(&txn, _i == 0 ? 2 : 0);
     if (_i > 0)
         ck_assert_msg(send_offsets() == 0, "%s", err.msg);
-    rd_kafka_mock_push_request_errors(cluster, API_END_TXN, 1, RD_KAFKA_RESP_ERR_UNKNOWN);
+    rd_kafka_mock_push_request_errors(mock.cluster, API_END_TXN, 1, RD_KAFKA_RESP_ERR_UNKNOWN);
     ck_assert_int_eq(pl_txn_commit(&txn, &patient, &err), PL_TXN_UNKNOWN);
     ck_assert_int_eq(err.code, RD_KAFKA_RESP_ERR_UNKNOWN);
     ck_assert_int_eq(pl_txn_abort(&txn, &patient, &err), PL_TXN_ABORTED);
@@ -228,7 +213,7 @@ END_TEST
 START_TEST(a_refusal_says_why)
 {
     ready();
-    rd_kafka_mock_push_request_errors(cluster, API_ADD_PARTITIONS, 1,
+    rd_kafka_mock_push_request_errors(mock.cluster, API_ADD_PARTITIONS, 1,
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     send_some(&txn, 1);
     int64_t end_ms = pl_clock_monotonic_ms() + 30000;
@@ -253,7 +238,7 @@ START_TEST(waiting_ends_when_asked)
 
     ready();
     send_some(&txn, 1);
-    rd_kafka_mock_broker_set_down(cluster, -1);
+    rd_kafka_mock_broker_set_down(mock.cluster, -1);
     waiting = (struct waiting){.limit = 2};
     ck_assert_int_eq(pl_txn_commit(&txn, &patient, &err), PL_TXN_STOPPED);
     ck_assert_int_eq(err.kind, PL_ERR_RETRY);
@@ -272,7 +257,7 @@ START_TEST(waiting_ends_when_asked)
     ck_assert_int_eq(err.kind, PL_ERR_RETRY);
     ck_assert_msg(strstr(err.msg, "transactional.id check-1 begin within 600 ms"), "%s", err.msg);
     ck_assert_int_ge(pl_clock_monotonic_ms() - began_ms, 600);
-    rd_kafka_mock_broker_set_up(cluster, -1); /* and the call that was left alone goes on */
+    rd_kafka_mock_broker_set_up(mock.cluster, -1); /* and the call that was left alone goes on */
     ck_assert_msg(pl_txn_init(&txn, &patient, &err) == 0, "%s", err.msg);
 }
 END_TEST
@@ -301,7 +286,7 @@ START_TEST(properties)
     char got[64];
 
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
-        struct pl_map_entry v[] = {entries[0],
+        struct pl_map_entry v[] = {mock.settings[0],
                                    {.key = (char *)cases[i].key, .value = (char *)cases[i].value}};
         const struct pl_map map = {v, 2};
         const struct pl_producer_conf conf = {.kafka = &map,
@@ -324,25 +309,61 @@ START_TEST(properties)
 }
 END_TEST
 
+/* All that a consumer may have in its map, at values that are not the defaults. */
+START_TEST(properties_of_a_consumer)
+{
+    static const char *const pairs[][2] = {
+        {"group.id", "g"},
+        {"group.instance.id", "i"},
+        {"partition.assignment.strategy", "cooperative-sticky"},
+        {"session.timeout.ms", "6000"},
+        {"heartbeat.interval.ms", "1000"},
+        {"group.protocol.type", "consumer"},
+        {"max.poll.interval.ms", "400000"},
+        {"auto.commit.interval.ms", "1000"},
+        {"auto.offset.reset", "earliest"},
+        {"isolation.level", "read_committed"},
+        {"enable.auto.commit", "false"},
+        {"enable.partition.eof", "true"},
+        {"queued.min.messages", "1000"},
+        {"queued.max.messages.kbytes", "1024"},
+        {"fetch.wait.max.ms", "100"},
+        {"fetch.message.max.bytes", "100000"},
+        {"max.partition.fetch.bytes", "100000"},
+        {"fetch.max.bytes", "1000000"},
+        {"fetch.min.bytes", "2"},
+        {"fetch.error.backoff.ms", "100"},
+        {"check.crcs", "true"},
+        {"coordinator.query.interval.ms", "1000"},
+        {"offset.store.method", "broker"},
+    };
+    struct pl_map_entry v[PL_COUNT(pairs) + 1] = {mock.settings[0]};
+    const struct pl_map map = {v, PL_COUNT(v)};
+    const struct pl_producer_conf conf = {
+        .kafka = &map, .borrowed_map = true, .transactional_id = "check-1", .client_id = "check"};
+
+    for (size_t i = 0; i < PL_COUNT(pairs); i++)
+        v[i + 1] = (struct pl_map_entry){.key = (char *)pairs[i][0], .value = (char *)pairs[i][1]};
+    ck_assert_msg(pl_txn_open(&txn, &conf, false, &err) == 0, "%s", err.msg);
+    ck_assert_msg(pl_txn_init(&txn, &patient, &err) == 0, "%s", err.msg);
+    send_some(&txn, 1);
+    ck_assert_int_eq(pl_txn_commit(&txn, &patient, &err), PL_TXN_COMMITTED);
+}
+END_TEST
+
 int main(void)
 {
-    Suite *s = suite_create("transaction");
-    TCase *tc = tcase_create("mock cluster");
-    SRunner *sr = srunner_create(s);
-
-    tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, commits_and_aborts);
-    tcase_add_test(tc, offsets_are_part_of_it);
-    tcase_add_loop_test(tc, offsets_of_a_member_that_is_none, 0, PL_COUNT(memberships));
-    tcase_add_test(tc, fenced);
-    tcase_add_loop_test(tc, an_unknown_end, 0, 2);
-    tcase_add_test(tc, a_refusal_says_why);
-    tcase_add_test(tc, waiting_ends_when_asked);
-    tcase_add_test(tc, properties);
-    suite_add_tcase(s, tc);
-    srunner_run_all(sr, CK_ENV);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed == 0 ? 0 : 1;
+    const struct unit_test tests[] = {
+        TCASE("mock cluster", .set_up = set_up, .tear_down = tear_down),
+        TEST(commits_and_aborts),
+        TEST(offsets_are_part_of_it),
+        TEST(offsets_of_a_member_that_is_none, .count = PL_COUNT(memberships)),
+        TEST(fenced),
+        TEST(an_unknown_end, .count = 2),
+        TEST(a_refusal_says_why),
+        TEST(waiting_ends_when_asked),
+        TEST(properties),
+        TEST(properties_of_a_consumer),
+    };
+    return unit_main("transaction", tests, PL_COUNT(tests));
 }
