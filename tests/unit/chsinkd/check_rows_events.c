@@ -10,9 +10,8 @@
 #include <stdio.h>
 #include <strings.h>
 
-#include "daemons/chsinkd/decode/rows.h"
 #include "tests/unit/events.h"
-#include "tests/unit/native.h"
+#include "tests/unit/rows_fixture.h"
 #include "tests/unit/unit.h"
 
 #define ROUTE_FILE   "etc/routes/wikipedia_edits.yaml"
@@ -110,18 +109,9 @@ static bool can_be_a_row(const cJSON *event)
     return events_time(events_get(meta, "dt"), &ms) && (!id || events_is_uuid(id->valuestring));
 }
 
-static void on_reject(void *userdata, const struct rows_reject *reject)
+static void keep_reject(void *userdata, const struct rows_reject *reject)
 {
     *(struct rows_reject *)userdata = *reject;
-}
-
-static void block_join(struct block *b, struct pl_buf *out)
-{
-    PL_FREE struct iovec *iov = pl_alloc_array(block_iov_max(b), sizeof(*iov));
-    size_t bytes;
-    unsigned n = block_iov(b, iov, &bytes);
-    for (unsigned i = 0; i < n; i++)
-        pl_buf_add(out, iov[i].iov_base, iov[i].iov_len);
 }
 
 /* All events into `block`, by a decoder of its own. ret_refused[i]: event i gave no row. */
@@ -137,7 +127,7 @@ static void events_decode(const struct route *route, const struct events *events
                                  .timestamp_ms = -1,
                                  .value = events->v[i].p,
                                  .value_len = events->v[i].len};
-        ret_refused[i] = rows_decode(rows, &m, -1, block, on_reject, &reject) == 0;
+        ret_refused[i] = rows_decode(rows, &m, -1, block, keep_reject, &reject) == 0;
         ck_assert_int_eq(ret_refused[i], reject.reason != NULL);
     }
     ck_assert_uint_eq(rows_counts(rows)->nulled, 0);
@@ -174,7 +164,7 @@ static void values_check(const char *path, size_t refused_n)
     PL_FREE bool *refused = pl_alloc_array(events.n, sizeof(*refused));
     struct native native;
     events_decode(route, &events, block, refused);
-    block_join(block, &bytes);
+    block_native(block, &bytes);
     ck_assert(native_read(bytes.data, bytes.len, &native));
     uint64_t row = 0, compared = 0;
     for (size_t i = 0; i < events.n; i++) {
@@ -199,11 +189,11 @@ static void identical_check(const char *path)
     PL_CLEANUP(pl_buf_release) struct pl_buf first = {0}, second = {0};
     PL_FREE bool *refused = pl_alloc_array(events.n, sizeof(*refused));
     events_decode(route, &events, block, refused);
-    block_join(block, &first);
+    block_native(block, &first);
     events_decode(route, &events, block, refused);
     block_reset(block);
     events_decode(route, &events, block, refused);
-    block_join(block, &second);
+    block_native(block, &second);
     ck_assert_uint_eq(first.len, second.len);
     ck_assert_mem_eq(first.data, second.data, first.len);
 }
