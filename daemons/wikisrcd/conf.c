@@ -50,8 +50,10 @@ const struct pl_option wikisrcd_opts[] = {
         .max = 30 * PL_DAY_MS, .dflt = "1d",
         .help = "How often a reconnect looks whether the streams have new upstream topics (a new "
                 "data centre); resuming pins the known ones."),
-    OPT("source.proxy", URL, source.proxy, .login = "source.proxy_user and source.proxy_password",
-        .help = "URL of a proxy; default: https_proxy and no_proxy of the environment."),
+    OPT("source.proxy", URL, source.proxy, .flags = PL_OPT_PROXY,
+        .login = "source.proxy_user and source.proxy_password",
+        .help = "URL of a proxy (http, https, socks4, socks4a, socks5 or socks5h); default: "
+                "https_proxy and no_proxy of the environment."),
     OPT("source.proxy_user", STRING, source.proxy_user, .min = 1, .max = 255,
         .help = "The user of the proxy, where it asks for one."),
     OPT("source.proxy_password", SECRET, source.proxy_password, .help = "That user's password."),

@@ -35,6 +35,7 @@ enum pl_option_type {
 enum pl_option_flags {
     PL_OPT_REQUIRED = 1 << 0,
     PL_OPT_RELOADABLE = 1 << 1, /* SIGHUP can change it; others are reported as needing a restart */
+    PL_OPT_PROXY = 1 << 2,      /* URL: one of a proxy, so socks5h:// and the like as well */
 };
 
 struct pl_option {

@@ -22,6 +22,17 @@ static bool part_is_there(CURLU *url, CURLUPart what)
     return there;
 }
 
+/* https://curl.se/libcurl/c/CURLOPT_PROXY.html */
+static bool scheme_is_taken(const struct pl_option *o, const char *text)
+{
+    static const char *const schemes[] = {"http://",    "https://",  "socks4://",
+                                          "socks4a://", "socks5://", "socks5h://"};
+    for (size_t i = 0; i < ((o->flags & PL_OPT_PROXY) ? PL_COUNT(schemes) : 2); i++)
+        if (strncasecmp(text, schemes[i], strlen(schemes[i])) == 0)
+            return true;
+    return false;
+}
+
 /* curl would encode some of them, and take others as they are. */
 static bool has_space(const char *text)
 {
@@ -41,9 +52,11 @@ bool pl_url_check(const struct pl_option *o, const struct pl_node *n, struct pl_
         PL_FINDING(errs, n, "%s: a URL has at most %d bytes", o->path, URL_BYTES_MAX);
     else if (has_space(text))
         PL_FINDING(errs, n, "%s: a URL has no spaces and no control characters", o->path);
-    else if (strncasecmp(text, "http://", 7) != 0 && strncasecmp(text, "https://", 8) != 0)
-        PL_FINDING(errs, n, "%s: must begin with https:// or http://", o->path);
-    else if ((code = curl_url_set(url, CURLUPART_URL, text, 0)) != CURLUE_OK)
+    else if (!scheme_is_taken(o, text))
+        PL_FINDING(errs, n, "%s: must begin with %s", o->path,
+                   (o->flags & PL_OPT_PROXY) ? "http://, https:// or socks5h://"
+                                             : "https:// or http://");
+    else if ((code = curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME)) != CURLUE_OK)
         PL_FINDING(errs, n, "%s: is no URL (%s)", o->path, curl_url_strerror(code));
     else if (part_is_there(url, CURLUPART_USER) || part_is_there(url, CURLUPART_PASSWORD))
         PL_FINDING(errs, n,
