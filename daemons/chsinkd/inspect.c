@@ -11,6 +11,7 @@
 #include "daemons/chsinkd/clickhouse/table.h"
 #include "daemons/chsinkd/clickhouse/type_suggest.h"
 #include "daemons/chsinkd/decode/rows.h"
+#include "lib/base/text.h"
 #include "lib/json/schema.h"
 #include "lib/kafka/topic.h"
 
@@ -176,12 +177,16 @@ static void trial_message(void *userdata, const rd_kafka_message_t *m)
     rows_decode(t->rows, &rm, -1, t->block, trial_reject, t);
     if (!t->show_rows)
         return;
-    printf("%" PRIu64 ". partition %" PRId32 " offset %" PRId64 " key %.*s\n", ++t->shown,
-           m->partition, m->offset, m->key ? (int)m->key_len : 6,
-           m->key ? (const char *)m->key : "(none)");
+    if (m->key)
+        pl_text_add(&text, m->key, m->key_len);
+    else
+        pl_buf_add_str(&text, "(none)");
+    printf("%" PRIu64 ". partition %" PRId32 " offset %" PRId64 " key %s\n", ++t->shown,
+           m->partition, m->offset, pl_buf_cstr(&text));
     for (uint64_t i = 0; i < block_rows(t->block); i++) {
         pl_buf_reset(&text);
         block_print_row(t->block, i, &text);
+        pl_text_flatten(text.data, text.len);
         printf("   %s\n", pl_buf_cstr(&text));
     }
 }
@@ -268,6 +273,7 @@ static bool is_inside_json(const struct pl_schema *p, unsigned i)
 static void route_suggest(const struct pl_schema *p, const char *topic, struct pl_buf *out)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf type = {0};
+    PL_CLEANUP(pl_buf_release) struct pl_buf path = {0};
 
     pl_buf_addf(out,
                 "# A route made from %" PRIu64
@@ -283,9 +289,11 @@ static void route_suggest(const struct pl_schema *p, const char *topic, struct p
         type_suggest(p, i, &type);
         if (type.len == 0 || strstr(f->path, "[*]") || is_inside_json(p, i))
             continue;
+        pl_buf_reset(&path);
+        pl_text_add(&path, f->path, strlen(f->path));
         pl_buf_add_str(out, "  - { name: ");
-        column_name_from_path(f->path, out);
-        pl_buf_addf(out, ", type: \"%s\", path: '$.%s'%s }\n", pl_buf_cstr(&type), f->path,
+        column_name_from_path(pl_buf_cstr(&path), out);
+        pl_buf_addf(out, ", type: \"%s\", path: '$.%s'%s }\n", pl_buf_cstr(&type), path.data,
                     is_kept_as_json(f) ? ", json: true" : "");
     }
     pl_buf_add_str(out, "  - { name: _topic, type: LowCardinality(String), from: topic }\n"
@@ -352,6 +360,7 @@ int inspect_dry_run(const struct chsinkd_conf *conf, int64_t n, struct pl_err *e
             return -1;
         printf("-- route %s: a start would run %s\n%s\n", route->name,
                sql.len ? "this:" : "nothing", pl_buf_cstr(&sql));
+        pl_text_flatten(state.why_not, strlen(state.why_not));
         if (!state.deduplicates && sql.len == 0)
             printf("-- the table does not deduplicate: at least once only (%s)\n", state.why_not);
     }

@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-#include "lib/base/clock.h"
+#include "lib/base/time_text.h"
 
 static const char *const bot_choices[] = {"any", "only", "exclude", NULL};
 static const char *const canaries_choices[] = {"drop", "keep", NULL};

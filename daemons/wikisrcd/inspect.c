@@ -16,6 +16,8 @@
 #include "daemons/wikisrcd/position/position.h"
 #include "daemons/wikisrcd/stream/source.h"
 #include "lib/base/clock.h"
+#include "lib/base/text.h"
+#include "lib/base/time_text.h"
 #include "lib/json/schema.h"
 #include "lib/log/log.h"
 #include "lib/service/daemon.h"
@@ -44,45 +46,21 @@ struct inspect {
 
 /* ---- text for a terminal ---- */
 
-/* Length of the UTF-8 sequence at s, 1 where it is none. */
-static size_t sequence_len(const char *s, size_t len)
-{
-    unsigned char c = (unsigned char)*s;
-    size_t n = c >= 0xF0 ? 4 : c >= 0xE0 ? 3 : c >= 0xC0 ? 2 : 1;
-    return n <= len ? n : len;
-}
-
-/* Characters that would act upon the terminal: C0, DEL, C1, line separators, bidirectional marks.
- */
-static bool is_acting(const char *s, size_t n)
-{
-    unsigned char a = (unsigned char)s[0], b = n > 1 ? (unsigned char)s[1] : 0;
-    if (n == 1)
-        return a < 0x20 || a == 0x7F || a >= 0x80;
-    if (n == 2)
-        return a == 0xC2 && b < 0xA0;
-    unsigned char c = (unsigned char)s[2];
-    return a == 0xE2 && b == 0x80 && ((c >= 0xA8 && c <= 0xAE) || c == 0x8E || c == 0x8F);
-}
-
 /* Adds at most `width` characters, padded to it by spaces if `pad`. Characters are counted as one
  * column each: wide ones shift a line, which a sample can bear. */
 static void text_add(struct pl_buf *out, const char *s, size_t len, unsigned width, bool pad)
 {
     unsigned columns = 0;
-    for (size_t i = 0; i < len;) {
-        size_t n = sequence_len(s + i, len - i);
-        if (columns + 1 == width && i + n < len) {
+    size_t at = out->len, n;
+    pl_text_add(out, s, len);
+    for (; at < out->len; at += n, columns++) {
+        n = pl_utf8_char(out->data + at, out->len - at);
+        if (columns + 1 == width && at + n < out->len) {
+            out->len = at;
             pl_buf_add_str(out, "…");
             columns++;
             break;
         }
-        if (is_acting(s + i, n))
-            pl_buf_add_byte(out, '?');
-        else
-            pl_buf_add(out, s + i, n);
-        i += n;
-        columns++;
     }
     for (; pad && columns < width; columns++)
         pl_buf_add_byte(out, ' ');

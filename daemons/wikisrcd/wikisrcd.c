@@ -19,6 +19,7 @@
 #include "daemons/wikisrcd/stream/source.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
+#include "lib/base/time_text.h"
 #include "lib/log/log.h"
 #include "lib/service/cli.h"
 #include "lib/service/daemon.h"

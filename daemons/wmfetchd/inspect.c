@@ -19,6 +19,8 @@
 #include "lib/auth/auth.h"
 #include "lib/auth/token_answer.h"
 #include "lib/base/clock.h"
+#include "lib/base/text.h"
+#include "lib/base/time_text.h"
 #include "lib/http/request.h"
 #include "lib/json/reader.h"
 #include "lib/json/schema.h"
@@ -122,9 +124,9 @@ static void member_text(struct pl_slice element, const char *name, char *out, si
             pl_json_skip(&j, NULL);
         } else if (pl_json_peek(&j) == PL_JSON_STRING) {
             if (pl_json_string(&j, &str) && pl_json_unescape_buf(&str, &text) && text.len > 0)
-                pl_token_scrub(text.data, text.len, NULL, out, size);
+                pl_text_scrub(text.data, text.len, NULL, out, size);
         } else if (pl_json_skip(&j, &raw)) {
-            pl_token_scrub(raw.p, raw.len, NULL, out, size);
+            pl_text_scrub(raw.p, raw.len, NULL, out, size);
         }
     }
 }

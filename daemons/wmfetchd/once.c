@@ -19,6 +19,7 @@
 #include "lib/auth/auth.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
+#include "lib/base/time_text.h"
 #include "lib/http/request.h"
 #include "lib/log/log.h"
 #include "lib/service/daemon.h"

@@ -15,6 +15,7 @@
 #include "lib/auth/auth.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
+#include "lib/base/time_text.h"
 #include "lib/http/peer_clock.h"
 #include "lib/http/request.h"
 #include "lib/log/log.h"

@@ -9,13 +9,10 @@
 #include "lib/auth/token_answer.h"
 #include "lib/auth/token_claims.h"
 #include "lib/base/clock.h"
+#include "lib/base/text.h"
+#include "lib/base/time_text.h"
 
 #define BEARER "Authorization: Bearer "
-
-enum {
-    SECRET_MATCH = 12, /* bytes of a secret by which it is recognised */
-    SECRET_LEAST = 4,  /* what is shorter is no secret */
-};
 
 struct pl_auth {
     const struct pl_auth_conf *conf;
@@ -131,24 +128,17 @@ int64_t pl_auth_retry_after_ms(const struct pl_auth *a)
     return a->token ? pl_token_retry_after_ms(a->token) : -1;
 }
 
-static size_t len_before(const char *text, size_t len, const char *secret)
-{
-    size_t begin = secret ? strnlen(secret, SECRET_MATCH) : 0;
-    const char *found = begin >= SECRET_LEAST && len > 0 ? memmem(text, len, secret, begin) : NULL;
-    return found ? (size_t)(found - text) : len;
-}
-
 size_t pl_auth_before_secret(const struct pl_auth *a, const char *header, const char *text,
                              size_t len)
 {
     const char *value = strchr(header, ':');
-    len = len_before(text, len, a->conf->password.value);
-    len = len_before(text, len, a->conf->client_secret.value);
+    len = pl_text_before_secret(text, len, a->conf->password.value);
+    len = pl_text_before_secret(text, len, a->conf->client_secret.value);
     if (!value)
         return len;
     /* Of "Authorization: Bearer …" the word behind the scheme. */
     const char *word = a->conf->method == PL_AUTH_HEADER ? NULL : strrchr(value, ' ');
-    return len_before(text, len, word ? word + 1 : value + 2);
+    return pl_text_before_secret(text, len, word ? word + 1 : value + 2);
 }
 
 /* ---- for a person ---- */

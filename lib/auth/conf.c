@@ -4,6 +4,8 @@
  */
 #include "lib/auth/conf.h"
 
+#include "lib/http/percent.h"
+
 const char *const pl_auth_methods[] = {"none", "basic", "bearer", "header", "token", NULL};
 const char *const pl_auth_grants[] = {"password", "client_credentials", NULL};
 const char *const pl_auth_clients[] = {"basic", "body", NULL};
@@ -145,12 +147,14 @@ void pl_auth_conf_check(const struct pl_auth_conf *conf, const char *prefix,
 static char *keycloak_token_url(const char *url, const char *realm)
 {
     size_t len = strlen(url);
-    char *escaped = curl_easy_escape(NULL, realm, 0);
+    struct pl_buf made = {0};
     while (len > 0 && url[len - 1] == '/')
         len--;
-    char *made = pl_strf("%.*s/realms/%s/protocol/openid-connect/token", (int)len, url, escaped);
-    curl_free(escaped);
-    return made;
+    pl_buf_add(&made, url, len);
+    pl_buf_add_str(&made, "/realms/");
+    pl_percent_add(&made, realm);
+    pl_buf_add_str(&made, "/protocol/openid-connect/token");
+    return pl_buf_take(&made);
 }
 
 char *pl_auth_token_url(const struct pl_auth_conf *conf)

@@ -9,30 +9,14 @@
 
 #include <stdio.h>
 
+#include "lib/base/text.h"
+#include "lib/http/percent.h"
 #include "lib/json/document.h"
 
-enum {
-    DESCRIPTION_MAX = 160, /* of the server's words that are passed on */
-    SECRET_BEGIN = 12,     /* bytes by which a token is recognised in a text */
-};
+/* Of the server's words so much is passed on. */
+#define DESCRIPTION_MAX 160
 
 #define LIFE_MAX_S INT64_C(315360000) /* ten years: sums of milliseconds cannot overflow */
-
-/* ---- secrets ---- */
-
-void pl_wipe(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-
-void pl_buf_wipe(struct pl_buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    pl_buf_release(b);
-}
 
 void pl_token_answer_release(struct pl_token_answer *t)
 {
@@ -42,46 +26,9 @@ void pl_token_answer_release(struct pl_token_answer *t)
     *t = (struct pl_token_answer){0};
 }
 
-void pl_token_scrub(const char *text, size_t len, const char *secret, char *out, size_t size)
-{
-    size_t begin = secret ? strnlen(secret, SECRET_BEGIN) : 0, n = 0;
-    const char *found = begin == SECRET_BEGIN && len > 0 ? memmem(text, len, secret, begin) : NULL;
-    if (found)
-        len = (size_t)(found - text);
-    for (size_t i = 0; i < len && n < size - 1; i++) {
-        unsigned char c = (unsigned char)text[i];
-        /* C0, DEL, and the C1 controls, which are C2 80 to C2 9F in UTF-8. */
-        bool c1 = c == 0xc2 && i + 1 < len && (unsigned char)text[i + 1] < 0xa0;
-        out[n++] = c < 0x20 || c == 0x7f || c1 ? ' ' : text[i];
-        i += c1;
-    }
-    /* Not in the middle of a character. */
-    if (n == size - 1)
-        while (n > 0 && ((unsigned char)out[n - 1] & 0x80))
-            n--;
-    while (n > 0 && out[n - 1] == ' ')
-        n--;
-    out[n] = '\0';
-}
-
 /* ---- forms ---- */
 
 /* application/x-www-form-urlencoded, as RFC 6749 (appendix B) wants it. */
-static void add_encoded(struct pl_buf *out, const char *text)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    for (const char *p = text; *p; p++) {
-        unsigned char c = (unsigned char)*p;
-        if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-            strchr("-._~", c)) {
-            pl_buf_add_byte(out, (char)c);
-        } else {
-            const char bytes[] = {'%', hex[c >> 4], hex[c & 15]};
-            pl_buf_add(out, bytes, sizeof(bytes));
-        }
-    }
-}
-
 static void add_field(struct pl_buf *out, const char *name, const char *value)
 {
     if (!value)
@@ -90,7 +37,7 @@ static void add_field(struct pl_buf *out, const char *name, const char *value)
         pl_buf_add_byte(out, '&');
     pl_buf_add_str(out, name);
     pl_buf_add_byte(out, '=');
-    add_encoded(out, value);
+    pl_percent_add(out, value);
 }
 
 static size_t len_of(const char *text)
@@ -126,19 +73,6 @@ void pl_token_form(const struct pl_auth_conf *conf, const char *refresh, struct 
     add_field(ret, "client_secret", conf->client_secret.value);
 }
 
-static void add_base64(struct pl_buf *out, const unsigned char *p, size_t len)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < len; i += 3) {
-        size_t n = len - i < 3 ? len - i : 3;
-        uint32_t v =
-            (uint32_t)p[i] << 16 | (n > 1 ? (uint32_t)p[i + 1] << 8 : 0) | (n > 2 ? p[i + 2] : 0);
-        const char four[] = {digits[v >> 18], digits[v >> 12 & 63],
-                             n > 1 ? digits[v >> 6 & 63] : '=', n > 2 ? digits[v & 63] : '='};
-        pl_buf_add(out, four, sizeof(four));
-    }
-}
-
 void pl_auth_basic(const char *user, const char *password, struct pl_buf *ret)
 {
     PL_CLEANUP(pl_buf_wipe) struct pl_buf pair = {0};
@@ -149,7 +83,8 @@ void pl_auth_basic(const char *user, const char *password, struct pl_buf *ret)
     pl_buf_add_byte(&pair, ':');
     pl_buf_add_str(&pair, password);
     pl_buf_add_str(ret, "Authorization: Basic ");
-    add_base64(ret, (const unsigned char *)pair.data, pair.len);
+    pl_buf_reserve(ret, PL_BASE64_SIZE(pair.len));
+    ret->len += pl_base64_encode(pair.data, pair.len, ret->data + ret->len);
 }
 
 void pl_token_basic(const struct pl_auth_conf *conf, struct pl_buf *ret)
@@ -160,8 +95,8 @@ void pl_token_basic(const struct pl_auth_conf *conf, struct pl_buf *ret)
         return;
     pl_buf_reserve(&id, 3 * len_of(conf->client_id) + 1);
     pl_buf_reserve(&secret, 3 * len_of(conf->client_secret.value) + 1);
-    add_encoded(&id, conf->client_id);
-    add_encoded(&secret, conf->client_secret.value);
+    pl_percent_add(&id, conf->client_id);
+    pl_percent_add(&secret, conf->client_secret.value);
     pl_auth_basic(pl_buf_cstr(&id), pl_buf_cstr(&secret), ret);
 }
 
@@ -252,7 +187,7 @@ static const struct pl_token_error {
 static void word_read(const cJSON *answer, const char *name, char *ret)
 {
     const char *text = pl_doc_str(answer, name);
-    pl_token_scrub(text, text ? strlen(text) : 0, NULL, ret, DESCRIPTION_MAX);
+    pl_text_scrub(text, text ? strlen(text) : 0, NULL, ret, DESCRIPTION_MAX);
 }
 
 static const struct pl_token_error *error_find(const char *name, const char *description)

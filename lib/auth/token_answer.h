@@ -29,10 +29,6 @@ struct pl_token_answer {
 
 void pl_token_answer_release(struct pl_token_answer *t);
 
-/* Frees a text that holds a secret. NULL is allowed. */
-void pl_wipe(char *text);
-void pl_buf_wipe(struct pl_buf *b);
-
 /* The answer of status 200. CONFIG (code 200) when it is none: the URL is not that of a token
  * endpoint. */
 int pl_token_answer_read(const struct pl_auth_conf *conf, const char *body, size_t len,
@@ -54,9 +50,5 @@ void pl_token_basic(const struct pl_auth_conf *conf, struct pl_buf *ret);
 /* After how much of its life a token is renewed: 70 to 90 %, and 5 s before its end, but not in the
  * first half. `random`: any number. */
 int64_t pl_token_renew_after_ms(int64_t life_ms, uint64_t random);
-
-/* Copies a text of the server's for a message: one line of printable characters, at most size - 1
- * bytes, and where `secret` (a token, may be NULL) begins in it, what follows is left out. */
-void pl_token_scrub(const char *text, size_t len, const char *secret, char *out, size_t size);
 
 #endif

@@ -5,38 +5,10 @@
 #include "lib/auth/token_claims.h"
 
 #include "lib/auth/token_answer.h"
+#include "lib/base/text.h"
 #include "lib/json/document.h"
 
 #define YEAR_10000_S INT64_C(253402300800)
-
-static int base64url_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    return c == '-' || c == '+' ? 62 : c == '_' || c == '/' ? 63 : -1;
-}
-
-static bool base64url_decode(const char *p, size_t len, struct pl_buf *out)
-{
-    uint32_t bits = 0;
-    unsigned n = 0;
-    for (size_t i = 0; i < len && p[i] != '='; i++) {
-        int digit = base64url_digit(p[i]);
-        if (digit < 0)
-            return false;
-        bits = bits << 6 | (uint32_t)digit;
-        n += 6;
-        if (n >= 8) {
-            n -= 8;
-            pl_buf_add_byte(out, (char)(bits >> n & 0xff));
-        }
-    }
-    return true;
-}
 
 /* A text, or a list of texts joined by commas; nothing of other types. */
 static void texts_print(const cJSON *value, struct pl_buf *out)
@@ -45,7 +17,7 @@ static void texts_print(const cJSON *value, struct pl_buf *out)
     const cJSON *item;
     const char *separator = "";
     if (cJSON_IsString(value)) {
-        pl_token_scrub(value->valuestring, strlen(value->valuestring), NULL, plain, sizeof(plain));
+        pl_text_scrub(value->valuestring, strlen(value->valuestring), NULL, plain, sizeof(plain));
         pl_buf_add_str(out, plain);
     } else if (cJSON_IsArray(value)) {
         cJSON_ArrayForEach(item, value)
@@ -67,7 +39,7 @@ static void roles_print(const cJSON *access, const char *client, struct pl_buf *
     pl_buf_add_str(out, "  roles     ");
     texts_print(roles, out);
     if (client)
-        pl_token_scrub(client, strlen(client), NULL, plain, sizeof(plain));
+        pl_text_scrub(client, strlen(client), NULL, plain, sizeof(plain));
     pl_buf_addf(out, " (of %s%s)\n", client ? "client " : "the realm", client ? plain : "");
 }
 
@@ -106,8 +78,9 @@ bool pl_token_claims_print(const char *access, struct pl_buf *out, int64_t *ret_
         return false;
     size_t len = (size_t)(second - first) - 1;
     pl_buf_reserve(&payload, len + 1);
-    if (!base64url_decode(first + 1, len, &payload) ||
-        pl_doc_parse(pl_buf_cstr(&payload), payload.len, PL_TOKEN_ANSWER_MAX, &claims, &err) < 0 ||
+    ssize_t payload_len = pl_base64url_decode(first + 1, len, payload.data);
+    if (payload_len < 0 ||
+        pl_doc_parse(payload.data, (size_t)payload_len, PL_TOKEN_ANSWER_MAX, &claims, &err) < 0 ||
         !cJSON_IsObject(claims))
         return false;
     claims_print(claims, out);

@@ -66,3 +66,10 @@ char *pl_strf(const char *fmt, ...)
         memory_check(NULL);
     return s;
 }
+
+void pl_wipe(char *text)
+{
+    if (text)
+        explicit_bzero(text, strlen(text));
+    free(text);
+}

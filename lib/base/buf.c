@@ -35,6 +35,13 @@ void pl_buf_release(struct pl_buf *b)
     *b = (struct pl_buf){.max = b->max};
 }
 
+void pl_buf_wipe(struct pl_buf *b)
+{
+    if (b->data)
+        explicit_bzero(b->data, b->cap);
+    pl_buf_release(b);
+}
+
 bool pl_buf_reserve_slow(struct pl_buf *b, size_t extra)
 {
     size_t max = buf_max(b);

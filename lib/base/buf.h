@@ -33,6 +33,7 @@ struct pl_slice {
 
 void pl_buf_init(struct pl_buf *b, size_t max);
 void pl_buf_release(struct pl_buf *b); /* frees, leaves it empty and usable with the same max */
+void pl_buf_wipe(struct pl_buf *b);    /* the same, overwritten: it held a secret */
 static inline void pl_buf_reset(struct pl_buf *b)
 {
     b->len = 0;

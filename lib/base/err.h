@@ -37,9 +37,9 @@ struct pl_err {
     char msg[PL_ERR_MSG_MAX];
 };
 
-/* Sets all of `err`, replacing control characters in the message by spaces (server texts hold
- * newlines, a log line is one line). Returns -1 so that a function can end in
- * `return pl_err_set(err, …)`. */
+/* Sets all of `err`; the message is one line of UTF-8 that can act on no terminal, as
+ * pl_text_format() makes it (texts of servers hold newlines and worse). Returns -1 so that a
+ * function can end in `return pl_err_set(err, …)`. */
 int pl_err_set(struct pl_err *err, enum pl_err_kind kind, int code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 int pl_err_setv(struct pl_err *err, enum pl_err_kind kind, int code, const char *fmt, va_list ap)

@@ -6,6 +6,7 @@
 #ifndef PL_CONFIG_INTERNAL_H
 #define PL_CONFIG_INTERNAL_H
 
+#include "lib/base/text.h"
 #include "lib/config/options.h"
 
 /* What the field of an option holds. A field is reached by PL_FIELD() and not through a pointer
@@ -52,27 +53,10 @@ bool pl_url_check(const struct pl_option *o, const struct pl_node *n, struct pl_
 #define PL_FINDING(errs, n, fmt, ...)                                                              \
     pl_findings_add(errs, (n)->line, (n)->column, fmt, __VA_ARGS__)
 
-/* What may be a secret does not stay in freed memory. */
-static inline void pl_text_wipe_free(char *text)
-{
-    if (text)
-        explicit_bzero(text, strlen(text));
-    free(text);
-}
-static inline void pl_text_buf_wipe(struct pl_buf *b)
-{
-    if (b->data)
-        explicit_bzero(b->data, b->cap);
-    pl_buf_release(b);
-}
-
 /* Resolves a literal or a reference into malloc()ed texts. `name` is used in findings; `whole`: all
  * of a file, not its first line. */
 bool pl_secret_resolve(struct pl_node *n, const char *name, bool whole, struct pl_secret *ret,
                        struct pl_findings *errs);
 void pl_secret_release(struct pl_secret *s);
-/* The edit distance, upper and lower case and '-' and '_' being the same; above 2 it is some number
- * above 2. */
-unsigned pl_edit_distance(const char *a, const char *b);
 
 #endif

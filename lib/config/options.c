@@ -8,8 +8,6 @@
  */
 #include "lib/config/options.h"
 
-#include <ctype.h>
-
 #include "lib/config/internal.h"
 
 struct walk {
@@ -20,39 +18,6 @@ struct walk {
 };
 
 /* ---- did you mean ---- */
-
-/* Longer keys than this are not guessed at; ours are far shorter. */
-#define DISTANCE_LEN_MAX 63
-
-static char letter_fold(char c)
-{
-    return c == '-' ? '_' : (char)tolower((unsigned char)c);
-}
-
-/* Levenshtein's distance, one row at a time. */
-unsigned pl_edit_distance(const char *a, const char *b)
-{
-    size_t a_len = strlen(a), b_len = strlen(b);
-    unsigned row[DISTANCE_LEN_MAX + 1];
-    if (a_len > DISTANCE_LEN_MAX || b_len > DISTANCE_LEN_MAX)
-        return 3;
-    for (unsigned j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (unsigned i = 1; i <= a_len; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= b_len; j++) {
-            unsigned best = diagonal + (letter_fold(a[i - 1]) != letter_fold(b[j - 1]));
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[b_len];
-}
 
 /* Two edits make anything of a key of three letters. */
 static unsigned distance_max(const char *key)

@@ -103,8 +103,7 @@ static void secret_print(struct pl_buf *out, const char *origin)
     pl_buf_add_str(out, " (hidden)");
     if (origin) {
         pl_buf_add_str(out, "  # from ");
-        for (const char *p = origin; *p; p++)
-            pl_buf_add_byte(out, (unsigned char)*p < 0x20 || *p == 0x7f ? ' ' : *p);
+        pl_text_add(out, origin, strlen(origin));
     }
     pl_buf_add_byte(out, '\n');
 }

@@ -35,7 +35,7 @@ bool pl_key_is_secret(const char *key)
 
 void pl_secret_release(struct pl_secret *s)
 {
-    pl_text_wipe_free(s->value);
+    pl_wipe(s->value);
     free(s->origin);
     *s = (struct pl_secret){0};
 }
@@ -56,7 +56,7 @@ static size_t text_cut(const char *text, size_t len, bool whole)
 static char *secret_from_file(const struct pl_node *n, const char *name, const char *path,
                               bool whole, struct pl_findings *errs)
 {
-    PL_CLEANUP(pl_text_buf_wipe) struct pl_buf text = {0};
+    PL_CLEANUP(pl_buf_wipe) struct pl_buf text = {0};
     if (!pl_file_read(path, SECRET_BYTES_MAX, &text, NULL)) {
         PL_FINDING(errs, n, "%s: cannot read %.200s: %s", name, path,
                    errno == EFBIG ? "larger than 64 KiB" : strerror(errno));

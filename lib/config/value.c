@@ -204,7 +204,7 @@ static void map_release(void *f)
     struct pl_map *m = f;
     for (size_t i = 0; i < m->n; i++) {
         free(m->v[i].key);
-        pl_text_wipe_free(m->v[i].value);
+        pl_wipe(m->v[i].value);
     }
     free(m->v);
 }

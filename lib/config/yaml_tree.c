@@ -15,6 +15,7 @@
 #include <yaml.h>
 
 #include "lib/base/file.h"
+#include "lib/base/text.h"
 #include "lib/config/internal.h"
 
 #define FILE_BYTES_MAX (1u << 20)
@@ -45,10 +46,7 @@ __attribute__((format(printf, 5, 0))) static void line_add(struct pl_buf *out, c
                                                            const char *fmt, va_list ap)
 {
     char text[1024];
-    vsnprintf(text, sizeof(text), fmt, ap);
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f)
-            *c = ' ';
+    pl_text_formatv(text, sizeof(text), fmt, ap);
     if (!file)
         file = "input";
     if (line > 0)
@@ -86,7 +84,7 @@ void pl_node_free(struct pl_node *root)
     while (root) {
         struct pl_node *next = root->next;
         pl_node_free(root->child);
-        pl_text_wipe_free(root->value);
+        pl_wipe(root->value);
         free(root->key);
         free(root);
         root = next;
@@ -426,7 +424,7 @@ static bool stat_exposed(const struct stat *st)
 
 struct pl_node *pl_yaml_load_lenient(const char *file, struct pl_findings *errs)
 {
-    PL_CLEANUP(pl_text_buf_wipe) struct pl_buf text = {0};
+    PL_CLEANUP(pl_buf_wipe) struct pl_buf text = {0};
     struct stat st;
     errs->file = file;
     errs->file_exposed = false;

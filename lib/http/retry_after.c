@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#include "lib/base/clock.h"
+#include "lib/base/time_text.h"
 
 /* Longer than a day is not believed: a person would have noticed by then. */
 #define WAIT_MAX_MS (24 * 3600 * INT64_C(1000))

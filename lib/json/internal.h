@@ -17,6 +17,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lib/base/text.h"
+
 /* PL_JSON_PORTABLE: the way without SSE2, so that it can be tested where SSE2 is there. */
 #if defined(__SSE2__) && !defined(PL_JSON_PORTABLE)
 #define PL_JSON_SSE2 1
@@ -121,38 +123,12 @@ static inline const char *json_ascii_skip(const char *p, const char *end)
 
 #endif
 
-static inline bool json_byte_continues(char c)
-{
-    return ((unsigned char)c & 0xC0) == 0x80;
-}
-
-/* Length of the well-formed UTF-8 sequence of two to four bytes at p < end, or 0. The ranges are
- * those of the table in RFC 3629, section 4: no overlong form, no surrogate, nothing above
- * U+10FFFF. */
-static inline size_t json_utf8_length(const char *p, const char *end)
-{
-    const unsigned char *s = (const unsigned char *)p;
-    size_t room = (size_t)(end - p);
-
-    if (s[0] < 0xE0)
-        return s[0] >= 0xC2 && room >= 2 && json_byte_continues(p[1]) ? 2 : 0;
-    if (s[0] < 0xF0) {
-        if (room < 3 || !json_byte_continues(p[1]) || !json_byte_continues(p[2]))
-            return 0;
-        return (s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) ? 0 : 3;
-    }
-    if (s[0] > 0xF4 || room < 4 || !json_byte_continues(p[1]) || !json_byte_continues(p[2]) ||
-        !json_byte_continues(p[3]))
-        return 0;
-    return (s[0] == 0xF0 && s[1] < 0x90) || (s[0] == 0xF4 && s[1] > 0x8F) ? 0 : 4;
-}
-
 /* Passes a run of characters that are not ASCII. Returns the first ASCII byte or `end`; NULL when a
  * sequence is not well-formed, and *ret_bad is where. */
 static inline const char *json_utf8_pass(const char *p, const char *end, const char **ret_bad)
 {
     do {
-        size_t n = json_utf8_length(p, end);
+        size_t n = pl_utf8_long_char(p, (size_t)(end - p));
         if (n == 0) {
             *ret_bad = p;
             return NULL;

@@ -12,6 +12,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "lib/base/text.h"
+#include "lib/base/time_text.h"
+
 #define FIELDS_MAX   2000
 #define PATH_MAX_LEN 1024
 #define LEVELS_MAX   16
@@ -126,87 +129,41 @@ static void path_add_key(struct pl_schema *p, const struct pl_json_str *str)
 /* The first value that is worth showing, in one line and cut at a character. */
 static void example_take(struct pl_schema_field *f, const char *p, size_t len)
 {
-    size_t n = len < sizeof(f->example) ? len : sizeof(f->example) - 1;
+    if (f->example[0] == '\0')
+        pl_text_copy(p, len, f->example, sizeof(f->example));
+}
 
-    if (f->example[0] != '\0')
+/* Of a time's fraction: how many digits it is written with, and how many up to the last but 0. */
+static void digits_count(struct pl_slice time, unsigned *ret_written, unsigned *ret_needed)
+{
+    const char *dot = memchr(time.p, '.', time.len), *end = time.p + time.len;
+
+    *ret_written = *ret_needed = 0;
+    for (const char *p = dot ? dot + 1 : end; p < end && *p >= '0' && *p <= '9'; p++) {
+        ++*ret_written;
+        if (*p != '0')
+            *ret_needed = *ret_written;
+    }
+}
+
+static void time_count(struct node *node, struct pl_slice text)
+{
+    struct pl_schema_field *f = &node->field;
+    int64_t seconds, nanoseconds;
+
+    if (!pl_time_parse(text.p, text.len, 0, &seconds, NULL)) {
+        f->all_times = false;
         return;
-    while (n < len && n > 0 && ((unsigned char)p[n] & 0xC0) == 0x80)
-        n--;
-    for (size_t i = 0; i < n; i++) {
-        unsigned char c = (unsigned char)p[i];
-        bool c1 = c == 0xC2 && i + 1 < n && (unsigned char)p[i + 1] < 0xA0;
-        f->example[i] = c < 0x20 || c == 0x7F || c1 ? ' ' : p[i];
-        if (c1)
-            f->example[++i] = ' ';
     }
-    f->example[n] = '\0';
-}
-
-static bool digits_parse(const char *p, unsigned n, int *ret_value)
-{
-    int value = 0;
-
-    for (unsigned i = 0; i < n; i++) {
-        if (p[i] < '0' || p[i] > '9')
-            return false;
-        value = value * 10 + (p[i] - '0');
-    }
-    *ret_value = value;
-    return true;
-}
-
-static int month_days(int year, int month)
-{
-    static const int days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-    bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-
-    return days[month - 1] + (month == 2 && leap);
-}
-
-static bool zone_check(const char *p, size_t len)
-{
-    int hours, minutes;
-
-    if (len == 1)
-        return *p == 'Z' || *p == 'z';
-    return len == 6 && (p[0] == '+' || p[0] == '-') && p[3] == ':' &&
-           digits_parse(p + 1, 2, &hours) && digits_parse(p + 4, 2, &minutes) && hours < 24 &&
-           minutes < 60;
-}
-
-/* RFC 3339, section 5.6: "2023-08-15T04:43:59.123Z" or with +hh:mm. A leap second is none of them
- * here: no type of ClickHouse holds it. */
-static bool time_parse(struct pl_slice s, unsigned *ret_digits, int *ret_year)
-{
-    int year, month, day, hour, minute, second;
-    const char *p = s.p;
-    size_t digits = 0;
-
-    if (s.len < 20 || p[4] != '-' || p[7] != '-' || !strchr("Tt ", p[10]) || p[13] != ':' ||
-        p[16] != ':')
-        return false;
-    if (p[10] == '\0' || !digits_parse(p, 4, &year) || !digits_parse(p + 5, 2, &month) ||
-        !digits_parse(p + 8, 2, &day) || !digits_parse(p + 11, 2, &hour) ||
-        !digits_parse(p + 14, 2, &minute) || !digits_parse(p + 17, 2, &second))
-        return false;
-    if (month < 1 || month > 12 || day < 1 || day > month_days(year, month) || hour > 23 ||
-        minute > 59 || second > 59)
-        return false;
-    size_t at = 19;
-    if (p[at] == '.') {
-        at++;
-        while (at < s.len && p[at] >= '0' && p[at] <= '9') {
-            at++;
-            digits++;
-        }
-        if (digits == 0)
-            return false;
-    }
-    if (!zone_check(p + at, s.len - at))
-        return false;
-    *ret_digits = (unsigned)digits;
-    *ret_year = year;
-    return true;
+    bool first = f->strings == 1;
+    unsigned written, needed;
+    digits_count(text, &written, &needed);
+    f->all_times |= first;
+    f->time_digits = written > f->time_digits ? written : f->time_digits;
+    f->time_digits_needed = needed > f->time_digits_needed ? needed : f->time_digits_needed;
+    f->time_min_s = first || seconds < f->time_min_s ? seconds : f->time_min_s;
+    f->time_max_s = first || seconds > f->time_max_s ? seconds : f->time_max_s;
+    f->nanoseconds_overflow |= !pl_time_parse(text.p, text.len, 9, &nanoseconds, NULL);
 }
 
 static bool text_is_uuid(struct pl_slice s)
@@ -244,18 +201,9 @@ static void string_count(struct pl_schema *p, struct node *node, const struct pl
 {
     struct pl_schema_field *f = &node->field;
     struct pl_slice text = string_text(p, str);
-    bool first = f->strings == 0;
-    unsigned digits = 0;
-    int year = 0;
-    bool is_time = time_parse(text, &digits, &year);
+    bool first = f->strings++ == 0;
 
-    f->strings++;
-    f->all_times = (first || f->all_times) && is_time;
-    if (is_time) {
-        f->time_digits = digits > f->time_digits ? digits : f->time_digits;
-        f->year_min = f->year_min == 0 || year < f->year_min ? year : f->year_min;
-        f->year_max = year > f->year_max ? year : f->year_max;
-    }
+    time_count(node, text);
     f->all_uuids = (first || f->all_uuids) && text_is_uuid(text);
     f->string_len_max = text.len > f->string_len_max ? text.len : f->string_len_max;
     distinct_count(node, text);

@@ -23,14 +23,16 @@ struct pl_schema_field {
     char *path;
     uint64_t present; /* documents (below [*]: elements) in which it is there, null included */
     uint64_t nulls, bools, integers, floats, strings, arrays, objects;
-    int64_t int_min, int_max; /* integers that fit; else the flags */
-    bool int_overflow;        /* an integer beyond int64 */
-    bool uint_fits;           /* all integers >= 0 */
-    bool float_overflow;      /* a fraction or exponent that no double holds */
-    bool all_times;           /* every string is an RFC 3339 time */
-    unsigned time_digits;     /* greatest number of fraction digits in them */
-    int year_min, year_max;   /* of them */
-    bool all_uuids;           /* every string is a UUID in 8-4-4-4-12 form */
+    int64_t int_min, int_max;       /* integers that fit; else the flags */
+    bool int_overflow;              /* an integer beyond int64 */
+    bool uint_fits;                 /* all integers >= 0 */
+    bool float_overflow;            /* a fraction or exponent that no double holds */
+    bool all_times;                 /* every string is a time, as pl_time_parse() has it */
+    int64_t time_min_s, time_max_s; /* of the times, seconds since 1970 */
+    unsigned time_digits;           /* greatest number of fraction digits in them */
+    unsigned time_digits_needed;    /* the same without the zeros at their end */
+    bool nanoseconds_overflow;      /* a time of which int64 cannot count the nanoseconds */
+    bool all_uuids;                 /* every string is a UUID in 8-4-4-4-12 form */
     uint64_t string_len_max;
     unsigned distinct; /* distinct strings seen; PL_SCHEMA_DISTINCT_MAX means "or more" */
     char example[64];  /* first non-null scalar, cut at a character */

@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "lib/base/text.h"
+
 enum column { PATH, PRESENT, SEEN, TYPE, RANGE, EXAMPLE, COLUMNS };
 
 /* Wider cells push their row to the right instead of all rows. */
@@ -24,7 +26,7 @@ static size_t text_width(const char *s)
     size_t n = 0;
 
     for (; *s; s++)
-        n += ((unsigned char)*s & 0xC0) != 0x80;
+        n += !pl_utf8_continues(*s);
     return n;
 }
 
@@ -72,6 +74,15 @@ static char *range_cell(const struct pl_schema_field *f)
     return pl_buf_take(&b);
 }
 
+/* Paths are made of keys from outside. */
+static char *flat_copy(const char *text)
+{
+    char *copy = pl_strdup(text);
+
+    pl_text_flatten(copy, strlen(copy));
+    return copy;
+}
+
 static struct row row_make(const struct pl_schema *p, unsigned i, pl_schema_type_fn *type)
 {
     const struct pl_schema_field *f = pl_schema_field(p, i);
@@ -79,7 +90,7 @@ static struct row row_make(const struct pl_schema *p, unsigned i, pl_schema_type
 
     type(p, i, &text);
     return (struct row){{
-        [PATH] = pl_strdup(f->path),
+        [PATH] = flat_copy(f->path),
         [PRESENT] = present_cell(f, pl_schema_field_rows(p, i)),
         [SEEN] = seen_cell(f),
         [TYPE] = pl_buf_take(&text),

@@ -228,7 +228,7 @@ static bool quote_add_special(struct pl_buf *out, const char **p, const char *en
         *p += 1;
         return pl_buf_add(out, (char[]){'\\', (char)c}, 2);
     }
-    size_t n = json_utf8_length(begin, end);
+    size_t n = pl_utf8_long_char(begin, (size_t)(end - begin));
     if (n > 0) {
         *p += n;
         return pl_buf_add(out, begin, n);

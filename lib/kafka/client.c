@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/text.h"
 #include "lib/log/log.h"
 #include "lib/service/daemon.h"
 
@@ -54,7 +55,7 @@ static void health_record(struct pl_kafka_health *health, int code, const char *
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && health->last_error != 0)
         return;
     pthread_mutex_lock(&health->lock);
-    snprintf(health->last_text, sizeof(health->last_text), "%s", text);
+    pl_text_copy(text, strlen(text), health->last_text, sizeof(health->last_text));
     health->last_error_ms = pl_clock_monotonic_ms();
     health->last_error = code;
     pthread_mutex_unlock(&health->lock);

@@ -20,7 +20,8 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/utf8.h"
+#include "lib/base/text.h"
+#include "lib/base/time_text.h"
 
 enum { LIMIT_LINES = 10, LIMIT_WINDOW_MS = 10000 };
 
@@ -87,15 +88,6 @@ static void line_add_float(struct line *l, double value)
     line_add(l, text, (size_t)n);
 }
 
-/* U+0080 to U+009F are controls too: a terminal takes U+009B for the start of an escape sequence.
- */
-static bool is_control(const char *p, size_t n)
-{
-    unsigned char c = (unsigned char)p[0];
-
-    return n == 1 ? c < 0x20 || c == 0x7f : n == 2 && c == 0xc2 && (unsigned char)p[1] < 0xa0;
-}
-
 static void line_add_byte_escaped(struct line *l, char c)
 {
     static const char hex[] = "0123456789abcdef";
@@ -118,7 +110,7 @@ static void line_add_escaped(struct line *l, const char *data, size_t len, bool 
 
     for (i = 0; i < len && !l->cut; i += n) {
         n = pl_utf8_char(data + i, len - i);
-        if (n == 0 || is_control(data + i, n)) {
+        if (n == 0 || pl_text_acts(data + i, n)) {
             n = n == 0 ? 1 : n;
             for (k = 0; k < n; k++)
                 line_add_byte_escaped(l, data[i + k]);
@@ -139,7 +131,7 @@ static void line_add_value(struct line *l, const char *data, size_t len)
 
     for (i = 0; i < len && bare; i += n) {
         n = pl_utf8_char(data + i, len - i);
-        bare = n > 0 && !is_control(data + i, n) && !(n == 1 && strchr(" \"\\=", data[i]));
+        bare = n > 0 && !pl_text_acts(data + i, n) && !(n == 1 && strchr(" \"\\=", data[i]));
     }
     if (!bare)
         line_add(l, "\"", 1);

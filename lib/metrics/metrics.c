@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/utf8.h"
+#include "lib/base/text.h"
 #include "lib/metrics/internal.h"
 
 enum { ALIVE_WITHIN_MS = 60000 };

@@ -17,6 +17,7 @@
 #include <sysexits.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/text.h"
 #include "lib/config/options.h"
 #include "lib/log/log.h"
 
@@ -90,43 +91,17 @@ static void print_help(const struct parser *p)
 
 enum { NAME_MAX_LEN = 40 };
 
-static unsigned least(unsigned a, unsigned b, unsigned c)
-{
-    unsigned ab = a < b ? a : b;
-
-    return ab < c ? ab : c;
-}
-
-/* Edit distance (Levenshtein, two rows) of `a` of `a_len` bytes to `b`. */
-static unsigned name_distance(const char *a, size_t a_len, const char *b)
-{
-    unsigned rows[2][NAME_MAX_LEN + 1];
-    size_t i, k, b_len = strlen(b);
-
-    if (a_len > NAME_MAX_LEN || b_len > NAME_MAX_LEN)
-        return NAME_MAX_LEN;
-    for (k = 0; k <= b_len; k++)
-        rows[0][k] = (unsigned)k;
-    for (i = 1; i <= a_len; i++) {
-        unsigned *above = rows[(i - 1) % 2], *row = rows[i % 2];
-
-        row[0] = (unsigned)i;
-        for (k = 1; k <= b_len; k++)
-            row[k] = least(above[k] + 1, row[k - 1] + 1, above[k - 1] + (a[i - 1] != b[k - 1]));
-    }
-    return rows[a_len % 2][b_len];
-}
-
 struct nearest {
     const char *name;
     unsigned distance;
 };
 
-static void nearest_try(struct nearest *n, const char *text, size_t len, const char *name)
+static void nearest_try(struct nearest *n, const char *text, const char *name)
 {
     /* What was begun and not ended ("--sam") is nearer than any mistyping. */
+    size_t len = strlen(text);
     unsigned distance =
-        len >= 2 && strncmp(text, name, len) == 0 ? 0 : name_distance(text, len, name);
+        len >= 2 && strncmp(text, name, len) == 0 ? 0 : pl_edit_distance(text, name);
 
     if (distance < n->distance)
         *n = (struct nearest){name, distance};
@@ -136,12 +111,13 @@ static void nearest_try(struct nearest *n, const char *text, size_t len, const c
 static const char *nearest_name(const struct parser *p, const char *text, size_t len)
 {
     struct nearest n = {NULL, len / 2 < 2 ? (unsigned)len / 2 + 1 : 3};
+    PL_FREE char *typed = pl_strndup(text, len);
     size_t i;
 
     for (i = 0; p->table[i].name; i++)
-        nearest_try(&n, text, len, p->table[i].name);
+        nearest_try(&n, typed, p->table[i].name);
     for (i = 0; i < PL_COUNT(commons); i++)
-        nearest_try(&n, text, len, commons[i].opt.name);
+        nearest_try(&n, typed, commons[i].opt.name);
     return n.name;
 }
 

@@ -213,6 +213,22 @@ def test_sink_modes_that_write_nothing(pipeline):
     assert committed(p) == [confluent_kafka.OFFSET_INVALID]
 
 
+def test_sink_modes_cannot_act_on_the_terminal(pipeline):
+    """Keys of messages, keys and values of JSON, in all three modes that print them."""
+    p = pipeline
+    found = loaded(p, 10)
+    acting = 'a\x1b[31mb\x9bc\u202ed\u2028e\x7f'
+    event = found[0] | {'title': acting, acting: 1, 'log_params': {acting: [acting]}}
+    p.kafka.produce(p.topic, [(f'key {acting}'.encode() + b'\xff', json.dumps(event).encode()),
+                              (b'key \x9b', json.dumps(event, ensure_ascii=False).encode())])
+    for mode in (['--sample', '20'], ['--schema', '20'], ['--dry-run']):
+        done = run(BUILD / 'chsinkd', '-c', p.chsinkd().args[2], *mode)
+        assert done.returncode == 0, done
+        assert not re.search('[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\ufffd]', done.stdout), (mode, done)
+        if mode[0] == '--sample':
+            assert 'key key a [31mb  c   d   e ?' in done.stdout and 'key key ?' in done.stdout, done.stdout
+
+
 def test_dry_run_shows_refused_messages(pipeline):
     p = pipeline
     loaded(p, 50)

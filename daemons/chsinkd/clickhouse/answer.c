@@ -14,6 +14,7 @@
 #include <ctype.h>
 
 #include "daemons/chsinkd/clickhouse/client.h"
+#include "lib/base/text.h"
 
 /* An exception stands at the end of the body; what comes long before is rows. */
 #define EXCEPTION_BYTES_MAX (64 * 1024)
@@ -364,11 +365,7 @@ static bool exception_find(struct pl_slice body, struct exception *e)
 /* Shortens at a character's border and takes off what a sentence ends with. */
 static int sentence_len(struct pl_slice s)
 {
-    if (s.len > SENTENCE_BYTES_MAX) {
-        s.len = SENTENCE_BYTES_MAX;
-        while (s.len > 0 && ((unsigned char)s.p[s.len] & 0xC0) == 0x80)
-            s.len--;
-    }
+    s.len = pl_text_cut(s.p, s.len, SENTENCE_BYTES_MAX);
     while (s.len > 0 && (isspace((unsigned char)s.p[s.len - 1]) || s.p[s.len - 1] == '.'))
         s.len--;
     return (int)s.len;

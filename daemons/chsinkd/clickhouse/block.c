@@ -247,43 +247,13 @@ static uint64_t unsigned_at(const char *p, unsigned width)
     return v;
 }
 
-/* The calendar date of a day since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date
- * Algorithms"). */
-static void date_print(int64_t days, struct pl_buf *out)
-{
-    int64_t z = days + 719468;
-    int64_t era = (z >= 0 ? z : z - 146096) / 146097;
-    int64_t doe = z - era * 146097;
-    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    int64_t mp = (5 * doy + 2) / 153;
-    int64_t month = mp < 10 ? mp + 3 : mp - 9;
-    pl_buf_addf(out, "%04d-%02d-%02d", (int)(yoe + era * 400 + (month <= 2)), (int)month,
-                (int)(doy - (153 * mp + 2) / 5 + 1));
-}
+enum { DATE_LEN = 10, TIME_LEN_MAX = 32 };
 
-static void time_print(int64_t value, unsigned scale, struct pl_buf *out)
+static void time_print(int64_t value, unsigned scale, int len_max, struct pl_buf *out)
 {
-    int64_t unit = 1;
-    for (unsigned i = 0; i < scale; i++)
-        unit *= 10;
-    int64_t seconds = value / unit, fraction = value % unit;
-    if (fraction < 0) {
-        fraction += unit;
-        seconds--;
-    }
-    int64_t days = seconds / 86400, rest = seconds % 86400;
-    if (rest < 0) {
-        rest += 86400;
-        days--;
-    }
-    pl_buf_add_byte(out, '"');
-    date_print(days, out);
-    pl_buf_addf(out, "T%02d:%02d:%02d", (int)(rest / 3600), (int)(rest / 60 % 60),
-                (int)(rest % 60));
-    if (scale > 0)
-        pl_buf_addf(out, ".%0*" PRId64, (int)scale, fraction);
-    pl_buf_add_str(out, "Z\"");
+    char text[TIME_LEN_MAX];
+    pl_time_format(value, scale, text);
+    pl_buf_addf(out, "\"%.*s\"", len_max, text);
 }
 
 static void uuid_print(const char *p, struct pl_buf *out)
@@ -348,15 +318,13 @@ static void value_print(const struct block_column *c, uint64_t row, struct pl_bu
         float_print(f64, 17, out);
         break;
     case CH_DATE:
-        pl_buf_add_byte(out, '"');
-        date_print((int64_t)unsigned_at(p, 2), out);
-        pl_buf_add_byte(out, '"');
+        time_print((int64_t)unsigned_at(p, 2) * 86400, 0, DATE_LEN, out);
         break;
     case CH_DATETIME:
-        time_print((int64_t)unsigned_at(p, 4), 0, out);
+        time_print((int64_t)unsigned_at(p, 4), 0, TIME_LEN_MAX, out);
         break;
     case CH_DATETIME64:
-        time_print(signed_at(p, 8), t->scale, out);
+        time_print(signed_at(p, 8), t->scale, TIME_LEN_MAX, out);
         break;
     case CH_UUID:
         uuid_print(p, out);

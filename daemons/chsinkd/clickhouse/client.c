@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "daemons/chsinkd/clickhouse/body.h"
+#include "lib/http/percent.h"
 
 /* Of an answer that should be empty or an error's text. */
 #define ANSWER_BYTES_MAX (64 * 1024)
@@ -44,6 +45,7 @@ struct clickhouse {
     struct curl_slist *query_headers, *insert_headers;
     bool bad_user; /* user or password cannot be sent in a header */
     struct pl_buf target;
+    bool target_too_long; /* a parameter did not fit */
     struct body *body;
     bool version_known;
     unsigned version;
@@ -171,25 +173,11 @@ static int watch_abort(void *userdata, curl_off_t dt, curl_off_t dn, curl_off_t 
 
 /* ---- the target: URL and parameters ---- */
 
-static void target_escape(struct pl_buf *out, const char *text)
+static void target_param(struct clickhouse *c, const char *name, const char *value)
 {
-    for (const unsigned char *p = (const unsigned char *)text; *p; p++) {
-        /* RFC 3986, section 2.3: unreserved. */
-        if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-            strchr("-._~", *p))
-            pl_buf_add_byte(out, (char)*p);
-        else
-            pl_buf_addf(out, "%%%02X", *p);
-    }
-}
-
-/* Once the buffer is full, later parts may still fit: target_finish() looks for that by length. */
-static void target_param(struct pl_buf *out, const char *name, const char *value)
-{
-    target_escape(out, name);
-    pl_buf_add_byte(out, '=');
-    target_escape(out, value);
-    pl_buf_add_byte(out, '&');
+    bool added = pl_percent_add(&c->target, name) && pl_buf_add_byte(&c->target, '=') &&
+                 pl_percent_add(&c->target, value) && pl_buf_add_byte(&c->target, '&');
+    c->target_too_long |= !added;
 }
 
 static void target_begin(struct clickhouse *c)
@@ -200,11 +188,12 @@ static void target_begin(struct clickhouse *c)
     while (len > 0 && url[len - 1] == '/')
         len--;
     pl_buf_reset(&c->target);
+    c->target_too_long = false;
     pl_buf_add(&c->target, url, len);
     pl_buf_add_str(&c->target, "/?");
     if (c->conf->database && c->conf->database[0])
-        target_param(&c->target, "database", c->conf->database);
-    target_param(&c->target, "wait_end_of_query", "1");
+        target_param(c, "database", c->conf->database);
+    target_param(c, "wait_end_of_query", "1");
 }
 
 /* On these rests what we promise: the configuration cannot change them. */
@@ -229,10 +218,10 @@ static void target_insert(struct clickhouse *c, const struct clickhouse_insert *
     const struct pl_map *m = &c->conf->settings;
 
     for (size_t i = 0; i < PL_COUNT(insert_settings); i++)
-        target_param(&c->target, insert_settings[i][0], insert_settings[i][1]);
+        target_param(c, insert_settings[i][0], insert_settings[i][1]);
     for (size_t i = 0; i < PL_COUNT(insert_settings_dflt); i++) {
         if (!pl_map_get(m, insert_settings_dflt[i][0]))
-            target_param(&c->target, insert_settings_dflt[i][0], insert_settings_dflt[i][1]);
+            target_param(c, insert_settings_dflt[i][0], insert_settings_dflt[i][1]);
     }
     for (size_t i = 0; i < m->n; i++) {
         bool ours = strcmp(m->v[i].key, "insert_deduplication_token") == 0 ||
@@ -241,11 +230,11 @@ static void target_insert(struct clickhouse *c, const struct clickhouse_insert *
         for (size_t k = 0; k < PL_COUNT(insert_settings); k++)
             ours = ours || strcmp(m->v[i].key, insert_settings[k][0]) == 0;
         if (!ours)
-            target_param(&c->target, m->v[i].key, m->v[i].value);
+            target_param(c, m->v[i].key, m->v[i].value);
     }
     if (insert->token)
-        target_param(&c->target, "insert_deduplication_token", insert->token);
-    target_param(&c->target, "query", insert->sql);
+        target_param(c, "insert_deduplication_token", insert->token);
+    target_param(c, "query", insert->sql);
 }
 
 /* ---- a call ---- */
@@ -299,11 +288,10 @@ static int call_target(struct clickhouse *c, const struct call *call, struct pl_
 {
     target_begin(c);
     for (const char *const *s = call->settings; s && s[0]; s += 2)
-        target_param(&c->target, s[0], s[1]);
+        target_param(c, s[0], s[1]);
     if (call->insert)
         target_insert(c, call->insert);
-    /* Parts that did not fit were left out: near the maximum nothing can be relied on. */
-    if (c->target.len + 4096 > URL_BYTES_MAX)
+    if (c->target_too_long)
         return pl_err_set(err, PL_ERR_CONFIG, 0,
                           "the columns' names and the settings do not fit into a URL of %d bytes",
                           URL_BYTES_MAX);

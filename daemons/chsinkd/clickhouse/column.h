@@ -18,6 +18,7 @@
 #define CHSINKD_CLICKHOUSE_COLUMN_H
 
 #include "daemons/chsinkd/clickhouse/block.h"
+#include "lib/base/time_text.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
                "Native's numbers are written as they are");
@@ -31,9 +32,8 @@ struct block_column {
     uint8_t *nulls;  /* Nullable: 1 is null; else NULL */
     unsigned width;  /* bytes a value; 0: String */
     const struct column *column;
-    char memo_date[10];    /* times: the date read last, and its midnight; *memo_date 0: none */
-    int64_t memo_midnight; /* seconds since 1970 */
-    char *header;          /* name and type, as they stand before the data */
+    struct pl_time_memo memo; /* times */
+    char *header;             /* name and type, as they stand before the data */
     size_t header_len;
 };
 

@@ -9,6 +9,7 @@
 #define CHSINKD_CLICKHOUSE_TYPE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "lib/base/err.h"
 
@@ -30,6 +31,11 @@ enum ch_kind {
     CH_DATETIME64,
     CH_UUID,
 };
+
+/* The seconds of a DateTime64: 1900-01-01 00:00:00 to 2299-12-31 23:59:59. At scale 9 int64 ends it
+ * in 2262. */
+#define CH_DATETIME64_MIN_S INT64_C(-2208988800)
+#define CH_DATETIME64_END_S INT64_C(10413792000)
 
 struct ch_type {
     enum ch_kind kind;

@@ -4,10 +4,7 @@
  */
 #include "daemons/chsinkd/clickhouse/type_suggest.h"
 
-/* Years that DateTime64 holds; with nanoseconds (64 bits of them) it ends in April 2262. */
-#define YEAR_MIN      1900
-#define YEAR_MAX      2299
-#define YEAR_MAX_NANO 2261
+#include "daemons/chsinkd/clickhouse/type.h"
 
 /* LowCardinality is proposed where each value came this often on average. */
 #define REPEATS_FOR_LOW_CARDINALITY 10
@@ -36,10 +33,14 @@ static const char *string_type(const struct pl_schema_field *f)
 {
     if (f->all_uuids)
         return "UUID";
-    if (f->all_times && f->time_digits <= 9 && f->year_min >= YEAR_MIN) {
-        if (f->time_digits <= 6 && f->year_max <= YEAR_MAX)
-            return f->time_digits <= 3 ? "DateTime64(3)" : "DateTime64(6)";
-        if (f->year_max <= YEAR_MAX_NANO)
+    if (f->all_times && f->time_min_s >= CH_DATETIME64_MIN_S &&
+        f->time_max_s < CH_DATETIME64_END_S) {
+        /* As they are written, zeros too, where that is possible. */
+        bool nanoseconds = f->time_digits_needed <= 9 && !f->nanoseconds_overflow;
+        unsigned digits = nanoseconds ? f->time_digits : f->time_digits_needed;
+        if (digits <= 6)
+            return digits <= 3 ? "DateTime64(3)" : "DateTime64(6)";
+        if (nanoseconds)
             return "DateTime64(9)";
     }
     if (f->distinct < PL_SCHEMA_DISTINCT_MAX &&

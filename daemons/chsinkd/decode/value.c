@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-#include "lib/base/clock.h"
+#include "lib/base/time_text.h"
 
 const char value_wrong_type[] = "value has the wrong type for the column";
 static const char out_of_range[] = "value is out of range for the column";
@@ -15,10 +15,6 @@ static const char lone_surrogate[] = "string holds a lone surrogate";
 static const char not_a_time[] = "value is not an RFC 3339 time";
 static const char not_a_uuid[] = "value is not a UUID";
 static const char no_unit[] = "a number for a time, but the route names no unit";
-
-/* ClickHouse docs, "DateTime64": 1900-01-01 00:00:00 to 2299-12-31 23:59:59.99999999. */
-#define DATETIME64_MIN_S (-2208988800LL)
-#define DATETIME64_END_S 10413792000LL
 
 static const int64_t powers[] = {1,      10,      100,      1000,      10000,
                                  100000, 1000000, 10000000, 100000000, 1000000000};
@@ -165,7 +161,7 @@ static bool put_time_value(const struct block *b, struct block_column *c, int64_
     if (t->kind == CH_DATETIME64) {
         int64_t unit = powers[t->scale];
         int64_t seconds = v / unit - (v % unit < 0);
-        if (seconds < DATETIME64_MIN_S || seconds >= DATETIME64_END_S)
+        if (seconds < CH_DATETIME64_MIN_S || seconds >= CH_DATETIME64_END_S)
             return false;
         memcpy(block_fixed(b, c), &v, sizeof(v));
         return true;
@@ -179,84 +175,26 @@ static bool put_time_value(const struct block *b, struct block_column *c, int64_
     return true;
 }
 
-/* Digits as they stand in a time, two each. */
-static bool two_digits(const char *p, unsigned *ret)
-{
-    unsigned a = (unsigned char)p[0] - '0', b = (unsigned char)p[1] - '0';
-    *ret = 10 * a + b;
-    return a < 10 && b < 10;
-}
-
-/*
- * The form nearly all producers write, 2026-01-31T23:59:59[.123]Z, without the generality (zones,
- * spaces, missing seconds) that pl_time_parse() has; false: take that one. The same date gives the
- * same days, so the days of the date are asked from pl_time_parse() too and never computed here a
- * second way.
- */
-static bool time_parse_common(struct block_column *c, const char *p, size_t len, int64_t *ret)
-{
-    unsigned hour, minute, second, scale = c->column->type.scale;
-    if (len < 20 || p[10] != 'T' || p[13] != ':' || p[16] != ':' || p[len - 1] != 'Z')
-        return false;
-    if (!two_digits(p + 11, &hour) || !two_digits(p + 14, &minute) ||
-        !two_digits(p + 17, &second) || hour > 23 || minute > 59 || second > 59)
-        return false;
-    int64_t fraction = 0;
-    unsigned digits = 0;
-    if (len > 20) {
-        if (p[19] != '.' || len == 21)
-            return false;
-        digits = (unsigned)(len - 21);
-        if (digits > scale || digits > 9)
-            return false;
-        for (unsigned i = 0; i < digits; i++) {
-            unsigned d = (unsigned char)p[20 + i] - '0';
-            if (d > 9)
-                return false;
-            fraction = fraction * 10 + d;
-        }
-    }
-    if (!*c->memo_date || memcmp(c->memo_date, p, sizeof(c->memo_date)) != 0) {
-        int64_t midnight;
-        if (!pl_time_parse(p, sizeof(c->memo_date), 0, &midnight, NULL))
-            return false;
-        c->memo_midnight = midnight;
-        memcpy(c->memo_date, p, sizeof(c->memo_date));
-    }
-    int64_t v = c->memo_midnight + hour * 3600 + minute * 60 + second;
-    if (scale == 9 && (v < DATETIME64_MIN_S || v > INT64_MAX / powers[9] - 1))
-        return false;
-    *ret = v * powers[scale] + fraction * powers[scale - digits];
-    return true;
-}
-
 static enum value_result put_time_text(const struct block *b, struct block_column *c,
                                        struct pl_json *j, const char **ret_reason)
 {
     struct pl_json_str s;
-    char text[64]; /* the longest form, with a zone and nine digits, has 35 */
+    char text[6 * PL_TIME_TEXT_MAX]; /* an escape has at most six bytes for one */
     const struct ch_type *t = &c->column->type;
     if (!pl_json_string(j, &s))
         return VALUE_BROKEN;
-    const char *p = s.p;
-    size_t len = s.len;
     if (s.escaped) {
-        /* An escape has at most six bytes for one. */
-        if (s.len >= 6 * sizeof(text))
-            return invalid(ret_reason, not_a_time);
-        char unescaped[6 * sizeof(text)];
-        ssize_t n = pl_json_unescape(&s, unescaped);
-        if (n < 0 || (size_t)n > sizeof(text))
-            return invalid(ret_reason, n < 0 ? lone_surrogate : not_a_time);
-        memcpy(text, unescaped, (size_t)n);
-        p = text;
-        len = (size_t)n;
+        ssize_t n = s.len <= sizeof(text) ? pl_json_unescape(&s, text) : 0;
+        if (n < 0)
+            return invalid(ret_reason, lone_surrogate);
+        s.p = text;
+        s.len = (size_t)n;
     }
     int64_t v;
-    bool exact = true;
-    if (!time_parse_common(c, p, len, &v) && !pl_time_parse(p, len, t->scale, &v, &exact)) {
+    bool exact;
+    if (!pl_time_parse_memo(&c->memo, s.p, s.len, t->scale, &v, &exact)) {
         /* A time that is one, but too far away for the scale, is out of range. */
-        bool is_time = t->scale > 0 && pl_time_parse(p, len, 0, &v, NULL);
+        bool is_time = t->scale > 0 && pl_time_parse(s.p, s.len, 0, &v, NULL);
         return invalid(ret_reason, is_time ? out_of_range : not_a_time);
     }
     if (!exact || (t->kind == CH_DATE && v % 86400 != 0))

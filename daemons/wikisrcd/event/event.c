@@ -7,7 +7,7 @@
  */
 #include "daemons/wikisrcd/event/event.h"
 
-#include "lib/base/clock.h"
+#include "lib/base/time_text.h"
 
 bool event_path_init(struct event_path *path, const char *text)
 {

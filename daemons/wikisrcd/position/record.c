@@ -6,11 +6,12 @@
  * members is free. What else stands there was written by a newer version or by somebody else, and
  * guessing would lose or double events.
  */
+#include <endian.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "daemons/wikisrcd/position/internal.h"
-
+#include "lib/base/text.h"
 #include "lib/json/document.h"
 
 enum { RECORD_VERSION = 1, ID_TEXT_LEN = 22 };
@@ -18,37 +19,21 @@ enum { RECORD_VERSION = 1, ID_TEXT_LEN = 22 };
 /* Times up to the end of the year 9999. */
 #define TIME_MAX_MS INT64_C(253402300799999)
 
-static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-
-/* 128 bits, first bit first; the 22nd digit carries 2 of them. */
+/* An id as its 128 bits, first bit first. */
 static void id_write(const struct event_identity *id, char *out)
 {
-    unsigned __int128 bits = (unsigned __int128)id->hi << 64 | id->lo;
-    out[ID_TEXT_LEN - 1] = base64url[(unsigned)(bits & 3) << 4];
-    bits >>= 2;
-    for (unsigned i = ID_TEXT_LEN - 1; i-- > 0; bits >>= 6)
-        out[i] = base64url[(unsigned)(bits & 63)];
+    uint64_t bits[2] = {htobe64(id->hi), htobe64(id->lo)};
+    pl_base64url_encode(bits, sizeof(bits), out);
 }
 
 /* `text` may be NULL. */
 static bool id_parse(const char *text, struct event_identity *ret)
 {
-    unsigned __int128 bits = 0;
-    if (!text || strlen(text) != ID_TEXT_LEN)
+    uint64_t bits[2];
+    if (!text || strlen(text) != ID_TEXT_LEN ||
+        pl_base64url_decode(text, ID_TEXT_LEN, bits) != sizeof(bits))
         return false;
-    for (unsigned i = 0; i < ID_TEXT_LEN; i++) {
-        const char *digit = strchr(base64url, text[i]);
-        if (!digit)
-            return false;
-        unsigned value = (unsigned)(digit - base64url);
-        if (i < ID_TEXT_LEN - 1)
-            bits = bits << 6 | value;
-        else if (value & 15)
-            return false;
-        else
-            bits = bits << 2 | value >> 4;
-    }
-    *ret = (struct event_identity){(uint64_t)(bits >> 64), (uint64_t)bits};
+    *ret = (struct event_identity){be64toh(bits[0]), be64toh(bits[1])};
     return true;
 }
 

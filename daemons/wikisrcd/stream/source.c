@@ -13,6 +13,8 @@
 #include "daemons/wikisrcd/metrics.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
+#include "lib/base/text.h"
+#include "lib/base/time_text.h"
 #include "lib/http/request.h"
 #include "lib/http/retry_after.h"
 #include "lib/log/log.h"
@@ -304,9 +306,7 @@ static void answer_refused(struct source *s, struct pl_http_request *r)
     struct pl_err err;
     long status = status_of(r);
     int64_t floor_ms = wait_asked_for(s, r, status);
-    for (size_t i = 0; i < s->body.len; i++)
-        if ((unsigned char)s->body.data[i] < 0x20)
-            s->body.data[i] = ' ';
+    pl_text_flatten(s->body.data, s->body.len);
     s->request = NULL;
     if ((status == 400 || status == 404) && s->asked_with_id) {
         position_refused(s, status);

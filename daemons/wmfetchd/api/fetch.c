@@ -13,6 +13,9 @@
 #include "daemons/wmfetchd/metrics.h"
 #include "lib/auth/token_answer.h"
 #include "lib/base/clock.h"
+#include "lib/base/text.h"
+#include "lib/base/time_text.h"
+#include "lib/http/percent.h"
 #include "lib/http/request.h"
 #include "lib/http/retry_after.h"
 #include "lib/json/split.h"
@@ -21,11 +24,9 @@
 enum {
     SAID_MAX = 512,        /* of an answer that is no good, kept for the error's text */
     REFUSAL_MAX = 1 << 20, /* of it, read to its end to keep the connection */
-    SECRET_MATCH = 12,     /* bytes of a secret parameter by which it is recognised */
-    SECRET_LEAST = 4,      /* what is shorter is no secret */
     /* So much is shown of what an answer or element begins with; more is looked at, so that a
      * secret on the border is recognised. */
-    BEGIN_SHOWN_MAX = PL_SPLIT_BEGIN_MAX - SECRET_MATCH,
+    BEGIN_SHOWN_MAX = PL_SPLIT_BEGIN_MAX - PL_SECRET_BEGIN,
 };
 
 enum fetch_state { IDLE, WAITING, RUNNING };
@@ -142,14 +143,6 @@ int fetch_err_from_status(struct pl_err *err, long status, const char *refused_a
                       said[0] ? ")" : "");
 }
 
-/* What stands before the secret in the text. */
-static size_t len_before(const char *text, size_t len, const char *secret)
-{
-    size_t begin = strnlen(secret, SECRET_MATCH);
-    const char *found = begin >= SECRET_LEAST && len > 0 ? memmem(text, len, secret, begin) : NULL;
-    return found ? (size_t)(found - text) : len;
-}
-
 /* Servers like to repeat the address that was asked for, or the token: what is secret of it, and
  * all behind it, is left out. */
 static void scrub(const struct fetch *f, const char *text, size_t len, char *out, size_t size)
@@ -158,14 +151,13 @@ static void scrub(const struct fetch *f, const char *text, size_t len, char *out
         const struct pl_map_entry *e = &f->conf->parameters.v[i];
         if (!e->secret)
             continue;
-        char *escaped = curl_easy_escape(NULL, e->value, 0);
-        len = len_before(text, len, e->value);
-        len = len_before(text, len, escaped);
-        explicit_bzero(escaped, strlen(escaped));
-        curl_free(escaped);
+        PL_CLEANUP(pl_buf_wipe) struct pl_buf encoded = {0};
+        pl_percent_add(&encoded, e->value);
+        len = pl_text_before_secret(text, len, e->value);
+        len = pl_text_before_secret(text, len, pl_buf_cstr(&encoded));
     }
     len = pl_auth_before_secret(f->auth, f->header, text, len);
-    pl_token_scrub(text, len, NULL, out, size);
+    pl_text_scrub(text, len, NULL, out, size);
 }
 
 /* What the server says, for the error's text: WWW-Authenticate for a 401, else the body. */
@@ -363,12 +355,10 @@ static const struct pl_http_ops http_ops = {on_headers, on_data, on_done};
 
 static void add_parameter(struct pl_buf *url, const char *name, const char *value)
 {
-    char *n = curl_easy_escape(NULL, name, 0), *v = curl_easy_escape(NULL, value, 0);
-    size_t len = strlen(v);
-    pl_buf_addf(url, "%c%s=%s", strchr(pl_buf_cstr(url), '?') ? '&' : '?', n, v);
-    curl_free(n);
-    explicit_bzero(v, len); /* it may be secret */
-    curl_free(v);
+    pl_buf_add_byte(url, strchr(pl_buf_cstr(url), '?') ? '&' : '?');
+    pl_percent_add(url, name);
+    pl_buf_add_byte(url, '=');
+    pl_percent_add(url, value);
 }
 
 static void url_make(const struct fetch *f, struct pl_buf *url)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/time_text.h"
 #include "lib/log/log.h"
 
 /* Date counts whole seconds, and clocks differ a little. */

@@ -7,7 +7,7 @@
  */
 #include "daemons/wmfetchd/window/schedule.h"
 
-#include "lib/base/clock.h"
+#include "lib/base/time_text.h"
 #include "lib/config/options.h"
 #include "lib/json/document.h"
 

@@ -26,6 +26,21 @@ START_TEST(test_zero_initialised)
 }
 END_TEST
 
+START_TEST(test_wipe)
+{
+    struct pl_buf b;
+    pl_buf_init(&b, 8);
+    pl_buf_wipe(&b); /* nothing there yet */
+    ck_assert(pl_buf_add_str(&b, "secret"));
+    pl_buf_wipe(&b);
+    ck_assert_ptr_null(b.data);
+    ck_assert_uint_eq(b.len + b.cap, 0);
+    ck_assert(!pl_buf_add_str(&b, "too long for it")); /* the maximum stays */
+    pl_wipe(NULL);
+    pl_wipe(pl_strdup("secret"));
+}
+END_TEST
+
 /* Every way of filling a buffer up to its maximum, byte by byte and in one go. */
 START_TEST(test_maximum)
 {
@@ -155,6 +170,7 @@ int main(void)
 {
     const struct unit_test tests[] = {
         TEST(test_zero_initialised),
+        TEST(test_wipe),
         TEST(test_maximum),
         TEST(test_reserve_absurd),
         TEST(test_addf),

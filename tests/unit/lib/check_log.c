@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
-#include "lib/base/utf8.h"
+#include "lib/base/text.h"
 #include "tests/unit/unit.h"
 
 #define FIELDS(...) ((const struct pl_log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}})
@@ -41,6 +41,7 @@ static const struct text_case {
     {"m", {"TABLE", PL_LOG_STR, {"a\"b\\c"}, 0}, "m table=\"a\\\"b\\\\c\""},
     {"m", {"TABLE", PL_LOG_STR, {"a\nb\tc\rd"}, 0}, "m table=\"a\\nb\\tc\\rd\""},
     {"m", {"TABLE", PL_LOG_STR, {"\033[31mred"}, 0}, "m table=\"\\x1b[31mred\""},
+    {"m", {"TABLE", PL_LOG_STR, {"a\u202eb"}, 0}, "m table=\"a\\xe2\\x80\\xaeb\""},
     {"m", {"TABLE", PL_LOG_STR, {"\x7f"}, 0}, "m table=\"\\x7f\""},
     {"m", {"TABLE", PL_LOG_STR, {"Ελλάδα"}, 0}, "m table=Ελλάδα"},
     {"m", {"TABLE", PL_LOG_STR, {"\xf0\x9f\x98\x80"}, 0}, "m table=\xf0\x9f\x98\x80"},

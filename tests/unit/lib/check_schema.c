@@ -260,6 +260,22 @@ START_TEST(test_print)
 }
 END_TEST
 
+/* Keys come from outside as well as values. */
+START_TEST(test_print_cannot_act)
+{
+    PL_CLEANUP(pl_schema_freep) struct pl_schema *p = pl_schema_new();
+    PL_CLEANUP(pl_buf_release) struct pl_buf out = {0};
+
+    document_add(p, "{\"k\\u009b31m\":\"v\\u009b31m\",\"\\u202ekey\":\"\\u202etext\"}");
+    pl_schema_print(p, "TYPE", pl_schema_type, &out);
+    pl_buf_cstr(&out);
+    ck_assert_ptr_nonnull(strstr(out.data, "\nk  31m "));
+    ck_assert_ptr_nonnull(strstr(out.data, "v  31m\n"));
+    ck_assert_ptr_nonnull(strstr(out.data, "\n   key "));
+    ck_assert_ptr_nonnull(strstr(out.data, "   text\n"));
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -273,6 +289,7 @@ int main(void)
         TEST(test_limits),
         TEST(test_distinct_and_example),
         TEST(test_print),
+        TEST(test_print_cannot_act),
     };
     return unit_main("schema", tests, PL_COUNT(tests));
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_clock.c - texts of times: a table of spellings, and libc's timegm() and gmtime_r() as the
- * judge of the arithmetic.
+ * check_time_text.c - clocks, and texts of times: a table of spellings, and libc's timegm() and
+ * gmtime_r() as the judge of the arithmetic.
  *
- * Pl_time_parse() has a short way for the usual spelling; each byte of it is changed to every
+ * pl_time_parse() has a short way for the usual spelling; each byte of it is changed to every
  * other, and both ways must agree.
  */
 #include <stdio.h>
@@ -13,6 +13,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/base/time_text.h"
 #include "tests/unit/unit.h"
 
 enum outcome { BAD, EXACT, CUT };
@@ -269,5 +270,5 @@ int main(void)
         TEST(test_http, .count = PL_COUNT(http_dates)),
         TEST(test_clocks),
     };
-    return unit_main("clock", tests, PL_COUNT(tests));
+    return unit_main("time_text", tests, PL_COUNT(tests));
 }
