@@ -11,8 +11,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -21,7 +19,9 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/utf8.h"
 #include "lib/log/log.h"
+#include "lib/service/signals.h"
 
 enum state { STARTING, RUNNING, STOPPING, FINISHED };
 
@@ -50,61 +50,12 @@ struct pl_daemon {
     uint64_t watchdog_usec; /* 0: systemd asks for none */
     bool watchdog_hungry;   /* on_watchdog said no the last time */
     bool deadline_passed;
-    bool handler_armed; /* the second signal's */
-    struct pl_err err;  /* the first one given to pl_daemon_stop() */
+    struct pl_err err; /* the first one given to pl_daemon_stop() */
     char status[STATUS_MAX];
-    sigset_t mask_before;
-    struct sigaction pipe_before, term_before, int_before;
+    struct pl_signals signals;
 };
 
-static void set_of_stop_signals(sigset_t *ret)
-{
-    sigemptyset(ret);
-    sigaddset(ret, SIGTERM);
-    sigaddset(ret, SIGINT);
-}
-
 /* ---- stopping ---- */
-
-/* Only async-signal-safe calls: pl_log() is one as long as no field is a float. */
-static void leave_at_once(int signo)
-{
-    pl_log(PL_ERROR, PL_EVENT_EXITING, "second signal while stopping, leaving what is in flight",
-           PL_F_STR("SIGNAL", signo == SIGTERM ? "SIGTERM" : "SIGINT"));
-    _exit(1);
-}
-
-/* Only this thread unblocks the signals, so the handler runs here: in the loop's thread, between
- * its instructions. A signal that came in the meantime is pending and is taken at once. */
-static void arm_second_signal(struct pl_daemon *d)
-{
-    struct sigaction sa = {.sa_handler = leave_at_once};
-    sigset_t set;
-
-    if (d->handler_armed)
-        return;
-    d->sigterm = sd_event_source_disable_unref(d->sigterm);
-    d->sigint = sd_event_source_disable_unref(d->sigint);
-    sigemptyset(&sa.sa_mask);
-    sigaction(SIGTERM, &sa, &d->term_before);
-    sigaction(SIGINT, &sa, &d->int_before);
-    d->handler_armed = true;
-    set_of_stop_signals(&set);
-    pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-}
-
-static void disarm_second_signal(struct pl_daemon *d)
-{
-    sigset_t set;
-
-    if (!d->handler_armed)
-        return;
-    set_of_stop_signals(&set);
-    pthread_sigmask(SIG_BLOCK, &set, NULL);
-    sigaction(SIGTERM, &d->term_before, NULL);
-    sigaction(SIGINT, &d->int_before, NULL);
-    d->handler_armed = false;
-}
 
 /* A loop that cannot take a source has no way to stop in order; this happens without memory only.
  */
@@ -188,10 +139,7 @@ void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err)
 
 bool pl_daemon_stop_pending(void)
 {
-    sigset_t pending;
-
-    return sigpending(&pending) == 0 &&
-           (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
+    return pl_signals_stop_is_pending();
 }
 
 bool pl_daemon_stopping(const struct pl_daemon *d)
@@ -225,7 +173,9 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
         pl_log(PL_NOTICE, PL_EVENT_STOPPING, "already stopping, the next signal ends it at once",
                PL_F_STR("SIGNAL", name));
     stop_begin(d);
-    arm_second_signal(d);
+    d->sigterm = sd_event_source_disable_unref(d->sigterm);
+    d->sigint = sd_event_source_disable_unref(d->sigint);
+    pl_signals_arm(&d->signals);
     return 0;
 }
 
@@ -281,20 +231,6 @@ static int signals_add(struct pl_daemon *d)
     return 0;
 }
 
-static int signals_block(struct pl_daemon *d)
-{
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
-    sigset_t set;
-
-    set_of_stop_signals(&set);
-    sigaddset(&set, SIGHUP);
-    sigemptyset(&ignore.sa_mask);
-    /* A peer that closes its socket is an error of write(2), not the end of the process. */
-    if (sigaction(SIGPIPE, &ignore, &d->pipe_before) < 0)
-        return -errno;
-    return -pthread_sigmask(SIG_BLOCK, &set, &d->mask_before);
-}
-
 /* ---- the object ---- */
 
 int pl_daemon_new(const struct pl_daemon_ops *ops, void *userdata, int64_t stop_timeout_ms,
@@ -307,7 +243,7 @@ int pl_daemon_new(const struct pl_daemon_ops *ops, void *userdata, int64_t stop_
     d->ops = ops;
     d->userdata = userdata;
     d->stop_timeout_ms = stop_timeout_ms;
-    r = signals_block(d);
+    r = pl_signals_block(&d->signals);
     if (r >= 0)
         r = sd_event_new(&d->event);
     if (r >= 0)
@@ -322,7 +258,6 @@ void pl_daemon_free(struct pl_daemon *d)
 {
     if (!d)
         return;
-    disarm_second_signal(d);
     sd_event_source_disable_unref(d->watchdog);
     sd_event_source_disable_unref(d->tick);
     sd_event_source_disable_unref(d->deadline);
@@ -331,8 +266,7 @@ void pl_daemon_free(struct pl_daemon *d)
     sd_event_source_disable_unref(d->sigint);
     sd_event_source_disable_unref(d->sigterm);
     sd_event_unref(d->event);
-    sigaction(SIGPIPE, &d->pipe_before, NULL);
-    pthread_sigmask(SIG_SETMASK, &d->mask_before, NULL);
+    pl_signals_restore(&d->signals);
     free(d);
 }
 
@@ -394,29 +328,67 @@ static int on_tick_source(sd_event_source *source, uint64_t usec, void *userdata
     return 0;
 }
 
-void pl_daemon_step(struct pl_daemon *d, int64_t max_ms, const char *fmt, ...)
+/* ---- what systemd is told ---- */
+
+/* One line of UTF-8: systemd takes no other text, and a newline would begin another assignment of
+ * the protocol. A character that was cut at the end goes, bytes that are none become '?'. */
+static void status_clean(char *text, bool was_cut)
+{
+    size_t len = strlen(text), n;
+
+    for (size_t at = 0; at < len; at += n) {
+        n = pl_utf8_char(text + at, len - at);
+        if (n == 0 && was_cut && len - at < 4) {
+            text[at] = '\0';
+            return;
+        }
+        if (n == 0 || (unsigned char)text[at] < ' ') {
+            text[at] = n == 0 ? '?' : ' ';
+            n = 1;
+        }
+    }
+}
+
+static void status_send(struct pl_daemon *d, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+static void status_send(struct pl_daemon *d, const char *fmt, va_list ap)
 {
     char text[STATUS_MAX];
+
+    if (d->err.kind != PL_ERR_NONE)
+        return;
+    status_clean(text, vsnprintf(text, sizeof(text), fmt, ap) >= (int)sizeof(text));
+    if (strcmp(text, d->status) == 0)
+        return;
+    memcpy(d->status, text, sizeof(text));
+    sd_notifyf(0, "STATUS=%s", text);
+}
+
+void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    status_send(d, fmt, ap);
+    va_end(ap);
+}
+
+void pl_daemon_step(struct pl_daemon *d, int64_t max_ms, const char *fmt, ...)
+{
     va_list ap;
 
     if (d->state != STARTING)
         return;
     va_start(ap, fmt);
-    vsnprintf(text, sizeof(text), fmt, ap);
+    status_send(d, fmt, ap);
     va_end(ap);
-    pl_daemon_status(d, "%s", text);
     sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRIu64, (uint64_t)(max_ms + STEP_GRACE_MS) * USEC_PER_MS);
 }
 
 int pl_daemon_start_failed(struct pl_daemon *d, const struct pl_err *err)
 {
-    static const struct timespec at_once = {0};
-    sigset_t stops;
-
     if (d && pl_daemon_stopping(d)) {
-        set_of_stop_signals(&stops); /* taken: else they end us when they are let in again */
-        while (sigtimedwait(&stops, NULL, &at_once) > 0)
-            ;
+        pl_signals_stop_take();
         pl_log(PL_INFO, PL_EVENT_STOPPING, "stopped before the start was over",
                PL_F_STR("REASON", err->msg));
         stopping_notify(d);
@@ -436,40 +408,6 @@ void pl_daemon_ready(struct pl_daemon *d)
     watchdog_begin(d);
     sd_notify(0, "READY=1");
     pl_log(PL_INFO, PL_EVENT_READY, "ready", PL_F_STR("VERSION", PL_VERSION));
-}
-
-/* Of a text that was cut: takes off the character that may have been cut in two. systemd takes no
- * text that is not UTF-8. */
-static void character_cut(char *text)
-{
-    size_t n = strlen(text);
-
-    while (n > 0 && ((unsigned char)text[n - 1] & 0xC0) == 0x80)
-        n--;
-    if (n > 0 && (unsigned char)text[n - 1] >= 0xC0)
-        n--;
-    text[n] = '\0';
-}
-
-void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)
-{
-    char text[STATUS_MAX];
-    va_list ap;
-    char *c;
-
-    if (d->err.kind != PL_ERR_NONE)
-        return;
-    va_start(ap, fmt);
-    if (vsnprintf(text, sizeof(text), fmt, ap) >= (int)sizeof(text))
-        character_cut(text);
-    va_end(ap);
-    for (c = text; *c; c++) /* a newline would begin another assignment of the protocol */
-        if ((unsigned char)*c < ' ')
-            *c = ' ';
-    if (strcmp(text, d->status) == 0)
-        return;
-    memcpy(d->status, text, sizeof(text));
-    sd_notifyf(0, "STATUS=%s", text);
 }
 
 int pl_daemon_run(struct pl_daemon *d)

@@ -77,7 +77,7 @@ int pl_daemon_start_failed(struct pl_daemon *d, const struct pl_err *err);
 /* READY=1, after the last step that can fail. */
 void pl_daemon_ready(struct pl_daemon *d);
 /* STATUS=…; unchanged text is not sent again, nor any text after an error that ends the daemon. At
- * most 255 bytes, one line. */
+ * most 255 bytes, cut at a character; one line; what is not UTF-8 becomes '?'. */
 void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* Begins stopping, as SIGTERM does. `err` NULL: in order; else it is logged and becomes the exit

@@ -120,6 +120,36 @@ START_TEST(reload_then_stop)
 }
 END_TEST
 
+static void reload_that_stops(void *userdata)
+{
+    (void)userdata;
+    pl_daemon_stop(daemon_obj, NULL);
+}
+
+static int run_reload_that_stops(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish, .on_reload = reload_that_stops};
+    return make_and_run(&ops, LONG_MS);
+}
+
+/* READY=1 behind STOPPING=1 would tell systemd that the service is up again. */
+START_TEST(reload_that_leads_to_a_stop)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_reload_that_stops);
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGHUP);
+    expect(&w, "RELOADING=1");
+    expect(&w, "STOPPING=1");
+    expect(&w, "STATUS=drained"); /* and no READY=1 before */
+    expect_exit(&w, 0);
+    expect_no_more(&w);
+    watch_close(&w);
+}
+END_TEST
+
 static int run_no_callbacks(void)
 {
     static const struct pl_daemon_ops ops = {0};
@@ -487,6 +517,10 @@ static int run_status(void)
     pl_daemon_status(daemon_obj, "rows %d", 1);
     pl_daemon_status(daemon_obj, "two\nREADY=1");
     pl_daemon_status(daemon_obj, "%s", big);
+    pl_daemon_status(daemon_obj, "%s", big + 1); /* fits to the byte */
+    pl_daemon_step(daemon_obj, 1000, "y%s", big + 1);
+    /* What a format like %.2s leaves of a character, and what a server says that knows none. */
+    pl_daemon_status(daemon_obj, "%.2s, \xff\xc0\xafz", "\u20ac");
     pl_daemon_free(daemon_obj);
     return 0;
 }
@@ -502,6 +536,14 @@ START_TEST(status_text)
     expect(&w, "STATUS=");
     ck_assert_uint_eq(strspn(w.last + 7, "x"), 253);
     ck_assert_uint_eq(strlen(w.last + 7), 253);
+    expect(&w, "STATUS=");
+    ck_assert_uint_eq(strlen(w.last + 7), 255);
+    ck_assert_str_eq(w.last + 7 + 252, "\u20ac");
+    expect(&w, "STATUS=");
+    ck_assert_uint_eq(strspn(w.last + 7, "yx"), 253);
+    ck_assert_uint_eq(strlen(w.last + 7), 253);
+    expect(&w, "EXTEND_TIMEOUT_USEC=");
+    expect(&w, "STATUS=??, ???z");
     expect_exit(&w, 0);
     expect_no_more(&w);
     watch_close(&w);
@@ -688,6 +730,7 @@ int main(void)
     const struct unit_test tests[] = {
         TEST(stop_in_order, .count = PL_COUNT(stop_cases)),
         TEST(reload_then_stop),
+        TEST(reload_that_leads_to_a_stop),
         TEST(no_callbacks),
         TEST(second_signal, .count = PL_COUNT(second_cases)),
         TEST(deadline, .count = PL_COUNT(deadline_cases)),
