@@ -138,24 +138,13 @@ static void routes_load(struct chsinkd_conf *conf, const char *file, struct pl_f
     }
 }
 
-void chsinkd_conf_check(const struct chsinkd_conf *conf, bool needs_kafka, struct pl_findings *errs)
+void chsinkd_conf_check(struct chsinkd_conf *conf, bool needs_kafka, struct pl_findings *errs)
 {
     pl_common_check_create(&conf->create, errs);
     pl_common_check_listen(conf->metrics.listen, errs);
     if (needs_kafka && conf->kafka.n > 0) /* else it is known to be missing */
         pl_common_check_kafka(&conf->kafka, NULL, errs);
-}
-
-int chsinkd_conf_load(const char *file, struct chsinkd_conf *ret, struct pl_findings *errs)
-{
-    unsigned before = errs->count;
-
-    memset(ret, 0, sizeof(*ret));
-    pl_options_load(chsinkd_options, file, ret, NULL, errs);
-    if (ret->dead_letter_topic) /* it could be read: all that is wrong is shown at once */
-        chsinkd_conf_check(ret, true, errs);
-    routes_load(ret, file, errs);
-    return errs->count == before ? 0 : -1;
+    routes_load(conf, errs->file, errs);
 }
 
 void chsinkd_conf_release(struct chsinkd_conf *conf)

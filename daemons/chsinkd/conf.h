@@ -39,13 +39,9 @@ enum chsinkd_start { CHSINKD_EARLIEST, CHSINKD_LATEST };
 extern const struct pl_option chsinkd_options[];
 extern const char chsinkd_conf_intro[]; /* the comment at the top of the reference file */
 
-/* What the table cannot say. */
-void chsinkd_conf_check(const struct chsinkd_conf *conf, bool needs_kafka,
-                        struct pl_findings *errs);
-
-/* Loads the file and all its routes; every finding of all files is in errs. -1: there was one.
- * Release in both cases. */
-int chsinkd_conf_load(const char *file, struct chsinkd_conf *ret, struct pl_findings *errs);
+/* What the table cannot say; and loads all routes that the configuration names. Every finding of all
+ * files is in errs, whose file is the configuration's. */
+void chsinkd_conf_check(struct chsinkd_conf *conf, bool needs_kafka, struct pl_findings *errs);
 void chsinkd_conf_release(struct chsinkd_conf *conf);
 
 /* The route that takes a topic, or NULL. */

@@ -1,10 +1,70 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * main.c - argv and exit status; all else is in wikisrcd.c, which tests can link.
+ * main.c - the command line: which mode, which configuration. All else is in wikisrcd.c and
+ * inspect.c, which tests can link.
  */
+#include "daemons/wikisrcd/inspect.h"
+#include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/wikisrcd.h"
+
+enum { COUNT_MAX = 10000000 };
+
+enum { SAMPLE, SCHEMA, PRODUCE, MODES };
+
+static const struct pl_cli_opt opts[] = {
+    [SAMPLE] = {.name = "sample",
+                .value_name = "N",
+                .count_max = COUNT_MAX,
+                .help = "Print N events for a person to read; write nothing."},
+    [SCHEMA] = {.name = "schema",
+                .value_name = "N",
+                .count_max = COUNT_MAX,
+                .help = "Print the fields that N events have, and their types."},
+    [PRODUCE] = {.name = "produce",
+                 .value_name = "N",
+                 .count_max = COUNT_MAX,
+                 .help = "Write N events to the topic and show each."},
+    [MODES] = {0},
+};
+
+static void conf_check(void *conf, bool for_service, struct pl_findings *errs)
+{
+    wikisrcd_conf_check(conf, for_service, errs);
+}
+
+static const struct pl_service_sum sums[] = {
+    {"RECEIVED", M_RECEIVED},      {"DELIVERED", M_DELIVERED},
+    {"DUPLICATES", M_DUPLICATES},  {"CANARIES", M_CANARIES},
+    {"FILTERED", M_FILTERED},      {"SKIPPED", M_SKIPPED},
+    {"REFETCHED", M_REFETCHED},    {"MALFORMED", M_MALFORMED},
+    {"TRANSACTIONS", M_COMMITTED}, {0},
+};
+
+static const struct pl_program wikisrcd = {
+    .cli = {"wikisrcd", "Wikimedia EventStreams to a Kafka topic, exactly once.", opts, MODES},
+    .options = wikisrcd_opts,
+    .options_intro = wikisrcd_conf_intro,
+    .conf_size = sizeof(struct wikisrcd_conf),
+    .conf_check = conf_check,
+    .metrics = wikisrcd_metrics,
+    .metrics_n = M_COUNT,
+    .law = &wikisrcd_conservation,
+    .law_text = "received = delivered + dropped + refetched + in flight",
+    .law_looks = 1, /* between events it holds exactly */
+    .sums = sums,
+};
 
 int main(int argc, char **argv)
 {
-    return wikisrcd_main(argc, argv);
+    static const enum inspect_mode looks[] = {INSPECT_SAMPLE, INSPECT_SCHEMA, INSPECT_PRODUCE};
+    PL_CLEANUP(pl_service_release) struct pl_service service = {0};
+    int status = pl_service_parse(&service, &wikisrcd, argc, argv), mode = service.cli.mode;
+
+    if (status < 0)
+        status = pl_service_configure(&service, mode == MODES || mode == PRODUCE);
+    if (status >= 0)
+        return status;
+    if (mode != MODES)
+        return inspect_run(service.conf, looks[mode], service.cli.count);
+    return wikisrcd_run(&service);
 }

@@ -13,7 +13,6 @@
 
 #include "daemons/wikisrcd/delivery.h"
 #include "daemons/wikisrcd/event/filter.h"
-#include "daemons/wikisrcd/inspect.h"
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/position/position.h"
 #include "daemons/wikisrcd/stream/source.h"
@@ -21,8 +20,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
 #include "lib/log/log.h"
-#include "lib/service/cli.h"
-#include "lib/service/daemon.h"
 #include "lib/service/watchdog.h"
 
 /* Work that waits for so long beyond a batch's age, and Kafka is there: something is wrong here.
@@ -36,11 +33,10 @@ enum {
 };
 
 struct wikisrcd {
-    struct wikisrcd_conf *conf;
-    const char *file;
+    struct pl_service *service; /* conf, daemon and metrics are its */
+    const struct wikisrcd_conf *conf;
     struct pl_daemon *daemon;
     struct pl_metrics *metrics;
-    struct pl_metrics_server *server;
     struct pl_delivery *delivery;
     struct source *source;
     struct position *position;
@@ -49,11 +45,9 @@ struct wikisrcd {
     struct event event; /* reused */
     bool started;       /* the source was started */
     bool ready;
-    bool broken; /* the conservation law, reported once */
     int64_t newest_ms;
-    uint64_t received_before; /* for the rate */
-    int64_t tick_ms;
-    int64_t step_ms; /* when the start's last step began, in the loop */
+    struct pl_rate rate; /* of what is received */
+    int64_t step_ms;     /* when the start's last step began, in the loop */
     struct pl_progress progress;
     struct pl_backoff backoff; /* after aborted transactions */
     int64_t committed_ms;      /* monotonic, of the last commit; 0: none yet */
@@ -204,8 +198,7 @@ static void ready(struct wikisrcd *w)
     if (w->ready)
         return;
     w->ready = true;
-    pl_metrics_set_ready(w->metrics, NULL);
-    pl_daemon_ready(w->daemon);
+    pl_service_ready(w->service);
 }
 
 /* A step of the start that goes on in the loop: on_tick ends it after start_timeout. */
@@ -368,45 +361,11 @@ static void on_stop_deadline(void *userdata)
 static void on_reload(void *userdata)
 {
     struct wikisrcd *w = userdata;
-    struct wikisrcd_conf fresh = {0};
-    struct pl_strings changed = {0}, restart = {0};
-    struct pl_findings errs;
-    pl_findings_init(&errs);
-    errs.file = w->file;
-    pl_options_load(wikisrcd_opts, w->file, &fresh, NULL, &errs);
-    if (fresh.name)
-        wikisrcd_conf_check(&fresh, true, &errs);
-    pl_cli_findings_log(&errs);
-    if (errs.count > 0) {
-        pl_log(PL_ERROR, PL_EVENT_RELOADED, "configuration not reloaded, the old one stays",
-               PL_F_STR("FILE", w->file));
-    } else {
-        pl_options_reload(wikisrcd_opts, w->conf, &fresh, &changed, &restart);
-        filter_release(&w->filter);
-        filter_init(&w->filter, &w->conf->filter);
-        pl_log_set_level(pl_common_log_level(w->conf->log_level));
-        delivery_reloaded(w->delivery, w->conf);
-        pl_cli_reload_log(&changed, &restart);
-    }
-    pl_strings_release(&changed);
-    pl_strings_release(&restart);
-    pl_options_release(wikisrcd_opts, &fresh);
-    pl_findings_release(&errs);
-}
-
-/* The law is checked between events, where it must hold exactly. */
-static void law_check(struct wikisrcd *w)
-{
-    int64_t difference = 0;
-    if (pl_conservation_holds(w->metrics, &wikisrcd_conservation, in_flight(w), &difference)) {
-        w->broken = false;
+    if (!pl_service_reload(w->service, NULL))
         return;
-    }
-    if (!w->broken)
-        pl_log(PL_ERROR, PL_EVENT_CONSERVATION,
-               "received is not delivered + dropped + refetched + in flight: please report this",
-               PL_F_INT("DIFFERENCE", difference));
-    w->broken = true;
+    filter_release(&w->filter);
+    filter_init(&w->filter, &w->conf->filter);
+    delivery_reloaded(w->delivery, w->conf);
 }
 
 static void status_show(struct wikisrcd *w, double rate, double lag)
@@ -417,32 +376,25 @@ static void status_show(struct wikisrcd *w, double rate, double lag)
         snprintf(last, sizeof(last), "last commit %" PRId64 " s ago, %" PRIu64 " events",
                  (pl_clock_monotonic_ms() - w->committed_ms) / 1000, w->committed_events);
     source_describe(w->source, source, sizeof(source));
-    bool stalled = pl_delivery_is_stalled(w->delivery);
-    pl_metrics_set_ready(w->metrics, stalled ? "Kafka does not answer" : NULL);
-    if (stalled)
-        pl_daemon_status(w->daemon,
-                         "Kafka does not answer; reading is paused, %" PRIu64 " events wait, %s",
-                         waiting, last);
+    if (pl_delivery_is_stalled(w->delivery))
+        pl_service_status(w->service, "Kafka does not answer",
+                          "Kafka does not answer; reading is paused, %" PRIu64 " events wait, %s",
+                          waiting, last);
     else
-        pl_daemon_status(w->daemon, "%s: %.0f events/s, %.1f s behind, to %s, %s", source, rate,
-                         lag, w->conf->topic, last);
+        pl_service_status(w->service, NULL, "%s: %.0f events/s, %.1f s behind, to %s, %s", source,
+                          rate, lag, w->conf->topic, last);
 }
 
 static void on_tick(void *userdata)
 {
     struct wikisrcd *w = userdata;
     int64_t now_ms = pl_clock_realtime_ms(), mono_ms = pl_clock_monotonic_ms();
-    uint64_t received = pl_metrics_get(w->metrics, M_RECEIVED);
-    double elapsed = (double)(mono_ms - w->tick_ms) / 1000;
-    double rate = elapsed > 0 ? (double)(received - w->received_before) / elapsed : 0;
+    double rate = pl_rate_next(&w->rate, pl_metrics_get(w->metrics, M_RECEIVED), mono_ms);
     double lag = w->newest_ms > 0 ? (double)(now_ms - w->newest_ms) / 1000 : 0;
-    w->received_before = received;
-    w->tick_ms = mono_ms;
-    pl_metrics_heartbeat(w->metrics);
+    pl_service_tick(w->service, in_flight(w));
     pl_metrics_set(w->metrics, M_WINDOW_IDS, position_ids(w->position));
     if (w->newest_ms > 0)
         pl_metrics_set(w->metrics, M_LAG_SECONDS, lag);
-    law_check(w);
     pl_delivery_log(w->delivery, false);
     if (pl_daemon_stopping(w->daemon))
         return;
@@ -492,31 +444,25 @@ static void release(struct wikisrcd *w)
     filter_release(&w->filter);
     event_release(&w->event);
     event_path_release(&w->key);
-    pl_metrics_server_free(w->server);
-    pl_metrics_free(w->metrics);
-    pl_daemon_free(w->daemon);
 }
 
 /* The order of steps: what can fail for a wrong configuration first, the source last. */
 static int start(struct wikisrcd *w, struct pl_err *err)
 {
     const struct wikisrcd_conf *conf = w->conf;
-    if (pl_daemon_new(&daemon_ops, w, conf->stop_timeout_ms, &w->daemon, err) < 0)
-        return -1;
     pl_backoff_init(&w->backoff, ABORT_WAIT_BASE_MS, ABORT_WAIT_MAX_MS,
                     (uint64_t)pl_clock_realtime_ms());
-    w->metrics = pl_metrics_new(wikisrcd_metrics, M_COUNT);
-    pl_metrics_set_ready(w->metrics, "starting");
-    if (conf->metrics.listen &&
-        pl_metrics_serve(w->metrics, conf->metrics.listen, &w->server, err) < 0)
+    if (pl_service_start(w->service, &daemon_ops, w, err) < 0)
         return -1;
+    w->daemon = w->service->daemon;
+    w->metrics = w->service->metrics;
     event_path_init(&w->key, conf->key ? conf->key : "");
     filter_init(&w->filter, &conf->filter);
     if (delivery_new(w->daemon, conf, w->metrics, &delivery_ops, w, &w->delivery, err) < 0 ||
         position_begin(w, pl_delivery_position(w->delivery), err) < 0 ||
         source_new(w->daemon, conf, w->metrics, &w->position, &source_ops, w, &w->source, err) < 0)
         return -1;
-    w->tick_ms = pl_clock_monotonic_ms();
+    pl_rate_next(&w->rate, 0, pl_clock_monotonic_ms());
     w->newest_ms = position_high(w->position);
     if (pl_delivery_position(w->delivery).len > 0) {
         source_first_start(w);
@@ -530,103 +476,15 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     return 0;
 }
 
-static void sums_log(struct wikisrcd *w)
+int wikisrcd_run(struct pl_service *service)
 {
-    law_check(w);
-    pl_delivery_log(w->delivery, true);
-    pl_log(PL_INFO, PL_EVENT_STOPPED, "stopped",
-           PL_F_UINT("RECEIVED", pl_metrics_get(w->metrics, M_RECEIVED)),
-           PL_F_UINT("DELIVERED", pl_metrics_get(w->metrics, M_DELIVERED)),
-           PL_F_UINT("DUPLICATES", pl_metrics_get(w->metrics, M_DUPLICATES)),
-           PL_F_UINT("CANARIES", pl_metrics_get(w->metrics, M_CANARIES)),
-           PL_F_UINT("FILTERED", pl_metrics_get(w->metrics, M_FILTERED)),
-           PL_F_UINT("SKIPPED", pl_metrics_get(w->metrics, M_SKIPPED)),
-           PL_F_UINT("REFETCHED", pl_metrics_get(w->metrics, M_REFETCHED)),
-           PL_F_UINT("MALFORMED", pl_metrics_get(w->metrics, M_MALFORMED)),
-           PL_F_UINT("TRANSACTIONS", pl_metrics_get(w->metrics, M_COMMITTED)));
-}
-
-int wikisrcd_run(struct wikisrcd_conf *conf, const char *file)
-{
-    PL_CLEANUP(release) struct wikisrcd w = {.conf = conf, .file = file};
+    PL_CLEANUP(release) struct wikisrcd w = {.service = service, .conf = service->conf};
     struct pl_err err;
     if (start(&w, &err) < 0)
-        return pl_daemon_start_failed(w.daemon, &err);
+        return pl_daemon_start_failed(service->daemon, &err);
     int status = pl_daemon_run(w.daemon);
-    sums_log(&w);
+    pl_service_law_check(service, in_flight(&w), 1);
+    pl_delivery_log(w.delivery, true);
+    pl_service_stopped(service, status, in_flight(&w));
     return status;
-}
-
-/* ---- the command line ---- */
-
-enum { OPT_SAMPLE, OPT_SCHEMA, OPT_PRODUCE, OPT_COUNT };
-
-static const struct pl_cli_opt cli_opts[OPT_COUNT + 1] = {
-    [OPT_SAMPLE] = {"sample", true, "N", "Print N events for a person to read; write nothing."},
-    [OPT_SCHEMA] = {"schema", true, "N", "Print the fields that N events have, and their types."},
-    [OPT_PRODUCE] = {"produce", true, "N", "Write N events to the topic and show each."},
-};
-
-static const enum inspect_mode modes[OPT_COUNT] = {INSPECT_SAMPLE, INSPECT_SCHEMA, INSPECT_PRODUCE};
-
-/* Which mode is asked for: an index of cli_opts, OPT_COUNT for the service, -1 after a message. */
-static int mode_choose(const struct pl_cli *cli, int64_t *ret_count)
-{
-    int mode = pl_cli_mode(cli, "wikisrcd", cli_opts, OPT_COUNT);
-    if (mode >= 0 && mode < OPT_COUNT &&
-        pl_cli_count(cli_opts[mode].name, cli->values[mode], 10000000, ret_count) >= 0)
-        return -1;
-    return mode;
-}
-
-/* -1: go on; else the exit status. */
-static int conf_load(const struct pl_cli *cli, bool needs_kafka, struct wikisrcd_conf *conf)
-{
-    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
-    pl_findings_init(&errs);
-    errs.file = cli->config;
-    pl_options_load(wikisrcd_opts, cli->config, conf, NULL, &errs);
-    if (conf->name) /* it could be read: all that is wrong is shown at once */
-        wikisrcd_conf_check(conf, needs_kafka, &errs);
-    return pl_cli_config(cli, &errs, wikisrcd_opts, conf, NULL);
-}
-
-static void conf_release(struct wikisrcd_conf *conf)
-{
-    pl_options_release(wikisrcd_opts, conf);
-}
-
-int wikisrcd_main(int argc, char **argv)
-{
-    PL_CLEANUP(conf_release) struct wikisrcd_conf conf = {0};
-    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    struct pl_cli cli;
-    int64_t count = 0;
-    pl_log_open("wikisrcd");
-    int status =
-        pl_cli_parse(argc, argv, "wikisrcd",
-                     "Wikimedia EventStreams to a Kafka topic, exactly once.", cli_opts, &cli);
-    if (status >= 0)
-        return status;
-    if (cli.help_config) {
-        pl_options_print_reference(wikisrcd_opts, wikisrcd_conf_intro, &text);
-        fputs(pl_buf_cstr(&text), stdout);
-        return 0;
-    }
-    int mode = mode_choose(&cli, &count);
-    if (mode < 0)
-        return 64; /* EX_USAGE */
-    bool needs_kafka = mode == OPT_COUNT || mode == OPT_PRODUCE;
-    status = conf_load(&cli, needs_kafka, &conf);
-    if (status >= 0)
-        return status;
-    pl_log_set_level(cli.verbose ? PL_DEBUG : pl_common_log_level(conf.log_level));
-    pl_http_global_init();
-    if (conf.source.tls.insecure_skip_verify)
-        pl_log(PL_WARNING, PL_EVENT_INSECURE,
-               "source.tls.insecure_skip_verify: the source's "
-               "certificate is NOT verified");
-    if (mode != OPT_COUNT)
-        return inspect_run(&conf, modes[mode], count);
-    return wikisrcd_run(&conf, cli.config);
 }

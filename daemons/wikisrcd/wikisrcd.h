@@ -13,11 +13,9 @@
 #define WIKISRCD_WIKISRCD_H
 
 #include "daemons/wikisrcd/conf.h"
+#include "lib/service/service.h"
 
-/* The program: command line, configuration, mode. Returns the exit status. */
-int wikisrcd_main(int argc, char **argv);
-
-/* Service mode until stopped. `file` is read again at a reload; `conf` is changed by it. */
-int wikisrcd_run(struct wikisrcd_conf *conf, const char *file);
+/* Service mode until stopped; the service is configured. Returns the exit status. */
+int wikisrcd_run(struct pl_service *service);
 
 #endif

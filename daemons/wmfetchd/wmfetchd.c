@@ -19,8 +19,6 @@
 #include "lib/http/peer_clock.h"
 #include "lib/http/request.h"
 #include "lib/log/log.h"
-#include "lib/service/cli.h"
-#include "lib/service/daemon.h"
 
 enum {
     WAIT_BASE_MS = 1000,
@@ -47,11 +45,10 @@ struct series {
 };
 
 struct wmfetchd {
-    struct wmfetchd_conf *conf;
-    const char *file;
+    struct pl_service *service; /* conf, daemon and metrics are its */
+    const struct wmfetchd_conf *conf;
     struct pl_daemon *daemon;
     struct pl_metrics *metrics;
-    struct pl_metrics_server *server;
     struct pl_http *http;
     struct pl_auth *auth;
     struct pl_auth_waiter waiter; /* for the first token */
@@ -64,12 +61,11 @@ struct wmfetchd {
     int64_t window_begun_ms;    /* monotonic */
     struct pl_backoff backoff;  /* of what holds up all series */
     bool ready, worked;         /* worked: a window was committed since the start */
-    bool broken;                /* the conservation law, reported once */
     struct pl_peer_clock clock; /* the API's */
     int64_t idle_due_ms;   /* monotonic: since when something is due and nothing runs; 0: not */
     uint64_t last_records; /* of the window committed last */
     int64_t last_ms;       /* monotonic: when that was */
-    uint64_t bytes_before; /* of the answer under way, at the last tick */
+    struct pl_rate rate;   /* of the bytes of the answer under way */
     uint64_t windows, turns;
 };
 
@@ -165,8 +161,7 @@ static void next(struct wmfetchd *w)
 static void begin(struct wmfetchd *w)
 {
     w->ready = true;
-    pl_metrics_set_ready(w->metrics, NULL);
-    pl_daemon_ready(w->daemon);
+    pl_service_ready(w->service);
     next(w);
 }
 
@@ -360,12 +355,12 @@ static void on_stop_deadline(void *userdata)
            PL_F_UINT("MESSAGES", pl_delivery_sums(load_kafka(w->load))->messages));
 }
 
-static void reload_apply(struct wmfetchd *w, struct wmfetchd_conf *fresh)
+static void on_reload(void *userdata)
 {
-    struct pl_strings changed = {0}, restart = {0};
-    pl_options_reload(wmfetchd_opts, w->conf, fresh, &changed, &restart);
-    pl_log_set_level(pl_common_log_level(w->conf->log_level));
-    pl_cli_reload_log(&changed, &restart);
+    struct wmfetchd *w = userdata;
+    PL_CLEANUP(pl_strings_release) struct pl_strings changed = {0};
+    if (!pl_service_reload(w->service, &changed))
+        return;
     bool secrets = false;
     for (size_t i = 0; i < changed.n; i++)
         secrets |= strncmp(changed.v[i], "auth.", 5) == 0;
@@ -373,45 +368,13 @@ static void reload_apply(struct wmfetchd *w, struct wmfetchd_conf *fresh)
         pl_auth_forget(w->auth);
     for (size_t i = 0; i < w->series_n; i++) /* a person says: try now, what was wrong is mended */
         w->series[i].not_before_ms = 0;
-    pl_strings_release(&changed);
-    pl_strings_release(&restart);
     next(w);
 }
 
-static void on_reload(void *userdata)
+/* Exact between elements, which is where the loop looks. */
+static uint64_t in_flight(const struct wmfetchd *w)
 {
-    struct wmfetchd *w = userdata;
-    struct wmfetchd_conf fresh = {0};
-    struct pl_findings errs;
-    pl_findings_init(&errs);
-    errs.file = w->file;
-    pl_options_load(wmfetchd_opts, w->file, &fresh, NULL, &errs);
-    if (fresh.name)
-        wmfetchd_conf_check(&fresh, true, &errs);
-    pl_cli_findings_log(&errs);
-    if (errs.count > 0) {
-        pl_log(PL_ERROR, PL_EVENT_RELOADED, "configuration not reloaded, the old one stays");
-    } else {
-        reload_apply(w, &fresh);
-    }
-    pl_options_release(wmfetchd_opts, &fresh);
-    pl_findings_release(&errs);
-}
-
-/* The law is checked between elements, where it must hold exactly. */
-static void law_check(struct wmfetchd *w)
-{
-    int64_t difference = 0;
-    uint64_t in_flight = w->load ? pl_delivery_sums(load_kafka(w->load))->items : 0;
-    if (pl_conservation_holds(w->metrics, &wmfetchd_conservation, in_flight, &difference)) {
-        w->broken = false;
-        return;
-    }
-    if (!w->broken)
-        pl_log(PL_ERROR, PL_EVENT_CONSERVATION,
-               "received is not delivered + refetched + in flight: please report this",
-               PL_F_INT("DIFFERENCE", difference));
-    w->broken = true;
+    return pl_delivery_sums(load_kafka(w->load))->items;
 }
 
 /* Sets the gauges and returns how many windows are due. */
@@ -446,38 +409,33 @@ static void status_show(struct wmfetchd *w)
     int64_t oldest_ms, behind = lag_measure(w, &oldest_ms);
     const struct series *s = w->current;
     uint64_t bytes = fetch_bytes(load_fetch(w->load));
-    uint64_t fresh = bytes >= w->bytes_before ? bytes - w->bytes_before : bytes;
-    w->bytes_before = bytes;
+    double rate = pl_rate_next(&w->rate, bytes, pl_clock_monotonic_ms());
     if (oldest_ms != INT64_MAX)
         pl_time_format_ms(oldest_ms, oldest);
     if (w->windows > 0)
         snprintf(last, sizeof(last), "last window %" PRIu64 " records %" PRId64 " s ago",
                  w->last_records, (pl_clock_monotonic_ms() - w->last_ms) / 1000);
-    bool stalled = pl_delivery_is_stalled(load_kafka(w->load));
-    pl_metrics_set_ready(w->metrics, stalled ? "Kafka does not answer" : NULL);
-    if (stalled)
-        pl_daemon_status(w->daemon,
-                         "Kafka does not answer; fetching is paused, %" PRId64
-                         " windows due, all to %s, %s",
-                         behind, oldest, last);
+    if (pl_delivery_is_stalled(load_kafka(w->load)))
+        pl_service_status(w->service, "Kafka does not answer",
+                          "Kafka does not answer; fetching is paused, %" PRId64
+                          " windows due, all to %s, %s",
+                          behind, oldest, last);
     else if (s && fetch_is_running(load_fetch(w->load)))
-        pl_daemon_status(w->daemon,
-                         "fetching %.40s/%.20s, %.1f MB, %.1f MB/s; %" PRId64
-                         " windows due, all to %s, %s",
-                         s->application, s->index, (double)bytes / 1e6, (double)fresh / 1e6, behind,
-                         oldest, last);
+        pl_service_status(
+            w->service, NULL,
+            "fetching %.40s/%.20s, %.1f MB, %.1f MB/s; %" PRId64 " windows due, all to %s, %s",
+            s->application, s->index, (double)bytes / 1e6, rate / 1e6, behind, oldest, last);
     else
-        pl_daemon_status(w->daemon,
-                         "waiting for the next window; %" PRId64 " windows due, all to %s, %" PRIu64
-                         " done, %s",
-                         behind, oldest, w->windows, last);
+        pl_service_status(w->service, NULL,
+                          "waiting for the next window; %" PRId64
+                          " windows due, all to %s, %" PRIu64 " done, %s",
+                          behind, oldest, w->windows, last);
 }
 
 static void on_tick(void *userdata)
 {
     struct wmfetchd *w = userdata;
-    pl_metrics_heartbeat(w->metrics);
-    law_check(w);
+    pl_service_tick(w->service, in_flight(w));
     if (w->ready && !pl_daemon_stopping(w->daemon))
         status_show(w);
 }
@@ -540,9 +498,6 @@ static void release(struct wmfetchd *w)
     for (size_t i = 0; i < w->series_n; i++)
         free(w->series[i].key);
     free(w->series);
-    pl_metrics_server_free(w->server);
-    pl_metrics_free(w->metrics);
-    pl_daemon_free(w->daemon);
 }
 
 static unsigned lag_metric_add(struct wmfetchd *w, const struct series *s)
@@ -598,13 +553,10 @@ static int start(struct wmfetchd *w, struct pl_err *err)
 {
     const struct wmfetchd_conf *conf = w->conf;
     char host[256];
-    if (pl_daemon_new(&daemon_ops, w, conf->stop_timeout_ms, &w->daemon, err) < 0)
+    if (pl_service_start(w->service, &daemon_ops, w, err) < 0)
         return -1;
-    w->metrics = pl_metrics_new(wmfetchd_metrics, M_COUNT);
-    pl_metrics_set_ready(w->metrics, "starting");
-    if (conf->metrics.listen &&
-        pl_metrics_serve(w->metrics, conf->metrics.listen, &w->server, err) < 0)
-        return -1;
+    w->daemon = w->service->daemon;
+    w->metrics = w->service->metrics;
     int r = sd_event_add_time(pl_daemon_event(w->daemon), &w->timer, CLOCK_MONOTONIC, 0, 1000,
                               on_timer, w);
     if (r < 0)
@@ -626,26 +578,14 @@ static int start(struct wmfetchd *w, struct pl_err *err)
     return 0;
 }
 
-static void sums_log(struct wmfetchd *w)
+int wmfetchd_run(struct pl_service *service)
 {
-    law_check(w);
-    pl_log(PL_INFO, PL_EVENT_STOPPED, "stopped", PL_F_UINT("WINDOWS", w->windows),
-           PL_F_UINT("RECEIVED", pl_metrics_get(w->metrics, M_RECEIVED)),
-           PL_F_UINT("DELIVERED", pl_metrics_get(w->metrics, M_DELIVERED)),
-           PL_F_UINT("REFETCHED", pl_metrics_get(w->metrics, M_REFETCHED)),
-           PL_F_UINT("MESSAGES", pl_metrics_get(w->metrics, M_MESSAGES)),
-           PL_F_UINT("RECORDS", pl_metrics_get(w->metrics, M_RECORDS)),
-           PL_F_UINT("BYTES", pl_metrics_get(w->metrics, M_DELIVERED_BYTES)),
-           PL_F_UINT("TRANSACTIONS", pl_metrics_get(w->metrics, M_COMMITTED)));
-}
-
-int wmfetchd_run(struct wmfetchd_conf *conf, const char *file)
-{
-    PL_CLEANUP(release) struct wmfetchd w = {.conf = conf, .file = file};
+    PL_CLEANUP(release) struct wmfetchd w = {.service = service, .conf = service->conf};
     struct pl_err err;
     if (start(&w, &err) < 0)
-        return pl_daemon_start_failed(w.daemon, &err);
+        return pl_daemon_start_failed(service->daemon, &err);
     int status = pl_daemon_run(w.daemon);
-    sums_log(&w);
+    pl_service_law_check(service, in_flight(&w), 1);
+    pl_service_stopped(service, status, in_flight(&w));
     return status;
 }

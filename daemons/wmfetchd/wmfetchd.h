@@ -19,11 +19,9 @@
 #define WMFETCHD_WMFETCHD_H
 
 #include "daemons/wmfetchd/conf.h"
+#include "lib/service/service.h"
 
-/* The program: command line, configuration, mode. Returns the exit status. (program.c) */
-int wmfetchd_main(int argc, char **argv);
-
-/* Service mode until stopped. `file` is read again at a reload; `conf` is changed by it. */
-int wmfetchd_run(struct wmfetchd_conf *conf, const char *file);
+/* Service mode until stopped; the service is configured. Returns the exit status. */
+int wmfetchd_run(struct pl_service *service);
 
 #endif

@@ -1,148 +1,193 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli.c - the command line that all daemons share (see cli.h).
- *
- * The common options and the daemon's own are two tables of one form, and parsing, --help and "did
- * you mean" all walk both. getopt_long() is not used because it takes abbreviations (--sam for
- * --sample), which break scripts when an option is added, and cannot suggest.
+ * cli.c - see cli.h.
  */
 #include "lib/service/cli.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
-#include "lib/base/buf.h"
-#include "lib/base/text.h"
-#include "lib/config/options.h"
-#include "lib/log/log.h"
+#include "lib/base/alloc.h"
 
-enum common { CONFIG, CHECK_CONFIG, PRINT_CONFIG, HELP_CONFIG, VERBOSE, HELP, VERSION };
+/* What getopt_long() returns: a letter, one of these, or OWN and the index of a daemon's option. */
+enum { POSITIONAL = 1, CHECK_CONFIG, PRINT_CONFIG, HELP_CONFIG, OWN = 0x100 };
 
-static const struct common_opt {
-    char letter; /* 0: none */
+static const struct common {
+    int code;
     struct pl_cli_opt opt;
 } commons[] = {
-    [CONFIG] = {'c', {"config", true, "FILE", "Read this configuration."}},
-    [CHECK_CONFIG] = {0, {"check-config", false, NULL, "Check the configuration and exit."}},
-    [PRINT_CONFIG] = {0, {"print-config", false, NULL, "Print what is in force, without secrets."}},
-    [HELP_CONFIG] = {0, {"help-config", false, NULL, "Print every option of the configuration."}},
-    [VERBOSE] = {'v', {"verbose", false, NULL, "Log at level debug."}},
-    [HELP] = {'h', {"help", false, NULL, "Show this and exit."}},
-    [VERSION] = {'V', {"version", false, NULL, "Show the version and exit."}},
+    {'c', {.name = "config", .value_name = "FILE", .help = "Read this configuration."}},
+    {CHECK_CONFIG, {.name = "check-config", .help = "Check the configuration and exit."}},
+    {PRINT_CONFIG, {.name = "print-config", .help = "Print what is in force, without secrets."}},
+    {HELP_CONFIG, {.name = "help-config", .help = "Print every option of the configuration."}},
+    {'v', {.name = "verbose", .help = "Log at level debug."}},
+    {'h', {.name = "help", .help = "Show this and exit."}},
+    {'V', {.name = "version", .help = "Show the version and exit."}},
 };
 
-struct parser {
-    int argc, at;
-    char **argv;
-    const char *name, *summary;
-    const struct pl_cli_opt *table;
-    struct pl_cli *cli;
-};
+enum { LONGS_MAX = PL_CLI_OPTS_MAX + PL_COUNT(commons) + 1 };
 
-static const struct pl_cli_opt no_options[] = {{0}};
-
-static int usage_error(const struct parser *p)
+int pl_cli_refuse(const struct pl_cli_spec *spec, const char *fmt, ...)
 {
-    fprintf(stderr, "Try '%s --help'.\n", p->name);
+    va_list ap;
+
+    fprintf(stderr, "%s: ", spec->name);
+    va_start(ap, fmt);
+    vfprintf(stderr, fmt, ap);
+    va_end(ap);
+    fprintf(stderr, "\nTry '%s --help'.\n", spec->name);
     return EX_USAGE;
 }
 
 /* ---- --help ---- */
 
-static void print_option(char letter, const struct pl_cli_opt *opt)
+static void option_print(int code, const struct pl_cli_opt *opt)
 {
-    char left[64];
-    int n;
+    char left[64], letter[] = {'-', (char)code, ',', '\0'};
 
-    if (letter)
-        n = snprintf(left, sizeof(left), "-%c, ", letter);
-    else
-        n = snprintf(left, sizeof(left), "    ");
-    n += snprintf(left + n, sizeof(left) - (size_t)n, "--%s", opt->name);
-    if (opt->has_value && n < (int)sizeof(left))
-        snprintf(left + n, sizeof(left) - (size_t)n, " %s",
-                 opt->value_name ? opt->value_name : "VALUE");
-    printf("  %-26s %s\n", left, opt->help ? opt->help : "");
+    snprintf(left, sizeof(left), "%-3s --%s %s", code > ' ' && code < OWN ? letter : "", opt->name,
+             opt->value_name ? opt->value_name : "");
+    printf("  %-26s %s\n", left, opt->help);
 }
 
-static void print_help(const struct parser *p)
+static void help_print(const struct pl_cli_spec *spec, const char *config_default)
 {
-    size_t i;
-
-    printf("Usage: %s [OPTION]...\n%s\n\n", p->name, p->summary);
-    for (i = 0; p->table[i].name; i++)
-        print_option(0, &p->table[i]);
-    if (i > 0)
+    printf("Usage: %s [OPTION]...\n%s\n\n", spec->name, spec->summary);
+    for (const struct pl_cli_opt *o = spec->opts; o && o->name; o++)
+        option_print(OWN, o);
+    if (spec->opts)
         printf("\n");
-    for (i = 0; i < PL_COUNT(commons); i++)
-        print_option(commons[i].letter, &commons[i].opt);
+    for (size_t i = 0; i < PL_COUNT(commons); i++)
+        option_print(commons[i].code, &commons[i].opt);
     printf("\nThe configuration is %s unless -c says otherwise.\n"
            "Exit status: 0 in order, 64 wrong use, 65 bad data, 69 service away, 78 bad\n"
            "configuration, 1 anything else.\n",
-           p->cli->config_default);
+           config_default);
 }
 
 /* ---- "did you mean" ---- */
 
 enum { NAME_MAX_LEN = 40 };
 
-struct nearest {
-    const char *name;
-    unsigned distance;
-};
-
-static void nearest_try(struct nearest *n, const char *text, const char *name)
+static unsigned least(unsigned a, unsigned b, unsigned c)
 {
-    /* What was begun and not ended ("--sam") is nearer than any mistyping. */
-    size_t len = strlen(text);
-    unsigned distance =
-        len >= 2 && strncmp(text, name, len) == 0 ? 0 : pl_edit_distance(text, name);
+    unsigned ab = a < b ? a : b;
 
-    if (distance < n->distance)
-        *n = (struct nearest){name, distance};
+    return ab < c ? ab : c;
+}
+
+/* Edit distance (Levenshtein, two rows) of `a` of `a_len` bytes to `b`. */
+static unsigned name_distance(const char *a, size_t a_len, const char *b)
+{
+    unsigned rows[2][NAME_MAX_LEN + 1];
+    size_t b_len = strlen(b);
+
+    if (a_len > NAME_MAX_LEN || b_len > NAME_MAX_LEN)
+        return NAME_MAX_LEN;
+    for (size_t k = 0; k <= b_len; k++)
+        rows[0][k] = (unsigned)k;
+    for (size_t i = 1; i <= a_len; i++) {
+        unsigned *above = rows[(i - 1) % 2], *row = rows[i % 2];
+
+        row[0] = (unsigned)i;
+        for (size_t k = 1; k <= b_len; k++)
+            row[k] = least(above[k] + 1, row[k - 1] + 1, above[k - 1] + (a[i - 1] != b[k - 1]));
+    }
+    return rows[a_len % 2][b_len];
 }
 
 /* NULL when nothing is near: two slips, and not more than half of a short word. */
-static const char *nearest_name(const struct parser *p, const char *text, size_t len)
+static const char *nearest_name(const struct option *longs, const char *text, size_t len)
 {
-    struct nearest n = {NULL, len / 2 < 2 ? (unsigned)len / 2 + 1 : 3};
-    PL_FREE char *typed = pl_strndup(text, len);
-    size_t i;
+    unsigned best = len / 2 < 2 ? (unsigned)len / 2 + 1 : 3;
+    const char *near = NULL;
 
-    for (i = 0; p->table[i].name; i++)
-        nearest_try(&n, typed, p->table[i].name);
-    for (i = 0; i < PL_COUNT(commons); i++)
-        nearest_try(&n, typed, commons[i].opt.name);
-    return n.name;
-}
+    for (const struct option *o = longs; o->name; o++) {
+        /* What was begun and not ended ("--sam") is nearer than any mistyping. */
+        bool begun = len >= 2 && strncmp(text, o->name, len) == 0;
+        unsigned distance = begun ? 0 : name_distance(text, len, o->name);
 
-static int unknown_option(const struct parser *p, const char *text, size_t len)
-{
-    const char *near = nearest_name(p, text, len);
-
-    fprintf(stderr, "%s: unknown option '--%.*s'", p->name, (int)len, text);
-    if (near)
-        fprintf(stderr, ", did you mean '--%s'?", near);
-    fprintf(stderr, "\n");
-    return usage_error(p);
+        if (distance < best) {
+            best = distance;
+            near = o->name;
+        }
+    }
+    return near;
 }
 
 /* ---- parsing ---- */
 
-/* Returns as pl_cli_parse(). */
-static int take_common(const struct parser *p, enum common which, const char *value)
+static void longs_make(const struct pl_cli_spec *spec, struct option *ret)
 {
-    struct pl_cli *cli = p->cli;
+    int n = 0;
 
-    switch (which) {
-    case CONFIG:
-        cli->config = value;
-        cli->config_given = true;
+    for (const struct pl_cli_opt *o = spec->opts; o && o->name; o++) {
+        assert(n < PL_CLI_OPTS_MAX);
+        ret[n] = (struct option){.name = o->name,
+                                 .has_arg = !o->value_name      ? no_argument
+                                            : o->value_optional ? optional_argument
+                                                                : required_argument,
+                                 .val = OWN + n};
+        n++;
+    }
+    for (size_t i = 0; i < PL_COUNT(commons); i++)
+        ret[n++] =
+            (struct option){.name = commons[i].opt.name,
+                            .has_arg = commons[i].opt.value_name ? required_argument : no_argument,
+                            .val = commons[i].code};
+    ret[n] = (struct option){0};
+}
+
+/* getopt_long() would take abbreviations. -1, or the exit status. */
+static int name_check(const struct pl_cli_spec *spec, const struct option *longs, const char *arg)
+{
+    if (!arg || strncmp(arg, "--", 2) != 0 || !arg[2])
+        return -1;
+    const char *name = arg + 2;
+    size_t len = strcspn(name, "=");
+    for (const struct option *o = longs; o->name; o++)
+        if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+            return -1;
+    const char *near = nearest_name(longs, name, len);
+    return pl_cli_refuse(spec, "unknown option '--%.*s'%s%s%s", (int)len, name,
+                         near ? ", did you mean '--" : "", near ? near : "", near ? "'?" : "");
+}
+
+/* What is wrong with the option that `arg` begins with; NULL: nothing. */
+static const char *option_fault(int code)
+{
+    if (code == ':')
+        return "needs a value";
+    if (code == '?')
+        return "takes no value";
+    return optarg && !optarg[0] ? "has an empty value" : NULL;
+}
+
+/* One option, as getopt_long() returned it; it stands in `arg`. -1, or the exit status. */
+static int option_take(const struct pl_cli_spec *spec, int code, const char *arg,
+                       struct pl_cli *cli)
+{
+    const char *fault = option_fault(code);
+    bool is_long = strncmp(arg, "--", 2) == 0;
+
+    if (code == POSITIONAL)
+        return pl_cli_refuse(spec, "unexpected argument '%s'", optarg);
+    if (code == '?' && !is_long)
+        return pl_cli_refuse(spec, "unknown option '-%c'", optopt);
+    if (fault && is_long)
+        return pl_cli_refuse(spec, "option '%.*s' %s", (int)strcspn(arg, "="), arg, fault);
+    if (fault)
+        return pl_cli_refuse(spec, "option '-%c' %s", code == ':' ? optopt : code, fault);
+    switch (code) {
+    case 'c':
+        cli->config = optarg;
         break;
     case CHECK_CONFIG:
         cli->check_config = true;
@@ -153,231 +198,78 @@ static int take_common(const struct parser *p, enum common which, const char *va
     case HELP_CONFIG:
         cli->help_config = true;
         break;
-    case VERBOSE:
+    case 'v':
         cli->verbose = true;
         break;
-    case HELP:
-        print_help(p);
+    case 'h':
+        help_print(spec, cli->config_default);
         return 0;
-    case VERSION:
-        printf("%s %s\n", p->name, PL_VERSION);
+    case 'V':
+        printf("%s %s\n", spec->name, PL_VERSION);
         return 0;
+    default:
+        cli->values[code - OWN] = optarg ? optarg : "";
     }
     return -1;
 }
 
-/* The value of an option: what stood behind '=' (or a letter), else the next argument. 0 or
- * EX_USAGE. */
-static int find_value(struct parser *p, const char *shown, bool has_value, const char *attached,
-                      const char **ret_value)
-{
-    if (!has_value && attached) {
-        fprintf(stderr, "%s: option '%s' takes no value\n", p->name, shown);
-        return usage_error(p);
-    }
-    if (has_value && !attached) {
-        if (p->at >= p->argc) {
-            fprintf(stderr, "%s: option '%s' needs a value\n", p->name, shown);
-            return usage_error(p);
-        }
-        attached = p->argv[p->at++];
-    }
-    if (has_value && !attached[0]) {
-        fprintf(stderr, "%s: option '%s' has an empty value\n", p->name, shown);
-        return usage_error(p);
-    }
-    *ret_value = has_value ? attached : "";
-    return 0;
-}
-
-static int parse_long(struct parser *p, const char *text)
-{
-    const char *equals = strchr(text, '='), *attached = equals ? equals + 1 : NULL, *value;
-    size_t len = equals ? (size_t)(equals - text) : strlen(text), i;
-    char shown[NAME_MAX_LEN + 8];
-    int r;
-
-    snprintf(shown, sizeof(shown), "--%.*s", (int)(len < NAME_MAX_LEN ? len : NAME_MAX_LEN), text);
-    for (i = 0; p->table[i].name; i++)
-        if (strlen(p->table[i].name) == len && memcmp(p->table[i].name, text, len) == 0) {
-            r = find_value(p, shown, p->table[i].has_value, attached, &value);
-            if (r != 0)
-                return r;
-            p->cli->storage[i] = value;
-            return -1;
-        }
-    for (i = 0; i < PL_COUNT(commons); i++)
-        if (strlen(commons[i].opt.name) == len && memcmp(commons[i].opt.name, text, len) == 0) {
-            r = find_value(p, shown, commons[i].opt.has_value, attached, &value);
-            return r != 0 ? r : take_common(p, (enum common)i, value);
-        }
-    return unknown_option(p, text, len);
-}
-
-/* "-v", "-cFILE", "-vc FILE". */
-static int parse_letters(struct parser *p, const char *letters)
-{
-    const char *value;
-    char shown[3] = "-?";
-    size_t i;
-    int r;
-
-    for (; *letters; letters++) {
-        for (i = 0; i < PL_COUNT(commons) && commons[i].letter != *letters; i++)
-            ;
-        shown[1] = *letters;
-        if (i == PL_COUNT(commons)) {
-            fprintf(stderr, "%s: unknown option '%s'\n", p->name, shown);
-            return usage_error(p);
-        }
-        if (commons[i].opt.has_value) {
-            r = find_value(p, shown, true, letters[1] ? letters + 1 : NULL, &value);
-            return r != 0 ? r : take_common(p, (enum common)i, value);
-        }
-        r = take_common(p, (enum common)i, "");
-        if (r >= 0)
-            return r;
-    }
-    return -1;
-}
-
-int pl_cli_parse(int argc, char **argv, const char *name, const char *summary,
-                 const struct pl_cli_opt *table, struct pl_cli *ret)
-{
-    struct parser p = {
-        .argc = argc, .at = 1, .argv = argv, .name = name, .summary = summary, .cli = ret};
-    const char *arg;
-    size_t n = 0;
-    int r = -1;
-
-    p.table = table ? table : no_options;
-    while (p.table[n].name)
-        n++;
-    assert(n <= PL_CLI_OPTS_MAX);
-    memset(ret, 0, sizeof(*ret));
-    snprintf(ret->config_default, sizeof(ret->config_default), "/etc/%s/%s.yaml", name, name);
-    ret->config = ret->config_default;
-    ret->values = ret->storage;
-    while (r < 0 && p.at < argc) {
-        arg = argv[p.at++];
-        if (arg[0] == '-' && arg[1] == '-' && arg[2]) {
-            r = parse_long(&p, arg + 2);
-        } else if (arg[0] == '-' && arg[1] && arg[1] != '-') {
-            r = parse_letters(&p, arg + 1);
-        } else if (strcmp(arg, "--") != 0 || p.at < argc) {
-            fprintf(stderr, "%s: unexpected argument '%s'\n", name,
-                    strcmp(arg, "--") == 0 ? argv[p.at] : arg);
-            r = usage_error(&p);
-        }
-    }
-    return r;
-}
-
-int pl_cli_count(const char *option, const char *text, int64_t max, int64_t *ret_n)
+/* -1, or the exit status. */
+static int mode_take(const struct pl_cli_spec *spec, struct pl_cli *cli)
 {
     char *end;
-    long long n;
 
-    errno = 0;
-    n = strtoll(text, &end, 10);
-    /* strtoll() would take a sign and spaces before the digits. */
-    if (text[0] < '0' || text[0] > '9' || *end || errno == ERANGE || n < 1 || n > max) {
-        fprintf(stderr, "option '--%s' needs a number from 1 to %" PRId64 ", not '%s'\n", option,
-                max, text);
-        return EX_USAGE;
+    cli->mode = spec->modes;
+    for (int i = 0; i < spec->modes; i++) {
+        if (!cli->values[i])
+            continue;
+        if (cli->mode != spec->modes)
+            return pl_cli_refuse(spec, "--%s and --%s exclude each other",
+                                 spec->opts[cli->mode].name, spec->opts[i].name);
+        cli->mode = i;
     }
-    *ret_n = n;
+    if (cli->mode == spec->modes || spec->opts[cli->mode].count_max == 0)
+        return -1;
+    const struct pl_cli_opt *opt = &spec->opts[cli->mode];
+    const char *text = cli->values[cli->mode];
+    errno = 0;
+    cli->count = strtoll(text, &end, 10);
+    /* strtoll() would take a sign and spaces before the digits. */
+    if (text[0] < '0' || text[0] > '9' || *end || errno == ERANGE || cli->count < 1 ||
+        cli->count > opt->count_max)
+        return pl_cli_refuse(spec, "option '--%s' needs a number from 1 to %" PRId64 ", not '%s'",
+                             opt->name, opt->count_max, text);
     return -1;
 }
 
-int pl_cli_mode(const struct pl_cli *cli, const char *name, const struct pl_cli_opt *table, int n)
+int pl_cli_parse(int argc, char **argv, const struct pl_cli_spec *spec, struct pl_cli *ret)
 {
-    int mode = n;
+    struct option longs[LONGS_MAX];
+    int status = -1, code;
 
-    for (int i = 0; i < n; i++) {
-        if (!cli->values[i])
-            continue;
-        if (mode != n) {
-            fprintf(stderr, "%s: --%s and --%s exclude each other\nTry '%s --help'.\n", name,
-                    table[mode].name, table[i].name, name);
-            return -1;
-        }
-        mode = i;
+    *ret = (struct pl_cli){.config = ret->config_default};
+    snprintf(ret->config_default, sizeof(ret->config_default), "/etc/%s/%s.yaml", spec->name,
+             spec->name);
+    longs_make(spec, longs);
+    opterr = 0;
+    optind = 0; /* glibc's way to begin */
+    while (status < 0) {
+        const char *arg = optind < argc ? argv[optind > 0 ? optind : 1] : NULL;
+
+        status = name_check(spec, longs, arg);
+        if (status >= 0)
+            break;
+        /* '-': arguments come in their order; ':': what is missing is told from what is unknown. */
+        code = getopt_long(argc, argv, "-:c:vhV", longs, NULL);
+        if (code == -1)
+            break;
+        if (code >= OWN && spec->opts[code - OWN].value_optional && !optarg && optind < argc &&
+            argv[optind][0] != '-')
+            optarg = argv[optind++];
+        status = option_take(spec, code, arg, ret);
     }
-    return mode;
-}
-
-static void findings_lines_log(const struct pl_buf *lines, enum pl_log_level level)
-{
-    for (size_t at = 0; at < lines->len;) {
-        const char *line = lines->data + at;
-        const char *end = memchr(line, '\n', lines->len - at);
-        size_t len = end ? (size_t)(end - line) : lines->len - at;
-        /* A site of its own for each line: a person is to see all that is wrong at once. */
-        struct pl_log_site site = {.file = __FILE__, .line = __LINE__, .func = __func__};
-        pl_log_at(&site, level, PL_EVENT_CONFIG_ERROR, "configuration",
-                  (const struct pl_log_field[]){PL_F_SLICE("ERROR", line, len), {0}});
-        at += len + 1;
-    }
-}
-
-void pl_cli_findings_log(const struct pl_findings *errs)
-{
-    findings_lines_log(&errs->text, PL_ERROR);
-    findings_lines_log(&errs->warnings, PL_WARNING);
-}
-
-/* For who asked for the check: on stderr, a warning with that word in front. */
-static void findings_print(struct pl_findings *errs)
-{
-    const char *line = pl_buf_cstr(&errs->warnings);
-
-    fputs(pl_buf_cstr(&errs->text), stderr);
-    for (size_t len; *line; line += len) {
-        len = strcspn(line, "\n") + 1;
-        fprintf(stderr, "warning: %.*s", (int)len, line);
-    }
-}
-
-int pl_cli_config(const struct pl_cli *cli, struct pl_findings *errs,
-                  const struct pl_option *options, const void *conf, const char *more)
-{
-    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-
-    if (cli->check_config)
-        findings_print(errs);
-    else
-        pl_cli_findings_log(errs);
-    if (errs->count > 0)
-        return EX_CONFIG;
-    if (!cli->check_config && !cli->print_config)
-        return -1;
-    if (cli->print_config)
-        pl_options_print(options, conf, &text);
-    else
-        pl_buf_addf(&text, "%s: in order%s%s\n", cli->config, more ? ", " : "", more ? more : "");
-    fputs(pl_buf_cstr(&text), stdout);
-    return 0;
-}
-
-static void strings_join(const struct pl_strings *strings, struct pl_buf *out)
-{
-    for (size_t i = 0; i < strings->n; i++) {
-        pl_buf_add_str(out, i > 0 ? " " : "");
-        pl_buf_add_str(out, strings->v[i]);
-    }
-}
-
-void pl_cli_reload_log(const struct pl_strings *changed, const struct pl_strings *needs_restart)
-{
-    PL_CLEANUP(pl_buf_release) struct pl_buf taken = {0};
-    PL_CLEANUP(pl_buf_release) struct pl_buf left = {0};
-
-    strings_join(changed, &taken);
-    strings_join(needs_restart, &left);
-    pl_log(PL_NOTICE, PL_EVENT_RELOADED, "configuration reloaded",
-           PL_F_STR("CHANGED", changed->n > 0 ? pl_buf_cstr(&taken) : "nothing"));
-    if (needs_restart->n > 0)
-        pl_log(PL_WARNING, PL_EVENT_RELOADED, "these options change only with a restart",
-               PL_F_STR("OPTIONS", pl_buf_cstr(&left)));
+    if (status >= 0)
+        return status;
+    if (optind < argc)
+        return pl_cli_refuse(spec, "unexpected argument '%s'", argv[optind]);
+    return mode_take(spec, ret);
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cli.h - the command line that all daemons share, and what is printed and logged about a
- * configuration.
+ * cli.h - the command line that all daemons share: -c/--config FILE, --check-config,
+ * --print-config, --help-config, -h/--help, -V/--version, -v/--verbose (log level debug), and the
+ * daemon's own long options.
+ *
+ * By getopt_long(3), but an option is written in full: abbreviations (--sam) break scripts when an
+ * option is added. What is not known is answered with the nearest that is.
  *
  * Threads: the main one, before any other starts.
  */
@@ -11,57 +15,38 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Options all daemons have: -c/--config FILE, --check-config, --print-config, --help-config,
- * -h/--help, -V/--version, -v/--verbose (log level debug). A daemon adds its own modes by a table
- * of at most 32, ended by {0}. */
+#define PL_CLI_OPTS_MAX 32 /* of a daemon */
+
 struct pl_cli_opt {
-    const char *name; /* "sample" */
-    bool has_value;
-    const char *value_name; /* "N" */
+    const char *name;       /* "sample"; NULL ends a table */
+    const char *value_name; /* "N"; NULL: it takes no value */
     const char *help;
+    int64_t count_max;   /* of a mode: the value is a number from 1 to this; 0: any text but "" */
+    bool value_optional; /* the next argument is the value unless it begins with '-' */
 };
 
-#define PL_CLI_OPTS_MAX 32
+struct pl_cli_spec {
+    const char *name, *summary; /* "wikisrcd"; a sentence for --help */
+    const struct pl_cli_opt *opts;
+    int modes; /* the first so many of `opts` exclude each other */
+};
 
 /* Not to be copied: it points into itself. */
 struct pl_cli {
     const char *config; /* "/etc/NAME/NAME.yaml", or that of -c, borrowed from argv */
-    bool config_given;  /* by -c */
     bool check_config, print_config, help_config, verbose;
-    const char *const *values; /* parallel to the table: NULL not given, "" given without value */
-    const char *storage[PL_CLI_OPTS_MAX];
+    const char *values[PL_CLI_OPTS_MAX]; /* of `opts`: NULL not given, "" given without value */
+    int mode;                            /* the one given; spec->modes: none */
+    int64_t count;                       /* its number, where it has one */
     char config_default[128];
 };
 
-/* Parses. Returns -1 to go on, or the exit status to end with (0 after --help/--version, 64
- * EX_USAGE after a message on stderr that says what was wrong and names --help). `summary`: a
- * sentence or two for --help. An option given twice: the last one counts. Positional arguments
- * are refused. */
-int pl_cli_parse(int argc, char **argv, const char *name, const char *summary,
-                 const struct pl_cli_opt *table, struct pl_cli *ret);
+/* Parses. Returns -1 to go on, or the exit status: 0 after --help and --version, else that of
+ * pl_cli_refuse(). An option given twice: the last one counts. Positional arguments are refused. */
+int pl_cli_parse(int argc, char **argv, const struct pl_cli_spec *spec, struct pl_cli *ret);
 
-/* Logs what pl_findings holds: each finding as an error line (MESSAGE_ID PL_EVENT_CONFIG_ERROR),
- * each warning as a warning. All of them: the rate limit does not apply. */
-struct pl_findings;
-void pl_cli_findings_log(const struct pl_findings *errs);
-
-/* Logs what a reload did: the options taken over, and those that need a restart (of
- * pl_options_reload()). */
-struct pl_strings;
-void pl_cli_reload_log(const struct pl_strings *changed, const struct pl_strings *needs_restart);
-
-/* Which of the table's first `n` options, its modes, is given: its index, `n` where none is, or -1
- * after a message on stderr: they exclude each other. */
-int pl_cli_mode(const struct pl_cli *cli, const char *name, const struct pl_cli_opt *table, int n);
-
-/* --check-config and --print-config, after the configuration was read: prints the findings and what
- * is asked for, in the same words in all daemons. Returns the exit status, or -1 to go on (findings
- * are then logged). `more` is said behind "in order" (NULL: nothing). */
-struct pl_option;
-int pl_cli_config(const struct pl_cli *cli, struct pl_findings *errs,
-                  const struct pl_option *options, const void *conf, const char *more);
-
-/* A positive count from the command line; 64 with a message on stderr when it is none; -1 = ok. */
-int pl_cli_count(const char *option, const char *text, int64_t max, int64_t *ret_n);
+/* Says on stderr what is wrong with the command line, and how to ask for help. EX_USAGE (64). */
+int pl_cli_refuse(const struct pl_cli_spec *spec, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

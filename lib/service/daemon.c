@@ -349,9 +349,7 @@ static void status_clean(char *text, bool was_cut)
     }
 }
 
-static void status_send(struct pl_daemon *d, const char *fmt, va_list ap)
-    __attribute__((format(printf, 2, 0)));
-static void status_send(struct pl_daemon *d, const char *fmt, va_list ap)
+void pl_daemon_statusv(struct pl_daemon *d, const char *fmt, va_list ap)
 {
     char text[STATUS_MAX];
 
@@ -369,7 +367,7 @@ void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)
     va_list ap;
 
     va_start(ap, fmt);
-    status_send(d, fmt, ap);
+    pl_daemon_statusv(d, fmt, ap);
     va_end(ap);
 }
 
@@ -380,7 +378,7 @@ void pl_daemon_step(struct pl_daemon *d, int64_t max_ms, const char *fmt, ...)
     if (d->state != STARTING)
         return;
     va_start(ap, fmt);
-    status_send(d, fmt, ap);
+    pl_daemon_statusv(d, fmt, ap);
     va_end(ap);
     sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRIu64, (uint64_t)(max_ms + STEP_GRACE_MS) * USEC_PER_MS);
 }

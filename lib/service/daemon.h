@@ -80,6 +80,8 @@ void pl_daemon_ready(struct pl_daemon *d);
  * most 255 bytes, cut at a character; one line; what is not UTF-8 becomes '?'. */
 void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+void pl_daemon_statusv(struct pl_daemon *d, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 /* Begins stopping, as SIGTERM does. `err` NULL: in order; else it is logged and becomes the exit
  * status. The first error is kept. */
 void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err);

@@ -64,7 +64,8 @@ tags() {
 
 # log_calls: of the files that stdin names, the log calls, one a line: the MESSAGE_IDs' names, a tab, the fields that the line has in any case, a
 # tab, those that may be absent (NULL). ERROR, KIND and CODE come with pl_log_err(), others with
-# macros of the headers, which have PL_F_STR and the like in them.
+# macros of the headers, which have PL_F_STR and the like in them. The last line has the fields of a
+# daemon's table of sums, and those that pl_service_stopped() adds.
 log_calls() {
     local file files=() headers=()
     mapfile -t files
@@ -73,6 +74,7 @@ log_calls() {
     done
     awk '
         function call_end(    i, n, p, name, ids, always, maybe) {
+            if (call ~ /, fields\);/) { call = ""; return }
             for (name in macro) gsub(name "\\(", macro[name] "(", call)
             n = split(call, p, /PL_F_[A-Z]+\("/)
             for (i = 2; i <= n; i++) {
@@ -94,6 +96,12 @@ log_calls() {
             macro[substr($0, 9, RLENGTH - 9)] = substr($0, RLENGTH)
         }
         call { call = call " " $0 }
+        sums { gsub(/\{"/, "PL_F_UINT(\"", call); sums = !/;$/ }
+        /pl_service_sum sums\[\] = \{/ {
+            sums = 1
+            call = "PL_EVENT_STOPPED PL_F_INT(\"STATUS\" PL_F_UINT(\"IN_FLIGHT\" " \
+                "PL_F_INT(\"DURATION_MS\""
+        }
         !call && match($0, /pl_log(_err|_at)?\(/) && !/^[a-z#]/ { call = substr($0, RSTART) }
         call && /;[ \\]*$/ { call_end() }' "${headers[@]}" "${files[@]}"
 }

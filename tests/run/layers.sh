@@ -18,8 +18,8 @@ lib/config                  base
 lib/json                    base
 lib/metrics                 base
 lib/config/common           log config metrics
-lib/service                 base log config
 lib/http                    base config
+lib/service                 base log config config/common metrics http
 lib/auth                    base log config json metrics http
 lib/kafka                   base log config service
 lib/batch                   base log metrics service kafka
@@ -48,7 +48,7 @@ daemons/chsinkd/metrics
 daemons/chsinkd/clickhouse  clickhouse/client clickhouse/type route
 daemons/chsinkd/decode      clickhouse route
 daemons/chsinkd/sink        clickhouse decode conf metrics
-daemons/chsinkd             clickhouse decode sink conf
+daemons/chsinkd             clickhouse decode sink conf metrics
 '
 
 grep -rHo '^ *# *include *"[^"]*"' lib daemons --include='*.[ch]' |

@@ -8,13 +8,14 @@
 
 static void load(const char *path, const char *text, struct pl_findings *errs)
 {
-    struct chsinkd_conf conf;
+    struct chsinkd_conf conf = {0};
     FILE *f = fopen(path, "w");
     ck_assert_ptr_nonnull(f);
     ck_assert_int_ge(fputs(text, f), 0);
     ck_assert_int_eq(fclose(f), 0);
     pl_findings_init(errs);
-    chsinkd_conf_load(path, &conf, errs);
+    pl_options_load(chsinkd_options, path, &conf, NULL, errs);
+    chsinkd_conf_check(&conf, true, errs);
     chsinkd_conf_release(&conf);
 }
 
@@ -57,24 +58,10 @@ START_TEST(findings)
 }
 END_TEST
 
-START_TEST(no_file)
-{
-    struct chsinkd_conf conf;
-    struct pl_findings errs;
-    pl_findings_init(&errs);
-    ck_assert_int_eq(chsinkd_conf_load("/nonexistent/x", &conf, &errs), -1);
-    ck_assert_str_eq(pl_buf_cstr(&errs.text),
-                     "/nonexistent/x: cannot read it: No such file or directory\n");
-    chsinkd_conf_release(&conf);
-    pl_findings_release(&errs);
-}
-END_TEST
-
 int main(void)
 {
     const struct unit_test tests[] = {
         TEST(findings),
-        TEST(no_file),
     };
     return unit_main("conf", tests, PL_COUNT(tests));
 }

@@ -3,23 +3,22 @@
  * check_cli.c - the command line that all daemons share: what each way of writing an option gives,
  * and what a person reads who got it wrong.
  */
+#include "lib/service/cli.h"
+
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "lib/base/buf.h"
-#include "lib/config/options.h"
-#include "lib/service/cli.h"
-#include "lib/service/daemon.h"
+#include "tests/unit/capture.h"
 #include "tests/unit/unit.h"
 
-static const struct pl_cli_opt cli_table[] = {
-    {"sample", true, "N", "Print N messages."},
-    {"once", false, NULL, "Run to the end."},
+static const struct pl_cli_opt opts[] = {
+    {.name = "sample", .value_name = "N", .count_max = 100, .help = "Print N messages."},
+    {.name = "once", .help = "Run to the end."},
+    {.name = "dump", .value_name = "FILE", .value_optional = true, .help = "Keep the answer."},
     {0},
 };
+static const struct pl_cli_spec spec = {"testd", "Does a test.", opts, 2};
 
 static const struct cli_case {
     const char *args[6];
@@ -34,7 +33,8 @@ static const struct cli_case {
     {{"--config=x=y"}, -1, "x=y", NULL, NULL, "", ""},
     {{"--config", "-"}, -1, "-", NULL, NULL, "", ""},
     {{"-vc", "x"}, -1, "x", NULL, NULL, "v", ""},
-    {{"--sample", "5", "--once"}, -1, NULL, "5", "", "", ""},
+    {{"--sample", "5", "--dump"}, -1, NULL, "5", NULL, "", ""},
+    {{"--once", "--dump=x"}, -1, NULL, NULL, "", "", ""},
     {{"--sample=5", "--sample=6"}, -1, NULL, "6", NULL, "", ""},
     {{"--check-config", "--print-config", "--help-config", "--verbose"},
      -1,
@@ -57,6 +57,18 @@ static const struct cli_case {
      "",
      "unknown option '--sampel', did you mean '--sample'?"},
     {{"--sam=5"}, 64, NULL, NULL, NULL, "", "unknown option '--sam', did you mean '--sample'?"},
+    {{"--sam"}, 64, NULL, NULL, NULL, "", "unknown option '--sam', did you mean '--sample'?"},
+    {{"--c", "x"}, 64, NULL, NULL, NULL, "", "unknown option '--c'\n"},
+    {{"--onc"}, 64, NULL, NULL, NULL, "", "unknown option '--onc', did you mean '--once'?"},
+    {{"--verb"}, 64, NULL, NULL, NULL, "", "unknown option '--verb', did you mean '--verbose'?"},
+    {{"--=5"}, 64, NULL, NULL, NULL, "", "unknown option '--'\n"},
+    {{"--sample", "--once"}, 64, NULL, NULL, NULL, "", "from 1 to 100, not '--once'"},
+    {{"--config", "--sam"}, -1, "--sam", NULL, NULL, "", ""},
+    {{"-c", "--sam", "-v"}, -1, "--sam", NULL, NULL, "v", ""},
+    {{"-vx"}, 64, NULL, NULL, NULL, "v", "unknown option '-x'\n"},
+    {{"-sample"}, 64, NULL, NULL, NULL, "", "unknown option '-s'\n"},
+    {{"--once", "file", "-v"}, 64, NULL, NULL, NULL, "", "unexpected argument 'file'"},
+    {{"--help"}, 0, NULL, NULL, NULL, "", "\n      --dump FILE            Keep the answer.\n"},
     {{"--chek-config"}, 64, NULL, NULL, NULL, "", "did you mean '--check-config'?"},
     {{"--zzzzzz"}, 64, NULL, NULL, NULL, "", "unknown option '--zzzzzz'\nTry 'testd --help'.\n"},
     {{"-x"}, 64, NULL, NULL, NULL, "", "unknown option '-x'\n"},
@@ -70,25 +82,19 @@ static const struct cli_case {
     {{"--", "file"}, 64, NULL, NULL, NULL, "", "unexpected argument 'file'"},
 };
 
-/* stdout and stderr of the parser end in a file. */
-static int capture_begin(FILE *into, int saved[2])
-{
-    fflush(stdout);
-    saved[0] = dup(STDOUT_FILENO);
-    saved[1] = dup(STDERR_FILENO);
-    return dup2(fileno(into), STDOUT_FILENO) < 0 || dup2(fileno(into), STDERR_FILENO) < 0;
-}
+static struct capture capture;
 
-static void capture_end(FILE *from, const int saved[2], char *text, size_t size)
+static int parse(const char *const *args, const struct pl_cli_spec *of, struct pl_cli *ret)
 {
-    fflush(stdout);
-    dup2(saved[0], STDOUT_FILENO);
-    dup2(saved[1], STDERR_FILENO);
-    close(saved[0]);
-    close(saved[1]);
-    rewind(from);
-    text[fread(text, 1, size - 1, from)] = '\0';
-    fclose(from);
+    char name[] = "testd", *argv[8] = {name};
+    int argc = 1, status;
+
+    for (; argc < 8 && args[argc - 1]; argc++)
+        argv[argc] = (char *)(uintptr_t)args[argc - 1];
+    capture_begin(&capture);
+    status = pl_cli_parse(argc, argv, of, ret);
+    capture_end(&capture);
+    return status;
 }
 
 static void assert_same(const char *got, const char *expected)
@@ -101,29 +107,16 @@ static void assert_same(const char *got, const char *expected)
 START_TEST(cli)
 {
     const struct cli_case *c = &cli_cases[_i];
-    char *argv[8] = {(char[]){"testd"}};
-    char text[4096], name[6] = "testd";
     struct pl_cli got;
-    FILE *out = tmpfile();
-    int argc = 1, saved[2], status;
+    int status = parse(c->args, &spec, &got);
 
-    argv[0] = name;
-    ck_assert_ptr_nonnull(out);
-    while (argc <= 6 && c->args[argc - 1]) {
-        argv[argc] = (char *)(uintptr_t)c->args[argc - 1];
-        argc++;
-    }
-    ck_assert_int_eq(capture_begin(out, saved), 0);
-    status = pl_cli_parse(argc, argv, "testd", "Does a test.", cli_table, &got);
-    capture_end(out, saved, text, sizeof(text));
-    ck_assert_msg(status == c->status, "status %d: %s", status, text);
-    ck_assert_msg(c->text[0] ? strstr(text, c->text) != NULL : text[0] == '\0', "output: %s", text);
+    ck_assert_msg(status == c->status, "status %d: %s", status, capture.text);
+    ck_assert_msg(c->text[0] ? strstr(capture.text, c->text) != NULL : !capture.text[0],
+                  "output: %s", capture.text);
     if (status == 64)
-        ck_assert_ptr_nonnull(strstr(text, "Try 'testd --help'."));
-    if (c->config) {
+        ck_assert_ptr_nonnull(strstr(capture.text, "Try 'testd --help'."));
+    if (c->config)
         ck_assert_str_eq(got.config, c->config);
-        ck_assert_int_eq(got.config_given, c->args[0] != NULL);
-    }
     if (status == -1) {
         assert_same(got.values[0], c->sample);
         assert_same(got.values[1], c->once);
@@ -135,103 +128,68 @@ START_TEST(cli)
 }
 END_TEST
 
+/* ---- a value that may be left out ---- */
+
+static const struct dump_case {
+    const char *args[4];
+    int status;
+    const char *dump, *config;
+} dump_cases[] = {
+    {{"--dump"}, -1, "", NULL},
+    {{"--dump", "x.json"}, -1, "x.json", NULL},
+    {{"--dump=x.json"}, -1, "x.json", NULL},
+    {{"--dump", "-c", "x"}, -1, "", "x"},
+    {{"--dump", "--once"}, -1, "", NULL},
+    {{"--dump", "x", "-vcy"}, -1, "x", "y"},
+    {{"--dump=-"}, -1, "-", NULL},
+    {{"--dump", "x", "y"}, 64, NULL, NULL},
+    {{"--dump", "-"}, 64, NULL, NULL},
+    {{"--dump", "--"}, -1, "", NULL},
+    {{"--dump="}, 64, NULL, NULL},
+    {{"--dump", ""}, 64, NULL, NULL},
+    {{"--dum"}, 64, NULL, NULL},
+};
+
+START_TEST(value_optional)
+{
+    const struct dump_case *c = &dump_cases[_i];
+    struct pl_cli got;
+
+    ck_assert_int_eq(parse(c->args, &spec, &got), c->status);
+    if (c->status == -1)
+        assert_same(got.values[2], c->dump);
+    if (c->config)
+        ck_assert_str_eq(got.config, c->config);
+}
+END_TEST
+
+/* ---- modes ---- */
+
 static const struct mode_case {
     const char *args[4];
-    int mode;
+    int mode; /* -1: refused */
     const char *text;
 } mode_cases[] = {
     {{NULL}, 2, ""},
     {{"--sample=1"}, 0, ""},
     {{"--once"}, 1, ""},
     {{"--once", "--once"}, 1, ""},
+    {{"--dump"}, 2, ""}, /* is no mode */
+    {{"--once", "--dump"}, 1, ""},
     {{"--once", "--sample=1"},
      -1,
      "testd: --sample and --once exclude each other\nTry 'testd --help'.\n"},
 };
 
-START_TEST(cli_mode)
+START_TEST(mode)
 {
     const struct mode_case *c = &mode_cases[_i];
-    char name[] = "testd", *argv[5] = {name}, text[512];
-    FILE *out = tmpfile();
-    struct pl_cli got;
-    int argc = 1, saved[2], mode;
-
-    for (; c->args[argc - 1]; argc++)
-        argv[argc] = (char *)(uintptr_t)c->args[argc - 1];
-    ck_assert_int_eq(pl_cli_parse(argc, argv, "testd", "", cli_table, &got), -1);
-    ck_assert_int_eq(capture_begin(out, saved), 0);
-    mode = pl_cli_mode(&got, "testd", cli_table, 2);
-    capture_end(out, saved, text, sizeof(text));
-    ck_assert_int_eq(mode, c->mode);
-    ck_assert_str_eq(text, c->text);
-    ck_assert_int_eq(pl_cli_mode(&got, "testd", cli_table, 0), 0); /* the others are no modes */
-}
-END_TEST
-
-/* ---- --check-config, --print-config ---- */
-
-struct target {
-    int64_t rows;
-};
-static const struct pl_option options[] = {
-    PL_OPTION("rows", INT, struct target, rows, .min = 1, .max = 9, .dflt = "5", .help = "Rows."),
-    PL_OPT_END};
-
-static const struct config_case {
-    const char *arg; /* NULL: none */
-    bool finding, warning;
-    int status;
-    const char *text; /* all of stdout and stderr; NULL: log lines that name the finding */
-    const char *more;
-} config_cases[] = {
-    {"--check-config", false, false, 0, "x.yaml: in order\n", NULL},
-    {"--check-config", false, false, 0, "x.yaml: in order, 3 routes\n", "3 routes"},
-    {"--check-config", false, true, 0, "warning: x.yaml:2:1: mind\nx.yaml: in order\n", NULL},
-    {"--check-config", true, false, 78, "x.yaml:1:1: bad\n", "3 routes"},
-    {"--check-config", true, true, 78, "x.yaml:1:1: bad\nwarning: x.yaml:2:1: mind\n", NULL},
-    {"--print-config", false, false, 0, "rows: 7\n", "3 routes"},
-    {"--print-config", true, false, 78, NULL, NULL},
-    {NULL, true, false, 78, NULL, NULL},
-    {NULL, false, false, -1, "", NULL},
-};
-
-START_TEST(cli_config)
-{
-    const struct config_case *c = &config_cases[_i];
-    char name[] = "testd", config[] = "-cx.yaml",
-         *argv[] = {name, config, (char *)(uintptr_t)c->arg, NULL}, text[1024];
-    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
-    const struct target target = {7};
-    FILE *out = tmpfile();
-    struct pl_cli got;
-    int saved[2], status;
-
-    pl_findings_init(&errs);
-    errs.file = "x.yaml";
-    if (c->finding)
-        pl_findings_add(&errs, 1, 1, "bad");
-    if (c->warning)
-        pl_findings_warn(&errs, 2, 1, "mind");
-    ck_assert_int_eq(pl_cli_parse(c->arg ? 3 : 2, argv, "testd", "", NULL, &got), -1);
-    ck_assert_int_eq(capture_begin(out, saved), 0);
-    status = pl_cli_config(&got, &errs, options, &target, c->more);
-    capture_end(out, saved, text, sizeof(text));
-    ck_assert_int_eq(status, c->status);
-    if (c->text)
-        ck_assert_str_eq(text, c->text);
-    else
-        ck_assert_msg(strstr(text, "error=\"x.yaml:1:1: bad\""), "%s", text);
-}
-END_TEST
-
-START_TEST(cli_without_table)
-{
-    char name[] = "testd", flag[] = "-v", *argv[] = {name, flag, NULL};
     struct pl_cli got;
 
-    ck_assert_int_eq(pl_cli_parse(2, argv, "testd", "", NULL, &got), -1);
-    ck_assert(got.verbose);
+    ck_assert_int_eq(parse(c->args, &spec, &got), c->mode < 0 ? 64 : -1);
+    ck_assert_str_eq(capture.text, c->text);
+    if (c->mode >= 0)
+        ck_assert_int_eq(got.mode, c->mode);
 }
 END_TEST
 
@@ -240,25 +198,40 @@ static const struct count_case {
     int64_t n; /* 0: refused */
 } count_cases[] = {
     {"1", 1},   {"100", 100}, {"007", 7}, {"0", 0},   {"-1", 0},
-    {"101", 0}, {"", 0},      {" 5", 0},  {"+5", 0},  {"5 ", 0},
+    {"101", 0}, {" ", 0},     {" 5", 0},  {"+5", 0},  {"5 ", 0},
     {"5k", 0},  {"0x10", 0},  {"1e1", 0}, {"ten", 0}, {"99999999999999999999", 0},
 };
 
-START_TEST(cli_count)
+START_TEST(count)
 {
     const struct count_case *c = &count_cases[_i];
-    char text[512];
-    FILE *out = tmpfile();
-    int64_t n = -7;
-    int saved[2], status;
+    const char *const args[] = {"--sample", c->text, NULL};
+    char expected[256] = "";
+    struct pl_cli got;
 
-    ck_assert_int_eq(capture_begin(out, saved), 0);
-    status = pl_cli_count("sample", c->text, 100, &n);
-    capture_end(out, saved, text, sizeof(text));
-    ck_assert_int_eq(status, c->n ? -1 : 64);
-    ck_assert_int_eq(n, c->n ? c->n : -7);
-    if (c->n == 0)
-        ck_assert_ptr_nonnull(strstr(text, "option '--sample' needs a number from 1 to 100"));
+    ck_assert_int_eq(parse(args, &spec, &got), c->n ? -1 : 64);
+    if (c->n)
+        ck_assert_int_eq(got.count, c->n);
+    else
+        snprintf(expected, sizeof(expected),
+                 "testd: option '--sample' needs a number from 1 to 100, not '%s'\n"
+                 "Try 'testd --help'.\n",
+                 c->text);
+    ck_assert_str_eq(capture.text, expected);
+}
+END_TEST
+
+START_TEST(without_options)
+{
+    const struct pl_cli_spec plain = {.name = "testd", .summary = "Does a test."};
+    const char *const verbose[] = {"-v", NULL}, *const unknown[] = {"--versoin", NULL};
+    struct pl_cli got;
+
+    ck_assert_int_eq(parse(verbose, &plain, &got), -1);
+    ck_assert(got.verbose);
+    ck_assert_int_eq(got.mode, 0);
+    ck_assert_int_eq(parse(unknown, &plain, &got), 64);
+    ck_assert_ptr_nonnull(strstr(capture.text, "did you mean '--version'?"));
 }
 END_TEST
 
@@ -266,10 +239,10 @@ int main(void)
 {
     const struct unit_test tests[] = {
         TEST(cli, .count = PL_COUNT(cli_cases)),
-        TEST(cli_without_table),
-        TEST(cli_count, .count = PL_COUNT(count_cases)),
-        TEST(cli_mode, .count = PL_COUNT(mode_cases)),
-        TEST(cli_config, .count = PL_COUNT(config_cases)),
+        TEST(value_optional, .count = PL_COUNT(dump_cases)),
+        TEST(mode, .count = PL_COUNT(mode_cases)),
+        TEST(count, .count = PL_COUNT(count_cases)),
+        TEST(without_options),
     };
     return unit_main("cli", tests, PL_COUNT(tests));
 }

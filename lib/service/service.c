@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * service.c - see service.h.
+ */
+#include "lib/service/service.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "lib/base/clock.h"
+#include "lib/config/common.h"
+#include "lib/http/http.h"
+#include "lib/log/log.h"
+
+/* ---- the pure parts ---- */
+
+double pl_rate_next(struct pl_rate *r, uint64_t count, int64_t now_ms)
+{
+    uint64_t growth = count >= r->before ? count - r->before : count;
+    int64_t elapsed_ms = r->at_ms > 0 ? now_ms - r->at_ms : 0;
+
+    *r = (struct pl_rate){count, now_ms};
+    return elapsed_ms > 0 ? (double)growth * 1000 / (double)elapsed_ms : 0;
+}
+
+bool pl_law_watch_next(struct pl_law_watch *w, int64_t difference, unsigned looks)
+{
+    if (difference == 0) {
+        *w = (struct pl_law_watch){0};
+        return false;
+    }
+    w->seen = difference == w->difference ? w->seen + 1 : 1;
+    w->difference = difference;
+    if (w->reported || w->seen < looks)
+        return false;
+    w->reported = true;
+    return true;
+}
+
+/* ---- the configuration ---- */
+
+/* The field of an option that each daemon's table has. */
+static const void *option_field(const struct pl_service *s, const char *path,
+                                enum pl_option_type type)
+{
+    const struct pl_option *o = s->program->options;
+
+    while (o->path && strcmp(o->path, path) != 0)
+        o++;
+    assert(o->path && o->type == type);
+    return (const char *)s->conf + o->offset;
+}
+
+static void conf_free(const struct pl_program *p, void *conf)
+{
+    if (!conf)
+        return;
+    if (p->conf_release)
+        p->conf_release(conf);
+    pl_options_release(p->options, conf);
+    free(conf);
+}
+
+/* Whatever the findings are: what could be loaded, to be freed by conf_free(). */
+static void *conf_load(const struct pl_service *s, bool for_service, struct pl_findings *errs)
+{
+    PL_CLEANUP(pl_node_freep) struct pl_node *root = NULL;
+    void *conf = pl_alloc(s->program->conf_size);
+
+    pl_options_load(s->program->options, s->cli.config, conf, &root, errs);
+    if (root) /* it could be read: all that is wrong is shown at once */
+        s->program->conf_check(conf, for_service, errs);
+    return conf;
+}
+
+static void log_level_set(const struct pl_service *s)
+{
+    const int *choice = option_field(s, "log_level", PL_OPT_ENUM);
+
+    pl_log_set_level(s->cli.verbose ? PL_DEBUG : pl_common_log_level(*choice));
+}
+
+static void lines_log(const struct pl_buf *lines, enum pl_log_level level)
+{
+    for (size_t at = 0; at < lines->len;) {
+        const char *line = lines->data + at;
+        const char *end = memchr(line, '\n', lines->len - at);
+        size_t len = end ? (size_t)(end - line) : lines->len - at;
+        /* A site of its own for each line: a person is to see all that is wrong at once. */
+        struct pl_log_site site = {.file = __FILE__, .line = __LINE__, .func = __func__};
+        pl_log_at(&site, level, PL_EVENT_CONFIG_ERROR, "configuration",
+                  (const struct pl_log_field[]){PL_F_SLICE("ERROR", line, len), {0}});
+        at += len + 1;
+    }
+}
+
+static void findings_log(const struct pl_findings *errs)
+{
+    lines_log(&errs->text, PL_ERROR);
+    lines_log(&errs->warnings, PL_WARNING);
+}
+
+/* For who asked for the check: on stderr, a warning with that word in front. */
+static void findings_print(struct pl_findings *errs)
+{
+    const char *line = pl_buf_cstr(&errs->warnings);
+
+    fputs(pl_buf_cstr(&errs->text), stderr);
+    for (size_t len; *line; line += len) {
+        len = strcspn(line, "\n") + 1;
+        fprintf(stderr, "warning: %.*s", (int)len, line);
+    }
+}
+
+/* --check-config, --print-config: what is asked for. */
+static void conf_print(const struct pl_service *s)
+{
+    const struct pl_program *p = s->program;
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+
+    if (s->cli.print_config) {
+        pl_options_print(p->options, s->conf, &text);
+    } else {
+        pl_buf_addf(&text, "%s: in order", s->cli.config);
+        if (p->conf_describe) {
+            pl_buf_add_str(&text, ", ");
+            p->conf_describe(s->conf, &text);
+        }
+        pl_buf_add_byte(&text, '\n');
+    }
+    fputs(pl_buf_cstr(&text), stdout);
+}
+
+static void insecure_warn(const struct pl_service *s)
+{
+    static const char word[] = ".insecure_skip_verify";
+
+    for (const struct pl_option *o = s->program->options; o->path; o++) {
+        size_t len = strlen(o->path);
+        if (o->type == PL_OPT_BOOL && len >= sizeof(word) &&
+            strcmp(o->path + len - (sizeof(word) - 1), word) == 0 &&
+            *(const bool *)((const char *)s->conf + o->offset))
+            pl_log(PL_WARNING, PL_EVENT_INSECURE,
+                   "certificates are NOT verified: anyone on the way can read and change all",
+                   PL_F_STR("OPTION", o->path));
+    }
+}
+
+int pl_service_parse(struct pl_service *s, const struct pl_program *program, int argc, char **argv)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+    int status = pl_cli_parse(argc, argv, &program->cli, &s->cli);
+
+    s->program = program;
+    if (status >= 0)
+        return status;
+    if (s->cli.help_config) {
+        pl_options_print_reference(program->options, program->options_intro, &text);
+        fputs(pl_buf_cstr(&text), stdout);
+        return 0;
+    }
+    pl_log_open(program->cli.name);
+    return -1;
+}
+
+int pl_service_configure(struct pl_service *s, bool for_service)
+{
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+
+    pl_findings_init(&errs);
+    s->conf = conf_load(s, for_service, &errs);
+    if (s->cli.check_config)
+        findings_print(&errs);
+    else
+        findings_log(&errs);
+    if (errs.count > 0)
+        return EX_CONFIG;
+    if (s->cli.check_config || s->cli.print_config) {
+        conf_print(s);
+        return 0;
+    }
+    log_level_set(s);
+    insecure_warn(s);
+    pl_http_global_init();
+    return -1;
+}
+
+static void strings_join(const struct pl_strings *strings, struct pl_buf *out)
+{
+    for (size_t i = 0; i < strings->n; i++) {
+        pl_buf_add_str(out, i > 0 ? " " : "");
+        pl_buf_add_str(out, strings->v[i]);
+    }
+}
+
+static void reload_log(const struct pl_strings *changed, const struct pl_strings *needs_restart)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf taken = {0};
+    PL_CLEANUP(pl_buf_release) struct pl_buf left = {0};
+
+    strings_join(changed, &taken);
+    strings_join(needs_restart, &left);
+    pl_log(PL_NOTICE, PL_EVENT_RELOADED, "configuration reloaded",
+           PL_F_STR("CHANGED", changed->n > 0 ? pl_buf_cstr(&taken) : "nothing"));
+    if (needs_restart->n > 0)
+        pl_log(PL_WARNING, PL_EVENT_RELOADED, "these options change only with a restart",
+               PL_F_STR("OPTIONS", pl_buf_cstr(&left)));
+}
+
+bool pl_service_reload(struct pl_service *s, struct pl_strings *ret_changed)
+{
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+    PL_CLEANUP(pl_strings_release) struct pl_strings changed = {0}, needs_restart = {0};
+    bool taken;
+
+    pl_findings_init(&errs);
+    void *fresh = conf_load(s, true, &errs);
+    findings_log(&errs);
+    taken = errs.count == 0;
+    if (taken) {
+        pl_options_reload(s->program->options, s->conf, fresh, &changed, &needs_restart);
+        log_level_set(s);
+        reload_log(&changed, &needs_restart);
+        if (ret_changed) {
+            *ret_changed = changed;
+            changed = (struct pl_strings){0};
+        }
+    } else {
+        pl_log(PL_ERROR, PL_EVENT_RELOADED, "configuration not reloaded, the old one stays",
+               PL_F_STR("FILE", s->cli.config));
+    }
+    conf_free(s->program, fresh);
+    return taken;
+}
+
+/* ---- the run ---- */
+
+int pl_service_start(struct pl_service *s, const struct pl_daemon_ops *ops, void *userdata,
+                     struct pl_err *err)
+{
+    const int64_t *stop_timeout_ms = option_field(s, "stop_timeout", PL_OPT_DURATION);
+    char *const *listen = option_field(s, "metrics.listen", PL_OPT_STRING);
+
+    s->begun_ms = pl_clock_monotonic_ms();
+    if (pl_daemon_new(ops, userdata, *stop_timeout_ms, &s->daemon, err) < 0)
+        return -1;
+    s->metrics = pl_metrics_new(s->program->metrics, s->program->metrics_n);
+    if (*listen && pl_metrics_serve(s->metrics, *listen, &s->metrics_server, err) < 0)
+        return -1;
+    return 0;
+}
+
+void pl_service_ready(struct pl_service *s)
+{
+    pl_metrics_set_ready(s->metrics, NULL);
+    pl_daemon_ready(s->daemon);
+}
+
+void pl_service_status(struct pl_service *s, const char *why_not_ready, const char *fmt, ...)
+{
+    va_list ap;
+
+    pl_metrics_set_ready(s->metrics, why_not_ready);
+    va_start(ap, fmt);
+    pl_daemon_statusv(s->daemon, fmt, ap);
+    va_end(ap);
+}
+
+void pl_service_law_check(struct pl_service *s, uint64_t in_flight, unsigned looks)
+{
+    int64_t difference = 0;
+
+    pl_conservation_holds(s->metrics, s->program->law, in_flight, &difference);
+    if (pl_law_watch_next(&s->law, difference, looks))
+        pl_log(PL_ERROR, PL_EVENT_CONSERVATION,
+               "the conservation law does not hold: please report this",
+               PL_F_STR("LAW", s->program->law_text), PL_F_INT("DIFFERENCE", difference));
+}
+
+void pl_service_tick(struct pl_service *s, uint64_t in_flight)
+{
+    pl_metrics_heartbeat(s->metrics);
+    pl_service_law_check(s, in_flight, s->program->law_looks);
+}
+
+void pl_service_stopped(struct pl_service *s, int status, uint64_t in_flight)
+{
+    struct pl_log_field fields[PL_LOG_FIELDS_MAX] = {PL_F_INT("STATUS", status)};
+    static struct pl_log_site site = {.file = __FILE__, .line = __LINE__, .func = __func__};
+    size_t n = 1;
+
+    for (const struct pl_service_sum *sum = s->program->sums; sum->field; sum++) {
+        assert(n < PL_LOG_FIELDS_MAX - 3);
+        fields[n++] = PL_F_UINT(sum->field, pl_metrics_get(s->metrics, sum->metric));
+    }
+    fields[n++] = PL_F_UINT("IN_FLIGHT", in_flight);
+    fields[n++] = PL_F_INT("DURATION_MS", pl_clock_monotonic_ms() - s->begun_ms);
+    if (pl_log_level() >= PL_NOTICE)
+        pl_log_at(&site, PL_NOTICE, PL_EVENT_STOPPED, "stopped", fields);
+}
+
+void pl_service_release(struct pl_service *s)
+{
+    pl_metrics_server_free(s->metrics_server);
+    pl_metrics_free(s->metrics);
+    pl_daemon_free(s->daemon);
+    if (s->program)
+        conf_free(s->program, s->conf);
+    *s = (struct pl_service){0};
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * service.h - what all daemons do the same way between main() and the work: the command line, the
+ * configuration (load, check, print, reload), metrics, readiness and STATUS, the conservation law,
+ * the sums at the end.
+ *
+ * A daemon says what it is (struct pl_program, constants) and calls these functions in its own
+ * order:
+ *
+ *     main    pl_service_parse() -> what only this program refuses -> pl_service_configure()
+ *     start   pl_service_start() -> its own steps -> pl_service_ready()
+ *     loop    pl_service_tick(), pl_service_status(), pl_service_reload()
+ *     end     pl_service_law_check(), pl_service_stopped() -> pl_service_release()
+ *
+ * Options that all daemons share are known by their paths, and each table has them: log_level,
+ * metrics.listen, stop_timeout; and X.insecure_skip_verify wherever there is TLS.
+ *
+ * Exit statuses are those of sysexits(3): of an error pl_err_exit_status(), of a wrong command line
+ * EX_USAGE, of findings in the configuration EX_CONFIG.
+ *
+ * Threads: the loop's.
+ */
+#ifndef PL_SERVICE_SERVICE_H
+#define PL_SERVICE_SERVICE_H
+
+#include "lib/config/options.h"
+#include "lib/metrics/metrics.h"
+#include "lib/service/cli.h"
+#include "lib/service/daemon.h"
+
+/* ---- the pure parts ---- */
+
+/* A count's growth over ticks. Zero-initialise. */
+struct pl_rate {
+    uint64_t before;
+    int64_t at_ms; /* monotonic; 0: not looked yet */
+};
+
+/* Per second since the last look; 0 at the first. A count that went down began at 0 again. */
+double pl_rate_next(struct pl_rate *r, uint64_t count, int64_t now_ms);
+
+/* When a broken law is reported: once it was seen `looks` times in a row with the same difference
+ * (1 where the counters stand still at a look; more where threads move them, so that a difference
+ * comes and goes), and then not again until it held. Zero-initialise. */
+struct pl_law_watch {
+    int64_t difference;
+    unsigned seen;
+    bool reported;
+};
+
+/* A look; difference 0: the law holds. True: report it now. */
+bool pl_law_watch_next(struct pl_law_watch *w, int64_t difference, unsigned looks);
+
+/* ---- what a daemon is ---- */
+
+struct pl_service_sum {
+    const char *field; /* "DELIVERED"; NULL ends a list */
+    unsigned metric;
+};
+
+struct pl_program {
+    struct pl_cli_spec cli; /* its name as well */
+
+    const struct pl_option *options;
+    const char *options_intro; /* the comment at the top of the reference */
+    size_t conf_size;          /* of the struct that `options` fill */
+    /* What the table cannot say, after it was applied: adds to `errs`, may load more into conf.
+     * for_service: all that the service needs must be there; false for modes that need less. */
+    void (*conf_check)(void *conf, bool for_service, struct pl_findings *errs);
+    void (*conf_release)(void *conf); /* what conf_check loaded; may be NULL */
+    /* Said behind "in order" by --check-config ("3 routes"); may be NULL. */
+    void (*conf_describe)(const void *conf, struct pl_buf *out);
+
+    const struct pl_metric *metrics;
+    unsigned metrics_n;
+    const struct pl_conservation *law;
+    const char *law_text; /* "received = delivered + in flight" */
+    unsigned law_looks;   /* of a tick, see struct pl_law_watch */
+    const struct pl_service_sum *sums;
+};
+
+/* ---- a run of it ---- */
+
+/* Zero-initialise; not to be copied. The daemon reads what it needs. */
+struct pl_service {
+    const struct pl_program *program;
+    struct pl_cli cli;
+    void *conf; /* of program->conf_size bytes; changed by a reload */
+
+    /* From pl_service_start(). */
+    struct pl_daemon *daemon;
+    struct pl_metrics *metrics;
+    struct pl_metrics_server *metrics_server;
+    int64_t begun_ms; /* monotonic */
+    struct pl_law_watch law;
+};
+
+/* The command line, --help-config included. Returns the exit status, or -1 to go on. */
+int pl_service_parse(struct pl_service *s, const struct pl_program *program, int argc, char **argv);
+
+/* Loads and checks the configuration; --check-config, --print-config. Then sets the log level,
+ * warns of TLS that is not verified, and prepares libcurl. Returns the exit status, or -1 to go on.
+ */
+int pl_service_configure(struct pl_service *s, bool for_service);
+
+/* The daemon object, metrics (not ready: "starting") and their server. 0 or -1; after both a
+ * failure is told by pl_daemon_start_failed(). `ops` outlives the service. */
+int pl_service_start(struct pl_service *s, const struct pl_daemon_ops *ops, void *userdata,
+                     struct pl_err *err);
+
+/* /readyz and READY=1, after the last step that can fail. */
+void pl_service_ready(struct pl_service *s);
+
+/* STATUS=…, and what /readyz says: NULL, or why it is not ready. */
+void pl_service_status(struct pl_service *s, const char *why_not_ready, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Reports a law that was seen broken `looks` times in a row. */
+void pl_service_law_check(struct pl_service *s, uint64_t in_flight, unsigned looks);
+
+/* Once a second: the loop turned; the law is looked at. */
+void pl_service_tick(struct pl_service *s, uint64_t in_flight);
+
+/* At SIGHUP: loads the file again and takes over what may change; a file with faults changes
+ * nothing. Logs either. True: taken over, and ret_changed (may be NULL) has the paths of the
+ * options that changed. Their old values are freed: who borrowed them takes the new ones before
+ * anything else. */
+bool pl_service_reload(struct pl_service *s, struct pl_strings *ret_changed);
+
+/* The last line: the sums. */
+void pl_service_stopped(struct pl_service *s, int status, uint64_t in_flight);
+
+/* After all that uses the daemon, the metrics or the configuration. */
+void pl_service_release(struct pl_service *s);
+
+#endif
