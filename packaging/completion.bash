@@ -14,6 +14,7 @@ _streaming_daemons_value() {
         { letter = $1 ~ /^-.,$/ ? substr($1, 1, 2) : "-"; long = letter == "-" ? $1 : $2 }
         long == option || letter == option {
             value = letter == "-" ? $2 : $3
+            gsub(/[][]/, "", value) # it may be left out
             if (value ~ /^[A-Z]+$/) print value
             exit
         }'

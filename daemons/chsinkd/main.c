@@ -8,28 +8,16 @@
 #include "daemons/chsinkd/metrics.h"
 #include "lib/log/log.h"
 
-enum { COUNT_MAX = 1000000, DRY_RUN_MESSAGES = 1000 };
-
 enum { SAMPLE, SCHEMA, DRY_RUN, ONCE, REPLAY, MODES, TOPIC = MODES, OPTS };
 
 static const struct pl_cli_opt opts[] = {
-    [SAMPLE] = {.name = "sample",
-                .value_name = "N",
-                .count_max = COUNT_MAX,
-                .help = "show the last N messages and their rows; write nothing"},
-    [SCHEMA] = {.name = "schema",
-                .value_name = "N",
-                .count_max = COUNT_MAX,
-                .help = "show the fields of the last N messages, and a route for them"},
-    [DRY_RUN] = {.name = "dry-run",
-                 .help = "show the statements a start would run, try the last 1000 messages"},
-    [ONCE] = {.name = "once", .help = "load to the end of the topics as it is now, then exit"},
-    [REPLAY] = {.name = "replay",
-                .value_name = "ROUTE",
-                .help = "bring the dead letters of a route back, then exit"},
-    [TOPIC] = {.name = "topic",
-               .value_name = "NAME",
-               .help = "with --sample and --schema: this topic, not the routes'"},
+    [SAMPLE] = {"sample", "N", "show the last N messages and their rows; write nothing"},
+    [SCHEMA] = {"schema", "N", "show the fields of the last N messages, and a route for them"},
+    [DRY_RUN] = {"dry-run", NULL,
+                 "show the statements a start would run, try the last 1000 messages"},
+    [ONCE] = {"once", NULL, "load to the end of the topics as it is now, then exit"},
+    [REPLAY] = {"replay", "ROUTE", "bring the dead letters of a route back, then exit"},
+    [TOPIC] = {"topic", "NAME", "with --sample and --schema: this topic, not the routes'"},
     [OPTS] = {0},
 };
 
@@ -58,7 +46,7 @@ static const struct pl_service_sum sums[] = {
 
 static const struct pl_program chsinkd = {
     .cli = {"chsinkd", "Loads Kafka topics into ClickHouse tables, each row exactly once.", opts,
-            MODES},
+            MODES, .count_max = 1000000},
     .options = chsinkd_options,
     .options_intro = chsinkd_conf_intro,
     .conf_size = sizeof(struct chsinkd_conf),
@@ -78,7 +66,7 @@ static int inspect(const struct chsinkd_conf *conf, const struct pl_cli *cli)
 {
     const char *topic = cli->values[TOPIC];
     struct pl_err err;
-    int r = cli->mode == DRY_RUN  ? inspect_dry_run(conf, DRY_RUN_MESSAGES, &err)
+    int r = cli->mode == DRY_RUN  ? inspect_dry_run(conf, 1000, &err)
             : cli->mode == SAMPLE ? inspect_sample(conf, topic, cli->count, &err)
                                   : inspect_schema(conf, topic, cli->count, &err);
     if (r == 0)

@@ -7,23 +7,12 @@
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/wikisrcd.h"
 
-enum { COUNT_MAX = 10000000 };
-
 enum { SAMPLE, SCHEMA, PRODUCE, MODES };
 
 static const struct pl_cli_opt opts[] = {
-    [SAMPLE] = {.name = "sample",
-                .value_name = "N",
-                .count_max = COUNT_MAX,
-                .help = "Print N events for a person to read; write nothing."},
-    [SCHEMA] = {.name = "schema",
-                .value_name = "N",
-                .count_max = COUNT_MAX,
-                .help = "Print the fields that N events have, and their types."},
-    [PRODUCE] = {.name = "produce",
-                 .value_name = "N",
-                 .count_max = COUNT_MAX,
-                 .help = "Write N events to the topic and show each."},
+    [SAMPLE] = {"sample", "N", "Print N events for a person to read; write nothing."},
+    [SCHEMA] = {"schema", "N", "Print the fields that N events have, and their types."},
+    [PRODUCE] = {"produce", "N", "Write N events to the topic and show each."},
     [MODES] = {0},
 };
 
@@ -41,7 +30,8 @@ static const struct pl_service_sum sums[] = {
 };
 
 static const struct pl_program wikisrcd = {
-    .cli = {"wikisrcd", "Wikimedia EventStreams to a Kafka topic, exactly once.", opts, MODES},
+    .cli = {"wikisrcd", "Wikimedia EventStreams to a Kafka topic, exactly once.", opts, MODES,
+            .count_max = 10000000},
     .options = wikisrcd_opts,
     .options_intro = wikisrcd_conf_intro,
     .conf_size = sizeof(struct wikisrcd_conf),

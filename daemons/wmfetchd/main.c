@@ -21,32 +21,18 @@
 #define DUMP_FILE    "api_response_debug.json"
 #define AUTH_BACK_MS INT64_C(3600000)  /* --auth-test asks for the last hour */
 #define LOOK_BACK_MS INT64_C(86400000) /* --sample, --schema for the last day */
-#define SAMPLE_MAX   INT64_C(10000000)
 
 enum { AUTH_TEST, ONCE, SAMPLE, SCHEMA, MODES, START = MODES, END, DUMP, OPTS };
 
 static const struct pl_cli_opt opts[] = {
-    [AUTH_TEST] = {.name = "auth-test",
-                   .help = "Get a token, fetch the last hour, keep it in " INSPECT_ANSWER_FILE "."},
-    [ONCE] = {.name = "once", .help = "Load --start to --end into the topic and exit."},
-    [SAMPLE] = {.name = "sample",
-                .value_name = "N",
-                .count_max = SAMPLE_MAX,
-                .help = "Print N transactions for a person to read."},
-    [SCHEMA] = {.name = "schema",
-                .value_name = "N",
-                .count_max = SAMPLE_MAX,
-                .help = "Print the fields that N transactions have, with types."},
-    [START] = {.name = "start",
-               .value_name = "TIME",
-               .help = "Begin of the range: -12d, 2026-01-01T00:00:00Z, milliseconds."},
-    [END] = {.name = "end",
-             .value_name = "TIME",
-             .help = "End of the range, of the same forms; default: now."},
-    [DUMP] = {.name = "dump",
-              .value_name = "FILE",
-              .value_optional = true,
-              .help = "With --once: keep the answer as it came (" DUMP_FILE ")."},
+    [AUTH_TEST] = {"auth-test", NULL,
+                   "Get a token, fetch the last hour, keep it in " INSPECT_ANSWER_FILE "."},
+    [ONCE] = {"once", NULL, "Load --start to --end into the topic and exit."},
+    [SAMPLE] = {"sample", "N", "Print N transactions for a person to read."},
+    [SCHEMA] = {"schema", "N", "Print the fields that N transactions have, with types."},
+    [START] = {"start", "TIME", "Begin of the range: -12d, 2026-01-01T00:00:00Z, milliseconds."},
+    [END] = {"end", "TIME", "End of the range, of the same forms; default: now."},
+    [DUMP] = {"dump", "[FILE]", "With --once: keep the answer as it came (" DUMP_FILE ")."},
     [OPTS] = {0},
 };
 
@@ -62,7 +48,8 @@ static const struct pl_service_sum sums[] = {
 };
 
 static const struct pl_program wmfetchd = {
-    .cli = {"wmfetchd", "Watermelon's hourly series to a Kafka topic, exactly once.", opts, MODES},
+    .cli = {"wmfetchd", "Watermelon's hourly series to a Kafka topic, exactly once.", opts, MODES,
+            .count_max = 10000000},
     .options = wmfetchd_opts,
     .options_intro = wmfetchd_conf_intro,
     .conf_size = sizeof(struct wmfetchd_conf),

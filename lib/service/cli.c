@@ -14,22 +14,22 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "lib/base/alloc.h"
+#include "lib/config/internal.h"
 
-/* What getopt_long() returns: a letter, one of these, or OWN and the index of a daemon's option. */
-enum { POSITIONAL = 1, CHECK_CONFIG, PRINT_CONFIG, HELP_CONFIG, OWN = 0x100 };
+/* What getopt_long() returns beside letters: OWN and the index of a daemon's option. */
+enum { SET = 0, POSITIONAL = 1, OWN = 0x100 };
 
 static const struct common {
-    int code;
+    char letter; /* 0: sets a flag */
     struct pl_cli_opt opt;
 } commons[] = {
-    {'c', {.name = "config", .value_name = "FILE", .help = "Read this configuration."}},
-    {CHECK_CONFIG, {.name = "check-config", .help = "Check the configuration and exit."}},
-    {PRINT_CONFIG, {.name = "print-config", .help = "Print what is in force, without secrets."}},
-    {HELP_CONFIG, {.name = "help-config", .help = "Print every option of the configuration."}},
-    {'v', {.name = "verbose", .help = "Log at level debug."}},
-    {'h', {.name = "help", .help = "Show this and exit."}},
-    {'V', {.name = "version", .help = "Show the version and exit."}},
+    {'c', {"config", "FILE", "Read this configuration."}},
+    {0, {"check-config", NULL, "Check the configuration and exit."}},
+    {0, {"print-config", NULL, "Print what is in force, without secrets."}},
+    {0, {"help-config", NULL, "Print every option of the configuration."}},
+    {'v', {"verbose", NULL, "Log at level debug."}},
+    {'h', {"help", NULL, "Show this and exit."}},
+    {'V', {"version", NULL, "Show the version and exit."}},
 };
 
 enum { LONGS_MAX = PL_CLI_OPTS_MAX + PL_COUNT(commons) + 1 };
@@ -48,12 +48,12 @@ int pl_cli_refuse(const struct pl_cli_spec *spec, const char *fmt, ...)
 
 /* ---- --help ---- */
 
-static void option_print(int code, const struct pl_cli_opt *opt)
+static void option_print(char letter, const struct pl_cli_opt *opt)
 {
-    char left[64], letter[] = {'-', (char)code, ',', '\0'};
+    char left[64];
 
-    snprintf(left, sizeof(left), "%-3s --%s %s", code > ' ' && code < OWN ? letter : "", opt->name,
-             opt->value_name ? opt->value_name : "");
+    snprintf(left, sizeof(left), letter ? "-%c, --%s %s" : "%c   --%s %s", letter ? letter : ' ',
+             opt->name, opt->value ? opt->value : "");
     printf("  %-26s %s\n", left, opt->help);
 }
 
@@ -61,11 +61,11 @@ static void help_print(const struct pl_cli_spec *spec, const char *config_defaul
 {
     printf("Usage: %s [OPTION]...\n%s\n\n", spec->name, spec->summary);
     for (const struct pl_cli_opt *o = spec->opts; o && o->name; o++)
-        option_print(OWN, o);
+        option_print(0, o);
     if (spec->opts)
         printf("\n");
     for (size_t i = 0; i < PL_COUNT(commons); i++)
-        option_print(commons[i].code, &commons[i].opt);
+        option_print(commons[i].letter, &commons[i].opt);
     printf("\nThe configuration is %s unless -c says otherwise.\n"
            "Exit status: 0 in order, 64 wrong use, 65 bad data, 69 service away, 78 bad\n"
            "configuration, 1 anything else.\n",
@@ -74,45 +74,17 @@ static void help_print(const struct pl_cli_spec *spec, const char *config_defaul
 
 /* ---- "did you mean" ---- */
 
-enum { NAME_MAX_LEN = 40 };
-
-static unsigned least(unsigned a, unsigned b, unsigned c)
-{
-    unsigned ab = a < b ? a : b;
-
-    return ab < c ? ab : c;
-}
-
-/* Edit distance (Levenshtein, two rows) of `a` of `a_len` bytes to `b`. */
-static unsigned name_distance(const char *a, size_t a_len, const char *b)
-{
-    unsigned rows[2][NAME_MAX_LEN + 1];
-    size_t b_len = strlen(b);
-
-    if (a_len > NAME_MAX_LEN || b_len > NAME_MAX_LEN)
-        return NAME_MAX_LEN;
-    for (size_t k = 0; k <= b_len; k++)
-        rows[0][k] = (unsigned)k;
-    for (size_t i = 1; i <= a_len; i++) {
-        unsigned *above = rows[(i - 1) % 2], *row = rows[i % 2];
-
-        row[0] = (unsigned)i;
-        for (size_t k = 1; k <= b_len; k++)
-            row[k] = least(above[k] + 1, row[k - 1] + 1, above[k - 1] + (a[i - 1] != b[k - 1]));
-    }
-    return rows[a_len % 2][b_len];
-}
-
 /* NULL when nothing is near: two slips, and not more than half of a short word. */
-static const char *nearest_name(const struct option *longs, const char *text, size_t len)
+static const char *nearest_name(const struct option *longs, const char *text)
 {
+    size_t len = strlen(text);
     unsigned best = len / 2 < 2 ? (unsigned)len / 2 + 1 : 3;
     const char *near = NULL;
 
     for (const struct option *o = longs; o->name; o++) {
         /* What was begun and not ended ("--sam") is nearer than any mistyping. */
         bool begun = len >= 2 && strncmp(text, o->name, len) == 0;
-        unsigned distance = begun ? 0 : name_distance(text, len, o->name);
+        unsigned distance = begun ? 0 : pl_edit_distance(text, o->name);
 
         if (distance < best) {
             best = distance;
@@ -124,24 +96,26 @@ static const char *nearest_name(const struct option *longs, const char *text, si
 
 /* ---- parsing ---- */
 
-static void longs_make(const struct pl_cli_spec *spec, struct option *ret)
+static struct option long_make(const struct pl_cli_opt *o, int *flag, int val)
 {
+    int has_arg = !o->value            ? no_argument
+                  : o->value[0] == '[' ? optional_argument
+                                       : required_argument;
+
+    return (struct option){o->name, has_arg, flag, val};
+}
+
+static void longs_make(const struct pl_cli_spec *spec, struct pl_cli *cli, struct option *ret)
+{
+    int *flags[] = {&cli->check_config, &cli->print_config, &cli->help_config}, **flag = flags;
     int n = 0;
 
-    for (const struct pl_cli_opt *o = spec->opts; o && o->name; o++) {
+    for (const struct pl_cli_opt *o = spec->opts; o && o->name; o++, n++) {
         assert(n < PL_CLI_OPTS_MAX);
-        ret[n] = (struct option){.name = o->name,
-                                 .has_arg = !o->value_name      ? no_argument
-                                            : o->value_optional ? optional_argument
-                                                                : required_argument,
-                                 .val = OWN + n};
-        n++;
+        ret[n] = long_make(o, NULL, OWN + n);
     }
-    for (size_t i = 0; i < PL_COUNT(commons); i++)
-        ret[n++] =
-            (struct option){.name = commons[i].opt.name,
-                            .has_arg = commons[i].opt.value_name ? required_argument : no_argument,
-                            .val = commons[i].code};
+    for (const struct common *c = commons; c < commons + PL_COUNT(commons); c++)
+        ret[n++] = long_make(&c->opt, c->letter ? NULL : *flag++, c->letter ? c->letter : 1);
     ret[n] = (struct option){0};
 }
 
@@ -150,13 +124,12 @@ static int name_check(const struct pl_cli_spec *spec, const struct option *longs
 {
     if (!arg || strncmp(arg, "--", 2) != 0 || !arg[2])
         return -1;
-    const char *name = arg + 2;
-    size_t len = strcspn(name, "=");
+    PL_FREE char *name = pl_strndup(arg + 2, strcspn(arg + 2, "="));
     for (const struct option *o = longs; o->name; o++)
-        if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+        if (strcmp(o->name, name) == 0)
             return -1;
-    const char *near = nearest_name(longs, name, len);
-    return pl_cli_refuse(spec, "unknown option '--%.*s'%s%s%s", (int)len, name,
+    const char *near = nearest_name(longs, name);
+    return pl_cli_refuse(spec, "unknown option '--%s'%s%s%s", name,
                          near ? ", did you mean '--" : "", near ? near : "", near ? "'?" : "");
 }
 
@@ -189,14 +162,7 @@ static int option_take(const struct pl_cli_spec *spec, int code, const char *arg
     case 'c':
         cli->config = optarg;
         break;
-    case CHECK_CONFIG:
-        cli->check_config = true;
-        break;
-    case PRINT_CONFIG:
-        cli->print_config = true;
-        break;
-    case HELP_CONFIG:
-        cli->help_config = true;
+    case SET:
         break;
     case 'v':
         cli->verbose = true;
@@ -227,17 +193,17 @@ static int mode_take(const struct pl_cli_spec *spec, struct pl_cli *cli)
                                  spec->opts[cli->mode].name, spec->opts[i].name);
         cli->mode = i;
     }
-    if (cli->mode == spec->modes || spec->opts[cli->mode].count_max == 0)
-        return -1;
     const struct pl_cli_opt *opt = &spec->opts[cli->mode];
+    if (cli->mode == spec->modes || !opt->value || strcmp(opt->value, "N") != 0)
+        return -1;
     const char *text = cli->values[cli->mode];
     errno = 0;
     cli->count = strtoll(text, &end, 10);
     /* strtoll() would take a sign and spaces before the digits. */
     if (text[0] < '0' || text[0] > '9' || *end || errno == ERANGE || cli->count < 1 ||
-        cli->count > opt->count_max)
+        cli->count > spec->count_max)
         return pl_cli_refuse(spec, "option '--%s' needs a number from 1 to %" PRId64 ", not '%s'",
-                             opt->name, opt->count_max, text);
+                             opt->name, spec->count_max, text);
     return -1;
 }
 
@@ -249,7 +215,7 @@ int pl_cli_parse(int argc, char **argv, const struct pl_cli_spec *spec, struct p
     *ret = (struct pl_cli){.config = ret->config_default};
     snprintf(ret->config_default, sizeof(ret->config_default), "/etc/%s/%s.yaml", spec->name,
              spec->name);
-    longs_make(spec, longs);
+    longs_make(spec, ret, longs);
     opterr = 0;
     optind = 0; /* glibc's way to begin */
     while (status < 0) {
@@ -262,8 +228,8 @@ int pl_cli_parse(int argc, char **argv, const struct pl_cli_spec *spec, struct p
         code = getopt_long(argc, argv, "-:c:vhV", longs, NULL);
         if (code == -1)
             break;
-        if (code >= OWN && spec->opts[code - OWN].value_optional && !optarg && optind < argc &&
-            argv[optind][0] != '-')
+        if (code >= OWN && longs[code - OWN].has_arg == optional_argument && !optarg &&
+            optind < argc && argv[optind][0] != '-')
             optarg = argv[optind++];
         status = option_take(spec, code, arg, ret);
     }

@@ -18,23 +18,26 @@
 #define PL_CLI_OPTS_MAX 32 /* of a daemon */
 
 struct pl_cli_opt {
-    const char *name;       /* "sample"; NULL ends a table */
-    const char *value_name; /* "N"; NULL: it takes no value */
+    const char *name; /* "sample"; NULL ends a table */
+    const char
+        *value; /* as --help shows it. NULL: it takes none. "N": of a mode, a number from 1 to
+                          count_max. "[FILE]": may be left out, and what follows is it unless it
+                          begins with '-'. Else: any text but "" */
     const char *help;
-    int64_t count_max;   /* of a mode: the value is a number from 1 to this; 0: any text but "" */
-    bool value_optional; /* the next argument is the value unless it begins with '-' */
 };
 
 struct pl_cli_spec {
     const char *name, *summary; /* "wikisrcd"; a sentence for --help */
     const struct pl_cli_opt *opts;
     int modes; /* the first so many of `opts` exclude each other */
+    int64_t count_max;
 };
 
 /* Not to be copied: it points into itself. */
 struct pl_cli {
     const char *config; /* "/etc/NAME/NAME.yaml", or that of -c, borrowed from argv */
-    bool check_config, print_config, help_config, verbose;
+    int check_config, print_config, help_config; /* 1: given */
+    bool verbose;
     const char *values[PL_CLI_OPTS_MAX]; /* of `opts`: NULL not given, "" given without value */
     int mode;                            /* the one given; spec->modes: none */
     int64_t count;                       /* its number, where it has one */

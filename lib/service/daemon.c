@@ -68,6 +68,12 @@ static void event_check(struct pl_daemon *d, int r, const char *what)
     sd_event_exit(d->event, 1);
 }
 
+/* What sd_event_add_…() returned, and the source's rank. */
+static int ranked(int r, sd_event_source *source, int64_t priority)
+{
+    return r < 0 ? r : sd_event_source_set_priority(source, priority);
+}
+
 static int on_stop_source(sd_event_source *source, void *userdata)
 {
     struct pl_daemon *d = userdata;
@@ -105,22 +111,17 @@ static void stopping_notify(const struct pl_daemon *d)
 
 static void stop_begin(struct pl_daemon *d)
 {
-    int r;
-
     if (d->state >= STOPPING)
         return;
     d->state = STOPPING;
     stopping_notify(d);
-    r = sd_event_add_time_relative(d->event, &d->deadline, CLOCK_MONOTONIC,
-                                   (uint64_t)d->stop_timeout_ms * USEC_PER_MS, USEC_PER_MS,
-                                   on_deadline_source, d);
-    if (r >= 0)
-        r = sd_event_source_set_priority(d->deadline, PRIORITY_CONTROL + 1); /* after on_stop */
-    event_check(d, r, "set the deadline for stopping");
+    int r = sd_event_add_time_relative(d->event, &d->deadline, CLOCK_MONOTONIC,
+                                       (uint64_t)d->stop_timeout_ms * USEC_PER_MS, USEC_PER_MS,
+                                       on_deadline_source, d);
+    event_check(d, ranked(r, d->deadline, PRIORITY_CONTROL + 1), /* after on_stop */
+                "set the deadline for stopping");
     r = sd_event_add_defer(d->event, &d->stop, on_stop_source, d);
-    if (r >= 0)
-        r = sd_event_source_set_priority(d->stop, PRIORITY_CONTROL);
-    event_check(d, r, "begin to stop");
+    event_check(d, ranked(r, d->stop, PRIORITY_CONTROL), "begin to stop");
 }
 
 void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err)
@@ -218,17 +219,13 @@ static int signals_add(struct pl_daemon *d)
         {SIGINT, &d->sigint, on_stop_signal},
         {SIGHUP, &d->sighup, on_reload_signal},
     };
-    size_t i;
-    int r;
+    int r = 0;
 
-    for (i = 0; i < PL_COUNT(table); i++) {
+    for (size_t i = 0; r >= 0 && i < PL_COUNT(table); i++) {
         r = sd_event_add_signal(d->event, table[i].source, table[i].signo, table[i].fn, d);
-        if (r >= 0)
-            r = sd_event_source_set_priority(*table[i].source, PRIORITY_CONTROL);
-        if (r < 0)
-            return r;
+        r = ranked(r, *table[i].source, PRIORITY_CONTROL);
     }
-    return 0;
+    return r;
 }
 
 /* ---- the object ---- */
@@ -237,13 +234,12 @@ int pl_daemon_new(const struct pl_daemon_ops *ops, void *userdata, int64_t stop_
                   struct pl_daemon **ret, struct pl_err *err)
 {
     PL_CLEANUP(pl_daemon_freep) struct pl_daemon *d = pl_alloc(sizeof(*d));
-    int r;
 
     assert(stop_timeout_ms >= 0);
     d->ops = ops;
     d->userdata = userdata;
     d->stop_timeout_ms = stop_timeout_ms;
-    r = pl_signals_block(&d->signals);
+    int r = pl_signals_block(&d->signals);
     if (r >= 0)
         r = sd_event_new(&d->event);
     if (r >= 0)
@@ -277,6 +273,12 @@ sd_event *pl_daemon_event(struct pl_daemon *d)
 
 /* ---- timers: the watchdog and the tick ---- */
 
+static void timer_wind(struct pl_daemon *d, sd_event_source *timer, uint64_t usec)
+{
+    event_check(d, sd_event_source_set_time_relative(timer, usec), "wind up a timer");
+    event_check(d, sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT), "wind up a timer");
+}
+
 static int on_watchdog_source(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct pl_daemon *d = userdata;
@@ -292,10 +294,7 @@ static int on_watchdog_source(sd_event_source *source, uint64_t usec, void *user
     if (alive && d->watchdog_hungry)
         pl_log(PL_NOTICE, PL_EVENT_STUCK, "progress again: the watchdog is fed");
     d->watchdog_hungry = !alive;
-    event_check(d, sd_event_source_set_time_relative(source, d->watchdog_usec / 2),
-                "wind up the watchdog's timer");
-    event_check(d, sd_event_source_set_enabled(source, SD_EVENT_ONESHOT),
-                "wind up the watchdog's timer");
+    timer_wind(d, source, d->watchdog_usec / 2);
     return 0;
 }
 
@@ -312,9 +311,7 @@ static void watchdog_begin(struct pl_daemon *d)
     }
     r = sd_event_add_time_relative(d->event, &d->watchdog, CLOCK_MONOTONIC, d->watchdog_usec / 2,
                                    d->watchdog_usec / 16 + 1, on_watchdog_source, d);
-    if (r >= 0)
-        r = sd_event_source_set_priority(d->watchdog, PRIORITY_CONTROL);
-    event_check(d, r, "start the watchdog's timer");
+    event_check(d, ranked(r, d->watchdog, PRIORITY_CONTROL), "start the watchdog's timer");
 }
 
 static int on_tick_source(sd_event_source *source, uint64_t usec, void *userdata)
@@ -322,8 +319,7 @@ static int on_tick_source(sd_event_source *source, uint64_t usec, void *userdata
     struct pl_daemon *d = userdata;
 
     (void)usec;
-    event_check(d, sd_event_source_set_time_relative(source, TICK_USEC), "wind up the clock");
-    event_check(d, sd_event_source_set_enabled(source, SD_EVENT_ONESHOT), "wind up the clock");
+    timer_wind(d, source, TICK_USEC);
     d->ops->on_tick(d->userdata);
     return 0;
 }
@@ -410,15 +406,12 @@ void pl_daemon_ready(struct pl_daemon *d)
 
 int pl_daemon_run(struct pl_daemon *d)
 {
-    int r;
-
     if (d->ops->on_tick)
         event_check(d,
                     sd_event_add_time_relative(d->event, &d->tick, CLOCK_MONOTONIC, TICK_USEC,
                                                TICK_ACCURACY_USEC, on_tick_source, d),
                     "start the clock");
-    r = sd_event_loop(d->event);
-    event_check(d, r, "run the event loop");
+    event_check(d, sd_event_loop(d->event), "run the event loop");
     d->state = FINISHED;
     if (d->err.kind != PL_ERR_NONE)
         return pl_err_exit_status(d->err.kind);

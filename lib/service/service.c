@@ -83,36 +83,28 @@ static void log_level_set(const struct pl_service *s)
     pl_log_set_level(s->cli.verbose ? PL_DEBUG : pl_common_log_level(*choice));
 }
 
-static void lines_log(const struct pl_buf *lines, enum pl_log_level level)
+/* To a person who asked for the check, or to the log. */
+static void lines_show(struct pl_buf *lines, enum pl_log_level level, bool print)
 {
-    for (size_t at = 0; at < lines->len;) {
-        const char *line = lines->data + at;
-        const char *end = memchr(line, '\n', lines->len - at);
-        size_t len = end ? (size_t)(end - line) : lines->len - at;
-        /* A site of its own for each line: a person is to see all that is wrong at once. */
+    const char *end;
+
+    for (const char *line = pl_buf_cstr(lines); (end = strchr(line, '\n')); line = end + 1) {
+        /* A site of its own for each line: all that is wrong is shown. */
         struct pl_log_site site = {.file = __FILE__, .line = __LINE__, .func = __func__};
-        pl_log_at(&site, level, PL_EVENT_CONFIG_ERROR, "configuration",
-                  (const struct pl_log_field[]){PL_F_SLICE("ERROR", line, len), {0}});
-        at += len + 1;
+        size_t len = (size_t)(end - line);
+
+        if (print)
+            fprintf(stderr, "%s%.*s\n", level == PL_WARNING ? "warning: " : "", (int)len, line);
+        else
+            pl_log_at(&site, level, PL_EVENT_CONFIG_ERROR, "configuration",
+                      (const struct pl_log_field[]){PL_F_SLICE("ERROR", line, len), {0}});
     }
 }
 
-static void findings_log(const struct pl_findings *errs)
+static void findings_show(struct pl_findings *errs, bool print)
 {
-    lines_log(&errs->text, PL_ERROR);
-    lines_log(&errs->warnings, PL_WARNING);
-}
-
-/* For who asked for the check: on stderr, a warning with that word in front. */
-static void findings_print(struct pl_findings *errs)
-{
-    const char *line = pl_buf_cstr(&errs->warnings);
-
-    fputs(pl_buf_cstr(&errs->text), stderr);
-    for (size_t len; *line; line += len) {
-        len = strcspn(line, "\n") + 1;
-        fprintf(stderr, "warning: %.*s", (int)len, line);
-    }
+    lines_show(&errs->text, PL_ERROR, print);
+    lines_show(&errs->warnings, PL_WARNING, print);
 }
 
 /* --check-config, --print-config: what is asked for. */
@@ -172,10 +164,7 @@ int pl_service_configure(struct pl_service *s, bool for_service)
 
     pl_findings_init(&errs);
     s->conf = conf_load(s, for_service, &errs);
-    if (s->cli.check_config)
-        findings_print(&errs);
-    else
-        findings_log(&errs);
+    findings_show(&errs, s->cli.check_config);
     if (errs.count > 0)
         return EX_CONFIG;
     if (s->cli.check_config || s->cli.print_config) {
@@ -218,7 +207,7 @@ bool pl_service_reload(struct pl_service *s, struct pl_strings *ret_changed)
 
     pl_findings_init(&errs);
     void *fresh = conf_load(s, true, &errs);
-    findings_log(&errs);
+    findings_show(&errs, false);
     taken = errs.count == 0;
     if (taken) {
         pl_options_reload(s->program->options, s->conf, fresh, &changed, &needs_restart);

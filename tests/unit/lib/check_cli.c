@@ -13,12 +13,12 @@
 #include "tests/unit/unit.h"
 
 static const struct pl_cli_opt opts[] = {
-    {.name = "sample", .value_name = "N", .count_max = 100, .help = "Print N messages."},
-    {.name = "once", .help = "Run to the end."},
-    {.name = "dump", .value_name = "FILE", .value_optional = true, .help = "Keep the answer."},
+    {"sample", "N", "Print N messages."},
+    {"once", NULL, "Run to the end."},
+    {"dump", "[FILE]", "Keep the answer."},
     {0},
 };
-static const struct pl_cli_spec spec = {"testd", "Does a test.", opts, 2};
+static const struct pl_cli_spec spec = {"testd", "Does a test.", opts, 2, 100};
 
 static const struct cli_case {
     const char *args[6];
@@ -68,7 +68,7 @@ static const struct cli_case {
     {{"-vx"}, 64, NULL, NULL, NULL, "v", "unknown option '-x'\n"},
     {{"-sample"}, 64, NULL, NULL, NULL, "", "unknown option '-s'\n"},
     {{"--once", "file", "-v"}, 64, NULL, NULL, NULL, "", "unexpected argument 'file'"},
-    {{"--help"}, 0, NULL, NULL, NULL, "", "\n      --dump FILE            Keep the answer.\n"},
+    {{"--help"}, 0, NULL, NULL, NULL, "", "\n      --dump [FILE]          Keep the answer.\n"},
     {{"--chek-config"}, 64, NULL, NULL, NULL, "", "did you mean '--check-config'?"},
     {{"--zzzzzz"}, 64, NULL, NULL, NULL, "", "unknown option '--zzzzzz'\nTry 'testd --help'.\n"},
     {{"-x"}, 64, NULL, NULL, NULL, "", "unknown option '-x'\n"},

@@ -73,11 +73,10 @@ static const struct pl_metric metrics[METRICS] = {
 static const unsigned received[] = {RECEIVED}, delivered[] = {DELIVERED};
 static const struct pl_conservation law = {received, delivered, 1, 1};
 static const struct pl_service_sum sums[] = {{"RECEIVED", RECEIVED}, {"DELIVERED", DELIVERED}, {0}};
-static const struct pl_cli_opt opts[] = {
-    {.name = "sample", .value_name = "N", .count_max = 9, .help = "Look."}, {0}};
+static const struct pl_cli_opt opts[] = {{"sample", "N", "Look."}, {0}};
 
 static const struct pl_program testd = {
-    .cli = {"testd", "Does a test.", opts, 1},
+    .cli = {"testd", "Does a test.", opts, 1, 9},
     .options = options,
     .options_intro = "testd: a test.",
     .conf_size = sizeof(struct conf),
