@@ -39,8 +39,8 @@ enum chsinkd_start { CHSINKD_EARLIEST, CHSINKD_LATEST };
 extern const struct pl_option chsinkd_options[];
 extern const char chsinkd_conf_intro[]; /* the comment at the top of the reference file */
 
-/* What the table cannot say; and loads all routes that the configuration names. Every finding of all
- * files is in errs, whose file is the configuration's. */
+/* What the table cannot say; and loads all routes that the configuration names. Every finding of
+ * all files is in errs, whose file is the configuration's. */
 void chsinkd_conf_check(struct chsinkd_conf *conf, bool needs_kafka, struct pl_findings *errs);
 void chsinkd_conf_release(struct chsinkd_conf *conf);
 
