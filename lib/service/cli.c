@@ -14,7 +14,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "lib/config/internal.h"
+#include "lib/base/alloc.h"
+#include "lib/base/text.h"
 
 /* What getopt_long() returns beside letters: OWN and the index of a daemon's option. */
 enum { SET = 0, POSITIONAL = 1, OWN = 0x100 };

@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "lib/base/buf.h"
-#include "lib/base/utf8.h"
+#include "lib/base/text.h"
 #include "lib/log/log.h"
 #include "lib/service/signals.h"
 
