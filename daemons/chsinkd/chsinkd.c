@@ -51,7 +51,6 @@ struct table_step {
 static void table_step(const struct table_step *step)
 {
     const struct chsinkd *d = step->d;
-
     pl_daemon_step(d->daemon, d->conf->start_timeout_ms + d->sink.clickhouse_ms,
                    "waiting for ClickHouse at %s, table %s", d->conf->clickhouse.urls.v[0],
                    step->sr->table);
@@ -60,7 +59,6 @@ static void table_step(const struct table_step *step)
 static void on_table_fact(void *userdata, const char *what, const char *name)
 {
     const struct table_step *step = userdata;
-
     pl_log(PL_NOTICE, strstr(what, "column") ? PL_EVENT_COLUMN_ADDED : PL_EVENT_TABLE_CREATED,
            "table made ready", PL_F_STR("WHAT", what), PL_F_STR("NAME", name),
            SINK_F_TABLE(step->sr), PL_F_STR("ROUTE", step->sr->route->name));
@@ -71,9 +69,8 @@ static int table_start(struct chsinkd *d, struct clickhouse *c, const struct sin
                        int64_t until_ms, struct pl_err *err)
 {
     struct table_step step = {d, sr};
-    struct table_state state;
-
     table_step(&step);
+    struct table_state state;
     while (table_ensure(c, sr->route, d->conf->clickhouse.database, false, NULL, on_table_fact,
                         &step, &state, err) < 0) {
         if (err->kind != PL_ERR_RETRY || pl_clock_monotonic_ms() >= until_ms ||
@@ -96,7 +93,6 @@ static int tables_start(struct chsinkd *d, struct pl_err *err)
 {
     PL_CLEANUP(clickhouse_freep) struct clickhouse *c = clickhouse_new(&d->conf->clickhouse);
     int64_t until_ms = pl_clock_monotonic_ms() + d->conf->start_timeout_ms;
-
     clickhouse_stop_when(c, pl_daemon_stop_pending);
     for (unsigned i = 0; i < d->sink.routes_n; i++)
         if (!d->sink.replay || d->sink.replay == d->sink.routes[i].route)
@@ -126,7 +122,6 @@ static void deadletters_start(struct chsinkd *d)
     const char *instance = pl_map_get(&d->conf->kafka, "group.instance.id");
     char host[256] = "";
     PL_FREE char *id = NULL;
-
     gethostname(host, sizeof(host) - 1);
     id = instance ? pl_strf("chsinkd.%s.%s", chsinkd_conf_group(d->conf), instance)
                   : pl_strf("chsinkd.%s.%s.%d.%" PRId64, chsinkd_conf_group(d->conf), host,
@@ -169,10 +164,8 @@ static int start(struct chsinkd *d, struct pl_err *err)
 static void on_wake(void *userdata)
 {
     struct chsinkd *d = userdata;
-    struct pl_err failed;
-
     pthread_mutex_lock(&d->sink.lock);
-    failed = d->sink.failed;
+    struct pl_err failed = d->sink.failed;
     pthread_mutex_unlock(&d->sink.lock);
     if (failed.kind != PL_ERR_NONE && !d->failed)
         pl_daemon_stop(d->daemon, &failed); /* logs it */
@@ -198,7 +191,6 @@ static void stopping_show(struct chsinkd *d)
 static void on_stop(void *userdata)
 {
     struct chsinkd *d = userdata;
-
     stopping_show(d);
     d->sink.stopping = true;
     if (d->sink.drained || !d->consumer_started)
@@ -208,7 +200,6 @@ static void on_stop(void *userdata)
 static void on_stop_deadline(void *userdata)
 {
     struct chsinkd *d = userdata;
-
     pl_log(PL_WARNING, PL_EVENT_STOPPING,
            "the time to stop is over; what is not committed is read again at the next start");
     sink_give_up(&d->sink);
@@ -217,7 +208,6 @@ static void on_stop_deadline(void *userdata)
 static void on_reload(void *userdata)
 {
     struct chsinkd *d = userdata;
-
     if (pl_service_reload(d->service, NULL))
         sink_limits_set(&d->sink, d->conf);
 }
@@ -228,7 +218,6 @@ static bool on_watchdog(void *userdata)
 {
     struct chsinkd *d = userdata;
     const char *stuck = d->sink.drained ? NULL : sink_stuck(&d->sink, &d->progress);
-
     if (stuck)
         pl_log(PL_ERROR, PL_EVENT_STUCK,
                "no progress, and no reason for it is known: a thread hangs",
@@ -240,12 +229,10 @@ static double lag_sum(struct sink *s, unsigned *ret_assigned)
 {
     double sum = 0;
     unsigned assigned = 0;
-
     pthread_mutex_lock(&s->lock);
     for (unsigned i = 0; i < s->partitions_n; i++) {
         const struct partition *p = s->partitions[i];
         int64_t low = 0, high = 0;
-
         if (!p->assigned)
             continue;
         assigned++;
@@ -262,10 +249,8 @@ static double lag_sum(struct sink *s, unsigned *ret_assigned)
 /* "; last batch 5000 rows into default.edits 2 s ago" */
 static void last_describe(struct sink *s, char *out, size_t size)
 {
-    struct sink_last last;
-
     pthread_mutex_lock(&s->lock);
-    last = s->last;
+    struct sink_last last = s->last;
     pthread_mutex_unlock(&s->lock);
     if (last.route)
         snprintf(out, size, "; last batch %" PRIu64 " rows into %.100s %" PRId64 " s ago",
@@ -278,9 +263,9 @@ static void status_show(struct chsinkd *d, double rows_per_s, double lag, unsign
 {
     struct sink *s = &d->sink;
     uint64_t rows = pl_metrics_get(d->metrics, M_ROWS);
-    char last[160], kafka[256];
-
+    char last[160];
     last_describe(s, last, sizeof(last));
+    char kafka[256];
     if (s->away)
         pl_service_status(d->service, "ClickHouse does not answer",
                           "waiting for ClickHouse; %" PRIu64 " rows inserted, lag %.0f messages%s",
@@ -308,7 +293,6 @@ static void on_tick(void *userdata)
     double rate = pl_rate_next(&d->rate, pl_metrics_get(d->metrics, M_ROWS), now_ms);
     unsigned assigned = 0;
     double lag = lag_sum(s, &assigned);
-
     pl_service_tick(d->service, (uint64_t)s->in_flight);
     pl_metrics_set(d->metrics, M_LAG, lag);
     pl_metrics_set(d->metrics, M_PARTITIONS, assigned);
@@ -327,7 +311,6 @@ static bool threads_join(struct chsinkd *d)
 {
     struct timespec until;
     bool all = true;
-
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += JOIN_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
@@ -349,7 +332,6 @@ static void release(struct chsinkd *d)
 static int loop_run(struct chsinkd *d)
 {
     const char *mode = d->sink.replay ? "replay" : d->sink.once ? "once" : "service";
-
     pl_log(PL_NOTICE, NULL, "loading", PL_F_STR("MODE", mode),
            PL_F_STR("GROUP", chsinkd_conf_group(d->conf)), PL_F_UINT("ROUTES", d->conf->routes_n),
            PL_F_STR("URL", d->conf->clickhouse.urls.v[0]));
@@ -364,8 +346,6 @@ int chsinkd_run(struct pl_service *service, const struct chsinkd_mode *mode)
                                              on_tick};
     PL_CLEANUP(release) struct chsinkd d = {.service = service, .conf = service->conf};
     struct pl_err err;
-    int status;
-
     if (pl_service_start(service, &ops, &d, &err) < 0 ||
         sink_init(&d.sink, d.conf, service->metrics, &err) < 0 ||
         pl_waker_new(service->daemon, on_wake, &d, &d.waker, &err) < 0)
@@ -376,6 +356,7 @@ int chsinkd_run(struct pl_service *service, const struct chsinkd_mode *mode)
     d.sink.replay = mode->replay;
     d.sink.wake = sink_wake;
     d.sink.wake_userdata = d.waker;
+    int status;
     if (start(&d, &err) == 0) {
         status = loop_run(&d);
     } else {

@@ -90,7 +90,6 @@ const char chsinkd_conf_intro[] =
 static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_findings *errs)
 {
     struct route *r = route_load(file, errs);
-
     if (!r)
         return;
     for (unsigned i = 0; i < conf->routes_n; i++) {
@@ -122,7 +121,6 @@ static void routes_load(struct chsinkd_conf *conf, const char *file, struct pl_f
         const char *pattern = conf->route_files.v[i];
         glob_t found = {0};
         int rc = glob(pattern, GLOB_NOCHECK, NULL, &found);
-
         if (rc == 0 && found.gl_pathc == 1 && strpbrk(pattern, "*?[") &&
             strcmp(found.gl_pathv[0], pattern) == 0) {
             errs->file = file;
@@ -168,6 +166,5 @@ const struct route *chsinkd_conf_route(const struct chsinkd_conf *conf, const ch
 const char *chsinkd_conf_group(const struct chsinkd_conf *conf)
 {
     const char *group = pl_map_get(&conf->kafka, "group.id");
-
     return group ? group : "chsinkd";
 }

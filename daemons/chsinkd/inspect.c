@@ -64,10 +64,8 @@ static int reader_init(struct reader *r, const struct chsinkd_conf *conf, struct
 static int reader_tail(struct reader *r, const char *topic, int64_t n, message_fn *fn,
                        void *userdata, struct pl_err *err)
 {
-    rd_kafka_topic_partition_list_t *list;
     int partitions = 0, at_end = 0;
     int found = pl_kafka_topic_exists(r->rk, topic, READ_TIMEOUT_MS, &partitions, err);
-
     if (found <= 0)
         return found < 0
                    ? -1
@@ -75,7 +73,7 @@ static int reader_tail(struct reader *r, const char *topic, int64_t n, message_f
                          err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
                          "topic %s does not exist: correct the route, or start what writes it",
                          topic);
-    list = rd_kafka_topic_partition_list_new(partitions);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(partitions);
     for (int i = 0; i < partitions; i++)
         /* Twice the share: the ends of transactions have offsets, too. */
         rd_kafka_topic_partition_list_add(list, topic, i)->offset =
@@ -84,7 +82,6 @@ static int reader_tail(struct reader *r, const char *topic, int64_t n, message_f
     rd_kafka_topic_partition_list_destroy(list);
     while (n > 0 && at_end < partitions) {
         rd_kafka_message_t *m = rd_kafka_consumer_poll(r->rk, READ_TIMEOUT_MS);
-
         if (!m)
             return pl_err_set(err, PL_ERR_RETRY, 0, "topic %s: no answer from Kafka in %d s", topic,
                               READ_TIMEOUT_MS / 1000);
@@ -103,14 +100,12 @@ static int each_topic(const struct chsinkd_conf *conf, const char *topic,
                       int64_t n, struct pl_err *err)
 {
     PL_CLEANUP(reader_release) struct reader r = {0};
-
     if (reader_init(&r, conf, err) < 0)
         return -1;
     if (topic)
         return fn(&r, conf, topic, n, err);
     for (unsigned i = 0; i < conf->routes_n; i++) {
         const struct route *route = conf->routes[i];
-
         if (!route->topic)
             printf("route %s takes topics by pattern %s: name one with --topic\n", route->name,
                    route->topic_pattern);
@@ -135,7 +130,6 @@ static bool header_get(const void *userdata, const char *name, struct pl_slice *
 {
     const void *value;
     size_t len;
-
     if (!userdata ||
         rd_kafka_header_get_last(userdata, name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return false;
@@ -146,7 +140,6 @@ static bool header_get(const void *userdata, const char *name, struct pl_slice *
 static void trial_reject(void *userdata, const struct rows_reject *reject)
 {
     struct trial *t = userdata;
-
     if (t->rejects++ < 20)
         printf("  refused: partition %" PRId32 " offset %" PRId64 ": %s%s%s%s%s (byte %zu)\n",
                t->message->partition, t->message->offset, reject->column ? reject->column : "",
@@ -169,7 +162,6 @@ static void trial_message(void *userdata, const rd_kafka_message_t *m)
                               .value_len = m->len,
                               .header = header_get};
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-
     t->message = m;
     if (rd_kafka_message_headers(m, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
         rm.header_userdata = headers;
@@ -195,17 +187,14 @@ static int trial_run(struct reader *r, const struct chsinkd_conf *conf, const ch
                      int64_t n, bool show, struct pl_err *err)
 {
     struct trial t = {.route = chsinkd_conf_route(conf, topic), .show_rows = show};
-    const struct rows_counts *counts;
-    int rc;
-
     if (!t.route)
         return pl_err_set(err, PL_ERR_CONFIG, 0, "no route takes topic %s; --schema suggests one",
                           topic);
     t.rows = rows_new(t.route);
     t.block = block_new(t.route);
     printf("topic %s, route %s, table %s\n", topic, t.route->name, t.route->table);
-    rc = reader_tail(r, topic, n, trial_message, &t, err);
-    counts = rows_counts(t.rows);
+    int rc = reader_tail(r, topic, n, trial_message, &t, err);
+    const struct rows_counts *counts = rows_counts(t.rows);
     printf("%" PRIu64 " messages: %" PRIu64 " rows, %" PRIu64 " refused, %" PRIu64
            " values nulled, %" PRIu64 " defaulted, %" PRIu64 " fields without a column\n",
            counts->messages, counts->rows, t.rejects, counts->nulled, counts->defaulted,
@@ -232,7 +221,6 @@ int inspect_sample(const struct chsinkd_conf *conf, const char *topic, int64_t n
 static void profile_message(void *userdata, const rd_kafka_message_t *m)
 {
     const char *why;
-
     pl_schema_add(userdata, m->payload, m->len, &why);
 }
 
@@ -253,16 +241,14 @@ static bool is_kept_as_json(const struct pl_schema_field *f)
     return f->arrays > 0 || (f->objects > 0 && f->strings + f->integers + f->floats + f->bools > 0);
 }
 
-/* Below such a field there are no columns: they would refuse the messages in which it is no object.
- */
+/* Below such a field there are no columns: they would refuse the messages in which it is no
+ * object. */
 static bool is_inside_json(const struct pl_schema *p, unsigned i)
 {
     const char *path = pl_schema_field(p, i)->path;
-
     for (unsigned k = 0; k < i; k++) {
         const struct pl_schema_field *f = pl_schema_field(p, k);
         size_t len = strlen(f->path);
-
         if (is_kept_as_json(f) && strncmp(path, f->path, len) == 0 &&
             (path[len] == '.' || path[len] == '['))
             return true;
@@ -274,7 +260,6 @@ static void route_suggest(const struct pl_schema *p, const char *topic, struct p
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf type = {0};
     PL_CLEANUP(pl_buf_release) struct pl_buf path = {0};
-
     pl_buf_addf(out,
                 "# A route made from %" PRIu64
                 " messages. Read it, then put it into a file under routes:.\n",
@@ -284,7 +269,6 @@ static void route_suggest(const struct pl_schema *p, const char *topic, struct p
     pl_buf_add_str(out, "\nrows: $\nunknown_fields: drop\ncolumns:\n");
     for (unsigned i = 0; i < pl_schema_count(p); i++) {
         const struct pl_schema_field *f = pl_schema_field(p, i);
-
         pl_buf_reset(&type);
         type_suggest(p, i, &type);
         if (type.len == 0 || strstr(f->path, "[*]") || is_inside_json(p, i))
@@ -309,13 +293,11 @@ static int schema_topic(struct reader *r, const struct chsinkd_conf *conf, const
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
     PL_CLEANUP(pl_findings_release) struct pl_findings errs;
     PL_CLEANUP(route_freep) struct route *route = NULL;
-    size_t at;
-
     if (reader_tail(r, topic, n, profile_message, p, err) < 0)
         return -1;
     pl_schema_print(p, "CLICKHOUSE TYPE", type_suggest, &text);
     pl_buf_add_byte(&text, '\n');
-    at = text.len;
+    size_t at = text.len;
     route_suggest(p, topic, &text);
     pl_findings_init(&errs);
     route = route_parse("suggested", text.data + at, text.len - at, &errs);
@@ -349,12 +331,10 @@ static int dry_run_topic(struct reader *r, const struct chsinkd_conf *conf, cons
 int inspect_dry_run(const struct chsinkd_conf *conf, int64_t n, struct pl_err *err)
 {
     PL_CLEANUP(clickhouse_freep) struct clickhouse *c = clickhouse_new(&conf->clickhouse);
-
     for (unsigned i = 0; i < conf->routes_n; i++) {
         const struct route *route = conf->routes[i];
         PL_CLEANUP(pl_buf_release) struct pl_buf sql = {0};
         struct table_state state;
-
         if (table_ensure(c, route, conf->clickhouse.database, true, &sql, NULL, NULL, &state, err) <
             0)
             return -1;

@@ -148,8 +148,8 @@ static bool stream_is_valid(const char *name)
 static void numbers_check(const struct pl_strings *list, const char *path, struct pl_findings *errs)
 {
     for (size_t i = 0; i < list->n; i++) {
-        char *end;
         errno = 0;
+        char *end;
         strtoll(list->v[i], &end, 10);
         if (end == list->v[i] || *end != '\0' || errno != 0)
             pl_findings_add(errs, 0, 0, "%s: '%s' is not a number: namespaces are given by number",
@@ -172,13 +172,13 @@ static void key_check(const char *key, struct pl_findings *errs)
 void wikisrcd_conf_check(const struct wikisrcd_conf *conf, bool needs_kafka,
                          struct pl_findings *errs)
 {
-    int64_t ms;
     for (size_t i = 0; i < conf->source.streams.n; i++)
         if (!stream_is_valid(conf->source.streams.v[i]))
             pl_findings_add(errs, 0, 0,
                             "source.streams: '%s' is not a stream's name: letters, digits, '.', "
                             "'_' and '-'",
                             conf->source.streams.v[i]);
+    int64_t ms;
     if (conf->source.start && !wikisrcd_conf_start(conf->source.start, 0, &ms))
         pl_findings_add(errs, 0, 0,
                         "source.start: '%s' is none of now, oldest, a time such as "

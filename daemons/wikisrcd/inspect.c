@@ -51,8 +51,9 @@ struct inspect {
 static void text_add(struct pl_buf *out, const char *s, size_t len, unsigned width, bool pad)
 {
     unsigned columns = 0;
-    size_t at = out->len, n;
+    size_t at = out->len;
     pl_text_add(out, s, len);
+    size_t n;
     for (; at < out->len; at += n, columns++) {
         n = pl_utf8_char(out->data + at, out->len - at);
         if (columns + 1 == width && at + n < out->len) {
@@ -135,12 +136,12 @@ static void stop_with(struct inspect *in, const struct pl_err *err)
 /* false: not now. */
 static bool message_send(struct inspect *in, struct pl_slice data, int64_t now_ms)
 {
-    struct pl_err err;
     bool replaced;
     enum pl_producer_state state = pl_producer_state(in->producer);
     struct pl_message m = delivery_message(in->conf->topic, &in->event, data, now_ms, &replaced);
     if (state == PL_PRODUCER_BUSY || state == PL_PRODUCER_FAILED)
         return false;
+    struct pl_err err;
     if (state == PL_PRODUCER_IDLE && pl_producer_begin(in->producer, &err) < 0) {
         stop_with(in, &err);
         return false;
@@ -186,11 +187,11 @@ static bool event_show(struct inspect *in, const struct sse_event *sse, int64_t 
 static bool on_event(void *userdata, const struct sse_event *sse)
 {
     struct inspect *in = userdata;
-    struct position_mark mark;
     int64_t now_ms = pl_clock_realtime_ms();
     if (in->taken >= in->wanted || pl_daemon_stopping(in->daemon))
         return false;
     event_read(&in->event, sse->data.p ? sse->data.p : "", sse->data.len, &in->key);
+    struct position_mark mark;
     position_check(in->position, &in->event, sse->id, now_ms, &mark);
     bool canary = in->event.canary && in->conf->filter.canaries == CANARIES_DROP;
     if (mark.verdict != POSITION_NEW || sse->too_large || canary ||
@@ -302,7 +303,7 @@ static void release(struct inspect *in)
 static int producer_start(struct inspect *in, struct pl_err *err)
 {
     const struct wikisrcd_conf *conf = in->conf;
-    char *id PL_FREE = pl_strf("wikisrcd-%s.produce", conf->name);
+    PL_FREE char *id = pl_strf("wikisrcd-%s.produce", conf->name);
     const struct pl_producer_conf producer_conf = {
         .kafka = &conf->kafka,
         .transactional_id = id,

@@ -49,7 +49,6 @@ int main(int argc, char **argv)
     static const enum inspect_mode looks[] = {INSPECT_SAMPLE, INSPECT_SCHEMA, INSPECT_PRODUCE};
     PL_CLEANUP(pl_service_release) struct pl_service service = {0};
     int status = pl_service_parse(&service, &wikisrcd, argc, argv), mode = service.cli.mode;
-
     if (status < 0)
         status = pl_service_configure(&service, mode == MODES || mode == PRODUCE);
     if (status >= 0)

@@ -77,8 +77,9 @@ static void gap_report(struct wikisrcd *w, const struct position_mark *mark)
 
 static void late_report(struct wikisrcd *w, const struct position_mark *mark)
 {
-    char asked[32], first[32];
+    char asked[32];
     pl_time_format_ms(mark->asked_ms, asked);
+    char first[32];
     pl_time_format_ms(mark->time_ms, first);
     if (mark->asked_ms <= 0) {
         pl_log(PL_INFO, NULL, "the oldest event that the source has",
@@ -117,7 +118,6 @@ static void event_account(struct wikisrcd *w, const struct position_mark *mark,
 static bool event_is_too_large(struct wikisrcd *w, const struct sse_event *sse,
                                const struct position_mark *mark)
 {
-    struct pl_err err;
     if (w->conf->too_large == TOO_LARGE_SKIP) {
         pl_log(PL_ERROR, PL_EVENT_DATA_LOST, "event skipped, it is larger than message_bytes_max",
                PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("BYTES", sse->size),
@@ -125,6 +125,7 @@ static bool event_is_too_large(struct wikisrcd *w, const struct sse_event *sse,
         event_account(w, mark, M_SKIPPED);
         return true;
     }
+    struct pl_err err;
     pl_err_set(&err, PL_ERR_CONFIG, 0,
                "an event of %" PRIu64 " bytes is larger than message_bytes_max: raise it (and %s's "
                "max.message.bytes), or set too_large: skip; nothing is lost, the position stands "
@@ -170,13 +171,13 @@ static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
 static bool on_event(void *userdata, const struct sse_event *sse)
 {
     struct wikisrcd *w = userdata;
-    struct position_mark mark;
     if (pl_daemon_stopping(w->daemon) || !pl_delivery_can_take(w->delivery))
         return false;
     int64_t now_ms = pl_clock_realtime_ms();
     event_read(&w->event, sse->data.p ? sse->data.p : "", sse->data.len, &w->key);
     if (sse->too_large) /* its data was not kept: only the service's id is there to know it by */
         w->event.identity = event_hash(sse->id.p, sse->id.len);
+    struct position_mark mark;
     position_check(w->position, &w->event, sse->id, now_ms, &mark);
     if (mark.verdict != POSITION_NEW)
         event_account(w, &mark, M_DUPLICATES);
@@ -278,13 +279,13 @@ static int position_begin(struct wikisrcd *w, struct pl_slice record, struct pl_
 /* The transaction is undone: back to the position committed last. */
 static void rewind_to(struct wikisrcd *w, struct pl_slice record, int64_t wait_ms)
 {
-    struct pl_err err;
     source_stop(w->source);
     count(w, M_LOST_REWIND, 1);
     if (pl_daemon_stopping(w->daemon)) {
         finish(w); /* nothing is open any more, and the position in Kafka is right */
         return;
     }
+    struct pl_err err;
     if (position_begin(w, record, &err) < 0) {
         pl_daemon_stop(w->daemon, &err);
         return;
@@ -371,10 +372,11 @@ static void on_reload(void *userdata)
 static void status_show(struct wikisrcd *w, double rate, double lag)
 {
     uint64_t waiting = in_flight(w);
-    char last[64] = "nothing committed yet", source[64];
+    char last[64] = "nothing committed yet";
     if (w->committed_ms > 0)
         snprintf(last, sizeof(last), "last commit %" PRId64 " s ago, %" PRIu64 " events",
                  (pl_clock_monotonic_ms() - w->committed_ms) / 1000, w->committed_events);
+    char source[64];
     source_describe(w->source, source, sizeof(source));
     if (pl_delivery_is_stalled(w->delivery))
         pl_service_status(w->service, "Kafka does not answer",

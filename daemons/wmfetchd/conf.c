@@ -97,9 +97,9 @@ const char wmfetchd_conf_intro[] =
 
 bool wmfetchd_url_is_exposed(const char *url)
 {
-    char host[256];
     if (strncasecmp(url, "http://", 7) != 0)
         return false;
+    char host[256];
     pl_http_host(url, host, sizeof(host));
     size_t len = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
     bool loopback = strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == len;
@@ -150,12 +150,12 @@ static void api_check(const struct wmfetchd_api_conf *api, struct pl_findings *e
 void wmfetchd_conf_check(const struct wmfetchd_conf *conf, bool needs_kafka,
                          struct pl_findings *errs)
 {
-    const char *why;
-    int64_t ms;
     api_check(&conf->api, errs);
     pl_auth_conf_check(&conf->auth, "auth", errs);
     if (conf->name && strchr(conf->name, '/'))
         pl_findings_add(errs, 0, 0, "name: without '/', which parts the keys of positions");
+    int64_t ms;
+    const char *why;
     if (conf->window.start && !schedule_time_parse(conf->window.start, 0, &ms, &why))
         pl_findings_add(errs, 0, 0, "window.start: '%s': %s", conf->window.start, why);
     pl_common_check_topics(conf->topic, conf->position_topic, errs);

@@ -44,8 +44,8 @@ extern const char wmfetchd_conf_intro[];
 void wmfetchd_conf_check(const struct wmfetchd_conf *conf, bool needs_kafka,
                          struct pl_findings *errs);
 
-/* Whether secrets would go over a network unencrypted to this URL: http, and not to this machine.
- */
+/* Whether secrets would go over a network unencrypted to this URL: http, and not to this
+ * machine. */
 bool wmfetchd_url_is_exposed(const char *url);
 
 /* "wmfetchd/VERSION libcurl/VERSION". */

@@ -32,8 +32,8 @@ PL_DEFINE_CLEANUP(struct delivery *, delivery_free);
 /* For committing, aborting, sums and states. */
 struct pl_delivery *delivery_kafka(const struct delivery *d);
 
-/* Reads the position of a series from Kafka. 1: it is there, 0: there is none, -1: error. Blocks.
- */
+/* Reads the position of a series from Kafka. 1: it is there, 0: there is none, -1: error.
+ * Blocks. */
 int delivery_position_read(struct delivery *d, const char *key, struct schedule_position *ret,
                            struct pl_err *err);
 

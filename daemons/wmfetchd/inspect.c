@@ -92,7 +92,6 @@ static void on_auth(void *userdata, const char *header, const struct pl_err *err
 {
     struct inspect *in = userdata;
     bool auth_test = in->ask->mode == INSPECT_AUTH_TEST;
-    struct pl_err open_err;
     (void)header;
     if (err) {
         stop_with(in, err);
@@ -101,6 +100,7 @@ static void on_auth(void *userdata, const char *header, const struct pl_err *err
     if (auth_test)
         auth_print(in);
     fflush(stdout);
+    struct pl_err open_err;
     if (auth_test && answer_open(in, &open_err) < 0)
         stop_with(in, &open_err);
     else
@@ -113,12 +113,13 @@ static void on_auth(void *userdata, const char *header, const struct pl_err *err
 static void member_text(struct pl_slice element, const char *name, char *out, size_t size)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    struct pl_json_str key, str;
-    struct pl_slice raw;
-    struct pl_json j;
     snprintf(out, size, "-");
+    struct pl_json j;
     pl_json_init(&j, element.p, element.len, 0);
     pl_json_object_begin(&j);
+    struct pl_slice raw;
+    struct pl_json_str str;
+    struct pl_json_str key;
     while (pl_json_object_next(&j, &key)) {
         if (!pl_json_str_eq(&key, name)) {
             pl_json_skip(&j, NULL);
@@ -133,11 +134,12 @@ static void member_text(struct pl_slice element, const char *name, char *out, si
 
 static void sample_print(struct inspect *in, struct pl_slice element)
 {
-    char id[40], name[80];
     if (in->taken == 0)
         printf("%6s  %-38s  %8s  %10s  %s\n", "number", "transactionId", "records", "bytes",
                "transactionName");
+    char id[40];
     member_text(element, "transactionId", id, sizeof(id));
+    char name[80];
     member_text(element, "transactionName", name, sizeof(name));
     printf("%6" PRId64 "  %-38s  %8" PRIu64 "  %10zu  %s\n", in->taken + 1, id, in->element.records,
            element.len, name);
@@ -146,12 +148,12 @@ static void sample_print(struct inspect *in, struct pl_slice element)
 static enum fetch_take on_element(void *userdata, struct pl_slice element, struct pl_err *err)
 {
     struct inspect *in = userdata;
-    const char *why;
     if (in->ask->mode != INSPECT_AUTH_TEST && in->taken >= in->ask->count)
         return FETCH_LATER; /* there is enough: it is being stopped */
     element_read(&in->element, element);
     if (element_check(&in->element, err) < 0)
         return FETCH_REFUSED;
+    const char *why;
     if (in->ask->mode == INSPECT_SAMPLE)
         sample_print(in, element);
     else if (in->ask->mode == INSPECT_SCHEMA &&
@@ -190,8 +192,9 @@ static int on_bytes(void *userdata, const char *data, size_t len, struct pl_err 
 
 static void answer_print(struct inspect *in, const struct fetch_result *r)
 {
-    char start[32], end[32];
+    char start[32];
     pl_time_format_ms(in->ask->start_ms, start);
+    char end[32];
     pl_time_format_ms(in->ask->end_ms, end);
     printf("request: %s\n  series    application_id %s, index %s\n  range     %s to %s\n",
            fetch_address(in->fetch), application_of(in), index_of(in), start, end);

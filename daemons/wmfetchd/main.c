@@ -140,10 +140,10 @@ int main(int argc, char **argv)
     static const enum inspect_mode looks[] = {
         [AUTH_TEST] = INSPECT_AUTH_TEST, [SAMPLE] = INSPECT_SAMPLE, [SCHEMA] = INSPECT_SCHEMA};
     PL_CLEANUP(pl_service_release) struct pl_service service = {0};
-    struct once_range range;
     memory_hide();
     memory_spare();
     int status = pl_service_parse(&service, &wmfetchd, argc, argv), mode = service.cli.mode;
+    struct once_range range;
     if (status < 0)
         status = range_take(&service.cli, &range);
     if (status < 0)

@@ -89,12 +89,12 @@ static void dump_close(struct once *o)
 /* Begun anew with each try; for nobody else to read, even where it was there. */
 static int dump_open(struct once *o, struct pl_err *err)
 {
-    struct stat st;
     dump_close(o);
     if (!o->range->dump)
         return 0;
     o->dump_path = once_dump_path(o->range->dump, o->at, application_of(o), index_of(o));
     int fd = open(o->dump_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    struct stat st;
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
         fchmod(fd, 0600);
     o->dump = fd < 0 ? NULL : fdopen(fd, "w");
@@ -162,8 +162,9 @@ static void progress_end(struct once *o)
 
 static void series_print(struct once *o, const struct load_result *r)
 {
-    char start[32], end[32];
+    char start[32];
     pl_time_format_ms(o->range->start_ms, start);
+    char end[32];
     pl_time_format_ms(o->range->end_ms, end);
     printf("%s/%s %s to %s: %" PRIu64 " transactions, %" PRIu64 " messages, %" PRIu64
            " records, %.1f MB in %.1f s, committed to %s\n",
@@ -175,7 +176,6 @@ static void series_print(struct once *o, const struct load_result *r)
 
 static void series_done(struct once *o, const struct load_result *r)
 {
-    struct pl_err err;
     series_print(o, r);
     o->elements += r->sums.items;
     o->messages += r->sums.messages;
@@ -184,6 +184,7 @@ static void series_done(struct once *o, const struct load_result *r)
     o->tries = 0;
     pl_backoff_reset(&o->backoff);
     o->at++;
+    struct pl_err err;
     if (dump_end(o, true, &err) < 0) { /* the copy only: the series itself is in Kafka */
         stop_with(o, &err);
     } else if (o->at == o->series_n) {

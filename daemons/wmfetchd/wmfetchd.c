@@ -190,10 +190,10 @@ static void clock_compare(struct wmfetchd *w, const struct fetch_result *result)
 
 static void committed(struct wmfetchd *w, struct series *s, const struct load_result *result)
 {
-    char from[32], end[32];
     pl_backoff_reset(&s->backoff);
     pl_backoff_reset(&w->backoff);
     s->not_before_ms = 0;
+    char end[32];
     if (!s->known) {
         s->known = true;
         pl_time_format_ms(s->position.end_ms, end);
@@ -212,6 +212,7 @@ static void committed(struct wmfetchd *w, struct series *s, const struct load_re
     w->last_ms = pl_clock_monotonic_ms();
     s->position.end_ms = w->window.end_ms;
     pl_metrics_inc(w->metrics, M_WINDOWS_COMMITTED, 1);
+    char from[32];
     pl_time_format_ms(w->window.from_ms, from);
     pl_time_format_ms(w->window.end_ms, end);
     pl_log(PL_INFO, PL_EVENT_TXN_COMMITTED, "window committed",
@@ -512,13 +513,13 @@ static unsigned lag_metric_add(struct wmfetchd *w, const struct series *s)
 
 static int series_read(struct wmfetchd *w, struct series *s, struct pl_err *err)
 {
-    char end[32];
     int there = delivery_position_read(load_delivery(w->load), s->key, &s->position, err);
     if (there < 0)
         return -1;
     s->known = there > 0;
     if (!s->known)
         return 0;
+    char end[32];
     pl_time_format_ms(s->position.end_ms, end);
     pl_log(PL_INFO, NULL, "going on from the position", PL_F_STR("APPLICATION", s->application),
            PL_F_STR("INDEX", s->index), PL_F_STR("END", end));
@@ -552,7 +553,6 @@ static int series_start(struct wmfetchd *w, struct pl_err *err)
 static int start(struct wmfetchd *w, struct pl_err *err)
 {
     const struct wmfetchd_conf *conf = w->conf;
-    char host[256];
     if (pl_service_start(w->service, &daemon_ops, w, err) < 0)
         return -1;
     w->daemon = w->service->daemon;
@@ -570,6 +570,7 @@ static int start(struct wmfetchd *w, struct pl_err *err)
                  err) < 0 ||
         series_start(w, err) < 0)
         return -1;
+    char host[256];
     pl_auth_token_host(&conf->auth, host, sizeof(host));
     if (pl_auth_get(w->auth, &w->waiter, on_auth, w)) /* no token is needed: begin in the loop */
         sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);

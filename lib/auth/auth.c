@@ -155,9 +155,9 @@ static void token_describe(const struct pl_auth *a, struct pl_buf *out)
     const struct pl_auth_conf *conf = a->conf;
     int64_t now_ms = pl_clock_realtime_ms();
     struct pl_token_info info;
-    char host[256];
     if (!pl_token_info(a->token, &info))
         return;
+    char host[256];
     pl_auth_token_host(conf, host, sizeof(host));
     pl_buf_addf(out, "token: given by %s, ", host);
     if (!conf->token_url)
@@ -177,8 +177,9 @@ static void token_describe(const struct pl_auth *a, struct pl_buf *out)
 /* The token's own end may be long before anybody looks. */
 static void bearer_describe(const struct pl_auth *a, struct pl_buf *out)
 {
-    int64_t now_ms = pl_clock_realtime_ms(), end_ms;
+    int64_t now_ms = pl_clock_realtime_ms();
     pl_buf_addf(out, "token: from %s\n", a->conf->bearer.origin);
+    int64_t end_ms;
     if (!pl_token_claims_print(a->conf->bearer.value, out, &end_ms))
         pl_buf_add_str(out, "  it is opaque: only the server can read what it is good for\n");
     else if (end_ms > 0)

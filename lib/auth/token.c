@@ -182,12 +182,12 @@ static bool on_data(void *userdata, struct pl_http_request *r, const char *data,
 static void on_done(void *userdata, struct pl_http_request *r, const struct pl_err *failed)
 {
     struct pl_token *o = userdata;
-    struct pl_err err;
     long status = 0;
     o->request = NULL;
     curl_easy_getinfo(pl_http_request_easy(r), CURLINFO_RESPONSE_CODE, &status);
     o->retry_after_ms =
         pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), pl_clock_realtime_ms());
+    struct pl_err err;
     if (o->stale) { /* asked for by secrets that are not ours any more */
         renew(o);
     } else if (!failed) {
@@ -230,7 +230,6 @@ static int request_start(struct pl_token *o, struct pl_err *err)
 
 static void renew(struct pl_token *o)
 {
-    struct pl_err err;
     pl_buf_reset(&o->body);
     pl_buf_reserve(&o->body,
                    PL_TOKEN_ANSWER_MAX / 4); /* so that it seldom moves, leaving tokens behind */
@@ -240,6 +239,7 @@ static void renew(struct pl_token *o)
     if (o->refresh && o->asked_ms >= o->refresh_ends_ms)
         refresh_drop(o);
     o->by_refresh = o->refresh != NULL;
+    struct pl_err err;
     if (request_start(o, &err) < 0) { /* without memory only: the policy of buf.h */
         pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot ask for a token", &err);
         abort();

@@ -205,11 +205,13 @@ int pl_token_err_from_status(struct pl_err *err, const struct pl_auth_conf *conf
                              const char *body, size_t len)
 {
     PL_CLEANUP(pl_doc_wipep) cJSON *answer = NULL;
-    char name[DESCRIPTION_MAX], description[DESCRIPTION_MAX], host[256];
+    char host[256];
     enum pl_err_kind kind = pl_http_status_kind(status);
     pl_auth_token_host(conf, host, sizeof(host));
     pl_doc_parse(body, len, PL_TOKEN_ANSWER_MAX, &answer, err); /* no tree: no words */
+    char name[DESCRIPTION_MAX];
     word_read(answer, "error", name);
+    char description[DESCRIPTION_MAX];
     word_read(answer, "error_description", description);
     if (kind != PL_ERR_RETRY)
         kind = PL_ERR_CONFIG;

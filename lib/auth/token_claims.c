@@ -32,12 +32,12 @@ static void texts_print(const cJSON *value, struct pl_buf *out)
 /* The roles inside {"roles":[…]}; `client`: whose, NULL the realm's. */
 static void roles_print(const cJSON *access, const char *client, struct pl_buf *out)
 {
-    char plain[256];
     const cJSON *roles = pl_doc_get(access, "roles");
     if (!roles)
         return;
     pl_buf_add_str(out, "  roles     ");
     texts_print(roles, out);
+    char plain[256];
     if (client)
         pl_text_scrub(client, strlen(client), NULL, plain, sizeof(plain));
     pl_buf_addf(out, " (of %s%s)\n", client ? "client " : "the realm", client ? plain : "");
@@ -71,7 +71,6 @@ bool pl_token_claims_print(const char *access, struct pl_buf *out, int64_t *ret_
 {
     PL_CLEANUP(pl_buf_wipe) struct pl_buf payload = {0};
     PL_CLEANUP(pl_doc_wipep) cJSON *claims = NULL;
-    struct pl_err err;
     int64_t exp_s = 0;
     const char *first = strchr(access, '.'), *second = first ? strchr(first + 1, '.') : NULL;
     if (!second)
@@ -79,6 +78,7 @@ bool pl_token_claims_print(const char *access, struct pl_buf *out, int64_t *ret_
     size_t len = (size_t)(second - first) - 1;
     pl_buf_reserve(&payload, len + 1);
     ssize_t payload_len = pl_base64url_decode(first + 1, len, payload.data);
+    struct pl_err err;
     if (payload_len < 0 ||
         pl_doc_parse(payload.data, (size_t)payload_len, PL_TOKEN_ANSWER_MAX, &claims, &err) < 0 ||
         !cJSON_IsObject(claims))

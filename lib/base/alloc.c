@@ -32,7 +32,6 @@ void *pl_alloc_array(size_t n, size_t size)
 void *pl_realloc_array(void *p, size_t n, size_t size)
 {
     size_t bytes;
-
     if (__builtin_mul_overflow(n, size, &bytes))
         memory_check(NULL);
     return memory_check(realloc(p, bytes > 0 ? bytes : 1));
@@ -57,9 +56,8 @@ char *pl_strndup(const char *s, size_t len)
 char *pl_strf(const char *fmt, ...)
 {
     va_list ap;
-    char *s;
-
     va_start(ap, fmt);
+    char *s;
     int n = vasprintf(&s, fmt, ap);
     va_end(ap);
     if (n < 0)

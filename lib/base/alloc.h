@@ -26,8 +26,8 @@ char *pl_strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Frees a string that holds a secret, overwritten. NULL is allowed. */
 void pl_wipe(char *text);
 
-/* Ownership helpers: a local that owns carries a cleanup attribute, success hands over by PL_TAKE.
- */
+/* Ownership helpers: a local that owns carries a cleanup attribute, success hands over by
+ * PL_TAKE. */
 #define PL_CLEANUP(f) __attribute__((cleanup(f)))
 #define PL_FREE       PL_CLEANUP(pl_freep)
 #define PL_TAKE(p)                                                                                 \

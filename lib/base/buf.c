@@ -45,12 +45,11 @@ void pl_buf_wipe(struct pl_buf *b)
 bool pl_buf_reserve_slow(struct pl_buf *b, size_t extra)
 {
     size_t max = buf_max(b);
-
     if (b->len > max || extra > max - b->len)
         return false;
 
-    /* Doubling keeps appending linear; neither sum can overflow, both terms are below SIZE_MAX / 4.
-     */
+    /* Doubling keeps appending linear; neither sum can overflow, both terms are below SIZE_MAX /
+     * 4. */
     size_t need = b->len + extra;
     size_t cap = b->cap * 2 > CAP_MIN ? b->cap * 2 : CAP_MIN;
     if (cap < need)
@@ -68,12 +67,11 @@ bool pl_buf_add_str(struct pl_buf *b, const char *s)
 
 bool pl_buf_addf(struct pl_buf *b, const char *fmt, ...)
 {
-    va_list ap;
-
     if (!b->data && !pl_buf_reserve_slow(b, 0))
         return false;
     /* The byte behind cap belongs to the NUL, so this room is the whole truth. */
     size_t room = b->cap - b->len;
+    va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(b->data + b->len, room + 1, fmt, ap);
     va_end(ap);

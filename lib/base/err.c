@@ -16,7 +16,6 @@ int pl_err_setv(struct pl_err *err, enum pl_err_kind kind, int code, const char 
 {
     char msg[PL_ERR_MSG_MAX];
     size_t len = pl_text_formatv(msg, sizeof(msg), fmt, ap);
-
     err->kind = kind;
     err->code = code;
     memcpy(err->msg, msg, len + 1);
@@ -26,7 +25,6 @@ int pl_err_setv(struct pl_err *err, enum pl_err_kind kind, int code, const char 
 int pl_err_set(struct pl_err *err, enum pl_err_kind kind, int code, const char *fmt, ...)
 {
     va_list ap;
-
     va_start(ap, fmt);
     pl_err_setv(err, kind, code, fmt, ap);
     va_end(ap);
@@ -35,12 +33,12 @@ int pl_err_set(struct pl_err *err, enum pl_err_kind kind, int code, const char *
 
 int pl_err_prefix(struct pl_err *err, const char *fmt, ...)
 {
-    char prefix[PL_ERR_MSG_MAX], msg[PL_ERR_MSG_MAX];
     va_list ap;
-
     va_start(ap, fmt);
+    char prefix[PL_ERR_MSG_MAX];
     pl_text_formatv(prefix, sizeof(prefix), fmt, ap);
     va_end(ap);
+    char msg[PL_ERR_MSG_MAX];
     size_t len = pl_text_format(msg, sizeof(msg), "%s: %s", prefix, err->msg);
     memcpy(err->msg, msg, len + 1);
     return -1;

@@ -32,8 +32,8 @@ enum pl_err_kind {
 
 struct pl_err {
     enum pl_err_kind kind;
-    int code; /* the foreign code: HTTP status, CURLcode, rd_kafka_resp_err_t, ClickHouse's; 0 none
-               */
+    /* the foreign code: HTTP status, CURLcode, rd_kafka_resp_err_t, ClickHouse's; 0 none */
+    int code;
     char msg[PL_ERR_MSG_MAX];
 };
 

@@ -15,7 +15,6 @@
 bool pl_text_acts(const char *p, size_t n)
 {
     const unsigned char *u = (const unsigned char *)p;
-
     if (n == 1)
         return u[0] < 0x20 || u[0] == 0x7f;
     if (n == 2) /* U+0080 to U+009F; U+061C */
@@ -56,7 +55,6 @@ void pl_text_flatten(char *text, size_t len)
 bool pl_text_add(struct pl_buf *out, const char *text, size_t len)
 {
     size_t before = out->len;
-
     if (!pl_buf_add(out, text, len))
         return false;
     if (len > 0)
@@ -67,7 +65,6 @@ bool pl_text_add(struct pl_buf *out, const char *text, size_t len)
 size_t pl_text_copy(const char *text, size_t len, char *out, size_t size)
 {
     size_t n = pl_text_cut(text, len, size - 1);
-
     if (n > 0)
         memcpy(out, text, n);
     out[n] = '\0';
@@ -94,7 +91,6 @@ size_t pl_text_formatv(char *out, size_t size, const char *fmt, va_list ap)
 size_t pl_text_format(char *out, size_t size, const char *fmt, ...)
 {
     va_list ap;
-
     va_start(ap, fmt);
     size_t len = pl_text_formatv(out, size, fmt, ap);
     va_end(ap);
@@ -106,7 +102,6 @@ size_t pl_text_format(char *out, size_t size, const char *fmt, ...)
 size_t pl_text_before_secret(const char *text, size_t len, const char *secret)
 {
     size_t begin = secret ? strnlen(secret, PL_SECRET_BEGIN) : 0;
-
     if (begin < PL_SECRET_LEAST || len == 0)
         return len;
     const char *found = memmem(text, len, secret, begin);
@@ -133,7 +128,6 @@ static size_t digits_write(const char *digits, const unsigned char *p, size_t le
 {
     char *at = out;
     unsigned bits = 0, n = 0;
-
     for (size_t i = 0; i < len; i++) {
         bits = bits << 8 | p[i];
         for (n += 8; n >= 6; n -= 6)
@@ -147,7 +141,6 @@ static size_t digits_write(const char *digits, const unsigned char *p, size_t le
 size_t pl_base64_encode(const void *data, size_t len, char *out)
 {
     size_t n = digits_write(base64_digits, data, len, out);
-
     while (n % 4 != 0)
         out[n++] = '=';
     return n;
@@ -162,7 +155,6 @@ ssize_t pl_base64url_decode(const char *text, size_t len, void *out)
 {
     char *at = out;
     unsigned bits = 0, n = 0;
-
     for (size_t i = 0; i < len; i++) {
         const char *digit = memchr(base64url_digits, text[i], sizeof(base64url_digits) - 1);
         if (!digit)
@@ -194,9 +186,9 @@ static char letter_fold(char c)
 unsigned pl_edit_distance(const char *a, const char *b)
 {
     size_t a_len = strlen(a), b_len = strlen(b);
-    unsigned row[DISTANCE_LEN_MAX + 1];
     if (a_len > DISTANCE_LEN_MAX || b_len > DISTANCE_LEN_MAX)
         return 3;
+    unsigned row[DISTANCE_LEN_MAX + 1];
     for (unsigned j = 0; j <= b_len; j++)
         row[j] = j;
     for (unsigned i = 1; i <= a_len; i++) {

@@ -29,7 +29,6 @@ static inline bool pl_utf8_continues(char c)
 static inline size_t pl_utf8_long_char(const char *p, size_t len)
 {
     const unsigned char *u = (const unsigned char *)p;
-
     if (u[0] < 0xe0)
         return u[0] >= 0xc2 && len >= 2 && pl_utf8_continues(p[1]) ? 2 : 0;
     if (u[0] < 0xf0) {

@@ -137,7 +137,6 @@ static bool parse_general(const char *p, size_t len, unsigned scale, int64_t *re
     int64_t seconds, fraction = 0;
     int offset = 0;
     bool exact = true;
-
     if (len < DATE_LEN || len > PL_TIME_TEXT_MAX || !parse_date(p, &seconds))
         return false;
     p += DATE_LEN;

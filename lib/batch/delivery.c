@@ -213,10 +213,10 @@ void pl_delivery_abort(struct pl_delivery *d, const struct pl_err *why)
 /* The position's record, then the commit. */
 static void commit_go_on(struct pl_delivery *d)
 {
-    struct pl_err err;
     d->commit_wanted = false;
     if (!is_in(d, PL_PRODUCER_OPEN))
         return; /* a message has failed: on_aborted follows */
+    struct pl_err err;
     if (d->key) {
         const struct pl_message record = {
             .topic = d->conf.position_topic,
@@ -357,10 +357,11 @@ void pl_delivery_log(struct pl_delivery *d, bool now)
 
 int pl_delivery_topic_need(rd_kafka_t *rk, const struct pl_delivery_conf *conf, struct pl_err *err)
 {
-    char bytes[32], retention[32];
+    char bytes[32];
     const char *config[7] = {"max.message.bytes", bytes};
     size_t n = 2;
     snprintf(bytes, sizeof(bytes), "%lld", (long long)conf->message_bytes_max);
+    char retention[32];
     if (conf->create.retention_ms > 0) {
         snprintf(retention, sizeof(retention), "%lld", (long long)conf->create.retention_ms);
         config[n++] = "retention.ms";

@@ -30,7 +30,6 @@ static bool digits_parse(const char **p, const char *end, int64_t *ret)
 {
     int64_t value = 0;
     int n = 0;
-
     while (*p < end && isdigit((unsigned char)**p)) {
         if (++n > DIGITS_MAX)
             return false;
@@ -43,7 +42,6 @@ static bool digits_parse(const char **p, const char *end, int64_t *ret)
 static bool text_parse(const char **p, const char *end, const char *text)
 {
     size_t len = strlen(text);
-
     if ((size_t)(end - *p) < len || memcmp(*p, text, len) != 0)
         return false;
     *p += len;
@@ -55,7 +53,6 @@ bool pl_announcement_parse(const char *text, size_t len, const char *format,
 {
     const char *p = text, *end = text ? text + len : NULL;
     struct pl_announcement a;
-
     if (!text || !text_parse(&p, end, format) || !text_parse(&p, end, END_WORD) ||
         !digits_parse(&p, end, &a.end) || !text_parse(&p, end, AT_WORD) ||
         !digits_parse(&p, end, &a.at_ms) || p != end)

@@ -327,8 +327,9 @@ static void facts_print(struct pl_buf *out, unsigned depth, const struct pl_opti
     bool number = o->type == PL_OPT_INT || o->type == PL_OPT_SIZE || o->type == PL_OPT_DURATION;
     pl_buf_add_str(&text, types[o->type]);
     if (number && (o->min != 0 || o->max != 0)) {
-        char min[PL_NUMBER_TEXT], max[PL_NUMBER_TEXT];
+        char min[PL_NUMBER_TEXT];
         pl_number_format(o, o->min, min);
+        char max[PL_NUMBER_TEXT];
         pl_number_format(o, o->max, max);
         pl_buf_addf(&text, " from %s to %s", min, max);
     }

@@ -68,12 +68,12 @@ int pl_duration_parse(const char *text, int64_t *ret_ms)
 int pl_int_parse(const char *text, int64_t *ret)
 {
     bool negative = *text == '-';
-    const char *end;
-    int64_t v;
     if (strcmp(text, "-9223372036854775808") == 0) { /* its digits alone do not fit */
         *ret = INT64_MIN;
         return 0;
     }
+    int64_t v;
+    const char *end;
     if (digits_parse(text + negative, &end, &v) < 0 || *end != '\0')
         return -1;
     *ret = negative ? -v : v;

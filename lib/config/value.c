@@ -43,12 +43,13 @@ static bool expected(const struct pl_option *o, const struct pl_node *n, const c
 static bool number_set(const struct pl_option *o, const struct pl_node *n, int64_t v, void *f,
                        struct pl_findings *errs)
 {
-    char min[PL_NUMBER_TEXT], max[PL_NUMBER_TEXT];
     if ((o->min == 0 && o->max == 0) || (v >= o->min && v <= o->max)) {
         PL_FIELD(number, f) = v;
         return true;
     }
+    char min[PL_NUMBER_TEXT];
     pl_number_format(o, o->min, min);
+    char max[PL_NUMBER_TEXT];
     pl_number_format(o, o->max, max);
     PL_FINDING(errs, n, "%s: %.60s is out of range; from %s to %s", o->path, n->value, min, max);
     return false;

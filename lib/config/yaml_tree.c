@@ -425,9 +425,9 @@ static bool stat_exposed(const struct stat *st)
 struct pl_node *pl_yaml_load_lenient(const char *file, struct pl_findings *errs)
 {
     PL_CLEANUP(pl_buf_wipe) struct pl_buf text = {0};
-    struct stat st;
     errs->file = file;
     errs->file_exposed = false;
+    struct stat st;
     if (!pl_file_read(file, FILE_BYTES_MAX, &text, &st)) {
         pl_findings_add(errs, 0, 0, "cannot read it: %s",
                         errno == EFBIG ? "larger than 1 MiB" : strerror(errno));

@@ -37,8 +37,8 @@ struct pl_findings {
      * them. */
     struct pl_buf warnings;
     unsigned warnings_count;
-    bool file_exposed; /* others than the owner and our group can read `file`; set by pl_yaml_load()
-                        */
+    /* others than the owner and our group can read `file`; set by pl_yaml_load() */
+    bool file_exposed;
 };
 
 void pl_findings_init(struct pl_findings *errs);

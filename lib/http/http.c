@@ -22,7 +22,6 @@ static void curl_init_once(void)
 void pl_http_global_init(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-
     pthread_once(&once, curl_init_once);
 }
 
@@ -80,7 +79,6 @@ void pl_http_host(const char *url, char *out, size_t out_len)
 {
     CURLU *u = curl_url();
     char *host = NULL, *port = NULL;
-
     if (u && url && curl_url_set(u, CURLUPART_URL, url, 0) == CURLUE_OK &&
         curl_url_get(u, CURLUPART_HOST, &host, 0) == CURLUE_OK) {
         if (curl_url_get(u, CURLUPART_PORT, &port, 0) == CURLUE_OK)
@@ -126,14 +124,11 @@ static const struct curl_meaning {
     {CURLE_SSL_ENGINE_NOTFOUND, PL_ERR_CONFIG, NULL},
     {CURLE_SSL_ENGINE_SETFAILED, PL_ERR_CONFIG, NULL},
 };
-
 int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf, const char *url)
 {
     enum pl_err_kind kind = PL_ERR_RETRY;
     const char *advice = NULL;
     const char *text = errbuf && errbuf[0] ? errbuf : curl_easy_strerror(code);
-    char host[256];
-
     for (size_t i = 0; i < PL_COUNT(curl_meanings); i++) {
         if (curl_meanings[i].code == code) {
             kind = curl_meanings[i].kind;
@@ -150,6 +145,7 @@ int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf,
         text = "the proxy's URL is not valid";
         advice = "check https_proxy and http_proxy";
     }
+    char host[256];
     pl_http_host(url, host, sizeof(host));
     return pl_err_set(err, kind, (int)code, "%s: %s%s%s", host, text, advice ? "; " : "",
                       advice ? advice : "");

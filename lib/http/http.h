@@ -60,8 +60,8 @@ void pl_http_prepare(CURL *easy, const struct pl_http_conf *conf, const char *ur
  * proxy, and says what to do. */
 int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf, const char *url);
 
-/* "host" or "host:port" of a URL for messages: without user info and query, which may hold secrets.
- */
+/* "host" or "host:port" of a URL for messages: without user info and query, which may hold
+ * secrets. */
 void pl_http_host(const char *url, char *out, size_t out_len);
 
 /* The kind of an HTTP status >= 400 in general: RETRY for 408 425 429 5xx, CONFIG for 401 403 407,

@@ -69,7 +69,6 @@ static void http_work_later(struct pl_http *h)
 static uint64_t usec_after(int64_t ms)
 {
     struct timespec ts;
-
     clock_gettime(CLOCK_MONOTONIC, &ts);
     return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000 + (uint64_t)ms * 1000;
 }
@@ -149,7 +148,6 @@ static void http_leave(struct pl_http *h)
 static void request_finish(struct pl_http_request *r, const struct pl_err *err)
 {
     bool tell = r->state != REQUEST_CANCELLED;
-
     request_detach(r);
     stall_disarm(r);
     r->state = REQUEST_DONE;
@@ -160,14 +158,13 @@ static void request_finish(struct pl_http_request *r, const struct pl_err *err)
 
 static void request_finish_curl(struct pl_http_request *r, CURLcode code)
 {
-    struct pl_err err;
-    char host[256];
-
     if (code == CURLE_OK && !r->ended) {
         request_finish(r, NULL);
         return;
     }
+    char host[256];
     pl_http_host(r->url, host, sizeof(host));
+    struct pl_err err;
     if (r->ended)
         pl_err_set(&err, PL_ERR_REJECT, 0, "%s: ended by the caller", host);
     else if (r->headers_too_large)
@@ -183,22 +180,19 @@ static void http_drain(struct pl_http *h)
 {
     CURLMsg *msg;
     int left;
-
     while ((msg = curl_multi_info_read(h->multi, &left))) {
         struct pl_http_request *r = NULL;
         CURLcode code = msg->data.result;
-
         curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, (char **)&r);
         request_finish_curl(r, code);
     }
 }
 
-/* A failing multi handle is of no use any more: all requests end. Out of memory or a bug of ours.
- */
+/* A failing multi handle is of no use any more: all requests end. Out of memory or a bug of
+ * ours. */
 static void http_fail_all(struct pl_http *h, CURLMcode code)
 {
     struct pl_err err;
-
     pl_err_set(&err, PL_ERR_FATAL, (int)code, "curl: %s", curl_multi_strerror(code));
     /* Only those of now: on_done may start new ones. */
     for (struct pl_http_request *r = h->requests, *next; r; r = next) {
@@ -210,11 +204,9 @@ static void http_fail_all(struct pl_http *h, CURLMcode code)
 
 static void http_action(struct pl_http *h, curl_socket_t fd, int mask)
 {
-    CURLMcode code;
-    int running;
-
     http_enter(h);
-    code = curl_multi_socket_action(h->multi, fd, mask, &running);
+    int running;
+    CURLMcode code = curl_multi_socket_action(h->multi, fd, mask, &running);
     http_drain(h);
     if (code != CURLM_OK && code != CURLM_BAD_SOCKET)
         http_fail_all(h, code);
@@ -226,7 +218,6 @@ static void http_action(struct pl_http *h, curl_socket_t fd, int mask)
 static int on_socket(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
     int mask = 0;
-
     (void)s;
     if (revents & (EPOLLIN | EPOLLHUP | EPOLLRDHUP))
         mask |= CURL_CSELECT_IN;
@@ -243,7 +234,6 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *userdata, 
     struct pl_http *h = userdata;
     sd_event_source *source = socketp;
     uint32_t events = 0;
-
     (void)easy;
     if (what == CURL_POLL_REMOVE) {
         curl_multi_assign(h->multi, fd, NULL);
@@ -273,7 +263,6 @@ static int on_curl_timer(sd_event_source *s, uint64_t usec, void *userdata)
 static int arm_timer(CURLM *multi, long timeout_ms, void *userdata)
 {
     struct pl_http *h = userdata;
-
     (void)multi;
     if (timeout_ms < 0)
         return sd_event_source_set_enabled(h->timer, SD_EVENT_OFF) < 0 ? -1 : 0;
@@ -288,7 +277,6 @@ static size_t take_header(char *line, size_t size, size_t n, void *userdata)
 {
     struct pl_http_request *r = userdata;
     size_t len = size * n;
-
     if (r->state == REQUEST_CANCELLED)
         return 0;
     r->active_ms = pl_clock_monotonic_ms();
@@ -315,7 +303,6 @@ static size_t take_body(char *data, size_t size, size_t n, void *userdata)
 {
     struct pl_http_request *r = userdata;
     size_t len = size * n;
-
     if (r->state == REQUEST_CANCELLED || r->ended)
         return 0;
     r->active_ms = pl_clock_monotonic_ms();
@@ -337,11 +324,8 @@ static int on_stall(sd_event_source *s, uint64_t usec, void *userdata)
 {
     struct pl_http_request *r = userdata;
     struct pl_http *h = r->http;
-    int64_t now = pl_clock_monotonic_ms(), silent;
+    int64_t now = pl_clock_monotonic_ms();
     curl_off_t uploaded = 0, connected = 0;
-    struct pl_err err;
-    char host[256];
-
     (void)s;
     (void)usec;
     if (r->state != REQUEST_RUNNING || r->paused)
@@ -352,12 +336,14 @@ static int on_stall(sd_event_source *s, uint64_t usec, void *userdata)
     if (connected == 0 || uploaded != r->uploaded)
         r->active_ms = now;
     r->uploaded = uploaded;
-    silent = now - r->active_ms;
+    int64_t silent = now - r->active_ms;
     if (silent < r->stall_timeout_ms) {
         stall_arm(r, r->stall_timeout_ms - silent);
         return 0;
     }
+    char host[256];
     pl_http_host(r->url, host, sizeof(host));
+    struct pl_err err;
     pl_err_set(&err, PL_ERR_RETRY, (int)CURLE_OPERATION_TIMEDOUT, "%s: no data for %lld ms", host,
                (long long)silent);
     http_enter(h);
@@ -372,7 +358,6 @@ static void request_start(struct pl_http_request *r)
 {
     CURLMcode code = curl_multi_add_handle(r->http->multi, r->easy);
     struct pl_err err;
-
     if (code != CURLM_OK) {
         pl_err_set(&err, PL_ERR_FATAL, (int)code, "curl: %s", curl_multi_strerror(code));
         request_finish(r, &err);
@@ -387,10 +372,8 @@ static void request_start(struct pl_http_request *r)
  * there, curl reports it as this call's result only and would let the transfer go on. */
 static void request_resume(struct pl_http_request *r)
 {
-    CURLcode code;
-
     r->curl_paused = false;
-    code = curl_easy_pause(r->easy, CURLPAUSE_CONT);
+    CURLcode code = curl_easy_pause(r->easy, CURLPAUSE_CONT);
     if (code != CURLE_OK)
         request_finish_curl(r, code);
 }
@@ -398,7 +381,6 @@ static void request_resume(struct pl_http_request *r)
 static int on_work(sd_event_source *s, void *userdata)
 {
     struct pl_http *h = userdata;
-
     (void)s;
     http_enter(h);
     /* New requests are put at the list's head, so this walk does not meet those that callbacks add;
@@ -420,10 +402,8 @@ static int on_work(sd_event_source *s, void *userdata)
 
 int pl_http_new(sd_event *event, struct pl_http **ret, struct pl_err *err)
 {
-    struct pl_http *h;
-
     pl_http_global_init();
-    h = pl_alloc(sizeof(*h));
+    struct pl_http *h = pl_alloc(sizeof(*h));
     h->event = sd_event_ref(event);
     h->multi = curl_multi_init();
     if (!h->multi ||
@@ -450,7 +430,6 @@ void pl_http_free(struct pl_http *h)
     assert(h->depth == 0); /* not from a callback: curl is on the stack */
     while (h->requests) {
         struct pl_http_request *r = h->requests;
-
         request_detach(r);
         request_destroy(r);
     }
@@ -470,14 +449,12 @@ static int headers_copy(struct curl_slist **list, const char *const *headers, st
     struct curl_slist *all = curl_slist_append(NULL, "Expect:");
 
     for (; all && headers && *headers; headers++) {
-        struct curl_slist *more;
-
         if (strpbrk(*headers, "\r\n")) {
             slist_wipe(all);
             return pl_err_set(err, PL_ERR_CONFIG, 0, "a header's value has a line end in it: %.*s",
                               (int)strcspn(*headers, ":"), *headers);
         }
-        more = curl_slist_append(all, *headers);
+        struct curl_slist *more = curl_slist_append(all, *headers);
         if (!more) {
             slist_wipe(all);
             all = NULL;
@@ -495,7 +472,6 @@ static int request_set_up(struct pl_http_request *r, const struct pl_http_conf *
                           const char *body, size_t body_len)
 {
     struct pl_http_conf c = *conf;
-
     c.stall_timeout_ms = 0; /* ours, in milliseconds, and it rests while paused */
     pl_http_prepare(r->easy, &c, r->url, r->errbuf);
     curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
@@ -516,12 +492,10 @@ int pl_http_request_new(struct pl_http *h, const struct pl_http_conf *conf, cons
                         const struct pl_http_ops *ops, void *userdata, struct pl_http_request **ret,
                         struct pl_err *err)
 {
-    struct pl_http_request *r;
     struct curl_slist *list = NULL;
-
     if (headers_copy(&list, headers, err) < 0)
         return -1;
-    r = pl_alloc(sizeof(*r));
+    struct pl_http_request *r = pl_alloc(sizeof(*r));
     r->http = h;
     r->ops = ops;
     r->userdata = userdata;
@@ -549,7 +523,6 @@ int pl_http_request_new(struct pl_http *h, const struct pl_http_conf *conf, cons
 void pl_http_request_cancel(struct pl_http_request *r)
 {
     struct pl_http *h = r->http;
-
     if (r->state == REQUEST_DONE)
         return; /* inside its on_done: it is freed right after */
     r->state = REQUEST_CANCELLED;
@@ -574,7 +547,6 @@ void pl_http_request_pause(struct pl_http_request *r, bool paused)
 const char *pl_http_request_header(struct pl_http_request *r, const char *name)
 {
     struct curl_header *header = NULL;
-
     return curl_easy_header(r->easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK
                ? header->value
                : NULL;

@@ -24,8 +24,8 @@ struct pl_http_request;
 struct pl_http_ops {
     /* Status line and all headers of the final answer have arrived. */
     void (*on_headers)(void *userdata, struct pl_http_request *r, long status);
-    /* Body bytes. Return false to end the request (on_done gets REJECT with "ended by the caller").
-     */
+    /* Body bytes. Return false to end the request (on_done gets REJECT with "ended by the
+     * caller"). */
     bool (*on_data)(void *userdata, struct pl_http_request *r, const char *data, size_t len);
     /* Last call for this request; it is freed after it returns. `err` NULL: the answer arrived
      * whole (whatever its status). Not called after pl_http_request_cancel(). */
@@ -41,8 +41,8 @@ int pl_http_request_new(struct pl_http *h, const struct pl_http_conf *conf, cons
 /* Ends it at once; allowed from every callback, its own too (in its on_done it changes nothing).
  * The request is freed (at a safe time). */
 void pl_http_request_cancel(struct pl_http_request *r);
-/* Back-pressure: while paused no on_data comes (TCP holds the sender back; the stall timer rests).
- */
+/* Back-pressure: while paused no on_data comes (TCP holds the sender back; the stall timer
+ * rests). */
 void pl_http_request_pause(struct pl_http_request *r, bool paused);
 /* A response header's value or NULL; valid until on_done returns. */
 const char *pl_http_request_header(struct pl_http_request *r, const char *name);

@@ -22,9 +22,9 @@ static const char *escaped_nul_find(const char *p, const char *end)
 
 int pl_doc_parse(const char *text, size_t len, size_t len_max, cJSON **ret, struct pl_err *err)
 {
-    struct pl_json j;
     if (len > len_max)
         return pl_err_set(err, PL_ERR_REJECT, 0, "longer than %zu bytes", len_max);
+    struct pl_json j;
     pl_json_init(&j, text, len, PL_JSON_DEPTH_DEFAULT);
     enum pl_json_type type = pl_json_peek(&j);
     pl_json_skip(&j, NULL);
@@ -47,11 +47,11 @@ int pl_doc_parse(const char *text, size_t len, size_t len_max, cJSON **ret, stru
 
 void pl_doc_wipe(cJSON *root)
 {
-    cJSON *item;
     if (!root)
         return;
     if (root->valuestring)
         explicit_bzero(root->valuestring, strlen(root->valuestring));
+    cJSON *item;
     while ((item = root->child)) {
         root->child = item->next;
         item->next = NULL;
@@ -96,9 +96,9 @@ bool pl_doc_bool(const cJSON *object, const char *name, bool *ret)
 
 bool pl_doc_is_made_of(const cJSON *object, const char *const *names)
 {
-    const cJSON *member;
     if (!cJSON_IsObject(object))
         return false;
+    const cJSON *member;
     cJSON_ArrayForEach(member, object)
     {
         size_t i = 0;

@@ -42,12 +42,11 @@ static inline unsigned json_block_specials(const char *p)
     __m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
     __m128i quote = _mm_cmpeq_epi8(v, _mm_set1_epi8('"'));
     __m128i slash = _mm_cmpeq_epi8(v, _mm_set1_epi8('\\'));
-
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, slash)));
 }
 
-/* The first byte of [p, end) that is not plain, or `end`. `start` <= p is where the input begins.
- */
+/* The first byte of [p, end) that is not plain, or `end`. `start` <= p is where the input
+ * begins. */
 static inline const char *json_plain_skip(const char *start, const char *p, const char *end)
 {
     while (end - p >= 16) {
@@ -86,7 +85,6 @@ static inline const char *json_ascii_skip(const char *p, const char *end)
 static inline uint64_t json_word_load(const char *p)
 {
     uint64_t w;
-
     memcpy(&w, p, sizeof(w));
     return w;
 }

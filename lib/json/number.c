@@ -42,7 +42,6 @@ static int64_t exponent_parse(const char *p, const char *end)
 {
     bool negative = *p == '-';
     int64_t value = 0;
-
     if (*p == '-' || *p == '+')
         p++;
     for (; p < end && value < EXPONENT_MAX / 10; p++)
@@ -57,7 +56,6 @@ static struct digits digits_of(const struct pl_json_num *n)
     const char *end = n->p + n->len;
     struct digits d = {.p = n->p + n->negative};
     const char *p = d.p;
-
     while (p < end && byte_is_digit(*p))
         p++;
     d.point = p - d.p;
@@ -81,7 +79,6 @@ static enum pl_json_num_result magnitude_slow(const struct pl_json_num *n, uint6
     struct digits d = digits_of(n);
     const char *p = d.p;
     uint64_t value = 0;
-
     if (d.p == d.end) {
         *ret_value = 0;
         return PL_JSON_NUM_OK;
@@ -111,7 +108,6 @@ static enum pl_json_num_result magnitude_slow(const struct pl_json_num *n, uint6
 static inline enum pl_json_num_result magnitude(const struct pl_json_num *n, uint64_t *ret_value)
 {
     const char *p = n->p + n->negative, *end = n->p + n->len;
-
     if (!n->integer || end - p > U64_DIGITS_SAFE)
         return magnitude_slow(n, ret_value);
     uint64_t value = 0;
@@ -125,7 +121,6 @@ enum pl_json_num_result pl_json_num_u64(const struct pl_json_num *n, uint64_t *r
 {
     uint64_t value;
     enum pl_json_num_result result = magnitude(n, &value);
-
     if (result == PL_JSON_NUM_RANGE || (n->negative && value > 0))
         return PL_JSON_NUM_RANGE;
     if (result == PL_JSON_NUM_OK)
@@ -137,7 +132,6 @@ enum pl_json_num_result pl_json_num_i64(const struct pl_json_num *n, int64_t *re
 {
     uint64_t value;
     enum pl_json_num_result result = magnitude(n, &value);
-
     if (result == PL_JSON_NUM_RANGE || value > (uint64_t)INT64_MAX + n->negative)
         return PL_JSON_NUM_RANGE;
     if (result == PL_JSON_NUM_OK)
@@ -153,22 +147,21 @@ static double power_of_two(int exponent)
 {
     uint64_t bits = (uint64_t)(DBL_MAX_EXP - 1 + exponent) << (DBL_MANT_DIG - 1);
     double value;
-
     memcpy(&value, &bits, sizeof(value));
     return value;
 }
 
 /* mantissa * 10^exponent for a mantissa that is not 0 and a small exponent, rounded once. The value
  * is brought to 63 or 64 bits and a bit that says whether anything was left out; the conversion to
- * double rounds that as it would round the whole. 10^n is 5^n * 2^n, and a power of two is exact.
- */
+ * double rounds that as it would round the whole. 10^n is 5^n * 2^n, and a power of two is
+ * exact. */
 static double f64_scale_wide(uint64_t mantissa, int exponent)
 {
-    unsigned __int128 wide, rest;
     uint64_t five = 1;
-
     for (int i = exponent < 0 ? -exponent : exponent; i > 0; i--)
         five *= 5;
+    unsigned __int128 rest;
+    unsigned __int128 wide;
     if (exponent < 0) {
         int up = __builtin_clzll(mantissa), down = __builtin_clzll(five);
         unsigned __int128 dividend = (unsigned __int128)(mantissa << up) << 63;
@@ -220,7 +213,6 @@ static bool f64_usual(const struct pl_json_num *n, double *ret_value)
 {
     const char *p = n->p + n->negative, *end = n->p + n->len, *point = NULL;
     uint64_t mantissa = 0;
-
     if (end - p > U64_DIGITS_SAFE)
         return false;
     for (; p < end; p++) {
@@ -241,7 +233,6 @@ static bool f64_fast(const struct digits *d, double *ret_value)
 {
     uint64_t mantissa = 0;
     int digits = 0;
-
     /* A '.' is among these bytes at most once. */
     if (d->end - d->p > U64_DIGITS_SAFE + 1)
         return false;
@@ -261,7 +252,6 @@ static double f64_slow(const struct digits *d)
     char text[F64_DIGITS_MAX + 32];
     size_t len = 0;
     bool rest = false;
-
     for (const char *p = d->p; p < d->end; p++) {
         if (*p == '.')
             continue;
@@ -295,14 +285,12 @@ static bool f64_holds(double value, const struct digits *d)
 {
     char text[DBL_MAX_10_EXP + 3];
     int len = snprintf(text, sizeof(text), "%.0f", value);
-
     return len == d->end - d->p && memcmp(text, d->p, (size_t)len) == 0;
 }
 
 enum pl_json_num_result pl_json_num_f64(const struct pl_json_num *n, double *ret_value)
 {
     double value = 0;
-
     if (!f64_usual(n, &value)) {
         struct digits d = digits_of(n);
         if (d.p < d.end && !f64_fast(&d, &value))

@@ -97,7 +97,6 @@ static const char *string_pass_rest(struct pl_json *j, const char *p, bool *ret_
 {
     const char *start = j->start, *end = j->end;
     bool escaped = false;
-
     while (p < end && *p != '"') {
         if (*p == '\\') {
             escaped = true;
@@ -125,7 +124,6 @@ HOT const char *string_skip(struct pl_json *j, const char *p, struct pl_json_str
 {
     const char *begin = p;
     bool escaped = false;
-
     p = json_plain_skip(j->start, p, j->end);
     if (__builtin_expect(p == j->end || *p != '"', 0)) {
         p = string_pass_rest(j, p, &escaped);
@@ -147,7 +145,6 @@ HOT const char *digits_skip(const char *p, const char *end)
 static const char *digits_pass_some(struct pl_json *j, const char *p)
 {
     const char *behind = digits_skip(p, j->end);
-
     return behind > p ? behind : fail_at(j, p, "number lacks a digit");
 }
 
@@ -173,7 +170,6 @@ HOT const char *number_skip(struct pl_json *j, const char *p, struct pl_json_num
 {
     const char *begin = p, *end = j->end;
     bool negative = *p == '-', integer = true;
-
     if (negative)
         p++;
     if (p < end && *p == '0') {
@@ -268,7 +264,6 @@ HOT bool advance(struct pl_json *j, const char *p)
 bool pl_json_null(struct pl_json *j)
 {
     const char *p = value_at(j, 'n', "value is not null");
-
     return p && advance(j, word_skip(j, p, "null", 4));
 }
 
@@ -290,7 +285,6 @@ bool pl_json_bool(struct pl_json *j, bool *ret_value)
 bool pl_json_string(struct pl_json *j, struct pl_json_str *ret_str)
 {
     const char *p = value_at(j, '"', "value is not a string");
-
     return p && advance(j, string_skip(j, p + 1, ret_str));
 }
 
@@ -371,7 +365,6 @@ HOT const char *key_skip(struct pl_json *j, const char *p, struct pl_json_str *r
 bool pl_json_array_next(struct pl_json *j)
 {
     const char *p = element_at(j, ']', "expected ',' or ']'");
-
     if (!p)
         return false;
     if (p < j->end && *p == ']')
@@ -417,13 +410,12 @@ bool pl_json_object_next(struct pl_json *j, struct pl_json_str *ret_key)
 /* A string, a number or a word. */
 HOT const char *scalar_skip(struct pl_json *j, const char *p)
 {
-    struct pl_json_str str;
-    struct pl_json_num num;
-
     if (p == j->end)
         return fail_at(j, p, error_cut);
+    struct pl_json_str str;
     if (*p == '"')
         return string_skip(j, p + 1, &str);
+    struct pl_json_num num;
     switch (byte_type(*p)) {
     case PL_JSON_NUMBER:
         return number_skip(j, p, &num);
@@ -452,7 +444,6 @@ struct nesting {
 HOT void nesting_push(struct nesting *n, bool object)
 {
     uint64_t bit = UINT64_C(1) << (n->depth % 64), *word = &n->bits[n->depth / 64];
-
     *word = object ? *word | bit : *word & ~bit;
     n->depth++;
     n->in_object = object;
@@ -472,7 +463,6 @@ HOT void nesting_pop(struct nesting *n)
 HOT const char *follow_skip(struct pl_json *j, struct nesting *n, const char *p)
 {
     struct pl_json_str key;
-
     for (;;) {
         p = space_skip(p, j->end);
         if (p == j->end)
@@ -494,11 +484,10 @@ HOT const char *follow_skip(struct pl_json *j, struct nesting *n, const char *p)
 static const char *container_skip(struct pl_json *j, const char *p)
 {
     struct nesting n;
-    struct pl_json_str key;
-
     n.depth = 0;
     n.depth_max = j->depth_max - j->depth;
     n.in_object = false;
+    struct pl_json_str key;
     do {
         bool object = p < j->end && *p == '{';
         if (object || (p < j->end && *p == '[')) {

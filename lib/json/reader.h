@@ -83,8 +83,8 @@ bool pl_json_array_next(struct pl_json *j);
 bool pl_json_object_begin(struct pl_json *j);
 bool pl_json_object_next(struct pl_json *j, struct pl_json_str *ret_key);
 
-/* Consumes a value of any type, checking it whole; no recursion. ret_raw (may be NULL): its bytes.
- */
+/* Consumes a value of any type, checking it whole; no recursion. ret_raw (may be NULL): its
+ * bytes. */
 bool pl_json_skip(struct pl_json *j, struct pl_slice *ret_raw);
 
 /* True when no error occurred and only white space is left. */

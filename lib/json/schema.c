@@ -64,7 +64,6 @@ void pl_schema_free(struct pl_schema *p)
 static uint64_t bytes_hash(const char *p, size_t len)
 {
     uint64_t hash = UINT64_C(0xcbf29ce484222325);
-
     for (size_t i = 0; i < len; i++)
         hash = (hash ^ (unsigned char)p[i]) * UINT64_C(0x100000001b3);
     return hash;
@@ -75,7 +74,6 @@ static struct node *node_at_path(struct pl_schema *p, const struct node *base)
 {
     uint64_t hash = bytes_hash(p->path.data, p->path.len);
     unsigned slot = hash % SLOTS;
-
     for (; p->slots[slot] != 0; slot = (slot + 1) % SLOTS) {
         struct node *node = p->nodes[p->slots[slot] - 1];
         struct pl_slice path = {.p = p->path.data, .len = p->path.len};
@@ -117,7 +115,6 @@ static struct pl_slice string_text(struct pl_schema *p, const struct pl_json_str
 static void path_add_key(struct pl_schema *p, const struct pl_json_str *str)
 {
     struct pl_slice key = string_text(p, str);
-
     if (p->path.len > 0)
         pl_buf_add_byte(&p->path, '.');
     if (key_is_plain(key))
@@ -137,7 +134,6 @@ static void example_take(struct pl_schema_field *f, const char *p, size_t len)
 static void digits_count(struct pl_slice time, unsigned *ret_written, unsigned *ret_needed)
 {
     const char *dot = memchr(time.p, '.', time.len), *end = time.p + time.len;
-
     *ret_written = *ret_needed = 0;
     for (const char *p = dot ? dot + 1 : end; p < end && *p >= '0' && *p <= '9'; p++) {
         ++*ret_written;
@@ -149,8 +145,7 @@ static void digits_count(struct pl_slice time, unsigned *ret_written, unsigned *
 static void time_count(struct node *node, struct pl_slice text)
 {
     struct pl_schema_field *f = &node->field;
-    int64_t seconds, nanoseconds;
-
+    int64_t seconds;
     if (!pl_time_parse(text.p, text.len, 0, &seconds, NULL)) {
         f->all_times = false;
         return;
@@ -163,6 +158,7 @@ static void time_count(struct node *node, struct pl_slice text)
     f->time_digits_needed = needed > f->time_digits_needed ? needed : f->time_digits_needed;
     f->time_min_s = first || seconds < f->time_min_s ? seconds : f->time_min_s;
     f->time_max_s = first || seconds > f->time_max_s ? seconds : f->time_max_s;
+    int64_t nanoseconds;
     f->nanoseconds_overflow |= !pl_time_parse(text.p, text.len, 9, &nanoseconds, NULL);
 }
 
@@ -183,7 +179,6 @@ static bool text_is_uuid(struct pl_slice s)
 static void distinct_count(struct node *node, struct pl_slice text)
 {
     struct pl_schema_field *f = &node->field;
-
     if (f->distinct == PL_SCHEMA_DISTINCT_MAX)
         return;
     uint64_t hash = bytes_hash(text.p, text.len);
@@ -202,7 +197,6 @@ static void string_count(struct pl_schema *p, struct node *node, const struct pl
     struct pl_schema_field *f = &node->field;
     struct pl_slice text = string_text(p, str);
     bool first = f->strings++ == 0;
-
     time_count(node, text);
     f->all_uuids = (first || f->all_uuids) && text_is_uuid(text);
     f->string_len_max = text.len > f->string_len_max ? text.len : f->string_len_max;
@@ -213,18 +207,17 @@ static void string_count(struct pl_schema *p, struct node *node, const struct pl
 static void number_count(struct node *node, const struct pl_json_num *num)
 {
     struct pl_schema_field *f = &node->field;
-    int64_t value;
-    uint64_t magnitude;
-    double ignored;
-
     example_take(f, num->p, num->len);
+    double ignored;
     if (!num->integer) {
         f->floats++;
         f->float_overflow |= pl_json_num_f64(num, &ignored) != PL_JSON_NUM_OK;
         return;
     }
     bool first = f->integers++ == 0;
+    uint64_t magnitude;
     f->uint_fits = (first || f->uint_fits) && pl_json_num_u64(num, &magnitude) == PL_JSON_NUM_OK;
+    int64_t value;
     if (pl_json_num_i64(num, &value) != PL_JSON_NUM_OK) {
         f->int_overflow = true;
         return;
@@ -241,7 +234,6 @@ static void field_walk(struct pl_schema *p, struct pl_json *j, const struct node
                        uint64_t instance, unsigned level)
 {
     struct node *node = node_at_path(p, base);
-
     if (!node)
         p->left_out++;
     if (!node || node->instance == instance) {
@@ -258,9 +250,8 @@ static void object_walk(struct pl_schema *p, struct pl_json *j, const struct nod
 {
     size_t path_len = p->path.len;
     uint64_t instance = ++p->instances;
-    struct pl_json_str key;
-
     pl_json_object_begin(j);
+    struct pl_json_str key;
     while (pl_json_object_next(j, &key)) {
         path_add_key(p, &key);
         field_walk(p, j, base, instance, level + 1);
@@ -271,7 +262,6 @@ static void object_walk(struct pl_schema *p, struct pl_json *j, const struct nod
 static void array_walk(struct pl_schema *p, struct pl_json *j, unsigned level)
 {
     size_t path_len = p->path.len;
-
     pl_json_array_begin(j);
     pl_buf_add_str(&p->path, "[*]");
     while (pl_json_array_next(j)) {
@@ -289,7 +279,6 @@ static void value_walk(struct pl_schema *p, struct pl_json *j, struct node *node
     struct pl_json_str str;
     struct pl_json_num num;
     bool value;
-
     switch (pl_json_peek(j)) {
     case PL_JSON_NULL:
         f->nulls++;
@@ -331,7 +320,6 @@ static void value_walk(struct pl_schema *p, struct pl_json *j, struct node *node
 bool pl_schema_add(struct pl_schema *p, const char *json, size_t len, const char **ret_error)
 {
     struct pl_json j;
-
     pl_json_init(&j, json, len, PL_JSON_DEPTH_MAX);
     pl_json_skip(&j, NULL);
     if (!pl_json_end(&j)) {
@@ -379,14 +367,12 @@ const struct pl_schema_field *pl_schema_field(const struct pl_schema *p, unsigne
 uint64_t pl_schema_field_rows(const struct pl_schema *p, unsigned i)
 {
     const struct node *base = p->nodes[i]->base;
-
     return base ? base->field.present : p->documents;
 }
 
 bool pl_schema_field_is_optional(const struct pl_schema *p, unsigned i)
 {
     const struct pl_schema_field *f = pl_schema_field(p, i);
-
     return f->nulls > 0 || f->present < pl_schema_field_rows(p, i);
 }
 
@@ -395,7 +381,6 @@ void pl_schema_type(const struct pl_schema *p, unsigned i, struct pl_buf *out)
     const struct pl_schema_field *f = pl_schema_field(p, i);
     uint64_t values = f->present - f->nulls;
     const char *type = "Mixed";
-
     if (values == 0)
         type = "Null";
     else if (f->objects == values)

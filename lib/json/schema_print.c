@@ -24,7 +24,6 @@ struct row {
 static size_t text_width(const char *s)
 {
     size_t n = 0;
-
     for (; *s; s++)
         n += !pl_utf8_continues(*s);
     return n;
@@ -35,7 +34,6 @@ static char *present_cell(const struct pl_schema_field *f, uint64_t rows)
 {
     double thousandths = rows > 0 ? (double)f->present * 1000 / (double)rows : 0;
     unsigned tenths = f->present == rows ? 1000 : (unsigned)thousandths;
-
     if (tenths == 1000 && f->present < rows)
         tenths = 999;
     return tenths == 0 ? pl_strdup("<0.1%") : pl_strf("%u.%u%%", tenths / 10, tenths % 10);
@@ -61,7 +59,6 @@ static char *seen_cell(const struct pl_schema_field *f)
 static char *range_cell(const struct pl_schema_field *f)
 {
     struct pl_buf b = {0};
-
     if (f->int_overflow)
         pl_buf_add_str(&b, "beyond Int64");
     else if (f->integers > 0)
@@ -78,7 +75,6 @@ static char *range_cell(const struct pl_schema_field *f)
 static char *flat_copy(const char *text)
 {
     char *copy = pl_strdup(text);
-
     pl_text_flatten(copy, strlen(copy));
     return copy;
 }
@@ -87,7 +83,6 @@ static struct row row_make(const struct pl_schema *p, unsigned i, pl_schema_type
 {
     const struct pl_schema_field *f = pl_schema_field(p, i);
     struct pl_buf text = {0};
-
     type(p, i, &text);
     return (struct row){{
         [PATH] = flat_copy(f->path),
@@ -103,7 +98,6 @@ static void row_print(const struct row *row, const size_t widths[static COLUMNS]
                       struct pl_buf *out)
 {
     size_t line = out->len;
-
     for (unsigned c = 0; c < COLUMNS; c++) {
         size_t width = text_width(row->cells[c]);
         pl_buf_add_str(out, row->cells[c]);

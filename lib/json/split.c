@@ -152,7 +152,6 @@ static bool value_keep(struct pl_split *s, const char *p, size_t len)
 static bool value_check(struct pl_split *s, struct pl_slice bytes)
 {
     struct pl_json j;
-    char why[160];
     pl_json_init(&j, bytes.p, bytes.len, 0);
     bool more = pl_json_skip(&j, NULL);
     if (pl_json_end(&j))
@@ -161,6 +160,7 @@ static bool value_check(struct pl_split *s, struct pl_slice bytes)
     size_t at = (size_t)(j.p - j.start);
     if (s->state != ELEMENT)
         return fail_at(s, s->bytes - bytes.len + at, error);
+    char why[160];
     snprintf(why, sizeof(why), "%s, in element %llu, %zu bytes into it,", error,
              (unsigned long long)s->elements + 1, at);
     return fail_at(s, s->bytes, why);
@@ -182,8 +182,8 @@ static bool element_offer(struct pl_split *s, struct pl_slice bytes)
 static const char *key_wrapper(struct pl_slice bytes)
 {
     struct pl_json j;
-    struct pl_json_str key;
     pl_json_init(&j, bytes.p, bytes.len, 0);
+    struct pl_json_str key;
     if (!pl_json_string(&j, &key))
         return NULL;
     for (size_t i = 0; i < PL_COUNT(wrappers); i++)

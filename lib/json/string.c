@@ -24,7 +24,6 @@ static int hex_value(char c)
 static int32_t unit_decode(const char *p, const char *end)
 {
     int32_t unit = 0;
-
     if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
         return -1;
     for (unsigned i = 2; i < 6; i++) {
@@ -66,7 +65,6 @@ static const char *escape_decode(const char *p, const char *end, char out[static
                                  size_t *ret_len)
 {
     static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
-
     if (end - p < 2)
         return NULL;
     if (p[1] != 'u') {
@@ -98,7 +96,6 @@ static const char *escape_decode(const char *p, const char *end, char out[static
 static const char *backslash_find(const char *p, const char *end)
 {
     const char *near = end - p > 8 ? p + 8 : end;
-
     for (; p < near; p++) {
         if (*p == '\\')
             return p;
@@ -111,7 +108,6 @@ ssize_t pl_json_unescape(const struct pl_json_str *str, char *out)
 {
     const char *p = str->p, *end = str->p + str->len;
     char *o = out;
-
     if (str->len == 0)
         return 0;
     if (!str->escaped) {
@@ -140,7 +136,6 @@ ssize_t pl_json_unescape(const struct pl_json_str *str, char *out)
 bool pl_json_unescape_buf(const struct pl_json_str *str, struct pl_buf *out)
 {
     size_t len = out->len;
-
     if (!str->escaped)
         return pl_buf_add(out, str->p, str->len);
     if (pl_buf_reserve(out, str->len)) {
@@ -163,11 +158,9 @@ bool pl_json_str_eq_escaped(const struct pl_json_str *str, const char *s)
 {
     const char *p = str->p, *end = str->p + str->len;
     size_t left = strlen(s);
-
     while (p < end) {
         char bytes[4] = {*p};
         size_t n = 1;
-
         p = *p == '\\' ? escape_decode(p, end, bytes, &n) : p + 1;
         if (!p || n > left || memcmp(s, bytes, n) != 0)
             return false;
@@ -184,7 +177,6 @@ static size_t utf8_bad_length(const char *p, const char *end)
 {
     unsigned char lead = (unsigned char)p[0], low = 0x80, high = 0xBF;
     size_t full = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4, n = 1;
-
     if (lead < 0xC2 || lead > 0xF4)
         return 1;
     if (lead == 0xE0)
@@ -208,7 +200,6 @@ static bool quote_add_control(struct pl_buf *out, unsigned char c)
     static const char hex[] = "0123456789abcdef";
     static const char from[] = "\b\f\n\r\t", to[] = "bfnrt";
     const char *at = memchr(from, c, sizeof(from) - 1);
-
     if (at)
         return pl_buf_add(out, (char[]){'\\', to[at - from]}, 2);
     return pl_buf_add(out, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
@@ -219,7 +210,6 @@ static bool quote_add_special(struct pl_buf *out, const char **p, const char *en
 {
     unsigned char c = (unsigned char)**p;
     const char *begin = *p;
-
     if (c < 0x20) {
         *p += 1;
         return quote_add_control(out, c);
@@ -242,7 +232,6 @@ bool pl_json_quote(struct pl_buf *out, const char *data, size_t len)
     const char *p = data, *end = len > 0 ? data + len : data;
     size_t len_before = out->len;
     bool fits = pl_buf_add_byte(out, '"');
-
     while (fits && p < end) {
         const char *run = p;
         p = json_plain_skip(data, p, end);
@@ -260,7 +249,6 @@ bool pl_json_quote(struct pl_buf *out, const char *data, size_t len)
 bool pl_utf8_valid(const char *data, size_t len)
 {
     const char *p = data, *end = len > 0 ? data + len : data, *bad;
-
     while ((p = json_ascii_skip(p, end)) != end) {
         p = json_utf8_pass(p, end, &bad);
         if (!p)

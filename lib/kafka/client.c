@@ -42,7 +42,6 @@ static enum pl_log_level log_level_map(int level, const char *facility, bool bor
 static void kafka_on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     const struct pl_kafka_health *health = rk ? rd_kafka_opaque(rk) : NULL;
-
     enum pl_log_level mapped = log_level_map(level, facility, health && health->borrowed_map);
 
     pl_log(mapped, mapped <= PL_WARNING ? PL_EVENT_KAFKA_ERROR : NULL, "librdkafka",
@@ -79,12 +78,11 @@ static void fault_take(struct pl_kafka_health *health, int code, const char *tex
 
 static void kafka_on_error(rd_kafka_t *rk, int code, const char *text, void *opaque)
 {
-    char cause[256];
-
     if (code != RD_KAFKA_RESP_ERR__FATAL) {
         fault_take(opaque, code, text, false);
         return;
     }
+    char cause[256];
     code = rd_kafka_fatal_error(rk, cause, sizeof(cause));
     fault_take(opaque, code, cause, true);
 }
@@ -101,7 +99,6 @@ static int kafka_on_stats(rd_kafka_t *rk, char *json, size_t len, void *opaque)
 bool pl_kafka_event(struct pl_kafka_health *health, rd_kafka_event_t *event)
 {
     const char *json;
-
     switch (rd_kafka_event_type(event)) {
     case RD_KAFKA_EVENT_ERROR:
         fault_take(health, rd_kafka_event_error(event), rd_kafka_event_error_string(event),
@@ -118,10 +115,9 @@ bool pl_kafka_event(struct pl_kafka_health *health, rd_kafka_event_t *event)
 
 bool pl_kafka_health_text(struct pl_kafka_health *health, int64_t within_ms, char *out)
 {
-    bool there;
-
     pthread_mutex_lock(&health->lock);
-    there = health->last_error != 0 && pl_clock_monotonic_ms() - health->last_error_ms <= within_ms;
+    bool there =
+        health->last_error != 0 && pl_clock_monotonic_ms() - health->last_error_ms <= within_ms;
     if (there)
         memcpy(out, health->last_text, sizeof(health->last_text));
     pthread_mutex_unlock(&health->lock);
@@ -155,7 +151,6 @@ static int conf_set_user(rd_kafka_conf_t *conf, const struct pl_map_entry *e, st
 {
     char text[512] = "";
     rd_kafka_conf_res_t res = rd_kafka_conf_set(conf, e->key, e->value, text, sizeof(text));
-
     if (res == RD_KAFKA_CONF_OK)
         return 0;
     /* For an unknown name librdkafka's text names only the name. */
@@ -169,7 +164,6 @@ static int conf_set_user(rd_kafka_conf_t *conf, const struct pl_map_entry *e, st
 static int conf_set_ours(rd_kafka_conf_t *conf, const char *const *pairs, struct pl_err *err)
 {
     char text[512] = "";
-
     for (; pairs && pairs[0]; pairs += 2)
         if (rd_kafka_conf_set(conf, pairs[0], pairs[1], text, sizeof(text)) != RD_KAFKA_CONF_OK)
             return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR__INVALID_ARG,
@@ -182,7 +176,6 @@ static int conf_set_ours(rd_kafka_conf_t *conf, const char *const *pairs, struct
 static bool property_normalize(const char *name, const char *value, char *out, size_t size)
 {
     PL_CLEANUP(conf_destroyp) rd_kafka_conf_t *scratch = rd_kafka_conf_new();
-
     return rd_kafka_conf_set(scratch, name, value, NULL, 0) == RD_KAFKA_CONF_OK &&
            rd_kafka_conf_get(scratch, name, out, &size) == RD_KAFKA_CONF_OK;
 }
@@ -191,7 +184,6 @@ static int conf_check_forced(const struct pl_map *map, const char *const *forced
                              struct pl_err *err)
 {
     char want[256], got[256];
-
     for (; forced && forced[0]; forced += 2) {
         for (size_t i = 0; i < map->n; i++) {
             const struct pl_map_entry *e = &map->v[i];
@@ -253,7 +245,6 @@ rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_
 {
     char text[512] = "";
     rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
-
     if (rk)
         return rk;
     bool no_resource = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
@@ -266,7 +257,6 @@ rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_
 const char *pl_kafka_servers(const struct pl_map *map)
 {
     const char *servers = map_servers(map);
-
     return servers ? servers : "(not set)";
 }
 
@@ -274,7 +264,6 @@ int64_t pl_kafka_conf_int(const rd_kafka_conf_t *conf, const char *name)
 {
     char text[32] = "";
     size_t size = sizeof(text);
-
     rd_kafka_conf_get(conf, name, text, &size);
     return strtoll(text, NULL, 10);
 }
@@ -285,7 +274,6 @@ static bool conf_value_is(rd_kafka_t *rk, const char *name, const char *value)
 {
     char got[64];
     size_t size = sizeof(got);
-
     return rd_kafka_conf_get(rd_kafka_conf(rk), name, got, &size) == RD_KAFKA_CONF_OK &&
            strcasecmp(got, value) == 0;
 }
@@ -345,7 +333,6 @@ static int probe_err(struct pl_err *err, rd_kafka_resp_err_t code, const char *t
 static bool probe_is_hopeless(struct pl_kafka_health *health, const char *text)
 {
     rd_kafka_resp_err_t code = health->last_error;
-
     return pl_kafka_err_kind(code) == PL_ERR_CONFIG &&
            (code != RD_KAFKA_RESP_ERR__SSL || ssl_is_certificate(text));
 }
@@ -353,7 +340,6 @@ static bool probe_is_hopeless(struct pl_kafka_health *health, const char *text)
 int pl_kafka_slice_ms(int64_t waited_ms, int64_t left_ms)
 {
     int64_t slice_ms = waited_ms < SLICE_MS ? SLICE_MS : waited_ms;
-
     slice_ms = slice_ms > SLICE_MAX_MS ? SLICE_MAX_MS : slice_ms;
     return (int)(slice_ms < left_ms ? slice_ms : left_ms);
 }
@@ -362,9 +348,8 @@ int pl_kafka_probe(rd_kafka_t *rk, struct pl_kafka_health *health, const char *s
                    int64_t timeout_ms, struct pl_err *err)
 {
     int64_t start = pl_clock_monotonic_ms(), waited = 0;
-    char text[sizeof(health->last_text)];
-
     probe_warn_insecure(rk);
+    char text[sizeof(health->last_text)];
     do {
         const struct rd_kafka_metadata *md = NULL;
         rd_kafka_resp_err_t code =

@@ -28,8 +28,8 @@ struct pl_kafka_health {
     pthread_mutex_t lock; /* all zero is a valid mutex (glibc's PTHREAD_MUTEX_INITIALIZER) */
 };
 
-/* Copies what was wrong in the last `within_ms` to `out` (at least 256 bytes). false: nothing was.
- */
+/* Copies what was wrong in the last `within_ms` to `out` (at least 256 bytes). false: nothing
+ * was. */
 bool pl_kafka_health_text(struct pl_kafka_health *health, int64_t within_ms, char *out);
 
 /* Builds a configuration: first `defaults` (pairs "property", "value", …, NULL), then the user's

@@ -97,7 +97,6 @@ int pl_kafka_err(struct pl_err *err, rd_kafka_resp_err_t code, const char *fmt, 
 {
     PL_FREE char *what = NULL;
     va_list ap;
-
     va_start(ap, fmt);
     if (vasprintf(&what, fmt, ap) < 0)
         what = NULL;

@@ -62,7 +62,6 @@ static void producer_busy(struct pl_producer *p, enum producer_job job)
 static void producer_take_reports(struct pl_producer *p, rd_kafka_event_t *event)
 {
     const rd_kafka_message_t *m;
-
     while ((m = rd_kafka_event_message_next(event))) {
         pl_txn_report(p->txn, m);
         if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR && p->ops->on_delivered)
@@ -83,7 +82,6 @@ static void producer_offer_room(struct pl_producer *p)
 static void producer_check_failed(struct pl_producer *p)
 {
     struct pl_err err;
-
     /* While BUSY the thread's call returns with the same, and says which call it was. */
     if (p->txn->health.fatal && (p->state == PL_PRODUCER_IDLE || p->state == PL_PRODUCER_OPEN)) {
         if (pl_txn_is_dead(p->txn, &err))
@@ -100,7 +98,6 @@ static bool producer_serve(struct pl_producer *p, unsigned max)
 {
     rd_kafka_event_t *event = NULL;
     unsigned n;
-
     for (n = 0; n < max && (event = rd_kafka_queue_poll(p->queue, 0)); n++) {
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
             producer_take_reports(p, event);
@@ -116,10 +113,9 @@ static bool producer_serve(struct pl_producer *p, unsigned max)
 static int producer_on_events(sd_event_source *s, int fd, uint32_t revents, void *userdata)
 {
     struct pl_producer *p = userdata;
-    uint64_t count;
-
     (void)s;
     (void)revents;
+    uint64_t count;
     if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
         return -errno;
     if (!producer_serve(p, EVENTS_MAX)) {
@@ -134,14 +130,13 @@ static int producer_on_stall(sd_event_source *s, uint64_t usec, void *userdata)
 {
     struct pl_producer *p = userdata;
     char why[256] = "";
-    struct pl_err err;
-
     (void)s;
     (void)usec;
     if (p->state != PL_PRODUCER_BUSY || !p->ops->on_stalled)
         return 0;
     if (!pl_kafka_health_text(&p->txn->health, HEALTH_WITHIN_MS, why))
         producer_thread_waiting_for(p->thread, why);
+    struct pl_err err;
     pl_err_set(&err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
                "Kafka has not ended the transaction for %d s%s%s", STALLED_MS / 1000,
                why[0] ? ": " : "", why);
@@ -152,12 +147,11 @@ static int producer_on_stall(sd_event_source *s, uint64_t usec, void *userdata)
 static void producer_on_result(void *userdata)
 {
     struct pl_producer *p = userdata;
-    enum pl_txn_result result;
-    struct pl_err why;
-
     /* Reports before the verdict. */
     while (!producer_serve(p, EVENTS_MAX))
         ;
+    struct pl_err why;
+    enum pl_txn_result result;
     if (!producer_thread_take(p->thread, &result, &why) || p->state != PL_PRODUCER_BUSY)
         return;
     sd_event_source_set_enabled(p->stall_timer, SD_EVENT_OFF);
@@ -260,11 +254,10 @@ static int producer_attach(struct pl_producer *p, struct pl_err *err)
 {
     static const uint64_t one = 1;
     sd_event *event = pl_daemon_event(p->daemon);
-    int r;
-
     /* Begins as readable: for what came before librdkafka knew of it. */
     p->fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-    r = p->fd < 0 ? -errno : sd_event_add_io(event, &p->io, p->fd, EPOLLIN, producer_on_events, p);
+    int r =
+        p->fd < 0 ? -errno : sd_event_add_io(event, &p->io, p->fd, EPOLLIN, producer_on_events, p);
     if (r >= 0)
         r = sd_event_add_time_relative(event, &p->stall_timer, CLOCK_MONOTONIC, 0, 0,
                                        producer_on_stall, p);
@@ -289,7 +282,6 @@ static int producer_meet(struct pl_producer *p, const char *servers, int64_t tim
                          struct pl_err *err)
 {
     int64_t end_ms = pl_clock_monotonic_ms() + timeout_ms;
-
     pl_daemon_step(p->daemon, timeout_ms, "waiting for Kafka at %s", servers);
     if (pl_kafka_probe(p->txn->rk, &p->txn->health, servers, timeout_ms, err) < 0)
         return -1;

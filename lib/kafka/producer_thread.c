@@ -19,11 +19,9 @@
 static bool thread_go_on(void *userdata, const char *why)
 {
     struct producer_thread *th = userdata;
-    bool go_on;
-
     pthread_mutex_lock(&th->lock);
     snprintf(th->waiting_for, sizeof(th->waiting_for), "%s", why);
-    go_on = !th->quit;
+    bool go_on = !th->quit;
     pthread_mutex_unlock(&th->lock);
     return go_on;
 }
@@ -37,7 +35,6 @@ static enum pl_txn_result job_run(struct producer_thread *th, enum producer_job 
                                .deadline = &th->deadline,
                                .doing = "committing a transaction"};
     enum pl_txn_result result = PL_TXN_REFUSED;
-
     if (job == JOB_COMMIT)
         result = pl_txn_commit(&th->txn, &wait, err);
     if (result == PL_TXN_REFUSED) {
@@ -75,14 +72,12 @@ static void thread_destroy(struct producer_thread *th)
 
 /* The end: what is open is undone if there is time, then the client is closed here, because that
  * can block as well. The undoing also keeps a distance: librdkafka 2.0.2 has a race (an assertion
- * on txn_req_cnt) when a client is destroyed in the millisecond in which it registers partitions.
- */
+ * on txn_req_cnt) when a client is destroyed in the millisecond in which it registers
+ * partitions. */
 static void thread_end(struct producer_thread *th)
 {
-    bool abandoned, abort_open;
-
     pthread_mutex_lock(&th->lock);
-    abort_open = th->quit_abort && th->job == JOB_NONE;
+    bool abort_open = th->quit_abort && th->job == JOB_NONE;
     pthread_mutex_unlock(&th->lock);
     if (abort_open) {
         const struct pl_txn_wait wait = {
@@ -100,7 +95,7 @@ static void thread_end(struct producer_thread *th)
 
     pthread_mutex_lock(&th->lock);
     th->done = true;
-    abandoned = th->abandoned;
+    bool abandoned = th->abandoned;
     pthread_cond_broadcast(&th->cond);
     pthread_mutex_unlock(&th->lock);
     if (abandoned)
@@ -110,7 +105,6 @@ static void thread_end(struct producer_thread *th)
 static void *thread_run(void *arg)
 {
     struct producer_thread *th = arg;
-
     for (;;) {
         pthread_mutex_lock(&th->lock);
         while (th->job == JOB_NONE && !th->quit)
@@ -140,7 +134,6 @@ static void *thread_run(void *arg)
 struct producer_thread *producer_thread_new(void)
 {
     struct producer_thread *th = pl_alloc(sizeof(*th));
-
     pthread_mutex_init(&th->lock, NULL);
     pthread_cond_init(&th->cond, NULL);
     return th;
@@ -169,10 +162,8 @@ void producer_thread_request(struct producer_thread *th, enum producer_job job)
 bool producer_thread_take(struct producer_thread *th, enum pl_txn_result *ret_result,
                           struct pl_err *ret_why)
 {
-    bool finished;
-
     pthread_mutex_lock(&th->lock);
-    finished = th->finished;
+    bool finished = th->finished;
     if (finished) {
         *ret_result = th->result;
         *ret_why = th->err;
@@ -193,7 +184,6 @@ void producer_thread_free(struct producer_thread *th, bool abort_open, rd_kafka_
 {
     int64_t end_ms = pl_clock_monotonic_ms() + FREE_MS;
     const struct timespec end = {end_ms / 1000, end_ms % 1000 * 1000000};
-
     if (!th->started) {
         pl_txn_close(&th->txn);
         thread_destroy(th);
@@ -226,8 +216,8 @@ void producer_thread_free(struct producer_thread *th, bool abort_open, rd_kafka_
     pthread_mutex_unlock(&th->lock);
     if (!done) {
         /* A broker that is away or a slow name server holds the thread in librdkafka. Waiting could
-         * take minutes; the thread frees everything when it comes back, or the process ends before.
-         */
+         * take minutes; the thread frees everything when it comes back, or the process ends
+         * before. */
         pl_log(PL_DEBUG, NULL, "left a Kafka client behind that does not end in time");
         pthread_detach(thread);
         return;

@@ -41,7 +41,6 @@ static rd_kafka_resp_err_t metadata_get(rd_kafka_t *rk, rd_kafka_topic_t *rkt, i
 {
     int64_t start = pl_clock_monotonic_ms(), waited = 0;
     rd_kafka_resp_err_t code;
-
     do {
         code = rd_kafka_metadata(rk, 0, rkt, ret, pl_kafka_slice_ms(waited, timeout_ms - waited));
         waited = pl_clock_monotonic_ms() - start;
@@ -56,7 +55,6 @@ static int topic_look(rd_kafka_t *rk, const char *topic, int timeout_ms, int *re
 {
     PL_CLEANUP(topic_destroyp) rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
     PL_CLEANUP(metadata_destroyp) const struct rd_kafka_metadata *md = NULL;
-
     if (!rkt)
         return pl_kafka_err(err, rd_kafka_last_error(), "topic \"%s\"", topic);
     rd_kafka_resp_err_t code = metadata_get(rk, rkt, timeout_ms, &md);
@@ -89,7 +87,6 @@ int pl_kafka_topic_exists(rd_kafka_t *rk, const char *topic, int timeout_ms, int
     int partitions;
     bool led;
     int there = topic_look(rk, topic, timeout_ms, &partitions, &led, err);
-
     if (there == 1 && ret_partitions)
         *ret_partitions = partitions;
     return there;
@@ -103,7 +100,6 @@ static int topic_create_result(const struct pl_kafka_topic_spec *spec, rd_kafka_
     rd_kafka_resp_err_t code = rd_kafka_event_error(event);
     const char *text = rd_kafka_event_error_string(event);
     size_t n = 0;
-
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && result) {
         const rd_kafka_topic_result_t **topics = rd_kafka_CreateTopics_result_topics(result, &n);
         if (n == 1) {
@@ -135,7 +131,6 @@ static int topic_create(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, 
     char text[256] = "";
     rd_kafka_NewTopic_t *topic =
         rd_kafka_NewTopic_new(spec->name, spec->partitions, spec->replication, text, sizeof(text));
-
     if (!topic)
         return pl_err_set(err, PL_ERR_CONFIG, 0, "topic \"%s\": %s", spec->name, text);
     for (const char *const *c = spec->config; c && c[0]; c += 2)
@@ -164,9 +159,8 @@ int pl_kafka_topic_ensure(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec
 {
     int64_t deadline = pl_clock_monotonic_ms() + timeout_ms;
     bool created = false, asked = false;
-
     for (;;) {
-        int partitions, left = (int)(deadline - pl_clock_monotonic_ms());
+        int left = (int)(deadline - pl_clock_monotonic_ms());
         bool led = false;
         if (pl_daemon_stop_pending())
             return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while waiting for topic \"%s\"",
@@ -174,6 +168,7 @@ int pl_kafka_topic_ensure(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec
         if (left <= 0)
             return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
                               "topic \"%s\" has no leaders after %d ms", spec->name, timeout_ms);
+        int partitions;
         int there = topic_look(rk, spec->name, left, &partitions, &led, err);
         if (there < 0)
             return -1;
@@ -262,7 +257,6 @@ static int reader_start(struct last_reader *r, int timeout_ms, struct pl_err *er
 {
     int partitions = 0;
     int there = pl_kafka_topic_exists(r->rk, r->topic, timeout_ms, &partitions, err);
-
     if (there < 0)
         return -1;
     if (there == 0)
@@ -284,7 +278,6 @@ static int reader_start(struct last_reader *r, int timeout_ms, struct pl_err *er
 static void reader_take(struct last_reader *r, const rd_kafka_message_t *m)
 {
     size_t len = strlen(r->key);
-
     if (m->key_len != len || memcmp(m->key, r->key, len) != 0)
         return;
     /* A key has one partition, and there the later offset wins; only after somebody added
@@ -323,7 +316,6 @@ static int reader_run(struct last_reader *r, struct pl_kafka_health *health, int
 {
     int64_t start = pl_clock_monotonic_ms();
     char why[sizeof(health->last_text)];
-
     while (r->open > 0) {
         rd_kafka_message_t *m = rd_kafka_consume_queue(r->queue, SLICE_MS);
         if (m) {

@@ -34,8 +34,8 @@ int pl_kafka_topic_need(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, 
                         int timeout_ms, struct pl_err *err);
 
 /* A source's topic of positions: compacted, one partition, with short segments and eager
- * compaction, since one record is overwritten all the time and the whole topic is read at a start.
- */
+ * compaction, since one record is overwritten all the time and the whole topic is read at a
+ * start. */
 int pl_kafka_position_topic_need(rd_kafka_t *rk, const char *name, int replication, bool may_create,
                                  int timeout_ms, struct pl_err *err);
 

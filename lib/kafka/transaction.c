@@ -31,7 +31,6 @@ static int fatal_err(struct pl_txn *t, rd_kafka_resp_err_t code, const char *tex
                      struct pl_err *err)
 {
     int64_t age_ms = pl_clock_monotonic_ms() - t->begun_ms;
-
     switch ((int)code) {
     case RD_KAFKA_RESP_ERR__FENCED:
     case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
@@ -65,7 +64,6 @@ bool pl_txn_is_dead(struct pl_txn *t, struct pl_err *err)
 {
     char text[256];
     rd_kafka_resp_err_t code = rd_kafka_fatal_error(t->rk, text, sizeof(text));
-
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return false;
     fatal_err(t, code, text, err);
@@ -111,7 +109,6 @@ typedef rd_kafka_error_t *txn_call(rd_kafka_t *rk, int timeout_ms);
 static bool call_is_over(txn_call *call, const rd_kafka_error_t *error)
 {
     enum verdict verdict = error_verdict(error);
-
     if (call == rd_kafka_abort_transaction)
         return verdict == VERDICT_DEAD;
     return verdict != VERDICT_AGAIN ||
@@ -126,10 +123,9 @@ static enum pl_txn_result call_wait(struct pl_txn *t, txn_call *call,
 {
     int64_t began_ms = pl_clock_monotonic_ms();
     int slice_ms = PL_TXN_SLICE_MS;
-    char why[256];
-
     if (wait->timeout_ms >= 0 && wait->timeout_ms < slice_ms)
         slice_ms = wait->timeout_ms > SLICE_MIN_MS ? (int)wait->timeout_ms : SLICE_MIN_MS;
+    char why[256];
     for (;;) {
         int64_t start_ms = pl_clock_monotonic_ms();
         if (wait->deadline)
@@ -165,7 +161,6 @@ static enum pl_txn_result call_wait(struct pl_txn *t, txn_call *call,
 int pl_txn_init(struct pl_txn *t, const struct pl_txn_wait *wait, struct pl_err *err)
 {
     enum pl_txn_result result = call_wait(t, rd_kafka_init_transactions, wait, err);
-
     if (result == PL_TXN_STOPPED && err->code != 0)
         pl_err_prefix(err, "Kafka does not let transactional.id %s begin within %" PRId64 " ms",
                       t->transactional_id, wait->timeout_ms);
@@ -176,7 +171,6 @@ enum pl_txn_result pl_txn_commit(struct pl_txn *t, const struct pl_txn_wait *wai
                                  struct pl_err *err)
 {
     enum pl_txn_result result = call_wait(t, rd_kafka_commit_transaction, wait, err);
-
     if (result != PL_TXN_REFUSED)
         return result;
     if ((t->sent > 0 || t->has_offsets) && t->outstanding == 0 && t->failed == 0)
@@ -189,7 +183,6 @@ enum pl_txn_result pl_txn_abort(struct pl_txn *t, const struct pl_txn_wait *wait
                                 struct pl_err *err)
 {
     enum pl_txn_result result = call_wait(t, rd_kafka_abort_transaction, wait, err);
-
     return result == PL_TXN_COMMITTED ? PL_TXN_ABORTED : result;
 }
 
@@ -208,7 +201,6 @@ int pl_txn_begin(struct pl_txn *t, struct pl_err *err)
 static size_t message_size(const struct pl_message *m)
 {
     size_t size = m->key_len + m->value_len;
-
     for (unsigned i = 0; i < m->headers_n; i++)
         size += strlen(m->headers[i].name) + m->headers[i].len;
     return size;
@@ -216,11 +208,9 @@ static size_t message_size(const struct pl_message *m)
 
 static rd_kafka_headers_t *message_headers(const struct pl_message *m)
 {
-    rd_kafka_headers_t *headers;
-
     if (m->headers_n == 0)
         return NULL;
-    headers = rd_kafka_headers_new(m->headers_n);
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(m->headers_n);
     for (unsigned i = 0; i < m->headers_n; i++)
         rd_kafka_header_add(headers, m->headers[i].name, -1, m->headers[i].value,
                             (ssize_t)m->headers[i].len);
@@ -253,9 +243,8 @@ static enum pl_send_result send_failed(struct pl_txn *t, const struct pl_message
 enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, struct pl_err *err)
 {
     size_t size = message_size(m);
-
-    /* librdkafka counts values only; a message larger than the whole queue passes when it is alone.
-     */
+    /* librdkafka counts values only; a message larger than the whole queue passes when it is
+     * alone. */
     if (t->queued_bytes > 0 && t->queued_bytes + size > t->queued_bytes_max)
         return PL_SEND_FULL;
     /* Before the call: its report may be taken only by this thread, but the thread that commits
@@ -284,7 +273,6 @@ enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, st
 void pl_txn_report(struct pl_txn *t, const rd_kafka_message_t *m)
 {
     enum pl_err_kind kind = pl_kafka_err_kind(m->err);
-
     t->queued_bytes -= (uintptr_t)m->_private;
     t->outstanding--;
     if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -311,7 +299,6 @@ int pl_txn_send_offsets(struct pl_txn *t, const rd_kafka_topic_partition_list_t 
     PL_CLEANUP(rd_kafka_error_destroyp)
     rd_kafka_error_t *error =
         rd_kafka_send_offsets_to_transaction(t->rk, offsets, group, timeout_ms);
-    enum pl_err_kind kind;
 
     if (!error) {
         t->has_offsets = true;
@@ -320,6 +307,7 @@ int pl_txn_send_offsets(struct pl_txn *t, const rd_kafka_topic_partition_list_t 
     if (pl_txn_is_dead(t, err))
         return -1;
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    enum pl_err_kind kind;
     switch ((int)code) {
     case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
     case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
@@ -349,7 +337,7 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 static rd_kafka_conf_t *client_conf(struct pl_txn *t, const struct pl_producer_conf *conf,
                                     struct pl_err *err)
 {
-    char queue_kbytes[32], message_bytes[32], timeout_ms[32];
+    char queue_kbytes[32], timeout_ms[32];
     int64_t kbytes = conf->queue_bytes_max > 1024 ? conf->queue_bytes_max / 1024 : 1;
     /* clang-format off: one pair a line */
     const char *const forced[] = {
@@ -365,6 +353,7 @@ static rd_kafka_conf_t *client_conf(struct pl_txn *t, const struct pl_producer_c
     size_t n = PL_COUNT(defaults) - 5;
 
     snprintf(queue_kbytes, sizeof(queue_kbytes), "%" PRId64, kbytes);
+    char message_bytes[32];
     snprintf(message_bytes, sizeof(message_bytes), "%" PRId64, conf->message_bytes_max);
     snprintf(timeout_ms, sizeof(timeout_ms), "%" PRId64,
              conf->transaction_timeout_ms > 0 ? conf->transaction_timeout_ms : 60000);

@@ -65,7 +65,6 @@ static void line_add_uint(struct line *l, uint64_t value)
 {
     char digits[20]; /* 2^64 - 1 */
     size_t at = sizeof(digits);
-
     do {
         digits[--at] = (char)('0' + value % 10);
         value /= 10;
@@ -84,7 +83,6 @@ static void line_add_float(struct line *l, double value)
 {
     char text[32];
     int n = snprintf(text, sizeof(text), "%.9g", value);
-
     line_add(l, text, (size_t)n);
 }
 
@@ -93,7 +91,6 @@ static void line_add_byte_escaped(struct line *l, char c)
     static const char hex[] = "0123456789abcdef";
     unsigned char u = (unsigned char)c;
     const char code[4] = {'\\', 'x', hex[u >> 4], hex[u & 15]};
-
     if (c == '\n')
         line_add(l, "\\n", 2);
     else if (c == '\t')
@@ -106,13 +103,12 @@ static void line_add_byte_escaped(struct line *l, char c)
 
 static void line_add_escaped(struct line *l, const char *data, size_t len, bool quoted)
 {
-    size_t i, k, n;
-
-    for (i = 0; i < len && !l->cut; i += n) {
+    size_t n;
+    for (size_t i = 0; i < len && !l->cut; i += n) {
         n = pl_utf8_char(data + i, len - i);
         if (n == 0 || pl_text_acts(data + i, n)) {
             n = n == 0 ? 1 : n;
-            for (k = 0; k < n; k++)
+            for (size_t k = 0; k < n; k++)
                 line_add_byte_escaped(l, data[i + k]);
         } else if (quoted && (data[i] == '"' || data[i] == '\\')) {
             const char pair[2] = {'\\', data[i]};
@@ -127,9 +123,8 @@ static void line_add_escaped(struct line *l, const char *data, size_t len, bool 
 static void line_add_value(struct line *l, const char *data, size_t len)
 {
     bool bare = len > 0;
-    size_t i, n;
-
-    for (i = 0; i < len && bare; i += n) {
+    size_t n;
+    for (size_t i = 0; i < len && bare; i += n) {
         n = pl_utf8_char(data + i, len - i);
         bare = n > 0 && !pl_text_acts(data + i, n) && !(n == 1 && strchr(" \"\\=", data[i]));
     }
@@ -170,11 +165,9 @@ static void line_add_number(struct line *l, const struct pl_log_field *f)
 
 static void line_add_field(struct line *l, const struct pl_log_field *f)
 {
-    const char *c;
-    char lower;
-
     line_add(l, " ", 1);
-    for (c = f->name; *c; c++) {
+    char lower;
+    for (const char *c = f->name; *c; c++) {
         lower = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
         line_add(l, &lower, 1);
     }
@@ -188,14 +181,13 @@ static void line_add_field(struct line *l, const struct pl_log_field *f)
 static void line_add_message(struct line *l, const char *separator, const char *text,
                              const struct pl_log_field *fields, unsigned suppressed)
 {
-    unsigned i, present = suppressed > 0;
-
+    unsigned present = suppressed > 0;
     line_add_escaped(l, text, strlen(text), false);
-    for (i = 0; fields[i].name; i++)
+    for (unsigned i = 0; fields[i].name; i++)
         present += !field_is_absent(&fields[i]);
     if (present > 0)
         line_add_str(l, separator);
-    for (i = 0; fields[i].name && i < PL_LOG_FIELDS_MAX; i++)
+    for (unsigned i = 0; fields[i].name && i < PL_LOG_FIELDS_MAX; i++)
         if (!field_is_absent(&fields[i]))
             line_add_field(l, &fields[i]);
     if (suppressed > 0)
@@ -214,7 +206,6 @@ size_t pl_log_text(char *out, size_t size, const char *separator, const char *te
                    const struct pl_log_field *fields, unsigned suppressed)
 {
     struct line l = {.p = out, .cap = size - LINE_DOTS - 1};
-
     line_add_message(&l, separator, text, fields, suppressed);
     line_end(&l);
     out[l.len] = '\0';
@@ -235,7 +226,6 @@ static const struct level_look {
 static void write_whole(const char *data, size_t len)
 {
     ssize_t n;
-
     /* A stderr that is full or gone must not stop or end the daemon: the line is lost then. */
     do
         n = write(STDERR_FILENO, data, len);
@@ -251,7 +241,6 @@ static void write_text(enum pl_log_level level, const char *text, const struct p
     bool colour = sink.colour && look->colour[0];
     size_t tail = 1 + (colour ? sizeof(colour_off) - 1 : 0);
     struct line l = {.p = out, .cap = sizeof(out) - LINE_DOTS - tail};
-
     pl_time_format_ms(pl_clock_realtime_ms(), time);
     line_add_str(&l, time);
     line_add(&l, " ", 1);
@@ -284,7 +273,6 @@ struct record {
 static struct line record_begin(const struct record *r, size_t max)
 {
     size_t room = sizeof(r->arena) - r->used;
-
     room = room < max ? room : max;
     return (struct line){.p = (char *)r->arena + r->used,
                          .cap = room > LINE_DOTS ? room - LINE_DOTS : 0,
@@ -304,14 +292,13 @@ static void record_end(struct record *r, struct line *l, size_t name_len)
 static void record_add(struct record *r, const struct pl_log_field *f)
 {
     struct line l = record_begin(r, PL_LOG_LINE_MAX / 2);
-    size_t name_len = strlen(f->name) + 1, len, n;
-
+    size_t name_len = strlen(f->name) + 1;
     line_add_str(&l, f->name);
     line_add(&l, "=", 1);
     if (f->type == PL_LOG_STR || f->type == PL_LOG_SLICE) {
         /* The value as it is, for exact matches; only a too long one is cut. */
-        len = field_len(f);
-        n = l.cut || l.cap <= l.len ? 0 : l.cap - l.len;
+        size_t len = field_len(f);
+        size_t n = l.cut || l.cap <= l.len ? 0 : l.cap - l.len;
         line_add(&l, f->str, len < n ? len : n);
         l.cut = l.cut || len > n;
     } else {
@@ -325,12 +312,9 @@ static bool send_journal(const struct pl_log_site *site, enum pl_log_level level
                          const struct pl_log_field *fields, unsigned suppressed)
 {
     struct record r;
-    struct line l;
-    unsigned i;
-
     r.used = 0;
     r.n = 0;
-    l = record_begin(&r, PL_LOG_LINE_MAX);
+    struct line l = record_begin(&r, PL_LOG_LINE_MAX);
     line_add_str(&l, "MESSAGE=");
     line_add_message(&l, ":", text, fields, suppressed);
     record_end(&r, &l, 0);
@@ -344,7 +328,7 @@ static bool send_journal(const struct pl_log_site *site, enum pl_log_level level
     record_add(&r, &PL_F_STR("CODE_FUNC", site->func));
     if (suppressed > 0)
         record_add(&r, &PL_F_UINT("SUPPRESSED", suppressed));
-    for (i = 0; fields[i].name && i < PL_LOG_FIELDS_MAX; i++)
+    for (unsigned i = 0; fields[i].name && i < PL_LOG_FIELDS_MAX; i++)
         if (!field_is_absent(&fields[i]))
             record_add(&r, &fields[i]);
     return sd_journal_sendv(r.iov, r.n) >= 0;
@@ -355,10 +339,9 @@ static bool send_journal(const struct pl_log_site *site, enum pl_log_level level
 bool pl_log_admit(struct pl_log_site *site, int64_t now_ms, unsigned *ret_suppressed)
 {
     int64_t begun = atomic_load(&site->window_ms);
-
     /* Whoever wins the exchange opens the window; a line of another thread that is counted into the
-     * old window in this moment makes the limit one line looser or tighter, which does not matter.
-     */
+     * old window in this moment makes the limit one line looser or tighter, which does not
+     * matter. */
     if ((begun == 0 || now_ms - begun >= LIMIT_WINDOW_MS) &&
         atomic_compare_exchange_strong(&site->window_ms, &begun, now_ms))
         atomic_store(&site->passed, 0);
@@ -375,7 +358,6 @@ void pl_log_at(struct pl_log_site *site, enum pl_log_level level, const char *me
 {
     unsigned suppressed = 0;
     int saved_errno = errno;
-
     if ((level == PL_DEBUG || pl_log_admit(site, pl_clock_monotonic_ms() + 1, &suppressed)) &&
         !(sink.journal && send_journal(site, level, message_id, text, fields, suppressed)))
         write_text(level, text, fields, suppressed);
@@ -391,7 +373,6 @@ static bool stderr_is_journal(void)
     unsigned long long device, inode;
     struct stat st;
     int end = 0;
-
     return stream && sscanf(stream, "%llu:%llu%n", &device, &inode, &end) == 2 &&
            stream[end] == '\0' && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == (dev_t)device &&
            st.st_ino == (ino_t)inode;
@@ -400,7 +381,6 @@ static bool stderr_is_journal(void)
 void pl_log_open(const char *name)
 {
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
-
     sink.name = name;
     sink.journal = stderr_is_journal();
     /* journald knows the unit of a stream from its connection, but that of a datagram's sender only

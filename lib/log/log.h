@@ -89,8 +89,8 @@ void pl_log_at(struct pl_log_site *site, enum pl_log_level level, const char *me
 
 /* Chooses the back end from the environment; under systemd the first line, on stderr, tells the
  * version (and journald whose lines the next ones are). `name` is SYSLOG_IDENTIFIER and the line's
- * prefix in a terminal; borrowed for ever. Call once, before threads. Without it: text to stderr.
- */
+ * prefix in a terminal; borrowed for ever. Call once, before threads. Without it: text to
+ * stderr. */
 void pl_log_open(const char *name);
 void pl_log_set_level(enum pl_log_level level);
 int pl_log_level(void);

@@ -50,7 +50,6 @@ extern const double metrics_buckets[METRICS_BUCKETS];
 static inline double double_of_bits(uint64_t bits)
 {
     double value;
-
     memcpy(&value, &bits, sizeof(value));
     return value;
 }
@@ -58,7 +57,6 @@ static inline double double_of_bits(uint64_t bits)
 static inline uint64_t bits_of_double(double value)
 {
     uint64_t bits;
-
     memcpy(&bits, &value, sizeof(bits));
     return bits;
 }

@@ -32,7 +32,6 @@ static bool name_is_valid(const char *name)
     static const char letters[] =
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_:0123456789";
     size_t len = strlen(name);
-
     return len > 0 && strspn(name, letters) == len && !(name[0] >= '0' && name[0] <= '9');
 }
 
@@ -75,7 +74,6 @@ unsigned pl_metrics_add(struct pl_metrics *s, const struct pl_metric *m)
 {
     const char *labels = m->labels ? m->labels : "";
     unsigned found = PL_METRICS_NONE, last = PL_METRICS_NONE;
-
     assert(name_is_valid(m->name));
     pthread_mutex_lock(&s->lock);
     unsigned first = family_find(s, m->name);
@@ -106,10 +104,9 @@ unsigned pl_metrics_add(struct pl_metrics *s, const struct pl_metric *m)
 
 bool pl_metrics_label(struct pl_buf *labels, const char *name, const char *value)
 {
-    size_t before = labels->len, len = strlen(value), i, n;
+    size_t before = labels->len, len = strlen(value), n;
     bool ok = (before == 0 || pl_buf_add_byte(labels, ',')) && pl_buf_addf(labels, "%s=\"", name);
-
-    for (i = 0; i < len && ok; i += n) {
+    for (size_t i = 0; i < len && ok; i += n) {
         n = pl_utf8_char(value + i, len - i);
         if (n == 0) {
             n = 1;
@@ -135,20 +132,19 @@ bool pl_metrics_label(struct pl_buf *labels, const char *name, const char *value
  * hold spaces and brackets, so counting begins behind its last bracket, at field 3. */
 static double process_start_time(void)
 {
-    struct timespec real, boot;
-    char text[1024], *c;
+    struct timespec real;
     unsigned long long ticks = 0;
     FILE *f = fopen("/proc/self/stat", "re");
-    size_t n;
-
     clock_gettime(CLOCK_REALTIME, &real);
+    struct timespec boot;
     clock_gettime(CLOCK_BOOTTIME, &boot);
     if (!f)
         return (double)real.tv_sec;
-    n = fread(text, 1, sizeof(text) - 1, f);
+    char text[1024];
+    size_t n = fread(text, 1, sizeof(text) - 1, f);
     fclose(f);
     text[n] = '\0';
-    c = strrchr(text, ')');
+    char *c = strrchr(text, ')');
     if (!c ||
         sscanf(c + 1, "%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%llu", &ticks) != 1)
         return (double)real.tv_sec;
@@ -159,7 +155,6 @@ static double process_start_time(void)
 struct pl_metrics *pl_metrics_new(const struct pl_metric *table, unsigned n)
 {
     struct pl_metrics *s = pl_alloc(sizeof(*s));
-
     assert(n <= PL_METRICS_MAX);
     s->series = lines_alloc(PL_METRICS_MAX * sizeof(*s->series));
     pthread_mutex_init(&s->lock, NULL);
@@ -196,7 +191,6 @@ static struct series *series_of(const struct pl_metrics *s, unsigned metric,
                                 enum pl_metric_type type)
 {
     struct series *series;
-
     if (metric == PL_METRICS_NONE)
         return NULL;
     assert(metric < atomic_load_explicit(&s->n, memory_order_acquire));
@@ -209,7 +203,6 @@ static struct series *series_of(const struct pl_metrics *s, unsigned metric,
 void pl_metrics_inc(struct pl_metrics *s, unsigned metric, uint64_t by)
 {
     struct series *series = series_of(s, metric, PL_COUNTER);
-
     if (series)
         atomic_fetch_add_explicit(&series->value, by, memory_order_relaxed);
 }
@@ -217,7 +210,6 @@ void pl_metrics_inc(struct pl_metrics *s, unsigned metric, uint64_t by)
 void pl_metrics_set(struct pl_metrics *s, unsigned metric, double value)
 {
     struct series *series = series_of(s, metric, PL_GAUGE);
-
     if (series)
         atomic_store_explicit(&series->value, bits_of_double(value), memory_order_relaxed);
 }
@@ -226,8 +218,6 @@ void pl_metrics_observe(struct pl_metrics *s, unsigned metric, double value)
 {
     struct series *series = series_of(s, metric, PL_HISTOGRAM);
     unsigned bucket = 0;
-    uint64_t before;
-
     if (!series || !isfinite(value))
         return;
     if (value < 0)
@@ -235,7 +225,7 @@ void pl_metrics_observe(struct pl_metrics *s, unsigned metric, double value)
     while (bucket < METRICS_BUCKETS && value > metrics_buckets[bucket])
         bucket++;
     atomic_fetch_add_explicit(&series->histogram->counts[bucket], 1, memory_order_relaxed);
-    before = atomic_load_explicit(&series->histogram->sum, memory_order_relaxed);
+    uint64_t before = atomic_load_explicit(&series->histogram->sum, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&series->histogram->sum, &before,
                                                   bits_of_double(double_of_bits(before) + value),
                                                   memory_order_relaxed, memory_order_relaxed))
@@ -248,7 +238,6 @@ uint64_t pl_metrics_get(const struct pl_metrics *s, unsigned metric)
     uint64_t value = 0;
     double gauge;
     unsigned i;
-
     if (metric == PL_METRICS_NONE)
         return 0;
     assert(metric < atomic_load_explicit(&s->n, memory_order_acquire));
@@ -284,10 +273,8 @@ void pl_metrics_set_ready(struct pl_metrics *s, const char *why_not)
 
 bool pl_metrics_is_ready(struct pl_metrics *s, char *ret_why_not, size_t size)
 {
-    bool ready;
-
     pthread_mutex_lock(&s->lock);
-    ready = s->why_not[0] == '\0';
+    bool ready = s->why_not[0] == '\0';
     if (!ready)
         snprintf(ret_why_not, size, "%s", s->why_not);
     pthread_mutex_unlock(&s->lock);
@@ -312,9 +299,7 @@ bool pl_metrics_is_healthy(const struct pl_metrics *s, int64_t now_ms)
 static uint64_t sum_of(const struct pl_metrics *s, const unsigned *metrics, unsigned n)
 {
     uint64_t sum = 0;
-    unsigned i;
-
-    for (i = 0; i < n; i++)
+    for (unsigned i = 0; i < n; i++)
         sum += pl_metrics_get(s, metrics[i]);
     return sum;
 }
@@ -324,7 +309,6 @@ bool pl_conservation_holds(const struct pl_metrics *s, const struct pl_conservat
 {
     uint64_t received = sum_of(s, law->received, law->received_n);
     uint64_t accounted = sum_of(s, law->accounted, law->accounted_n) + in_flight;
-
     if (received == accounted)
         return true;
     *ret_difference = (int64_t)(received - accounted); /* modulo 2^64: negative when doubled */

@@ -24,7 +24,6 @@ static const char *const type_names[] = {
 static void add_double(struct pl_buf *out, double value)
 {
     char text[32];
-
     if (isnan(value)) {
         pl_buf_add_str(out, "NaN");
     } else if (isinf(value)) {
@@ -40,10 +39,8 @@ static void add_double(struct pl_buf *out, double value)
 static void add_head(struct pl_buf *out, const char *name, enum pl_metric_type type,
                      const char *help)
 {
-    const char *c;
-
     pl_buf_addf(out, "# HELP %s ", name);
-    for (c = help; *c; c++) {
+    for (const char *c = help; *c; c++) {
         if (*c == '\n')
             pl_buf_add_str(out, "\\n");
         else if (*c == '\\')
@@ -70,9 +67,7 @@ static void add_histogram(struct pl_buf *out, const struct series *series)
     const struct histogram *h = series->histogram;
     uint64_t count = 0;
     char le[32];
-    unsigned i;
-
-    for (i = 0; i <= METRICS_BUCKETS; i++) {
+    for (unsigned i = 0; i <= METRICS_BUCKETS; i++) {
         count += atomic_load_explicit(&h->counts[i], memory_order_relaxed);
         if (i < METRICS_BUCKETS)
             snprintf(le, sizeof(le), "%g", metrics_buckets[i]);
@@ -89,7 +84,6 @@ static void add_histogram(struct pl_buf *out, const struct series *series)
 static void add_series(struct pl_buf *out, const struct series *series)
 {
     uint64_t value = atomic_load_explicit(&series->value, memory_order_relaxed);
-
     switch (series->type) {
     case PL_COUNTER:
         add_name(out, series, "", NULL);
@@ -112,7 +106,6 @@ static double resident_bytes(void)
 {
     unsigned long long pages = 0;
     FILE *f = fopen("/proc/self/statm", "re");
-
     if (!f)
         return NAN;
     if (fscanf(f, "%*u%llu", &pages) != 1)
@@ -124,7 +117,6 @@ static double resident_bytes(void)
 static double cpu_seconds(void)
 {
     struct rusage u;
-
     if (getrusage(RUSAGE_SELF, &u) < 0)
         return NAN;
     return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
@@ -134,11 +126,10 @@ static double cpu_seconds(void)
 static double open_fds(void)
 {
     DIR *dir = opendir("/proc/self/fd");
-    struct dirent *e;
     unsigned n = 0;
-
     if (!dir)
         return NAN;
+    struct dirent *e;
     while ((e = readdir(dir)))
         n += e->d_name[0] != '.';
     closedir(dir);
@@ -160,9 +151,8 @@ static void add_process(const struct pl_metrics *s, struct pl_buf *out)
         {"metrics_left_out_total", PL_COUNTER, "Metrics left out, there are too many.",
          (double)atomic_load(&s->left_out)},
     };
-    size_t i;
 
-    for (i = 0; i < PL_COUNT(table); i++) {
+    for (size_t i = 0; i < PL_COUNT(table); i++) {
         add_head(out, table[i].name, table[i].type, table[i].help);
         pl_buf_addf(out, "%s ", table[i].name);
         add_double(out, table[i].value);

@@ -58,12 +58,10 @@ struct address {
 
 static bool parse_port(const char *text, unsigned *ret_port)
 {
-    unsigned long port;
     size_t len = strlen(text);
-
     if (len == 0 || len > 5 || strspn(text, "0123456789") != len)
         return false;
-    port = strtoul(text, NULL, 10);
+    unsigned long port = strtoul(text, NULL, 10);
     if (port > 65535)
         return false;
     *ret_port = (unsigned)port;
@@ -74,7 +72,6 @@ static bool parse_host(const char *host, bool bracketed, unsigned port, struct a
 {
     struct sockaddr_in *in = (struct sockaddr_in *)&ret->sa;
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ret->sa;
-
     memset(ret, 0, sizeof(*ret));
     if (!bracketed && strcmp(host, "localhost") == 0)
         host = "127.0.0.1";
@@ -102,10 +99,8 @@ static int parse_address(const char *text, struct address *ret, struct pl_err *e
     bool bracketed = text[0] == '[';
     struct address a;
     unsigned port;
-    size_t len;
-
     if (colon && parse_port(colon + 1, &port)) {
-        len = (size_t)(colon - text);
+        size_t len = (size_t)(colon - text);
         if (bracketed) {
             start++;
             len = len >= 2 && colon[-1] == ']' ? len - 2 : sizeof(host);
@@ -127,7 +122,6 @@ static int parse_address(const char *text, struct address *ret, struct pl_err *e
 int pl_metrics_address_check(const char *address, struct pl_err *err)
 {
     struct address a;
-
     return parse_address(address, &a, err);
 }
 
@@ -135,9 +129,8 @@ int pl_metrics_address_check(const char *address, struct pl_err *err)
 
 static int socket_bound(const struct address *a)
 {
-    int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved;
+    int fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     const int on = 1, off = 0;
-
     if (fd < 0)
         return -1;
     /* So that a restart does not wait for the connections of the process before. */
@@ -145,7 +138,7 @@ static int socket_bound(const struct address *a)
     if (a->any) /* IPv4 as well, whatever net.ipv6.bindv6only says */
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (bind(fd, (const struct sockaddr *)&a->sa, a->len) < 0 || listen(fd, BACKLOG) < 0) {
-        saved = errno;
+        int saved = errno;
         close(fd);
         errno = saved;
         return -1;
@@ -159,7 +152,6 @@ static int socket_open(const struct address *a)
     struct address four = {.len = sizeof(struct sockaddr_in)};
     struct sockaddr_in *in = (struct sockaddr_in *)&four.sa;
     int fd = socket_bound(a);
-
     if (fd >= 0 || !a->any || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
         return fd;
     in->sin_family = AF_INET;
@@ -171,7 +163,6 @@ static unsigned socket_port(int fd)
 {
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof(sa);
-
     if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
         return 0;
     return ntohs(sa.ss_family == AF_INET ? ((struct sockaddr_in *)&sa)->sin_port
@@ -183,12 +174,9 @@ static unsigned socket_port(int fd)
 static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, struct pl_buf *body,
                               const char *type, const char *allow)
 {
-    struct MHD_Response *r;
-    enum MHD_Result result;
     size_t len = body->len;
     char *bytes = pl_buf_take(body);
-
-    r = MHD_create_response_from_buffer(len, bytes, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *r = MHD_create_response_from_buffer(len, bytes, MHD_RESPMEM_MUST_FREE);
     if (!r) {
         free(bytes);
         return MHD_NO;
@@ -199,7 +187,7 @@ static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, struct 
     MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
     if (allow)
         MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, allow);
-    result = MHD_queue_response(c, status, r);
+    enum MHD_Result result = MHD_queue_response(c, status, r);
     MHD_destroy_response(r);
     return result;
 }
@@ -214,7 +202,6 @@ static unsigned get_metrics(struct pl_metrics *s, struct pl_buf *body)
 static unsigned get_healthz(struct pl_metrics *s, struct pl_buf *body)
 {
     bool alive = pl_metrics_is_healthy(s, pl_clock_monotonic_ms());
-
     pl_buf_add_str(body, alive ? "ok\n" : "the event loop has not turned for 60 s\n");
     return alive ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
@@ -223,7 +210,6 @@ static unsigned get_readyz(struct pl_metrics *s, struct pl_buf *body)
 {
     char why_not[256];
     bool ready = pl_metrics_is_ready(s, why_not, sizeof(why_not));
-
     pl_buf_addf(body, "%s\n", ready ? "ready" : why_not);
     return ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
@@ -247,16 +233,13 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *c, cons
 {
     const struct pl_metrics_server *srv = userdata;
     const struct page *page = NULL;
-    struct pl_buf body;
-    unsigned status;
-    size_t i;
-
     (void)version;
     (void)upload_data;
     (void)upload_data_size;
     (void)request_data;
+    struct pl_buf body;
     pl_buf_init(&body, ANSWER_BYTES_MAX);
-    for (i = 0; i < PL_COUNT(pages); i++)
+    for (size_t i = 0; i < PL_COUNT(pages); i++)
         if (strcmp(url, pages[i].path) == 0)
             page = &pages[i];
     if (!page) {
@@ -267,7 +250,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *c, cons
         pl_buf_add_str(&body, "only GET and HEAD\n");
         return answer(c, MHD_HTTP_METHOD_NOT_ALLOWED, &body, TEXT_PLAIN, "GET, HEAD");
     }
-    status = page->get(srv->metrics, &body);
+    unsigned status = page->get(srv->metrics, &body);
     return answer(c, status, &body, page->type, NULL);
 }
 
@@ -286,7 +269,6 @@ static void on_connection(void *userdata, struct MHD_Connection *c, void **conte
                           enum MHD_ConnectionNotificationCode code)
 {
     struct pl_metrics_server *srv = userdata;
-
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         if (*context)
             ((struct slot *)*context)->used = false;
@@ -306,7 +288,6 @@ static bool connections_expire(struct pl_metrics_server *srv)
 {
     int64_t now_ms = pl_clock_monotonic_ms();
     bool any = false;
-
     for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
         any = any || srv->slots[i].used;
         if (srv->slots[i].used && now_ms >= srv->slots[i].end_ms)
@@ -323,7 +304,6 @@ static void *serve(void *userdata)
          .events = POLLIN},
         {.fd = srv->stop_fd, .events = POLLIN},
     };
-
     while (!(fds[1].revents & POLLIN)) {
         MHD_UNSIGNED_LONG_LONG due;
         int wait_ms = connections_expire(srv) ? LOOK_MS : -1;
@@ -338,9 +318,9 @@ static void *serve(void *userdata)
 /* A thread inherits the mask of the one that makes it: a signal must never land here. */
 static bool thread_start(struct pl_metrics_server *srv)
 {
-    sigset_t all, before;
-
+    sigset_t all;
     sigfillset(&all);
+    sigset_t before;
     pthread_sigmask(SIG_SETMASK, &all, &before);
     srv->running = pthread_create(&srv->thread, NULL, serve, srv) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -364,7 +344,6 @@ int pl_metrics_serve(struct pl_metrics *s, const char *address, struct pl_metric
 {
     PL_CLEANUP(pl_metrics_server_freep) struct pl_metrics_server *srv = NULL;
     struct address a;
-
     if (parse_address(address, &a, err) < 0)
         return -1;
     int fd = socket_open(&a);

@@ -37,9 +37,8 @@ enum { LONGS_MAX = PL_CLI_OPTS_MAX + PL_COUNT(commons) + 1 };
 
 int pl_cli_refuse(const struct pl_cli_spec *spec, const char *fmt, ...)
 {
-    va_list ap;
-
     fprintf(stderr, "%s: ", spec->name);
+    va_list ap;
     va_start(ap, fmt);
     vfprintf(stderr, fmt, ap);
     va_end(ap);
@@ -52,7 +51,6 @@ int pl_cli_refuse(const struct pl_cli_spec *spec, const char *fmt, ...)
 static void option_print(char letter, const struct pl_cli_opt *opt)
 {
     char left[64];
-
     snprintf(left, sizeof(left), letter ? "-%c, --%s %s" : "%c   --%s %s", letter ? letter : ' ',
              opt->name, opt->value ? opt->value : "");
     printf("  %-26s %s\n", left, opt->help);
@@ -81,7 +79,6 @@ static const char *nearest_name(const struct option *longs, const char *text)
     size_t len = strlen(text);
     unsigned best = len / 2 < 2 ? (unsigned)len / 2 + 1 : 3;
     const char *near = NULL;
-
     for (const struct option *o = longs; o->name; o++) {
         /* What was begun and not ended ("--sam") is nearer than any mistyping. */
         bool begun = len >= 2 && strncmp(text, o->name, len) == 0;
@@ -102,7 +99,6 @@ static struct option long_make(const struct pl_cli_opt *o, int *flag, int val)
     int has_arg = !o->value            ? no_argument
                   : o->value[0] == '[' ? optional_argument
                                        : required_argument;
-
     return (struct option){o->name, has_arg, flag, val};
 }
 
@@ -110,7 +106,6 @@ static void longs_make(const struct pl_cli_spec *spec, struct pl_cli *cli, struc
 {
     int *flags[] = {&cli->check_config, &cli->print_config, &cli->help_config}, **flag = flags;
     int n = 0;
-
     for (const struct pl_cli_opt *o = spec->opts; o && o->name; o++, n++) {
         assert(n < PL_CLI_OPTS_MAX);
         ret[n] = long_make(o, NULL, OWN + n);
@@ -150,7 +145,6 @@ static int option_take(const struct pl_cli_spec *spec, int code, const char *arg
 {
     const char *fault = option_fault(code);
     bool is_long = strncmp(arg, "--", 2) == 0;
-
     if (code == POSITIONAL)
         return pl_cli_refuse(spec, "unexpected argument '%s'", optarg);
     if (code == '?' && !is_long)
@@ -183,8 +177,6 @@ static int option_take(const struct pl_cli_spec *spec, int code, const char *arg
 /* -1, or the exit status. */
 static int mode_take(const struct pl_cli_spec *spec, struct pl_cli *cli)
 {
-    char *end;
-
     cli->mode = spec->modes;
     for (int i = 0; i < spec->modes; i++) {
         if (!cli->values[i])
@@ -199,6 +191,7 @@ static int mode_take(const struct pl_cli_spec *spec, struct pl_cli *cli)
         return -1;
     const char *text = cli->values[cli->mode];
     errno = 0;
+    char *end;
     cli->count = strtoll(text, &end, 10);
     /* strtoll() would take a sign and spaces before the digits. */
     if (text[0] < '0' || text[0] > '9' || *end || errno == ERANGE || cli->count < 1 ||
@@ -210,23 +203,21 @@ static int mode_take(const struct pl_cli_spec *spec, struct pl_cli *cli)
 
 int pl_cli_parse(int argc, char **argv, const struct pl_cli_spec *spec, struct pl_cli *ret)
 {
-    struct option longs[LONGS_MAX];
-    int status = -1, code;
-
+    int status = -1;
     *ret = (struct pl_cli){.config = ret->config_default};
     snprintf(ret->config_default, sizeof(ret->config_default), "/etc/%s/%s.yaml", spec->name,
              spec->name);
+    struct option longs[LONGS_MAX];
     longs_make(spec, ret, longs);
     opterr = 0;
     optind = 0; /* glibc's way to begin */
     while (status < 0) {
         const char *arg = optind < argc ? argv[optind > 0 ? optind : 1] : NULL;
-
         status = name_check(spec, longs, arg);
         if (status >= 0)
             break;
         /* '-': arguments come in their order; ':': what is missing is told from what is unknown. */
-        code = getopt_long(argc, argv, "-:c:vhV", longs, NULL);
+        int code = getopt_long(argc, argv, "-:c:vhV", longs, NULL);
         if (code == -1)
             break;
         if (code >= OWN && longs[code - OWN].has_arg == optional_argument && !optarg &&

@@ -34,8 +34,8 @@ enum {
     STEP_GRACE_MS = 10000,
     /* After the deadline: what is dropped is taken down, threads are joined, connections closed. */
     STOP_GRACE_MS = 10000,
-    /* Signals, the watchdog and the end of time come before ordinary work, which may never pause.
-     */
+    /* Signals, the watchdog and the end of time come before ordinary work, which may never
+     * pause. */
     PRIORITY_CONTROL = SD_EVENT_PRIORITY_IMPORTANT,
 };
 
@@ -57,8 +57,8 @@ struct pl_daemon {
 
 /* ---- stopping ---- */
 
-/* A loop that cannot take a source has no way to stop in order; this happens without memory only.
- */
+/* A loop that cannot take a source has no way to stop in order; this happens without memory
+ * only. */
 static void event_check(struct pl_daemon *d, int r, const char *what)
 {
     if (r >= 0 || d->err.kind != PL_ERR_NONE)
@@ -77,7 +77,6 @@ static int ranked(int r, sd_event_source *source, int64_t priority)
 static int on_stop_source(sd_event_source *source, void *userdata)
 {
     struct pl_daemon *d = userdata;
-
     (void)source;
     if (d->ops->on_stop)
         d->ops->on_stop(d->userdata);
@@ -89,7 +88,6 @@ static int on_stop_source(sd_event_source *source, void *userdata)
 static int on_deadline_source(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct pl_daemon *d = userdata;
-
     (void)source;
     (void)usec;
     d->deadline_passed = true;
@@ -165,7 +163,6 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
 {
     struct pl_daemon *d = userdata;
     const char *name = si->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT";
-
     (void)source;
     if (d->state < STOPPING)
         pl_log(PL_INFO, PL_EVENT_STOPPING, "stopping", PL_F_STR("SIGNAL", name),
@@ -184,8 +181,6 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
                             void *userdata)
 {
     struct pl_daemon *d = userdata;
-    struct timespec now;
-
     (void)source;
     (void)si;
     if (d->state != RUNNING) {
@@ -193,6 +188,7 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
                "SIGHUP left aside: nothing is reloaded while starting or stopping");
         return 0;
     }
+    struct timespec now;
     /* systemd.service(5), Type=notify-reload; systemd before 253 knows RELOADING=1 only. */
     clock_gettime(CLOCK_MONOTONIC, &now);
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
@@ -234,7 +230,6 @@ int pl_daemon_new(const struct pl_daemon_ops *ops, void *userdata, int64_t stop_
                   struct pl_daemon **ret, struct pl_err *err)
 {
     PL_CLEANUP(pl_daemon_freep) struct pl_daemon *d = pl_alloc(sizeof(*d));
-
     assert(stop_timeout_ms >= 0);
     d->ops = ops;
     d->userdata = userdata;
@@ -283,7 +278,6 @@ static int on_watchdog_source(sd_event_source *source, uint64_t usec, void *user
 {
     struct pl_daemon *d = userdata;
     bool alive = d->state >= STOPPING || !d->ops->on_watchdog || d->ops->on_watchdog(d->userdata);
-
     (void)usec;
     if (alive)
         sd_notify(0, "WATCHDOG=1");
@@ -302,7 +296,6 @@ static int on_watchdog_source(sd_event_source *source, uint64_t usec, void *user
 static void watchdog_begin(struct pl_daemon *d)
 {
     int r = sd_watchdog_enabled(0, &d->watchdog_usec);
-
     if (r < 0)
         pl_log(PL_WARNING, NULL, "WATCHDOG_USEC is no number, no watchdog");
     if (r <= 0) {
@@ -317,7 +310,6 @@ static void watchdog_begin(struct pl_daemon *d)
 static int on_tick_source(sd_event_source *source, uint64_t usec, void *userdata)
 {
     struct pl_daemon *d = userdata;
-
     (void)usec;
     timer_wind(d, source, TICK_USEC);
     d->ops->on_tick(d->userdata);
@@ -331,7 +323,6 @@ static int on_tick_source(sd_event_source *source, uint64_t usec, void *userdata
 static void status_clean(char *text, bool was_cut)
 {
     size_t len = strlen(text), n;
-
     for (size_t at = 0; at < len; at += n) {
         n = pl_utf8_char(text + at, len - at);
         if (n == 0 && was_cut && len - at < 4) {
@@ -347,10 +338,9 @@ static void status_clean(char *text, bool was_cut)
 
 void pl_daemon_statusv(struct pl_daemon *d, const char *fmt, va_list ap)
 {
-    char text[STATUS_MAX];
-
     if (d->err.kind != PL_ERR_NONE)
         return;
+    char text[STATUS_MAX];
     status_clean(text, vsnprintf(text, sizeof(text), fmt, ap) >= (int)sizeof(text));
     if (strcmp(text, d->status) == 0)
         return;
@@ -361,7 +351,6 @@ void pl_daemon_statusv(struct pl_daemon *d, const char *fmt, va_list ap)
 void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)
 {
     va_list ap;
-
     va_start(ap, fmt);
     pl_daemon_statusv(d, fmt, ap);
     va_end(ap);
@@ -369,10 +358,9 @@ void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)
 
 void pl_daemon_step(struct pl_daemon *d, int64_t max_ms, const char *fmt, ...)
 {
-    va_list ap;
-
     if (d->state != STARTING)
         return;
+    va_list ap;
     va_start(ap, fmt);
     pl_daemon_statusv(d, fmt, ap);
     va_end(ap);
@@ -430,10 +418,9 @@ struct pl_waker {
 static int on_waker_source(sd_event_source *source, int fd, uint32_t revents, void *userdata)
 {
     struct pl_waker *w = userdata;
-    uint64_t count;
-
     (void)source;
     (void)revents;
+    uint64_t count;
     /* Emptied before the call: what is asked for during the call leads to another one. */
     if (read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
         w->fn(w->userdata); /* it may free w */
@@ -445,7 +432,6 @@ int pl_waker_new(struct pl_daemon *d, void (*fn)(void *userdata), void *userdata
 {
     PL_CLEANUP(pl_waker_freep) struct pl_waker *w = pl_alloc(sizeof(*w));
     int r;
-
     w->fn = fn;
     w->userdata = userdata;
     w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -463,7 +449,6 @@ void pl_waker_wake(struct pl_waker *w)
     static const uint64_t one = 1;
     int saved_errno = errno;
     ssize_t n;
-
     /* EAGAIN: the counter is full, so the loop will wake anyhow. */
     do
         n = write(w->fd, &one, sizeof(one));

@@ -21,7 +21,6 @@ double pl_rate_next(struct pl_rate *r, uint64_t count, int64_t now_ms)
 {
     uint64_t growth = count >= r->before ? count - r->before : count;
     int64_t elapsed_ms = r->at_ms > 0 ? now_ms - r->at_ms : 0;
-
     *r = (struct pl_rate){count, now_ms};
     return elapsed_ms > 0 ? (double)growth * 1000 / (double)elapsed_ms : 0;
 }
@@ -47,7 +46,6 @@ static const void *option_field(const struct pl_service *s, const char *path,
                                 enum pl_option_type type)
 {
     const struct pl_option *o = s->program->options;
-
     while (o->path && strcmp(o->path, path) != 0)
         o++;
     assert(o->path && o->type == type);
@@ -69,7 +67,6 @@ static void *conf_load(const struct pl_service *s, bool for_service, struct pl_f
 {
     PL_CLEANUP(pl_node_freep) struct pl_node *root = NULL;
     void *conf = pl_alloc(s->program->conf_size);
-
     pl_options_load(s->program->options, s->cli.config, conf, &root, errs);
     if (root) /* it could be read: all that is wrong is shown at once */
         s->program->conf_check(conf, for_service, errs);
@@ -79,7 +76,6 @@ static void *conf_load(const struct pl_service *s, bool for_service, struct pl_f
 static void log_level_set(const struct pl_service *s)
 {
     const int *choice = option_field(s, "log_level", PL_OPT_ENUM);
-
     pl_log_set_level(s->cli.verbose ? PL_DEBUG : pl_common_log_level(*choice));
 }
 
@@ -87,7 +83,6 @@ static void log_level_set(const struct pl_service *s)
 static void lines_show(struct pl_buf *lines, enum pl_log_level level, bool print)
 {
     const char *end;
-
     for (const char *line = pl_buf_cstr(lines); (end = strchr(line, '\n')); line = end + 1) {
         /* A site of its own for each line: all that is wrong is shown. */
         struct pl_log_site site = {.file = __FILE__, .line = __LINE__, .func = __func__};
@@ -112,7 +107,6 @@ static void conf_print(const struct pl_service *s)
 {
     const struct pl_program *p = s->program;
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-
     if (s->cli.print_config) {
         pl_options_print(p->options, s->conf, &text);
     } else {
@@ -129,7 +123,6 @@ static void conf_print(const struct pl_service *s)
 static void insecure_warn(const struct pl_service *s)
 {
     static const char word[] = ".insecure_skip_verify";
-
     for (const struct pl_option *o = s->program->options; o->path; o++) {
         size_t len = strlen(o->path);
         if (o->type == PL_OPT_BOOL && len >= sizeof(word) &&
@@ -145,7 +138,6 @@ int pl_service_parse(struct pl_service *s, const struct pl_program *program, int
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
     int status = pl_cli_parse(argc, argv, &program->cli, &s->cli);
-
     s->program = program;
     if (status >= 0)
         return status;
@@ -161,7 +153,6 @@ int pl_service_parse(struct pl_service *s, const struct pl_program *program, int
 int pl_service_configure(struct pl_service *s, bool for_service)
 {
     PL_CLEANUP(pl_findings_release) struct pl_findings errs;
-
     pl_findings_init(&errs);
     s->conf = conf_load(s, for_service, &errs);
     findings_show(&errs, s->cli.check_config);
@@ -189,7 +180,6 @@ static void reload_log(const struct pl_strings *changed, const struct pl_strings
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf taken = {0};
     PL_CLEANUP(pl_buf_release) struct pl_buf left = {0};
-
     strings_join(changed, &taken);
     strings_join(needs_restart, &left);
     pl_log(PL_NOTICE, PL_EVENT_RELOADED, "configuration reloaded",
@@ -203,12 +193,10 @@ bool pl_service_reload(struct pl_service *s, struct pl_strings *ret_changed)
 {
     PL_CLEANUP(pl_findings_release) struct pl_findings errs;
     PL_CLEANUP(pl_strings_release) struct pl_strings changed = {0}, needs_restart = {0};
-    bool taken;
-
     pl_findings_init(&errs);
     void *fresh = conf_load(s, true, &errs);
     findings_show(&errs, false);
-    taken = errs.count == 0;
+    bool taken = errs.count == 0;
     if (taken) {
         pl_options_reload(s->program->options, s->conf, fresh, &changed, &needs_restart);
         log_level_set(s);
@@ -250,9 +238,8 @@ void pl_service_ready(struct pl_service *s)
 
 void pl_service_status(struct pl_service *s, const char *why_not_ready, const char *fmt, ...)
 {
-    va_list ap;
-
     pl_metrics_set_ready(s->metrics, why_not_ready);
+    va_list ap;
     va_start(ap, fmt);
     pl_daemon_statusv(s->daemon, fmt, ap);
     va_end(ap);
@@ -261,7 +248,6 @@ void pl_service_status(struct pl_service *s, const char *why_not_ready, const ch
 void pl_service_law_check(struct pl_service *s, uint64_t in_flight, unsigned looks)
 {
     int64_t difference = 0;
-
     pl_conservation_holds(s->metrics, s->program->law, in_flight, &difference);
     if (pl_law_watch_next(&s->law, difference, looks))
         pl_log(PL_ERROR, PL_EVENT_CONSERVATION,
@@ -280,7 +266,6 @@ void pl_service_stopped(struct pl_service *s, int status, uint64_t in_flight)
     struct pl_log_field fields[PL_LOG_FIELDS_MAX] = {PL_F_INT("STATUS", status)};
     static struct pl_log_site site = {.file = __FILE__, .line = __LINE__, .func = __func__};
     size_t n = 1;
-
     for (const struct pl_service_sum *sum = s->program->sums; sum->field; sum++) {
         assert(n < PL_LOG_FIELDS_MAX - 3);
         fields[n++] = PL_F_UINT(sum->field, pl_metrics_get(s->metrics, sum->metric));

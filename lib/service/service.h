@@ -99,8 +99,8 @@ struct pl_service {
 int pl_service_parse(struct pl_service *s, const struct pl_program *program, int argc, char **argv);
 
 /* Loads and checks the configuration; --check-config, --print-config. Then sets the log level,
- * warns of TLS that is not verified, and prepares libcurl. Returns the exit status, or -1 to go on.
- */
+ * warns of TLS that is not verified, and prepares libcurl. Returns the exit status, or -1 to go
+ * on. */
 int pl_service_configure(struct pl_service *s, bool for_service);
 
 /* The daemon object, metrics (not ready: "starting") and their server. 0 or -1; after both a

@@ -14,7 +14,6 @@
 static sigset_t stop_signals(void)
 {
     sigset_t set;
-
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
@@ -25,7 +24,6 @@ int pl_signals_block(struct pl_signals *s)
 {
     const struct sigaction ignore = {.sa_handler = SIG_IGN};
     sigset_t set = stop_signals();
-
     sigaddset(&set, SIGHUP);
     if (sigaction(SIGPIPE, &ignore, &s->pipe) < 0)
         return -errno;
@@ -46,7 +44,6 @@ void pl_signals_arm(struct pl_signals *s)
 {
     const struct sigaction leave = {.sa_handler = leave_at_once};
     sigset_t set = stop_signals();
-
     if (s->armed)
         return;
     sigaction(SIGTERM, &leave, &s->term);
@@ -58,7 +55,6 @@ void pl_signals_arm(struct pl_signals *s)
 void pl_signals_restore(struct pl_signals *s)
 {
     sigset_t set = stop_signals();
-
     if (s->armed) {
         pthread_sigmask(SIG_BLOCK, &set, NULL);
         sigaction(SIGTERM, &s->term, NULL);
@@ -74,7 +70,6 @@ void pl_signals_restore(struct pl_signals *s)
 bool pl_signals_stop_is_pending(void)
 {
     sigset_t pending;
-
     return sigpending(&pending) == 0 &&
            (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
 }
@@ -83,7 +78,6 @@ void pl_signals_stop_take(void)
 {
     static const struct timespec at_once = {0};
     sigset_t set = stop_signals();
-
     while (sigtimedwait(&set, NULL, &at_once) > 0)
         ;
 }

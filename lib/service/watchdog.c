@@ -21,6 +21,5 @@ void pl_deadline_begin(struct pl_deadline *d, const char *doing, int64_t now_ms,
 bool pl_deadline_is_overdue(const struct pl_deadline *d, int64_t now_ms)
 {
     int64_t due_ms = atomic_load(&d->due_ms);
-
     return due_ms != 0 && now_ms > due_ms + PL_DEADLINE_GRACE_MS;
 }

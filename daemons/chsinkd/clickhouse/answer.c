@@ -181,8 +181,8 @@ static bool codes_have(const int *codes, size_t n, int code)
 enum pl_err_kind clickhouse_err_kind(int code, long status)
 {
     if (code == 0) {
-        /* A proxy's word on the size is about the data; its other 4xx are not: it never saw them.
-         */
+        /* A proxy's word on the size is about the data; its other 4xx are not: it never saw
+         * them. */
         if (status == 413)
             return PL_ERR_REJECT;
         if (pl_http_status_kind(status) == PL_ERR_REJECT)
@@ -202,7 +202,6 @@ enum pl_err_kind clickhouse_err_kind(int code, long status)
 bool clickhouse_err_is_schema(int code)
 {
     static const int codes[] = {16, 20, 47, 53, 60, 117};
-
     return codes_have(codes, PL_COUNT(codes), code);
 }
 
@@ -276,9 +275,8 @@ static bool slice_starts(struct pl_slice s, const char *with)
 static int exception_parse_code(struct pl_slice *s)
 {
     struct pl_slice rest = *s;
-    size_t digits = 0, colon;
+    size_t digits = 0;
     int code = 0;
-
     if (slice_starts(rest, "Poco::Exception. "))
         slice_skip(&rest, strlen("Poco::Exception. "));
     else if (slice_starts(rest, "std::exception. "))
@@ -294,7 +292,7 @@ static int exception_parse_code(struct pl_slice *s)
     while (rest.len > 0 && rest.p[0] == ' ')
         slice_skip(&rest, 1);
     /* The class: DB::Exception, DB::NetException, Coordination::Exception … */
-    for (colon = 0; colon + 1 < rest.len && colon < 64 && rest.p[colon] != '\n'; colon++) {
+    for (size_t colon = 0; colon + 1 < rest.len && colon < 64 && rest.p[colon] != '\n'; colon++) {
         if (colon >= 9 && rest.p[colon] == ':' && rest.p[colon + 1] == ' ' &&
             memcmp(rest.p + colon - 9, "Exception", 9) == 0) {
             slice_skip(&rest, colon + 2);
@@ -316,14 +314,15 @@ static void sentence_end(struct exception *e, const char *at)
  * may have several lines with these two at the end of the last. */
 static void exception_parse_name(struct pl_slice rest, struct exception *e)
 {
-    const char *version = slice_find(rest, " (version "), *end, *start;
-
+    const char *version = slice_find(rest, " (version ");
     if (version) {
         rest.len = (size_t)(version - rest.p);
         sentence_end(e, version);
     }
     if (rest.len == 0 || rest.p[rest.len - 1] != ')')
         return;
+    const char *start;
+    const char *end;
     start = end = rest.p + rest.len - 1;
     while (start > rest.p && (isupper((unsigned char)start[-1]) ||
                               isdigit((unsigned char)start[-1]) || start[-1] == '_'))
@@ -337,14 +336,12 @@ static void exception_parse_name(struct pl_slice rest, struct exception *e)
 /* Finds the exception at the start of a line. */
 static bool exception_find(struct pl_slice body, struct exception *e)
 {
-    const char *newline;
-
     if (body.len > EXCEPTION_BYTES_MAX)
         slice_skip(&body, body.len - EXCEPTION_BYTES_MAX);
+    const char *newline;
     while (body.len > 0) {
         struct pl_slice rest = body;
         int code = exception_parse_code(&rest);
-
         if (code > 0) {
             newline = memchr(rest.p, '\n', rest.len);
             *e = (struct exception){.code = code, .text = rest};
@@ -376,7 +373,6 @@ static int answer_refused(const struct clickhouse_answer *a, const struct except
 {
     enum pl_err_kind kind = clickhouse_err_kind(e->code, a->status);
     const char *advice = code_advice(e->code);
-
     if (kind == PL_ERR_REJECT && e->in_view) {
         kind = PL_ERR_CONFIG;
         advice = "a materialized view refuses the data: mend or detach the view; the batch is then "
@@ -392,16 +388,14 @@ int clickhouse_answer_check(const struct clickhouse_answer *a, struct pl_err *er
 {
     struct pl_slice body = {a->body, a->body_len};
     struct exception e = {0};
-    const char *newline;
-
     if (exception_find(body, &e))
         return answer_refused(a, &e, err);
     e.code = a->exception_code ? atoi(a->exception_code) : 0;
     if (e.code == 0 && (a->status == 0 || (a->status >= 200 && a->status < 300)))
         return 0;
-    /* No exception's text, but an error all the same: a proxy's page, or a server that was cut off.
-     */
-    newline = body.len > 0 ? memchr(body.p, '\n', body.len) : NULL;
+    /* No exception's text, but an error all the same: a proxy's page, or a server that was cut
+     * off. */
+    const char *newline = body.len > 0 ? memchr(body.p, '\n', body.len) : NULL;
     e.text = body;
     if (newline)
         e.text.len = (size_t)(newline - body.p);

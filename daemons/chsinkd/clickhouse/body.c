@@ -35,7 +35,6 @@ struct body {
 struct body *body_new(enum clickhouse_compression compression)
 {
     struct body *b = pl_alloc(sizeof(*b));
-
     b->configured = compression;
     /* abort: out of memory, the policy of buf.h. */
     if (compression == CLICKHOUSE_LZ4 &&
@@ -69,7 +68,6 @@ static void body_rewind(struct body *b)
 static struct pl_slice body_next(struct body *b, size_t max)
 {
     struct pl_slice piece = {NULL, 0};
-
     while (b->at < b->iov_n && b->at_byte == b->iov[b->at].iov_len) {
         b->at++;
         b->at_byte = 0;
@@ -87,10 +85,8 @@ static struct pl_slice body_next(struct body *b, size_t max)
 static size_t body_read_plain(struct body *b, char *out, size_t room)
 {
     size_t done = 0;
-
     while (done < room) {
         struct pl_slice piece = body_next(b, room - done);
-
         if (piece.len == 0)
             break;
         memcpy(out + done, piece.p, piece.len);
@@ -107,12 +103,12 @@ static bool body_stage_lz4(struct body *b)
                       .blockMode = LZ4F_blockIndependent,
                       .contentSize = b->total},
     };
-    size_t room = LZ4F_compressBound(LZ4_PIECE_BYTES, &prefs), n;
-    struct pl_slice piece;
-
+    size_t room = LZ4F_compressBound(LZ4_PIECE_BYTES, &prefs);
     pl_buf_reset(&b->staged);
     b->staged_at = 0;
     pl_buf_reserve(&b->staged, room + LZ4F_HEADER_SIZE_MAX);
+    struct pl_slice piece;
+    size_t n;
     if (!b->started) {
         n = LZ4F_compressBegin(b->lz4, b->staged.data, b->staged.cap, &prefs);
         b->started = true;
@@ -135,15 +131,13 @@ static bool body_stage_lz4(struct body *b)
 static size_t body_read_lz4(struct body *b, char *out, size_t room)
 {
     struct pl_buf *staged = &b->staged;
-    size_t n;
-
     while (b->staged_at == staged->len) {
         if (b->ended)
             return 0;
         if (!body_stage_lz4(b))
             return CURL_READFUNC_ABORT;
     }
-    n = staged->len - b->staged_at;
+    size_t n = staged->len - b->staged_at;
     if (n > room)
         n = room;
     memcpy(out, staged->data + b->staged_at, n);
@@ -156,7 +150,6 @@ static size_t body_read_zstd(struct body *b, char *out, size_t room)
 {
     ZSTD_CCtx *z = b->zstd;
     ZSTD_outBuffer o = {out, room, 0};
-
     if (!b->started) {
         ZSTD_CCtx_reset(z, ZSTD_reset_session_only);
         ZSTD_CCtx_setParameter(z, ZSTD_c_compressionLevel, ZSTD_LEVEL);
@@ -167,7 +160,6 @@ static size_t body_read_zstd(struct body *b, char *out, size_t room)
         struct pl_slice piece = body_next(b, SIZE_MAX);
         ZSTD_inBuffer i = {piece.p, piece.len, 0};
         size_t left = ZSTD_compressStream2(z, &o, &i, piece.len > 0 ? ZSTD_e_continue : ZSTD_e_end);
-
         if (ZSTD_isError(left))
             return CURL_READFUNC_ABORT;
         b->at_byte -= piece.len - i.pos; /* what it did not take is read again */
@@ -179,7 +171,6 @@ static size_t body_read_zstd(struct body *b, char *out, size_t room)
 size_t body_read(char *out, size_t size, size_t n, void *userdata)
 {
     struct body *b = userdata;
-
     switch (b->compression) {
     case CLICKHOUSE_LZ4:
         return body_read_lz4(b, out, size * n);

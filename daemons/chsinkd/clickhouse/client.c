@@ -58,7 +58,6 @@ static void headers_add(struct clickhouse *c, struct curl_slist **list, const ch
                         const char *value)
 {
     PL_FREE char *line = NULL;
-
     if (!value || !value[0])
         return;
     if (strpbrk(value, "\r\n")) {
@@ -73,7 +72,6 @@ static void headers_add(struct clickhouse *c, struct curl_slist **list, const ch
 static struct curl_slist *headers_new(struct clickhouse *c)
 {
     struct curl_slist *list = NULL;
-
     headers_add(c, &list, "X-ClickHouse-User", c->conf->user);
     headers_add(c, &list, "X-ClickHouse-Key", c->conf->password.value);
     headers_add(c, &list, "Content-Type", "application/octet-stream");
@@ -84,7 +82,6 @@ static struct curl_slist *headers_new(struct clickhouse *c)
 struct clickhouse *clickhouse_new(const struct clickhouse_conf *conf)
 {
     struct clickhouse *c = pl_alloc(sizeof(*c));
-
     pl_http_global_init();
     c->conf = conf;
     atomic_init(&c->aborted, false);
@@ -149,7 +146,6 @@ static size_t reply_take(char *data, size_t size, size_t n, void *userdata)
     struct reply *r = userdata;
     size_t len = size * n, room = ANSWER_BYTES_MAX - r->text.len;
     long status = 0;
-
     curl_easy_getinfo(r->client->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status == 200 && r->rows) {
         if (!pl_buf_add(r->rows, data, len)) {
@@ -166,7 +162,6 @@ static size_t reply_take(char *data, size_t size, size_t n, void *userdata)
 static int watch_abort(void *userdata, curl_off_t dt, curl_off_t dn, curl_off_t ut, curl_off_t un)
 {
     struct clickhouse *c = userdata;
-
     (void)dt, (void)dn, (void)ut, (void)un;
     return atomic_load(&c->aborted) || (c->stop_asked && c->stop_asked());
 }
@@ -184,7 +179,6 @@ static void target_begin(struct clickhouse *c)
 {
     const char *url = c->conf->urls.v[c->url];
     size_t len = strlen(url);
-
     while (len > 0 && url[len - 1] == '/')
         len--;
     pl_buf_reset(&c->target);
@@ -204,8 +198,8 @@ static const char *const insert_settings[][2] = {
 };
 /* Left alone, the server fits a Native block to a table that was altered under us without a word:
  * 300 becomes 44 in a UInt8, null a default, an unknown column nothing (seen with 26.7). With these
- * it answers 53, 349 or 117. LowCardinality is added all the same. All are known to 23.3 and later.
- */
+ * it answers 53, 349 or 117. LowCardinality is added all the same. All are known to 23.3 and
+ * later. */
 static const char *const insert_settings_dflt[][2] = {
     {"input_format_native_allow_types_conversion", "0"},
     {"input_format_null_as_default", "0"},
@@ -216,7 +210,6 @@ static const char *const insert_settings_dflt[][2] = {
 static void target_insert(struct clickhouse *c, const struct clickhouse_insert *insert)
 {
     const struct pl_map *m = &c->conf->settings;
-
     for (size_t i = 0; i < PL_COUNT(insert_settings); i++)
         target_param(c, insert_settings[i][0], insert_settings[i][1]);
     for (size_t i = 0; i < PL_COUNT(insert_settings_dflt); i++) {
@@ -226,7 +219,6 @@ static void target_insert(struct clickhouse *c, const struct clickhouse_insert *
     for (size_t i = 0; i < m->n; i++) {
         bool ours = strcmp(m->v[i].key, "insert_deduplication_token") == 0 ||
                     strcmp(m->v[i].key, "wait_end_of_query") == 0;
-
         for (size_t k = 0; k < PL_COUNT(insert_settings); k++)
             ours = ours || strcmp(m->v[i].key, insert_settings[k][0]) == 0;
         if (!ours)
@@ -258,8 +250,6 @@ static void call_set_up(struct clickhouse *c, const struct call *call, struct re
         .connect_timeout_ms = conf->connect_timeout_ms,
         .total_timeout_ms = conf->timeout_ms,
     };
-    int64_t size;
-
     curl_easy_reset(c->easy); /* keeps the connection */
     pl_http_prepare(c->easy, &http, pl_buf_cstr(&c->target), c->errbuf);
     curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
@@ -274,7 +264,7 @@ static void call_set_up(struct clickhouse *c, const struct call *call, struct re
         curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, call->sql);
         return;
     }
-    size = body_start(c->body, call->insert->iov, call->insert->iov_n, call->insert->bytes);
+    int64_t size = body_start(c->body, call->insert->iov, call->insert->iov_n, call->insert->bytes);
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, size < 0 ? c->insert_headers : c->query_headers);
     curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
     curl_easy_setopt(c->easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
@@ -309,7 +299,6 @@ static void url_next(struct clickhouse *c)
 static bool curl_never_sent(CURL *easy, CURLcode rc)
 {
     curl_off_t connected = 0;
-
     switch ((int)rc) {
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -330,8 +319,6 @@ static int call_judge(struct clickhouse *c, struct reply *reply, CURLcode rc, st
     struct pl_slice rows = {NULL, 0};
     struct curl_header *header = NULL;
     struct clickhouse_answer a = {.host = c->host};
-    bool gateway;
-
     if (reply->rows)
         rows = (struct pl_slice){reply->rows->data + reply->rows_before,
                                  reply->rows->len - reply->rows_before};
@@ -348,7 +335,7 @@ static int call_judge(struct clickhouse *c, struct reply *reply, CURLcode rc, st
                           reply->rows->max);
     if (rc == CURLE_OK || a.exception_code || a.body_len > 0) {
         if (clickhouse_answer_check(&a, err) < 0) {
-            gateway = err->code == 0 && err->kind == PL_ERR_RETRY;
+            bool gateway = err->code == 0 && err->kind == PL_ERR_RETRY;
             if (gateway)
                 url_next(c); /* a proxy without its server: perhaps another has one */
             return -1;
@@ -367,18 +354,15 @@ static int call_once(struct clickhouse *c, const struct call *call, bool *ret_ne
                      struct pl_err *err)
 {
     struct reply reply = {.client = c, .rows = call->ret_body};
-    CURLcode rc;
-    int r;
-
     *ret_never_sent = false;
     if (call_target(c, call, err) < 0)
         return -1;
     if (call->ret_body)
         reply.rows_before = call->ret_body->len;
     call_set_up(c, call, &reply);
-    rc = curl_easy_perform(c->easy);
+    CURLcode rc = curl_easy_perform(c->easy);
     *ret_never_sent = curl_never_sent(c->easy, rc);
-    r = call_judge(c, &reply, rc, err);
+    int r = call_judge(c, &reply, rc, err);
     if (r < 0 && call->ret_body)
         call->ret_body->len = reply.rows_before;
     pl_buf_release(&reply.text);
@@ -388,14 +372,13 @@ static int call_once(struct clickhouse *c, const struct call *call, bool *ret_ne
 /* Where connecting fails the next URL is tried (call_judge() has moved on to it), each once. */
 static int call_run(struct clickhouse *c, const struct call *call, struct pl_err *err)
 {
-    bool never_sent;
     int r = -1;
-
     if (c->bad_user)
         return pl_err_set(err, PL_ERR_CONFIG, 0,
                           "clickhouse.user or its password has a line end in it");
     if (c->conf->urls.n == 0)
         return pl_err_set(err, PL_ERR_CONFIG, 0, "clickhouse.urls is empty");
+    bool never_sent;
     for (size_t i = 0; i < c->conf->urls.n; i++) {
         if (atomic_load(&c->aborted))
             return pl_err_set(err, PL_ERR_RETRY, 0, "ended by the caller");
@@ -412,7 +395,6 @@ int clickhouse_query(struct clickhouse *c, const char *sql, const char *const *s
                      struct pl_buf *ret_body, struct pl_err *err)
 {
     struct call call = {.sql = sql, .settings = settings, .ret_body = ret_body};
-
     return call_run(c, &call, err);
 }
 
@@ -420,7 +402,6 @@ int clickhouse_insert(struct clickhouse *c, const struct clickhouse_insert *inse
                       struct pl_err *err)
 {
     struct call call = {.insert = insert};
-
     return call_run(c, &call, err);
 }
 
@@ -429,7 +410,6 @@ int clickhouse_version(struct clickhouse *c, unsigned *ret_version, char *ret_te
 {
     struct pl_buf body = {.max = 256};
     unsigned major = 0, minor = 0;
-
     if (!c->version_known) {
         if (clickhouse_query(c, "SELECT version() FORMAT TSV", NULL, &body, err) < 0) {
             pl_buf_release(&body);

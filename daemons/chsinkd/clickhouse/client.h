@@ -55,8 +55,8 @@ const char *clickhouse_setting(const struct clickhouse *c, const char *name);
 size_t clickhouse_urls(const struct clickhouse *c);
 
 /* Runs a statement. The answer's body (in the format that the query names) is appended to
- * `ret_body` (its max bounds it); NULL: it must be empty or is dropped. `settings` pairs or NULL.
- */
+ * `ret_body` (its max bounds it); NULL: it must be empty or is dropped. `settings` pairs or
+ * NULL. */
 int clickhouse_query(struct clickhouse *c, const char *sql, const char *const *settings,
                      struct pl_buf *ret_body, struct pl_err *err);
 
@@ -90,8 +90,8 @@ struct clickhouse_answer {
     size_t body_len;
 };
 /* Is it success? 0, or -1 with the server's error: its kind, code, first line, and what to do.
- * Pure. An answer that was cut may hold an error, too: ask this before believing the transport's.
- */
+ * Pure. An answer that was cut may hold an error, too: ask this before believing the
+ * transport's. */
 int clickhouse_answer_check(const struct clickhouse_answer *a, struct pl_err *err);
 
 /* The decision for a server's error code: pure, tested by a table. `status` is the HTTP status (0:

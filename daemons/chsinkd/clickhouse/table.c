@@ -12,8 +12,8 @@
 
 #include <stdio.h>
 
-/* Of one answer about columns or tables: 1,024 columns with long types and some hundred views fit.
- */
+/* Of one answer about columns or tables: 1,024 columns with long types and some hundred views
+ * fit. */
 #define ANSWER_BYTES_MAX (4 * 1024 * 1024)
 
 struct job {
@@ -38,7 +38,6 @@ struct job {
 static char *tsv_next(char **at, bool *ret_last)
 {
     char *field = *at, *in = field, *out = field;
-
     if (!*in)
         return NULL;
     for (; *in && *in != '\t' && *in != '\n'; in++) {
@@ -59,7 +58,6 @@ static char *tsv_next(char **at, bool *ret_last)
 static bool tsv_line(char **at, char **fields, unsigned n)
 {
     bool last = false;
-
     for (unsigned i = 0; i < n; i++) {
         fields[i] = last ? NULL : tsv_next(at, &last);
         if (!fields[i])
@@ -142,8 +140,6 @@ static void server_columns_release(struct server_columns *s)
 static int server_columns_read(struct job *j, struct server_columns *ret, struct pl_err *err)
 {
     OWNED_BUF struct pl_buf sql = {0};
-    char *at, *fields[3];
-
     server_columns_release(ret);
     pl_buf_add_str(&sql, "SELECT name, type, default_kind FROM system.columns WHERE ");
     add_equal(&sql, "database", job_database(j));
@@ -151,7 +147,8 @@ static int server_columns_read(struct job *j, struct server_columns *ret, struct
     pl_buf_add_str(&sql, " ORDER BY position");
     if (job_ask(j, &sql, &ret->text, err) < 0)
         return -1;
-    for (at = ret->text.data; tsv_line(&at, fields, 3);) {
+    char *fields[3];
+    for (char *at = ret->text.data; tsv_line(&at, fields, 3);) {
         ret->v = pl_realloc_array(ret->v, ret->n + 1, sizeof(*ret->v));
         ret->v[ret->n++] = (struct server_column){fields[0], fields[1], fields[2]};
     }
@@ -173,7 +170,6 @@ static void column_compare(const struct column *c, const struct server_column *s
                            struct pl_buf *out)
 {
     const char *sep = out->len > 0 ? "; " : "";
-
     if (!ch_type_matches(&c->type, s->type))
         pl_buf_addf(out, "%scolumn %s is %s in the table, %s in the route", sep, c->name, s->type,
                     c->type.ddl);
@@ -188,11 +184,9 @@ static void column_compare(const struct column *c, const struct server_column *s
 static int columns_check(struct job *j, const struct server_columns *s, struct pl_err *err)
 {
     OWNED_BUF struct pl_buf wrong = {0};
-
     for (unsigned i = 0; i < j->route->columns_n; i++) {
         const struct column *c = &j->route->columns[i];
         const struct server_column *have = server_columns_find(s, c->name);
-
         if (have)
             column_compare(c, have, &wrong);
     }
@@ -206,7 +200,6 @@ static int columns_add(struct job *j, const struct server_columns *s, struct pl_
     for (unsigned i = 0; i < j->route->columns_n; i++) {
         const struct column *c = &j->route->columns[i];
         OWNED_BUF struct pl_buf sql = {0};
-
         if (server_columns_find(s, c->name))
             continue;
         table_add_column_sql(j->route, c, j->default_database, &sql);
@@ -220,7 +213,6 @@ static int columns_add(struct job *j, const struct server_columns *s, struct pl_
 static int table_make(struct job *j, struct pl_err *err)
 {
     OWNED_BUF struct pl_buf sql = {0};
-
     table_create_sql(j->route, j->default_database, &sql);
     if (job_do(j, &sql, "create table", "table created", j->route->table, err) < 0)
         return -1;
@@ -232,14 +224,12 @@ static int table_make(struct job *j, struct pl_err *err)
 static int ensure_table(struct job *j, struct pl_err *err)
 {
     PL_CLEANUP(server_columns_release) struct server_columns have = {0};
-    bool changed;
-
     if (server_columns_read(j, &have, err) < 0 || columns_check(j, &have, err) < 0)
         return -1;
     j->exists = have.n > 0;
     if ((j->exists ? columns_add(j, &have, err) : table_make(j, err)) < 0)
         return -1;
-    changed = j->state.created || j->state.columns_added > 0;
+    bool changed = j->state.created || j->state.columns_added > 0;
     if (j->dry_run || !changed)
         return 0;
     if (server_columns_read(j, &have, err) < 0 || columns_check(j, &have, err) < 0)
@@ -254,14 +244,13 @@ static int ensure_view(struct job *j, const struct route_view *v, struct pl_err 
 {
     OWNED_BUF struct pl_buf sql = {0};
     OWNED_BUF struct pl_buf answer = {0};
-    char *at, *engine;
-
     pl_buf_add_str(&sql, "SELECT engine FROM system.tables WHERE ");
     add_equal(&sql, "database", job_database(j));
     add_equal(&sql, " AND name", v->name);
     if (job_ask(j, &sql, &answer, err) < 0)
         return -1;
-    at = answer.data;
+    char *at = answer.data;
+    char *engine;
     if (tsv_line(&at, &engine, 1)) {
         if (strcmp(engine, "MaterializedView") == 0)
             return 0;
@@ -285,8 +274,6 @@ static int ask_defaults(struct job *j, bool *ret_enabled, struct pl_err *err)
     OWNED_BUF struct pl_buf sql = {0};
     OWNED_BUF struct pl_buf answer = {0};
     const char *configured = clickhouse_setting(j->client, "deduplicate_insert");
-    char *at, *fields[3];
-
     /* deduplicate_insert exists since 26.2 and overrides the insert_deduplicate that we send. */
     pl_buf_add_str(&sql,
                    "SELECT (SELECT max(value) FROM system.merge_tree_settings WHERE name = "
@@ -296,7 +283,8 @@ static int ask_defaults(struct job *j, bool *ret_enabled, struct pl_err *err)
                    "WHERE name = 'deduplicate_insert')");
     if (job_ask(j, &sql, &answer, err) < 0)
         return -1;
-    at = answer.data;
+    char *at = answer.data;
+    char *fields[3];
     if (!tsv_line(&at, fields, 3))
         return pl_err_set(err, PL_ERR_RETRY, 0, "the server's settings cannot be read");
     j->windows.plain = strtoull(fields[0], NULL, 10);
@@ -311,12 +299,11 @@ static int ask_remembers(struct job *j, const char *where, bool *ret_remembers, 
 {
     OWNED_BUF struct pl_buf sql = {0};
     OWNED_BUF struct pl_buf answer = {0};
-    char *at, *fields[2];
-
     pl_buf_addf(&sql, "SELECT engine, engine_full FROM system.tables WHERE %s", where);
     if (job_ask(j, &sql, &answer, err) < 0)
         return -1;
-    at = answer.data;
+    char *at = answer.data;
+    char *fields[2];
     if (!tsv_line(&at, fields, 2)) {
         snprintf(why, why_len, "its table cannot be looked at");
         *ret_remembers = false;
@@ -334,8 +321,6 @@ static int ask_views(struct job *j, unsigned *ret_views, struct pl_err *err)
 {
     OWNED_BUF struct pl_buf sql = {0};
     OWNED_BUF struct pl_buf answer = {0};
-    char *at, *f[4];
-
     pl_buf_add_str(
         &sql, /* The UUID is taken from the statement: an Overlay database shows none of its own. */
         "SELECT database, name, extract(create_table_query, 'UUID .([0-9a-f-]{36})'), "
@@ -350,12 +335,11 @@ static int ask_views(struct job *j, unsigned *ret_views, struct pl_err *err)
     if (job_ask(j, &sql, &answer, err) < 0)
         return -1;
     *ret_views = 0;
-    for (at = answer.data; tsv_line(&at, f, 4); ++*ret_views) {
+    char *f[4];
+    for (char *at = answer.data; tsv_line(&at, f, 4); ++*ret_views) {
         OWNED_BUF struct pl_buf where = {0};
         OWNED_BUF struct pl_buf inner = {0};
         char why[96] = "";
-        bool remembers;
-
         if (f[3][0]) {
             add_equal(&where, "concat(database, '.', name)", f[3]);
         } else {
@@ -367,6 +351,7 @@ static int ask_views(struct job *j, unsigned *ret_views, struct pl_err *err)
             add_equal(&where, " OR name", pl_buf_cstr(&inner));
             pl_buf_add_byte(&where, ')');
         }
+        bool remembers;
         if (ask_remembers(j, pl_buf_cstr(&where), &remembers, NULL, why, sizeof(why), err) < 0)
             return -1;
         if (!remembers && j->state.deduplicates) {
@@ -388,7 +373,6 @@ static void state_of_plan(struct job *j)
 {
     OWNED_BUF struct pl_buf sql = {0};
     const char *engine = j->route->engine ? j->route->engine : "MergeTree";
-
     table_create_sql(j->route, j->default_database, &sql);
     table_engine_name(engine, j->state.engine, sizeof(j->state.engine));
     /* The views that a route makes remember tokens by their own CREATE. */
@@ -403,7 +387,6 @@ static int state_ask(struct job *j, struct pl_err *err)
     OWNED_BUF struct pl_buf where = {0};
     bool enabled = true;
     unsigned views = 0;
-
     if (ask_defaults(j, &enabled, err) < 0)
         return -1;
     if (!j->exists) {
@@ -440,7 +423,6 @@ static int check_insert(struct job *j, struct pl_err *err)
     OWNED_BUF struct pl_buf sql = {0};
     struct clickhouse_insert insert = {0};
     unsigned n = 0;
-
     pl_buf_add_str(&sql, "INSERT INTO ");
     if (job_database(j) && job_database(j)[0]) {
         clickhouse_quote_ident(&sql, job_database(j));
@@ -472,7 +454,6 @@ int table_ensure(struct clickhouse *c, const struct route *r, const char *defaul
                     .ret_sql = ret_sql,
                     .on_fact = on_fact,
                     .userdata = userdata};
-
     if (ensure_table(&j, err) < 0)
         return -1;
     for (unsigned i = 0; i < r->views_n; i++) {

@@ -39,8 +39,8 @@ struct table_state {
     bool created; /* by this call */
     unsigned columns_added, views_created;
     bool deduplicates; /* tokens are remembered: exactly once */
-    char why_not[160]; /* when it does not: "engine Log", "non_replicated_deduplication_window is 0"
-                        */
+    /* when it does not: "engine Log", "non_replicated_deduplication_window is 0" */
+    char why_not[160];
     char engine[64];
 };
 

@@ -24,7 +24,6 @@ static bool text_given(const char *s)
 void table_engine_name(const char *engine, char *out, size_t out_len)
 {
     size_t n = 0;
-
     while (isspace((unsigned char)*engine))
         engine++;
     while (isalnum((unsigned char)engine[n]) || engine[n] == '_')
@@ -35,7 +34,6 @@ void table_engine_name(const char *engine, char *out, size_t out_len)
 static bool engine_is_merge_tree(const char *name)
 {
     size_t n = strlen(name), m = strlen("MergeTree");
-
     return n >= m && strcmp(name + n - m, "MergeTree") == 0;
 }
 
@@ -49,7 +47,6 @@ static void add_name(struct pl_buf *out, const struct route *r, const char *defa
                      const char *name)
 {
     const char *database = r->database ? r->database : default_database;
-
     if (text_given(database)) {
         clickhouse_quote_ident(out, database);
         pl_buf_add_byte(out, '.');
@@ -88,7 +85,6 @@ static void add_clause(struct pl_buf *out, const char *keyword, const char *text
 static void add_setting(struct pl_buf *out, unsigned *count, const char *name, const char *value)
 {
     bool number = value[0] && value[strspn(value, "0123456789.")] == '\0';
-
     pl_buf_addf(out, "%s%s = ", (*count)++ == 0 ? "\nSETTINGS " : ", ", name);
     if (number)
         pl_buf_add_str(out, value);
@@ -108,7 +104,6 @@ static void add_engine(struct pl_buf *out, const struct engine *e)
     char name[64];
     unsigned settings = 0;
     bool window = false;
-
     table_engine_name(engine, name, sizeof(name));
     pl_buf_addf(out, "\nENGINE = %s", engine);
     add_clause(out, "PARTITION BY", e->partition_by);
@@ -131,7 +126,6 @@ void table_create_sql(const struct route *r, const char *default_database, struc
 {
     struct engine e = {r->engine,    r->order_by, r->primary_key, r->partition_by,
                        r->sample_by, r->ttl,      &r->settings};
-
     pl_buf_add_str(out, "CREATE TABLE IF NOT EXISTS ");
     add_name(out, r, default_database, r->table);
     add_cluster(out, r);
@@ -151,13 +145,13 @@ void table_view_sql(const struct route *r, const struct route_view *v, const cha
                        .order_by = v->order_by,
                        .partition_by = v->partition_by,
                        .ttl = v->ttl};
-    const char *rest = v->select, *mark;
-
+    const char *rest = v->select;
     pl_buf_add_str(out, "CREATE MATERIALIZED VIEW IF NOT EXISTS ");
     add_name(out, r, default_database, v->name);
     add_cluster(out, r);
     add_engine(out, &e);
     pl_buf_add_str(out, "\nAS ");
+    const char *mark;
     while ((mark = strstr(rest, "{table}"))) {
         pl_buf_add(out, rest, (size_t)(mark - rest));
         add_name(out, r, default_database, r->table);
@@ -181,7 +175,6 @@ void table_add_column_sql(const struct route *r, const struct column *c,
 static bool setting_find(const char *text, const char *name, uint64_t *ret)
 {
     size_t len = strlen(name);
-
     for (const char *p = text; (p = strstr(p, name)); p += len) {
         if (p > text && (isalnum((unsigned char)p[-1]) || p[-1] == '_'))
             continue;
@@ -197,18 +190,14 @@ bool table_engine_remembers(const char *engine, const char *engine_full,
                             const struct table_windows *dflt, char *why, size_t why_len)
 {
     char name[64];
-    bool replicated;
-    const char *setting;
-    uint64_t window;
-
     table_engine_name(engine, name, sizeof(name));
     if (!engine_is_merge_tree(name)) {
         snprintf(why, why_len, "engine %s", name);
         return false;
     }
-    replicated = engine_is_replicated(name);
-    setting = replicated ? "replicated_deduplication_window" : WINDOW_SETTING;
-    window = replicated ? dflt->replicated : dflt->plain;
+    bool replicated = engine_is_replicated(name);
+    const char *setting = replicated ? "replicated_deduplication_window" : WINDOW_SETTING;
+    uint64_t window = replicated ? dflt->replicated : dflt->plain;
     setting_find(engine_full, setting, &window);
     if (window == 0)
         snprintf(why, why_len, "%s is 0", setting);

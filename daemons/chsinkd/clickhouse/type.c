@@ -50,7 +50,6 @@ static const struct {
     {"double", CH_FLOAT64, true},
     {"timestamp", CH_DATETIME, true},
 };
-
 #define SUPPORTED                                                                                  \
     "supported are String, Bool, Int8 to Int64, UInt8 to UInt64, Float32, Float64, Date, "         \
     "DateTime[('zone')], DateTime64(0 to 9[, 'zone']), UUID, Nullable(...) of them, and "          \

@@ -156,8 +156,8 @@ static bool unknown_take(struct rows *r, const struct trie_node *n, const struct
 
 static bool object_walk(struct rows *r, struct trie_node *n);
 
-/* A value that is more than one column's: something below it, several columns, a capture, the rows.
- */
+/* A value that is more than one column's: something below it, several columns, a capture, the
+ * rows. */
 static bool node_take_all(struct rows *r, struct trie_node *n)
 {
     const char *start = r->j.p;
@@ -211,9 +211,9 @@ static __attribute__((noinline)) struct trie_node *escaped_find(struct rows *r, 
 static bool object_walk(struct rows *r, struct trie_node *n)
 {
     struct trie_node *prev = NULL;
-    struct pl_json_str key;
     if (!pl_json_object_begin(&r->j))
         return false;
+    struct pl_json_str key;
     for (;;) {
         struct trie_node *child = trie_guess(n, prev, &r->j);
         if (!child) {

@@ -57,8 +57,8 @@ void trie_name_key(struct pl_buf *out, const char *key, size_t len);
 struct trie_node *trie_search(const struct trie_node *n, const char *key, size_t len);
 
 /* Equality of `len` bytes by words, the last of which overlaps the one before: keys are short, and
- * a call of memcmp() for each would cost more than the comparison. All reads are inside the bytes.
- */
+ * a call of memcmp() for each would cost more than the comparison. All reads are inside the
+ * bytes. */
 static inline bool trie_bytes_equal(const char *a, const char *b, size_t len)
 {
     if (len >= 8) {
@@ -74,10 +74,13 @@ static inline bool trie_bytes_equal(const char *a, const char *b, size_t len)
         return x == y;
     }
     if (len >= 4) {
-        uint32_t p, q, s, t;
+        uint32_t p;
         memcpy(&p, a, 4);
+        uint32_t q;
         memcpy(&q, b, 4);
+        uint32_t s;
         memcpy(&s, a + len - 4, 4);
+        uint32_t t;
         memcpy(&t, b + len - 4, 4);
         return ((p ^ q) | (s ^ t)) == 0;
     }

@@ -100,10 +100,10 @@ static enum value_result put_int(const struct block *b, struct block_column *c, 
 {
     enum ch_kind kind = c->column->type.kind;
     struct pl_json_num n;
-    int64_t v;
-    uint64_t u;
     if (!pl_json_number(j, &n))
         return VALUE_BROKEN;
+    uint64_t u;
+    int64_t v;
     enum pl_json_num_result result =
         kind == CH_UINT64 ? pl_json_num_u64(&n, &u) : number_i64(&n, &v);
     if (result != PL_JSON_NUM_OK)
@@ -134,9 +134,9 @@ static enum value_result put_float(const struct block *b, struct block_column *c
                                    const char **ret_reason)
 {
     struct pl_json_num n;
-    double v;
     if (!pl_json_number(j, &n))
         return VALUE_BROKEN;
+    double v;
     enum pl_json_num_result result = pl_json_num_f64(&n, &v);
     if (result != PL_JSON_NUM_OK)
         return invalid(ret_reason, number_reason(result));
@@ -211,13 +211,13 @@ static enum value_result put_time_number(const struct block *b, struct block_col
         [UNIT_S] = 0, [UNIT_MS] = 3, [UNIT_US] = 6, [UNIT_NS] = 9};
     const struct ch_type *t = &c->column->type;
     struct pl_json_num n;
-    int64_t v;
     if (!pl_json_number(j, &n))
         return VALUE_BROKEN;
     if (t->kind == CH_DATE)
         return invalid(ret_reason, value_wrong_type);
     if (!c->column->unit_given)
         return invalid(ret_reason, no_unit);
+    int64_t v;
     enum pl_json_num_result result = number_i64(&n, &v);
     if (result != PL_JSON_NUM_OK)
         return invalid(ret_reason, number_reason(result));
@@ -257,10 +257,10 @@ static enum value_result put_uuid(const struct block *b, struct block_column *c,
                                   const char **ret_reason)
 {
     struct pl_json_str s;
-    char text[6 * 36];
     uint64_t v[2] = {0, 0};
     if (!pl_json_string(j, &s))
         return VALUE_BROKEN;
+    char text[6 * 36];
     if (s.escaped) {
         ssize_t n = s.len <= sizeof(text) ? pl_json_unescape(&s, text) : 0;
         s.p = text;

@@ -15,8 +15,8 @@ static int path_err(struct pl_err *err, const char *text, const char *why)
     return pl_err_set(err, PL_ERR_CONFIG, 0, "path \"%.200s\": %s", text, why);
 }
 
-/* A key in quotes; *p stands behind the opening quote. NULL: no closing quote or an unknown escape.
- */
+/* A key in quotes; *p stands behind the opening quote. NULL: no closing quote or an unknown
+ * escape. */
 static char *key_quoted(const char **p)
 {
     struct pl_buf key = {0};

@@ -14,8 +14,8 @@
 #include "daemons/chsinkd/route/internal.h"
 #include "lib/json/reader.h"
 
-/* The route with what only its file has; the route is a part of it, so that one table fills both.
- */
+/* The route with what only its file has; the route is a part of it, so that one table fills
+ * both. */
 struct route_file {
     struct route route;
     char *table, *rows;
@@ -299,7 +299,6 @@ static void route_normalize(struct route *r)
 static void route_check(struct route_file *f, struct pl_node *root, struct pl_findings *errs)
 {
     struct route *r = &f->route;
-    struct pl_err err;
     topic_check(r, root, errs);
     if (f->table)
         table_check(f, root, errs);
@@ -307,6 +306,7 @@ static void route_check(struct route_file *f, struct pl_node *root, struct pl_fi
         r->table = pl_strdup("");
     r->unknown_keep = f->unknown_fields == 1;
     r->depth_max = (unsigned)f->depth_max;
+    struct pl_err err;
     if (f->rows && rows_path_parse(f->rows, &r->rows, &err) < 0)
         finding(errs, node_of(root, "rows"), "rows: %s", err.msg);
     if (f->columns) {

@@ -22,7 +22,6 @@ void assignment_recover(struct sink *s, struct partition *p)
 {
     struct table_range range = {p->topic, p->id, p->next_offset, p->fixed_end};
     struct pl_err err;
-
     free(PL_TAKE(p->present));
     p->present_n = 0;
     if (pl_clock_realtime_ms() - p->announced.at_ms < s->conf->ask_table_after_ms || s->replay)
@@ -57,11 +56,9 @@ void assignment_recover(struct sink *s, struct partition *p)
 static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
 {
     while (!s->give_up && !s->stopping) {
-        rd_kafka_resp_err_t code;
-
         sink_deadline_begin(&s->consumer_deadline, "reading the group's offsets",
                             2 * COMMITTED_TIMEOUT_MS);
-        code = rd_kafka_committed(s->rk, list, COMMITTED_TIMEOUT_MS);
+        rd_kafka_resp_err_t code = rd_kafka_committed(s->rk, list, COMMITTED_TIMEOUT_MS);
         for (int i = 0; code == RD_KAFKA_RESP_ERR_NO_ERROR && i < list->cnt; i++)
             code = list->elems[i].err;
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
@@ -83,7 +80,6 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
     struct partition *p = sink_partition(s, tp->topic, tp->partition);
     struct pl_announcement announced;
     int64_t low = 0, high = 0;
-
     sink_deadline_begin(&s->consumer_deadline, "taking a partition over", COMMITTED_TIMEOUT_MS);
     p->fixed_end = p->limit_until = p->condemned = p->once_end = -1;
     p->once_done = false;
@@ -134,7 +130,6 @@ static void partitions_assign(struct sink *s, rd_kafka_topic_partition_list_t *l
 {
     rd_kafka_error_t *error = NULL;
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-
     if (list->cnt > 0 && !committed_get(s, list)) {
         /* Lost again or stopping: an empty assignment answers the group. */
         list->cnt = 0;
@@ -173,7 +168,6 @@ static bool busy_any(const struct sink *s, const rd_kafka_topic_partition_list_t
 static void busy_wait(struct sink *s, const rd_kafka_topic_partition_list_t *list, int64_t wait_ms)
 {
     int64_t until_ms = pl_clock_monotonic_ms() + wait_ms;
-
     sink_deadline_begin(&s->consumer_deadline, "waiting for inserts to end", -1);
     while (busy_any(s, list) && !s->give_up && pl_clock_monotonic_ms() < until_ms)
         sink_cond_wait(s, &s->room, until_ms - pl_clock_monotonic_ms());
@@ -191,10 +185,8 @@ static void clients_abort(struct sink *s, bool abort)
 static void partitions_revoke(struct sink *s, rd_kafka_topic_partition_list_t *list, bool lost)
 {
     struct batch *dropped = NULL;
-
     for (int i = 0; i < list->cnt; i++) {
         struct partition *p = sink_partition(s, list->elems[i].topic, list->elems[i].partition);
-
         consumer_forget(s->consumer, p);
         if (p->open) {
             p->open->next = dropped;
@@ -239,15 +231,13 @@ void assignment_change(rd_kafka_t *rk, rd_kafka_resp_err_t code,
     struct sink *s = (struct sink *)((char *)opaque - offsetof(struct sink, health));
     const char *protocol = rd_kafka_rebalance_protocol(rk);
     bool cooperative = protocol && strcmp(protocol, "COOPERATIVE") == 0;
-    rd_kafka_error_t *error;
-
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
         partitions_assign(s, list, cooperative);
         return;
     }
     partitions_revoke(s, list, rd_kafka_assignment_lost(rk));
     if (cooperative) {
-        error = rd_kafka_incremental_unassign(rk, list);
+        rd_kafka_error_t *error = rd_kafka_incremental_unassign(rk, list);
         if (error) /* the group has moved on already */
             rd_kafka_error_destroy(error);
     } else {

@@ -43,8 +43,8 @@ void assignment_change(rd_kafka_t *rk, rd_kafka_resp_err_t code,
 /* The announced range [next_offset, fixed_end) is about to be read: where it was announced longer
  * than ask_table_after ago, ClickHouse may have forgotten its token, and the table tells which
  * offsets it has (`present`), which are then passed over. Asks until there is an answer, or the
- * end. To be called whenever such a range is read, also again: what the table has may have changed.
- */
+ * end. To be called whenever such a range is read, also again: what the table has may have
+ * changed. */
 void assignment_recover(struct sink *s, struct partition *p);
 
 #endif

@@ -13,6 +13,5 @@ bool batch_is_full(const struct batch *b, const struct batch_limits *limits)
 int64_t batch_age_effective(int64_t age_ms, unsigned open, int64_t per_second)
 {
     int64_t spread_ms = (int64_t)open * 1000 / per_second;
-
     return spread_ms > age_ms ? spread_ms : age_ms;
 }

@@ -53,13 +53,11 @@ static int partition_seek(struct sink *s, struct partition *p, int64_t offset, s
 {
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_resp_err_t code;
-    rd_kafka_error_t *error;
 
     consumer_forget(s->consumer, p);
     rd_kafka_topic_partition_list_add(list, p->topic, p->id)->offset = offset;
-    error = rd_kafka_seek_partitions(s->rk, list, SEEK_TIMEOUT_MS);
-    code = error ? rd_kafka_error_code(error) : list->elems[0].err;
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(s->rk, list, SEEK_TIMEOUT_MS);
+    rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : list->elems[0].err;
     if (error)
         rd_kafka_error_destroy(error);
     if (code)
@@ -76,7 +74,6 @@ static int partition_seek(struct sink *s, struct partition *p, int64_t offset, s
 static bool rewind_can_wait(struct partition *p, const struct pl_err *err)
 {
     int64_t now_ms = pl_clock_monotonic_ms();
-
     if (p->seek_refused_ms == 0)
         p->seek_refused_ms = now_ms;
     return (err->code == RD_KAFKA_RESP_ERR__STATE || err->kind == PL_ERR_RETRY) &&
@@ -88,11 +85,8 @@ static void rewinds_do(struct sink *s)
 {
     for (unsigned i = 0; i < s->partitions_n; i++) {
         struct partition *p = s->partitions[i];
-        struct pl_err err;
-        bool rewind;
-
         pthread_mutex_lock(&s->lock);
-        rewind = p->rewind && !p->busy && !rd_kafka_assignment_lost(s->rk);
+        bool rewind = p->rewind && !p->busy && !rd_kafka_assignment_lost(s->rk);
         if (rewind) {
             p->once_done = false;
             p->fixed_end = p->rewind_fixed ? p->rewind_until : -1;
@@ -108,6 +102,7 @@ static void rewinds_do(struct sink *s)
         if (!rewind)
             continue;
         intake_close(s, p); /* drops it, since rewind is set */
+        struct pl_err err;
         if (partition_seek(s, p, p->rewind_offset, &err) < 0) {
             if (!rewind_can_wait(p, &err))
                 sink_fail(s, &err);
@@ -127,7 +122,6 @@ static void rewinds_do(struct sink *s)
 static struct partition *partition_of(struct consumer *c, const rd_kafka_message_t *m)
 {
     const char *topic = rd_kafka_topic_name(m->rkt);
-
     if (!c->last || c->last->id != m->partition || strcmp(c->last->topic, topic) != 0)
         c->last = sink_partition(c->sink, topic, m->partition);
     return c->last;
@@ -140,7 +134,6 @@ static void offset_out_of_range(struct sink *s, struct partition *p)
     struct pl_err err;
     rd_kafka_resp_err_t code =
         rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high, WATERMARK_TIMEOUT_MS);
-
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && p->next_offset > high) {
         pl_err_set(&err, PL_ERR_CONFIG, 0,
                    "topic %s, partition %" PRId32 ": the group's offset %" PRId64
@@ -163,7 +156,6 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
 {
     struct partition *p;
     struct pl_err err;
-
     switch ((int)m->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         p = partition_of(s->consumer, m);
@@ -194,7 +186,6 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
 static void message_astray(struct sink *s, const rd_kafka_message_t *m)
 {
     struct pl_err err;
-
     pl_err_set(&err, PL_ERR_FATAL, 0, "topic %s, offset %" PRId64 " came out of order",
                rd_kafka_topic_name(m->rkt), m->offset);
     sink_fail(s, &err);
@@ -215,10 +206,8 @@ static bool is_past_end(const struct sink *s, struct partition *p, int64_t offse
 static void pending_take(struct consumer *c)
 {
     struct sink *s = c->sink;
-
     while (c->pending_at < c->pending_n && !s->stopping) {
         rd_kafka_message_t *m = c->pending[c->pending_at];
-
         /* Room is looked at before each run of messages: cheap enough at one in 64, exact enough
          * for memory. */
         if ((c->pending_at & 63) == 0 && !intake_has_room(s))
@@ -245,8 +234,7 @@ static void pending_drop(struct consumer *c)
 /* --once: all partitions are read to where they ended, and all of it is in the table. */
 static bool once_is_done(struct sink *s)
 {
-    bool any = false, done;
-
+    bool any = false;
     for (unsigned i = 0; i < s->partitions_n; i++) {
         const struct partition *p = s->partitions[i];
         if (!p->assigned)
@@ -258,7 +246,7 @@ static bool once_is_done(struct sink *s)
     for (unsigned i = 0; i < s->partitions_n && any; i++)
         intake_close(s, s->partitions[i]);
     pthread_mutex_lock(&s->lock);
-    done = any && s->queued == 0 && s->busy == 0;
+    bool done = any && s->queued == 0 && s->busy == 0;
     for (unsigned i = 0; i < s->partitions_n; i++)
         done &= !s->partitions[i]->rewind;
     pthread_mutex_unlock(&s->lock);
@@ -268,10 +256,8 @@ static bool once_is_done(struct sink *s)
 static void consumer_turn(struct consumer *c)
 {
     struct sink *s = c->sink;
-    rd_kafka_message_t *event;
-
     sink_deadline_begin(&s->consumer_deadline, "asking for the group's events", TURN_MS);
-    event = rd_kafka_consumer_poll(s->rk, 0); /* may call assignment_change() */
+    rd_kafka_message_t *event = rd_kafka_consumer_poll(s->rk, 0); /* may call assignment_change() */
     sink_deadline_begin(&s->consumer_deadline, "decoding messages", TURN_MS);
     if (event) {
         if (event->err)
@@ -302,7 +288,6 @@ static void consumer_turn(struct consumer *c)
 static void consumer_drain(struct consumer *c)
 {
     struct sink *s = c->sink;
-
     sink_deadline_begin(&s->consumer_deadline, "waiting for inserts to end", -1);
     for (unsigned i = 0; i < s->partitions_n; i++)
         intake_close(s, s->partitions[i]);
@@ -326,7 +311,6 @@ static void *consumer_run(void *arg)
 {
     struct consumer *c = arg;
     struct sink *s = c->sink;
-
     while (!s->stopping && !s->give_up) {
         consumer_turn(c);
         if (s->once && s->assigned_once && c->pending_at >= c->pending_n && once_is_done(s))
@@ -369,17 +353,15 @@ static int consumer_subscribe(struct sink *s, struct pl_err *err)
 {
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
     rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(4);
-    rd_kafka_resp_err_t code;
 
     for (unsigned i = 0; i < s->routes_n && !s->replay; i++) {
         const struct route *r = s->routes[i].route;
-        int found;
-
         rd_kafka_topic_partition_list_add(topics, r->topic ? r->topic : r->topic_pattern,
                                           RD_KAFKA_PARTITION_UA);
         if (!r->topic)
             continue;
-        found = pl_kafka_topic_exists(s->rk, r->topic, (int)s->conf->start_timeout_ms, NULL, err);
+        int found =
+            pl_kafka_topic_exists(s->rk, r->topic, (int)s->conf->start_timeout_ms, NULL, err);
         if (found < 0)
             return -1;
         if (found == 0)
@@ -392,7 +374,7 @@ static int consumer_subscribe(struct sink *s, struct pl_err *err)
     if (s->replay)
         rd_kafka_topic_partition_list_add(topics, s->conf->dead_letter_topic,
                                           RD_KAFKA_PARTITION_UA);
-    code = rd_kafka_subscribe(s->rk, topics);
+    rd_kafka_resp_err_t code = rd_kafka_subscribe(s->rk, topics);
     return code ? pl_kafka_err(err, code, "cannot subscribe") : 0;
 }
 
@@ -402,7 +384,6 @@ int consumer_new(struct sink *s, struct pl_err *err)
     rd_kafka_conf_t *conf =
         pl_kafka_conf_new(&s->conf->kafka, consumer_defaults, consumer_forced, &s->health, err);
     PL_FREE char *group = NULL;
-
     c->sink = s;
     s->consumer = c;
     if (!conf)
@@ -430,7 +411,6 @@ int consumer_new(struct sink *s, struct pl_err *err)
 void consumer_free(struct sink *s)
 {
     struct consumer *c = PL_TAKE(s->consumer);
-
     if (!c)
         return;
     pending_drop(c);
@@ -441,11 +421,9 @@ void consumer_free(struct sink *s)
 
 int consumer_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err)
 {
-    int rc;
-
     if (consumer_subscribe(s, err) < 0)
         return -1;
-    rc = pthread_create(ret_thread, NULL, consumer_run, s->consumer);
+    int rc = pthread_create(ret_thread, NULL, consumer_run, s->consumer);
     return rc == 0 ? 0
                    : pl_err_set(err, PL_ERR_FATAL, rc, "cannot start a thread: %s", strerror(rc));
 }

@@ -28,7 +28,6 @@ struct origin {
 static int64_t number_parse(const void *value, size_t len)
 {
     char digits[24] = "";
-
     if (len < sizeof(digits))
         memcpy(digits, value, len);
     return strtoll(digits, NULL, 10);
@@ -36,11 +35,9 @@ static int64_t number_parse(const void *value, size_t len)
 
 static char *bytes_copy(const void *data, size_t len)
 {
-    char *copy;
-
     if (!data)
         return NULL;
-    copy = pl_alloc(len + 1);
+    char *copy = pl_alloc(len + 1);
     memcpy(copy, data, len);
     return copy;
 }
@@ -54,7 +51,6 @@ static void header_add(struct dead_letter *d, const char *name, const void *valu
 static void own_header_add(struct dead_letter *d, const char *field, const char *text)
 {
     PL_FREE char *name = pl_strf(DEADLETTER_HEADER_PREFIX "%s", field);
-
     if (text)
         header_add(d, name, text, strlen(text));
 }
@@ -62,7 +58,6 @@ static void own_header_add(struct dead_letter *d, const char *field, const char 
 static void own_number_add(struct dead_letter *d, const char *field, int64_t n)
 {
     char text[24];
-
     snprintf(text, sizeof(text), "%" PRId64, n);
     own_header_add(d, field, text);
 }
@@ -75,11 +70,9 @@ static void headers_split(struct dead_letter *d, const rd_kafka_headers_t *all,
     const char *name;
     const void *value;
     size_t len;
-
     for (size_t i = 0;
          rd_kafka_header_get_all(all, i, &name, &value, &len) == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
         const char *field = name + prefix_len;
-
         if (strncmp(name, DEADLETTER_HEADER_PREFIX, prefix_len) != 0) {
             header_add(d, name, value, value ? len : 0);
         } else if (strcmp(field, "topic") == 0 && value) {
@@ -105,7 +98,6 @@ void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message,
     rd_kafka_headers_t *headers;
     struct origin origin = {NULL, message->partition, message->offset,
                             rd_kafka_message_timestamp(message, &type), 0};
-
     if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
         headers_split(d, headers, &origin);
     own_header_add(d, "route", why->route);
@@ -138,7 +130,6 @@ void dead_letters_release(struct dead_letters *l)
 {
     while (l->first) {
         struct dead_letter *d = l->first;
-
         l->first = d->next;
         for (unsigned i = 0; i < d->headers_n; i++) {
             free((void *)d->headers[i].name);
@@ -165,7 +156,6 @@ struct deadletter_writer {
 struct deadletter_writer *deadletter_writer_new(const struct deadletter_conf *conf)
 {
     struct deadletter_writer *w = pl_alloc(sizeof(*w));
-
     w->conf = *conf;
     w->transactional_id = pl_strdup(conf->transactional_id);
     pthread_mutex_init(&w->lock, NULL);
@@ -185,7 +175,6 @@ void deadletter_writer_free(struct deadletter_writer *w)
 static bool go_on(void *userdata, const char *why)
 {
     const _Atomic bool *give_up = userdata;
-
     (void)why;
     return !*give_up;
 }
@@ -214,7 +203,6 @@ static int writer_connect(struct deadletter_writer *w, struct pl_txn_wait *wait,
                                           .client_id = "chsinkd",
                                           .message_bytes_max = w->conf.message_bytes_max,
                                           .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS};
-
     if (w->txn.rk)
         return 0;
     step(wait, "beginning to write dead letters", INIT_MS);
@@ -255,8 +243,6 @@ static int transaction_write(struct deadletter_writer *w, const struct deadlette
                              struct pl_txn_wait *wait, struct pl_err *err)
 {
     enum pl_txn_result result = PL_TXN_REFUSED;
-    struct pl_err abort_err;
-
     step(wait, "writing dead letters", FULL_POLL_MS);
     if (pl_txn_begin(&w->txn, err) < 0) {
         writer_disconnect(w, wait);
@@ -276,6 +262,7 @@ static int transaction_write(struct deadletter_writer *w, const struct deadlette
             err->kind = PL_ERR_RETRY;
         }
     }
+    struct pl_err abort_err;
     if (result == PL_TXN_REFUSED || result == PL_TXN_UNKNOWN) {
         step(wait, "undoing dead letters", ABORT_MS);
         result = pl_txn_abort(&w->txn, wait, &abort_err);
@@ -290,7 +277,6 @@ int deadletter_write(struct deadletter_writer *w, const struct deadletter_commit
 {
     struct pl_txn_wait wait = {
         .go_on = go_on, .userdata = (void *)commit->give_up, .deadline = commit->deadline};
-
     step(&wait, "waiting for another's dead letters", -1);
     pthread_mutex_lock(&w->lock);
     int rc = writer_connect(w, &wait, err);

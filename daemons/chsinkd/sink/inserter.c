@@ -23,8 +23,8 @@
 
 enum outcome {
     OUTCOME_DONE,
-    OUTCOME_LOST, /* the group took the partition away: drop the batch, read it again if it did not
-                   */
+    /* the group took the partition away: drop the batch, read it again if it did not */
+    OUTCOME_LOST,
     OUTCOME_REFUSED, /* the server refuses the data: go back and bisect */
     OUTCOME_STOPPED, /* given up while stopping, or the sink failed */
 };
@@ -46,10 +46,8 @@ struct inserter {
 
 static bool batch_is_ours(struct sink *s, const struct batch *b)
 {
-    bool ours;
-
     pthread_mutex_lock(&s->lock);
-    ours = b->partition->assigned && b->partition->epoch == b->epoch;
+    bool ours = b->partition->assigned && b->partition->epoch == b->epoch;
     pthread_mutex_unlock(&s->lock);
     return ours;
 }
@@ -59,7 +57,6 @@ static void inserter_pause(struct inserter *in, int64_t wait_ms)
 {
     struct sink *s = in->sink;
     int64_t until_ms = pl_clock_monotonic_ms() + wait_ms;
-
     sink_deadline_begin(in->deadline, "waiting to try again", wait_ms);
     pthread_mutex_lock(&s->lock);
     while (!s->give_up && pl_clock_monotonic_ms() < until_ms)
@@ -97,7 +94,6 @@ static rd_kafka_topic_partition_list_t *offsets_new(const struct partition *p, i
 {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(list, p->topic, p->id);
-
     tp->offset = offset;
     tp->metadata = pl_strdup(metadata); /* the list frees it */
     tp->metadata_size = strlen(metadata);
@@ -114,15 +110,13 @@ static enum outcome offset_commit(struct inserter *in, const struct batch *b, in
     int64_t began_ms = pl_clock_monotonic_ms();
 
     while (!s->give_up) {
-        rd_kafka_resp_err_t code;
-        struct pl_err err;
-
         if (!batch_is_ours(s, b))
             return OUTCOME_LOST;
         sink_deadline_begin(in->deadline, "committing offsets", s->commit_ms);
-        code = rd_kafka_commit(s->rk, list, 0);
+        rd_kafka_resp_err_t code = rd_kafka_commit(s->rk, list, 0);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             code = list->elems[0].err;
+        struct pl_err err;
         switch (commit_verdict(code)) {
         case COMMIT_OK:
             pl_metrics_observe(s->metrics, M_COMMIT_SECONDS,
@@ -145,13 +139,11 @@ static enum outcome offset_commit(struct inserter *in, const struct batch *b, in
 static enum outcome batch_announce(struct inserter *in, struct batch *b)
 {
     struct pl_announcement announcement = {b->end, pl_clock_realtime_ms()};
-    char text[PL_ANNOUNCEMENT_MAX];
-    enum outcome outcome;
-
     if (b->partition->announced.end == b->end) /* by the commit before, or found after a crash */
         return OUTCOME_DONE;
+    char text[PL_ANNOUNCEMENT_MAX];
     pl_announcement_format(&announcement, BATCH_FORMAT, text);
-    outcome = offset_commit(in, b, b->start, text);
+    enum outcome outcome = offset_commit(in, b, b->start, text);
     if (outcome == OUTCOME_DONE)
         b->partition->announced = announcement;
     return outcome;
@@ -162,7 +154,6 @@ static enum outcome batch_announce(struct inserter *in, struct batch *b)
 static void sink_is_back(struct inserter *in, const struct batch *b)
 {
     bool away = true;
-
     pl_backoff_reset(&in->backoff);
     if (atomic_compare_exchange_strong(&in->sink->away, &away, false))
         pl_log(PL_NOTICE, PL_EVENT_SINK_BACK, "ClickHouse answers again",
@@ -172,7 +163,6 @@ static void sink_is_back(struct inserter *in, const struct batch *b)
 static void sink_is_away(struct inserter *in, const struct batch *b, const struct pl_err *err)
 {
     bool away = false;
-
     pl_metrics_inc(in->sink->metrics, M_RETRIES, 1);
     if (atomic_compare_exchange_strong(&in->sink->away, &away, true))
         pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY,
@@ -192,13 +182,12 @@ static bool refused_without_trace(struct inserter *in, const struct batch *b)
     const struct partition *p = b->partition;
     struct table_range range = {p->topic, p->id, b->start, b->end};
     PL_FREE int64_t *offsets = NULL;
-    struct pl_err err;
     size_t n = 0;
-
     if (in->sink->replay || !sink_can_ask_table(p->route->route))
         return true;
     sink_deadline_begin(in->deadline, "looking a refused range up in the table",
                         in->sink->clickhouse_ms);
+    struct pl_err err;
     if (sink_ask_table(in->client, p->route, &range, &offsets, &n, &err) < 0)
         return false;
     return n == 0;
@@ -207,11 +196,10 @@ static bool refused_without_trace(struct inserter *in, const struct batch *b)
 /* The schema may have changed under us: look again, add what is missing. */
 static void schema_look_again(struct inserter *in, const struct batch *b)
 {
-    struct table_state state;
-    struct pl_err err;
-
     sink_deadline_begin(in->deadline, "looking at the table again",
                         SCHEMA_QUERIES * in->sink->clickhouse_ms);
+    struct pl_err err;
+    struct table_state state;
     if (table_ensure(in->client, b->partition->route->route, in->sink->conf->clickhouse.database,
                      false, NULL, NULL, NULL, &state, &err) < 0)
         pl_log_err(PL_WARNING, PL_EVENT_BATCH_RETRIED, "the table does not fit its route", &err,
@@ -223,8 +211,6 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
     struct sink *s = in->sink;
     const struct sink_route *sr = b->partition->route;
     struct clickhouse_insert insert = {.sql = pl_buf_cstr(&b->partition->route->insert_sql)};
-    struct pl_err err;
-
     if (block_iov_max(b->block) > in->iov_max) {
         in->iov_max = block_iov_max(b->block);
         in->iov = pl_realloc_array(in->iov, in->iov_max, sizeof(*in->iov));
@@ -234,9 +220,9 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
     const struct pl_range range = {b->partition->topic, b->partition->id, b->start, b->end,
                                    b->partition->announced.at_ms};
     insert.token = pl_range_token(&range, sr->table, &in->token);
+    struct pl_err err;
     for (;;) {
         int64_t began_ms = pl_clock_monotonic_ms();
-
         sink_deadline_begin(in->deadline, "inserting", s->clickhouse_ms);
         if (clickhouse_insert(in->client, &insert, &err) == 0) {
             pl_metrics_observe(s->metrics, M_INSERT_SECONDS,
@@ -273,11 +259,9 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
 static struct pl_announcement next_announcement(struct sink *s, const struct batch *b, char *out)
 {
     struct pl_announcement announcement = {-1, pl_clock_realtime_ms()};
-    const struct batch *next;
-
     out[0] = '\0';
     pthread_mutex_lock(&s->lock);
-    next = sink_queue_next(s, b->partition);
+    const struct batch *next = sink_queue_next(s, b->partition);
     if (next && next->epoch == b->epoch && next->start == b->end && block_rows(next->block) > 0)
         announcement.end = next->end;
     pthread_mutex_unlock(&s->lock);
@@ -306,16 +290,14 @@ static enum outcome dead_letters_commit(struct inserter *in, struct batch *b, co
     struct pl_err err;
 
     for (bool again = false; !s->give_up; again = true) {
-        rd_kafka_consumer_group_metadata_t *group;
         struct deadletter_commit commit = {
             .letters = &b->dead, .offsets = list, .deadline = in->deadline, .give_up = &s->give_up};
-
         if (!batch_is_ours(s, b))
             return OUTCOME_LOST;
         sink_deadline_begin(in->deadline, "reading the group's offset", COMMITTED_MS);
         if (again && offset_is_committed(s, b))
             return OUTCOME_DONE;
-        group = rd_kafka_consumer_group_metadata(s->rk);
+        rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(s->rk);
         commit.group = group;
         outcome =
             deadletter_write(s->deadletters, &commit, &err) == 0 ? OUTCOME_DONE : OUTCOME_STOPPED;
@@ -335,7 +317,6 @@ static enum outcome dead_letters_commit(struct inserter *in, struct batch *b, co
 static void batch_log(const struct batch *b, int64_t took_ms)
 {
     const struct sink_route *sr = b->partition->route;
-
     /* A batch of the everyday kind is for sink_log(). */
     if (block_rows(b->block) > 0)
         pl_log(b->announced ? PL_NOTICE : PL_DEBUG, b->announced ? PL_EVENT_BATCH_RECOVERED : NULL,
@@ -355,7 +336,6 @@ static void batch_log(const struct batch *b, int64_t took_ms)
 static void batch_sum(struct sink *s, const struct batch *b, int64_t took_ms)
 {
     struct sink_sums *sums = &b->partition->sums;
-
     if (block_rows(b->block) == 0)
         return;
     pthread_mutex_lock(&s->lock);
@@ -393,11 +373,8 @@ static void batch_count(struct sink *s, const struct batch *b)
 
 static enum outcome batch_load(struct inserter *in, struct batch *b)
 {
-    char metadata[PL_ANNOUNCEMENT_MAX];
-    int64_t began_ms = pl_clock_monotonic_ms(), took_ms;
-    struct pl_announcement next;
+    int64_t began_ms = pl_clock_monotonic_ms();
     enum outcome outcome = OUTCOME_DONE;
-
     if (!batch_is_ours(in->sink, b))
         return OUTCOME_LOST;
     if (block_rows(b->block) > 0) {
@@ -407,13 +384,14 @@ static enum outcome batch_load(struct inserter *in, struct batch *b)
     }
     if (outcome != OUTCOME_DONE)
         return outcome;
-    next = next_announcement(in->sink, b, metadata);
+    char metadata[PL_ANNOUNCEMENT_MAX];
+    struct pl_announcement next = next_announcement(in->sink, b, metadata);
     outcome = b->dead.count > 0 ? dead_letters_commit(in, b, metadata)
                                 : offset_commit(in, b, b->end, metadata);
     if (outcome != OUTCOME_DONE)
         return outcome;
     b->partition->announced = next;
-    took_ms = pl_clock_monotonic_ms() - began_ms;
+    int64_t took_ms = pl_clock_monotonic_ms() - began_ms;
     batch_log(b, took_ms);
     batch_sum(in->sink, b, took_ms);
     batch_count(in->sink, b);
@@ -427,7 +405,6 @@ static enum outcome batch_load(struct inserter *in, struct batch *b)
 static struct batch *batch_go_back(struct sink *s, const struct batch *b, bool refused)
 {
     struct partition *p = b->partition;
-
     if (!p->assigned || p->epoch != b->epoch)
         return NULL;
     p->rewind = true;
@@ -446,7 +423,6 @@ static void inserter_work(struct inserter *in, struct batch *b)
     struct partition *p = b->partition;
     struct batch *forgotten = NULL;
     enum outcome outcome = batch_load(in, b);
-
     pthread_mutex_lock(&s->lock);
     if (outcome != OUTCOME_DONE)
         forgotten = batch_go_back(s, b, outcome == OUTCOME_REFUSED);
@@ -466,18 +442,15 @@ static void *inserter_run(void *arg)
 {
     struct inserter *in = arg;
     struct sink *s = in->sink;
-    size_t held;
-
     pthread_mutex_lock(&s->lock);
     while (!s->give_up && !s->drained) {
         struct batch *b = sink_queue_take_ready(s);
-
         if (!b) {
             sink_deadline_begin(in->deadline, "waiting for a batch", 1000);
             sink_cond_wait(s, &s->work, 1000);
             continue;
         }
-        held = batch_memory(b);
+        size_t held = batch_memory(b);
         b->partition->busy = true;
         s->busy++;
         s->bytes_held += held;
@@ -497,13 +470,11 @@ static void *inserter_run(void *arg)
 int inserter_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err)
 {
     struct inserter *in = pl_alloc(sizeof(*in));
-    int rc;
-
     in->sink = s;
     in->client = sink_client_new(s);
     in->deadline = &s->inserter_deadlines[s->inserters_n++];
     pl_backoff_init(&in->backoff, 200, 15000, (uint64_t)pl_clock_monotonic_ms() ^ (uintptr_t)in);
-    rc = pthread_create(ret_thread, NULL, inserter_run, in);
+    int rc = pthread_create(ret_thread, NULL, inserter_run, in);
     if (rc != 0) {
         free(in);
         return pl_err_set(err, PL_ERR_FATAL, rc, "cannot start a thread: %s", strerror(rc));

@@ -24,7 +24,6 @@ void intake_close(struct sink *s, struct partition *p)
 {
     struct batch *b = PL_TAKE(p->open);
     bool stale;
-
     if (!b)
         return;
     pthread_mutex_lock(&s->lock);
@@ -65,7 +64,6 @@ static bool batch_is_done(const struct sink *s, const struct partition *p)
 {
     const struct batch *b = p->open;
     struct batch_limits limits = {(uint64_t)s->batch_rows, (uint64_t)s->batch_bytes, UINT64_MAX};
-
     if (p->fixed_end >= 0)
         return b->end >= p->fixed_end;
     if (p->limit_until >= 0 && b->end <= p->limit_until) {
@@ -79,12 +77,10 @@ static bool batch_is_done(const struct sink *s, const struct partition *p)
 static size_t open_memory(const struct sink *s, struct partition **ret_largest)
 {
     size_t sum = 0, largest = 0;
-
     *ret_largest = NULL;
     for (unsigned i = 0; i < s->partitions_n; i++) {
         struct partition *p = s->partitions[i];
         size_t n = p->open ? batch_memory(p->open) : 0;
-
         sum += n;
         if (n > largest && p->fixed_end < 0) {
             largest = n;
@@ -97,13 +93,11 @@ static size_t open_memory(const struct sink *s, struct partition **ret_largest)
 bool intake_has_room(struct sink *s)
 {
     struct partition *largest;
-    size_t open = open_memory(s, &largest), closed;
-    unsigned queued, busy;
-
+    size_t open = open_memory(s, &largest);
     pthread_mutex_lock(&s->lock);
-    queued = s->queued;
-    busy = s->busy;
-    closed = s->bytes_held;
+    unsigned queued = s->queued;
+    unsigned busy = s->busy;
+    size_t closed = s->bytes_held;
     pthread_mutex_unlock(&s->lock);
     pl_metrics_set(s->metrics, M_MEMORY, (double)(open + closed));
     if (queued >= (s->conf->insert_threads > 2 ? (unsigned)s->conf->insert_threads : 2))
@@ -117,12 +111,11 @@ bool intake_has_room(struct sink *s)
 
 void intake_close_aged(struct sink *s)
 {
-    int64_t now_ms = pl_clock_monotonic_ms(), age_ms;
+    int64_t now_ms = pl_clock_monotonic_ms();
     unsigned open = 0;
-
     for (unsigned i = 0; i < s->partitions_n; i++)
         open += s->partitions[i]->open != NULL;
-    age_ms = batch_age_effective(s->batch_age_ms, open, s->inserts_per_second);
+    int64_t age_ms = batch_age_effective(s->batch_age_ms, open, s->inserts_per_second);
     for (unsigned i = 0; i < s->partitions_n; i++) {
         struct partition *p = s->partitions[i];
         if (p->open && p->fixed_end < 0 && now_ms - p->open->opened_ms >= age_ms)
@@ -136,7 +129,6 @@ static void on_reject(void *userdata, const struct rows_reject *reject)
 {
     struct reject_context *ctx = userdata;
     char text[512];
-
     snprintf(text, sizeof(text), "%s%s%s%s%s%s (byte %zu)", reject->column ? "column " : "",
              reject->column ? reject->column : "", reject->column ? ": " : "", reject->reason,
              reject->detail ? ": " : "", reject->detail ? reject->detail : "", reject->offset);
@@ -150,7 +142,6 @@ static bool header_get(const void *userdata, const char *name, struct pl_slice *
 {
     const void *value;
     size_t len;
-
     if (!userdata ||
         rd_kafka_header_get_last(userdata, name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return false;
@@ -161,7 +152,6 @@ static bool header_get(const void *userdata, const char *name, struct pl_slice *
 void intake_counts(struct sink *s, struct sink_route *sr)
 {
     const struct rows_counts *now = rows_counts(sr->rows);
-
     pl_metrics_inc(s->metrics, M_NULLED, now->nulled - sr->counted.nulled);
     pl_metrics_inc(s->metrics, M_DEFAULTED, now->defaulted - sr->counted.defaulted);
     pl_metrics_inc(s->metrics, M_UNKNOWN_FIELDS, now->unknown_fields - sr->counted.unknown_fields);
@@ -171,7 +161,6 @@ void intake_counts(struct sink *s, struct sink_route *sr)
 static bool is_present(const struct partition *p, int64_t offset)
 {
     size_t low = 0, high = p->present_n;
-
     while (low < high) {
         size_t mid = low + (high - low) / 2;
         if (p->present[mid] < offset)
@@ -198,8 +187,6 @@ static void message_decode(struct sink *s, struct partition *p, struct batch *b,
                               .value_len = m->len,
                               .header = header_get};
     int64_t only_row = -1;
-    uint64_t rows;
-
     if (rd_kafka_message_headers(m, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
         rm.header_userdata = headers;
     if (s->replay && !replay_unwrap(s->replay, headers, &rm, &only_row)) {
@@ -216,7 +203,7 @@ static void message_decode(struct sink *s, struct partition *p, struct batch *b,
         b->dead_messages++;
         return;
     }
-    rows = rows_decode(p->route->rows, &rm, only_row, b->block, on_reject, &ctx);
+    uint64_t rows = rows_decode(p->route->rows, &rm, only_row, b->block, on_reject, &ctx);
     if (rows == 0 && ctx.rejects > 0)
         b->dead_messages++;
     if (pl_log_level() >= PL_DEBUG)
@@ -242,8 +229,6 @@ static void loss_report(struct sink *s, struct partition *p, int64_t offset)
 
 void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *m)
 {
-    struct batch *b;
-
     if (m->offset < p->next_offset)
         return;
     if (p->next_offset < 0) /* a new group */
@@ -254,7 +239,7 @@ void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *
         intake_end_fixed(s, p);
     if (p->limit_until >= 0 && m->offset >= p->limit_until)
         p->limit_until = -1;
-    b = batch_open(s, p);
+    struct batch *b = batch_open(s, p);
     s->in_flight++;
     pl_metrics_inc(s->metrics, M_RECEIVED, 1);
     pl_metrics_inc(s->metrics, M_BYTES, m->len);

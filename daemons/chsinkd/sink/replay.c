@@ -10,7 +10,6 @@ static bool header_text(const rd_kafka_headers_t *headers, const char *name, str
 {
     const void *value;
     size_t len;
-
     if (rd_kafka_header_get_last(headers, name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR ||
         !value)
         return false;
@@ -22,7 +21,6 @@ static int64_t header_number(const rd_kafka_headers_t *headers, const char *name
 {
     struct pl_slice text;
     char digits[24];
-
     if (!header_text(headers, name, &text) || text.len == 0 || text.len >= sizeof(digits))
         return otherwise;
     memcpy(digits, text.p, text.len);
@@ -33,11 +31,11 @@ static int64_t header_number(const rd_kafka_headers_t *headers, const char *name
 bool replay_unwrap(const struct route *route, const rd_kafka_headers_t *headers,
                    struct rows_message *m, int64_t *ret_row)
 {
-    struct pl_slice name, topic;
-
+    struct pl_slice name;
     if (!headers || !header_text(headers, DEADLETTER_HEADER_PREFIX "route", &name) ||
         !pl_slice_eq(name, route->name))
         return false;
+    struct pl_slice topic;
     /* librdkafka's header values are followed by a NUL that is not counted in their length. */
     if (header_text(headers, DEADLETTER_HEADER_PREFIX "topic", &topic))
         m->topic = topic.p;

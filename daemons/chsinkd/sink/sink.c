@@ -15,7 +15,6 @@
 static void sink_route_init(struct sink_route *sr, const struct route *r, const char *database)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf quoted = {0};
-
     sr->route = r;
     sr->database = r->database ? r->database : database;
     sr->rows = rows_new(r);
@@ -30,7 +29,6 @@ static void sink_route_init(struct sink_route *sr, const struct route *r, const 
 static void sink_cond_init(pthread_cond_t *cond)
 {
     pthread_condattr_t attr;
-
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(cond, &attr);
@@ -41,7 +39,6 @@ void sink_cond_wait(struct sink *s, pthread_cond_t *cond, int64_t wait_ms)
 {
     struct timespec until;
     int64_t at_ms = pl_clock_monotonic_ms() + wait_ms;
-
     until.tv_sec = at_ms / 1000;
     until.tv_nsec = at_ms % 1000 * 1000000;
     pthread_cond_timedwait(cond, &s->lock, &until);
@@ -141,7 +138,6 @@ void sink_give_up(struct sink *s)
 struct clickhouse *sink_client_new(struct sink *s)
 {
     struct clickhouse *c = clickhouse_new(&s->conf->clickhouse);
-
     pthread_mutex_lock(&s->lock);
     assert(s->clients_n < PL_COUNT(s->clients));
     s->clients[s->clients_n++] = c;
@@ -162,7 +158,6 @@ struct sink_route *sink_route_for(struct sink *s, const char *topic)
 struct partition *sink_partition(struct sink *s, const char *topic, int32_t id)
 {
     struct partition *p;
-
     for (unsigned i = 0; i < s->partitions_n; i++) {
         p = s->partitions[i];
         if (p->id == id && strcmp(p->topic, topic) == 0)
@@ -183,7 +178,6 @@ struct partition *sink_partition(struct sink *s, const char *topic, int32_t id)
 struct batch *batch_new(struct sink *s, struct partition *p)
 {
     struct batch *b = pl_alloc(sizeof(*b));
-
     b->partition = p;
     pthread_mutex_lock(&s->lock);
     b->epoch = p->epoch;
@@ -199,7 +193,6 @@ struct batch *batch_new(struct sink *s, struct partition *p)
 void batch_drop(struct sink *s, struct batch *b, bool given_back)
 {
     struct sink_route *sr = b->partition->route;
-
     if (given_back)
         pl_metrics_inc(s->metrics, M_GIVEN_BACK, b->messages);
     s->in_flight -= (int64_t)b->messages;
@@ -239,7 +232,6 @@ void sink_queue_push(struct sink *s, struct batch *b)
 static struct batch *queue_unlink(struct sink *s, struct batch **link, struct batch *before)
 {
     struct batch *b = *link;
-
     *link = b->next;
     if (s->queue_last == b)
         s->queue_last = before;
@@ -252,7 +244,6 @@ static struct batch *queue_unlink(struct sink *s, struct batch **link, struct ba
 struct batch *sink_queue_take_ready(struct sink *s)
 {
     struct batch *before = NULL;
-
     for (struct batch **link = &s->queue_first; *link; before = *link, link = &(*link)->next)
         if (!(*link)->partition->busy) {
             s->taken++;
@@ -265,7 +256,6 @@ struct batch *sink_queue_take_partition(struct sink *s, const struct partition *
 {
     struct batch *taken = NULL, *before = NULL;
     struct batch **link = &s->queue_first;
-
     while (*link) {
         if ((*link)->partition == p) {
             struct batch *b = queue_unlink(s, link, before);
@@ -298,11 +288,9 @@ size_t batch_memory(const struct batch *b)
 static struct partition *log_next(struct sink *s, int64_t now_ms, bool all)
 {
     struct partition *found = NULL;
-
     for (unsigned i = 0; i < s->partitions_n; i++) {
         struct partition *p = s->partitions[i];
         bool due = all || p->logged_ms == 0 || now_ms - p->logged_ms >= LOG_EVERY_MS;
-
         if (p->sums.batches > 0 && due && (!found || p->logged_ms < found->logged_ms))
             found = p;
     }
@@ -312,7 +300,6 @@ static struct partition *log_next(struct sink *s, int64_t now_ms, bool all)
 void sink_log(struct sink *s, int64_t now_ms, bool all)
 {
     struct partition *p;
-
     do {
         struct sink_sums sums = {0};
         /* A site of its own for each line: what is limited already loses no line to the limit. */
@@ -347,7 +334,6 @@ void sink_log(struct sink *s, int64_t now_ms, bool all)
 const char *sink_stuck(struct sink *s, struct pl_progress *progress)
 {
     struct pl_progress_now now = {.now_ms = pl_clock_monotonic_ms()};
-
     if (pl_deadline_is_overdue(&s->consumer_deadline, now.now_ms))
         return s->consumer_deadline.doing;
     for (unsigned i = 0; i < s->inserters_n; i++)
@@ -379,7 +365,6 @@ int sink_ask_table(struct clickhouse *c, const struct sink_route *sr,
     PL_CLEANUP(pl_buf_release) struct pl_buf sql = {0}, body = {.max = 512U << 20};
     int64_t *offsets = NULL;
     size_t n = 0;
-
     pl_buf_add_str(&sql, "SELECT DISTINCT ");
     clickhouse_quote_ident(&sql, column_name(r, r->has_offset));
     pl_buf_addf(&sql, " AS o FROM %s WHERE ", sr->table_quoted);

@@ -149,8 +149,8 @@ struct partition *sink_partition(struct sink *s, const char *topic,
                                  int32_t id); /* found or made; locks */
 struct sink_route *sink_route_for(struct sink *s, const char *topic);
 
-/* Says what the calling thread, whose deadline it is, does from now on, and how long that can take.
- */
+/* Says what the calling thread, whose deadline it is, does from now on, and how long that can
+ * take. */
 static inline void sink_deadline_begin(struct pl_deadline *deadline, const char *doing,
                                        int64_t max_ms)
 {

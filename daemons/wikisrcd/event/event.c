@@ -95,22 +95,22 @@ static void text_read(struct pl_json *j, struct pl_json_str *ret)
 
 static bool integer_read(struct pl_json *j, int64_t *ret)
 {
-    struct pl_json_num number;
     if (pl_json_peek(j) != PL_JSON_NUMBER) {
         pl_json_skip(j, NULL);
         return false;
     }
+    struct pl_json_num number;
     return pl_json_number(j, &number) && pl_json_num_i64(&number, ret) == PL_JSON_NUM_OK;
 }
 
 static void meta_read(struct pl_json *j, struct event *e)
 {
-    struct pl_json_str key;
     if (pl_json_peek(j) != PL_JSON_OBJECT) {
         pl_json_skip(j, NULL);
         return;
     }
     pl_json_object_begin(j);
+    struct pl_json_str key;
     while (pl_json_object_next(j, &key)) {
         if (pl_json_str_eq(&key, "id"))
             text_read(j, &e->meta_id);
@@ -144,9 +144,9 @@ static void bot_read(struct pl_json *j, struct event *e)
 static void top_read(struct pl_json *j, struct event *e, const struct event_path *path,
                      struct pl_json *ret_key_at)
 {
-    struct pl_json_str key;
     if (!pl_json_object_begin(j))
         return;
+    struct pl_json_str key;
     while (pl_json_object_next(j, &key)) {
         if (path->depth > 0 && pl_json_str_eq(&key, path->names[0].p))
             *ret_key_at = *j;
@@ -173,11 +173,11 @@ static void top_read(struct pl_json *j, struct event *e, const struct event_path
 static bool path_descend(struct pl_json *j, const struct event_path *path)
 {
     for (unsigned i = 1; i < path->depth; i++) {
-        struct pl_json_str key;
         bool found = false;
         if (pl_json_peek(j) != PL_JSON_OBJECT)
             return false;
         pl_json_object_begin(j);
+        struct pl_json_str key;
         while (!found && pl_json_object_next(j, &key)) {
             found = pl_json_str_eq(&key, path->names[i].p);
             if (!found)
@@ -235,8 +235,9 @@ static void identity_find(struct event *e, const char *data, size_t len)
 
 void event_read(struct event *e, const char *data, size_t len, const struct event_path *path)
 {
-    struct pl_json j, key_at = {0};
+    struct pl_json key_at = {0};
     event_clear(e);
+    struct pl_json j;
     pl_json_init(&j, data, len, PL_JSON_DEPTH_DEFAULT);
     top_read(&j, e, path, &key_at);
     if (!pl_json_end(&j)) {

@@ -11,8 +11,8 @@
 #include "daemons/wikisrcd/conf.h"
 #include "daemons/wikisrcd/event/event.h"
 
-/* Namespaces as numbers; the rest is borrowed from the configuration. Zero-initialised: all pass.
- */
+/* Namespaces as numbers; the rest is borrowed from the configuration. Zero-initialised: all
+ * pass. */
 struct filter {
     const struct wikisrcd_filter_conf *conf;
     int64_t *namespaces_include, *namespaces_exclude;

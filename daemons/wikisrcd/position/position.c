@@ -388,12 +388,12 @@ bool position_discover(struct position *p, struct pl_slice id, const struct pl_s
 {
     PL_CLEANUP(cJSON_Deletep) cJSON *entries = id_parse(id);
     bool differ = position_streams_differ(p, streams);
-    struct id_entry entry;
-    const cJSON *item;
     if (!entries)
         return false;
     for (unsigned i = 0; i < p->topics_n; i++)
         p->topics[i].active = false;
+    const cJSON *item;
+    struct id_entry entry;
     cJSON_ArrayForEach(item, entries)
     {
         id_entry_read(item, &entry);

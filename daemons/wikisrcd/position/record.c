@@ -130,11 +130,11 @@ static const char *ids_read(struct position *p, struct position_topic *t, const 
         return "ids that are no array";
     for (const cJSON *item = ids->child; item; item = item->next->next) {
         struct event_identity id;
-        int64_t number;
         if (!id_parse(cJSON_GetStringValue(item), &id))
             return "not an id";
         if (!item->next)
             return "an id without a time";
+        int64_t number;
         if (!number_read(item->next, -TIME_MAX_MS, TIME_MAX_MS, &number))
             return "number out of range";
         if (ahead ? p->ahead_ids >= POSITION_AHEAD_MAX : p->ids >= POSITION_IDS_MAX)
@@ -200,10 +200,9 @@ static const char *record_read(struct position *p, const cJSON *record)
     static const char *const members[] = {"version", "streams", "since",  "discovered",
                                           "at",      "slack",   "topics", NULL};
     const cJSON *streams = pl_doc_get(record, "streams"), *topics = pl_doc_get(record, "topics");
-    const cJSON *topic;
-    int64_t at_ms;
     if (!pl_doc_is_made_of(record, members))
         return "an unknown member, or one there twice";
+    int64_t at_ms;
     if (!member_read(record, "since", 0, TIME_MAX_MS, &p->since_ms) ||
         !member_read(record, "discovered", 0, TIME_MAX_MS, &p->discovered_ms) ||
         !member_read(record, "at", 0, TIME_MAX_MS, &at_ms) ||
@@ -214,6 +213,7 @@ static const char *record_read(struct position *p, const cJSON *record)
     if ((streams && !cJSON_IsArray(streams)) || (topics && !cJSON_IsArray(topics)))
         return "`streams` or `topics` is no array";
     const char *wrong = streams_read(p, streams);
+    const cJSON *topic;
     cJSON_ArrayForEach(topic, topics)
     {
         if (!wrong)

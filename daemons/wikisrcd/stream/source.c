@@ -281,8 +281,8 @@ static int64_t wait_asked_for(struct source *s, struct pl_http_request *r, long 
     return s->worked && pl_http_status_kind(status) != PL_ERR_RETRY ? REFUSED_WAIT_MS : 0;
 }
 
-/* The service refuses the position: its topics are not there (404), or it does not read it (400).
- */
+/* The service refuses the position: its topics are not there (404), or it does not read it
+ * (400). */
 static void position_refused(struct source *s, long status)
 {
     pl_log(PL_WARNING, PL_EVENT_SOURCE_FALLBACK,
@@ -303,7 +303,6 @@ static long status_of(struct pl_http_request *r)
 
 static void answer_refused(struct source *s, struct pl_http_request *r)
 {
-    struct pl_err err;
     long status = status_of(r);
     int64_t floor_ms = wait_asked_for(s, r, status);
     pl_text_flatten(s->body.data, s->body.len);
@@ -312,6 +311,7 @@ static void answer_refused(struct source *s, struct pl_http_request *r)
         position_refused(s, status);
         return;
     }
+    struct pl_err err;
     source_err_from_status(&err, status, s->url, pl_buf_cstr(&s->body));
     if (s->worked && err.kind == PL_ERR_CONFIG)
         err.kind = PL_ERR_RETRY; /* it worked before: theirs to mend, or the position's */
@@ -426,11 +426,10 @@ static void ask_choose(struct source *s, struct pl_buf *ret_header)
 static void connect_next(struct source *s)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf header = {0};
-    struct pl_err err;
     ask_choose(s, &header);
     const char *headers[] = {"Accept: text/event-stream",
                              header.len > 0 ? pl_buf_cstr(&header) : NULL, NULL};
-    char *url PL_FREE =
+    PL_FREE char *url =
         s->asked_with_id ? pl_strdup(s->url) : pl_strf("%s?since=%" PRId64, s->url, s->asked_ms);
     struct pl_http_conf conf = {
         .user_agent = s->user_agent,
@@ -452,6 +451,7 @@ static void connect_next(struct source *s)
     s->saw_error = s->saw_topics = false;
     pl_log(PL_DEBUG, NULL, "connecting", PL_F_STR("URL", url),
            PL_F_STR("HEADER", header.len > 0 ? headers[1] : NULL));
+    struct pl_err err;
     if (pl_http_request_new(s->http, &conf, url, headers, NULL, 0, &http_ops, s, &s->request,
                             &err) < 0)
         connection_lost(s, LOST_NETWORK, 0, &err);

@@ -18,12 +18,12 @@ void element_release(struct element *e)
 /* An identifier that can be a key; false: it is null, empty or something else. */
 static bool key_read(struct pl_json *j, struct pl_buf *out)
 {
-    struct pl_json_str str;
-    struct pl_json_num num;
     enum pl_json_type type = pl_json_peek(j);
     pl_buf_reset(out);
+    struct pl_json_str str;
     if (type == PL_JSON_STRING && pl_json_string(j, &str))
         return str.len > 0 && pl_json_unescape_buf(&str, out);
+    struct pl_json_num num;
     if (type == PL_JSON_NUMBER && pl_json_number(j, &num))
         return pl_buf_add(out, num.p, num.len);
     pl_json_skip(j, NULL);
@@ -48,16 +48,16 @@ static void series_read(struct element *e, struct pl_json *j)
 void element_read(struct element *e, struct pl_slice bytes)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf name = {0};
-    struct pl_json_str key;
-    struct pl_json j;
     bool has_name = false, seen_id = false;
     e->bytes = bytes;
     e->series = (struct pl_slice){0};
     e->records = 0;
     e->has_key = e->is_transaction = false;
     pl_buf_reset(&e->key);
+    struct pl_json j;
     pl_json_init(&j, bytes.p, bytes.len, 0);
     pl_json_object_begin(&j);
+    struct pl_json_str key;
     while (pl_json_object_next(&j, &key)) {
         if (!seen_id && pl_json_str_eq(&key, "transactionId")) {
             e->has_key = key_read(&j, &e->key);
@@ -108,10 +108,10 @@ static bool run_next(struct element_cut *c, struct pl_slice *ret_run)
     const struct element *e = c->element;
     size_t room = c->bytes_max > frame_size(e) ? c->bytes_max - frame_size(e) : 0;
     const char *from = NULL, *to = NULL;
-    struct pl_slice record;
-    struct pl_json j;
     if (c->record == e->records)
         return false;
+    struct pl_json j;
+    struct pl_slice record;
     /* The inside of the array as a sequence of values, with commas that are passed by hand. */
     for (; c->record < e->records; c->record++) {
         pl_json_init(&j, c->p, (size_t)(e->series.p + e->series.len - c->p), 0);
@@ -133,13 +133,13 @@ static bool run_next(struct element_cut *c, struct pl_slice *ret_run)
 
 int element_parts(const struct element *e, size_t bytes_max, uint32_t *ret_n, struct pl_err *err)
 {
-    struct element_cut c;
-    struct pl_slice run;
     uint32_t n = 0;
     if (e->bytes.len <= bytes_max) {
         *ret_n = 1;
         return 0;
     }
+    struct pl_slice run;
+    struct element_cut c;
     for (element_cut_init(&c, e, bytes_max); run_next(&c, &run); n++)
         if (run.len + frame_size(e) > bytes_max)
             return pl_err_set(
@@ -165,13 +165,13 @@ int element_parts(const struct element *e, size_t bytes_max, uint32_t *ret_n, st
 bool element_cut_next(struct element_cut *c, struct pl_buf *out)
 {
     const struct element *e = c->element;
-    struct pl_slice run;
     if (e->bytes.len <= c->bytes_max) { /* whole: the only part */
         if (c->record == UINT64_MAX)
             return false;
         c->record = UINT64_MAX;
         return pl_buf_add(out, e->bytes.p, e->bytes.len);
     }
+    struct pl_slice run;
     if (!run_next(c, &run))
         return false;
     const char *behind = e->series.p + e->series.len;

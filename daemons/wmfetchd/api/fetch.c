@@ -172,8 +172,6 @@ static void said_make(struct fetch *f, struct pl_http_request *r, char *out, siz
 
 static void answer_refused(struct fetch *f, struct pl_http_request *r)
 {
-    char said[160], host[256];
-    struct pl_err err;
     bool another = f->status == 401 && pl_auth_refused(f->auth, f->header);
     if (another && !f->renewed) {
         pl_log(PL_INFO, NULL, "the API refuses the token, getting another",
@@ -189,16 +187,20 @@ static void answer_refused(struct fetch *f, struct pl_http_request *r)
     }
     if (f->status == 401)
         pl_auth_forget(f->auth);
+    char host[256];
     pl_http_host(f->conf->url, host, sizeof(host));
+    char said[160];
     said_make(f, r, said, sizeof(said));
+    struct pl_err err;
     fetch_err_from_status(&err, f->status, pl_auth_refused_advice(f->auth), host, said);
     finish(f, &err);
 }
 
 static void words_add(const struct fetch *f, struct pl_err *err, const char *text, size_t len)
 {
-    char begin[BEGIN_SHOWN_MAX], why[PL_ERR_MSG_MAX];
+    char begin[BEGIN_SHOWN_MAX];
     scrub(f, text, len < PL_SPLIT_BEGIN_MAX ? len : PL_SPLIT_BEGIN_MAX, begin, sizeof(begin));
+    char why[PL_ERR_MSG_MAX];
     snprintf(why, sizeof(why), "%s", err->msg);
     pl_err_set(err, PL_ERR_REJECT, err->code, "%s; it begins with: %s", why, begin);
 }
@@ -328,12 +330,12 @@ static bool on_data(void *userdata, struct pl_http_request *r, const char *data,
 static void on_done(void *userdata, struct pl_http_request *r, const struct pl_err *failed)
 {
     struct fetch *f = userdata;
-    struct pl_err err;
     f->request = NULL;
     count(f,
           failed && f->err.kind == PL_ERR_NONE ? M_ANSWER_NONE
                                                : wmfetchd_metric_of_status(f->status),
           1);
+    struct pl_err err;
     if (f->err.kind != PL_ERR_NONE) {
         answer_broken(f);
     } else if (f->status != 0 && f->status != 200 && f->status != 204) {
@@ -363,8 +365,9 @@ static void add_parameter(struct pl_buf *url, const char *name, const char *valu
 
 static void url_make(const struct fetch *f, struct pl_buf *url)
 {
-    char from[24], end[24];
+    char from[24];
     snprintf(from, sizeof(from), "%lld", (long long)f->ask.from_ms);
+    char end[24];
     snprintf(end, sizeof(end), "%lld", (long long)f->ask.end_ms);
     pl_buf_add_str(url, f->address);
     add_parameter(url, "application_id", f->ask.application);

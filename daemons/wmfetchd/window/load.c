@@ -83,11 +83,12 @@ static int on_bytes(void *userdata, const char *data, size_t len, struct pl_err 
 /* Where our clock is ahead of the API's, what we take for a window that is over is not. */
 static bool window_is_over(const struct load *l, struct pl_err *err)
 {
-    char server[32], due[32];
     int64_t server_ms = l->result.fetch.server_ms;
     if (l->window.due_ms == 0 || server_ms == 0 || server_ms + CLOCK_SLACK_MS >= l->window.due_ms)
         return true;
+    char server[32];
     pl_time_format_ms(server_ms, server);
+    char due[32];
     pl_time_format_ms(l->window.due_ms, due);
     pl_err_set(err, PL_ERR_RETRY, 0,
                "by the API's clock it is %s, and the window is due at %s: is our clock ahead?",
@@ -98,8 +99,8 @@ static bool window_is_over(const struct load *l, struct pl_err *err)
 static void on_fetched(void *userdata, const struct fetch_result *result, const struct pl_err *err)
 {
     struct load *l = userdata;
-    struct pl_err early;
     l->result.fetch = *result;
+    struct pl_err early;
     if (err)
         abort_with(l, err);
     else if (!window_is_over(l, &early))
@@ -186,13 +187,13 @@ void load_position(struct load *l, const char *key, const struct schedule_positi
 
 bool load_stop(struct load *l)
 {
-    struct pl_err err;
     if (l->state != FETCHING)
         return l->state == IDLE;
     fetch_stop(l->fetch);
     l->state = IDLE;
     if (pl_delivery_is_idle(load_kafka(l)))
         return true;
+    struct pl_err err;
     pl_err_set(&err, PL_ERR_RETRY, 0, "stopped");
     abort_with(l, &err);
     return false;

@@ -56,8 +56,8 @@ PL_DEFINE_CLEANUP(struct load *, load_free);
 void load_start(struct load *l, const struct load_window *window);
 /* Writes the position alone, without asking for anything: where a series begins. */
 void load_position(struct load *l, const char *key, const struct schedule_position *position);
-/* Gives up what is being fetched; a commit that runs goes on. true: it is idle, no on_done follows.
- */
+/* Gives up what is being fetched; a commit that runs goes on. true: it is idle, no on_done
+ * follows. */
 bool load_stop(struct load *l);
 bool load_is_idle(const struct load *l);
 

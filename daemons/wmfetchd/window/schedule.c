@@ -46,9 +46,9 @@ int64_t schedule_behind(const struct schedule *s, const struct schedule_position
 bool schedule_time_parse(const char *text, int64_t now_ms, int64_t *ret_ms, const char **ret_why)
 {
     size_t len = strlen(text);
-    int64_t ms;
     *ret_why = "none of now, -12d (so long ago), 1767205800000 (milliseconds since 1970), "
                "2026-01-01T00:00:00Z";
+    int64_t ms;
     if (strcmp(text, "now") == 0) {
         ms = now_ms;
     } else if (text[0] == '-') {
@@ -83,9 +83,9 @@ void schedule_position_encode(const struct schedule_position *p, int64_t now_ms,
 /* A member that is not there leaves *ret_ms as it is. */
 static bool time_read(const cJSON *record, const char *name, int64_t *ret_ms)
 {
-    int64_t ms;
     if (!pl_doc_get(record, name))
         return true;
+    int64_t ms;
     if (!pl_doc_int(record, name, &ms) || ms < 0 || ms > TIME_MOST_MS)
         return false;
     *ret_ms = ms;

@@ -74,8 +74,8 @@ static const char wide_columns[] = "columns:\n"
                                    "  - {name: j, path: $.j, type: String, json: true}\n"
                                    "  - {name: f, path: $.f, type: Float64}\n";
 
-/* A message cut anywhere, or with one byte spoiled, is refused or (spoiled) a row; never a trace.
- */
+/* A message cut anywhere, or with one byte spoiled, is refused or (spoiled) a row; never a
+ * trace. */
 START_TEST(check_cut)
 {
     static const char text[] = "{\"s\":\"a\\u00e9\xc3\xa9\",\"o\":{\"n\":-12},\"b\":true,\"j\":[{"

@@ -214,8 +214,8 @@ static void log_each_level(void)
     struct stat st;
     char stream[64];
 
-    /* Another's stream on the same device, as a child with a redirected stderr has it: no journal.
-     */
+    /* Another's stream on the same device, as a child with a redirected stderr has it: no
+     * journal. */
     if (fstat(STDERR_FILENO, &st) < 0)
         _exit(1);
     snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)st.st_dev,

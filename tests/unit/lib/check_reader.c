@@ -133,8 +133,8 @@ START_TEST(test_depth)
 }
 END_TEST
 
-/* The skip remembers what it is inside of: brackets that alternate and then close in the wrong way.
- */
+/* The skip remembers what it is inside of: brackets that alternate and then close in the wrong
+ * way. */
 START_TEST(test_skip_nesting)
 {
     struct pl_json j;

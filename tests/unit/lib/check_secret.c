@@ -258,8 +258,8 @@ START_TEST(test_key_is_secret)
 }
 END_TEST
 
-/* All of a file's errors in one run: YAML's, the table's, in the order of the file but for YAML's.
- */
+/* All of a file's errors in one run: YAML's, the table's, in the order of the file but for
+ * YAML's. */
 START_TEST(test_load_all_errors)
 {
     static const char text[] = "note: a\nnote: b\nmodus: x\nbatch: {rows: 0}\ncolumns: [x]\n";
