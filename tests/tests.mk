@@ -57,7 +57,7 @@ $(B)/fuzz/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $$(call links,tests/fuzz/fuzz_%.c) $(
 fuzz-bins: $(FUZZ_NAMES:%=$(B)/fuzz/fuzz_%)
 
 fuzz:  ## each fuzzer for FUZZ_SECONDS=60, from its corpus (needs clang)
-	$(Q)command -v clang >/dev/null || { echo 'make fuzz needs clang: apt-get install clang' >&2; \
+	$(Q)command -v clang >/dev/null || { echo 'make fuzz needs clang and its runtime: apt-get install clang libclang-rt-14-dev' >&2; \
 	  exit 69; }
 	+$(Q)$(FUZZ_MAKE) --no-print-directory
 	$(Q)tests/run/fuzz.sh $(B) $(FUZZ_SECONDS) $(FUZZ_NAMES)
