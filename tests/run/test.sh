@@ -122,7 +122,7 @@ main() {
     title "check"
     check check "$results/check" WERROR="${WERROR:-}"
     title "programs, Kafka and ClickHouse"
-    if step "build" build all build/services/eventstreams build/services/make-events; then
+    if step "build" build all check-bins build/services/eventstreams build/services/make-events; then
         title "replay server"
         port=$(two_ports)
         BUILD=$PWD/build/services EVENTSTREAMS_PORT=$port pytest replay-server \

@@ -366,7 +366,7 @@ START_TEST(real_access)
     conf.user = TEXT("reader");
     clickhouse_free(client);
     client = clickhouse_new(&conf);
-    ensure_fails(&r, "cannot insert into table edits");
+    ensure_fails(&r, "clickhouse.user is read-only");
     conf.password.value = TEXT("wrong");
     clickhouse_free(client);
     client = clickhouse_new(&conf);
