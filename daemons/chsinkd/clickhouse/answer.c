@@ -2,21 +2,19 @@
 /*
  * answer.c - what ClickHouse's answers mean, and how names and texts are quoted for it.
  *
- * An answer is success only if nothing in it says otherwise: not the status, not the header
- * X-ClickHouse-Exception-Code, and not an exception's text in the body, which may stand behind
- * rows (the server had begun to answer when it failed).
+ * An answer is a success only if nothing in it says otherwise: not the status, not the header
+ * X-ClickHouse-Exception-Code, and not an exception's text in the body, which may follow rows (the
+ * server had begun to answer when it failed).
  *
  * The names of the codes are ClickHouse's (src/Common/ErrorCodes.cpp), the statuses from
- * exceptionCodeToHTTPStatus() of its HTTP handler.
- *
- * Pure: no I/O, no clock, no logging.
+ * exceptionCodeToHTTPStatus() of its HTTP handler. Pure.
  */
 #include <ctype.h>
 
 #include "daemons/chsinkd/clickhouse/client.h"
 #include "lib/base/text.h"
 
-/* An exception stands at the end of the body; what comes long before is rows. */
+/* An exception is at the end of the body; what comes long before it is rows. */
 #define EXCEPTION_BYTES_MAX (64 * 1024)
 /* Of the server's sentence; the rest of the message is for host, code and advice. */
 #define SENTENCE_BYTES_MAX 280
@@ -74,8 +72,8 @@ static const int codes_retry[] = {
     1002, /* UNKNOWN_EXCEPTION */
 };
 
-/* The data. Native blocks are read and converted whole before a row is written, so nothing is
- * there. */
+/* The data. A Native block is read and converted whole before a row is written, so no part of it is
+ * in the table. */
 static const int codes_reject[] = {
     6,  /* CANNOT_PARSE_TEXT */
     12, /* PARAMETER_OUT_OF_BOUND */
@@ -115,7 +113,7 @@ static const int codes_reject[] = {
     691, /* UNKNOWN_ELEMENT_OF_ENUM */
 };
 
-/* Here every message would be refused alike: a person must act. */
+/* Every message would be refused: a person must act. */
 static const int codes_config[] = {
     7,   /* INCORRECT_NUMBER_OF_COLUMNS */
     8,   /* THERE_IS_NO_COLUMN */
@@ -171,32 +169,25 @@ static const int codes_config[] = {
 
 static bool codes_have(const int *codes, size_t n, int code)
 {
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n; i++)
         if (codes[i] == code)
             return true;
-    }
     return false;
 }
 
 enum pl_err_kind clickhouse_err_kind(int code, long status)
 {
-    if (code == 0) {
-        /* A proxy's word on the size is about the data; its other 4xx are not: it never saw
-         * them. */
-        if (status == 413)
-            return PL_ERR_REJECT;
-        if (pl_http_status_kind(status) == PL_ERR_REJECT)
-            return PL_ERR_RETRY;
-        return pl_http_status_kind(status);
-    }
+    enum pl_err_kind by_status = pl_http_status_kind(status);
+    if (code == 0) /* A proxy can only judge the size; for its other 4xx it never saw the data. */
+        return by_status == PL_ERR_REJECT && status != 413 ? PL_ERR_RETRY : by_status;
     if (codes_have(codes_retry, PL_COUNT(codes_retry), code))
         return PL_ERR_RETRY;
     if (codes_have(codes_reject, PL_COUNT(codes_reject), code))
         return PL_ERR_REJECT;
     if (codes_have(codes_config, PL_COUNT(codes_config), code))
         return PL_ERR_CONFIG;
-    /* Nobody listed it: see client.h. A status of less than 400 is an error in the body. */
-    return status >= 400 ? pl_http_status_kind(status) : PL_ERR_RETRY;
+    /* Not listed: see client.h. With a status below 400 the error was in the body. */
+    return status >= 400 ? by_status : PL_ERR_RETRY;
 }
 
 bool clickhouse_err_is_schema(int code)
@@ -205,44 +196,36 @@ bool clickhouse_err_is_schema(int code)
     return codes_have(codes, PL_COUNT(codes), code);
 }
 
+static const struct {
+    int code;
+    const char *text;
+} advices[] = {
+    {60, "the table or view is gone, or the name is wrong"},
+    {81, "create the database, or check clickhouse.database"},
+    {115, "this server does not know the setting: check clickhouse.settings and the server's "
+          "version"},
+    {164, "clickhouse.user is read-only: give it a profile without readonly, and GRANT INSERT, "
+          "CREATE and ALTER"},
+    {192, "check clickhouse.user and its password"},
+    {193, "check clickhouse.user and its password"},
+    {194, "check clickhouse.user and its password"},
+    {195, "allow this host in the user's networks"},
+    {217, "clickhouse.urls wants the HTTP port (8123, or 8443 for https)"},
+    {241, "smaller batches, or more memory for the server"},
+    {242, "is ClickHouse Keeper there?"},
+    {243, "the server's disk is full"},
+    {252, "larger batches, or fewer partitions in the table"},
+    {497, "GRANT it to clickhouse.user"},
+    {516, "check clickhouse.user and its password"},
+    {701, "check the route's cluster"},
+};
+
 static const char *code_advice(int code)
 {
-    switch (code) {
-    case 192:
-    case 193:
-    case 194:
-    case 516:
-        return "check clickhouse.user and its password";
-    case 195:
-        return "allow this host in the user's networks";
-    case 497:
-        return "GRANT it to clickhouse.user";
-    case 164:
-        return "clickhouse.user is read-only: give it a profile without readonly, and GRANT "
-               "INSERT, CREATE and "
-               "ALTER";
-    case 60:
-        return "the table or view is gone, or the name is wrong";
-    case 81:
-        return "create the database, or check clickhouse.database";
-    case 115:
-        return "this server does not know the setting: check clickhouse.settings and the server's "
-               "version";
-    case 241:
-        return "smaller batches, or more memory for the server";
-    case 242:
-        return "is ClickHouse Keeper there?";
-    case 243:
-        return "the server's disk is full";
-    case 252:
-        return "larger batches, or fewer partitions in the table";
-    case 217:
-        return "clickhouse.urls wants the HTTP port (8123, or 8443 for https)";
-    case 701:
-        return "check the route's cluster";
-    default:
-        return NULL;
-    }
+    for (size_t i = 0; i < PL_COUNT(advices); i++)
+        if (advices[i].code == code)
+            return advices[i].text;
+    return NULL;
 }
 
 /* ---- answers ---- */
@@ -265,32 +248,33 @@ static void slice_skip(struct pl_slice *s, size_t n)
     s->len -= n;
 }
 
-static bool slice_starts(struct pl_slice s, const char *with)
+static bool slice_skip_text(struct pl_slice *s, const char *text)
 {
-    return s.len >= strlen(with) && memcmp(s.p, with, strlen(with)) == 0;
+    size_t len = strlen(text);
+    if (s->len < len || memcmp(s->p, text, len) != 0)
+        return false;
+    slice_skip(s, len);
+    return true;
 }
 
-/* "Code: 60. DB::Exception: " or "Code: 1000, e.code() = 111, " (Poco's). The number, or 0. Moves
- * `s` behind it. */
+/* "Code: 60. DB::Exception: " or "Code: 1000, e.code() = 111, " (Poco's). Returns the number and
+ * moves `s` past it, or returns 0. */
 static int exception_parse_code(struct pl_slice *s)
 {
     struct pl_slice rest = *s;
     size_t digits = 0;
     int code = 0;
-    if (slice_starts(rest, "Poco::Exception. "))
-        slice_skip(&rest, strlen("Poco::Exception. "));
-    else if (slice_starts(rest, "std::exception. "))
-        slice_skip(&rest, strlen("std::exception. "));
-    if (!slice_starts(rest, "Code: "))
+    if (!slice_skip_text(&rest, "Poco::Exception. "))
+        slice_skip_text(&rest, "std::exception. ");
+    if (!slice_skip_text(&rest, "Code: "))
         return 0;
-    slice_skip(&rest, strlen("Code: "));
     for (; digits < rest.len && digits < 6 && isdigit((unsigned char)rest.p[digits]); digits++)
         code = code * 10 + (rest.p[digits] - '0');
     if (digits == 0 || digits + 1 >= rest.len || (rest.p[digits] != '.' && rest.p[digits] != ','))
         return 0;
     slice_skip(&rest, digits + 1);
-    while (rest.len > 0 && rest.p[0] == ' ')
-        slice_skip(&rest, 1);
+    while (slice_skip_text(&rest, " "))
+        ;
     /* The class: DB::Exception, DB::NetException, Coordination::Exception … */
     for (size_t colon = 0; colon + 1 < rest.len && colon < 64 && rest.p[colon] != '\n'; colon++) {
         if (colon >= 9 && rest.p[colon] == ':' && rest.p[colon + 1] == ' ' &&
@@ -321,9 +305,7 @@ static void exception_parse_name(struct pl_slice rest, struct exception *e)
     }
     if (rest.len == 0 || rest.p[rest.len - 1] != ')')
         return;
-    const char *start;
-    const char *end;
-    start = end = rest.p + rest.len - 1;
+    const char *end = rest.p + rest.len - 1, *start = end;
     while (start > rest.p && (isupper((unsigned char)start[-1]) ||
                               isdigit((unsigned char)start[-1]) || start[-1] == '_'))
         start--;
@@ -333,33 +315,35 @@ static void exception_parse_name(struct pl_slice rest, struct exception *e)
     sentence_end(e, start - 1);
 }
 
-/* Finds the exception at the start of a line. */
+static struct pl_slice slice_line(struct pl_slice s)
+{
+    const char *newline = s.len > 0 ? memchr(s.p, '\n', s.len) : NULL;
+    return (struct pl_slice){s.p, newline ? (size_t)(newline - s.p) : s.len};
+}
+
+/* Finds an exception at the start of a line. */
 static bool exception_find(struct pl_slice body, struct exception *e)
 {
     if (body.len > EXCEPTION_BYTES_MAX)
         slice_skip(&body, body.len - EXCEPTION_BYTES_MAX);
-    const char *newline;
     while (body.len > 0) {
         struct pl_slice rest = body;
         int code = exception_parse_code(&rest);
         if (code > 0) {
-            newline = memchr(rest.p, '\n', rest.len);
-            *e = (struct exception){.code = code, .text = rest};
-            if (newline)
-                e->text.len = (size_t)(newline - rest.p);
+            *e = (struct exception){.code = code, .text = slice_line(rest)};
             while (rest.len > 0 && isspace((unsigned char)rest.p[rest.len - 1]))
                 rest.len--;
             exception_parse_name(rest, e);
             e->in_view = slice_find(rest, "while pushing to view") != NULL;
             return true;
         }
-        newline = memchr(body.p, '\n', body.len);
-        slice_skip(&body, newline ? (size_t)(newline - body.p) + 1 : body.len);
+        slice_skip(&body, slice_line(body).len);
+        slice_skip_text(&body, "\n");
     }
     return false;
 }
 
-/* Shortens at a character's border and takes off what a sentence ends with. */
+/* Cuts between characters, and takes off the end of the sentence. */
 static int sentence_len(struct pl_slice s)
 {
     s.len = pl_text_cut(s.p, s.len, SENTENCE_BYTES_MAX);
@@ -375,7 +359,7 @@ static int answer_refused(const struct clickhouse_answer *a, const struct except
     const char *advice = code_advice(e->code);
     if (kind == PL_ERR_REJECT && e->in_view) {
         kind = PL_ERR_CONFIG;
-        advice = "a materialized view refuses the data: mend or detach the view; the batch is then "
+        advice = "a materialized view refuses the data: fix or detach the view; the batch is then "
                  "inserted again";
     }
     return pl_err_set(err, kind, e->code, "%s: %.*s (code %d%s%.*s)%s%s", a->host,
@@ -391,15 +375,12 @@ int clickhouse_answer_check(const struct clickhouse_answer *a, struct pl_err *er
     if (exception_find(body, &e))
         return answer_refused(a, &e, err);
     e.code = a->exception_code ? atoi(a->exception_code) : 0;
-    if (e.code == 0 && (a->status == 0 || (a->status >= 200 && a->status < 300)))
+    bool success = a->status >= 200 && a->status < 300;
+    if (e.code == 0 && (a->status == 0 || success))
         return 0;
-    /* No exception's text, but an error all the same: a proxy's page, or a server that was cut
-     * off. */
-    const char *newline = body.len > 0 ? memchr(body.p, '\n', body.len) : NULL;
-    e.text = body;
-    if (newline)
-        e.text.len = (size_t)(newline - body.p);
-    if (a->status >= 200 && a->status < 300) /* what is there are rows */
+    /* An error without an exception's text: a proxy's page, or a server that was cut off. */
+    e.text = slice_line(body);
+    if (success) /* the body is rows */
         e.text = PL_SLICE_LIT("the server failed while it answered");
     if (e.code != 0)
         return answer_refused(a, &e, err);
@@ -414,29 +395,13 @@ int clickhouse_answer_check(const struct clickhouse_answer *a, struct pl_err *er
 
 static void quote(struct pl_buf *out, char mark, const char *text, size_t len)
 {
+    static const char special[] = "\n\r\t\\", letters[] = "nrt\\0"; /* NUL, too */
     pl_buf_add_byte(out, mark);
     for (size_t i = 0; i < len; i++) {
-        switch (text[i]) {
-        case '\0':
-            pl_buf_add_str(out, "\\0");
-            break;
-        case '\n':
-            pl_buf_add_str(out, "\\n");
-            break;
-        case '\r':
-            pl_buf_add_str(out, "\\r");
-            break;
-        case '\t':
-            pl_buf_add_str(out, "\\t");
-            break;
-        case '\\':
-            pl_buf_add_str(out, "\\\\");
-            break;
-        default:
-            if (text[i] == mark)
-                pl_buf_add_byte(out, '\\');
-            pl_buf_add_byte(out, text[i]);
-        }
+        const char *at = memchr(special, text[i], sizeof(special));
+        if (at || text[i] == mark)
+            pl_buf_add_byte(out, '\\');
+        pl_buf_add_byte(out, at ? letters[at - special] : text[i]);
     }
     pl_buf_add_byte(out, mark);
 }

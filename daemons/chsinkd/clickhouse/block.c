@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * block.c - columns as ClickHouse's Native format has them. The idea stands in block.h.
+ * block.c - columns as ClickHouse's Native format has them.
  */
 #include "daemons/chsinkd/clickhouse/block.h"
 
@@ -8,41 +8,19 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "daemons/chsinkd/clickhouse/client.h"
 #include "daemons/chsinkd/clickhouse/column.h"
 #include "lib/json/reader.h"
 
 #define ROWS_CAP_MIN   1024
 #define STRING_CAP_MIN 4096
 
-unsigned block_type_width(enum ch_kind kind)
-{
-    switch (kind) {
-    case CH_STRING:
-        return 0;
-    case CH_BOOL:
-    case CH_INT8:
-    case CH_UINT8:
-        return 1;
-    case CH_INT16:
-    case CH_UINT16:
-    case CH_DATE:
-        return 2;
-    case CH_INT32:
-    case CH_UINT32:
-    case CH_FLOAT32:
-    case CH_DATETIME:
-        return 4;
-    case CH_INT64:
-    case CH_UINT64:
-    case CH_FLOAT64:
-    case CH_DATETIME64:
-        return 8;
-    case CH_UUID:
-        return 16;
-    }
-    abort();
-}
+/* Bytes a value; 0: String. */
+static const uint8_t widths[] = {
+    [CH_STRING] = 0, [CH_BOOL] = 1,     [CH_INT8] = 1,       [CH_INT16] = 2,
+    [CH_INT32] = 4,  [CH_INT64] = 8,    [CH_UINT8] = 1,      [CH_UINT16] = 2,
+    [CH_UINT32] = 4, [CH_UINT64] = 8,   [CH_FLOAT32] = 4,    [CH_FLOAT64] = 8,
+    [CH_DATE] = 2,   [CH_DATETIME] = 4, [CH_DATETIME64] = 8, [CH_UUID] = 16,
+};
 
 static void header_add(struct pl_buf *out, const char *text)
 {
@@ -69,7 +47,7 @@ struct block *block_new(const struct route *route)
         c->header_len = header.len;
         c->header = pl_buf_take(&header);
         c->column = column;
-        c->width = block_type_width(column->type.kind);
+        c->width = widths[column->type.kind];
         if (c->width == 0)
             b->strings[b->strings_n++] = c;
         b->row_bytes += c->width + column->type.nullable;
@@ -162,7 +140,7 @@ unsigned block_iov_max(const struct block *b)
     return 1 + 3 * b->columns_n;
 }
 
-unsigned block_iov(struct block *b, struct iovec *iov, size_t *ret_bytes)
+unsigned block_iov(struct block *b, struct iovec *iov)
 {
     unsigned n = 0, head = block_varint(b->head, b->columns_n);
     head += block_varint(b->head + head, b->rows);
@@ -176,35 +154,12 @@ unsigned block_iov(struct block *b, struct iovec *iov, size_t *ret_bytes)
         if (data > 0)
             iov[n++] = (struct iovec){c->data, data};
     }
-    *ret_bytes = 0;
-    for (unsigned i = 0; i < n; i++)
-        *ret_bytes += iov[i].iov_len;
     return n;
 }
 
-void block_insert_sql(const struct route *route, const char *default_database, struct pl_buf *out)
-{
-    const char *separator = " (";
-    const char *database = route->database ? route->database : default_database;
-    pl_buf_add_str(out, "INSERT INTO ");
-    if (database) {
-        clickhouse_quote_ident(out, database);
-        pl_buf_add_byte(out, '.');
-    }
-    clickhouse_quote_ident(out, route->table);
-    for (unsigned i = 0; i < route->columns_n; i++) {
-        if (route->columns[i].source == COLUMN_EXPRESSION)
-            continue;
-        pl_buf_add_str(out, separator);
-        clickhouse_quote_ident(out, route->columns[i].name);
-        separator = ", ";
-    }
-    pl_buf_add_str(out, ") FORMAT Native");
-}
+/* --- printing: for people and tests; speed does not matter --- */
 
-/* --- printing: for people and tests; speed is of no concern --- */
-
-/* The string of a row: all before it are passed. */
+/* The string of a row: those before it are skipped one by one. */
 static struct pl_slice string_at(const struct block_column *c, uint64_t row)
 {
     const char *p = c->data;
@@ -222,29 +177,17 @@ static struct pl_slice string_at(const struct block_column *c, uint64_t row)
     }
 }
 
-static int64_t signed_at(const char *p, unsigned width)
-{
-    int8_t i8;
-    int16_t i16;
-    int32_t i32;
-    int64_t i64;
-    switch (width) {
-    case 1:
-        return memcpy(&i8, p, 1), i8;
-    case 2:
-        return memcpy(&i16, p, 2), i16;
-    case 4:
-        return memcpy(&i32, p, 4), i32;
-    default:
-        return memcpy(&i64, p, 8), i64;
-    }
-}
-
 static uint64_t unsigned_at(const char *p, unsigned width)
 {
     uint64_t v = 0;
     memcpy(&v, p, width);
     return v;
+}
+
+static int64_t signed_at(const char *p, unsigned width)
+{
+    unsigned shift = 64 - 8 * width; /* the sign goes to the top and back */
+    return (int64_t)(unsigned_at(p, width) << shift) >> shift;
 }
 
 enum { DATE_LEN = 10, TIME_LEN_MAX = 32 };
@@ -266,7 +209,7 @@ static void uuid_print(const char *p, struct pl_buf *out)
 
 static void float_print(double v, int digits, struct pl_buf *out)
 {
-    /* All digits that tell the value from its neighbours; no locale is set in the daemons. */
+    /* Enough digits to tell the value from its neighbours; the daemons set no locale. */
     if (isfinite(v))
         pl_buf_addf(out, "%.*g", digits, v);
     else

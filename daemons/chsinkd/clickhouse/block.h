@@ -8,6 +8,8 @@
  * bytes), data. Nullable: a byte a row (1 = null), then the values. String: varint length + bytes.
  * UUID: two little-endian UInt64, the high half first.
  *
+ * A block has no maximum: the caller closes it by rows and bytes; a message is bounded by its route.
+ *
  * Threads: one owner; the route is shared and outlives the block.
  */
 #ifndef CHSINKD_CLICKHOUSE_BLOCK_H
@@ -24,18 +26,12 @@ void block_free(struct block *b);
 PL_DEFINE_CLEANUP(struct block *, block_free);
 void block_reset(struct block *b); /* keeps the memory for the next batch */
 uint64_t block_rows(const struct block *b);
-size_t block_bytes(const struct block *b); /* of data, as it would be sent */
-size_t block_capacity(
-    const struct block *b); /* of memory held. A block has no maximum of its own: the caller
-                             * closes it by rows and bytes; a message is bounded by its route */
+size_t block_bytes(const struct block *b);    /* of data, as it would be sent */
+size_t block_capacity(const struct block *b); /* of memory held */
 
 /* The block as Native: fills iov[0..n), valid until the next change. iov_max >= block_iov_max(). */
 unsigned block_iov_max(const struct block *b);
-unsigned block_iov(struct block *b, struct iovec *iov, size_t *ret_bytes);
-
-/* "INSERT INTO db.table (`a`, `b`) FORMAT Native": only the columns that are sent. Appended to
- * `out`. */
-void block_insert_sql(const struct route *route, const char *default_database, struct pl_buf *out);
+unsigned block_iov(struct block *b, struct iovec *iov);
 
 /* For people and tests: row `i` as one line of JSON with the columns' names. */
 void block_print_row(const struct block *b, uint64_t i, struct pl_buf *out);

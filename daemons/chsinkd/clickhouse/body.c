@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * body.c - an insert's body, read out of an iovec, through LZ4's frame format or zstd if wanted.
- *
- * A place (element, byte in it) that only moves forward or back to the start. LZ4 needs room for
- * its worst case and goes through a small buffer; zstd writes straight into curl's.
- *
- * Pure.
+ * body.c - an insert's body, plain, in LZ4's frame format, or zstd. LZ4 needs room for its worst
+ * case and goes through a small buffer; zstd writes straight into curl's.
  */
 #include "daemons/chsinkd/clickhouse/body.h"
 
-#include <assert.h>
 #include <lz4frame.h>
 #include <zstd.h>
 
@@ -23,7 +18,7 @@ struct body {
     const struct iovec *iov;
     unsigned iov_n;
     size_t total;
-    unsigned at; /* where the reading is: element, and byte in it */
+    unsigned at; /* where reading is: element, and byte in it */
     size_t at_byte;
     bool started, ended; /* the compressor's first and last byte are written */
     LZ4F_cctx *lz4;
@@ -95,7 +90,7 @@ static size_t body_read_plain(struct body *b, char *out, size_t room)
     return done;
 }
 
-/* Puts the next piece of the frame into client->staged. false: the compressor failed. */
+/* Puts the next piece of the frame into b->staged. false: the compressor failed. */
 static bool body_stage_lz4(struct body *b)
 {
     LZ4F_preferences_t prefs = {
@@ -107,20 +102,16 @@ static bool body_stage_lz4(struct body *b)
     pl_buf_reset(&b->staged);
     b->staged_at = 0;
     pl_buf_reserve(&b->staged, room + LZ4F_HEADER_SIZE_MAX);
-    struct pl_slice piece;
+    char *out = b->staged.data;
     size_t n;
     if (!b->started) {
-        n = LZ4F_compressBegin(b->lz4, b->staged.data, b->staged.cap, &prefs);
+        n = LZ4F_compressBegin(b->lz4, out, b->staged.cap, &prefs);
         b->started = true;
     } else {
-        piece = body_next(b, LZ4_PIECE_BYTES);
-        if (piece.len > 0) {
-            n = LZ4F_compressUpdate(b->lz4, b->staged.data, b->staged.cap, piece.p, piece.len,
-                                    NULL);
-        } else {
-            n = LZ4F_compressEnd(b->lz4, b->staged.data, b->staged.cap, NULL);
-            b->ended = true;
-        }
+        struct pl_slice piece = body_next(b, LZ4_PIECE_BYTES);
+        b->ended = piece.len == 0;
+        n = b->ended ? LZ4F_compressEnd(b->lz4, out, b->staged.cap, NULL)
+                     : LZ4F_compressUpdate(b->lz4, out, b->staged.cap, piece.p, piece.len, NULL);
     }
     if (LZ4F_isError(n))
         return false;
@@ -145,7 +136,6 @@ static size_t body_read_lz4(struct body *b, char *out, size_t room)
     return n;
 }
 
-/* zstd writes straight into curl's buffer. */
 static size_t body_read_zstd(struct body *b, char *out, size_t room)
 {
     ZSTD_CCtx *z = b->zstd;
@@ -182,8 +172,7 @@ size_t body_read(char *out, size_t size, size_t n, void *userdata)
     return body_read_plain(b, out, size * n);
 }
 
-/* curl asks for it when a kept connection turns out to be dead. It only ever goes back to the
- * start. */
+/* curl only ever goes back to the start. */
 int body_seek(void *userdata, curl_off_t offset, int origin)
 {
     if (offset != 0 || origin != SEEK_SET)
@@ -192,14 +181,13 @@ int body_seek(void *userdata, curl_off_t offset, int origin)
     return CURL_SEEKFUNC_OK;
 }
 
-int64_t body_start(struct body *b, const struct iovec *iov, unsigned iov_n, size_t bytes)
+int64_t body_start(struct body *b, const struct iovec *iov, unsigned iov_n)
 {
     b->iov = iov;
     b->iov_n = iov_n;
     b->total = 0;
     for (unsigned i = 0; i < iov_n; i++)
         b->total += iov[i].iov_len;
-    assert(b->total == bytes);
     b->compression = b->total > 0 ? b->configured : CLICKHOUSE_NONE;
     body_rewind(b);
     return b->compression == CLICKHOUSE_NONE ? (int64_t)b->total : -1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * body.h - an insert's body as curl reads it: the caller's iovec, compressed on the way if that is
- * set, and from its start again whenever curl asks (a kept connection that turned out to be dead).
- * A batch is never copied as a whole.
+ * configured, and from the start again whenever curl asks (a kept connection that turned out to be
+ * dead). A batch is never copied as a whole.
  *
  * Pure. Threads: one owner.
  */
@@ -21,10 +21,9 @@ struct body *body_new(enum clickhouse_compression compression);
 void body_free(struct body *b);
 PL_DEFINE_CLEANUP(struct body *, body_free);
 
-/* The next body; the iovec is borrowed until the next one. `bytes` is its sum. Returns the length
- * as sent, or -1 when that is not known before (compressed: chunks). An empty body is not
- * compressed. */
-int64_t body_start(struct body *b, const struct iovec *iov, unsigned iov_n, size_t bytes);
+/* The next body; the iovec is borrowed until the next one. Returns the length as sent, or -1 when
+ * that is not known yet (compressed: chunks). An empty body is not compressed. */
+int64_t body_start(struct body *b, const struct iovec *iov, unsigned iov_n);
 
 /* CURLOPT_READFUNCTION and CURLOPT_SEEKFUNCTION with the body as their data. */
 size_t body_read(char *out, size_t size, size_t n, void *body);

@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client.c - the connection: a statement or an insert as one HTTP request, on one kept handle.
- *
- * The body of an insert is read by curl straight out of the caller's iovec (through a compressor
- * if one is set), from the start again whenever curl asks for it, so that a batch is never copied
- * as a whole.
- *
- * Threads: one owner; only `aborted` is shared.
+ * client.c - the connection: a statement or an insert as one HTTP request, on one kept handle. Only
+ * `aborted` is shared between threads.
  */
 #include "daemons/chsinkd/clickhouse/client.h"
-
-#include <stdio.h>
 
 #include "daemons/chsinkd/clickhouse/body.h"
 #include "lib/http/percent.h"
@@ -19,18 +12,15 @@
 #define ANSWER_BYTES_MAX (64 * 1024)
 /* Below ClickHouse's http_max_uri_size (1 MiB). */
 #define URL_BYTES_MAX (1024 * 1024 - 4096)
-/* What curl asks the read callback for at once; it takes 16 KiB to 2 MiB. */
+/* What curl asks the read callback for at once; it allows 16 KiB to 2 MiB. */
 #define UPLOAD_BYTES (512 * 1024L)
-/* A piece of input for LZ4, and its block (LZ4F_max256KB). */
-#define LZ4_PIECE_BYTES (256 * 1024)
-#define ZSTD_LEVEL      1
 
 /* An answer on its way in. */
 struct reply {
     struct clickhouse *client;
     struct pl_buf *rows; /* the caller's, or NULL */
     size_t rows_before;  /* its length before this answer */
-    struct pl_buf text;  /* an error's text, or what nobody asked for */
+    struct pl_buf text;  /* an error's text, or rows that are not wanted */
     bool too_long;
 };
 
@@ -47,9 +37,6 @@ struct clickhouse {
     struct pl_buf target;
     bool target_too_long; /* a parameter did not fit */
     struct body *body;
-    bool version_known;
-    unsigned version;
-    char version_text[64];
 };
 
 /* ---- set up ---- */
@@ -57,16 +44,15 @@ struct clickhouse {
 static void headers_add(struct clickhouse *c, struct curl_slist **list, const char *name,
                         const char *value)
 {
-    PL_FREE char *line = NULL;
     if (!value || !value[0])
         return;
     if (strpbrk(value, "\r\n")) {
         c->bad_user = true;
         return;
     }
-    line = pl_strf("%s: %s", name, value);
+    char *line = pl_strf("%s: %s", name, value);
     *list = curl_slist_append(*list, line);
-    explicit_bzero(line, strlen(line));
+    pl_wipe(line);
 }
 
 static struct curl_slist *headers_new(struct clickhouse *c)
@@ -129,14 +115,9 @@ void clickhouse_stop_when(struct clickhouse *c, bool (*asked)(void))
     c->stop_asked = asked;
 }
 
-const char *clickhouse_setting(const struct clickhouse *c, const char *name)
+const struct clickhouse_conf *clickhouse_conf(const struct clickhouse *c)
 {
-    return pl_map_get(&c->conf->settings, name);
-}
-
-size_t clickhouse_urls(const struct clickhouse *c)
-{
-    return c->conf->urls.n;
+    return c->conf;
 }
 
 /* ---- the answer ---- */
@@ -154,7 +135,7 @@ static size_t reply_take(char *data, size_t size, size_t n, void *userdata)
         }
         return len;
     }
-    /* An exception's text comes first here: the rest of a long page can go. */
+    /* An exception's text comes first; the end of a long page does not matter. */
     pl_buf_add(&r->text, data, len < room ? len : room);
     return len;
 }
@@ -190,16 +171,15 @@ static void target_begin(struct clickhouse *c)
     target_param(c, "wait_end_of_query", "1");
 }
 
-/* On these rests what we promise: the configuration cannot change them. */
+/* The promise rests on these: the configuration cannot change them. */
 static const char *const insert_settings[][2] = {
     {"async_insert", "0"},
     {"insert_deduplicate", "1"},
     {"deduplicate_blocks_in_dependent_materialized_views", "1"},
 };
-/* Left alone, the server fits a Native block to a table that was altered under us without a word:
- * 300 becomes 44 in a UInt8, null a default, an unknown column nothing (seen with 26.7). With these
- * it answers 53, 349 or 117. LowCardinality is added all the same. All are known to 23.3 and
- * later. */
+/* By default the server silently fits a Native block to a table that was altered: 300 becomes 44 in
+ * a UInt8, null a default, an unknown column is dropped (seen with 26.7). With these it answers 53,
+ * 349 or 117, and still adds LowCardinality. 23.3 and later know all of them. */
 static const char *const insert_settings_dflt[][2] = {
     {"input_format_native_allow_types_conversion", "0"},
     {"input_format_null_as_default", "0"},
@@ -212,10 +192,9 @@ static void target_insert(struct clickhouse *c, const struct clickhouse_insert *
     const struct pl_map *m = &c->conf->settings;
     for (size_t i = 0; i < PL_COUNT(insert_settings); i++)
         target_param(c, insert_settings[i][0], insert_settings[i][1]);
-    for (size_t i = 0; i < PL_COUNT(insert_settings_dflt); i++) {
+    for (size_t i = 0; i < PL_COUNT(insert_settings_dflt); i++)
         if (!pl_map_get(m, insert_settings_dflt[i][0]))
             target_param(c, insert_settings_dflt[i][0], insert_settings_dflt[i][1]);
-    }
     for (size_t i = 0; i < m->n; i++) {
         bool ours = strcmp(m->v[i].key, "insert_deduplication_token") == 0 ||
                     strcmp(m->v[i].key, "wait_end_of_query") == 0;
@@ -232,8 +211,7 @@ static void target_insert(struct clickhouse *c, const struct clickhouse_insert *
 /* ---- a call ---- */
 
 struct call {
-    const char *sql;             /* a statement, sent as the body; or */
-    const char *const *settings; /* of the statement */
+    const char *sql; /* a statement, sent as the body; or */
     const struct clickhouse_insert *insert;
     struct pl_buf *ret_body;
 };
@@ -264,7 +242,7 @@ static void call_set_up(struct clickhouse *c, const struct call *call, struct re
         curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, call->sql);
         return;
     }
-    int64_t size = body_start(c->body, call->insert->iov, call->insert->iov_n, call->insert->bytes);
+    int64_t size = body_start(c->body, call->insert->iov, call->insert->iov_n);
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, size < 0 ? c->insert_headers : c->query_headers);
     curl_easy_setopt(c->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)size);
     curl_easy_setopt(c->easy, CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BYTES);
@@ -277,8 +255,6 @@ static void call_set_up(struct clickhouse *c, const struct call *call, struct re
 static int call_target(struct clickhouse *c, const struct call *call, struct pl_err *err)
 {
     target_begin(c);
-    for (const char *const *s = call->settings; s && s[0]; s += 2)
-        target_param(c, s[0], s[1]);
     if (call->insert)
         target_insert(c, call->insert);
     if (c->target_too_long)
@@ -292,7 +268,6 @@ static int call_target(struct clickhouse *c, const struct call *call, struct pl_
 static void url_next(struct clickhouse *c)
 {
     c->url = (c->url + 1) % c->conf->urls.n;
-    c->version_known = false;
 }
 
 /* No byte of the request was sent. */
@@ -313,21 +288,20 @@ static bool curl_never_sent(CURL *easy, CURLcode rc)
     }
 }
 
-/* What came of one request. */
+/* The result of one request. */
 static int call_judge(struct clickhouse *c, struct reply *reply, CURLcode rc, struct pl_err *err)
 {
-    struct pl_slice rows = {NULL, 0};
     struct curl_header *header = NULL;
-    struct clickhouse_answer a = {.host = c->host};
-    if (reply->rows)
-        rows = (struct pl_slice){reply->rows->data + reply->rows_before,
-                                 reply->rows->len - reply->rows_before};
+    struct clickhouse_answer a = {
+        .host = c->host, .body = reply->text.data, .body_len = reply->text.len};
+    if (reply->rows && reply->rows->len > reply->rows_before) {
+        a.body = reply->rows->data + reply->rows_before;
+        a.body_len = reply->rows->len - reply->rows_before;
+    }
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &a.status);
     if (curl_easy_header(c->easy, "X-ClickHouse-Exception-Code", 0, CURLH_HEADER, -1, &header) ==
         CURLHE_OK)
         a.exception_code = header->value;
-    a.body = rows.len > 0 ? rows.p : reply->text.data;
-    a.body_len = rows.len > 0 ? rows.len : reply->text.len;
     if (rc == CURLE_ABORTED_BY_CALLBACK)
         return pl_err_set(err, PL_ERR_RETRY, 0, "%s: ended by the caller", c->host);
     if (reply->too_long)
@@ -337,7 +311,7 @@ static int call_judge(struct clickhouse *c, struct reply *reply, CURLcode rc, st
         if (clickhouse_answer_check(&a, err) < 0) {
             bool gateway = err->code == 0 && err->kind == PL_ERR_RETRY;
             if (gateway)
-                url_next(c); /* a proxy without its server: perhaps another has one */
+                url_next(c); /* a proxy without its server: another one may have it */
             return -1;
         }
         if (rc == CURLE_OK)
@@ -353,12 +327,12 @@ static int call_judge(struct clickhouse *c, struct reply *reply, CURLcode rc, st
 static int call_once(struct clickhouse *c, const struct call *call, bool *ret_never_sent,
                      struct pl_err *err)
 {
-    struct reply reply = {.client = c, .rows = call->ret_body};
+    struct reply reply = {.client = c,
+                          .rows = call->ret_body,
+                          .rows_before = call->ret_body ? call->ret_body->len : 0};
     *ret_never_sent = false;
     if (call_target(c, call, err) < 0)
         return -1;
-    if (call->ret_body)
-        reply.rows_before = call->ret_body->len;
     call_set_up(c, call, &reply);
     CURLcode rc = curl_easy_perform(c->easy);
     *ret_never_sent = curl_never_sent(c->easy, rc);
@@ -369,7 +343,7 @@ static int call_once(struct clickhouse *c, const struct call *call, bool *ret_ne
     return r;
 }
 
-/* Where connecting fails the next URL is tried (call_judge() has moved on to it), each once. */
+/* When connecting fails, the next URL is tried (call_judge() has moved to it), each once. */
 static int call_run(struct clickhouse *c, const struct call *call, struct pl_err *err)
 {
     int r = -1;
@@ -391,10 +365,10 @@ static int call_run(struct clickhouse *c, const struct call *call, struct pl_err
     return r;
 }
 
-int clickhouse_query(struct clickhouse *c, const char *sql, const char *const *settings,
-                     struct pl_buf *ret_body, struct pl_err *err)
+int clickhouse_query(struct clickhouse *c, const char *sql, struct pl_buf *ret_body,
+                     struct pl_err *err)
 {
-    struct call call = {.sql = sql, .settings = settings, .ret_body = ret_body};
+    struct call call = {.sql = sql, .ret_body = ret_body};
     return call_run(c, &call, err);
 }
 
@@ -403,29 +377,4 @@ int clickhouse_insert(struct clickhouse *c, const struct clickhouse_insert *inse
 {
     struct call call = {.insert = insert};
     return call_run(c, &call, err);
-}
-
-int clickhouse_version(struct clickhouse *c, unsigned *ret_version, char *ret_text, size_t text_len,
-                       struct pl_err *err)
-{
-    struct pl_buf body = {.max = 256};
-    unsigned major = 0, minor = 0;
-    if (!c->version_known) {
-        if (clickhouse_query(c, "SELECT version() FORMAT TSV", NULL, &body, err) < 0) {
-            pl_buf_release(&body);
-            return -1;
-        }
-        while (body.len > 0 && body.data[body.len - 1] == '\n')
-            body.len--;
-        c->version = sscanf(pl_buf_cstr(&body), "%u.%u", &major, &minor) == 2 && minor < 1000
-                         ? major * 1000 + minor
-                         : 0;
-        snprintf(c->version_text, sizeof(c->version_text), "%s", pl_buf_cstr(&body));
-        c->version_known = true;
-        pl_buf_release(&body);
-    }
-    *ret_version = c->version;
-    if (ret_text)
-        snprintf(ret_text, text_len, "%s", c->version_text);
-    return 0;
 }

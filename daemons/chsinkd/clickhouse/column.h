@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * column.h - the inside of a `struct block`: writing values into its columns. For the decoder, the
- * block itself and tests; others use block.h.
+ * block and tests; others use block.h.
  *
- * The row behind the last one is *open*. A column's value for the open row is written behind the
+ * The row after the last one is *open*. A column's value for the open row is written after the
  * committed ones and counts only when block_row_commit() moves the ends of all columns at once; a
- * row that is given up is simply written over. So refusing a row costs nothing and can leave
- * nothing.
+ * row that is given up is simply overwritten. So refusing a row costs nothing and leaves nothing.
  *
  *     fixed width   data[row * width]                nulls[row]
  *     String        data[0..len) committed, data[len..end) the open row's varint and bytes
  *
- * Limits: the caller closes a batch by rows and bytes; a block has no maximum of its own.
  * Little-endian machines only (checked when compiled), as Native's numbers are.
  */
 #ifndef CHSINKD_CLICKHOUSE_COLUMN_H
@@ -33,7 +31,7 @@ struct block_column {
     unsigned width;  /* bytes a value; 0: String */
     const struct column *column;
     struct pl_time_memo memo; /* times */
-    char *header;             /* name and type, as they stand before the data */
+    char *header;             /* name and type, sent before the data */
     size_t header_len;
 };
 
@@ -48,8 +46,6 @@ struct block {
     size_t row_bytes;    /* of a row's fixed part, null bytes included */
     char head[2 * BLOCK_VARINT_MAX];
 };
-
-unsigned block_type_width(enum ch_kind kind);
 
 /* Before the first value of a row: room in the columns of fixed width. */
 void block_rows_grow(struct block *b);
@@ -76,8 +72,7 @@ static inline unsigned block_varint(char *out, uint64_t v)
     return n;
 }
 
-/* Room for a string of up to `len` bytes in the open row; write at the returned place and say the
- * length then. */
+/* Room for a string of up to `len` bytes in the open row: write it there, then call _end. */
 static inline char *block_string_begin(const struct block *b, struct block_column *c, size_t len)
 {
     if (c->cap - c->len < len + BLOCK_VARINT_MAX)
@@ -87,8 +82,8 @@ static inline char *block_string_begin(const struct block *b, struct block_colum
     return c->data + c->len + (len < 0x80 ? 1 : len < 0x4000 ? 2 : BLOCK_VARINT_MAX);
 }
 
-/* `at`: what _begin returned; the varint is put before it, or the bytes are moved to behind the
- * varint. */
+/* `at`: what _begin returned. Puts the varint before the bytes, which move if it has another length
+ * than was expected. */
 static inline void block_string_end(struct block_column *c, char *at, size_t len)
 {
     char *start = c->data + c->len;
@@ -120,7 +115,7 @@ static inline void block_string_add(const struct block *b, struct block_column *
 void block_set_default(const struct block *b, struct block_column *c);
 void block_set_null(const struct block *b, struct block_column *c);
 
-/* Every column has its value: the open row is now one of the block. */
+/* Every column has its value: the open row becomes one of the block's. */
 static inline void block_row_commit(struct block *b)
 {
     for (unsigned i = 0; i < b->strings_n; i++) {

@@ -1,19 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * table.c - looks at a route's table and views in the server, makes what is missing, and tells what
- * is not as the route says.
+ * table.c - compares a route's table and views with the server's, and creates what is missing.
  *
- * Look, compare, and only then change; after a change look again, so that what is believed at the
- * end is always what the server says, whoever else was at work meanwhile.
- *
- * No logging: facts go to the caller.
+ * After a change the server is asked again, so that the result is always what the server says,
+ * whatever else changed the table meanwhile.
  */
 #include "daemons/chsinkd/clickhouse/table.h"
 
 #include <stdio.h>
 
-/* Of one answer about columns or tables: 1,024 columns with long types and some hundred views
- * fit. */
+/* Room for 1,024 columns with long types, or some hundred views. */
 #define ANSWER_BYTES_MAX (4 * 1024 * 1024)
 
 struct job {
@@ -33,37 +29,29 @@ struct job {
 
 /* ---- TSV, as the server writes it ---- */
 
-/* Cuts the next field off in place and undoes its escapes. NULL at the end of the text. `ret_last`:
- * it was the last of its line. */
-static char *tsv_next(char **at, bool *ret_last)
-{
-    char *field = *at, *in = field, *out = field;
-    if (!*in)
-        return NULL;
-    for (; *in && *in != '\t' && *in != '\n'; in++) {
-        if (*in == '\\' && in[1]) {
-            in++;
-            *out++ = *in == 'n' ? '\n' : *in == 't' ? '\t' : *in == 'r' ? '\r' : *in;
-        } else {
-            *out++ = *in;
-        }
-    }
-    *ret_last = *in != '\t';
-    *at = *in ? in + 1 : in;
-    *out = '\0';
-    return field;
-}
-
-/* A line of exactly `n` fields; false at the end. */
+/* A line of exactly `n` fields, cut off and unescaped in place; false at the end. */
 static bool tsv_line(char **at, char **fields, unsigned n)
 {
-    bool last = false;
+    char *in = *at, *out = in;
+    if (!*in)
+        return false;
     for (unsigned i = 0; i < n; i++) {
-        fields[i] = last ? NULL : tsv_next(at, &last);
-        if (!fields[i])
+        fields[i] = out;
+        for (; *in && *in != '\t' && *in != '\n'; in++) {
+            if (*in == '\\' && in[1]) {
+                in++;
+                *out++ = *in == 'n' ? '\n' : *in == 't' ? '\t' : *in == 'r' ? '\r' : *in;
+            } else {
+                *out++ = *in;
+            }
+        }
+        if ((*in == '\t') != (i + 1 < n))
             return false;
+        in += *in != '\0';
+        *out++ = '\0';
     }
-    return last;
+    *at = in;
+    return true;
 }
 
 /* ---- asking and doing ---- */
@@ -73,7 +61,7 @@ static const char *job_database(const struct job *j)
     return j->route->database ? j->route->database : j->default_database;
 }
 
-/* At start a person is at hand, and a statement of ours that is refused stays refused. */
+/* A statement of ours that is refused stays refused, and at the start a person can act. */
 static int job_failed(struct pl_err *err, const char *what, const char *name)
 {
     if (err->kind == PL_ERR_REJECT || err->code == 164)
@@ -85,13 +73,13 @@ static int job_ask(struct job *j, struct pl_buf *sql, struct pl_buf *ret, struct
 {
     pl_buf_add_str(sql, " FORMAT TSV");
     ret->max = ANSWER_BYTES_MAX;
-    if (clickhouse_query(j->client, pl_buf_cstr(sql), NULL, ret, err) < 0)
+    if (clickhouse_query(j->client, pl_buf_cstr(sql), ret, err) < 0)
         return job_failed(err, "look at table", j->route->table);
     pl_buf_cstr(ret);
     return 0;
 }
 
-/* Runs a statement, or writes it down. */
+/* Runs a statement, or in a dry run only notes it. */
 static int job_do(struct job *j, struct pl_buf *sql, const char *what, const char *fact,
                   const char *name, struct pl_err *err)
 {
@@ -102,7 +90,7 @@ static int job_do(struct job *j, struct pl_buf *sql, const char *what, const cha
         }
         return 0;
     }
-    if (clickhouse_query(j->client, pl_buf_cstr(sql), NULL, NULL, err) < 0)
+    if (clickhouse_query(j->client, pl_buf_cstr(sql), NULL, err) < 0)
         return job_failed(err, what, name);
     if (j->on_fact)
         j->on_fact(j->userdata, fact, name);
@@ -158,14 +146,13 @@ static int server_columns_read(struct job *j, struct server_columns *ret, struct
 static const struct server_column *server_columns_find(const struct server_columns *s,
                                                        const char *name)
 {
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0; i < s->n; i++)
         if (strcmp(s->v[i].name, name) == 0)
             return &s->v[i];
-    }
     return NULL;
 }
 
-/* Adds what is wrong with one column of the table to `out`. */
+/* Appends what is wrong with one column of the table. */
 static void column_compare(const struct column *c, const struct server_column *s,
                            struct pl_buf *out)
 {
@@ -181,9 +168,12 @@ static void column_compare(const struct column *c, const struct server_column *s
                     s->kind);
 }
 
-static int columns_check(struct job *j, const struct server_columns *s, struct pl_err *err)
+/* Reads the table's columns, and checks those that the route has too. */
+static int columns_check(struct job *j, struct server_columns *s, struct pl_err *err)
 {
     OWNED_BUF struct pl_buf wrong = {0};
+    if (server_columns_read(j, s, err) < 0)
+        return -1;
     for (unsigned i = 0; i < j->route->columns_n; i++) {
         const struct column *c = &j->route->columns[i];
         const struct server_column *have = server_columns_find(s, c->name);
@@ -220,11 +210,10 @@ static int table_make(struct job *j, struct pl_err *err)
     return 0;
 }
 
-/* The table as the route wants it. */
 static int ensure_table(struct job *j, struct pl_err *err)
 {
     PL_CLEANUP(server_columns_release) struct server_columns have = {0};
-    if (server_columns_read(j, &have, err) < 0 || columns_check(j, &have, err) < 0)
+    if (columns_check(j, &have, err) < 0)
         return -1;
     j->exists = have.n > 0;
     if ((j->exists ? columns_add(j, &have, err) : table_make(j, err)) < 0)
@@ -232,10 +221,8 @@ static int ensure_table(struct job *j, struct pl_err *err)
     bool changed = j->state.created || j->state.columns_added > 0;
     if (j->dry_run || !changed)
         return 0;
-    if (server_columns_read(j, &have, err) < 0 || columns_check(j, &have, err) < 0)
-        return -1;
     j->exists = true;
-    return 0;
+    return columns_check(j, &have, err);
 }
 
 /* ---- views ---- */
@@ -249,8 +236,7 @@ static int ensure_view(struct job *j, const struct route_view *v, struct pl_err 
     add_equal(&sql, " AND name", v->name);
     if (job_ask(j, &sql, &answer, err) < 0)
         return -1;
-    char *at = answer.data;
-    char *engine;
+    char *at = answer.data, *engine;
     if (tsv_line(&at, &engine, 1)) {
         if (strcmp(engine, "MaterializedView") == 0)
             return 0;
@@ -266,14 +252,15 @@ static int ensure_view(struct job *j, const struct route_view *v, struct pl_err 
     return 0;
 }
 
-/* ---- who remembers tokens ---- */
+/* ---- whether tokens are remembered ---- */
 
 /* The server's defaults, and whether this user's inserts are deduplicated at all. */
 static int ask_defaults(struct job *j, bool *ret_enabled, struct pl_err *err)
 {
     OWNED_BUF struct pl_buf sql = {0};
     OWNED_BUF struct pl_buf answer = {0};
-    const char *configured = clickhouse_setting(j->client, "deduplicate_insert");
+    const char *configured =
+        pl_map_get(&clickhouse_conf(j->client)->settings, "deduplicate_insert");
     /* deduplicate_insert exists since 26.2 and overrides the insert_deduplicate that we send. */
     pl_buf_add_str(&sql,
                    "SELECT (SELECT max(value) FROM system.merge_tree_settings WHERE name = "
@@ -283,8 +270,7 @@ static int ask_defaults(struct job *j, bool *ret_enabled, struct pl_err *err)
                    "WHERE name = 'deduplicate_insert')");
     if (job_ask(j, &sql, &answer, err) < 0)
         return -1;
-    char *at = answer.data;
-    char *fields[3];
+    char *at = answer.data, *fields[3];
     if (!tsv_line(&at, fields, 3))
         return pl_err_set(err, PL_ERR_RETRY, 0, "the server's settings cannot be read");
     j->windows.plain = strtoull(fields[0], NULL, 10);
@@ -293,7 +279,7 @@ static int ask_defaults(struct job *j, bool *ret_enabled, struct pl_err *err)
     return 0;
 }
 
-/* Looks at one table; `where` chooses it. */
+/* Whether the table that `where` selects remembers tokens. */
 static int ask_remembers(struct job *j, const char *where, bool *ret_remembers, char *ret_engine,
                          char *why, size_t why_len, struct pl_err *err)
 {
@@ -302,8 +288,7 @@ static int ask_remembers(struct job *j, const char *where, bool *ret_remembers, 
     pl_buf_addf(&sql, "SELECT engine, engine_full FROM system.tables WHERE %s", where);
     if (job_ask(j, &sql, &answer, err) < 0)
         return -1;
-    char *at = answer.data;
-    char *fields[2];
+    char *at = answer.data, *fields[2];
     if (!tsv_line(&at, fields, 2)) {
         snprintf(why, why_len, "its table cannot be looked at");
         *ret_remembers = false;
@@ -315,14 +300,14 @@ static int ask_remembers(struct job *j, const char *where, bool *ret_remembers, 
     return 0;
 }
 
-/* The materialized views that read the table, with the table behind each: one of its own (named by
- * the view's UUID, or by its name in databases without UUIDs), or one that it writes TO. */
+/* The materialized views that read the table, with the table behind each: its inner one (named by
+ * the view's UUID, or by its name in databases without UUIDs), or the one that it writes TO. */
 static int ask_views(struct job *j, unsigned *ret_views, struct pl_err *err)
 {
     OWNED_BUF struct pl_buf sql = {0};
     OWNED_BUF struct pl_buf answer = {0};
     pl_buf_add_str(
-        &sql, /* The UUID is taken from the statement: an Overlay database shows none of its own. */
+        &sql, /* The UUID is taken from the statement: an Overlay database shows no other. */
         "SELECT database, name, extract(create_table_query, 'UUID .([0-9a-f-]{36})'), "
         "replaceOne(extract(create_table_query, '^CREATE MATERIALIZED VIEW [^ ]+(?: UUID "
         ".[0-9a-f-]{36}.)? TO ([^ (]+)'), 'INNER', '') FROM system.tables WHERE engine = "
@@ -368,11 +353,11 @@ static void state_not(struct table_state *s, const char *why)
     snprintf(s->why_not, sizeof(s->why_not), "%s", why);
 }
 
-/* What a table would be that is only written down yet (a dry run). */
+/* Of a table that does not exist yet (a dry run). */
 static void state_of_plan(struct job *j)
 {
     OWNED_BUF struct pl_buf sql = {0};
-    const char *engine = j->route->engine ? j->route->engine : "MergeTree";
+    const char *engine = j->route->engine;
     table_create_sql(j->route, j->default_database, &sql);
     table_engine_name(engine, j->state.engine, sizeof(j->state.engine));
     /* The views that a route makes remember tokens by their own CREATE. */
@@ -406,8 +391,8 @@ static int state_ask(struct job *j, struct pl_err *err)
         state_not(s, "engine Null, and no view reads it");
     else if (s->deduplicates && !enabled)
         state_not(s, "deduplicate_insert is 'disable' in the user's profile");
-    else if (s->deduplicates && clickhouse_urls(j->client) > 1 &&
-             strncmp(s->engine, "Replicated", 10) != 0 && strncmp(s->engine, "Shared", 6) != 0)
+    else if (s->deduplicates && clickhouse_conf(j->client)->urls.n > 1 &&
+             !table_engine_is_replicated(s->engine))
         state_not(s,
                   "several URLs, but the table is not replicated: only one server knows a token");
     if (s->deduplicates)
@@ -417,26 +402,12 @@ static int state_ask(struct job *j, struct pl_err *err)
 
 /* ---- access ---- */
 
-/* An insert of no rows: it fails where a real one would for lack of rights. */
+/* An insert of no rows fails where a real one would for lack of rights. */
 static int check_insert(struct job *j, struct pl_err *err)
 {
     OWNED_BUF struct pl_buf sql = {0};
-    struct clickhouse_insert insert = {0};
-    unsigned n = 0;
-    pl_buf_add_str(&sql, "INSERT INTO ");
-    if (job_database(j) && job_database(j)[0]) {
-        clickhouse_quote_ident(&sql, job_database(j));
-        pl_buf_add_byte(&sql, '.');
-    }
-    clickhouse_quote_ident(&sql, j->route->table);
-    for (unsigned i = 0; i < j->route->columns_n; i++) {
-        if (j->route->columns[i].source == COLUMN_EXPRESSION)
-            continue;
-        pl_buf_add_str(&sql, n++ == 0 ? " (" : ", ");
-        clickhouse_quote_ident(&sql, j->route->columns[i].name);
-    }
-    pl_buf_add_str(&sql, ") FORMAT Native");
-    insert.sql = pl_buf_cstr(&sql);
+    table_insert_sql(j->route, j->default_database, &sql);
+    const struct clickhouse_insert insert = {.sql = pl_buf_cstr(&sql)};
     if (clickhouse_insert(j->client, &insert, err) < 0)
         return job_failed(err, "insert into table", j->route->table);
     return 0;
@@ -456,10 +427,9 @@ int table_ensure(struct clickhouse *c, const struct route *r, const char *defaul
                     .userdata = userdata};
     if (ensure_table(&j, err) < 0)
         return -1;
-    for (unsigned i = 0; i < r->views_n; i++) {
+    for (unsigned i = 0; i < r->views_n; i++)
         if (ensure_view(&j, &r->views[i], err) < 0)
             return -1;
-    }
     if (state_ask(&j, err) < 0)
         return -1;
     if (!dry_run && check_insert(&j, err) < 0)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * table.h - makes a route's table and views be there: CREATE, ADD COLUMN, and the checks that keep
- * a conversion from being silent. Nothing is ever dropped, narrowed or modified.
+ * table.h - makes sure that a route's table and views exist: CREATE, ADD COLUMN, and the checks
+ * that keep conversions from being silent. Nothing is ever dropped, narrowed or modified.
  *
- * The DDL texts are pure functions. Threads: one owner (that of the client).
+ * The SQL texts are pure functions; those that build one append it to `out`. Threads: one owner (that of the client).
  */
 #ifndef CHSINKD_CLICKHOUSE_TABLE_H
 #define CHSINKD_CLICKHOUSE_TABLE_H
@@ -16,22 +16,25 @@
  * settings do not have it: non_replicated_deduplication_window = 10000 (as many blocks as
  * replicated tables remember by default). */
 void table_create_sql(const struct route *r, const char *default_database, struct pl_buf *out);
-/* CREATE MATERIALIZED VIEW IF NOT EXISTS …; its own table remembers tokens, too. */
+/* CREATE MATERIALIZED VIEW IF NOT EXISTS …; the view's table remembers tokens, too. */
 void table_view_sql(const struct route *r, const struct route_view *v, const char *default_database,
                     struct pl_buf *out);
 void table_add_column_sql(const struct route *r, const struct column *c,
                           const char *default_database, struct pl_buf *out);
+/* "INSERT INTO db.table (`a`, `b`) FORMAT Native": only the columns that are sent. */
+void table_insert_sql(const struct route *r, const char *default_database, struct pl_buf *out);
 
-/* The engine's name in "ReplacingMergeTree(ver)". */
+/* The engine's name in "ReplacingMergeTree(ver)", and whether one of that name is replicated. */
 void table_engine_name(const char *engine, char *out, size_t out_len);
+bool table_engine_is_replicated(const char *name);
 
-/* How many tokens a server's tables remember where they do not say themselves. */
+/* How many tokens the server's tables remember by default. */
 struct table_windows {
     uint64_t plain, replicated;
 };
 /* Whether a table of this engine remembers tokens: by the settings in `engine_full` (of
  * system.tables; a CREATE statement has them in the same form), else by the server's defaults.
- * false: why. Pure. Engine Null remembers nothing itself and passes tokens on to its views. */
+ * false: `why`. Engine Null remembers nothing itself and passes tokens on to its views. */
 bool table_engine_remembers(const char *engine, const char *engine_full,
                             const struct table_windows *dflt, char *why, size_t why_len);
 
@@ -39,21 +42,20 @@ struct table_state {
     bool created; /* by this call */
     unsigned columns_added, views_created;
     bool deduplicates; /* tokens are remembered: exactly once */
-    /* when it does not: "engine Log", "non_replicated_deduplication_window is 0" */
-    char why_not[160];
+    char why_not[160]; /* "engine Log", "non_replicated_deduplication_window is 0" */
     char engine[64];
 };
 
 /* Creates what is missing, checks what is there: every column of the route must exist with the same
  * type (CONFIG, all differences in one message: "column x is Int32 in the table, Int64 in the
- * route; …"); a table's further columns must have defaults (they do by type); a column with
+ * route; …"); the table may have more columns (their types give defaults); a column with
  * `expression` must have a DEFAULT in the table. Checks that the user may insert (an empty insert).
  * `dry_run`: only reads; the statements that would be run are appended to `ret_sql` (may be NULL
- * otherwise). Tokens are remembered if the table does and every table behind its materialized
- * views, those too that the route does not name; only if the user's profile does not switch
- * deduplication off; and with several URLs only if the table is replicated. Views of views are not
- * followed. Errors are CONFIG or RETRY. `on_fact` (may be NULL) is told each thing done: "table
- * created", "column added" with the name. */
+ * otherwise). Tokens are remembered if the table and every table behind its materialized views
+ * (also those that the route does not name) remember them, if the user's profile does not switch
+ * deduplication off, and, with several URLs, if the table is replicated. Views of views are not
+ * followed. Errors are CONFIG or RETRY. `on_fact` (may be NULL) is called for each thing done:
+ * "table created", "column added", with the name. */
 int table_ensure(struct clickhouse *c, const struct route *r, const char *default_database,
                  bool dry_run, struct pl_buf *ret_sql,
                  void (*on_fact)(void *userdata, const char *what, const char *name),

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * table_sql.c - a route as DDL, and what an engine's text says about tokens.
+ * table_sql.c - a route as SQL, and what an engine's text says about tokens.
  *
- * A name is always quoted by us; what ClickHouse has a language for (engines, orders, expressions,
- * SELECT) is the route's text as it stands. A route is as trusted as the configuration.
- *
- * Pure.
+ * Names are always quoted; what is written in ClickHouse's own language (engines, orders,
+ * expressions, SELECT) is the route's text, unchanged. A route is as trusted as the configuration.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -15,11 +13,6 @@
 /* As many as replicated tables remember by default (replicated_deduplication_window since 25.9). */
 #define WINDOW_SETTING "non_replicated_deduplication_window"
 #define WINDOW_DFLT    "10000"
-
-static bool text_given(const char *s)
-{
-    return s && s[0];
-}
 
 void table_engine_name(const char *engine, char *out, size_t out_len)
 {
@@ -37,7 +30,7 @@ static bool engine_is_merge_tree(const char *name)
     return n >= m && strcmp(name + n - m, "MergeTree") == 0;
 }
 
-static bool engine_is_replicated(const char *name)
+bool table_engine_is_replicated(const char *name)
 {
     return strncmp(name, "Replicated", strlen("Replicated")) == 0 ||
            strncmp(name, "Shared", strlen("Shared")) == 0;
@@ -47,7 +40,7 @@ static void add_name(struct pl_buf *out, const struct route *r, const char *defa
                      const char *name)
 {
     const char *database = r->database ? r->database : default_database;
-    if (text_given(database)) {
+    if (database && database[0]) {
         clickhouse_quote_ident(out, database);
         pl_buf_add_byte(out, '.');
     }
@@ -56,7 +49,7 @@ static void add_name(struct pl_buf *out, const struct route *r, const char *defa
 
 static void add_cluster(struct pl_buf *out, const struct route *r)
 {
-    if (!text_given(r->cluster))
+    if (!r->cluster)
         return;
     pl_buf_add_str(out, " ON CLUSTER ");
     clickhouse_quote_ident(out, r->cluster);
@@ -66,19 +59,19 @@ static void add_column(struct pl_buf *out, const struct column *c)
 {
     clickhouse_quote_ident(out, c->name);
     pl_buf_addf(out, " %s", c->type.ddl);
-    if (text_given(c->expression))
+    if (c->expression)
         pl_buf_addf(out, " DEFAULT %s", c->expression);
-    if (text_given(c->comment)) {
+    if (c->comment) {
         pl_buf_add_str(out, " COMMENT ");
         clickhouse_quote_string(out, c->comment, strlen(c->comment));
     }
-    if (text_given(c->codec))
+    if (c->codec)
         pl_buf_addf(out, " CODEC(%s)", c->codec);
 }
 
 static void add_clause(struct pl_buf *out, const char *keyword, const char *text)
 {
-    if (text_given(text))
+    if (text)
         pl_buf_addf(out, "\n%s %s", keyword, text);
 }
 
@@ -92,7 +85,7 @@ static void add_setting(struct pl_buf *out, unsigned *count, const char *name, c
         clickhouse_quote_string(out, value, strlen(value));
 }
 
-/* ENGINE and all that belongs to it, for tables and views. */
+/* ENGINE and its clauses, for tables and views. */
 struct engine {
     const char *engine, *order_by, *primary_key, *partition_by, *sample_by, *ttl;
     const struct pl_map *settings;
@@ -100,25 +93,21 @@ struct engine {
 
 static void add_engine(struct pl_buf *out, const struct engine *e)
 {
-    const char *engine = text_given(e->engine) ? e->engine : "MergeTree";
     char name[64];
     unsigned settings = 0;
     bool window = false;
-    table_engine_name(engine, name, sizeof(name));
-    pl_buf_addf(out, "\nENGINE = %s", engine);
+    table_engine_name(e->engine, name, sizeof(name));
+    pl_buf_addf(out, "\nENGINE = %s", e->engine);
     add_clause(out, "PARTITION BY", e->partition_by);
     add_clause(out, "PRIMARY KEY", e->primary_key);
-    if (engine_is_merge_tree(name))
-        add_clause(out, "ORDER BY", text_given(e->order_by) ? e->order_by : "tuple()");
-    else
-        add_clause(out, "ORDER BY", e->order_by);
+    add_clause(out, "ORDER BY", e->order_by);
     add_clause(out, "SAMPLE BY", e->sample_by);
     add_clause(out, "TTL", e->ttl);
     for (size_t i = 0; e->settings && i < e->settings->n; i++) {
         add_setting(out, &settings, e->settings->v[i].key, e->settings->v[i].value);
         window = window || strcmp(e->settings->v[i].key, WINDOW_SETTING) == 0;
     }
-    if (!window && engine_is_merge_tree(name) && !engine_is_replicated(name))
+    if (!window && engine_is_merge_tree(name) && !table_engine_is_replicated(name))
         add_setting(out, &settings, WINDOW_SETTING, WINDOW_DFLT);
 }
 
@@ -170,7 +159,22 @@ void table_add_column_sql(const struct route *r, const struct column *c,
     add_column(out, c);
 }
 
-/* "name = 123" as a setting of its own: "replicated_deduplication_window" is also the end of
+void table_insert_sql(const struct route *r, const char *default_database, struct pl_buf *out)
+{
+    const char *separator = " (";
+    pl_buf_add_str(out, "INSERT INTO ");
+    add_name(out, r, default_database, r->table);
+    for (unsigned i = 0; i < r->columns_n; i++) {
+        if (r->columns[i].source == COLUMN_EXPRESSION)
+            continue;
+        pl_buf_add_str(out, separator);
+        clickhouse_quote_ident(out, r->columns[i].name);
+        separator = ", ";
+    }
+    pl_buf_add_str(out, ") FORMAT Native");
+}
+
+/* "name = 123" as a whole word: "replicated_deduplication_window" is also the end of
  * "non_replicated_deduplication_window". */
 static bool setting_find(const char *text, const char *name, uint64_t *ret)
 {
@@ -195,7 +199,7 @@ bool table_engine_remembers(const char *engine, const char *engine_full,
         snprintf(why, why_len, "engine %s", name);
         return false;
     }
-    bool replicated = engine_is_replicated(name);
+    bool replicated = table_engine_is_replicated(name);
     const char *setting = replicated ? "replicated_deduplication_window" : WINDOW_SETTING;
     uint64_t window = replicated ? dflt->replicated : dflt->plain;
     setting_find(engine_full, setting, &window);

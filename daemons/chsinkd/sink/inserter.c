@@ -216,7 +216,7 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
         in->iov = pl_realloc_array(in->iov, in->iov_max, sizeof(*in->iov));
     }
     insert.iov = in->iov;
-    insert.iov_n = block_iov(b->block, in->iov, &insert.bytes);
+    insert.iov_n = block_iov(b->block, in->iov);
     const struct pl_range range = {b->partition->topic, b->partition->id, b->start, b->end,
                                    b->partition->announced.at_ms};
     insert.token = pl_range_token(&range, sr->table, &in->token);

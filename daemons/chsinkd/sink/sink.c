@@ -23,7 +23,7 @@ static void sink_route_init(struct sink_route *sr, const struct route *r, const 
     pl_buf_add_byte(&quoted, '.');
     clickhouse_quote_ident(&quoted, r->table);
     sr->table_quoted = pl_buf_take(&quoted);
-    block_insert_sql(r, database, &sr->insert_sql);
+    table_insert_sql(r, database, &sr->insert_sql);
 }
 
 static void sink_cond_init(pthread_cond_t *cond)
@@ -376,7 +376,7 @@ int sink_ask_table(struct clickhouse *c, const struct sink_route *sr,
     pl_buf_addf(&sql,
                 " = %" PRId32 " AND o >= %" PRId64 " AND o < %" PRId64 " ORDER BY o FORMAT TSV",
                 range->partition, range->start, range->end);
-    if (clickhouse_query(c, pl_buf_cstr(&sql), NULL, &body, err) < 0)
+    if (clickhouse_query(c, pl_buf_cstr(&sql), &body, err) < 0)
         return -1;
     for (const char *p = pl_buf_cstr(&body); *p;) {
         char *end;

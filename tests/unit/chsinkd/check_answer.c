@@ -132,7 +132,7 @@ START_TEST(answers)
         /* data refused, but by a view: what the table has already must not be sent in halves */
         {500, "349",
          "Code: 349. DB::Exception: Cannot insert NULL: while pushing to view d.v (d.v). (X)",
-         PL_ERR_CONFIG, 349, "mend or detach the view"},
+         PL_ERR_CONFIG, 349, "fix or detach the view"},
         {500, "241", "Code: 241. DB::Exception: Memory: while pushing to view d.v (d.v). (X)",
          PL_ERR_RETRY, 241, "Memory"},
         {500, "469", "", PL_ERR_REJECT, 469, "code 469"},

@@ -90,8 +90,7 @@ START_TEST(insert_request)
         {.key = (char *)"log_comment", .value = (char *)"a&b"},
     };
     const struct iovec iov[] = {{(void *)"ab", 2}, {(void *)"", 0}, {(void *)"cde", 3}};
-    const struct clickhouse_insert insert = {"INSERT INTO t FORMAT Native", "db.t/0 1-2", iov, 3,
-                                             5};
+    const struct clickhouse_insert insert = {"INSERT INTO t FORMAT Native", "db.t/0 1-2", iov, 3};
     struct clickhouse *c;
     struct pl_err err;
 
@@ -196,7 +195,7 @@ static void got_is_data(enum clickhouse_compression compression)
  * the body's start. */
 START_TEST(insert_bodies)
 {
-    const struct clickhouse_insert insert = {"INSERT", "tok", data_iov, PIECES, sizeof(data)};
+    const struct clickhouse_insert insert = {"INSERT", "tok", data_iov, PIECES};
     const struct clickhouse_insert empty = {.sql = "INSERT"};
     struct clickhouse *c;
     struct pl_err err;
@@ -222,7 +221,6 @@ END_TEST
 
 START_TEST(query_request)
 {
-    static const char *const settings[] = {"max_threads", "1", NULL};
     struct pl_buf rows = {.max = 10};
     struct clickhouse *c;
     struct pl_err err;
@@ -230,16 +228,16 @@ START_TEST(query_request)
     server_start(&server, answer_ok, (void *)"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n1\n2\n");
     conf_set_up();
     c = clickhouse_new(&conf);
-    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", settings, &rows, &err), 0);
-    got_has("&max_threads=1&");
+    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", &rows, &err), 0);
+    got_has("&wait_end_of_query=1&");
     got_has_not("insert_deduplicate"); /* a read-only user may ask, too, but not set */
     ck_assert_str_eq(pl_buf_cstr(&got_body), "SELECT 1");
-    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, &rows, &err), 0);
+    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", &rows, &err), 0);
     ck_assert_str_eq(pl_buf_cstr(&rows), "1\n2\n1\n2\n");
-    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, &rows, &err), -1);
+    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", &rows, &err), -1);
     ck_assert_msg(strstr(err.msg, "longer than 10 bytes"), "%s", err.msg);
     ck_assert_str_eq(pl_buf_cstr(&rows), "1\n2\n1\n2\n"); /* untouched by what failed */
-    ck_assert_int_eq(clickhouse_query(c, "CREATE", NULL, NULL, &err), 0);
+    ck_assert_int_eq(clickhouse_query(c, "CREATE", NULL, &err), 0);
     pl_buf_release(&rows);
     clickhouse_free(c);
     server_stop(&server);
@@ -269,7 +267,7 @@ START_TEST(bad_answers)
         {"SSH-2.0-OpenSSH_9.2\r\n", PL_ERR_RETRY, 0},
     };
     const struct iovec iov = {(void *)"x", 1};
-    const struct clickhouse_insert insert = {"INSERT", NULL, &iov, 1, 1};
+    const struct clickhouse_insert insert = {"INSERT", NULL, &iov, 1};
 
     for (size_t i = 0; i < PL_COUNT(cases) * 2; i++) {
         PL_CLEANUP(pl_buf_release) struct pl_buf rows = {0};
@@ -282,7 +280,7 @@ START_TEST(bad_answers)
         conf_set_up();
         conf.timeout_ms = 500; /* where the answer is incomplete the server says no more */
         c = clickhouse_new(&conf);
-        r = i % 2 ? clickhouse_query(c, "SELECT", NULL, &rows, &err)
+        r = i % 2 ? clickhouse_query(c, "SELECT", &rows, &err)
                   : clickhouse_insert(c, &insert, &err);
         ck_assert_msg(r == -1 && err.kind == cases[i / 2].kind && err.code == cases[i / 2].code,
                       "case %zu: %d %s", i, err.code, err.msg);
@@ -312,11 +310,11 @@ START_TEST(several_urls)
     conf.urls.n = 3;
     c = clickhouse_new(&conf);
     for (int i = 0; i < 3; i++)
-        ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, NULL, &err), 0);
+        ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, &err), 0);
     ck_assert_int_eq(server.requests, 3);
     ck_assert_int_eq(server.connections, 1); /* the one that answered is kept */
     server_stop(&server);
-    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, NULL, &err), -1);
+    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, &err), -1);
     ck_assert_int_eq(err.kind, PL_ERR_RETRY);
     ck_assert_int_eq(err.code, 0); /* not curl's 7, which would be a code of ClickHouse's */
     ck_assert_msg(strstr(err.msg, "none of 3 servers"), "%s", err.msg);
@@ -345,37 +343,15 @@ START_TEST(abort_a_call)
     conf_set_up();
     c = clickhouse_new(&conf);
     ck_assert_int_eq(pthread_create(&thread, NULL, abort_when_asked, c), 0);
-    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, NULL, &err), -1);
+    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, &err), -1);
     ck_assert_int_eq(err.kind, PL_ERR_RETRY);
     ck_assert_msg(strstr(err.msg, "ended by the caller"), "%s", err.msg);
     pthread_join(thread, NULL);
-    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, NULL, &err), -1);
+    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, &err), -1);
     ck_assert_int_eq(server.requests, 1); /* later ones are not even sent */
     clickhouse_abort(c, false);
     server.answer = answer_ok;
-    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, NULL, &err), 0);
-    clickhouse_free(c);
-    server_stop(&server);
-}
-END_TEST
-
-START_TEST(version)
-{
-    struct clickhouse *c;
-    struct pl_err err;
-    unsigned v;
-    char text[32];
-
-    server_start(&server, answer_ok,
-                 (void *)"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n23.8.1.94\n");
-    conf_set_up();
-    c = clickhouse_new(&conf);
-    for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(clickhouse_version(c, &v, text, sizeof(text), &err), 0);
-        ck_assert_uint_eq(v, 23008);
-        ck_assert_str_eq(text, "23.8.1.94");
-    }
-    ck_assert_int_eq(server.requests, 1);
+    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, &err), 0);
     clickhouse_free(c);
     server_stop(&server);
 }
@@ -390,7 +366,7 @@ START_TEST(bad_user)
     conf_set_up();
     conf.password.value = (char *)"a\r\nX-Other: b";
     c = clickhouse_new(&conf);
-    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, NULL, &err), -1);
+    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, &err), -1);
     ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
     ck_assert_int_eq(server.requests, 0);
     clickhouse_free(c);
@@ -413,7 +389,7 @@ static void real_do(struct clickhouse *c, const char *sql)
 {
     struct pl_err err;
 
-    ck_assert_msg(clickhouse_query(c, sql, NULL, NULL, &err) == 0, "%s: %s", sql, err.msg);
+    ck_assert_msg(clickhouse_query(c, sql, NULL, &err) == 0, "%s: %s", sql, err.msg);
 }
 
 static void real_is(struct clickhouse *c, const char *sql, const char *want)
@@ -421,7 +397,7 @@ static void real_is(struct clickhouse *c, const char *sql, const char *want)
     PL_CLEANUP(pl_buf_release) struct pl_buf b = {0};
     struct pl_err err;
 
-    ck_assert_msg(clickhouse_query(c, sql, NULL, &b, &err) == 0, "%s: %s", sql, err.msg);
+    ck_assert_msg(clickhouse_query(c, sql, &b, &err) == 0, "%s: %s", sql, err.msg);
     ck_assert_msg(strcmp(pl_buf_cstr(&b), want) == 0, "%s: %s", sql, b.data);
 }
 
@@ -442,7 +418,7 @@ static int real_insert(struct clickhouse *c, const char *table, const char *toke
 {
     const struct iovec iov[] = {{(void *)block, 5}, {(void *)(block + 5), sizeof(block) - 1 - 5}};
     PL_FREE char *sql = pl_strf("INSERT INTO %s FORMAT Native", table);
-    struct clickhouse_insert insert = {sql, token, iov, 2, sizeof(block) - 1};
+    struct clickhouse_insert insert = {sql, token, iov, 2};
 
     return clickhouse_insert(c, &insert, err);
 }
@@ -494,7 +470,6 @@ START_TEST(real_errors)
 {
     struct clickhouse *c;
     struct pl_err err;
-    unsigned v;
 
     real_set_up();
     conf.database = NULL;
@@ -504,8 +479,6 @@ START_TEST(real_errors)
     real_do(c, "DROP TABLE IF EXISTS check_clickhouse.c SYNC");
     real_do(c, "CREATE TABLE check_clickhouse.c (a UInt64, s String, CONSTRAINT k CHECK a < 3) "
                "ENGINE = MergeTree ORDER BY a");
-    ck_assert_int_eq(clickhouse_version(c, &v, NULL, 0, &err), 0);
-    ck_assert_uint_ge(v, 23008);
     ck_assert_int_eq(real_insert(c, "check_clickhouse.c", "t", &err), -1);
     ck_assert_msg(err.kind == PL_ERR_REJECT && err.code == 469, "%s", err.msg);
     real_is(c, "SELECT count() FROM check_clickhouse.c FORMAT TSV", "0\n");
@@ -531,11 +504,11 @@ START_TEST(real_errors)
     ck_assert_msg(err.kind == PL_ERR_CONFIG && err.code == 395, "%s", err.msg);
     ck_assert_int_eq(real_insert(c, "check_clickhouse.none", NULL, &err), -1);
     ck_assert_msg(err.kind == PL_ERR_CONFIG && err.code == 60, "%s", err.msg);
-    ck_assert_int_eq(clickhouse_query(c, "SELEC 1", NULL, NULL, &err), -1);
+    ck_assert_int_eq(clickhouse_query(c, "SELEC 1", NULL, &err), -1);
     ck_assert_msg(err.kind == PL_ERR_CONFIG && err.code == 62, "%s", err.msg);
-    ck_assert_int_eq(clickhouse_query(c, "SELECT throwIf(number = 2000000) FROM numbers(3000000)",
-                                      NULL, NULL, &err),
-                     -1);
+    ck_assert_int_eq(
+        clickhouse_query(c, "SELECT throwIf(number = 2000000) FROM numbers(3000000)", NULL, &err),
+        -1);
     ck_assert_msg(err.code == 395, "%s", err.msg);
     clickhouse_free(c);
 }
@@ -568,7 +541,7 @@ START_TEST(real_access)
         conf.password.value = (char *)cases[i].password;
         conf.database = (char *)cases[i].database;
         c = clickhouse_new(&conf);
-        clickhouse_query(c, cases[i].sql, NULL, NULL, &err);
+        clickhouse_query(c, cases[i].sql, NULL, &err);
         ck_assert_msg(err.kind == cases[i].kind && err.code == cases[i].code &&
                           (!cases[i].has || strstr(err.msg, cases[i].has)),
                       "case %zu: %d %s", i, err.code, err.msg);
@@ -587,7 +560,6 @@ int main(void)
         TEST(bad_answers),
         TEST(several_urls),
         TEST(abort_a_call),
-        TEST(version),
         TEST(bad_user),
         TCASE("real server", .skip = getenv("CLICKHOUSE") ? NULL : "CLICKHOUSE is not set"),
         TEST(real_tokens, .count = CLICKHOUSE_ZSTD + 1),

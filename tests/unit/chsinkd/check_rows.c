@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemons/chsinkd/clickhouse/table.h"
 #include "tests/unit/rows_fixture.h"
 #include "tests/unit/unit.h"
 
@@ -55,7 +56,7 @@ START_TEST(check_golden)
     ck_assert_mem_eq(got.data, want, got.len);
     ck_assert_uint_eq(block_bytes(f.block), 4 + 6 + 16 + 32 + 5);
     ck_assert_uint_ge(block_capacity(f.block), block_bytes(f.block));
-    block_insert_sql(f.route, "db", &sql);
+    table_insert_sql(f.route, "db", &sql);
     ck_assert_str_eq(pl_buf_cstr(&sql),
                      "INSERT INTO `db`.`t` (`s`, `n`, `t`, `u`, `ns`) FORMAT Native");
     block_reset(f.block);
