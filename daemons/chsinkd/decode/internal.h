@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * internal.h - the decoder's inside, shared by plan.c (a route is compiled) and rows.c
- * (messages are decoded).
+ * internal.h - what plan.c (compiles a route) and rows.c (decodes messages) share.
  */
 #ifndef CHSINKD_DECODE_INTERNAL_H
 #define CHSINKD_DECODE_INTERNAL_H
@@ -11,16 +10,15 @@
 
 #define SEEN_WORDS (ROUTE_COLUMNS_MAX / 64)
 
-/* Where a value stands; p NULL: nowhere. */
 struct capture {
-    struct pl_slice raw;
-    bool wrong; /* something else stands where an object on the way to it should */
+    struct pl_slice raw; /* where the value is; p NULL: nowhere */
+    bool wrong;          /* something other than an object is on the way to it */
 };
 
 /* What a column of the block needs beyond its buffer. */
 struct plan {
     const struct column *column;
-    unsigned captures_first, captures_n; /* n 0: direct, or not from the JSON text */
+    unsigned captures_first, captures_n; /* in captures_column; n 0: direct, or not from the JSON */
     bool of_message;                     /* the same for all rows of a message */
     /* The stash: */
     bool null;
@@ -30,10 +28,10 @@ struct plan {
 struct rows {
     const struct route *route;
     struct trie_node *message, *element; /* element: NULL when the message is the row */
-    struct plan *plans;                  /* as the block's columns */
+    struct plan *plans;                  /* in the order of the block's columns */
     unsigned plans_n;
-    int *captures_column;
-    struct capture *captures; /* those of the message first */
+    unsigned *captures_column; /* for each column, its captures in the order of its paths */
+    struct capture *captures;  /* those of the message first */
     unsigned captures_n, captures_message_n;
     uint64_t direct[SEEN_WORDS], seen[SEEN_WORDS];
     unsigned *late; /* columns that are set at the end of each row: not direct, not stashed */
@@ -44,8 +42,10 @@ struct rows {
     /* While a message is decoded: */
     const struct rows_message *m;
     struct block *block;
+    void (*on_reject)(void *userdata, const struct rows_reject *reject);
+    void *userdata;
     struct pl_json j;
-    uint64_t walk; /* stamps the nodes that were met */
+    uint64_t walk; /* stamped on the nodes that were met */
     struct pl_slice array;
     bool array_wrong;
     struct pl_buf unknown, name, stash;

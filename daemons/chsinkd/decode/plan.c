@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan.c - a route compiled for decoding: the tries of wanted keys, and for each column
- * whether it is set by the walk (direct), at the end of a row (late), or once a message (the
- * stash). See rows.c.
+ * plan.c - a route compiled for decoding: the tries of wanted keys, and for each column whether it
+ * is set by the walk (direct), at the end of a row (late), or once per message (the stash).
  */
 #include "daemons/chsinkd/decode/internal.h"
 
@@ -21,10 +20,15 @@ static bool column_of_message(const struct route *route, const struct column *c)
     return true;
 }
 
-static struct trie_node *path_node(struct rows *r, const struct column_path *p)
+/* Makes a column a target of the node at one of its paths. */
+static void column_want(struct rows *r, unsigned i, unsigned path, int capture)
 {
+    const struct column *c = r->plans[i].column;
+    const struct column_path *p = &c->paths[path];
     struct trie_node *root = path_in_message(r->route, p) || !r->element ? r->message : r->element;
-    return trie_add(root, p->keys, p->keys_n);
+    struct trie_node *n = trie_add(root, p->keys, p->keys_n);
+    trie_target_add(n, i, capture);
+    n->covered |= c->json;
 }
 
 static bool column_is_captured(const struct route *route, const struct column *c)
@@ -32,8 +36,6 @@ static bool column_is_captured(const struct route *route, const struct column *c
     return c->source == COLUMN_JSON && (c->paths_n > 1 || path_in_message(route, &c->paths[0]));
 }
 
-/* The captures are numbered so that those of the message come first; a column's stand in `order` by
- * its paths. */
 static void captures_add(struct rows *r, bool in_message)
 {
     for (unsigned i = 0; i < r->plans_n; i++) {
@@ -43,10 +45,8 @@ static void captures_add(struct rows *r, bool in_message)
         for (unsigned k = 0; k < c->paths_n; k++) {
             if (path_in_message(r->route, &c->paths[k]) != in_message)
                 continue;
-            struct trie_node *n = path_node(r, &c->paths[k]);
-            r->captures_column[r->plans[i].captures_first + k] = (int)r->captures_n;
-            trie_target_add(n, i, (int)r->captures_n++);
-            n->covered |= c->json;
+            r->captures_column[r->plans[i].captures_first + k] = r->captures_n;
+            column_want(r, i, k, (int)r->captures_n++);
         }
     }
 }
@@ -78,9 +78,7 @@ static void plan_add(struct rows *r, const struct column *c)
     if (c->source == COLUMN_UNKNOWN)
         r->unknown_column = (int)i;
     if (c->source == COLUMN_JSON && !column_is_captured(r->route, c)) {
-        struct trie_node *n = path_node(r, &c->paths[0]);
-        trie_target_add(n, i, -1);
-        n->covered |= c->json;
+        column_want(r, i, 0, -1);
         r->direct[i / 64] |= 1ULL << (i % 64);
     } else if (!p->of_message) {
         r->late[r->late_n++] = i;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rows.c - the walk along a message, and what becomes of rows whose values are missing or do not
+ * rows.c - the walk along a message, and what happens to rows whose values are missing or do not
  * fit.
  *
- * A column with one path that lies in the row takes its value when the walk meets it. All other
- * columns (several paths, or a path in the message around the rows) only note where their values
- * stand (captures), because what else there is must be known first.
+ * A column with one path inside the row takes its value when the walk meets it. All other columns
+ * (several paths, or a path in the message around the rows) only note where their values are
+ * (captures), because the whole row or message must be seen first.
  *
  *     rows: $              walk the message, straight into the open row; then the captures; commit
- *     rows: $.a[*]         walk the message, checking it whole: captures, and where the array is;
+ *     rows: $.a[*]         walk the message, checking all of it: captures, and where the array is;
  *                          the columns that come from the message are converted once (the stash);
  *                          then for each element: walk, captures, stash, commit
  */
@@ -18,14 +18,7 @@
 #include "daemons/chsinkd/decode/value.h"
 
 static const char not_json[] = "not valid JSON";
-static const char not_object[] = "message is not a JSON object";
-static const char element_not_object[] = "element is not a JSON object";
 static const char empty_value[] = "empty value";
-static const char too_large[] = "message is larger than message_bytes_max";
-static const char duplicate_key[] = "duplicate key";
-static const char no_value[] = "no value for the column";
-static const char no_rows[] = "message has no array of rows at the route's path";
-static const char no_such_row[] = "message has no such element";
 
 const struct rows_counts *rows_counts(const struct rows *r)
 {
@@ -34,7 +27,7 @@ const struct rows_counts *rows_counts(const struct rows *r)
 
 /* --- refusing --- */
 
-/* The first reason stays. Returns false, so that a walk can end with it. */
+/* The first reason is kept. Returns false, so that a walk can end with it. */
 static bool reject_set(struct rows *r, const char *reason, const char *at, const struct column *c)
 {
     if (!r->reject.reason) {
@@ -67,7 +60,7 @@ static bool column_missing(struct rows *r, unsigned i)
     struct block_column *bc = &r->block->columns[i];
     switch (r->plans[i].column->missing) {
     case MISSING_REJECT:
-        return reject_set(r, no_value, NULL, r->plans[i].column);
+        return reject_set(r, "no value for the column", NULL, r->plans[i].column);
     case MISSING_DEFAULT:
         block_set_default(r->block, bc);
         r->defaulted++;
@@ -102,12 +95,12 @@ static bool column_put(struct rows *r, unsigned i, struct pl_json *j)
 static bool column_put_raw(struct rows *r, unsigned i, struct pl_slice raw)
 {
     struct pl_json j;
-    /* Its depth was checked by the reader that passed it. */
+    /* Its depth was checked by the reader that skipped it. */
     pl_json_init(&j, raw.p, raw.len, PL_JSON_DEPTH_MAX);
     return column_put(r, i, &j);
 }
 
-/* Something that is not an object stands on the way to these columns. */
+/* Something other than an object is on the way to these columns. */
 static bool subtree_wrong(struct rows *r, const struct trie_node *n, const char *at)
 {
     for (unsigned i = 0; i < n->children_n; i++) {
@@ -126,7 +119,7 @@ static bool subtree_wrong(struct rows *r, const struct trie_node *n, const char 
     return true;
 }
 
-/* A field that no column takes: counted, and kept where the route wants it: "path":value. */
+/* A field that no column takes: counted, and kept if the route says so: "path":value. */
 static bool unknown_take(struct rows *r, const struct trie_node *n, const struct pl_json_str *key)
 {
     if (n->covered)
@@ -137,14 +130,10 @@ static bool unknown_take(struct rows *r, const struct trie_node *n, const struct
     struct pl_slice raw, name = {key->p, key->len};
     if (!pl_json_skip(&r->j, &raw))
         return false;
-    if (key->escaped) {
+    if (key->escaped) { /* with a lone surrogate it stays as it is written */
         pl_buf_reset(&r->name);
-        if (!pl_json_unescape_buf(key, &r->name)) {
-            name = (struct pl_slice){key->p,
-                                     key->len}; /* a lone surrogate: the key as it is written */
-        } else {
+        if (pl_json_unescape_buf(key, &r->name))
             name = (struct pl_slice){r->name.data, r->name.len};
-        }
     }
     pl_buf_add(&r->unknown, r->unknown.len > 0 ? ",\"" : "\"", r->unknown.len > 0 ? 2 : 1);
     pl_buf_add(&r->unknown, n->prefix, n->prefix_len);
@@ -154,9 +143,22 @@ static bool unknown_take(struct rows *r, const struct trie_node *n, const struct
     return true;
 }
 
+/* What a node's targets do with its value. */
+static bool targets_take(struct rows *r, const struct trie_node *n, struct pl_slice raw)
+{
+    for (unsigned i = 0; i < n->targets_n; i++) {
+        const struct trie_target *t = &n->targets[i];
+        if (t->capture >= 0)
+            r->captures[t->capture] = (struct capture){raw, false};
+        else if (!column_put_raw(r, t->column, raw))
+            return false;
+    }
+    return true;
+}
+
 static bool object_walk(struct rows *r, struct trie_node *n);
 
-/* A value that is more than one column's: something below it, several columns, a capture, the
+/* A value that is not just one column's: something below it, several columns, a capture, the
  * rows. */
 static bool node_take_all(struct rows *r, struct trie_node *n)
 {
@@ -176,27 +178,20 @@ static bool node_take_all(struct rows *r, struct trie_node *n)
         r->array = raw;
         r->array_wrong = type != PL_JSON_ARRAY;
     }
-    for (unsigned i = 0; i < n->targets_n; i++) {
-        const struct trie_target *t = &n->targets[i];
-        if (t->capture >= 0)
-            r->captures[t->capture] = (struct capture){raw, false};
-        else if (!column_put_raw(r, t->column, raw))
-            return false;
-    }
-    return true;
+    return targets_take(r, n, raw);
 }
 
 static inline bool node_take(struct rows *r, struct trie_node *n)
 {
     if (__builtin_expect(n->stamp == r->walk, 0))
-        return reject_set(r, duplicate_key, r->j.p, NULL);
+        return reject_set(r, "duplicate key", r->j.p, NULL);
     n->stamp = r->walk;
     if (n->targets_n == 1 && n->children_n == 0 && n->targets[0].capture < 0)
         return column_put(r, n->targets[0].column, &r->j);
     return node_take_all(r, n);
 }
 
-/* The key as the trie has it, for one with escapes. */
+/* A key with escapes. */
 static __attribute__((noinline)) struct trie_node *escaped_find(struct rows *r, struct trie_node *n,
                                                                 struct trie_node *prev,
                                                                 const struct pl_json_str *key)
@@ -211,9 +206,9 @@ static __attribute__((noinline)) struct trie_node *escaped_find(struct rows *r, 
 static bool object_walk(struct rows *r, struct trie_node *n)
 {
     struct trie_node *prev = NULL;
+    struct pl_json_str key;
     if (!pl_json_object_begin(&r->j))
         return false;
-    struct pl_json_str key;
     for (;;) {
         struct trie_node *child = trie_guess(n, prev, &r->j);
         if (!child) {
@@ -241,17 +236,8 @@ static bool root_walk(struct rows *r, struct trie_node *root)
     if (__builtin_expect(root->targets_n == 0, 1))
         return object_walk(r, root);
     const char *start = r->j.p;
-    if (!object_walk(r, root))
-        return false;
-    struct pl_slice raw = {start, (size_t)(r->j.p - start)};
-    for (unsigned i = 0; i < root->targets_n; i++) {
-        const struct trie_target *t = &root->targets[i];
-        if (t->capture >= 0)
-            r->captures[t->capture] = (struct capture){raw, false};
-        else if (!column_put_raw(r, t->column, raw))
-            return false;
-    }
-    return true;
+    return object_walk(r, root) &&
+           targets_take(r, root, (struct pl_slice){start, (size_t)(r->j.p - start)});
 }
 
 /* --- the end of a row --- */
@@ -277,9 +263,8 @@ static bool bytes_set(struct rows *r, unsigned i, const char *p, size_t len)
     return true;
 }
 
-static bool unknown_set(struct rows *r, unsigned i)
+static bool unknown_set(struct rows *r, struct block_column *bc)
 {
-    struct block_column *bc = &r->block->columns[i];
     char *at = block_string_begin(r->block, bc, r->unknown.len + 2);
     *at = '{';
     if (r->unknown.len > 0)
@@ -321,7 +306,7 @@ static bool column_late(struct rows *r, unsigned i)
             return column_missing(r, i);
         return bytes_set(r, i, header.p ? header.p : "", header.len);
     case COLUMN_UNKNOWN:
-        return unknown_set(r, i);
+        return unknown_set(r, bc);
     case COLUMN_EXPRESSION:
         break;
     }
@@ -338,14 +323,13 @@ static void row_begin(struct rows *r)
         r->captures[i].raw.p = NULL;
 }
 
-/* What the walk has not set; then the row is one of the block. */
+/* Sets what the walk has not set. */
 static bool row_end(struct rows *r)
 {
-    for (unsigned w = 0; w * 64 < r->plans_n; w++) {
+    for (unsigned w = 0; w * 64 < r->plans_n; w++)
         for (uint64_t unset = r->direct[w] & ~r->seen[w]; unset; unset &= unset - 1)
             if (!column_missing(r, w * 64 + (unsigned)__builtin_ctzll(unset)))
                 return false;
-    }
     for (unsigned i = 0; i < r->late_n; i++)
         if (!column_late(r, r->late[i]))
             return false;
@@ -411,29 +395,30 @@ static void stash_put(struct rows *r)
 
 /* --- messages --- */
 
-/* What can be said before a byte is read. */
+/* The checks before the walk. */
 static bool message_check(struct rows *r)
 {
     const struct rows_message *m = r->m;
     if (!m->value || m->value_len == 0)
         return reject_set(r, empty_value, NULL, NULL);
     if (m->value_len > (uint64_t)r->route->message_bytes_max)
-        return reject_set(r, too_large, NULL, NULL);
+        return reject_set(r, "message is larger than message_bytes_max", NULL, NULL);
     pl_json_init(&r->j, m->value, m->value_len, r->route->depth_max);
     enum pl_json_type type = pl_json_peek(&r->j);
     if (type == PL_JSON_OBJECT)
         return true;
     if (type == PL_JSON_NONE && !r->j.error)
         return reject_set(r, empty_value, NULL, NULL); /* white space alone */
-    return reject_set(r, type == PL_JSON_NONE ? not_json : not_object, r->j.p, NULL);
+    return reject_set(r, type == PL_JSON_NONE ? not_json : "message is not a JSON object", r->j.p,
+                      NULL);
 }
 
-/* The message around the rows, or the message as the row: all of it is read and checked. */
+/* The whole message, which is the row or around the rows. */
 static bool message_walk(struct rows *r)
 {
     if (root_walk(r, r->message) && pl_json_end(&r->j))
         return true;
-    return r->reject.reason ? false : reject_set(r, not_json, r->j.p, NULL);
+    return reject_set(r, not_json, r->j.p, NULL); /* unless there is a reason already */
 }
 
 static bool message_as_row(struct rows *r)
@@ -449,7 +434,7 @@ static bool element_decode(struct rows *r)
 {
     row_begin(r);
     if (pl_json_peek(&r->j) != PL_JSON_OBJECT)
-        return reject_set(r, element_not_object, r->j.p, NULL);
+        return reject_set(r, "element is not a JSON object", r->j.p, NULL);
     if (!root_walk(r, r->element) || !row_end(r))
         return false;
     stash_put(r);
@@ -457,44 +442,37 @@ static bool element_decode(struct rows *r)
     return true;
 }
 
-struct reject_to {
-    void (*call)(void *userdata, const struct rows_reject *reject);
-    void *userdata;
-};
-
-static void reject_report(struct rows *r, int64_t row, const struct reject_to *to)
+static void reject_report(struct rows *r, int64_t row)
 {
     r->reject.row = row;
     if (row < 0)
         r->counts.rejected_messages++;
     else
         r->counts.rejected_rows++;
-    if (to->call)
-        to->call(to->userdata, &r->reject);
+    if (r->on_reject)
+        r->on_reject(r->userdata, &r->reject);
     r->reject = (struct rows_reject){0};
 }
 
-/* The elements of the array, which the walk has checked. A refused one is passed as a whole. */
-static void elements_decode(struct rows *r, int64_t only_row, const struct reject_to *to)
+/* The elements of the array, which the walk has checked. A refused one is skipped as a whole. */
+static void elements_decode(struct rows *r, int64_t only_row)
 {
     int64_t row = 0;
     pl_json_init(&r->j, r->array.p, r->array.len, PL_JSON_DEPTH_MAX);
     pl_json_array_begin(&r->j);
     for (; pl_json_array_next(&r->j); row++) {
         struct pl_json before = r->j;
-        if (only_row >= 0 && row != only_row) {
-            pl_json_skip(&r->j, NULL);
+        bool wanted = only_row < 0 || row == only_row;
+        if (wanted && element_decode(r))
             continue;
-        }
-        if (!element_decode(r)) {
-            reject_report(r, row, to);
-            r->j = before;
-            pl_json_skip(&r->j, NULL);
-        }
+        if (wanted)
+            reject_report(r, row);
+        r->j = before;
+        pl_json_skip(&r->j, NULL);
     }
     if (only_row >= row) {
-        reject_set(r, no_such_row, NULL, NULL);
-        reject_report(r, only_row, to);
+        reject_set(r, "message has no such element", NULL, NULL);
+        reject_report(r, only_row);
     }
 }
 
@@ -504,7 +482,7 @@ static bool array_is_empty(struct rows *r)
     return !(pl_json_array_begin(&r->j) && pl_json_array_next(&r->j));
 }
 
-static bool message_of_rows(struct rows *r, int64_t only_row, const struct reject_to *to)
+static bool message_of_rows(struct rows *r, int64_t only_row)
 {
     r->array = (struct pl_slice){0};
     r->array_wrong = false;
@@ -514,8 +492,10 @@ static bool message_of_rows(struct rows *r, int64_t only_row, const struct rejec
     r->unknown.len = 0;
     if (!message_walk(r))
         return false;
-    if (r->array_wrong || !r->array.p)
-        return reject_set(r, r->array_wrong ? value_wrong_type : no_rows, r->array.p, NULL);
+    if (r->array_wrong)
+        return reject_set(r, value_wrong_type, r->array.p, NULL);
+    if (!r->array.p)
+        return reject_set(r, "message has no array of rows at the route's path", NULL, NULL);
     uint64_t unknown_n = r->unknown_n;
     r->unknown_message = r->unknown.len;
     bool empty = array_is_empty(r);
@@ -526,7 +506,7 @@ static bool message_of_rows(struct rows *r, int64_t only_row, const struct rejec
     if (!empty && !stash_fill(r))
         return false;
     r->counts.unknown_fields += unknown_n;
-    elements_decode(r, only_row, to);
+    elements_decode(r, only_row);
     return true;
 }
 
@@ -534,17 +514,15 @@ uint64_t rows_decode(struct rows *r, const struct rows_message *m, int64_t only_
                      struct block *block,
                      void (*on_reject)(void *userdata, const struct rows_reject *), void *userdata)
 {
-    const struct reject_to to = {on_reject, userdata};
     uint64_t before = block->rows;
     r->m = m;
     r->block = block;
+    r->on_reject = on_reject;
+    r->userdata = userdata;
     r->counts.messages++;
     r->unknown_message = 0;
-    bool ok = message_check(r);
-    if (ok)
-        ok = r->element ? message_of_rows(r, only_row, &to) : message_as_row(r);
-    if (!ok)
-        reject_report(r, -1, &to);
+    if (!message_check(r) || !(r->element ? message_of_rows(r, only_row) : message_as_row(r)))
+        reject_report(r, -1);
     r->m = NULL;
     r->block = NULL;
     return block->rows - before;

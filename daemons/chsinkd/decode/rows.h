@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rows.h - from a Kafka message to rows in columns, and from columns to a Native block. The hot
- * path.
+ * rows.h - from a Kafka message to rows in a block's columns. The hot path.
  *
- * A `struct rows` is a route compiled for decoding: a trie of the keys that columns want, walked
- * along the message once by the strict reader of lib/json/reader.h; what a column wants is
- * converted straight into that column's buffer, what none wants is checked and skipped. Nothing is
- * allocated for a message. A `struct block` is the columns' buffers, laid out as ClickHouse's
- * Native format has them, so that sending is an iovec and no copy.
+ * A `struct rows` is a route compiled for decoding: a trie of the keys that columns want, with which
+ * the strict reader of lib/json/reader.h walks along the message once; what a column wants is
+ * converted straight into that column's buffer, the rest is checked and skipped. Nothing is
+ * allocated for a message.
  *
- * A key that a column wants, or one on the way to it, refuses the row when it stands there twice:
- * which of them was meant cannot be known. null is absent. Unknown fields are named by their path,
- * keys with a dot or a quote in quotes (a."b.c"), those of the message around the rows behind "$.";
- * what stands there twice is kept twice.
+ * A key that a column wants, or one on the way to it, refuses the row when it is there twice: which
+ * one was meant cannot be known. null is absent. Unknown fields are named by their path, keys with a
+ * dot or a quote in quotes (a."b.c"), those of the message around the rows after "$."; duplicates
+ * are all kept.
  *
  * Nothing is converted silently: a value either fits its column exactly, or the column's policy
- * (missing, invalid) says what happens, and a counter says how often. A row that is refused leaves
- * no trace in the block.
+ * (missing, invalid) says what happens, and a counter says how often. A refused row leaves no trace
+ * in the block.
  *
  * Decoding is a pure function of route and message: the same bytes give the same block, at any
  * time; exactly-once rests on that.
@@ -39,25 +37,24 @@ struct rows_message {
     size_t key_len;
     const char *value; /* NULL: tombstone */
     size_t value_len;
-    /* For COLUMN_HEADER; may be NULL when the message has none. Returns the bytes of the last
-     * header with that name; false: not there. */
+    /* For COLUMN_HEADER; may be NULL when the message has none. The bytes of the last header with
+     * that name; false: there is none. */
     bool (*header)(const void *userdata, const char *name, struct pl_slice *ret);
     const void *header_userdata;
 };
 
-/* Why a row (or a whole message: row -1) was refused. With rows: $ the message is the row, and all
- * of its refusals are the message's (-1). With rows out of an array, so is a value that comes from
- * the message around them. The reason "not valid JSON" has the reader's sentence as its detail. */
+/* Why a row (or a whole message: row -1) was refused. With rows: $ it is always the message (-1);
+ * with rows out of an array it is for a value that comes from the message around them. */
 struct rows_reject {
     int64_t row;        /* index of the element in the message; -1: the message itself */
     const char *reason; /* constant: "not valid JSON", "value is out of range for the column" … */
-    const char *detail; /* constant or NULL: the reader's sentence */
-    size_t offset;      /* byte in the value where it was found */
+    const char *detail; /* constant: the reader's sentence for "not valid JSON"; else NULL */
+    size_t offset;      /* byte in the message where it was found */
     const char *column; /* name, or NULL */
 };
 
 struct rows_counts {
-    uint64_t messages, rows; /* given to rows_decode / appended */
+    uint64_t messages, rows; /* given to rows_decode, appended */
     uint64_t rejected_messages, rejected_rows;
     uint64_t nulled;         /* invalid: null was applied */
     uint64_t defaulted;      /* missing: default was applied */

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * trie.c - building the tree of wanted keys, and the search for a key that was not guessed. See
- * trie.h.
+ * trie.c - building the tree of wanted keys, and the search for a key that was not guessed.
  */
 #include "daemons/chsinkd/decode/trie.h"
 
-/* Length and ends tell the keys of one object apart nearly always; what is left is compared. */
+/* Length and ends nearly always tell the keys of an object apart. */
 static unsigned key_hash(const char *key, size_t len)
 {
     if (len == 0)
@@ -64,7 +63,7 @@ void trie_free(struct trie_node *n)
     free(n);
 }
 
-/* The quoted text without its quotes: what is put into a string that is open already. */
+/* For a string that is open already: the quoted text without its quotes. */
 static void add_escaped(struct pl_buf *out, const char *text, size_t len)
 {
     struct pl_buf quoted = {0};
@@ -83,22 +82,20 @@ void trie_name_key(struct pl_buf *out, const char *key, size_t len)
     }
     if (plain && !escape) { /* nearly all: nothing is allocated for them */
         pl_buf_add(out, key, len);
-        return;
-    }
-    if (plain) {
+    } else if (plain) {
         add_escaped(out, key, len);
-        return;
+    } else {
+        struct pl_buf name = {0};
+        pl_buf_add_byte(&name, '"');
+        for (size_t i = 0; i < len; i++) {
+            if (key[i] == '"' || key[i] == '\\')
+                pl_buf_add_byte(&name, '\\');
+            pl_buf_add_byte(&name, key[i]);
+        }
+        pl_buf_add_byte(&name, '"');
+        add_escaped(out, name.data, name.len);
+        pl_buf_release(&name);
     }
-    struct pl_buf name = {0};
-    pl_buf_add_byte(&name, '"');
-    for (size_t i = 0; i < len; i++) {
-        if (key[i] == '"' || key[i] == '\\')
-            pl_buf_add_byte(&name, '\\');
-        pl_buf_add_byte(&name, key[i]);
-    }
-    pl_buf_add_byte(&name, '"');
-    add_escaped(out, name.data, name.len);
-    pl_buf_release(&name);
 }
 
 struct trie_node *trie_add(struct trie_node *root, char *const *keys, unsigned keys_n)

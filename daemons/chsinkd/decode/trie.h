@@ -3,21 +3,20 @@
  * trie.h - the keys that a route's columns want, as a tree that is walked along a message.
  *
  * Producers write their keys in the same order again and again. Each node remembers which of its
- * siblings came behind it the last time; that key is compared first, and only when it is another
- * one is it searched for. The memory changes only how fast a key is found, never what is found.
+ * siblings followed it the last time; that key is compared first, and only another one is searched
+ * for. The memory changes only how fast a key is found, never what is found.
  *
- * Threads: one owner (the memory of the order is written while walking).
+ * Threads: one owner (walking writes that memory).
  */
 #ifndef CHSINKD_DECODE_TRIE_H
 #define CHSINKD_DECODE_TRIE_H
 
 #include "lib/json/reader.h"
 
-/* What wants a node's value: a column of the block, at once or through a capture that is looked at
- * later. */
+/* What wants a node's value: a column of the block. */
 struct trie_target {
     unsigned column; /* index in the block's columns */
-    int capture;     /* index of the capture, -1: converted at once */
+    int capture;     /* index of the capture that keeps it for later; -1: converted at once */
 };
 
 struct trie_node {
@@ -25,40 +24,38 @@ struct trie_node {
     size_t key_len;
     char *token; /* "key": as a producer writes it; NULL for a key that JSON may have to escape */
     size_t token_len;
-    uint64_t stamp; /* the walk that met it last: twice in one walk is a duplicate */
+    uint64_t stamp; /* of the walk that met it last: twice in one walk is a duplicate */
     struct trie_node *first_guess, *next_guess;
-    struct trie_node **children,
-        **table; /* table: open addressing, a power of two, at most half full */
+    struct trie_node **children;
+    struct trie_node **table; /* open addressing, a power of two, at most half full */
     unsigned children_n, table_mask;
     struct trie_target *targets;
     unsigned targets_n;
     bool rows;    /* its value is the array of the rows */
     bool covered; /* a column takes the whole value: nothing below is unknown */
-    char *prefix; /* what stands before the name of an unknown field in this object, escaped:
-                     "meta." */
+    char *prefix; /* of the names of unknown fields in this object, escaped: "meta." */
     size_t prefix_len;
 };
 
-/* The root; `prefix` stands before the names of all unknown fields. */
+/* The root; `prefix`: of the names of all unknown fields. */
 struct trie_node *trie_new(const char *prefix);
 void trie_free(struct trie_node *root);
 PL_DEFINE_CLEANUP(struct trie_node *, trie_free);
-/* The node at the path, made where it is not there. */
+/* The node at the path, created if needed. */
 struct trie_node *trie_add(struct trie_node *root, char *const *keys, unsigned keys_n);
 void trie_target_add(struct trie_node *n, unsigned column, int capture);
-/* Once all is added. */
+/* Once, after all is added. */
 void trie_build(struct trie_node *root);
 
-/* Appends a key as it stands in the name of an unknown field, escaped for JSON: plain, or in quotes
- * when it holds a dot or a quote, as paths write it (so that two fields never get one name). */
+/* Appends a key for the name of an unknown field, escaped for JSON: plain, or in quotes when it holds
+ * a dot or a quote, as in paths (so that two fields never get the same name). */
 void trie_name_key(struct pl_buf *out, const char *key, size_t len);
 
-/* A key with escapes or one that came out of the known order. NULL: not wanted. */
+/* A key that was not guessed. NULL: not wanted. */
 struct trie_node *trie_search(const struct trie_node *n, const char *key, size_t len);
 
 /* Equality of `len` bytes by words, the last of which overlaps the one before: keys are short, and
- * a call of memcmp() for each would cost more than the comparison. All reads are inside the
- * bytes. */
+ * a call of memcmp() would cost more than the comparison. Never reads beyond `len`. */
 static inline bool trie_bytes_equal(const char *a, const char *b, size_t len)
 {
     if (len >= 8) {
@@ -74,13 +71,10 @@ static inline bool trie_bytes_equal(const char *a, const char *b, size_t len)
         return x == y;
     }
     if (len >= 4) {
-        uint32_t p;
+        uint32_t p, q, s, t;
         memcpy(&p, a, 4);
-        uint32_t q;
         memcpy(&q, b, 4);
-        uint32_t s;
         memcpy(&s, a + len - 4, 4);
-        uint32_t t;
         memcpy(&t, b + len - 4, 4);
         return ((p ^ q) | (s ^ t)) == 0;
     }
@@ -90,9 +84,9 @@ static inline bool trie_bytes_equal(const char *a, const char *b, size_t len)
     return true;
 }
 
-/* The guess alone, and together with the key's grammar: when the reader stands before exactly
- * ,"key": and a value, the reader is moved to the value. This only leaves out work: the bytes are
- * those that pl_json_object_next() would pass. */
+/* The guess together with the key's grammar: when the reader is before exactly ,"key": and a value,
+ * it is moved to the value. This only saves work: pl_json_object_next() would accept the same
+ * bytes. */
 static inline struct trie_node *trie_guess(struct trie_node *n, struct trie_node *prev,
                                            struct pl_json *j)
 {

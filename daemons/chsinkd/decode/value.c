@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * value.c - conversions. What fits stands in value.h.
+ * value.c - the conversions.
  */
 #include "daemons/chsinkd/decode/value.h"
 
@@ -25,7 +25,7 @@ static enum value_result invalid(const char **ret_reason, const char *reason)
     return VALUE_INVALID;
 }
 
-/* A value of a kind that the column does not take is checked and passed. */
+/* A value that the column does not take is checked and skipped. */
 static enum value_result wrong_type(struct pl_json *j, const char **ret_reason)
 {
     if (!pl_json_skip(j, NULL))
@@ -33,9 +33,9 @@ static enum value_result wrong_type(struct pl_json *j, const char **ret_reason)
     return invalid(ret_reason, value_wrong_type);
 }
 
-static const char *number_reason(enum pl_json_num_result result)
+static enum value_result invalid_number(const char **ret_reason, enum pl_json_num_result result)
 {
-    return result == PL_JSON_NUM_RANGE ? out_of_range : lost_precision;
+    return invalid(ret_reason, result == PL_JSON_NUM_RANGE ? out_of_range : lost_precision);
 }
 
 static enum value_result put_string(const struct block *b, struct block_column *c,
@@ -74,7 +74,7 @@ static enum value_result put_bool(const struct block *b, struct block_column *c,
     return VALUE_OK;
 }
 
-/* Up to 18 digits cannot overflow; all others take the general way. */
+/* Up to 18 digits cannot overflow. */
 static enum pl_json_num_result number_i64(const struct pl_json_num *n, int64_t *ret)
 {
     if (!n->integer || n->len > 18)
@@ -102,15 +102,12 @@ static enum value_result put_int(const struct block *b, struct block_column *c, 
     struct pl_json_num n;
     if (!pl_json_number(j, &n))
         return VALUE_BROKEN;
-    uint64_t u;
-    int64_t v;
+    int64_t v; /* of a UInt64, its bits */
     enum pl_json_num_result result =
-        kind == CH_UINT64 ? pl_json_num_u64(&n, &u) : number_i64(&n, &v);
+        kind == CH_UINT64 ? pl_json_num_u64(&n, (uint64_t *)&v) : number_i64(&n, &v);
     if (result != PL_JSON_NUM_OK)
-        return invalid(ret_reason, number_reason(result));
-    if (kind == CH_UINT64)
-        v = (int64_t)u;
-    else if (v < int_ranges[kind].min || v > int_ranges[kind].max)
+        return invalid_number(ret_reason, result);
+    if (kind != CH_UINT64 && (v < int_ranges[kind].min || v > int_ranges[kind].max))
         return invalid(ret_reason, out_of_range);
     char *at = block_fixed(b, c);
     switch (c->width) {
@@ -139,7 +136,7 @@ static enum value_result put_float(const struct block *b, struct block_column *c
     double v;
     enum pl_json_num_result result = pl_json_num_f64(&n, &v);
     if (result != PL_JSON_NUM_OK)
-        return invalid(ret_reason, number_reason(result));
+        return invalid_number(ret_reason, result);
     if (c->width == sizeof(v)) {
         memcpy(block_fixed(b, c), &v, sizeof(v));
         return VALUE_OK;
@@ -179,7 +176,7 @@ static enum value_result put_time_text(const struct block *b, struct block_colum
                                        struct pl_json *j, const char **ret_reason)
 {
     struct pl_json_str s;
-    char text[6 * PL_TIME_TEXT_MAX]; /* an escape has at most six bytes for one */
+    char text[6 * PL_TIME_TEXT_MAX]; /* an escape is up to six bytes for one */
     const struct ch_type *t = &c->column->type;
     if (!pl_json_string(j, &s))
         return VALUE_BROKEN;
@@ -193,15 +190,13 @@ static enum value_result put_time_text(const struct block *b, struct block_colum
     int64_t v;
     bool exact;
     if (!pl_time_parse_memo(&c->memo, s.p, s.len, t->scale, &v, &exact)) {
-        /* A time that is one, but too far away for the scale, is out of range. */
+        /* A time that is too far away for the scale is out of range. */
         bool is_time = t->scale > 0 && pl_time_parse(s.p, s.len, 0, &v, NULL);
         return invalid(ret_reason, is_time ? out_of_range : not_a_time);
     }
     if (!exact || (t->kind == CH_DATE && v % 86400 != 0))
         return invalid(ret_reason, lost_precision);
-    if (!put_time_value(b, c, v))
-        return invalid(ret_reason, out_of_range);
-    return VALUE_OK;
+    return put_time_value(b, c, v) ? VALUE_OK : invalid(ret_reason, out_of_range);
 }
 
 static enum value_result put_time_number(const struct block *b, struct block_column *c,
@@ -220,7 +215,7 @@ static enum value_result put_time_number(const struct block *b, struct block_col
     int64_t v;
     enum pl_json_num_result result = number_i64(&n, &v);
     if (result != PL_JSON_NUM_OK)
-        return invalid(ret_reason, number_reason(result));
+        return invalid_number(ret_reason, result);
     unsigned digits = unit_digits[c->column->unit];
     if (digits > t->scale) {
         int64_t divisor = powers[digits - t->scale];
@@ -230,12 +225,10 @@ static enum value_result put_time_number(const struct block *b, struct block_col
     } else if (__builtin_mul_overflow(v, powers[t->scale - digits], &v)) {
         return invalid(ret_reason, out_of_range);
     }
-    if (!put_time_value(b, c, v))
-        return invalid(ret_reason, out_of_range);
-    return VALUE_OK;
+    return put_time_value(b, c, v) ? VALUE_OK : invalid(ret_reason, out_of_range);
 }
 
-/* By table: the digits of a UUID are random, and so would a branch for each be. */
+/* A table: the digits of a UUID are random, so branches would be mispredicted. */
 static const uint8_t hex_values[256] = {
     ['0'] = 0x10, ['1'] = 0x11, ['2'] = 0x12, ['3'] = 0x13, ['4'] = 0x14, ['5'] = 0x15,
     ['6'] = 0x16, ['7'] = 0x17, ['8'] = 0x18, ['9'] = 0x19, ['a'] = 0x1a, ['b'] = 0x1b,
@@ -243,7 +236,7 @@ static const uint8_t hex_values[256] = {
     ['C'] = 0x1c, ['D'] = 0x1d, ['E'] = 0x1e, ['F'] = 0x1f,
 };
 
-/* Appends n digits to *v; `all` loses its bit 0x10 at a byte that is none. */
+/* Appends n digits to *v; *all loses its bit 0x10 at a byte that is not a digit. */
 static inline void uuid_digits(const char *p, unsigned n, uint64_t *v, uint8_t *all)
 {
     for (unsigned i = 0; i < n; i++) {
@@ -284,7 +277,7 @@ static enum value_result put_uuid(const struct block *b, struct block_column *c,
 enum value_result value_put(const struct block *b, struct block_column *c, struct pl_json *j,
                             const char **ret_reason)
 {
-    /* The reader stands on the value's first byte: behind a key's colon no space is left. */
+    /* The reader is on the value's first byte: the space after a key's colon was skipped. */
     char first = j->p < j->end ? *j->p : '\0';
     bool string = first == '"', number = first == '-' || (unsigned char)(first - '0') < 10;
     if (first == 'n')

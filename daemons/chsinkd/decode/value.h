@@ -2,8 +2,8 @@
 /*
  * value.h - one JSON value into the open row of a column, exactly or not at all.
  *
- * What fits (and nothing is converted beyond it):
- *     String       a string; with json: true any value, as its bytes. A lone surrogate fits none
+ * What fits:
+ *     String       a string without lone surrogates; with json: true any value, as its bytes
  *     Bool         true and false
  *     Int, UInt    numbers that are integers in value (1.0 and 1e3 are) and in range
  *     Float64      numbers; integers must be exact, decimals round as they always do, infinity is
@@ -31,7 +31,7 @@ enum value_result {
 
 extern const char value_wrong_type[];
 
-/* Consumes the value that the reader stands on. */
+/* Consumes the value that the reader is on. */
 enum value_result value_put(const struct block *b, struct block_column *c, struct pl_json *j,
                             const char **ret_reason);
 
