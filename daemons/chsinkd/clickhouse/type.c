@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * type.c - the ClickHouse types that a route can name: from text, and compared with a server's.
- *
- * A type is parsed into what matters (kind, scale, zone, wrappers) and spelled again from that, so
- * that aliases, letter case and spaces cannot make two texts of one type differ.
- *
- * Pure.
+ * type.c - a type is parsed into what matters (kind, scale, zone, wrappers) and spelled again from
+ * that, so that aliases, letter case and spaces cannot make two texts of one type differ.
  */
 #include "daemons/chsinkd/clickhouse/type.h"
 
@@ -55,7 +51,7 @@ static const struct {
     "DateTime[('zone')], DateTime64(0 to 9[, 'zone']), UUID, Nullable(...) of them, and "          \
     "LowCardinality(String) or LowCardinality(Nullable(String))"
 
-/* A place in the text; spaces are passed before each token. */
+/* A place in the text; spaces before each token are skipped. */
 struct cursor {
     const char *p;
 };
@@ -88,7 +84,7 @@ static bool cursor_zone(struct cursor *c, struct ch_type *t)
     const char *start = c->p;
     while (isalnum((unsigned char)*c->p) || (*c->p && strchr("/_+-", *c->p)))
         c->p++;
-    if (c->p == start || *c->p != '\'')
+    if (c->p == start || c->p - start > 64 || *c->p != '\'')
         return false;
     t->timezone = pl_strndup(start, (size_t)(c->p - start));
     c->p++;
@@ -115,9 +111,8 @@ static bool base_parse(struct cursor *c, struct ch_type *t)
 {
     if (!kind_find(cursor_word(c), &t->kind))
         return false;
-    if (t->kind == CH_DATETIME) {
+    if (t->kind == CH_DATETIME)
         return !cursor_take(c, '(') || (cursor_zone(c, t) && cursor_take(c, ')'));
-    }
     if (t->kind != CH_DATETIME64)
         return true;
     t->scale = 3; /* ClickHouse's default precision */
@@ -169,13 +164,8 @@ int ch_type_parse(const char *text, struct ch_type *ret, struct pl_err *err)
                           "type %.100s: Nullable goes inside LowCardinality: "
                           "LowCardinality(Nullable(String))",
                           text);
-    bool ok = base_parse(&c, &t);
-    if (ok && t.timezone && strlen(t.timezone) > 64)
-        ok = false;
-    if (ok && t.nullable)
-        ok = cursor_take(&c, ')');
-    if (ok && t.low_cardinality)
-        ok = cursor_take(&c, ')');
+    bool ok = base_parse(&c, &t) && (!t.nullable || cursor_take(&c, ')')) &&
+              (!t.low_cardinality || cursor_take(&c, ')'));
     while (isspace((unsigned char)*c.p))
         c.p++;
     if (!ok || *c.p || (t.low_cardinality && t.kind != CH_STRING)) {
@@ -204,8 +194,8 @@ bool ch_type_matches(const struct ch_type *t, const char *server_type)
         return false;
     bool same = t->kind == other.kind && t->nullable == other.nullable &&
                 t->low_cardinality == other.low_cardinality && t->scale == other.scale;
-    /* A zone only changes how a time is shown, never what is stored; one that is left out on either
-     * side is the server's default. Two that are named and differ were meant to differ. */
+    /* A zone only changes how a time is shown, never what is stored; without one it is the server's
+     * default. Two that are named and differ were meant to differ. */
     if (t->timezone && other.timezone && strcasecmp(t->timezone, other.timezone) != 0)
         same = false;
     ch_type_release(&other);

@@ -32,8 +32,8 @@ enum ch_kind {
     CH_UUID,
 };
 
-/* The seconds of a DateTime64: 1900-01-01 00:00:00 to 2299-12-31 23:59:59. At scale 9 int64 ends it
- * in 2262. */
+/* The seconds of a DateTime64: 1900-01-01 00:00:00 to 2299-12-31 23:59:59. At scale 9 int64 ends in
+ * 2262. */
 #define CH_DATETIME64_MIN_S INT64_C(-2208988800)
 #define CH_DATETIME64_END_S INT64_C(10413792000)
 

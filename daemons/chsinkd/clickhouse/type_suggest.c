@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * type_suggest.c - see type_suggest.h.
- */
 #include "daemons/chsinkd/clickhouse/type_suggest.h"
 
 #include "daemons/chsinkd/clickhouse/type.h"
 
-/* LowCardinality is proposed where each value came this often on average. */
+/* LowCardinality is suggested if each value occurred this often on average. */
 #define REPEATS_FOR_LOW_CARDINALITY 10
 
 static const char *integer_type(const struct pl_schema_field *f)
@@ -35,7 +32,7 @@ static const char *string_type(const struct pl_schema_field *f)
         return "UUID";
     if (f->all_times && f->time_min_s >= CH_DATETIME64_MIN_S &&
         f->time_max_s < CH_DATETIME64_END_S) {
-        /* As they are written, zeros too, where that is possible. */
+        /* As written, with trailing zeros, where that is possible. */
         bool nanoseconds = f->time_digits_needed <= 9 && !f->nanoseconds_overflow;
         unsigned digits = nanoseconds ? f->time_digits : f->time_digits_needed;
         if (digits <= 6)

@@ -9,7 +9,7 @@
 
 #include "lib/json/schema.h"
 
-/* A pl_schema_type_fn: the type that holds all that was seen without loss. "String",
+/* A pl_schema_type_fn: the type that holds all values seen without loss. "String",
  * "LowCardinality(String)" (few distinct ones over many), "UInt32", "Int64", "Float64", "Bool",
  * "DateTime64(3)", "UUID"; Nullable(...) where null or absent, LowCardinality(Nullable(String)) for
  * both; nothing for objects (their members are columns); "String" for arrays and mixed types (raw

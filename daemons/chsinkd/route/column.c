@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * column.c - one column of a route file: its options, where its values come from, and the
- * policies that its type allows.
+ * column.c - one column of a route file: its options, where its values come from, and the policies
+ * that its type allows.
  */
 #include <ctype.h>
 
 #include "daemons/chsinkd/route/internal.h"
 #include "lib/json/reader.h"
 
-/* A column as it stands in the file. */
+/* A column as in the file. */
 struct column_file {
     char *name, *type, *from, *expression, *codec, *comment;
     struct pl_strings path;
@@ -65,45 +65,47 @@ bool name_valid(const char *name)
     return *name && pl_utf8_valid(name, strlen(name));
 }
 
-static bool column_is_int64(const struct column *c)
-{
-    return c->type.kind == CH_INT64 || c->type.kind == CH_UINT64;
-}
+#define KIND(k)     (1U << CH_##k)
+#define KINDS_INT64 (KIND(INT64) | KIND(UINT64))
 
-/* from: which part of the Kafka message, and the types that hold all of its values. */
+/* The parts of a Kafka message, and the types that hold all of their values. */
+static const struct {
+    const char *from;
+    enum column_source source;
+    unsigned kinds;
+    const char *types;
+} froms[] = {
+    {"topic", COLUMN_TOPIC, KIND(STRING), "String"},
+    {"partition", COLUMN_PARTITION, KINDS_INT64 | KIND(INT32) | KIND(UINT32),
+     "Int32, UInt32, Int64 or UInt64"},
+    {"offset", COLUMN_OFFSET, KINDS_INT64, "Int64 or UInt64"},
+    {"timestamp", COLUMN_TIMESTAMP, KINDS_INT64 | KIND(DATETIME64),
+     "DateTime64(3) to DateTime64(9), or Int64 or UInt64 (milliseconds)"},
+    {"key", COLUMN_KEY, KIND(STRING), "String"},
+    {"header:", COLUMN_HEADER, KIND(STRING), "String"},
+};
+
 static void column_check_from(struct column_check *k)
 {
     struct column *c = k->column;
-    enum ch_kind kind = c->type.kind;
-    const char *from = k->file.from, *types = NULL;
-    if (strcmp(from, "topic") == 0) {
-        c->source = COLUMN_TOPIC;
-        types = kind == CH_STRING ? NULL : "String";
-    } else if (strcmp(from, "partition") == 0) {
-        c->source = COLUMN_PARTITION;
-        if (!column_is_int64(c) && kind != CH_INT32 && kind != CH_UINT32)
-            types = "Int32, UInt32, Int64 or UInt64";
-    } else if (strcmp(from, "offset") == 0) {
-        c->source = COLUMN_OFFSET;
-        types = column_is_int64(c) ? NULL : "Int64 or UInt64";
-    } else if (strcmp(from, "timestamp") == 0) {
-        c->source = COLUMN_TIMESTAMP;
-        if (!column_is_int64(c) && (kind != CH_DATETIME64 || c->type.scale < 3))
-            types = "DateTime64(3) to DateTime64(9), or Int64 or UInt64 (milliseconds)";
-    } else if (strcmp(from, "key") == 0) {
-        c->source = COLUMN_KEY;
-        types = kind == CH_STRING ? NULL : "String";
-    } else if (strncmp(from, "header:", 7) == 0 && from[7]) {
-        c->source = COLUMN_HEADER;
-        c->header = pl_strdup(from + 7);
-        types = kind == CH_STRING ? NULL : "String";
-    } else {
-        column_finding(k, "from",
-                       "from: %.100s: is topic, partition, offset, timestamp, key or header:NAME",
-                       from);
+    const char *from = k->file.from;
+    bool header = strncmp(from, "header:", 7) == 0 && from[7];
+    unsigned i = 0;
+    while (i < PL_COUNT(froms) &&
+           (froms[i].source == COLUMN_HEADER ? !header : strcmp(froms[i].from, from) != 0))
+        i++;
+    if (i == PL_COUNT(froms)) {
+        column_finding(
+            k, "from",
+            "from: %.100s: must be topic, partition, offset, timestamp, key or header:NAME", from);
+        return;
     }
-    if (types)
-        column_finding(k, "type", "column %s: from: %s needs the type %s", c->name, from, types);
+    c->source = froms[i].source;
+    c->header = header ? pl_strdup(from + 7) : NULL;
+    bool seconds = c->type.kind == CH_DATETIME64 && c->type.scale < 3;
+    if (!(froms[i].kinds >> c->type.kind & 1) || seconds)
+        column_finding(k, "type", "column %s: from: %s needs the type %s", c->name, from,
+                       froms[i].types);
     bool always =
         c->source == COLUMN_TOPIC || c->source == COLUMN_PARTITION || c->source == COLUMN_OFFSET;
     if (always && pl_node_get(k->node, "missing"))
@@ -129,7 +131,7 @@ static void column_check_paths(struct column_check *k)
     }
 }
 
-/* What is allowed only for values that come from the JSON text. */
+/* Options only for values that come from the JSON text. */
 static void column_check_json_only(struct column_check *k)
 {
     static const char *const keys[] = {"json", "invalid", "unit"};
@@ -172,8 +174,8 @@ static void column_check_source(struct column_check *k)
     struct column *c = k->column;
     int sources = (f->path.n > 0) + (f->from != NULL) + (f->expression != NULL) + f->unknown;
     if (sources != 1) {
-        finding(k->errs, k->node, "column %s: has one of path, from, expression and unknown: true",
-                c->name);
+        finding(k->errs, k->node,
+                "column %s: needs one of path, from, expression and unknown: true", c->name);
         return;
     }
     if (f->from) {
@@ -199,6 +201,8 @@ void column_load(struct pl_node *node, struct column *c, struct pl_findings *err
         c->name = PL_TAKE(k.file.name);
         c->codec = PL_TAKE(k.file.codec);
         c->comment = PL_TAKE(k.file.comment);
+        text_normalize(&c->codec);
+        text_normalize(&c->comment);
         c->json = k.file.json;
         if (!name_valid(c->name))
             column_finding(&k, "name", "a column's name is UTF-8 without control characters");

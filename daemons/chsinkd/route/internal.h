@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * internal.h - what route.c (the file) and column.c (one column) share. Not for others.
+ * internal.h - what route.c (the file) and column.c (one column) share.
  */
 #ifndef CHSINKD_ROUTE_INTERNAL_H
 #define CHSINKD_ROUTE_INTERNAL_H
@@ -11,7 +11,7 @@
 
 #define finding(errs, node, ...) pl_findings_add((errs), (node)->line, (node)->column, __VA_ARGS__)
 
-/* The place of a key's value; of the mapping where the key is not there. */
+/* A key's value, or the mapping if it has no such key: the place for a finding. */
 static inline const struct pl_node *node_of(const struct pl_node *map, const char *key)
 {
     const struct pl_node *n = pl_node_get(map, key);
@@ -21,7 +21,10 @@ static inline const struct pl_node *node_of(const struct pl_node *map, const cha
 /* A name that can be shown and quoted: UTF-8 without control characters. */
 bool name_valid(const char *name);
 
-/* Fills *c (zeroed) from a mapping as far as it goes, so that it can be released in any case. */
+/* "" becomes NULL, so that readers of a route need to know one form only. */
+void text_normalize(char **text);
+
+/* Fills *c (zeroed) from a mapping as far as possible; it is released in any case. */
 void column_load(struct pl_node *node, struct column *c, struct pl_findings *errs);
 void column_release(struct column *c);
 

@@ -2,11 +2,9 @@
 /*
  * path.c - the paths of a route: $.meta.dt, @.x."a.b", $.series[*].
  *
- * '$' or '@', then ".key" again and again; a key that holds a dot, a bracket, a quote or a space
- * stands in double quotes, where \" and \\ are the quote and the backslash. Keys are compared with
- * the unescaped keys of the JSON text.
- *
- * Pure.
+ * '$' or '@', then any number of ".key"; a key with a dot, a bracket, a quote or a space is in
+ * double quotes, where \" and \\ are the quote and the backslash. Keys are compared with the
+ * unescaped keys of the JSON text.
  */
 #include "daemons/chsinkd/route/route.h"
 
@@ -15,12 +13,11 @@ static int path_err(struct pl_err *err, const char *text, const char *why)
     return pl_err_set(err, PL_ERR_CONFIG, 0, "path \"%.200s\": %s", text, why);
 }
 
-/* A key in quotes; *p stands behind the opening quote. NULL: no closing quote or an unknown
- * escape. */
+/* A key in quotes. NULL: no closing quote, or an unknown escape. */
 static char *key_quoted(const char **p)
 {
     struct pl_buf key = {0};
-    const char *q = *p;
+    const char *q = *p + 1;
     for (; *q && *q != '"'; q++) {
         if (*q == '\\' && q[1] != '"' && q[1] != '\\')
             break;
@@ -46,68 +43,62 @@ static char *key_plain(const char **p)
     return key;
 }
 
-/* The part that columns and rows share; *ret_rest is what stands behind the keys. */
-static int path_parse(const char *text, struct column_path *ret, const char **ret_rest,
+/* The part that columns and rows share; *ret_rest is what follows the keys. The caller releases
+ * `path` in any case. */
+static int path_parse(const char *text, struct column_path *path, const char **ret_rest,
                       struct pl_err *err)
 {
     if (*text != '$' && *text != '@')
-        return path_err(err, text, "begins with $ (the message) or @ (the row's element)");
-    struct column_path path = {.from_row = *text == '@'};
+        return path_err(err, text, "must begin with $ (the message) or @ (the row's element)");
+    path->from_row = *text == '@';
     const char *p = text + 1;
     while (*p == '.') {
-        p++;
-        const char *start = p;
-        char *key = *p == '"' ? (p++, key_quoted(&p)) : key_plain(&p);
-        if (!key || path.keys_n == ROUTE_PATH_KEYS_MAX) {
-            bool deep = key != NULL;
-            free(key);
-            column_path_release(&path);
+        bool quoted = *++p == '"';
+        if (path->keys_n == ROUTE_PATH_KEYS_MAX)
+            return path_err(err, text, "has more than 32 keys");
+        char *key = quoted ? key_quoted(&p) : key_plain(&p);
+        if (!key)
             return path_err(err, text,
-                            deep            ? "has more than 32 keys"
-                            : *start == '"' ? "a key in quotes has no end, or an escape other than "
-                                              "\\\" and \\\\"
-                                            : "a key is missing behind a dot");
-        }
-        path.keys = pl_realloc_array(path.keys, path.keys_n + 1, sizeof(*path.keys));
-        path.keys[path.keys_n++] = key;
+                            quoted ? "a key in quotes has no end, or an escape other than \\\" and "
+                                     "\\\\"
+                                   : "a key is missing after a dot");
+        path->keys = pl_realloc_array(path->keys, path->keys_n + 1, sizeof(*path->keys));
+        path->keys[path->keys_n++] = key;
     }
-    *ret = path;
     *ret_rest = p;
     return 0;
 }
 
 int column_path_parse(const char *text, struct column_path *ret, struct pl_err *err)
 {
-    struct column_path path;
+    PL_CLEANUP(column_path_release) struct column_path path = {0};
     const char *rest;
     if (path_parse(text, &path, &rest, err) < 0)
         return -1;
-    if (*rest) {
-        column_path_release(&path);
+    if (*rest)
         return path_err(err, text,
                         *rest == '['
                             ? "elements of arrays cannot be columns; take the array as JSON "
                               "(json: true), or make its elements rows (rows:)"
-                            : "keys are joined by dots; others stand in quotes: $.\"a b\"");
-    }
+                            : "keys are joined by dots; others are put in quotes: $.\"a b\"");
     *ret = path;
+    path = (struct column_path){0};
     return 0;
 }
 
 int rows_path_parse(const char *text, struct column_path *ret, struct pl_err *err)
 {
-    struct column_path path;
+    PL_CLEANUP(column_path_release) struct column_path path = {0};
     const char *rest;
     if (path_parse(text, &path, &rest, err) < 0)
         return -1;
     bool message = path.keys_n == 0 && *rest == '\0';
     bool elements = path.keys_n > 0 && strcmp(rest, "[*]") == 0;
-    if (path.from_row || (!message && !elements)) {
-        column_path_release(&path);
+    if (path.from_row || (!message && !elements))
         return path_err(err, text,
                         "rows are $ (the message is the row) or $.key[*] (each element)");
-    }
     *ret = path;
+    path = (struct column_path){0};
     return 0;
 }
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * route.c - a route from its YAML file, with all findings at once. What a file may say stands in
- * route.h.
+ * route.c - a route from its YAML file, with all findings at once.
  *
- * Option tables (conf.h) check each mapping by itself; what joins several settings (a policy and
- * the type it needs, a key of the order and its column) is checked here behind them, at the line
- * that is wrong.
+ * Option tables check each mapping by itself; what joins several settings (a policy and the type it
+ * needs, a key of the order and its column) is checked here after them, at the line that is wrong.
  */
 #include "daemons/chsinkd/route/route.h"
 
@@ -14,8 +12,7 @@
 #include "daemons/chsinkd/route/internal.h"
 #include "lib/json/reader.h"
 
-/* The route with what only its file has; the route is a part of it, so that one table fills
- * both. */
+/* A route and what only its file has, so that one table fills both. */
 struct route_file {
     struct route route;
     char *table, *rows;
@@ -84,8 +81,8 @@ static const struct column *column_find(const struct route *r, const char *name,
     return NULL;
 }
 
-/* Names that are the same but for the letters' case would be one column for outputs that ignore
- * case (DuckDB), and are mixed up by people. */
+/* Names that differ only in case would be one column for outputs that ignore case (DuckDB), and
+ * people mix them up. */
 static void names_check(const struct route *r, unsigned i, const struct pl_node *node,
                         struct pl_findings *errs)
 {
@@ -95,7 +92,7 @@ static void names_check(const struct route *r, unsigned i, const struct pl_node 
         if (!other || strcasecmp(name, other) != 0)
             continue;
         if (strcmp(name, other) == 0)
-            finding(errs, node_of(node, "name"), "column %s stands there twice", name);
+            finding(errs, node_of(node, "name"), "column %s is there twice", name);
         else
             finding(errs, node_of(node, "name"),
                     "columns %s and %s differ only in the case of letters", other, name);
@@ -144,7 +141,7 @@ static void columns_load(struct route *r, const struct pl_node *list, struct pl_
         finding(errs, list, "a column has unknown: true, but unknown_fields is drop");
 }
 
-/* A column that looks below the array of the rows from the message can never have a value. */
+/* A path from the message into the array of the rows can never have a value. */
 static void paths_check(const struct route *r, const struct pl_node *list, struct pl_findings *errs)
 {
     const struct pl_node *e = list->type == PL_NODE_SEQ ? list->child : NULL;
@@ -173,23 +170,22 @@ static bool is_merge_tree(const char *engine)
 static void key_check(const struct route *r, const struct pl_node *map, const char *key,
                       const char *text, struct pl_findings *errs)
 {
-    if (!text)
-        return;
-    if (text[strspn(text, " ,()_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")])
+    if (!text ||
+        text[strspn(text, " ,()_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789")])
         return;
     for (const char *open = text; (open = strchr(open, '(')); open++) {
-        const char *behind = open;
-        while (behind > text && behind[-1] == ' ')
-            behind--;
-        if (behind > text && behind[-1] != ',' && behind[-1] != '(')
+        const char *before = open;
+        while (before > text && before[-1] == ' ')
+            before--;
+        if (before > text && before[-1] != ',' && before[-1] != '(')
             return; /* a call */
     }
     for (const char *p = text; *(p += strspn(p, " ,()"));) {
         size_t len = strcspn(p, " ,()");
         const struct column *c = column_find(r, p, len);
-        bool descending =
+        bool direction =
             len <= 4 && (strncasecmp(p, "DESC", len) == 0 || strncasecmp(p, "ASC", len) == 0);
-        if (!c && !descending)
+        if (!c && !direction)
             finding(errs, node_of(map, key), "%s: there is no column %.*s", key, (int)len, p);
         else if (c && c->type.nullable && !pl_map_get(&r->settings, "allow_nullable_key"))
             finding(errs, node_of(map, key), "%s: column %s is Nullable, which a key cannot be",
@@ -220,40 +216,41 @@ static void views_load(struct route *r, const struct pl_node *list, struct pl_fi
         }
         if (pl_options_apply(view_opts, e, v, errs) < 0)
             continue;
+        text_normalize(&v->order_by);
+        text_normalize(&v->partition_by);
+        text_normalize(&v->ttl);
         if (!strstr(v->select, "{table}"))
             finding(errs, node_of(e, "select"), "view %s: select reads FROM {table}", v->name);
-        if (is_merge_tree(v->engine) && (!v->order_by || !*v->order_by))
+        if (is_merge_tree(v->engine) && !v->order_by)
             finding(errs, e, "view %s: engine %s needs order_by", v->name, v->engine);
         if (!name_valid(v->name) || strchr(v->name, '.') || strcmp(v->name, r->table) == 0)
             finding(errs, node_of(e, "name"), "view %s: the name must be plain and not the table's",
                     v->name);
         for (unsigned i = 0; i + 1 < r->views_n; i++)
             if (r->views[i].name && strcmp(r->views[i].name, v->name) == 0)
-                finding(errs, node_of(e, "name"), "view %s stands there twice", v->name);
+                finding(errs, node_of(e, "name"), "view %s is there twice", v->name);
     }
 }
 
 static void topic_check(struct route *r, const struct pl_node *root, struct pl_findings *errs)
 {
-    bool topic = r->topic && *r->topic, pattern = r->topic_pattern && *r->topic_pattern;
-    if (topic == pattern) {
-        finding(errs, node_of(root, pattern ? "topic_pattern" : "topic"), "%s",
-                pattern ? "topic and topic_pattern are both there: one of them is needed"
-                        : "topic or topic_pattern is needed");
-        return;
-    }
-    if (!pattern)
+    const struct pl_node *node = node_of(root, r->topic_pattern ? "topic_pattern" : "topic");
+    if (!r->topic && !r->topic_pattern)
+        finding(errs, node, "topic or topic_pattern is needed");
+    else if (r->topic && r->topic_pattern)
+        finding(errs, node, "topic and topic_pattern are both given: only one of them is allowed");
+    if (!r->topic_pattern || r->topic)
         return;
     /* librdkafka takes a subscription as a pattern only when it begins with ^. */
     if (*r->topic_pattern != '^') {
-        finding(errs, node_of(root, "topic_pattern"), "topic_pattern begins with ^");
+        finding(errs, node, "topic_pattern must begin with ^");
         return;
     }
     int code = regcomp(&r->pattern, r->topic_pattern, REG_EXTENDED | REG_NOSUB);
     if (code != 0) {
         char why[128];
         regerror(code, &r->pattern, why, sizeof(why));
-        finding(errs, node_of(root, "topic_pattern"), "topic_pattern: %s", why);
+        finding(errs, node, "topic_pattern: %s", why);
         return;
     }
     r->pattern_compiled = true;
@@ -269,8 +266,7 @@ static void table_check(struct route_file *f, const struct pl_node *root, struct
     f->route.table = pl_strdup(name);
 }
 
-/* "" says the same as leaving it out, and readers of a route need to know one form only. */
-static void text_normalize(char **text)
+void text_normalize(char **text)
 {
     if (*text && !**text) {
         free(*text);
@@ -278,27 +274,14 @@ static void text_normalize(char **text)
     }
 }
 
-static void route_normalize(struct route *r)
+/* Everything after the top table; `root` is a mapping. */
+static void route_check(struct route_file *f, struct pl_node *root, struct pl_findings *errs)
 {
+    struct route *r = &f->route;
     char **texts[] = {&r->topic,        &r->topic_pattern, &r->order_by, &r->primary_key,
                       &r->partition_by, &r->sample_by,     &r->ttl,      &r->cluster};
     for (unsigned i = 0; i < PL_COUNT(texts); i++)
         text_normalize(texts[i]);
-    for (unsigned i = 0; i < r->columns_n; i++) {
-        text_normalize(&r->columns[i].codec);
-        text_normalize(&r->columns[i].comment);
-    }
-    for (unsigned i = 0; i < r->views_n; i++) {
-        text_normalize(&r->views[i].order_by);
-        text_normalize(&r->views[i].partition_by);
-        text_normalize(&r->views[i].ttl);
-    }
-}
-
-/* Everything behind the top table; `root` is a mapping. */
-static void route_check(struct route_file *f, struct pl_node *root, struct pl_findings *errs)
-{
-    struct route *r = &f->route;
     topic_check(r, root, errs);
     if (f->table)
         table_check(f, root, errs);
@@ -315,11 +298,10 @@ static void route_check(struct route_file *f, struct pl_node *root, struct pl_fi
         key_check(r, root, "order_by", r->order_by, errs);
         key_check(r, root, "primary_key", r->primary_key, errs);
     }
-    if (is_merge_tree(r->engine) && (!r->order_by || !*r->order_by))
+    if (is_merge_tree(r->engine) && !r->order_by)
         finding(errs, node_of(root, "engine"),
                 "order_by is needed by the engine %s (\"tuple()\": no order)", r->engine);
     views_load(r, f->views, errs);
-    route_normalize(r);
 }
 
 static struct route *route_build(const char *name, struct pl_node *root, struct pl_findings *errs)
@@ -329,7 +311,7 @@ static struct route *route_build(const char *name, struct pl_node *root, struct 
     struct route *r = &f->route;
     r->name = pl_strdup(name);
     r->has_topic = r->has_partition = r->has_offset = -1;
-    /* What the table finds does not hide what the checks behind it find. */
+    /* The checks run even after findings of the table, so that all findings are reported. */
     pl_options_apply(route_opts, root, f, errs);
     route_check(f, root, errs);
     f->columns = f->views = NULL;

@@ -2,9 +2,9 @@
 /*
  * route.h - a route: from a topic's messages to a table's rows, read from a YAML file.
  *
- * A route file is data, not code: topic (or pattern), where the rows are inside a message, the
- * columns with type and path, what happens to what does not fit, the table's engine and order, and
- * its views. The presets in etc/routes/ are such files.
+ * A route file names the topic (or pattern), where the rows are inside a message, the columns with
+ * type and path, what happens to values that do not fit, the table's engine and order, and its
+ * views. The presets in etc/routes/ are such files.
  *
  *     topic: wikipedia-data               # or topic_pattern: "^wiki-.*" (POSIX extended, with ^)
  *     table: wikipedia_edits              # "database.table" or "table" (the configured database)
@@ -36,9 +36,9 @@
  *         order_by: "(wiki, type, minute)"
  *         select: SELECT … FROM {table} GROUP BY …
  *
- * In a path a key that holds a dot, bracket, quote, backslash or space stands in double quotes:
- * $."a.b".c, with \" and \\ for a quote and a backslash. What is "" is the same as left out (NULL
- * in the struct).
+ * In a path a key that holds a dot, bracket, quote, backslash or space is in double quotes:
+ * $."a.b".c, with \" and \\ for a quote and a backslash. "" is the same as left out (NULL in the
+ * struct).
  *
  * Defaults: missing is `null` for Nullable columns and `reject` for others; invalid is `reject`.
  *
@@ -128,7 +128,6 @@ struct route *route_parse(const char *name, const char *text, size_t len, struct
 void route_free(struct route *r);
 PL_DEFINE_CLEANUP(struct route *, route_free);
 
-/* Whether the route takes this topic. */
 bool route_takes(const struct route *r, const char *topic);
 
 #endif
