@@ -8,7 +8,8 @@
  * bytes), data. Nullable: a byte a row (1 = null), then the values. String: varint length + bytes.
  * UUID: two little-endian UInt64, the high half first.
  *
- * A block has no maximum: the caller closes it by rows and bytes; a message is bounded by its route.
+ * A block has no maximum: the caller closes it by rows and bytes; a message is bounded by its
+ * route.
  *
  * Threads: one owner; the route is shared and outlives the block.
  */

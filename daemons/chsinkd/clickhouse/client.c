@@ -15,9 +15,11 @@
 /* What curl asks the read callback for at once; it allows 16 KiB to 2 MiB. */
 #define UPLOAD_BYTES (512 * 1024L)
 
-/* An answer on its way in. */
-struct reply {
+/* One call, and its answer on its way in. */
+struct call {
     struct clickhouse *client;
+    const char *sql; /* a statement, sent as the body; or */
+    const struct clickhouse_insert *insert;
     struct pl_buf *rows; /* the caller's, or NULL */
     size_t rows_before;  /* its length before this answer */
     struct pl_buf text;  /* an error's text, or rows that are not wanted */
@@ -122,21 +124,18 @@ const struct clickhouse_conf *clickhouse_conf(const struct clickhouse *c)
 
 /* ---- the answer ---- */
 
-static size_t reply_take(char *data, size_t size, size_t n, void *userdata)
+static size_t answer_take(char *data, size_t size, size_t n, void *userdata)
 {
-    struct reply *r = userdata;
-    size_t len = size * n, room = ANSWER_BYTES_MAX - r->text.len;
+    struct call *call = userdata;
+    size_t len = size * n, room = ANSWER_BYTES_MAX - call->text.len;
     long status = 0;
-    curl_easy_getinfo(r->client->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status == 200 && r->rows) {
-        if (!pl_buf_add(r->rows, data, len)) {
-            r->too_long = true;
-            return 0;
-        }
-        return len;
+    curl_easy_getinfo(call->client->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 200 && call->rows) {
+        call->too_long = !pl_buf_add(call->rows, data, len);
+        return call->too_long ? 0 : len;
     }
     /* An exception's text comes first; the end of a long page does not matter. */
-    pl_buf_add(&r->text, data, len < room ? len : room);
+    pl_buf_add(&call->text, data, len < room ? len : room);
     return len;
 }
 
@@ -158,13 +157,11 @@ static void target_param(struct clickhouse *c, const char *name, const char *val
 
 static void target_begin(struct clickhouse *c)
 {
-    const char *url = c->conf->urls.v[c->url];
-    size_t len = strlen(url);
-    while (len > 0 && url[len - 1] == '/')
-        len--;
     pl_buf_reset(&c->target);
     c->target_too_long = false;
-    pl_buf_add(&c->target, url, len);
+    pl_buf_add_str(&c->target, c->conf->urls.v[c->url]);
+    while (c->target.len > 0 && c->target.data[c->target.len - 1] == '/')
+        c->target.len--;
     pl_buf_add_str(&c->target, "/?");
     if (c->conf->database && c->conf->database[0])
         target_param(c, "database", c->conf->database);
@@ -210,13 +207,7 @@ static void target_insert(struct clickhouse *c, const struct clickhouse_insert *
 
 /* ---- a call ---- */
 
-struct call {
-    const char *sql; /* a statement, sent as the body; or */
-    const struct clickhouse_insert *insert;
-    struct pl_buf *ret_body;
-};
-
-static void call_set_up(struct clickhouse *c, const struct call *call, struct reply *reply)
+static void call_set_up(struct clickhouse *c, struct call *call)
 {
     const struct clickhouse_conf *conf = c->conf;
     struct pl_http_conf http = {
@@ -231,8 +222,8 @@ static void call_set_up(struct clickhouse *c, const struct call *call, struct re
     curl_easy_reset(c->easy); /* keeps the connection */
     pl_http_prepare(c->easy, &http, pl_buf_cstr(&c->target), c->errbuf);
     curl_easy_setopt(c->easy, CURLOPT_POST, 1L);
-    curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, reply_take);
-    curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, reply);
+    curl_easy_setopt(c->easy, CURLOPT_WRITEFUNCTION, answer_take);
+    curl_easy_setopt(c->easy, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(c->easy, CURLOPT_XFERINFOFUNCTION, watch_abort);
     curl_easy_setopt(c->easy, CURLOPT_XFERINFODATA, c);
     curl_easy_setopt(c->easy, CURLOPT_NOPROGRESS, 0L);
@@ -250,24 +241,6 @@ static void call_set_up(struct clickhouse *c, const struct call *call, struct re
     curl_easy_setopt(c->easy, CURLOPT_READDATA, c->body);
     curl_easy_setopt(c->easy, CURLOPT_SEEKFUNCTION, body_seek);
     curl_easy_setopt(c->easy, CURLOPT_SEEKDATA, c->body);
-}
-
-static int call_target(struct clickhouse *c, const struct call *call, struct pl_err *err)
-{
-    target_begin(c);
-    if (call->insert)
-        target_insert(c, call->insert);
-    if (c->target_too_long)
-        return pl_err_set(err, PL_ERR_CONFIG, 0,
-                          "the columns' names and the settings do not fit into a URL of %d bytes",
-                          URL_BYTES_MAX);
-    pl_http_host(c->conf->urls.v[c->url], c->host, sizeof(c->host));
-    return 0;
-}
-
-static void url_next(struct clickhouse *c)
-{
-    c->url = (c->url + 1) % c->conf->urls.n;
 }
 
 /* No byte of the request was sent. */
@@ -289,14 +262,15 @@ static bool curl_never_sent(CURL *easy, CURLcode rc)
 }
 
 /* The result of one request. */
-static int call_judge(struct clickhouse *c, struct reply *reply, CURLcode rc, struct pl_err *err)
+static int call_judge(struct clickhouse *c, const struct call *call, CURLcode rc,
+                      struct pl_err *err)
 {
     struct curl_header *header = NULL;
     struct clickhouse_answer a = {
-        .host = c->host, .body = reply->text.data, .body_len = reply->text.len};
-    if (reply->rows && reply->rows->len > reply->rows_before) {
-        a.body = reply->rows->data + reply->rows_before;
-        a.body_len = reply->rows->len - reply->rows_before;
+        .host = c->host, .body = call->text.data, .body_len = call->text.len};
+    if (call->rows && call->rows->len > call->rows_before) {
+        a.body = call->rows->data + call->rows_before;
+        a.body_len = call->rows->len - call->rows_before;
     }
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &a.status);
     if (curl_easy_header(c->easy, "X-ClickHouse-Exception-Code", 0, CURLH_HEADER, -1, &header) ==
@@ -304,48 +278,48 @@ static int call_judge(struct clickhouse *c, struct reply *reply, CURLcode rc, st
         a.exception_code = header->value;
     if (rc == CURLE_ABORTED_BY_CALLBACK)
         return pl_err_set(err, PL_ERR_RETRY, 0, "%s: ended by the caller", c->host);
-    if (reply->too_long)
+    if (call->too_long)
         return pl_err_set(err, PL_ERR_CONFIG, 0, "%s: the answer is longer than %zu bytes", c->host,
-                          reply->rows->max);
-    if (rc == CURLE_OK || a.exception_code || a.body_len > 0) {
-        if (clickhouse_answer_check(&a, err) < 0) {
-            bool gateway = err->code == 0 && err->kind == PL_ERR_RETRY;
-            if (gateway)
-                url_next(c); /* a proxy without its server: another one may have it */
-            return -1;
-        }
-        if (rc == CURLE_OK)
-            return 0;
+                          call->rows->max);
+    int r = 0;
+    if (rc == CURLE_OK || a.exception_code || a.body_len > 0)
+        r = clickhouse_answer_check(&a, err);
+    if (r == 0 && rc != CURLE_OK) {
+        r = pl_http_err_from_curl(err, rc, c->errbuf, c->conf->urls.v[c->url]);
+        err->code = 0; /* curl's numbers are not ClickHouse's */
     }
-    pl_http_err_from_curl(err, rc, c->errbuf, c->conf->urls.v[c->url]);
-    err->code = 0; /* curl's numbers are not ClickHouse's */
-    if (err->kind == PL_ERR_RETRY)
-        url_next(c);
-    return -1;
+    /* No server, or a proxy without its server: the next one may be up. */
+    if (r < 0 && err->kind == PL_ERR_RETRY && err->code == 0)
+        c->url = (c->url + 1) % c->conf->urls.n;
+    return r;
 }
 
-static int call_once(struct clickhouse *c, const struct call *call, bool *ret_never_sent,
+static int call_once(struct clickhouse *c, struct call *call, bool *ret_never_sent,
                      struct pl_err *err)
 {
-    struct reply reply = {.client = c,
-                          .rows = call->ret_body,
-                          .rows_before = call->ret_body ? call->ret_body->len : 0};
     *ret_never_sent = false;
-    if (call_target(c, call, err) < 0)
-        return -1;
-    call_set_up(c, call, &reply);
+    target_begin(c);
+    if (call->insert)
+        target_insert(c, call->insert);
+    if (c->target_too_long)
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "the columns' names and the settings do not fit into a URL of %d bytes",
+                          URL_BYTES_MAX);
+    pl_http_host(c->conf->urls.v[c->url], c->host, sizeof(c->host));
+    call_set_up(c, call);
     CURLcode rc = curl_easy_perform(c->easy);
     *ret_never_sent = curl_never_sent(c->easy, rc);
-    int r = call_judge(c, &reply, rc, err);
-    if (r < 0 && call->ret_body)
-        call->ret_body->len = reply.rows_before;
-    pl_buf_release(&reply.text);
+    int r = call_judge(c, call, rc, err);
+    if (r < 0 && call->rows)
+        call->rows->len = call->rows_before;
+    pl_buf_release(&call->text);
     return r;
 }
 
 /* When connecting fails, the next URL is tried (call_judge() has moved to it), each once. */
-static int call_run(struct clickhouse *c, const struct call *call, struct pl_err *err)
+static int call_run(struct call *call, struct pl_err *err)
 {
+    struct clickhouse *c = call->client;
     int r = -1;
     if (c->bad_user)
         return pl_err_set(err, PL_ERR_CONFIG, 0,
@@ -368,13 +342,14 @@ static int call_run(struct clickhouse *c, const struct call *call, struct pl_err
 int clickhouse_query(struct clickhouse *c, const char *sql, struct pl_buf *ret_body,
                      struct pl_err *err)
 {
-    struct call call = {.sql = sql, .ret_body = ret_body};
-    return call_run(c, &call, err);
+    struct call call = {
+        .client = c, .sql = sql, .rows = ret_body, .rows_before = ret_body ? ret_body->len : 0};
+    return call_run(&call, err);
 }
 
 int clickhouse_insert(struct clickhouse *c, const struct clickhouse_insert *insert,
                       struct pl_err *err)
 {
-    struct call call = {.insert = insert};
-    return call_run(c, &call, err);
+    struct call call = {.client = c, .insert = insert};
+    return call_run(&call, err);
 }

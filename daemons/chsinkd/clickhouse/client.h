@@ -13,8 +13,8 @@
  * can change max_partitions_per_insert_block=0, input_format_native_allow_types_conversion=0,
  * input_format_null_as_default=0 and input_format_skip_unknown_fields=0 (without the last three the
  * server converts silently). A statement carries only wait_end_of_query, so that a read-only user
- * can run it. A 200 is a success only when X-ClickHouse-Exception-Code is absent and the body holds no
- * exception. The password travels in the header X-ClickHouse-Key, never in the URL.
+ * can run it. A 200 is a success only when X-ClickHouse-Exception-Code is absent and the body holds
+ * no exception. The password travels in the header X-ClickHouse-Key, never in the URL.
  *
  * Threads: one owner each. No logging.
  */
@@ -46,8 +46,9 @@ PL_DEFINE_CLEANUP(struct clickhouse *, clickhouse_free);
  * later ones, until set to false again. Any thread. */
 void clickhouse_abort(struct clickhouse *c, bool aborted);
 
-/* Calls end as by clickhouse_abort() when `asked` returns true: for the start, where no other thread
- * could call that. It is called about once a second, in the thread of the call. NULL: no longer. */
+/* Calls end as by clickhouse_abort() when `asked` returns true: for the start, where no other
+ * thread could call that. It is called about once a second, in the thread of the call. NULL: no
+ * longer. */
 void clickhouse_stop_when(struct clickhouse *c, bool (*asked)(void));
 
 const struct clickhouse_conf *clickhouse_conf(const struct clickhouse *c);
@@ -83,13 +84,13 @@ struct clickhouse_answer {
     const char *body;           /* rows, an error's text, or both in this order; not terminated */
     size_t body_len;
 };
-/* 0 for success, or -1 with the server's error: its kind, code, first line, and what to do. Pure. An
- * answer that was cut may hold an error, too: call this before using the transport's. */
+/* 0 for success, or -1 with the server's error: its kind, code, first line, and what to do. Pure.
+ * An answer that was cut may hold an error, too: call this before using the transport's. */
 int clickhouse_answer_check(const struct clickhouse_answer *a, struct pl_err *err);
 
 /* The decision for a server's error code: pure, tested by a table. `status` is the HTTP status (0:
- * none). Code 0 is an answer that is not ClickHouse's (a proxy's). For codes that are not listed the
- * status decides: ClickHouse uses 4xx for data and text it cannot read (REJECT), and 5xx for
+ * none). Code 0 is an answer that is not ClickHouse's (a proxy's). For codes that are not listed
+ * the status decides: ClickHouse uses 4xx for data and text it cannot read (REJECT), and 5xx for
  * everything else (RETRY: waiting loses nothing and is seen, a wrong REJECT would fill the
  * dead-letter topic with good messages). */
 enum pl_err_kind clickhouse_err_kind(int code, long status);

@@ -3,7 +3,8 @@
  * table.h - makes sure that a route's table and views exist: CREATE, ADD COLUMN, and the checks
  * that keep conversions from being silent. Nothing is ever dropped, narrowed or modified.
  *
- * The SQL texts are pure functions; those that build one append it to `out`. Threads: one owner (that of the client).
+ * The SQL texts are pure functions; those that build one append it to `out`. Threads: one owner
+ * (that of the client).
  */
 #ifndef CHSINKD_CLICKHOUSE_TABLE_H
 #define CHSINKD_CLICKHOUSE_TABLE_H

@@ -2,14 +2,14 @@
 /*
  * rows.h - from a Kafka message to rows in a block's columns. The hot path.
  *
- * A `struct rows` is a route compiled for decoding: a trie of the keys that columns want, with which
- * the strict reader of lib/json/reader.h walks along the message once; what a column wants is
+ * A `struct rows` is a route compiled for decoding: a trie of the keys that columns want, with
+ * which the strict reader of lib/json/reader.h walks along the message once; what a column wants is
  * converted straight into that column's buffer, the rest is checked and skipped. Nothing is
  * allocated for a message.
  *
  * A key that a column wants, or one on the way to it, refuses the row when it is there twice: which
- * one was meant cannot be known. null is absent. Unknown fields are named by their path, keys with a
- * dot or a quote in quotes (a."b.c"), those of the message around the rows after "$."; duplicates
+ * one was meant cannot be known. null is absent. Unknown fields are named by their path, keys with
+ * a dot or a quote in quotes (a."b.c"), those of the message around the rows after "$."; duplicates
  * are all kept.
  *
  * Nothing is converted silently: a value either fits its column exactly, or the column's policy

@@ -47,8 +47,8 @@ void trie_target_add(struct trie_node *n, unsigned column, int capture);
 /* Once, after all is added. */
 void trie_build(struct trie_node *root);
 
-/* Appends a key for the name of an unknown field, escaped for JSON: plain, or in quotes when it holds
- * a dot or a quote, as in paths (so that two fields never get the same name). */
+/* Appends a key for the name of an unknown field, escaped for JSON: plain, or in quotes when it
+ * holds a dot or a quote, as in paths (so that two fields never get the same name). */
 void trie_name_key(struct pl_buf *out, const char *key, size_t len);
 
 /* A key that was not guessed. NULL: not wanted. */
