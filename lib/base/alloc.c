@@ -20,13 +20,12 @@ static void *memory_check(void *p)
 
 void *pl_alloc(size_t size)
 {
-    return memory_check(calloc(1, size > 0 ? size : 1));
+    return pl_alloc_array(1, size);
 }
 
 void *pl_alloc_array(size_t n, size_t size)
 {
-    /* calloc() checks the product. */
-    return n > 0 && size > 0 ? memory_check(calloc(n, size)) : pl_alloc(1);
+    return memory_check(calloc(n, size)); /* glibc: NULL only for want of memory, not for 0 bytes */
 }
 
 void *pl_realloc_array(void *p, size_t n, size_t size)
@@ -34,7 +33,7 @@ void *pl_realloc_array(void *p, size_t n, size_t size)
     size_t bytes;
     if (__builtin_mul_overflow(n, size, &bytes))
         memory_check(NULL);
-    return memory_check(realloc(p, bytes > 0 ? bytes : 1));
+    return memory_check(realloc(p, bytes > 0 ? bytes : 1)); /* with 0 it would free */
 }
 
 char *pl_strdup(const char *s)
@@ -44,9 +43,8 @@ char *pl_strdup(const char *s)
 
 char *pl_strndup(const char *s, size_t len)
 {
-    /* Not strndup(): a slice may hold NUL bytes, and the length is to be trusted. */
+    /* Not strndup(): a slice may hold NUL bytes. */
     char *copy = memory_check(len < SIZE_MAX ? malloc(len + 1) : NULL);
-
     if (len > 0)
         memcpy(copy, s, len);
     copy[len] = '\0';
@@ -60,9 +58,7 @@ char *pl_strf(const char *fmt, ...)
     char *s;
     int n = vasprintf(&s, fmt, ap);
     va_end(ap);
-    if (n < 0)
-        memory_check(NULL);
-    return s;
+    return memory_check(n < 0 ? NULL : s);
 }
 
 void pl_wipe(char *text)

@@ -2,10 +2,9 @@
 /*
  * alloc.h - allocation that cannot fail, and the ownership helpers that all code shares.
  *
- * Memory policy: an allocation that fails ends the process (abort after one line on stderr). Every
- * growing thing has a maximum, so this means that the machine is out of memory; every daemon can be
- * killed at any byte without loss, and systemd starts it again. A *maximum* that is reached is an
- * ordinary error and is reported to the caller.
+ * An allocation that fails ends the process (abort after one line on stderr): everything that grows
+ * has a maximum, so the machine is out of memory; a daemon can be killed at any byte without loss,
+ * and systemd starts it again. A *maximum* that is reached is an error reported to the caller.
  *
  * Threads: any.
  */
@@ -15,7 +14,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 
-/* Sizes are checked for overflow. What is returned is freed with free(). */
+/* Products are checked for overflow. The caller frees with free(). */
 void *pl_alloc(size_t size);                 /* zeroed */
 void *pl_alloc_array(size_t n, size_t size); /* zeroed */
 void *pl_realloc_array(void *p, size_t n, size_t size);
@@ -23,11 +22,10 @@ char *pl_strdup(const char *s); /* NULL gives NULL */
 char *pl_strndup(const char *s, size_t len);
 char *pl_strf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Frees a string that holds a secret, overwritten. NULL is allowed. */
+/* Overwrites and frees a string that holds a secret. NULL is allowed. */
 void pl_wipe(char *text);
 
-/* Ownership helpers: a local that owns carries a cleanup attribute, success hands over by
- * PL_TAKE. */
+/* A local that owns carries a cleanup attribute; success hands over with PL_TAKE. */
 #define PL_CLEANUP(f) __attribute__((cleanup(f)))
 #define PL_FREE       PL_CLEANUP(pl_freep)
 #define PL_TAKE(p)                                                                                 \

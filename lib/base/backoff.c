@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * backoff.c - exponential back-off with jitter.
- *
- * The upper end of the range doubles with each attempt while the lower end stays at half of the
- * base, so that many clients that failed together spread out instead of coming back together.
+ * backoff.c - see backoff.h.
  */
 #include "lib/base/backoff.h"
 
+#include <assert.h>
 #include <limits.h>
 
 /* splitmix64 (Steele, Lea, Flood: "Fast Splittable Pseudorandom Number Generators", 2014): good
@@ -28,14 +26,8 @@ static int64_t rng_between(uint64_t *state, int64_t low, int64_t high)
 
 void pl_backoff_init(struct pl_backoff *b, int64_t base_ms, int64_t max_ms, uint64_t seed)
 {
-    /* A base or maximum below one would make a loop that never waits. */
-    if (base_ms < 1)
-        base_ms = 1;
-    *b = (struct pl_backoff){
-        .base_ms = base_ms,
-        .max_ms = max_ms < 1 ? 1 : max_ms,
-        .rng = seed,
-    };
+    assert(base_ms >= 1 && max_ms >= 1);
+    *b = (struct pl_backoff){.base_ms = base_ms, .max_ms = max_ms, .rng = seed};
 }
 
 int64_t pl_backoff_next(struct pl_backoff *b, int64_t floor_ms)
@@ -47,18 +39,12 @@ int64_t pl_backoff_next(struct pl_backoff *b, int64_t floor_ms)
     int64_t wait_ms = rng_between(&b->rng, low, high);
     if (b->attempt < UINT_MAX)
         b->attempt++;
-
     if (wait_ms < floor_ms) {
-        /* All who were told the same Retry-After would else come at the same moment. */
+        /* Else all that were told the same Retry-After would come at the same moment. */
         int64_t top_ms;
         if (__builtin_add_overflow(floor_ms, floor_ms / 10, &top_ms))
             top_ms = INT64_MAX;
         wait_ms = rng_between(&b->rng, floor_ms, top_ms);
     }
     return wait_ms;
-}
-
-void pl_backoff_reset(struct pl_backoff *b)
-{
-    b->attempt = 0;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * buf.c - the growing buffer.
+ * buf.c - see buf.h.
  *
- * `data` is always one byte longer than `cap`, so that there is room for the NUL of pl_buf_cstr()
- * and pl_buf_take() even when the contents have reached the maximum.
+ * `data` is one byte longer than `cap`, so that the NUL of pl_buf_cstr() and pl_buf_take() fits even
+ * at the maximum.
  */
 #include "lib/base/buf.h"
 
@@ -12,11 +12,6 @@
 
 /* The first allocation: most buffers hold a line or a key. */
 #define CAP_MIN 64
-
-static size_t buf_max(const struct pl_buf *b)
-{
-    return b->max > 0 && b->max < SIZE_MAX / 4 ? b->max : SIZE_MAX / 4;
-}
 
 static void buf_resize(struct pl_buf *b, size_t cap)
 {
@@ -44,12 +39,10 @@ void pl_buf_wipe(struct pl_buf *b)
 
 bool pl_buf_reserve_slow(struct pl_buf *b, size_t extra)
 {
-    size_t max = buf_max(b);
+    size_t max = b->max > 0 && b->max < SIZE_MAX / 4 ? b->max : SIZE_MAX / 4;
     if (b->len > max || extra > max - b->len)
         return false;
-
-    /* Doubling keeps appending linear; neither sum can overflow, both terms are below SIZE_MAX /
-     * 4. */
+    /* Neither sum can overflow: both terms are below SIZE_MAX / 4. */
     size_t need = b->len + extra;
     size_t cap = b->cap * 2 > CAP_MIN ? b->cap * 2 : CAP_MIN;
     if (cap < need)
@@ -60,17 +53,11 @@ bool pl_buf_reserve_slow(struct pl_buf *b, size_t extra)
     return true;
 }
 
-bool pl_buf_add_str(struct pl_buf *b, const char *s)
-{
-    return pl_buf_add(b, s, strlen(s));
-}
-
 bool pl_buf_addf(struct pl_buf *b, const char *fmt, ...)
 {
     if (!b->data && !pl_buf_reserve_slow(b, 0))
         return false;
-    /* The byte behind cap belongs to the NUL, so this room is the whole truth. */
-    size_t room = b->cap - b->len;
+    size_t room = b->cap - b->len; /* without that for the NUL */
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(b->data + b->len, room + 1, fmt, ap);

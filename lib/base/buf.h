@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * buf.h - a growing run of bytes with a maximum.
- *
- * Threads: a buffer belongs to one thread at a time.
+ * buf.h - a growing run of bytes with a maximum. Threads: one owner.
  */
 #ifndef PL_BASE_BUF_H
 #define PL_BASE_BUF_H
@@ -46,7 +44,7 @@ static inline bool pl_buf_reserve(struct pl_buf *b, size_t extra)
     return extra <= b->cap - b->len ? true : pl_buf_reserve_slow(b, extra);
 }
 
-/* Append; false when the maximum would be passed, and then nothing was added. */
+/* Append; false: the maximum would be passed, nothing was added. */
 static inline bool pl_buf_add(struct pl_buf *b, const void *data, size_t len)
 {
     if (!pl_buf_reserve(b, len))
@@ -60,13 +58,16 @@ static inline bool pl_buf_add_byte(struct pl_buf *b, char c)
 {
     return pl_buf_add(b, &c, 1);
 }
-bool pl_buf_add_str(struct pl_buf *b, const char *s);
+static inline bool pl_buf_add_str(struct pl_buf *b, const char *s)
+{
+    return pl_buf_add(b, s, strlen(s));
+}
 bool pl_buf_addf(struct pl_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* The contents with a NUL behind them (not counted in len). Valid until the next change. */
+/* The contents, NUL-terminated (not counted in len). Valid until the next change. */
 const char *pl_buf_cstr(struct pl_buf *b);
 
-/* Hands the contents over as a malloc()ed, NUL-terminated string and leaves the buffer empty. */
+/* Hands over the contents as a NUL-terminated string to free(); leaves the buffer empty. */
 char *pl_buf_take(struct pl_buf *b);
 
 static inline bool pl_slice_eq(struct pl_slice a, const char *s)

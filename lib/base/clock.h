@@ -7,8 +7,21 @@
 #define PL_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
-int64_t pl_clock_realtime_ms(void);
-int64_t pl_clock_monotonic_ms(void);
+static inline int64_t pl_clock_ms(clockid_t clock)
+{
+    struct timespec ts;
+    clock_gettime(clock, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+static inline int64_t pl_clock_realtime_ms(void)
+{
+    return pl_clock_ms(CLOCK_REALTIME);
+}
+static inline int64_t pl_clock_monotonic_ms(void)
+{
+    return pl_clock_ms(CLOCK_MONOTONIC);
+}
 
 #endif

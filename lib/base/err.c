@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * err.c - fills struct pl_err.
- *
- * A message is formatted into a local array first, so that the arguments may point into the error
- * that is being set.
+ * err.c - see err.h.
  */
 #include "lib/base/err.h"
 
@@ -12,68 +9,47 @@
 
 #include "lib/base/text.h"
 
-int pl_err_setv(struct pl_err *err, enum pl_err_kind kind, int code, const char *fmt, va_list ap)
+static const struct {
+    const char *name;
+    int exit_status;
+} kinds[] = {
+    [PL_ERR_NONE] = {"none", 0},
+    [PL_ERR_RETRY] = {"retry", EX_UNAVAILABLE},
+    [PL_ERR_REJECT] = {"reject", EX_DATAERR},
+    [PL_ERR_CONFIG] = {"config", EX_CONFIG},
+    [PL_ERR_FATAL] = {"fatal", 1},
+};
+
+int pl_err_set(struct pl_err *err, enum pl_err_kind kind, int code, const char *fmt, ...)
 {
+    /* A local array first: the arguments may point into `err`. */
     char msg[PL_ERR_MSG_MAX];
+    va_list ap;
+    va_start(ap, fmt);
     size_t len = pl_text_formatv(msg, sizeof(msg), fmt, ap);
+    va_end(ap);
     err->kind = kind;
     err->code = code;
     memcpy(err->msg, msg, len + 1);
     return -1;
 }
 
-int pl_err_set(struct pl_err *err, enum pl_err_kind kind, int code, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    pl_err_setv(err, kind, code, fmt, ap);
-    va_end(ap);
-    return -1;
-}
-
 int pl_err_prefix(struct pl_err *err, const char *fmt, ...)
 {
+    char prefix[PL_ERR_MSG_MAX];
     va_list ap;
     va_start(ap, fmt);
-    char prefix[PL_ERR_MSG_MAX];
     pl_text_formatv(prefix, sizeof(prefix), fmt, ap);
     va_end(ap);
-    char msg[PL_ERR_MSG_MAX];
-    size_t len = pl_text_format(msg, sizeof(msg), "%s: %s", prefix, err->msg);
-    memcpy(err->msg, msg, len + 1);
-    return -1;
+    return pl_err_set(err, err->kind, err->code, "%s: %s", prefix, err->msg);
 }
 
 const char *pl_err_kind_name(enum pl_err_kind kind)
 {
-    switch (kind) {
-    case PL_ERR_NONE:
-        return "none";
-    case PL_ERR_RETRY:
-        return "retry";
-    case PL_ERR_REJECT:
-        return "reject";
-    case PL_ERR_CONFIG:
-        return "config";
-    case PL_ERR_FATAL:
-        return "fatal";
-    }
-    return "unknown";
+    return kinds[kind].name;
 }
 
 int pl_err_exit_status(enum pl_err_kind kind)
 {
-    switch (kind) {
-    case PL_ERR_NONE:
-        return 0;
-    case PL_ERR_RETRY:
-        return EX_UNAVAILABLE;
-    case PL_ERR_REJECT:
-        return EX_DATAERR;
-    case PL_ERR_CONFIG:
-        return EX_CONFIG;
-    case PL_ERR_FATAL:
-        return 1;
-    }
-    return 1;
+    return kinds[kind].exit_status;
 }

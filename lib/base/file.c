@@ -14,9 +14,11 @@ static void fd_close(int *fd)
         close(*fd);
 }
 
-static bool fd_read(int fd, size_t max, struct pl_buf *out)
+bool pl_file_read(const char *path, size_t max, struct pl_buf *out, struct stat *ret_st)
 {
-    if (!pl_buf_reserve(out, max + 1))
+    PL_CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat st;
+    if (fd < 0 || fstat(fd, ret_st ? ret_st : &st) < 0 || !pl_buf_reserve(out, max + 1))
         return false;
     for (size_t room = max + 1; room > 0;) {
         ssize_t n = read(fd, out->data + out->len, room);
@@ -29,13 +31,4 @@ static bool fd_read(int fd, size_t max, struct pl_buf *out)
     }
     errno = EFBIG;
     return false;
-}
-
-bool pl_file_read(const char *path, size_t max, struct pl_buf *out, struct stat *ret_st)
-{
-    PL_CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    struct stat st;
-    if (fd < 0 || fstat(fd, ret_st ? ret_st : &st) < 0)
-        return false;
-    return fd_read(fd, max, out);
 }

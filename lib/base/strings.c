@@ -8,7 +8,7 @@
 
 void pl_strings_add(struct pl_strings *s, const char *text)
 {
-    /* Room doubles whenever n is a power of two, so that no capacity need be kept. */
+    /* The room doubles whenever n is a power of two: no capacity to keep. */
     if ((s->n & (s->n - 1)) == 0)
         s->v = pl_realloc_array(s->v, s->n > 0 ? s->n * 2 : 1, sizeof(*s->v));
     s->v[s->n++] = pl_strdup(text);

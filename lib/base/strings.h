@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * strings.h - a list of texts that owns them.
- *
- * Zero-initialised it is empty. Threads: one owner.
+ * strings.h - a list of texts that owns them. Zero-initialised it is empty. Threads: one owner.
  */
 #ifndef PL_BASE_STRINGS_H
 #define PL_BASE_STRINGS_H

@@ -32,7 +32,7 @@ size_t pl_text_cut(const char *text, size_t len, size_t max)
 {
     if (len <= max)
         return len;
-    /* A character that the cut would fall into begins one to three bytes before it. */
+    /* A character that would be cut begins one to three bytes before. */
     for (size_t back = 1; back <= 3 && back <= max; back++)
         if (pl_utf8_char(text + max - back, len - max + back) > back)
             return max - back;
@@ -166,7 +166,7 @@ ssize_t pl_base64url_decode(const char *text, size_t len, void *out)
             *at++ = (char)(bits >> n);
         }
     }
-    /* A digit that begins no byte, or bits that no byte has. */
+    /* A digit too many, or bits that belong to no byte. */
     if (n >= 6 || (bits & ((1u << n) - 1)) != 0)
         return -1;
     return at - (char *)out;
@@ -174,7 +174,6 @@ ssize_t pl_base64url_decode(const char *text, size_t len, void *out)
 
 /* ---- likeness ---- */
 
-/* Longer names are not guessed at; ours are far shorter. */
 #define DISTANCE_LEN_MAX 63
 
 static char letter_fold(char c)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * text.h - text from outside on its way into a message, a log line, a terminal or a header:
- * characters, cutting, one line, nothing secret; base64; which name was meant.
+ * characters, cutting, one line, nothing secret; base64; likeness of names.
  *
- * Text is UTF-8 as RFC 3629 has it (no overlong forms, no surrogates, nothing beyond U+10FFFF), or
- * claims to be. It carries its length and may hold NUL bytes, unless it is said to be a string.
+ * Text claims to be UTF-8 as in RFC 3629 (no overlong forms, no surrogates, nothing beyond
+ * U+10FFFF). It carries its length and may hold NUL bytes, unless it is called a string.
  *
  * Pure; nothing is allocated but what a pl_buf holds. Threads: any.
  */
@@ -23,9 +23,8 @@ static inline bool pl_utf8_continues(char c)
     return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* Of a character that does not begin with an ASCII byte (`len` > 0): its length, 2 to 4, or 0 when
- * none that is well-formed stands within `len` bytes. Only the second byte has ranges narrower than
- * 80 to BF (Unicode, table 3-7). */
+/* The length, 2 to 4, of a character whose first byte is not ASCII (`len` > 0); 0: not well-formed, or
+ * longer than `len`. Only the second byte has ranges narrower than 80 to BF (Unicode, table 3-7). */
 static inline size_t pl_utf8_long_char(const char *p, size_t len)
 {
     const unsigned char *u = (const unsigned char *)p;
@@ -42,7 +41,7 @@ static inline size_t pl_utf8_long_char(const char *p, size_t len)
     return (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f) ? 0 : 4;
 }
 
-/* The length, 1 to 4, of the well-formed character that `p` begins with; 0: none. */
+/* The length, 1 to 4, of the first character; 0: not well-formed, or longer than `len`. */
 static inline size_t pl_utf8_char(const char *p, size_t len)
 {
     if (len == 0)
@@ -50,19 +49,18 @@ static inline size_t pl_utf8_char(const char *p, size_t len)
     return (unsigned char)*p < 0x80 ? 1 : pl_utf8_long_char(p, len);
 }
 
-/* Whether the character of n bytes at p acts upon a terminal, or ends a line, instead of being
- * shown: C0, DEL, C1 (U+009B begins an escape sequence), the line and paragraph separators, and the
- * marks that turn the direction of writing, with which a text can show as another. */
+/* Whether the character of n bytes at p acts on a terminal, or ends a line, instead of being shown:
+ * C0, DEL, C1 (U+009B begins an escape sequence), the line and paragraph separators, and the marks
+ * that change the direction of writing, by which a text can show as another. */
 bool pl_text_acts(const char *p, size_t n);
 
 /* ---- cutting, one line ---- */
 
-/* The longest beginning of at most `max` bytes in which no character is cut in two; `len` where all
- * of it fits. */
+/* The length of the longest prefix of at most `max` bytes that cuts no character in two. */
 size_t pl_text_cut(const char *text, size_t len, size_t max);
 
-/* Makes one line of it that cannot act, in place: characters that act become spaces, bytes that are
- * not UTF-8 '?'. Byte for byte, so that the length stays. */
+/* Makes it one line that cannot act, in place: each byte of a character that acts becomes a space,
+ * each that is not UTF-8 '?'. */
 void pl_text_flatten(char *text, size_t len);
 
 /* Appends a flattened copy. false: the buffer's maximum; nothing was added. */
@@ -71,8 +69,8 @@ bool pl_text_add(struct pl_buf *out, const char *text, size_t len);
 /* A flattened copy as a string, cut to what fits into `size` (at least 1). Returns its length. */
 size_t pl_text_copy(const char *text, size_t len, char *out, size_t size);
 
-/* snprintf() for a line: flattened, and cut with "..." at its end where it does not fit into `size`
- * (at least 4). The arguments must not point into `out`. Returns the length. */
+/* snprintf() for a line: flattened; what does not fit into `size` (at least 4) is cut at a character
+ * and ends in "...". The arguments must not point into `out`. Returns the length. */
 size_t pl_text_format(char *out, size_t size, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 size_t pl_text_formatv(char *out, size_t size, const char *fmt, va_list ap)
@@ -80,16 +78,16 @@ size_t pl_text_formatv(char *out, size_t size, const char *fmt, va_list ap)
 
 /* ---- without secrets ---- */
 
-/* How long a beginning of a secret gives it away, and from how many bytes on it is one. */
+/* How many of its first bytes give a secret away; shorter texts than the least are none. */
 #define PL_SECRET_BEGIN 12
 #define PL_SECRET_LEAST 4
 
-/* What stands before the secret (a string, may be NULL): servers like to repeat what they refuse,
- * often cut. `len` where its first PL_SECRET_BEGIN bytes are not there. */
+/* The length of the text before the secret (a string, may be NULL), whose first PL_SECRET_BEGIN bytes
+ * are looked for: servers repeat what they refuse, often cut. `len`: not found. */
 size_t pl_text_before_secret(const char *text, size_t len, const char *secret);
 
-/* pl_text_copy() of what stands before the secret, without spaces at its end: a server's text for a
- * message of ours. */
+/* pl_text_copy() of the text before the secret, without trailing spaces: a server's text for a message
+ * of ours. */
 void pl_text_scrub(const char *text, size_t len, const char *secret, char *out, size_t size);
 
 /* ---- base64, RFC 4648 ---- */
@@ -98,17 +96,16 @@ void pl_text_scrub(const char *text, size_t len, const char *secret, char *out, 
 #define PL_BASE64_SIZE(len) (((len) + 2) / 3 * 4)
 size_t pl_base64_encode(const void *data, size_t len, char *out);
 
-/* The alphabet for URLs, without padding (section 5), as JWTs have it (RFC 7515, section 2). */
+/* The alphabet for URLs, without padding (section 5; JWTs: RFC 7515, section 2). */
 size_t pl_base64url_encode(const void *data, size_t len, char *out);
 
-/* `out` has len * 3 / 4 bytes. Returns the length, or -1 for what pl_base64url_encode() would not
- * write. */
+/* `out` has len * 3 / 4 bytes. Returns the length; -1: pl_base64url_encode() would not write it. */
 ssize_t pl_base64url_decode(const char *text, size_t len, void *out);
 
 /* ---- likeness ---- */
 
-/* Levenshtein's distance of two names (strings), where upper and lower case, and '-' and '_', are
- * the same. Above 2 it is some number above 2: names beyond 63 bytes are like none. */
+/* Levenshtein's distance of two names (strings); upper and lower case, and '-' and '_', are the same.
+ * 3 if one is longer than 63 bytes: those are not guessed at. */
 unsigned pl_edit_distance(const char *a, const char *b);
 
 #endif

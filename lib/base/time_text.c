@@ -2,8 +2,8 @@
 /*
  * time_text.c - see time_text.h.
  *
- * The form that nearly all producers write, "2026-11-21T09:00:00.123Z", goes through a path without
- * branches on each digit; what that does not know is parse_general()'s.
+ * The form that nearly all producers write, "2026-11-21T09:00:00.123Z", has a fast path without a
+ * branch per digit, parse_usual(); parse_general() takes the rest.
  */
 #include "lib/base/time_text.h"
 
@@ -45,7 +45,6 @@ static bool date_seconds(unsigned year, unsigned month, unsigned day, int64_t *r
 {
     if (year < 1 || month < 1 || month > 12 || day < 1)
         return false;
-    /* Most days need no look at the month's length. */
     if (day > 28 && day > days_in_month(year, month))
         return false;
     *ret = days_from_civil(year, month, day) * 86400;
@@ -60,7 +59,7 @@ static inline unsigned digit(char c)
     return (unsigned char)(c - '0');
 }
 
-/* Two digits; what is none of them leaves a mark in *bad. */
+/* Two digits; anything else sets *bad. */
 static inline unsigned two(const char *p, unsigned *bad)
 {
     unsigned a = digit(p[0]), b = digit(p[1]);
@@ -68,7 +67,7 @@ static inline unsigned two(const char *p, unsigned *bad)
     return a * 10 + b;
 }
 
-/* The seconds of a time of day; one that is none leaves a mark in *bad. */
+/* The seconds of a time of day; an impossible one sets *bad. */
 static inline unsigned clock_seconds(unsigned hour, unsigned minute, unsigned second, unsigned *bad)
 {
     *bad |= (hour > 23) | (minute > 59) | (second > 59);
@@ -113,7 +112,7 @@ static bool parse_offset(const char *p, size_t len, int *ret_seconds)
     return true;
 }
 
-/* ".digits"; *p is left behind them. false: there are none. */
+/* ".digits"; *p is moved past them. false: there are none. */
 static bool parse_fraction(const char **p, const char *end, unsigned scale, int64_t *ret,
                            bool *exact)
 {
@@ -173,8 +172,8 @@ static inline bool parse_clock(const char *p, unsigned *ret_seconds)
     /* The first byte is the lowest. Digits become 0 to 9, colons 0. */
     v = le64toh(v) ^ UINT64_C(0x30303a30303a3030);
     if (((v + UINT64_C(0x76767f76767f7676)) | v) & UINT64_C(0x8080808080808080))
-        return false;      /* one is above that */
-    v = v * 10 + (v >> 8); /* each byte with the one behind it: two digits */
+        return false;      /* one is larger */
+    v = v * 10 + (v >> 8); /* each byte with the next: two digits */
     unsigned bad = 0;
     *ret_seconds = clock_seconds(v & 0xff, v >> 24 & 0xff, v >> 48 & 0xff, &bad);
     return !bad;
@@ -207,12 +206,7 @@ static inline bool parse_usual(struct pl_time_memo *memo, const char *p, size_t 
             return false;
         memcpy(memo->date, p, DATE_LEN);
     }
-    int64_t v;
-    if (__builtin_mul_overflow(memo->midnight + seconds, pow10_table[scale], &v) ||
-        __builtin_add_overflow(v, fraction, &v))
-        return false; /* perhaps only on the way: parse_general() adds in 128 bits */
-    *ret = v;
-    return true;
+    return combine(memo->midnight + seconds, scale, fraction, ret);
 }
 
 bool pl_time_parse_memo(struct pl_time_memo *memo, const char *text, size_t len, unsigned scale,
@@ -243,8 +237,8 @@ static char *put_two(char *p, char before, unsigned value)
     return p + 3;
 }
 
-/* "YYYY-MM-DD", with more digits and a sign where the year needs them: days_from_civil() the other
- * way round, from the same source. */
+/* "YYYY-MM-DD", with more digits and a sign where the year needs them: the inverse of
+ * days_from_civil(), from the same source. */
 static char *put_date(char *p, int64_t days)
 {
     days += DAYS_TO_1970;
@@ -303,7 +297,7 @@ bool pl_time_parse_http(const char *text, size_t len, int64_t *ret_ms)
     if (len != 29 || memcmp(text + 3, ", ", 2) != 0 || text[7] != ' ' || text[11] != ' ' ||
         text[16] != ' ' || text[19] != ':' || text[22] != ':' || memcmp(text + 25, " GMT", 4) != 0)
         return false;
-    /* A wrong day of the week is let pass: the date decides, and this is only ever a wait. */
+    /* A wrong day of the week passes: the date decides, and this is only ever a wait. */
     int month = name_index("JanFebMarAprMayJunJulAugSepOctNovDec", text + 8);
     if (month < 0 || name_index("MonTueWedThuFriSatSun", text) < 0)
         return false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * time_text.h - texts of times to numbers and back: the one parser that says what a time is, for
- * rows, for --schema, for options and for positions.
+ * time_text.h - texts of times to numbers and back: the one parser of times, for rows, --schema,
+ * options and positions.
  *
  * Numbers count units of 10^-scale seconds (scale 0 to 9; 3 is milliseconds) since 1970 UTC, in the
  * proleptic Gregorian calendar, without leap seconds. There is no time zone database.
@@ -15,19 +15,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Longer texts are no times; the longest with a use, nine digits and an offset, has 35 bytes. */
+/* Longer texts are not times; with nine digits and an offset one has 35 bytes. */
 #define PL_TIME_TEXT_MAX 64
 
 /* RFC 3339 / ISO 8601 as found in the field: YYYY-MM-DD, then 'T', 't' or a space,
  * HH:MM[:SS[.digits]], then Z, z, +HH:MM, +HHMM, -HH:MM or nothing (UTC). The date alone is its
- * midnight. Hour 24 and second 60 are refused. All of `text` must be used. Digits beyond the scale:
- * false in *ret_exact if any of them is not zero (ret_exact may be NULL). Years 0001 to 9999; false
- * when malformed or when the result does not fit. */
+ * midnight. Hour 24 and second 60 are refused. *ret_exact (may be NULL): false if a digit beyond the
+ * scale is not zero. Years 0001 to 9999; false if malformed or if the result does not fit. */
 bool pl_time_parse(const char *text, size_t len, unsigned scale, int64_t *ret_value,
                    bool *ret_exact);
 
-/* The same for many times of few days, as rows have them: the date that was parsed last is not
- * computed again. Zero-initialised. */
+/* The same for many times of few days: the last date is not computed again. Zero-initialised. */
 struct pl_time_memo {
     char date[10];
     int64_t midnight; /* seconds since 1970 */

@@ -37,6 +37,7 @@
 #ifndef PL_SERVICE_DAEMON_H
 #define PL_SERVICE_DAEMON_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <systemd/sd-event.h>
 

@@ -19,29 +19,6 @@ START_TEST(test_set)
 }
 END_TEST
 
-static int set_by_list(struct pl_err *err, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-static int set_by_list(struct pl_err *err, const char *fmt, ...)
-{
-    va_list ap;
-
-    va_start(ap, fmt);
-    int r = pl_err_setv(err, PL_ERR_CONFIG, 7, fmt, ap);
-    va_end(ap);
-    return r;
-}
-
-START_TEST(test_setv)
-{
-    struct pl_err err = {0};
-
-    ck_assert_int_eq(set_by_list(&err, "a %s c", "b"), -1);
-    ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
-    ck_assert_int_eq(err.code, 7);
-    ck_assert_str_eq(err.msg, "a b c");
-}
-END_TEST
-
 START_TEST(test_one_line)
 {
     struct pl_err err = {0};
@@ -140,8 +117,8 @@ END_TEST
 int main(void)
 {
     const struct unit_test tests[] = {
-        TEST(test_set),    TEST(test_setv), TEST(test_one_line), TEST(test_set_from_itself),
-        TEST(test_prefix), TEST(test_cut),  TEST(test_kinds),
+        TEST(test_set),    TEST(test_one_line), TEST(test_set_from_itself),
+        TEST(test_prefix), TEST(test_cut),      TEST(test_kinds),
     };
     return unit_main("err", tests, PL_COUNT(tests));
 }
