@@ -2,8 +2,8 @@
 /*
  * buf.c - see buf.h.
  *
- * `data` is one byte longer than `cap`, so that the NUL of pl_buf_cstr() and pl_buf_take() fits even
- * at the maximum.
+ * `data` is one byte longer than `cap`, so that the NUL of pl_buf_cstr() and pl_buf_take() fits
+ * even at the maximum.
  */
 #include "lib/base/buf.h"
 

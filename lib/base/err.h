@@ -2,8 +2,8 @@
 /*
  * err.h - the error that every module of libpipeline and the daemons reports.
  *
- * An error lives on the caller's stack. Its kind is the decision the caller has to make; its message
- * is the one line an operator reads: what failed, with what, and what to do.
+ * An error lives on the caller's stack. Its kind is the decision the caller has to make; its
+ * message is the one line an operator reads: what failed, with what, and what to do.
  *
  * Convention: a function that can fail takes `struct pl_err *err` as its last parameter, returns 0
  * on success and -1 on failure (or a pointer and NULL), fills `err` only on failure and leaves its
@@ -32,8 +32,8 @@ struct pl_err {
     char msg[PL_ERR_MSG_MAX];
 };
 
-/* Sets all of `err`; the message is what pl_text_format() makes of it (texts of servers hold newlines
- * and worse), and may be made from the old one. Returns -1, for `return pl_err_set(err, …)`. */
+/* Sets all of `err`; the message is what pl_text_format() makes of it (texts of servers hold
+ * newlines and worse), and may be made from the old one. Returns -1. */
 int pl_err_set(struct pl_err *err, enum pl_err_kind kind, int code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 

@@ -23,8 +23,8 @@ static inline bool pl_utf8_continues(char c)
     return ((unsigned char)c & 0xc0) == 0x80;
 }
 
-/* The length, 2 to 4, of a character whose first byte is not ASCII (`len` > 0); 0: not well-formed, or
- * longer than `len`. Only the second byte has ranges narrower than 80 to BF (Unicode, table 3-7). */
+/* The length, 2 to 4, of a character whose first byte is not ASCII (`len` > 0); 0: not well-formed,
+ * or longer than `len`. Only the second byte has ranges narrower than 80 to BF (Unicode 3.9). */
 static inline size_t pl_utf8_long_char(const char *p, size_t len)
 {
     const unsigned char *u = (const unsigned char *)p;
@@ -69,8 +69,8 @@ bool pl_text_add(struct pl_buf *out, const char *text, size_t len);
 /* A flattened copy as a string, cut to what fits into `size` (at least 1). Returns its length. */
 size_t pl_text_copy(const char *text, size_t len, char *out, size_t size);
 
-/* snprintf() for a line: flattened; what does not fit into `size` (at least 4) is cut at a character
- * and ends in "...". The arguments must not point into `out`. Returns the length. */
+/* snprintf() for a line: flattened; what does not fit into `size` (at least 4) is cut at a
+ * character and ends in "...". The arguments must not point into `out`. Returns the length. */
 size_t pl_text_format(char *out, size_t size, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 size_t pl_text_formatv(char *out, size_t size, const char *fmt, va_list ap)
@@ -82,12 +82,12 @@ size_t pl_text_formatv(char *out, size_t size, const char *fmt, va_list ap)
 #define PL_SECRET_BEGIN 12
 #define PL_SECRET_LEAST 4
 
-/* The length of the text before the secret (a string, may be NULL), whose first PL_SECRET_BEGIN bytes
- * are looked for: servers repeat what they refuse, often cut. `len`: not found. */
+/* The length of the text before the secret (a string, may be NULL), whose first PL_SECRET_BEGIN
+ * bytes are looked for: servers repeat what they refuse, often cut. `len`: not found. */
 size_t pl_text_before_secret(const char *text, size_t len, const char *secret);
 
-/* pl_text_copy() of the text before the secret, without trailing spaces: a server's text for a message
- * of ours. */
+/* pl_text_copy() of the text before the secret, without trailing spaces: a server's text for a
+ * message of ours. */
 void pl_text_scrub(const char *text, size_t len, const char *secret, char *out, size_t size);
 
 /* ---- base64, RFC 4648 ---- */
@@ -104,8 +104,8 @@ ssize_t pl_base64url_decode(const char *text, size_t len, void *out);
 
 /* ---- likeness ---- */
 
-/* Levenshtein's distance of two names (strings); upper and lower case, and '-' and '_', are the same.
- * 3 if one is longer than 63 bytes: those are not guessed at. */
+/* Levenshtein's distance of two names (strings); upper and lower case, and '-' and '_', are the
+ * same. 3 if one is longer than 63 bytes: those are not guessed at. */
 unsigned pl_edit_distance(const char *a, const char *b);
 
 #endif

@@ -20,8 +20,8 @@
 
 /* RFC 3339 / ISO 8601 as found in the field: YYYY-MM-DD, then 'T', 't' or a space,
  * HH:MM[:SS[.digits]], then Z, z, +HH:MM, +HHMM, -HH:MM or nothing (UTC). The date alone is its
- * midnight. Hour 24 and second 60 are refused. *ret_exact (may be NULL): false if a digit beyond the
- * scale is not zero. Years 0001 to 9999; false if malformed or if the result does not fit. */
+ * midnight. Hour 24 and second 60 are refused. *ret_exact (may be NULL): false if a digit beyond
+ * the scale is not zero. Years 0001 to 9999; false if malformed or if the result does not fit. */
 bool pl_time_parse(const char *text, size_t len, unsigned scale, int64_t *ret_value,
                    bool *ret_exact);
 

@@ -1,77 +1,52 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * event_ids.h - MESSAGE_ID of each kind of event worth searching (journalctl MESSAGE_ID=…). Random
- * 128-bit numbers (`systemd-id128 new`), never changed or used again: catalogs and alerts name
- * them.
+ * 128-bit numbers (`systemd-id128 new`), never changed or reused: alerts name them, and so does
+ * packaging/journal/streaming-daemons.catalog, which says what each means.
  */
 #ifndef PL_LOG_EVENT_IDS_H
 #define PL_LOG_EVENT_IDS_H
 
-/* the daemon works; READY=1 was sent */
+/* clang-format off */ /* one space: tests/run/docs.sh */
 #define PL_EVENT_READY "fbcb3ae5bbf5cd76658c8b950d810f91"
-/* a stop was asked for */
 #define PL_EVENT_STOPPING "122af9452ccd05768742732684285fde"
-/* the final line, with the sums */
 #define PL_EVENT_STOPPED "65deeb060841045faa86e933ee12bc66"
-/* SIGHUP: what changed, what needs a restart */
 #define PL_EVENT_RELOADED "8b02991e0cc816d95150e4cb11120752"
-/* a finding in a configuration */
 #define PL_EVENT_CONFIG_ERROR "91159e93bdddeb9a0823d12d20762a44"
 /* the error that ends the daemon */
 #define PL_EVENT_EXITING "0d9906c51755a7f38d884b774628d5aa"
-/* no progress for no known reason: the watchdog is not fed, systemd will restart the service */
+/* no progress for no known reason: the watchdog is not fed, systemd restarts the daemon */
 #define PL_EVENT_STUCK "0c4f3af4e83647c89c1f80685af40a07"
 /* received = delivered + filtered + dead-lettered + in flight does not hold */
 #define PL_EVENT_CONSERVATION "4fc00ff0475ca99f8b09a5c45c9dca9a"
-/* verification of TLS is switched off */
 #define PL_EVENT_INSECURE "98614bc5c6b3dedb143ac628e837d4aa"
-/* librdkafka reports a fault */
 #define PL_EVENT_KAFKA_ERROR "2592f9ce4376bab6db902c24fc375c1d"
-/* Kafka does not answer; input is paused */
 #define PL_EVENT_KAFKA_AWAY "10cba197855fd9823e616d4f1b0bdef4"
-/* Kafka answers again */
 #define PL_EVENT_KAFKA_BACK "407ff1e76a0fd1b1df636b860e8c9bae"
-/* a topic was created */
 #define PL_EVENT_TOPIC_CREATED "04d26b5c7393876c2e318a1a088c29b8"
-/* a transaction with messages and position was committed */
 #define PL_EVENT_TXN_COMMITTED "5a3756f64ca80e7aa164c14b82d19932"
-/* a transaction was aborted; its messages will be fetched again */
 #define PL_EVENT_TXN_ABORTED "184ab6dcb93269f7db2a124f299cce65"
-/* the source answers */
 #define PL_EVENT_SOURCE_CONNECTED "527ecb423442b297f7d7d995f5d967cd"
-/* the connection to the source ended */
 #define PL_EVENT_SOURCE_LOST "9602934c558824abaa877d856cbb913c"
-/* the source refused the position; going on by time */
+/* the source refused the position and is asked by time */
 #define PL_EVENT_SOURCE_FALLBACK "d28e81da24ff0b8c931224cbdfd4cbe9"
-/* upstream offsets have a gap */
 #define PL_EVENT_SOURCE_GAP "a93ae143cc1bb636a8f667ada5a7faca"
-/* the source no longer has what was asked for */
 #define PL_EVENT_SOURCE_TOO_OLD "05f621684b9c1c0a019dd8b190858b3a"
-/* a table or view was created */
 #define PL_EVENT_TABLE_CREATED "00140b6c93e6d97091e5b7fc893ae7da"
-/* a column was added to a table */
 #define PL_EVENT_COLUMN_ADDED "6fae07419a204779040acbc31783e938"
-/* rows inserted, range committed */
 #define PL_EVENT_BATCH_INSERTED "3a5ee37a144c97022fa2fbae3fa6dfe2"
-/* an insert failed and is repeated with the same token */
 #define PL_EVENT_BATCH_RETRIED "40b28d3cd94abf2a3888b6532060f819"
 /* the server refused a batch for its data; it is bisected */
 #define PL_EVENT_BATCH_REFUSED "fb0454391198828e15fb9c7c7424550a"
 /* a range announced before a crash is inserted again */
 #define PL_EVENT_BATCH_RECOVERED "89dfcc610c63b59f0f142c5f3c27fd44"
-/* messages went to the dead-letter topic */
 #define PL_EVENT_DEAD_LETTER "9b2289694c4d5efa6d21a91d3c276060"
-/* messages are gone before they were read */
 #define PL_EVENT_DATA_LOST "93a44d723e17d00d2ccb5eb3bb4a3191"
 /* the table cannot deduplicate */
 #define PL_EVENT_AT_LEAST_ONCE "8a882be2e954f943d20a8c4cff68ce51"
-/* partitions assigned */
 #define PL_EVENT_ASSIGNED "30b1aec5557adad4e9fc1ea27ed3500e"
-/* partitions revoked */
 #define PL_EVENT_REVOKED "cc95fc6da9e7c24f6084e78ddc396d6c"
-/* ClickHouse does not answer; Kafka is paused */
 #define PL_EVENT_SINK_AWAY "6eb3108af524616e79e6e9ff185ac30d"
-/* ClickHouse answers again */
 #define PL_EVENT_SINK_BACK "fa15d0b83db766eb8bc386977b2ba9fc"
 
 #endif

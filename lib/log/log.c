@@ -2,11 +2,10 @@
 /*
  * log.c - see log.h.
  *
- * A line is built in a buffer on the stack by a writer that cannot overflow (struct line), then
- * leaves the process by one system call. No lock and no allocation, so that any thread, and the
- * handler of the signal that ends a stuck daemon, can log.
+ * A line is built on the stack by a writer that cannot overflow (struct line) and leaves by one
+ * system call: no lock, no allocation.
  */
-#define SD_JOURNAL_SUPPRESS_LOCATION /* the location is the call's, not that of this file */
+#define SD_JOURNAL_SUPPRESS_LOCATION /* the caller's location is logged */
 
 #include "lib/log/log.h"
 
@@ -44,8 +43,8 @@ struct line {
 
 #define LINE_DOTS 3
 
-/* All or nothing, so that a character or an escape is never torn. After the first piece that does
- * not fit nothing is taken any more: a line ends where it was cut. */
+/* All or nothing, so that no character or escape is torn. After the first piece that does not fit,
+ * nothing more is added. */
 static void line_add(struct line *l, const char *data, size_t len)
 {
     if (l->cut || len > l->cap - l->len) {
@@ -79,26 +78,12 @@ static void line_add_int(struct line *l, int64_t value)
     line_add_uint(l, value < 0 ? -(uint64_t)value : (uint64_t)value);
 }
 
-static void line_add_float(struct line *l, double value)
-{
-    char text[32];
-    int n = snprintf(text, sizeof(text), "%.9g", value);
-    line_add(l, text, (size_t)n);
-}
-
 static void line_add_byte_escaped(struct line *l, char c)
 {
     static const char hex[] = "0123456789abcdef";
-    unsigned char u = (unsigned char)c;
-    const char code[4] = {'\\', 'x', hex[u >> 4], hex[u & 15]};
-    if (c == '\n')
-        line_add(l, "\\n", 2);
-    else if (c == '\t')
-        line_add(l, "\\t", 2);
-    else if (c == '\r')
-        line_add(l, "\\r", 2);
-    else
-        line_add(l, code, sizeof(code));
+    char letter = c == '\n' ? 'n' : c == '\t' ? 't' : c == '\r' ? 'r' : 'x';
+    const char code[4] = {'\\', letter, hex[(unsigned char)c >> 4], hex[c & 15]};
+    line_add(l, code, letter == 'x' ? 4 : 2);
 }
 
 static void line_add_escaped(struct line *l, const char *data, size_t len, bool quoted)
@@ -119,7 +104,7 @@ static void line_add_escaped(struct line *l, const char *data, size_t len, bool 
     }
 }
 
-/* Quotes wherever the bare value could be read as something else, so that lines can be parsed. */
+/* Quoted where the bare value could be misread, so that lines can be parsed. */
 static void line_add_value(struct line *l, const char *data, size_t len)
 {
     bool bare = len > 0;
@@ -140,13 +125,19 @@ static size_t field_len(const struct pl_log_field *f)
     return f->type == PL_LOG_SLICE ? f->len : strlen(f->str);
 }
 
+static bool field_is_text(const struct pl_log_field *f)
+{
+    return f->type == PL_LOG_STR || f->type == PL_LOG_SLICE;
+}
+
 static bool field_is_absent(const struct pl_log_field *f)
 {
-    return (f->type == PL_LOG_STR || f->type == PL_LOG_SLICE) && !f->str;
+    return field_is_text(f) && !f->str;
 }
 
 static void line_add_number(struct line *l, const struct pl_log_field *f)
 {
+    char text[32];
     switch (f->type) {
     case PL_LOG_INT:
         line_add_int(l, f->i);
@@ -155,7 +146,7 @@ static void line_add_number(struct line *l, const struct pl_log_field *f)
         line_add_uint(l, f->u);
         break;
     case PL_LOG_FLOAT:
-        line_add_float(l, f->f);
+        line_add(l, text, (size_t)snprintf(text, sizeof(text), "%.9g", f->f));
         break;
     case PL_LOG_STR:
     case PL_LOG_SLICE:
@@ -166,13 +157,12 @@ static void line_add_number(struct line *l, const struct pl_log_field *f)
 static void line_add_field(struct line *l, const struct pl_log_field *f)
 {
     line_add(l, " ", 1);
-    char lower;
     for (const char *c = f->name; *c; c++) {
-        lower = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
+        char lower = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
         line_add(l, &lower, 1);
     }
     line_add(l, "=", 1);
-    if (f->type == PL_LOG_STR || f->type == PL_LOG_SLICE)
+    if (field_is_text(f))
         line_add_value(l, f->str, field_len(f));
     else
         line_add_number(l, f);
@@ -181,17 +171,18 @@ static void line_add_field(struct line *l, const struct pl_log_field *f)
 static void line_add_message(struct line *l, const char *separator, const char *text,
                              const struct pl_log_field *fields, unsigned suppressed)
 {
-    unsigned present = suppressed > 0;
     line_add_escaped(l, text, strlen(text), false);
-    for (unsigned i = 0; fields[i].name; i++)
-        present += !field_is_absent(&fields[i]);
-    if (present > 0)
+    for (unsigned i = 0; fields[i].name && i < PL_LOG_FIELDS_MAX; i++) {
+        if (field_is_absent(&fields[i]))
+            continue;
         line_add_str(l, separator);
-    for (unsigned i = 0; fields[i].name && i < PL_LOG_FIELDS_MAX; i++)
-        if (!field_is_absent(&fields[i]))
-            line_add_field(l, &fields[i]);
-    if (suppressed > 0)
+        line_add_field(l, &fields[i]);
+        separator = "";
+    }
+    if (suppressed > 0) {
+        line_add_str(l, separator);
         line_add_field(l, &PL_F_UINT("SUPPRESSED", suppressed));
+    }
 }
 
 static void line_end(struct line *l)
@@ -214,39 +205,27 @@ size_t pl_log_text(char *out, size_t size, const char *separator, const char *te
 
 /* ---- the two back ends ---- */
 
-/* Fixed width, so that messages stand below each other. */
-static const struct level_look {
-    const char *label, *colour;
+static const struct {
+    const char *label, *colour; /* labels of one width, so that messages line up */
 } looks[] = {
     [PL_ERROR] = {"ERROR ", "\033[1;31m"}, [PL_WARNING] = {"WARN  ", "\033[33m"},
     [PL_NOTICE] = {"NOTICE", "\033[1m"},   [PL_INFO] = {"INFO  ", ""},
     [PL_DEBUG] = {"DEBUG ", "\033[2m"},
 };
 
-static void write_whole(const char *data, size_t len)
-{
-    ssize_t n;
-    /* A stderr that is full or gone must not stop or end the daemon: the line is lost then. */
-    do
-        n = write(STDERR_FILENO, data, len);
-    while (n < 0 && errno == EINTR);
-}
-
 static void write_text(enum pl_log_level level, const char *text, const struct pl_log_field *fields,
                        unsigned suppressed)
 {
-    static const char colour_off[] = "\033[0m";
     char out[PL_LOG_LINE_MAX], time[32];
-    const struct level_look *look = &looks[level];
-    bool colour = sink.colour && look->colour[0];
-    size_t tail = 1 + (colour ? sizeof(colour_off) - 1 : 0);
-    struct line l = {.p = out, .cap = sizeof(out) - LINE_DOTS - tail};
+    const char *colour = sink.colour ? looks[level].colour : "",
+               *tail = *colour ? "\033[0m\n" : "\n";
+    size_t tail_len = strlen(tail);
+    struct line l = {.p = out, .cap = sizeof(out) - LINE_DOTS - tail_len};
     pl_time_format_ms(pl_clock_realtime_ms(), time);
     line_add_str(&l, time);
     line_add(&l, " ", 1);
-    if (colour)
-        line_add_str(&l, look->colour);
-    line_add_str(&l, look->label);
+    line_add_str(&l, colour);
+    line_add_str(&l, looks[level].label);
     line_add(&l, " ", 1);
     if (sink.name) {
         line_add_str(&l, sink.name);
@@ -254,19 +233,17 @@ static void write_text(enum pl_log_level level, const char *text, const struct p
     }
     line_add_message(&l, "", text, fields, suppressed);
     line_end(&l);
-    if (colour) {
-        memcpy(out + l.len, colour_off, sizeof(colour_off) - 1);
-        l.len += sizeof(colour_off) - 1;
-    }
-    out[l.len++] = '\n';
-    write_whole(out, l.len);
+    memcpy(out + l.len, tail, tail_len);
+    /* A stderr that is full or gone must not stop the daemon: the line is lost then. */
+    while (write(STDERR_FILENO, out, l.len + tail_len) < 0 && errno == EINTR)
+        ;
 }
 
 /* A journal record under construction: one arena for the texts, one vector into it. */
 struct record {
-    char arena[2 * PL_LOG_LINE_MAX]; /* MESSAGE may take half, the fields the other */
+    char arena[2 * PL_LOG_LINE_MAX]; /* MESSAGE may take half */
     size_t used;
-    struct iovec iov[PL_LOG_FIELDS_MAX + 10]; /* and the ten fields of ours */
+    struct iovec iov[PL_LOG_FIELDS_MAX + 8]; /* and those of send_journal() */
     int n;
 };
 
@@ -279,7 +256,7 @@ static struct line record_begin(const struct record *r, size_t max)
                          .cut = room <= LINE_DOTS};
 }
 
-/* A field without room for its name and a byte of value is left out: it stands in MESSAGE, cut. */
+/* A field without room for its name and a byte of value is left out; MESSAGE has it, cut. */
 static void record_end(struct record *r, struct line *l, size_t name_len)
 {
     if (l->len <= name_len && l->cut)
@@ -295,12 +272,11 @@ static void record_add(struct record *r, const struct pl_log_field *f)
     size_t name_len = strlen(f->name) + 1;
     line_add_str(&l, f->name);
     line_add(&l, "=", 1);
-    if (f->type == PL_LOG_STR || f->type == PL_LOG_SLICE) {
-        /* The value as it is, for exact matches; only a too long one is cut. */
-        size_t len = field_len(f);
-        size_t n = l.cut || l.cap <= l.len ? 0 : l.cap - l.len;
-        line_add(&l, f->str, len < n ? len : n);
-        l.cut = l.cut || len > n;
+    if (field_is_text(f)) {
+        /* As it is, for exact matches; cut where it is too long. */
+        size_t len = field_len(f), room = l.cap - l.len;
+        line_add(&l, f->str, len < room ? len : room);
+        l.cut = l.cut || len > room;
     } else {
         line_add_number(&l, f);
     }
@@ -311,7 +287,7 @@ static bool send_journal(const struct pl_log_site *site, enum pl_log_level level
                          const char *message_id, const char *text,
                          const struct pl_log_field *fields, unsigned suppressed)
 {
-    struct record r;
+    struct record r; /* not zeroed: 16 KiB */
     r.used = 0;
     r.n = 0;
     struct line l = record_begin(&r, PL_LOG_LINE_MAX);
@@ -339,9 +315,8 @@ static bool send_journal(const struct pl_log_site *site, enum pl_log_level level
 bool pl_log_admit(struct pl_log_site *site, int64_t now_ms, unsigned *ret_suppressed)
 {
     int64_t begun = atomic_load(&site->window_ms);
-    /* Whoever wins the exchange opens the window; a line of another thread that is counted into the
-     * old window in this moment makes the limit one line looser or tighter, which does not
-     * matter. */
+    /* The thread that wins the exchange opens the window. A line that another counts into the old
+     * window meanwhile makes the limit one line looser or tighter, which does not matter. */
     if ((begun == 0 || now_ms - begun >= LIMIT_WINDOW_MS) &&
         atomic_compare_exchange_strong(&site->window_ms, &begun, now_ms))
         atomic_store(&site->passed, 0);
@@ -365,17 +340,16 @@ void pl_log_at(struct pl_log_site *site, enum pl_log_level level, const char *me
 }
 
 /* systemd.exec(5): JOURNAL_STREAM is "device:inode" of the stream that stdout or stderr was
- * connected to. A process started by ours with its stderr elsewhere inherits the variable but not
- * the stream. */
+ * connected to. A child with its stderr elsewhere inherits the variable but not the stream. */
 static bool stderr_is_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
-    unsigned long long device, inode;
     struct stat st;
-    int end = 0;
-    return stream && sscanf(stream, "%llu:%llu%n", &device, &inode, &end) == 2 &&
-           stream[end] == '\0' && fstat(STDERR_FILENO, &st) == 0 && st.st_dev == (dev_t)device &&
-           st.st_ino == (ino_t)inode;
+    char own[48];
+    if (!stream || fstat(STDERR_FILENO, &st) < 0)
+        return false;
+    snprintf(own, sizeof(own), "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    return strcmp(stream, own) == 0;
 }
 
 void pl_log_open(const char *name)
@@ -383,9 +357,9 @@ void pl_log_open(const char *name)
     const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
     sink.name = name;
     sink.journal = stderr_is_journal();
-    /* journald knows the unit of a stream from its connection, but that of a datagram's sender only
-     * while that lives, or has a stream that was used: without this line `journalctl -u` would not
-     * show why a daemon ended at once (5 of 30 were lost on systemd 252, with it none). */
+    /* journald knows the unit of a stream from its connection, but that of a datagram only while
+     * its sender lives or has used its stream: without this line `journalctl -u` may not show why a
+     * daemon ended at once (5 of 30 were lost on systemd 252; none with it). */
     if (sink.journal)
         dprintf(STDERR_FILENO, "<%d>version " PL_VERSION "\n", (int)PL_INFO);
     /* https://no-color.org: present and not empty, whatever its value. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * log.h - one line a fact: a constant message and typed fields, to the journal or a terminal.
+ * log.h - one line per fact: a constant message and typed fields, to the journal or a terminal.
  *
  *     pl_log(PL_INFO, PL_EVENT_BATCH_INSERTED, "rows inserted",
  *            PL_F_STR("TABLE", table), PL_F_INT("ROWS", rows), PL_F_INT("DURATION_MS", ms));
@@ -12,20 +12,20 @@
  *
  * The same field names in all daemons: TOPIC PARTITION OFFSET OFFSET_START OFFSET_END TABLE ROWS
  * BYTES MESSAGES DURATION_MS SOURCE URL STATUS ERROR CODE KIND GROUP ROUTE COLUMN REASON LAG COUNT
- * FILE. TABLE is the bare name, with DATABASE beside it: `journalctl TABLE=wikipedia_edits` looks
- * for the very text. What happens by the second for ever is logged at info as sums, once a minute
- * (BATCHES, TRANSACTIONS; DURATION_MS is their sum), and each at debug.
+ * FILE. TABLE is the bare name, with DATABASE beside it: `journalctl TABLE=wikipedia_edits` matches
+ * the exact text. What happens every second is logged at info as sums, once a minute (BATCHES,
+ * TRANSACTIONS; DURATION_MS is their sum), and each at debug.
  *
- * Rate limit: each call site lets 10 lines pass in 10 s, then counts; the next line that passes
- * carries SUPPRESSED=n. Debug lines are not limited.
+ * Rate limit: 10 lines per call site in 10 s; the next line that passes carries SUPPRESSED=n. Debug
+ * lines are not limited.
  *
- * Limits: a line has at most PL_LOG_LINE_MAX bytes with its newline and PL_LOG_FIELDS_MAX fields;
- * what is longer is cut at a character and ends in "...", fields beyond are left out. Control
- * characters and what is not UTF-8 are escaped (\n, \x1b), so text from outside makes no line and
- * no colour.
+ * Limits: a line has at most PL_LOG_LINE_MAX bytes with its newline and PL_LOG_FIELDS_MAX fields; a
+ * longer one is cut at a character and ends in "...", further fields are left out. Control
+ * characters and what is not UTF-8 are escaped (\n, \x1b), so that text from outside makes no line
+ * and no colour.
  *
- * Threads: safe from every thread, one write(2) a line, no lock, no allocation; in a signal handler
- * as well when no field is a float. The level is process-wide: the one global of the library.
+ * Threads: any, one write(2) a line, no lock, no allocation; signal handlers too, without float
+ * fields. The level is process-wide: the one global of the library.
  */
 #ifndef PL_LOG_LOG_H
 #define PL_LOG_LOG_H
@@ -79,7 +79,7 @@ struct pl_log_site {
                       (const struct pl_log_field[]){__VA_ARGS__ __VA_OPT__(, ){0}});               \
     } while (0)
 
-/* Logs `text` with the error in ERROR, KIND and CODE, for the daemon layer; others may follow. */
+/* The same with an error in ERROR, KIND and CODE, for the daemon layer; more fields may follow. */
 #define pl_log_err(level, message_id, text, e, ...)                                                \
     pl_log(level, message_id, text, PL_F_STR("ERROR", (e)->msg),                                   \
            PL_F_STR("KIND", pl_err_kind_name((e)->kind)),                                          \
@@ -88,21 +88,19 @@ struct pl_log_site {
 void pl_log_at(struct pl_log_site *site, enum pl_log_level level, const char *message_id,
                const char *text, const struct pl_log_field *fields);
 
-/* Chooses the back end from the environment; under systemd the first line, on stderr, tells the
- * version (and journald whose lines the next ones are). `name` is SYSLOG_IDENTIFIER and the line's
- * prefix in a terminal; borrowed for ever. Call once, before threads. Without it: text to
- * stderr. */
+/* Chooses the back end from the environment; under systemd it writes the version to stderr. `name`
+ * is SYSLOG_IDENTIFIER and the prefix on a terminal; borrowed for good. Call once, before threads;
+ * without it lines are text on stderr. */
 void pl_log_open(const char *name);
 void pl_log_set_level(enum pl_log_level level);
 int pl_log_level(void);
-/* "error" "warning" "notice" "info" "debug" NULL: the choices of an option `log_level`. The level
- * of the choice i is PL_ERROR + i. */
+/* "error" "warning" "notice" "info" "debug" NULL: the choices of an option `log_level`; choice i is
+ * the level PL_ERROR + i. */
 extern const char *const pl_log_level_names[];
 
-/* The parts of pl_log_at() that are pure, for tests: whether a site's line may pass at `now_ms`
- * (monotonic, above 0), and how many it stands for; the text of a line without time, level and
- * newline ("rows inserted table=x rows=1000"), cut to `size` bytes with its NUL. Returns its
- * length. */
+/* The pure parts of pl_log_at(), for tests: whether a site's line may pass at `now_ms` (monotonic,
+ * above 0), and how many were suppressed before it; a line without time, level and newline ("rows
+ * inserted table=x rows=1000"), cut to `size` bytes with its NUL. Returns its length. */
 bool pl_log_admit(struct pl_log_site *site, int64_t now_ms, unsigned *ret_suppressed);
 size_t pl_log_text(char *out, size_t size, const char *separator, const char *text,
                    const struct pl_log_field *fields, unsigned suppressed);
