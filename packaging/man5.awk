@@ -64,7 +64,7 @@ function comment_cut(    i, at) { # the lines of the comment into `text` and `fa
     }
     for (i = 1; i < at; i++) text = text (i > 1 ? "\n" : "") prose(line[i])
     for (i = at; i <= lines; i++) facts = facts (i > at ? " " : "") line[i]
-    sub(/; a reload \(SIGHUP\) takes it over\.$/, "; reloadable.", facts)
+    sub(/; reloadable \(SIGHUP\)\.$/, "; reloadable.", facts)
     sub(/^Secret: [^;]*VARIABLE \}/, "Secret", facts) # the forms stand in the page once
     facts = prose(toupper(substr(facts, 1, 1)) substr(facts, 2))
 }

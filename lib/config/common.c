@@ -9,7 +9,7 @@
 void pl_common_check_kafka(const struct pl_map *kafka, const char *without,
                            struct pl_findings *errs)
 {
-    /* The second is librdkafka's older name of it. */
+    /* The second is librdkafka's older name. */
     if (pl_map_get(kafka, "bootstrap.servers") || pl_map_get(kafka, "metadata.broker.list"))
         return;
     pl_findings_add(errs, 0, 0, "kafka: needs bootstrap.servers, such as \"localhost:9092\"%s%s%s",
@@ -45,10 +45,4 @@ void pl_common_check_listen(const char *listen, struct pl_findings *errs)
     struct pl_err err;
     if (listen && pl_metrics_address_check(listen, &err) < 0)
         pl_findings_add(errs, 0, 0, "metrics.listen: %s", err.msg);
-}
-
-enum pl_log_level pl_common_log_level(int log_level)
-{
-    static const enum pl_log_level levels[] = {PL_ERROR, PL_WARNING, PL_NOTICE, PL_INFO, PL_DEBUG};
-    return levels[log_level];
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * common.h - the options that the daemons share: each row is written once, with the same words,
- * limits and checks in all of them. What differs (a default, a part of the help) is a parameter.
+ * common.h - the options that the daemons share, with the same words, limits and checks. What
+ * differs (a default, a part of the help) is a parameter.
  *
  * The rows fill fields of these names in the daemon's `struct type`:
  *     struct pl_map kafka;
@@ -11,7 +11,7 @@
  *     struct { char *listen; } metrics;
  *     int log_level;
  *     int64_t start_timeout_ms, stop_timeout_ms;
- * (Those of `tls:` stand in lib/http/http.h.)
+ * (Those of `tls:` are in lib/http/http.h.)
  */
 #ifndef PL_CONFIG_COMMON_H
 #define PL_CONFIG_COMMON_H
@@ -27,7 +27,7 @@
                       "Values may be secret references: sasl.password: { credential: "             \
                       "kafka-password }." more)
 
-/* Kafka's limit for the name of a topic is 249. */
+/* 249: Kafka's limit. */
 #define PL_TOPIC_OPT(path_, type, field_, dflt_, help_)                                            \
     PL_OPTION(path_, STRING, type, field_, .min = 1, .max = 249, .dflt = (dflt_), .help = help_)
 
@@ -67,8 +67,8 @@ struct pl_create_topics {
               .help = "How long a created topic keeps messages, counted from their time; 0: the "  \
                       "broker's default (usually 7d)." more)
 
-/* metrics.listen, log_level, start_timeout, stop_timeout. `port`: that of the example; `start`,
- * `stop`: how the sentences of the timeouts end. */
+/* metrics.listen, log_level (an index in pl_log_level_names), start_timeout, stop_timeout. `port`
+ * is the example's; `start` and `stop` end the sentences of the timeouts. */
 #define PL_SERVICE_OPTS(type, port, start, stop)                                                   \
     PL_OPTION("metrics.listen", STRING, type, metrics.listen, .min = 1, .max = 255,                \
               .help = "Address for Prometheus metrics, /healthz and /readyz: 127.0.0.1:" port      \
@@ -82,7 +82,7 @@ struct pl_create_topics {
         PL_OPTION("stop_timeout", DURATION, type, stop_timeout_ms, .min = 100,                     \
                   .max = 10 * PL_MINUTE_MS, .dflt = "4s", .help = "On SIGTERM, how long " stop)
 
-/* What the rows cannot say. NULL texts pass: they have their findings already. */
+/* Checks across options. NULL texts pass: they have findings already. */
 
 /* `without`: the modes that need no Kafka, for the text; NULL: all need it. */
 void pl_common_check_kafka(const struct pl_map *kafka, const char *without,
@@ -93,8 +93,5 @@ void pl_common_check_create(const struct pl_create_topics *create, struct pl_fin
 void pl_common_check_bytes(int64_t message_bytes_max, int64_t queue_bytes_max,
                            struct pl_findings *errs);
 void pl_common_check_listen(const char *listen, struct pl_findings *errs);
-
-/* What the option log_level stands for. */
-enum pl_log_level pl_common_log_level(int log_level);
 
 #endif

@@ -9,8 +9,8 @@
 #include "lib/base/text.h"
 #include "lib/config/options.h"
 
-/* What the field of an option holds. A field is reached by PL_FIELD() and not through a pointer
- * to the union, which would claim that a bool in a struct is aligned as the union is. */
+/* What the field of an option holds. It is reached by PL_FIELD(), not through a pointer to the
+ * union, which would claim that a bool in a struct is aligned as the union is. */
 union pl_field {
     char *string;
     bool boolean;
@@ -27,15 +27,21 @@ static inline void *pl_field_at(const struct pl_option *o, const void *target)
     return (char *)(uintptr_t)target + o->offset;
 }
 
-/* Makes a value of a node that is not null; false: findings were added, the field is unchanged. */
+/* Whether the option is inside the mapping whose path is the first `len` bytes of `path`. */
+static inline bool pl_option_below(const struct pl_option *o, const char *path, size_t len)
+{
+    return strncmp(o->path, path, len) == 0 && o->path[len] == '.';
+}
+
+/* From a node that is not null; false: findings were added, the field is unchanged. */
 bool pl_value_set(const struct pl_option *o, struct pl_node *n, void *field,
                   struct pl_findings *errs);
-/* The default into the field. A default that is wrong is our own bug (assert). */
+/* A wrong default is our own bug (assert). */
 void pl_value_default(const struct pl_option *o, void *field, struct pl_findings *errs);
-/* As a node: a text that is not in quotes stands for itself, all else is read as YAML. */
+/* The default as a node: a text without quotes is taken as it is, all else is read as YAML. */
 struct pl_node *pl_value_default_node(const struct pl_option *o);
 void pl_value_release(const struct pl_option *o, void *field);
-/* Mappings are compared without regard to their order. */
+/* The order of mappings does not matter. */
 bool pl_value_equal(const struct pl_option *o, const void *a, const void *b);
 void pl_value_swap(const struct pl_option *o, void *a, void *b);
 
@@ -45,16 +51,15 @@ int pl_int_parse(const char *text, int64_t *ret); /* 0 or -1 */
 #define PL_NUMBER_TEXT 32
 void pl_number_format(const struct pl_option *o, int64_t v, char *out);
 
-/* Whether a scalar is a URL as PL_OPT_URL wants it; false: a finding was added, which does not show
- * the text. */
+/* Whether a scalar is a URL as PL_OPT_URL wants it; false: a finding was added, without the
+ * text. */
 bool pl_url_check(const struct pl_option *o, const struct pl_node *n, struct pl_findings *errs);
 
-/* Findings name an option by its path. `n` is where it stands. */
 #define PL_FINDING(errs, n, fmt, ...)                                                              \
     pl_findings_add(errs, (n)->line, (n)->column, fmt, __VA_ARGS__)
 
-/* Resolves a literal or a reference into malloc()ed texts. `name` is used in findings; `whole`: all
- * of a file, not its first line. */
+/* Resolves a literal or a reference. `name` is for findings; `whole`: all of a file, not its first
+ * line. false: findings were added. */
 bool pl_secret_resolve(struct pl_node *n, const char *name, bool whole, struct pl_secret *ret,
                        struct pl_findings *errs);
 void pl_secret_release(struct pl_secret *s);

@@ -2,8 +2,8 @@
 /*
  * options.c - applies an option table to a mapping.
  *
- * The file is walked in its own order, so that findings come in the order of its lines; each key
- * is an option, a mapping on the way to options, or unknown. What was not met on the walk gets its
+ * The file is walked in its own order, so that findings come in the order of its lines; each key is
+ * an option, a mapping on the way to options, or unknown. An option that was not met gets its
  * default, or is missing.
  */
 #include "lib/config/options.h"
@@ -19,18 +19,12 @@ struct walk {
 
 /* ---- did you mean ---- */
 
-/* Two edits make anything of a key of three letters. */
-static unsigned distance_max(const char *key)
-{
-    return strlen(key) < 5 ? 1 : 2;
-}
-
-/* The known path that an unknown key was perhaps meant to be, malloc()ed, or NULL. First the keys
- * of the same mapping, then the same key elsewhere. */
+/* The known path that an unknown key may have been meant to be, malloc()ed, or NULL: one of the
+ * same mapping, else the same key elsewhere. */
 static char *key_guess(const struct pl_option *table, const char *prefix, const char *key)
 {
     size_t prefix_len = strlen(prefix);
-    unsigned best = distance_max(key) + 1;
+    unsigned best = strlen(key) < 5 ? 2 : 3; /* two edits make anything of three letters */
     char *guess = NULL;
     for (const struct pl_option *o = table; o->path; o++) {
         if (strncmp(o->path, prefix, prefix_len) != 0)
@@ -56,12 +50,12 @@ static char *key_guess(const struct pl_option *table, const char *prefix, const 
 static void unknown_finding(const struct walk *w, const char *prefix, const struct pl_node *n)
 {
     for (const struct pl_option *o = w->table; o->path; o++) {
+        const char *dot = strrchr(o->path, '.');
         if (strchr(n->key, '.') && strncmp(o->path, prefix, strlen(prefix)) == 0 &&
             strcmp(o->path + strlen(prefix), n->key) == 0) {
             pl_findings_add(w->errs, n->key_line, n->key_column,
                             "unknown key %s%.60s; put %s into the mapping %.*s", prefix, n->key,
-                            strrchr(o->path, '.') + 1, (int)(strrchr(o->path, '.') - o->path),
-                            o->path);
+                            dot + 1, (int)(dot - o->path), o->path);
             return;
         }
     }
@@ -72,7 +66,7 @@ static void unknown_finding(const struct walk *w, const char *prefix, const stru
 
 /* ---- the walk ---- */
 
-/* Where null is one of the choices, YAML's bare null means it ("invalid: null"). */
+/* "invalid: null" means the choice null, not nothing. */
 static bool null_is_choice(const struct pl_option *o, const struct pl_node *n)
 {
     for (size_t i = 0; o->type == PL_OPT_ENUM && o->choices[i]; i++)
@@ -103,15 +97,14 @@ static void mapping_apply(const struct walk *w, struct pl_node *n, const char *p
 {
     if (pl_node_is_null(n))
         return;
-    PL_FREE char *prefix = pl_strf("%s.", path);
     if (n->type == PL_NODE_MAP) {
+        PL_FREE char *prefix = pl_strf("%s.", path);
         mapping_walk(w, n, prefix);
         return;
     }
-    PL_FINDING(w->errs, n, "%s: expected a mapping, found a %s", path,
-               n->type == PL_NODE_SEQ ? "list" : "text");
+    PL_FINDING(w->errs, n, "%s: expected a mapping, found %s", path, pl_node_sort(n));
     for (const struct pl_option *o = w->table; o->path; o++)
-        if (strncmp(o->path, prefix, strlen(prefix)) == 0)
+        if (pl_option_below(o, path, strlen(path)))
             w->seen[o - w->table] = true;
 }
 
@@ -126,7 +119,7 @@ static void mapping_walk(const struct walk *w, struct pl_node *map, const char *
         for (const struct pl_option *o = w->table; o->path && !strchr(n->key, '.'); o++) {
             if (strcmp(o->path, path) == 0)
                 option = o;
-            else if (strncmp(o->path, path, len) == 0 && o->path[len] == '.')
+            else if (pl_option_below(o, path, len))
                 on_the_way = true;
         }
         if (option)
@@ -138,7 +131,7 @@ static void mapping_walk(const struct walk *w, struct pl_node *map, const char *
     }
 }
 
-/* Where the mapping stands that a missing option ought to be in. */
+/* At the innermost mapping that the option ought to be in. */
 static void missing_finding(const struct walk *w, const struct pl_option *o,
                             const struct pl_node *map)
 {
@@ -165,14 +158,12 @@ int pl_options_apply(const struct pl_option *table, struct pl_node *map, void *t
         n++;
     PL_FREE bool *seen = pl_alloc_array(n, sizeof(*seen));
     struct walk w = {.table = table, .seen = seen, .target = target, .errs = errs};
-
-    if (map && map->type != PL_NODE_MAP && !pl_node_is_null(map)) {
-        PL_FINDING(errs, map, "expected a mapping, found a %s",
-                   map->type == PL_NODE_SEQ ? "list" : "text");
+    if (map && map->type == PL_NODE_MAP) {
+        mapping_walk(&w, map, "");
+    } else if (map && !pl_node_is_null(map)) {
+        PL_FINDING(errs, map, "expected a mapping, found %s", pl_node_sort(map));
         return -1;
     }
-    if (map && map->type == PL_NODE_MAP)
-        mapping_walk(&w, map, "");
     for (const struct pl_option *o = table; o->path; o++) {
         if (seen[o - table])
             continue;
@@ -202,8 +193,6 @@ void pl_options_release(const struct pl_option *table, void *target)
         pl_value_release(o, pl_field_at(o, target));
 }
 
-/* ---- reload ---- */
-
 void pl_options_reload(const struct pl_option *table, void *running, void *fresh,
                        struct pl_strings *ret_changed, struct pl_strings *ret_needs_restart)
 {
@@ -211,16 +200,12 @@ void pl_options_reload(const struct pl_option *table, void *running, void *fresh
         void *a = pl_field_at(o, running), *b = pl_field_at(o, fresh);
         if (pl_value_equal(o, a, b))
             continue;
-        if (!(o->flags & PL_OPT_RELOADABLE)) {
-            pl_strings_add(ret_needs_restart, o->path);
-            continue;
-        }
-        pl_value_swap(o, a, b);
-        pl_strings_add(ret_changed, o->path);
+        bool reloadable = (o->flags & PL_OPT_RELOADABLE) != 0;
+        if (reloadable)
+            pl_value_swap(o, a, b);
+        pl_strings_add(reloadable ? ret_changed : ret_needs_restart, o->path);
     }
 }
-
-/* ---- small helpers ---- */
 
 const char *pl_map_get(const struct pl_map *m, const char *key)
 {

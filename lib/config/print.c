@@ -2,8 +2,8 @@
 /*
  * print.c - values as YAML that loads again, and the commented reference file of a table.
  *
- * Both go through the table the same way (level_print), each option under its mapping, however its
- * neighbours in the table are ordered; they differ in what is printed for one option.
+ * Both walk the table by level_print(), each option under its mapping whatever the table's order;
+ * they differ in what is printed for an option.
  */
 #include <assert.h>
 #include <strings.h>
@@ -13,7 +13,6 @@
 
 #define INDENT     4
 #define HELP_WIDTH 90 /* columns of a comment line, indentation included */
-#define LEVELS_MAX 16
 
 /* ---- texts: libyaml decides how they are quoted ---- */
 
@@ -43,7 +42,7 @@ static void scalar_emit(struct pl_buf *out, const char *text, yaml_scalar_style_
     out->len--; /* the end of the line */
 }
 
-/* As it stands where YAML allows that, else in double quotes: one line in any case. */
+/* Plain where YAML allows that, else in double quotes: always one line. */
 static void scalar_print(struct pl_buf *out, const char *text, bool quoted)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf plain = {0};
@@ -55,7 +54,7 @@ static void scalar_print(struct pl_buf *out, const char *text, bool quoted)
         scalar_emit(out, text, YAML_DOUBLE_QUOTED_SCALAR_STYLE);
 }
 
-/* What some reader of YAML takes for something else than a text, ours only for null. */
+/* What some reader of YAML takes for something other than a text. */
 static bool text_is_ambiguous(const char *s)
 {
     static const char *const words[] = {"null", "true", "false", "yes", "no",
@@ -86,8 +85,7 @@ static void line_begin(struct pl_buf *out, struct line_head h)
 
 static struct line_head deeper(struct line_head h)
 {
-    h.depth++;
-    return h;
+    return (struct line_head){.depth = h.depth + 1, .commented = h.commented};
 }
 
 static void key_print(struct pl_buf *out, struct line_head h, const char *key)
@@ -97,7 +95,6 @@ static void key_print(struct pl_buf *out, struct line_head h, const char *key)
     pl_buf_add_byte(out, ':');
 }
 
-/* " text\n", or " (hidden)  # from …\n" */
 static void secret_print(struct pl_buf *out, const char *origin)
 {
     pl_buf_add_str(out, " (hidden)");
@@ -122,11 +119,7 @@ static void text_line(struct pl_buf *out, const char *text)
 static void strings_print(struct pl_buf *out, struct line_head h, const struct pl_strings *s,
                           bool empty_allowed)
 {
-    if (s->n == 0) {
-        pl_buf_add_str(out, empty_allowed ? " []\n" : "\n");
-        return;
-    }
-    pl_buf_add_byte(out, '\n');
+    pl_buf_add_str(out, s->n == 0 && empty_allowed ? " []\n" : "\n");
     for (size_t i = 0; i < s->n; i++) {
         line_begin(out, deeper(h));
         pl_buf_add_byte(out, '-');
@@ -137,9 +130,7 @@ static void strings_print(struct pl_buf *out, struct line_head h, const struct p
 static void map_print(struct pl_buf *out, struct line_head h, const struct pl_map *m,
                       bool empty_allowed)
 {
-    if (m->n == 0)
-        pl_buf_add_str(out, empty_allowed ? " {}" : "");
-    pl_buf_add_byte(out, '\n');
+    pl_buf_add_str(out, m->n == 0 && empty_allowed ? " {}\n" : "\n");
     for (size_t i = 0; i < m->n; i++) {
         key_print(out, deeper(h), m->v[i].key);
         if (m->v[i].secret)
@@ -180,9 +171,8 @@ static void node_print(struct pl_buf *out, struct line_head h, const struct pl_n
 }
 
 static void value_print(struct pl_buf *out, struct line_head h, const struct pl_option *o,
-                        const void *field)
+                        const void *f)
 {
-    const void *f = field;
     char number[PL_NUMBER_TEXT];
     switch (o->type) {
     case PL_OPT_STRING:
@@ -228,21 +218,14 @@ struct printer {
     struct pl_buf *out;
 };
 
-/* Whether an earlier option of the table stands below the same `len` characters of path. */
-static bool mapping_printed(const struct pl_option *table, const struct pl_option *o, size_t len)
-{
-    for (const struct pl_option *e = table; e < o; e++)
-        if (strncmp(e->path, o->path, len) == 0 && e->path[len] == '.')
-            return true;
-    return false;
-}
-
-static bool mapping_required(const struct pl_option *table, const char *path, size_t len)
+/* The first option with these flags inside a mapping; NULL: none. */
+static const struct pl_option *mapping_first(const struct pl_option *table, const char *path,
+                                             size_t len, unsigned flags)
 {
     for (const struct pl_option *o = table; o->path; o++)
-        if ((o->flags & PL_OPT_REQUIRED) && strncmp(o->path, path, len) == 0 && o->path[len] == '.')
-            return true;
-    return false;
+        if ((o->flags & flags) == flags && pl_option_below(o, path, len))
+            return o;
+    return NULL;
 }
 
 static void reference_print(struct pl_buf *out, struct line_head h, const struct pl_option *o,
@@ -252,7 +235,7 @@ static void reference_print(struct pl_buf *out, struct line_head h, const struct
 static void level_print(const struct printer *pr, const char *path, size_t prefix_len,
                         unsigned depth)
 {
-    for (const struct pl_option *o = pr->table; o->path && depth < LEVELS_MAX; o++) {
+    for (const struct pl_option *o = pr->table; o->path; o++) {
         if (strncmp(o->path, path, prefix_len) != 0)
             continue;
         const char *key = o->path + prefix_len;
@@ -266,8 +249,8 @@ static void level_print(const struct printer *pr, const char *path, size_t prefi
                 h.commented = !(o->flags & PL_OPT_REQUIRED);
                 reference_print(pr->out, h, o, key);
             }
-        } else if (!mapping_printed(pr->table, o, len)) {
-            h.commented = !pr->target && !mapping_required(pr->table, o->path, len);
+        } else if (mapping_first(pr->table, o->path, len, 0) == o) {
+            h.commented = !pr->target && !mapping_first(pr->table, o->path, len, PL_OPT_REQUIRED);
             PL_FREE char *name = pl_strndup(key, len - prefix_len);
             if (!pr->target)
                 pl_buf_add_byte(pr->out, '\n');
@@ -285,7 +268,7 @@ void pl_options_print(const struct pl_option *table, const void *target, struct 
 
 /* ---- the reference ---- */
 
-/* Comment lines of words, HELP_WIDTH wide; a newline in `text` ends a line. */
+/* Comment lines, HELP_WIDTH wide; a newline in `text` ends a line. */
 static void comment_print(struct pl_buf *out, unsigned depth, const char *text)
 {
     while (*text) {
@@ -327,9 +310,8 @@ static void facts_print(struct pl_buf *out, unsigned depth, const struct pl_opti
     bool number = o->type == PL_OPT_INT || o->type == PL_OPT_SIZE || o->type == PL_OPT_DURATION;
     pl_buf_add_str(&text, types[o->type]);
     if (number && (o->min != 0 || o->max != 0)) {
-        char min[PL_NUMBER_TEXT];
+        char min[PL_NUMBER_TEXT], max[PL_NUMBER_TEXT];
         pl_number_format(o, o->min, min);
-        char max[PL_NUMBER_TEXT];
         pl_number_format(o, o->max, max);
         pl_buf_addf(&text, " from %s to %s", min, max);
     }
@@ -338,19 +320,9 @@ static void facts_print(struct pl_buf *out, unsigned depth, const struct pl_opti
     if (o->flags & PL_OPT_REQUIRED)
         pl_buf_add_str(&text, "; required");
     if (o->flags & PL_OPT_RELOADABLE)
-        pl_buf_add_str(&text, "; a reload (SIGHUP) takes it over");
-    pl_buf_add_str(&text, ".");
+        pl_buf_add_str(&text, "; reloadable (SIGHUP)");
+    pl_buf_add_byte(&text, '.');
     comment_print(out, depth, pl_buf_cstr(&text));
-}
-
-/* The default as the table's author wrote it, or a list or mapping in lines of its own. */
-static void default_print(struct pl_buf *out, struct line_head h, const struct pl_option *o)
-{
-    PL_CLEANUP(pl_node_freep) struct pl_node *n = o->dflt ? pl_value_default_node(o) : NULL;
-    if (n && (o->type == PL_OPT_STRING || o->type == PL_OPT_URL) && !n->quoted)
-        text_line(out, n->value);
-    else
-        node_print(out, h, n);
 }
 
 static void reference_print(struct pl_buf *out, struct line_head h, const struct pl_option *o,
@@ -361,7 +333,11 @@ static void reference_print(struct pl_buf *out, struct line_head h, const struct
         comment_print(out, h.depth, o->help);
     facts_print(out, h.depth, o);
     key_print(out, h, key);
-    default_print(out, h, o);
+    PL_CLEANUP(pl_node_freep) struct pl_node *n = o->dflt ? pl_value_default_node(o) : NULL;
+    if (n && (o->type == PL_OPT_STRING || o->type == PL_OPT_URL) && !n->quoted)
+        text_line(out, n->value);
+    else
+        node_print(out, h, n);
 }
 
 void pl_options_print_reference(const struct pl_option *table, const char *intro,

@@ -2,9 +2,8 @@
 /*
  * secret.c - secrets from files, systemd credentials and the environment.
  *
- * No finding ever shows a text that may be the secret. So what stands under a secret is named by
- * its sort ("a list"), never by its contents: someone may have written the secret itself where a
- * reference belongs.
+ * No finding shows a text that may be the secret: someone may have written it where a reference
+ * belongs.
  */
 #include <errno.h>
 #include <strings.h>
@@ -14,8 +13,8 @@
 #include "lib/config/internal.h"
 
 #define SECRET_BYTES_MAX (64u << 10)
-/* The ID of the credential by which the units load a whole folder, /etc/NAME/secrets: of a folder
- * systemd makes one credential a file, ID_FILE (systemd.exec(5), LoadCredential=, since 250). */
+/* The ID by which the units load the folder /etc/NAME/secrets: systemd makes each file of it a
+ * credential ID_FILE (systemd.exec(5), LoadCredential=, since 250). */
 #define CREDENTIAL_FOLDER "secrets"
 
 bool pl_key_is_secret(const char *key)
@@ -63,16 +62,16 @@ static char *secret_from_file(const struct pl_node *n, const char *name, const c
         return NULL;
     }
     size_t len = text_cut(text.data, text.len, whole);
-    if (len > 0 && !memchr(text.data, '\0', len))
-        return pl_strndup(text.data, len);
     if (len == 0)
         PL_FINDING(errs, n, "%s: %.200s is empty", name, path);
-    else
+    else if (memchr(text.data, '\0', len))
         PL_FINDING(errs, n, "%s: %.200s holds a NUL byte; expected a text", name, path);
+    else
+        return pl_strndup(text.data, len);
     return NULL;
 }
 
-/* What is there and cannot be read is found out by reading it. */
+/* Reading finds out what is wrong with a file that is there. */
 static bool is_there(const char *path)
 {
     return access(path, F_OK) == 0 || errno != ENOENT;
@@ -83,7 +82,7 @@ static char *secret_from_credential(const struct pl_node *n, const char *name, b
 {
     const char *dir = getenv("CREDENTIALS_DIRECTORY"), *daemon = program_invocation_short_name;
     if (n->value[0] == '\0' || n->value[0] == '.' || strchr(n->value, '/')) {
-        PL_FINDING(errs, n, "%s: \"%.60s\" is no name of a credential", name, n->value);
+        PL_FINDING(errs, n, "%s: \"%.60s\" is not the name of a credential", name, n->value);
         return NULL;
     }
     if (!dir || !*dir) {
@@ -125,8 +124,8 @@ static bool secret_literal(const struct pl_node *n, const char *name, struct pl_
     }
     if (errs->file_exposed)
         pl_findings_warn(errs, n->line, n->column,
-                         "%s stands here as text, and others can read this file: take their right "
-                         "to read away, or name a file or credential",
+                         "%s is a plain text here, and others can read this file: restrict its "
+                         "permissions, or name a file or credential",
                          name);
     *ret = (struct pl_secret){.value = pl_strdup(n->value), .origin = pl_strdup("configuration")};
     return true;
@@ -156,7 +155,7 @@ static const struct pl_node *reference_entry(struct pl_node *n, const char *name
                             "%s: both %s and %s; expected only one of file, credential and env",
                             name, n->child->key, c->key);
         else if (c->type != PL_NODE_SCALAR || pl_node_is_null(c) || !*c->value)
-            PL_FINDING(errs, c, "%s: expected a text behind %s", name, c->key);
+            PL_FINDING(errs, c, "%s: expected a text after %s", name, c->key);
     }
     if (!n->child)
         PL_FINDING(errs, n, "%s: expected one of file, credential and env", name);

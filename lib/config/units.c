@@ -21,7 +21,7 @@ static const struct unit duration_units[] = {
     {"d", 86400000}, {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {NULL, 0},
 };
 
-/* Decimal digits without needless zeros in front, which YAML 1.1 reads as octal. */
+/* Decimal digits without leading zeros, which YAML 1.1 reads as octal. */
 static int digits_parse(const char *text, const char **ret_end, int64_t *ret)
 {
     const char *p = text;
@@ -38,7 +38,7 @@ static int digits_parse(const char *text, const char **ret_end, int64_t *ret)
     return 0;
 }
 
-/* `bare`: also a number without a unit; 0 needs none in any case. */
+/* `bare`: a number without a unit is allowed; 0 always is. */
 static int united_parse(const char *text, const struct unit *units, bool bare, int64_t *ret)
 {
     const char *end;

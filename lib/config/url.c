@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * url.c - what an option of type URL takes. The parser is curl's, so that nothing is taken here
- * that a request then understands differently.
+ * url.c - what an option of type URL accepts. The parser is curl's, so that a request understands
+ * it in the same way.
  */
 #include <curl/curl.h>
 #include <strings.h>
@@ -23,7 +23,7 @@ static bool part_is_there(CURLU *url, CURLUPart what)
 }
 
 /* https://curl.se/libcurl/c/CURLOPT_PROXY.html */
-static bool scheme_is_taken(const struct pl_option *o, const char *text)
+static bool scheme_is_known(const struct pl_option *o, const char *text)
 {
     static const char *const schemes[] = {"http://",    "https://",  "socks4://",
                                           "socks4a://", "socks5://", "socks5h://"};
@@ -36,10 +36,9 @@ static bool scheme_is_taken(const struct pl_option *o, const char *text)
 /* curl would encode some of them, and take others as they are. */
 static bool has_space(const char *text)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text <= ' ' || *text == 0x7f)
-            return true;
-    return false;
+    while ((unsigned char)*text > ' ' && *text != 0x7f)
+        text++;
+    return *text != '\0';
 }
 
 bool pl_url_check(const struct pl_option *o, const struct pl_node *n, struct pl_findings *errs)
@@ -52,12 +51,12 @@ bool pl_url_check(const struct pl_option *o, const struct pl_node *n, struct pl_
         PL_FINDING(errs, n, "%s: a URL has at most %d bytes", o->path, URL_BYTES_MAX);
     else if (has_space(text))
         PL_FINDING(errs, n, "%s: a URL has no spaces and no control characters", o->path);
-    else if (!scheme_is_taken(o, text))
+    else if (!scheme_is_known(o, text))
         PL_FINDING(errs, n, "%s: must begin with %s", o->path,
                    (o->flags & PL_OPT_PROXY) ? "http://, https:// or socks5h://"
                                              : "https:// or http://");
     else if ((code = curl_url_set(url, CURLUPART_URL, text, CURLU_NON_SUPPORT_SCHEME)) != CURLUE_OK)
-        PL_FINDING(errs, n, "%s: is no URL (%s)", o->path, curl_url_strerror(code));
+        PL_FINDING(errs, n, "%s: not a URL (%s)", o->path, curl_url_strerror(code));
     else if (part_is_there(url, CURLUPART_USER) || part_is_there(url, CURLUPART_PASSWORD))
         PL_FINDING(errs, n,
                    "%s: a URL must not hold a user or password, since messages show it%s%s",

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * value.c - a single value: from a YAML node, from the default in the table, compared,
- * released. What differs between the types of options stands in one table, kinds[].
- *
- * Each finding says what was expected and what was found.
+ * value.c - a single value: from a YAML node or the default in the table, compared, released. What
+ * differs between the types of options is in one table, kinds[]. Each finding says what was
+ * expected and what was found.
  */
 #include <assert.h>
 #include <errno.h>
@@ -15,20 +14,7 @@
 
 /* ---- findings ---- */
 
-static const char *node_sort(const struct pl_node *n)
-{
-    switch (n->type) {
-    case PL_NODE_SEQ:
-        return "a list";
-    case PL_NODE_MAP:
-        return "a mapping";
-    case PL_NODE_SCALAR:
-        return n->quoted ? "a text in quotes" : "a text";
-    }
-    return "?";
-}
-
-/* "expected X, found Y": Y is the text itself where there is one. Never used for secrets. */
+/* "expected X, found Y": Y shows the text, so never for secrets. */
 static bool expected(const struct pl_option *o, const struct pl_node *n, const char *what,
                      const char *advice, struct pl_findings *errs)
 {
@@ -36,22 +22,7 @@ static bool expected(const struct pl_option *o, const struct pl_node *n, const c
         PL_FINDING(errs, n, "%s: expected %s, found \"%.60s\"%s%s", o->path, what, n->value,
                    *advice ? "; " : "", advice);
     else
-        PL_FINDING(errs, n, "%s: expected %s, found %s", o->path, what, node_sort(n));
-    return false;
-}
-
-static bool number_set(const struct pl_option *o, const struct pl_node *n, int64_t v, void *f,
-                       struct pl_findings *errs)
-{
-    if ((o->min == 0 && o->max == 0) || (v >= o->min && v <= o->max)) {
-        PL_FIELD(number, f) = v;
-        return true;
-    }
-    char min[PL_NUMBER_TEXT];
-    pl_number_format(o, o->min, min);
-    char max[PL_NUMBER_TEXT];
-    pl_number_format(o, o->max, max);
-    PL_FINDING(errs, n, "%s: %.60s is out of range; from %s to %s", o->path, n->value, min, max);
+        PL_FINDING(errs, n, "%s: expected %s, found %s", o->path, what, pl_node_sort(n));
     return false;
 }
 
@@ -70,7 +41,7 @@ static bool count_check(const struct pl_option *o, const struct pl_node *n, size
     return false;
 }
 
-/* ---- one function for each type ---- */
+/* ---- set ---- */
 
 /* A text or URL. */
 static bool set_string(const struct pl_option *o, struct pl_node *n, void *f,
@@ -106,36 +77,39 @@ static bool set_bool(const struct pl_option *o, struct pl_node *n, void *f,
     return expected(o, n, "true or false", advice, errs);
 }
 
-static bool set_int(const struct pl_option *o, struct pl_node *n, void *f, struct pl_findings *errs)
+static bool set_number(const struct pl_option *o, struct pl_node *n, void *f,
+                       struct pl_findings *errs)
 {
-    int64_t v;
-    if (n->type != PL_NODE_SCALAR || pl_int_parse(n->value, &v) < 0)
-        return expected(o, n, "a whole number", "", errs);
-    if (n->quoted)
-        return expected(o, n, "a whole number", "leave the quotes away", errs);
-    return number_set(o, n, v, f, errs);
-}
-
-static bool set_size(const struct pl_option *o, struct pl_node *n, void *f,
-                     struct pl_findings *errs)
-{
-    int64_t v;
-    if (n->type != PL_NODE_SCALAR || pl_size_parse(n->value, &v) < 0)
-        return expected(o, n, "a size like 64MiB or 4096", "units are B, kB, MB, GB, KiB, MiB, GiB",
-                        errs);
-    return number_set(o, n, v, f, errs);
-}
-
-static bool set_duration(const struct pl_option *o, struct pl_node *n, void *f,
-                         struct pl_findings *errs)
-{
-    int64_t v;
-    if (n->type != PL_NODE_SCALAR || pl_duration_parse(n->value, &v) < 0) {
-        bool bare = n->type == PL_NODE_SCALAR && pl_int_parse(n->value, &v) == 0 && v >= 0;
-        return expected(o, n, "a duration like 500ms or 15m",
-                        bare ? "say the unit: ms, s, m, h or d" : "units are ms, s, m, h, d", errs);
+    static const struct {
+        int (*parse)(const char *text, int64_t *ret);
+        const char *what, *advice;
+    } sorts[] = {
+        [PL_OPT_INT] = {pl_int_parse, "a whole number", ""},
+        [PL_OPT_SIZE] = {pl_size_parse, "a size like 64MiB or 4096",
+                         "units are B, kB, MB, GB, KiB, MiB, GiB"},
+        [PL_OPT_DURATION] = {pl_duration_parse, "a duration like 500ms or 15m",
+                             "units are ms, s, m, h, d"},
+    };
+    int64_t v = -1;
+    const char *what = sorts[o->type].what, *advice = sorts[o->type].advice;
+    bool scalar = n->type == PL_NODE_SCALAR;
+    if (!scalar || sorts[o->type].parse(n->value, &v) < 0) {
+        if (scalar && o->type == PL_OPT_DURATION && pl_int_parse(n->value, &v) == 0 && v >= 0)
+            advice = "add the unit: ms, s, m, h or d";
+        return expected(o, n, what, advice, errs);
     }
-    return number_set(o, n, v, f, errs);
+    if (n->quoted && o->type == PL_OPT_INT)
+        return expected(o, n, what, "remove the quotes", errs);
+    if ((o->min != 0 || o->max != 0) && (v < o->min || v > o->max)) {
+        char min[PL_NUMBER_TEXT], max[PL_NUMBER_TEXT];
+        pl_number_format(o, o->min, min);
+        pl_number_format(o, o->max, max);
+        PL_FINDING(errs, n, "%s: %.60s is out of range; from %s to %s", o->path, n->value, min,
+                   max);
+        return false;
+    }
+    PL_FIELD(number, f) = v;
+    return true;
 }
 
 static bool set_enum(const struct pl_option *o, struct pl_node *n, void *f,
@@ -161,7 +135,7 @@ static bool element_check(const struct pl_option *o, const struct pl_node *c,
                           struct pl_findings *errs)
 {
     if (c->type != PL_NODE_SCALAR)
-        PL_FINDING(errs, c, "%s: expected a text in the list, found %s", o->path, node_sort(c));
+        PL_FINDING(errs, c, "%s: expected a text in the list, found %s", o->path, pl_node_sort(c));
     else if (pl_node_is_null(c))
         PL_FINDING(errs, c,
                    "%s: an empty element in the list; put quotes around it if it is meant as a "
@@ -210,20 +184,19 @@ static void map_release(void *f)
     free(m->v);
 }
 
-/* One value of a MAP. Its text may be a secret, so no finding shows it. */
+/* The text may be a secret, so no finding shows it. */
 static bool map_entry_make(const struct pl_option *o, struct pl_node *c, struct pl_map_entry *e,
                            struct pl_findings *errs)
 {
     PL_FREE char *name = pl_strf("%s: %.60s", o->path, c->key);
-    struct pl_secret secret = {0};
     if (c->type == PL_NODE_SEQ || pl_node_is_null(c)) {
-        PL_FINDING(errs, c, "%s: expected a text or a secret ({ file: PATH } …), found %s%s", name,
-                   c->type == PL_NODE_SEQ ? "a list" : "nothing",
-                   c->type == PL_NODE_SEQ ? "" : "; write \"\" for an empty text");
+        PL_FINDING(errs, c, "%s: expected a text or a secret ({ file: PATH } …), found %s", name,
+                   c->type == PL_NODE_SEQ ? "a list" : "nothing; write \"\" for an empty text");
         return false;
     }
     e->secret = c->type == PL_NODE_MAP || pl_key_is_secret(c->key);
     if (e->secret) {
+        struct pl_secret secret = {0};
         if (!pl_secret_resolve(c, name, true, &secret, errs))
             return false;
         e->value = PL_TAKE(secret.value);
@@ -306,7 +279,7 @@ static bool strings_equal(const void *field_a, const void *field_b)
     return equal;
 }
 
-/* In any order: keys stand once in a mapping. */
+/* In any order. */
 static bool map_equal(const void *field_a, const void *field_b)
 {
     const struct pl_map *a = field_a, *b = field_b;
@@ -347,14 +320,14 @@ static const struct kind {
     size_t size;
     bool (*set)(const struct pl_option *o, struct pl_node *n, void *f, struct pl_findings *errs);
     void (*release)(void *f);                    /* NULL: owns nothing */
-    bool (*equal)(const void *a, const void *b); /* NULL: the bytes say it */
+    bool (*equal)(const void *a, const void *b); /* NULL: equal bytes */
 } kinds[] = {
     [PL_OPT_STRING] = {sizeof(char *), set_string, string_release, string_equal},
     [PL_OPT_URL] = {sizeof(char *), set_string, string_release, string_equal},
     [PL_OPT_BOOL] = {sizeof(bool), set_bool, NULL, NULL},
-    [PL_OPT_INT] = {sizeof(int64_t), set_int, NULL, NULL},
-    [PL_OPT_SIZE] = {sizeof(int64_t), set_size, NULL, NULL},
-    [PL_OPT_DURATION] = {sizeof(int64_t), set_duration, NULL, NULL},
+    [PL_OPT_INT] = {sizeof(int64_t), set_number, NULL, NULL},
+    [PL_OPT_SIZE] = {sizeof(int64_t), set_number, NULL, NULL},
+    [PL_OPT_DURATION] = {sizeof(int64_t), set_number, NULL, NULL},
     [PL_OPT_ENUM] = {sizeof(int), set_enum, NULL, NULL},
     [PL_OPT_STRINGS] = {sizeof(struct pl_strings), set_strings, strings_release, strings_equal},
     [PL_OPT_URLS] = {sizeof(struct pl_strings), set_strings, strings_release, strings_equal},
@@ -417,7 +390,7 @@ void pl_value_default(const struct pl_option *o, void *field, struct pl_findings
     PL_CLEANUP(pl_node_freep) struct pl_node *n = pl_value_default_node(o);
     if (pl_node_is_null(n) && o->type != PL_OPT_STRING)
         return;
-    if (o->type == PL_OPT_SECRET) { /* a credential may not be there: not our bug */
+    if (o->type == PL_OPT_SECRET) { /* a missing credential is not our bug */
         pl_value_set(o, n, field, errs);
         return;
     }

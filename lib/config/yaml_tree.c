@@ -2,9 +2,8 @@
 /*
  * yaml_tree.c - from libyaml's events to a tree of nodes.
  *
- * Findings are of two sorts. A hard one (syntax, a limit) ends the building, for what follows
- * cannot be trusted; a soft one (a key twice, a tag) is noted and the building goes on, so that
- * one run shows all of them.
+ * A hard finding (syntax, a limit) ends the building, as what follows cannot be trusted; after a
+ * soft one (a key twice, a tag) it continues, so that one run shows all of them.
  */
 #include "lib/config/yaml_tree.h"
 
@@ -22,7 +21,7 @@
 #define DEPTH_MAX      32
 #define NODES_MAX      20000
 #define FINDINGS_MAX   100
-#define FINDINGS_BYTES (256u << 10) /* 100 lines with long names in them stay far below */
+#define FINDINGS_BYTES (256u << 10) /* far above 100 lines */
 
 /* ---- findings ---- */
 
@@ -40,7 +39,7 @@ void pl_findings_release(struct pl_findings *errs)
     pl_findings_init(errs);
 }
 
-/* A finding is one line, whatever the names in it hold. */
+/* One line, whatever the names in it hold. */
 __attribute__((format(printf, 5, 0))) static void line_add(struct pl_buf *out, const char *file,
                                                            unsigned line, unsigned column,
                                                            const char *fmt, va_list ap)
@@ -78,9 +77,13 @@ void pl_findings_warn(struct pl_findings *errs, unsigned line, unsigned column, 
 
 /* ---- nodes ---- */
 
+const char *pl_node_sort(const struct pl_node *n)
+{
+    return n->type == PL_NODE_SEQ ? "a list" : n->type == PL_NODE_MAP ? "a mapping" : "a text";
+}
+
 void pl_node_free(struct pl_node *root)
 {
-    /* Siblings in a loop, levels (at most DEPTH_MAX) by recursion. */
     while (root) {
         struct pl_node *next = root->next;
         pl_node_free(root->child);
@@ -133,20 +136,14 @@ static void event_release(yaml_event_t *ev)
     yaml_event_delete(ev);
 }
 
-/* The byte at a position given as line and column (in characters), or NUL. */
+/* The first byte of the character at a mark, which counts characters; NUL at the end. */
 static char char_at(const struct builder *b, yaml_mark_t mark)
 {
-    const char *p = b->text, *end = p + b->len;
-    for (size_t line = 0; line < mark.line; line++) {
-        p = memchr(p, '\n', (size_t)(end - p));
-        if (!p)
-            return '\0';
-        p++;
-    }
-    for (size_t column = 0; p < end && column < mark.column; column++)
-        for (p++; p < end && ((unsigned char)*p & 0xc0) == 0x80;)
-            p++;
-    return p < end ? *p : '\0';
+    size_t i = 0;
+    for (size_t n = 0; i < b->len; i++)
+        if (!pl_utf8_continues(b->text[i]) && n++ == mark.index)
+            return b->text[i];
+    return '\0';
 }
 
 /* The two mistakes that libyaml's own words do not explain. */
@@ -164,8 +161,8 @@ static const char *syntax_advice(const struct builder *b)
     }
 }
 
-/* libyaml's reader knows only the byte offset of what is not UTF-8. */
-static void reader_finding(struct builder *b)
+/* libyaml gives only the byte offset of what is not UTF-8. */
+static void reader_finding(const struct builder *b)
 {
     size_t offset = b->parser.problem_offset;
     unsigned line = 1, column = 1;
@@ -173,32 +170,27 @@ static void reader_finding(struct builder *b)
         if (b->text[i] == '\n') {
             line++;
             column = 1;
-        } else if (((unsigned char)b->text[i] & 0xc0) != 0x80) {
+        } else if (!pl_utf8_continues(b->text[i])) {
             column++;
         }
     }
     pl_findings_add(b->errs, line, column, "%s", b->parser.problem);
 }
 
-static void syntax_finding(struct builder *b)
+static bool event_next(struct builder *b, yaml_event_t *ev)
 {
-    const yaml_parser_t *p = &b->parser;
+    yaml_parser_t *p = &b->parser;
+    if (yaml_parser_parse(p, ev))
+        return true;
     if (p->error == YAML_READER_ERROR)
         reader_finding(b);
     else
         FINDING(b, p->problem_mark, "%s%s%s%s", p->problem ? p->problem : "not YAML",
                 p->context ? " " : "", p->context ? p->context : "", syntax_advice(b));
-}
-
-static bool event_next(struct builder *b, yaml_event_t *ev)
-{
-    if (yaml_parser_parse(&b->parser, ev))
-        return true;
-    syntax_finding(b);
     return false;
 }
 
-/* What may stand at each node and is refused: soft findings. */
+/* Soft findings. */
 static void decoration_refuse(struct builder *b, const yaml_event_t *ev, const yaml_char_t *anchor,
                               const yaml_char_t *tag)
 {
@@ -254,7 +246,8 @@ static bool seq_fill(struct builder *b, struct pl_node *seq, unsigned depth)
     }
 }
 
-/* *ret_key NULL with true: the key is no text, which is noted; its value is still to be read. */
+/* *ret_key NULL with true: the key is not a text (a soft finding); its value is still to be
+ * read. */
 static bool key_read(struct builder *b, const yaml_event_t *ev, unsigned depth, char **ret_key)
 {
     if (ev->type == YAML_SCALAR_EVENT) {
@@ -288,7 +281,7 @@ static bool map_fill(struct builder *b, struct pl_node *map, unsigned depth)
             continue;
         const struct pl_node *first = pl_node_get(map, key);
         if (first) {
-            FINDING(b, key_ev.start_mark, "%.60s stands here a second time, first in line %u", key,
+            FINDING(b, key_ev.start_mark, "duplicate key %.60s, first on line %u", key,
                     first->key_line);
             continue;
         }
@@ -301,7 +294,7 @@ static bool map_fill(struct builder *b, struct pl_node *map, unsigned depth)
     }
 }
 
-/* The node that begins with `ev`, all below it included. NULL: a hard finding. */
+/* The node that begins with `ev`, with all below it. NULL: a hard finding. */
 static struct pl_node *node_build(struct builder *b, const yaml_event_t *ev, unsigned depth)
 {
     PL_CLEANUP(pl_node_freep) struct pl_node *n = NULL;
@@ -372,8 +365,7 @@ static struct pl_node *root_build(struct builder *b)
             return NULL;
         if (root->type != PL_NODE_MAP && !pl_node_is_null(root)) {
             pl_findings_add(b->errs, root->line, root->column,
-                            "expected a mapping (\"key: value\"), found a %s",
-                            root->type == PL_NODE_SEQ ? "list" : "text");
+                            "expected a mapping (\"key: value\"), found %s", pl_node_sort(root));
             return NULL;
         }
     }
@@ -392,14 +384,13 @@ static struct pl_node *text_parse(const char *text, size_t len, struct pl_findin
         pl_findings_add(errs, 0, 0, "larger than 1 MiB");
         return NULL;
     }
-    if (len >= 3 &&
-        memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* a mark that libyaml counts as a column */
+    if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) { /* libyaml would count it as a column */
         text += 3;
         len -= 3;
     }
     struct builder b = {.errs = errs, .text = text, .len = len};
     if (!yaml_parser_initialize(&b.parser))
-        abort(); /* out of memory: the policy of buf.h */
+        abort(); /* out of memory: alloc.h */
     yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&b.parser, (const unsigned char *)text, len);
     struct pl_node *root = root_build(&b);
@@ -416,7 +407,7 @@ struct pl_node *pl_yaml_parse(const char *text, size_t len, struct pl_findings *
 
 /* ---- files ---- */
 
-/* A file of root's that our group may read is how a service gets a file with a secret in it. */
+/* Not by our group's right to read it, by which a service gets a file of root's with a secret. */
 static bool stat_exposed(const struct stat *st)
 {
     return (st->st_mode & S_IROTH) || ((st->st_mode & S_IRGRP) && st->st_gid != getegid());

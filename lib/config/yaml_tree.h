@@ -3,9 +3,8 @@
  * yaml_tree.h - a YAML file as a tree of nodes that know their line and column, and the list of all
  * that is wrong with it.
  *
- * Built on libyaml's events. Aliases, anchors, tags and several documents are refused: a daemon's
- * configuration has no use for them. A key that stands twice in a mapping is an error at the
- * second.
+ * Aliases, anchors, tags and several documents are refused: a daemon's configuration has no use for
+ * them. A key that is twice in a mapping is an error at the second.
  *
  * Limits: a file of 1 MiB, 32 levels, 20,000 nodes. No logging.
  */
@@ -32,35 +31,30 @@ struct pl_node {
 struct pl_findings {
     struct pl_buf text; /* lines, each ended by '\n' */
     unsigned count;
-    const char *file; /* borrowed: the name printed; changes with the file being read */
-    /* What is allowed but ought to be mended: lines like those of `text`. The daemon layer logs
-     * them. */
-    struct pl_buf warnings;
+    const char *file;       /* borrowed: the name of the file being read */
+    struct pl_buf warnings; /* allowed but ought to be fixed: lines as in `text`, for the log */
     unsigned warnings_count;
-    /* others than the owner and our group can read `file`; set by pl_yaml_load() */
-    bool file_exposed;
+    bool file_exposed; /* not only the owner and our group can read `file`; set by pl_yaml_load() */
 };
 
 void pl_findings_init(struct pl_findings *errs);
 void pl_findings_release(struct pl_findings *errs);
-/* line 0: no position (prints "FILE: text"). At most 100 findings are kept, the rest counted. */
+/* line 0: no position ("FILE: text"). At most 100 findings are kept, the rest counted. */
 void pl_findings_add(struct pl_findings *errs, unsigned line, unsigned column, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
-
 void pl_findings_warn(struct pl_findings *errs, unsigned line, unsigned column, const char *fmt,
                       ...) __attribute__((format(printf, 4, 5)));
 
-/* Reads a file, or text in memory (for tests). NULL: at least one finding was added, and no finding
- * was added otherwise. An empty file is an empty mapping. The root is a mapping, else a finding.
- * The caller frees the tree. pl_yaml_load() sets errs->file and leaves it set. */
+/* Reads a file, or text in memory. NULL: findings were added; else there are none. The root is a
+ * mapping; an empty file is an empty one. The caller frees the tree. pl_yaml_load() sets errs->file
+ * and leaves it set. */
 struct pl_node *pl_yaml_load(const char *file, struct pl_findings *errs);
 struct pl_node *pl_yaml_parse(const char *text, size_t len, struct pl_findings *errs);
-/* As pl_yaml_load(), but where the tree could be made in spite of findings (a key twice, a tag, an
- * anchor), it is returned as far as it is good, so that the rest can be checked in the same run.
- * Compare errs->count before and after. */
+/* As pl_yaml_load(), but a tree that could be made in spite of findings (a key twice, a tag, an
+ * anchor) is returned, so that the same run can check the rest: compare errs->count. */
 struct pl_node *pl_yaml_load_lenient(const char *file, struct pl_findings *errs);
 
-/* Frees the tree; all texts are wiped first, for one may be a secret. NULL is allowed. */
+/* Wipes all texts, as one may be a secret, and frees the tree. NULL is allowed. */
 void pl_node_free(struct pl_node *root);
 PL_DEFINE_CLEANUP(struct pl_node *, pl_node_free);
 
@@ -69,5 +63,8 @@ struct pl_node *pl_node_get(const struct pl_node *map, const char *key);
 
 /* A plain scalar that says "nothing": empty, "~", "null", "Null" or "NULL". */
 bool pl_node_is_null(const struct pl_node *n);
+
+/* "a list", "a mapping" or "a text", for findings. */
+const char *pl_node_sort(const struct pl_node *n);
 
 #endif

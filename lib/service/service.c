@@ -76,7 +76,7 @@ static void *conf_load(const struct pl_service *s, bool for_service, struct pl_f
 static void log_level_set(const struct pl_service *s)
 {
     const int *choice = option_field(s, "log_level", PL_OPT_ENUM);
-    pl_log_set_level(s->cli.verbose ? PL_DEBUG : pl_common_log_level(*choice));
+    pl_log_set_level(s->cli.verbose ? PL_DEBUG : PL_ERROR + *choice);
 }
 
 /* To a person who asked for the check, or to the log. */

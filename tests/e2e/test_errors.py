@@ -83,7 +83,7 @@ topic: b
       (5, 18, 'source.stall_timeout', 'duration'),
       (6, 10, 'source.slack', 'out of range'),
       (7, 19, 'batch.messages', 'number'),
-      (9, 1, 'topic stands here a second time', 'line 8'))),
+      (9, 1, 'duplicate key topic', 'line 8'))),
     'chsinkd': (f'''kafka: {{bootstrap.servers: "127.0.0.1:1", sasl.password: {WRONG}}}
 clickhouse:
   urls: http://127.0.0.1:1
@@ -98,7 +98,7 @@ start: latest
       (6, 12, 'clickhouse.timeout', 'duration'),
       (8, 15, 'batch.rows', 'out of range'),
       (8, 23, 'batch.age', 'duration'),
-      (10, 1, 'start stands here a second time', 'line 9'))),
+      (10, 1, 'duplicate key start', 'line 9'))),
 }
 
 

@@ -58,7 +58,7 @@ START_TEST(defaults)
     ck_assert(c.create.enabled && c.create.partitions == 3 && c.create.replication == -1);
     ck_assert_int_eq(c.create.retention_ms, 0);
     ck_assert_ptr_null(c.metrics.listen);
-    ck_assert_int_eq(pl_common_log_level(c.log_level), PL_INFO);
+    ck_assert_int_eq(PL_ERROR + c.log_level, PL_INFO);
     ck_assert_int_eq(c.start_timeout_ms, 30000);
     ck_assert_int_eq(c.stop_timeout_ms, 4000);
     pl_options_release(opts, &c);
@@ -123,7 +123,7 @@ START_TEST(log_levels)
         PL_FREE char *text = pl_strf(KAFKA "log_level: %s\n", pl_log_level_names[i]);
         load(text, &c, &errs);
         ck_assert_uint_eq(errs.count, 0);
-        ck_assert_int_eq(pl_common_log_level(c.log_level), levels[i]);
+        ck_assert_int_eq(PL_ERROR + c.log_level, levels[i]);
         pl_options_release(opts, &c);
         pl_findings_release(&errs);
     }

@@ -122,7 +122,7 @@ static const struct {
     {"topic: t\nlevel: 9223372036854775808\n",
      "f:2:8: level: expected a whole number, found \"9223372036854775808\"\n"},
     {"topic: t\nlevel: '5'\n",
-     "f:2:8: level: expected a whole number, found \"5\"; leave the quotes away\n"},
+     "f:2:8: level: expected a whole number, found \"5\"; remove the quotes\n"},
     {"topic: t\nbatch: {rows: 0}\n", "f:2:15: batch.rows: 0 is out of range; from 1 to 1000000\n"},
     {"topic: t\nbatch: {rows: []}\n",
      "f:2:15: batch.rows: expected a whole number, found a list\n"},
@@ -136,7 +136,7 @@ static const struct {
     {"topic: t\nbatch: {age: 50ms}\n",
      "f:2:14: batch.age: 50ms is out of range; from 100ms to 1h\n"},
     {"topic: t\nbatch: {age: 5}\n", "f:2:14: batch.age: expected a duration like 500ms or 15m, "
-                                    "found \"5\"; say the unit: ms, s, m, "
+                                    "found \"5\"; add the unit: ms, s, m, "
                                     "h or d\n"},
     {"topic: t\nbatch: {age: 5 s}\n",
      "f:2:14: batch.age: expected a duration like 500ms or 15m, found \"5 s\"; units are ms, s, m, "
@@ -312,11 +312,11 @@ static const struct {
     {"me:hunter2@h.example", "must begin with https:// or http://"},
     {"ftp://h.example", "must begin with https:// or http://"},
     {"socks5://me:hunter2@h.example", "must begin with https:// or http://"},
-    {"https://", "is no URL (No host part in the URL)"},
+    {"https://", "not a URL (No host part in the URL)"},
     {"https://h.example:99999",
-     "is no URL (Port number was not a decimal number between 0 and 65535)"},
+     "not a URL (Port number was not a decimal number between 0 and 65535)"},
     {"https://me:hunter2@h.example:99999",
-     "is no URL (Port number was not a decimal number between 0 and 65535)"},
+     "not a URL (Port number was not a decimal number between 0 and 65535)"},
     {"https://me@h.example", "a URL must not hold a user or password, since messages show it; use "
                              "proxy_user and proxy_password"},
     {"http://me:hunter2@h.example/a", "a URL must not hold a user or password, since messages show "

@@ -195,7 +195,7 @@ static const char reference[] =
     "topic: wikipedia-data\n"
     "\n"
     "# Any text; may be empty.\n"
-    "# Text; a reload (SIGHUP) takes it over.\n"
+    "# Text; reloadable (SIGHUP).\n"
     "#note: \"\"\n"
     "\n"
     "#tls:\n"
@@ -227,9 +227,9 @@ START_TEST(test_reference)
     ck_assert_msg(strncmp(text, reference, sizeof(reference) - 1) == 0, "%s", text);
     ck_assert_ptr_nonnull(strstr(text, "\n#kafka:\n    #bootstrap.servers: \"localhost:9092\"\n"));
     ck_assert_ptr_nonnull(strstr(text, "\n    #types:\n        #- edit\n        #- new\n"));
-    ck_assert_ptr_nonnull(strstr(text, "    # Size from 1KiB to 1GiB; a reload (SIGHUP) takes it "
-                                       "over.\n    #bytes: 64MiB\n"));
-    ck_assert_ptr_nonnull(strstr(text, "# One of fast, slow, exact; a reload"));
+    ck_assert_ptr_nonnull(
+        strstr(text, "    # Size from 1KiB to 1GiB; reloadable (SIGHUP).\n    #bytes: 64MiB\n"));
+    ck_assert_ptr_nonnull(strstr(text, "# One of fast, slow, exact; reloadable"));
     for (const char *line = text, *end; (end = strchr(line, '\n')); line = end + 1)
         ck_assert_msg(end - line <= 100, "%.*s", (int)(end - line), line);
 

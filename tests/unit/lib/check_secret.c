@@ -93,8 +93,8 @@ static const struct {
     {"{file: %/none}", NULL, ": cannot read %/none: No such file or directory"},
     {"{file: %}", NULL, ": cannot read %: Is a directory"},
     {"{file: %/large}", NULL, ": cannot read %/large: larger than 64 KiB"},
-    {"{file: }", NULL, ": expected a text behind file"},
-    {"{file: [a]}", NULL, ": expected a text behind file"},
+    {"{file: }", NULL, ": expected a text after file"},
+    {"{file: [a]}", NULL, ": expected a text after file"},
     {"{env: CHECK_NONE}", NULL, ": the environment variable CHECK_NONE is not set"},
     {"{env: CHECK_EMPTY}", NULL, ": the environment variable CHECK_EMPTY is empty"},
     {"{credential: none}", NULL,
@@ -102,7 +102,7 @@ static const struct {
      "restart, or add LoadCredential=none:PATH to the unit"},
     {"{credential: nul}", NULL, ": %/nul holds a NUL byte; expected a text"}, /* no second try */
     {"{credential: void}", NULL, ": %/secrets_void is empty"},
-    {"{credential: ../x}", NULL, ": \"../x\" is no name of a credential"},
+    {"{credential: ../x}", NULL, ": \"../x\" is not the name of a credential"},
     {"{file: %/plain, env: CHECK_SECRET}", NULL,
      ": both file and env; expected only one of file, credential and env"},
     {"{}", NULL, ": expected one of file, credential and env"},
@@ -200,8 +200,8 @@ static void exposure_check(size_t i)
     const char *warnings = pl_buf_cstr(&errs.warnings);
     ck_assert_uint_eq(errs.warnings_count, exposures[i].warned ? 2 : 0);
     if (exposures[i].warned) {
-        ck_assert_ptr_nonnull(strstr(warnings, "conf.yaml:4:15: source.auth.password stands"));
-        ck_assert_ptr_nonnull(strstr(warnings, "conf.yaml:5:24: kafka: sasl.password stands"));
+        ck_assert_ptr_nonnull(strstr(warnings, "conf.yaml:4:15: source.auth.password is"));
+        ck_assert_ptr_nonnull(strstr(warnings, "conf.yaml:5:24: kafka: sasl.password is"));
         ck_assert_ptr_null(strstr(warnings, "hunter2"));
     }
     pl_options_release(table, &c);
@@ -271,7 +271,7 @@ START_TEST(test_load_all_errors)
     pl_findings_init(&errs);
     ck_assert_int_eq(pl_options_load(table, path, &c, &root, &errs), -1);
     char *expected =
-        folder_put("%/bad.yaml:2:1: note stands here a second time, first in line 1\n"
+        folder_put("%/bad.yaml:2:1: duplicate key note, first on line 1\n"
                    "%/bad.yaml:3:1: unknown key modus (did you mean mode?)\n"
                    "%/bad.yaml:4:15: batch.rows: 0 is out of range; from 1 to 1000000\n"
                    "%/bad.yaml:1:1: topic is missing; it is required\n");

@@ -89,9 +89,8 @@ static const struct {
     {"just words\n", "f:1:1: expected a mapping (\"key: value\"), found a text\n"},
     {"\"\"\n", "f:1:1: expected a mapping (\"key: value\"), found a text\n"},
     /* soft ones: all of them at once */
-    {"a: 1\nb: 2\na: 3\nc:\n  b: 1\n  b: 2\n",
-     "f:3:1: a stands here a second time, first in line 1\n"
-     "f:6:3: b stands here a second time, first in line 5\n"},
+    {"a: 1\nb: 2\na: 3\nc:\n  b: 1\n  b: 2\n", "f:3:1: duplicate key a, first on line 1\n"
+                                               "f:6:3: duplicate key b, first on line 5\n"},
     {"a: &x 1\nb: *x\nc: !!str 1\n", "f:1:4: anchors (&x) are not used here\n"
                                      "f:2:4: aliases (*x) are not used here\n"
                                      "f:3:4: tags (tag:yaml.org,2002:str) are not used here\n"},
