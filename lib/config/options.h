@@ -2,10 +2,9 @@
 /*
  * options.h - option tables: from a YAML mapping to a const struct, with all errors at once.
  *
- * A table of `struct pl_option` says everything about a set of options (path, type, range,
- * default, flags, help), and one engine parses, checks, prints (`--print-config`), compares
- * (reload) and documents (`--help-config`, the check against etc/ and the man page) from it. A
- * daemon has one table for its file; chsinkd's routes use more of them on parts of a route's file.
+ * From a table of `struct pl_option` (path, type, range, default, flags, help) options are parsed,
+ * checked, printed (`--print-config`), compared (reload) and documented (`--help-config`, etc/, the
+ * man pages). A daemon has one table; chsinkd's routes have more, for parts of a route's file.
  *
  * Reads secret files and environment; no other I/O. Threads: none.
  */
@@ -68,8 +67,8 @@ struct pl_option {
         .path = (path_), .type = PL_OPT_##type_, .offset = offsetof(struct_, field_), __VA_ARGS__  \
     }
 
-/* A URL is where paths and queries are put behind: it begins with http:// or https://, has a host,
- * and neither query, fragment, spaces nor control characters; at most 2000 bytes. User info
+/* A URL begins with http:// or https:// and has a host, but no query, fragment, spaces or control
+ * characters, as paths and queries are appended to it; at most 2000 bytes. User info
  * ("https://user:password@host") is refused, since URLs are logged and printed: `login` says which
  * options take it. No finding shows the text. */
 
@@ -83,33 +82,28 @@ struct pl_map {
     size_t n;
 };
 
-/* A secret is, in YAML, one of
- *     password: { file: /etc/NAME/password }      first line of the file
- *     password: { credential: NAME }              file NAME, else secrets_NAME, of systemd's
- *                                                 $CREDENTIALS_DIRECTORY (first line): the units
- *                                                 load the folder /etc/DAEMON/secrets as `secrets`
- *     password: { env: VARIABLE }
- *     password: text                              allowed; a warning if others can read the file
- * It is resolved at load. A secret file has at most 64 KiB; an empty one is an error.
- * Values in a MAP may have the same three forms; there a file's text is taken whole but for one
+/* A secret is, in YAML, one of password: { file: /etc/NAME/password }      first line of the file
+ * password: { credential: NAME }              file NAME, else secrets_NAME, of systemd's
+ * $CREDENTIALS_DIRECTORY (first line): the units load the folder /etc/DAEMON/secrets as `secrets`
+ * password: { env: VARIABLE } password: text                              allowed; a warning if
+ * others can read the file It is resolved at load. A secret file has at most 64 KiB; an empty one
+ * is an error. Values in a MAP may have the same forms; there all of a file counts but for one
  * newline at its end (librdkafka's ssl.key.pem has many lines). */
 struct pl_secret {
     char *value;  /* NULL: not set. Never printed, never logged; wiped when released. */
     char *origin; /* "file /etc/…", "credential x", "environment X", "configuration" */
 };
 
-/* Applies a table to a mapping: fills `target` (zeroed by the caller before), reports each finding:
- * unknown key (with the nearest known one: "did you mean"), wrong type, out of range, missing.
- * `map` may be NULL: all defaults. 0 or -1 (findings were added). On -1 the target is filled as far
- * as it went and must be released all the same. Findings come in the order of the file, then what
- * is missing. A null ("key:" with nothing) counts as absent. The word null is a finding for a
- * STRING (the text may be meant), and for an ENUM with that choice it is the choice. */
+/* Fills `target` (zeroed) from a mapping; NULL: all defaults. 0, or -1: findings were added, in the
+ * order of the file, then what is missing; the target is filled as far as possible and must be
+ * released all the same. A null ("key:" with nothing) counts as absent; the word null is a finding
+ * for a STRING (the text may be meant), and the choice of an ENUM that has it. */
 int pl_options_apply(const struct pl_option *table, struct pl_node *map, void *target,
                      struct pl_findings *errs);
 
-/* pl_yaml_load() and pl_options_apply() in one. `ret_root` (may be NULL) gets the tree, which
- * PL_OPT_NODE fields borrow from; without it the table must have none. It is set on -1 as well, to
- * the tree or NULL, so that the caller can go on and find what is wrong below its NODEs. */
+/* pl_yaml_load_lenient() and pl_options_apply(). `ret_root` gets the tree, which NODEs borrow from
+ * (may be NULL if the table has none); on -1, too, the tree or NULL, so that the caller can check
+ * its NODEs. */
 int pl_options_load(const struct pl_option *table, const char *file, void *target,
                     struct pl_node **ret_root, struct pl_findings *errs);
 
@@ -119,27 +113,26 @@ void pl_options_release(const struct pl_option *table, void *target);
 /* The values in force as YAML that can be loaded again, secrets as "(hidden)". */
 void pl_options_print(const struct pl_option *table, const void *target, struct pl_buf *out);
 
-/* Every option with its default and help, as a commented YAML file (what etc/NAME.yaml is made and
- * checked from). `intro` is the comment at the top of the file. Options stand commented out as
- * "#key: default" where they belong, so that taking away the '#' (and that of the mapping around
- * it) sets one; REQUIRED ones stand uncommented. */
+/* Every option with its default and help, as a commented YAML file (from which etc/NAME.yaml is
+ * made and checked). `intro` is the comment at its top. Options are commented out as "#key:
+ * default": removing the '#' (and that of the mapping around it) sets one; REQUIRED ones are
+ * not. */
 void pl_options_print_reference(const struct pl_option *table, const char *intro,
                                 struct pl_buf *out);
 
-/* Copies the RELOADABLE options of `fresh` into `running` (moving ownership, so `fresh` gets the
- * old values and is released by the caller; a NODE goes on borrowing from the tree it came from).
- * Appends to ret_changed the paths that were taken over, and to ret_needs_restart those that differ
- * but are not reloadable. */
+/* Swaps the RELOADABLE options that differ, so that the caller releases the old values with
+ * `fresh`; a NODE still borrows from its own tree. Appends their paths to ret_changed, those of
+ * other options that differ to ret_needs_restart. */
 void pl_options_reload(const struct pl_option *table, void *running, void *fresh,
                        struct pl_strings *ret_changed, struct pl_strings *ret_needs_restart);
 
 const char *pl_map_get(const struct pl_map *m, const char *key); /* NULL: not there */
 
-/* Whether a key names a secret, whatever its case: sasl.password, ssl.key.pem, api_key … The one
- * definition, for what is printed, logged and told in errors. */
+/* Whether a key names a secret, in any case: sasl.password, ssl.key.pem, api_key … The one
+ * definition, for what is printed, logged and shown in errors. */
 bool pl_key_is_secret(const char *key);
 
-/* The parsers of single values, for others that read such text (command lines). 0 or -1. */
+/* The parsers of single values, for command lines and the like. 0 or -1. */
 int pl_size_parse(const char *text, int64_t *ret_bytes);
 int pl_duration_parse(const char *text, int64_t *ret_ms);
 

@@ -108,11 +108,10 @@ static char *secret_from_credential(const struct pl_node *n, const char *name, b
 static char *secret_from_env(const struct pl_node *n, const char *name, struct pl_findings *errs)
 {
     const char *value = getenv(n->value);
-    if (value && *value)
-        return pl_strdup(value);
-    PL_FINDING(errs, n, "%s: the environment variable %.60s is %s", name, n->value,
-               value ? "empty" : "not set");
-    return NULL;
+    if (!value || !*value)
+        PL_FINDING(errs, n, "%s: the environment variable %.60s is %s", name, n->value,
+                   value ? "empty" : "not set");
+    return value && *value ? pl_strdup(value) : NULL;
 }
 
 static bool secret_literal(const struct pl_node *n, const char *name, struct pl_secret *ret,
@@ -167,31 +166,27 @@ bool pl_secret_resolve(struct pl_node *n, const char *name, bool whole, struct p
 {
     if (n->type == PL_NODE_SCALAR)
         return secret_literal(n, name, ret, errs);
-    if (n->type == PL_NODE_SEQ) {
+    if (n->type == PL_NODE_SEQ)
         PL_FINDING(errs, n,
                    "%s: expected a secret ({ file: PATH }, { credential: NAME } or "
                    "{ env: VARIABLE }), found a list",
                    name);
-        return false;
-    }
-    const struct pl_node *entry = reference_entry(n, name, errs);
+    const struct pl_node *entry = n->type == PL_NODE_MAP ? reference_entry(n, name, errs) : NULL;
     if (!entry)
         return false;
-    struct pl_secret s = {0};
-    if (strcmp(entry->key, "file") == 0) {
-        s.value = secret_from_file(entry, name, entry->value, whole, errs);
-        s.origin = pl_strf("file %s", entry->value);
-    } else if (strcmp(entry->key, "credential") == 0) {
-        s.value = secret_from_credential(entry, name, whole, errs);
-        s.origin = pl_strf("credential %s", entry->value);
-    } else {
-        s.value = secret_from_env(entry, name, errs);
-        s.origin = pl_strf("environment %s", entry->value);
-    }
-    if (!s.value) {
-        pl_secret_release(&s);
+    bool env = strcmp(entry->key, "env") == 0;
+    char *value;
+    if (env)
+        value = secret_from_env(entry, name, errs);
+    else if (strcmp(entry->key, "file") == 0)
+        value = secret_from_file(entry, name, entry->value, whole, errs);
+    else
+        value = secret_from_credential(entry, name, whole, errs);
+    if (!value)
         return false;
-    }
-    *ret = s;
+    *ret = (struct pl_secret){
+        .value = value,
+        .origin = pl_strf("%s %s", env ? "environment" : entry->key, entry->value),
+    };
     return true;
 }

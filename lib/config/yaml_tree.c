@@ -21,16 +21,9 @@
 #define DEPTH_MAX      32
 #define NODES_MAX      20000
 #define FINDINGS_MAX   100
-#define FINDINGS_BYTES (256u << 10) /* far above 100 lines */
+#define FINDING_BYTES  1024 /* one line, whatever the names in it hold */
 
 /* ---- findings ---- */
-
-void pl_findings_init(struct pl_findings *errs)
-{
-    *errs = (struct pl_findings){0};
-    pl_buf_init(&errs->text, FINDINGS_BYTES);
-    pl_buf_init(&errs->warnings, FINDINGS_BYTES);
-}
 
 void pl_findings_release(struct pl_findings *errs)
 {
@@ -39,40 +32,36 @@ void pl_findings_release(struct pl_findings *errs)
     pl_findings_init(errs);
 }
 
-/* One line, whatever the names in it hold. */
-__attribute__((format(printf, 5, 0))) static void line_add(struct pl_buf *out, const char *file,
-                                                           unsigned line, unsigned column,
-                                                           const char *fmt, va_list ap)
+static void line_add(struct pl_buf *out, const char *file, unsigned line, unsigned column,
+                     const char *text)
 {
-    char text[1024];
-    pl_text_formatv(text, sizeof(text), fmt, ap);
-    if (!file)
-        file = "input";
+    pl_buf_add_str(out, file ? file : "input");
     if (line > 0)
-        pl_buf_addf(out, "%s:%u:%u: %s\n", file, line, column, text);
-    else
-        pl_buf_addf(out, "%s: %s\n", file, text);
+        pl_buf_addf(out, ":%u:%u", line, column);
+    pl_buf_addf(out, ": %s\n", text);
 }
 
 void pl_findings_add(struct pl_findings *errs, unsigned line, unsigned column, const char *fmt, ...)
 {
-    if (errs->count++ >= FINDINGS_MAX)
-        return;
+    char text[FINDING_BYTES];
     va_list ap;
     va_start(ap, fmt);
-    line_add(&errs->text, errs->file, line, column, fmt, ap);
+    pl_text_formatv(text, sizeof(text), fmt, ap);
     va_end(ap);
+    if (errs->count++ < FINDINGS_MAX)
+        line_add(&errs->text, errs->file, line, column, text);
 }
 
 void pl_findings_warn(struct pl_findings *errs, unsigned line, unsigned column, const char *fmt,
                       ...)
 {
-    if (errs->warnings_count++ >= FINDINGS_MAX)
-        return;
+    char text[FINDING_BYTES];
     va_list ap;
     va_start(ap, fmt);
-    line_add(&errs->warnings, errs->file, line, column, fmt, ap);
+    pl_text_formatv(text, sizeof(text), fmt, ap);
     va_end(ap);
+    if (errs->warnings_count++ < FINDINGS_MAX)
+        line_add(&errs->warnings, errs->file, line, column, text);
 }
 
 /* ---- nodes ---- */
@@ -342,11 +331,9 @@ static bool event_first(struct builder *b, yaml_event_t *ev)
 /* What follows the root: the end, or a second document. */
 static bool stream_end(struct builder *b)
 {
+    PL_CLEANUP(event_release) yaml_event_t end = {0};
     PL_CLEANUP(event_release) yaml_event_t ev = {0};
-    if (!event_next(b, &ev)) /* the end of the document */
-        return false;
-    event_release(&ev);
-    if (!event_next(b, &ev))
+    if (!event_next(b, &end) || !event_next(b, &ev))
         return false;
     if (ev.type != YAML_STREAM_END_EVENT)
         FINDING(b, ev.start_mark, "a second document begins here; one file holds one");

@@ -37,7 +37,10 @@ struct pl_findings {
     bool file_exposed; /* not only the owner and our group can read `file`; set by pl_yaml_load() */
 };
 
-void pl_findings_init(struct pl_findings *errs);
+static inline void pl_findings_init(struct pl_findings *errs)
+{
+    *errs = (struct pl_findings){0};
+}
 void pl_findings_release(struct pl_findings *errs);
 /* line 0: no position ("FILE: text"). At most 100 findings are kept, the rest counted. */
 void pl_findings_add(struct pl_findings *errs, unsigned line, unsigned column, const char *fmt, ...)

@@ -217,8 +217,8 @@ static void write_text(enum pl_log_level level, const char *text, const struct p
                        unsigned suppressed)
 {
     char out[PL_LOG_LINE_MAX], time[32];
-    const char *colour = sink.colour ? looks[level].colour : "",
-               *tail = *colour ? "\033[0m\n" : "\n";
+    const char *colour = sink.colour ? looks[level].colour : "";
+    const char *tail = *colour ? "\033[0m\n" : "\n";
     size_t tail_len = strlen(tail);
     struct line l = {.p = out, .cap = sizeof(out) - LINE_DOTS - tail_len};
     pl_time_format_ms(pl_clock_realtime_ms(), time);
