@@ -12,7 +12,6 @@
 #include "lib/auth/token_answer.h"
 #include "lib/base/clock.h"
 #include "lib/http/request.h"
-#include "lib/http/retry_after.h"
 #include "lib/log/log.h"
 
 enum {
@@ -211,10 +210,7 @@ static int request_start(struct pl_token *o, struct pl_err *err)
     PL_CLEANUP(pl_buf_wipe) struct pl_buf basic = {0};
     const struct pl_http_conf http_conf = {
         .user_agent = o->owner.user_agent,
-        .tls_ca_file = o->conf->tls.ca_file,
-        .tls_cert_file = o->conf->tls.cert_file,
-        .tls_key_file = o->conf->tls.key_file,
-        .tls_insecure_skip_verify = o->conf->tls.insecure_skip_verify,
+        .tls = o->conf->tls,
         .connect_timeout_ms =
             o->conf->timeout_ms < CONNECT_TIMEOUT_MS ? o->conf->timeout_ms : CONNECT_TIMEOUT_MS,
         .total_timeout_ms = o->conf->timeout_ms,

@@ -1,44 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * http.c - libcurl under our rules, and what its results and a status mean.
+ * http.c - see http.h.
  *
- * Every handle of the daemons goes through pl_http_prepare(), so that no place can forget to
- * verify a certificate, to set a limit, or to refuse a redirect.
- *
- * No logging.
+ * Every handle goes through pl_http_prepare(), so that no place can forget to verify a certificate,
+ * set a limit or refuse a redirect.
  */
 #include "lib/http/http.h"
 
-#include <pthread.h>
 #include <stdio.h>
+
+#include "lib/base/time_text.h"
 
 /* ---- rules ---- */
 
-static void curl_init_once(void)
+void pl_http_global_init(void)
 {
     curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
-void pl_http_global_init(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, curl_init_once);
-}
-
-static void prepare_tls(CURL *easy, const struct pl_http_conf *conf)
+static void prepare_tls(CURL *easy, const struct pl_tls *tls)
 {
     curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, conf->tls_insecure_skip_verify ? 0L : 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, conf->tls_insecure_skip_verify ? 0L : 2L);
-    if (conf->tls_ca_file) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, conf->tls_ca_file);
-        /* Else the system's authorities would go on being trusted besides the private one. */
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, tls->insecure_skip_verify ? 0L : 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, tls->insecure_skip_verify ? 0L : 2L);
+    if (tls->ca_file) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca_file);
+        /* Else the system's authorities would still be trusted besides the private one. */
         curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
     }
-    if (conf->tls_cert_file)
-        curl_easy_setopt(easy, CURLOPT_SSLCERT, conf->tls_cert_file);
-    if (conf->tls_key_file)
-        curl_easy_setopt(easy, CURLOPT_SSLKEY, conf->tls_key_file);
+    curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->cert_file);
+    curl_easy_setopt(easy, CURLOPT_SSLKEY, tls->key_file);
 }
 
 void pl_http_prepare(CURL *easy, const struct pl_http_conf *conf, const char *url, char *errbuf)
@@ -57,22 +48,17 @@ void pl_http_prepare(CURL *easy, const struct pl_http_conf *conf, const char *ur
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT,
                      conf->user_agent ? conf->user_agent : "libpipeline/" PL_VERSION);
-    prepare_tls(easy, conf);
-    if (conf->connect_timeout_ms > 0)
-        curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_timeout_ms);
-    if (conf->total_timeout_ms > 0)
-        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)conf->total_timeout_ms);
+    prepare_tls(easy, &conf->tls);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)conf->connect_timeout_ms);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)conf->total_timeout_ms);
     if (conf->stall_timeout_ms > 0) {
         curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
         curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME,
                          (long)((conf->stall_timeout_ms + 999) / 1000));
     }
-    if (conf->interface_proxy)
-        curl_easy_setopt(easy, CURLOPT_PROXY, conf->interface_proxy);
-    if (conf->proxy_user)
-        curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, conf->proxy_user);
-    if (conf->proxy_password)
-        curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, conf->proxy_password);
+    curl_easy_setopt(easy, CURLOPT_PROXY, conf->interface_proxy);
+    curl_easy_setopt(easy, CURLOPT_PROXYUSERNAME, conf->proxy_user);
+    curl_easy_setopt(easy, CURLOPT_PROXYPASSWORD, conf->proxy_password);
 }
 
 void pl_http_host(const char *url, char *out, size_t out_len)
@@ -95,7 +81,7 @@ void pl_http_host(const char *url, char *out, size_t out_len)
 
 /* ---- what results mean ---- */
 
-/* The table of what each result asks of us; what is not listed is RETRY without advice. */
+/* What is not listed is RETRY without advice. */
 static const struct curl_meaning {
     CURLcode code;
     enum pl_err_kind kind;
@@ -124,6 +110,7 @@ static const struct curl_meaning {
     {CURLE_SSL_ENGINE_NOTFOUND, PL_ERR_CONFIG, NULL},
     {CURLE_SSL_ENGINE_SETFAILED, PL_ERR_CONFIG, NULL},
 };
+
 int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf, const char *url)
 {
     enum pl_err_kind kind = PL_ERR_RETRY;
@@ -153,9 +140,11 @@ int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf,
 
 enum pl_err_kind pl_http_status_kind(long status)
 {
-    if (status == 408 || status == 425 || status == 429 || status >= 500)
-        return PL_ERR_RETRY;
     switch (status) {
+    case 408:
+    case 425:
+    case 429:
+        return PL_ERR_RETRY;
     case 401:
     case 403:
     case 404:
@@ -164,9 +153,34 @@ enum pl_err_kind pl_http_status_kind(long status)
     case 410:
         return PL_ERR_CONFIG;
     default:
-        break;
+        return status >= 500   ? PL_ERR_RETRY
+               : status >= 400 ? PL_ERR_REJECT
+               : status >= 300 ? PL_ERR_CONFIG
+                               : PL_ERR_NONE;
     }
-    if (status >= 400)
-        return PL_ERR_REJECT;
-    return status >= 300 ? PL_ERR_CONFIG : PL_ERR_NONE;
+}
+
+/* Longer than a day is not believed: a person would have noticed by then. */
+#define WAIT_MAX_S (24 * INT64_C(3600))
+
+int64_t pl_http_retry_after_ms(const char *value, int64_t now_ms)
+{
+    if (!value)
+        return -1;
+    value += strspn(value, " \t");
+    size_t len = strlen(value);
+    while (len > 0 && strchr(" \t", value[len - 1]))
+        len--;
+    if (len == 0)
+        return -1;
+    int64_t ms;
+    if (strspn(value, "0123456789") == len) {
+        int64_t s = strtoll(value, NULL, 10);
+        ms = (s < WAIT_MAX_S ? s : WAIT_MAX_S) * 1000;
+    } else if (pl_time_parse_http(value, len, &ms)) {
+        ms = ms > now_ms ? ms - now_ms : 0;
+    } else {
+        return -1;
+    }
+    return ms < WAIT_MAX_S * 1000 ? ms : WAIT_MAX_S * 1000;
 }

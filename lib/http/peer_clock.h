@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * peer_clock.h - a server's time by our clocks, from the Date of its answers (RFC 9110, section
- * 6.6.1): what is over is over when it is over there.
+ * 6.6.1).
  *
- * Never ahead of our clock, and behind it where the server's was behind when they were compared, as
- * long as ours has not been set since (which is seen by the monotonic clock).
+ * Never ahead of our clock; behind it by as much as the server's was when they were compared, unless
+ * ours has been set since (the monotonic clock shows it).
  *
  * Pure: all times are given, in ms; since 1970, or monotonic (mono_ms).
  */
@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-/* Zeroed: nothing is known of it. */
+/* Zeroed: nothing is known. */
 struct pl_peer_clock {
     int64_t skew_ms; /* its clock less ours, where it is behind; else 0 */
     int64_t base_ms; /* our clock less the monotonic one, when they were compared */

@@ -6,8 +6,8 @@
 
 #include <curl/curl.h>
 
-/* curl encodes into a buffer that grows, and leaves the smaller ones behind in freed memory. Its
- * first has 32 bytes (libcurl 7.71 to 8), which this many bytes fit into, encoded. */
+/* curl's output buffer grows and leaves the smaller ones in freed memory. Its first has 32 bytes
+ * (libcurl 7.71 to 8), enough for this many bytes, encoded. */
 #define PIECE_LEN 8
 
 bool pl_percent_add(struct pl_buf *out, const char *text)

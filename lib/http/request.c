@@ -2,18 +2,17 @@
 /*
  * request.c - see request.h.
  *
- * Curl is entered only from three places (a socket, curl's timer, our deferred work), each between
- * http_enter() and http_leave(). What a callback of the user asks for meanwhile (start, cancel, go
- * on after a pause) is only noted and is done by http_leave() or on the loop's next turn, so that
- * neither curl nor the user is ever entered twice.
- *
- * No logging.
+ * Curl is entered only from a socket, curl's timer and our deferred work, each between http_enter()
+ * and http_leave(). What a user's callback asks for meanwhile (start, cancel, resume) is only noted
+ * and is done by http_leave() or on the loop's next turn, so that neither curl nor the user is ever
+ * entered twice.
  */
 #include "lib/http/request.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <sys/epoll.h>
+#include <sys/queue.h>
 #include <time.h>
 
 #include "lib/base/clock.h"
@@ -28,7 +27,7 @@ struct pl_http {
     sd_event *event;
     sd_event_source *timer; /* what curl asked for by CURLMOPT_TIMERFUNCTION */
     sd_event_source *work;  /* deferred: starts, resumes, frees */
-    struct pl_http_request *requests;
+    LIST_HEAD(, pl_http_request) requests;
     unsigned depth; /* > 0: curl or a callback of the user is on the stack */
 };
 
@@ -41,7 +40,7 @@ enum request_state {
 
 struct pl_http_request {
     struct pl_http *http;
-    struct pl_http_request *prev, *next;
+    LIST_ENTRY(pl_http_request) list;
     CURL *easy;
     char errbuf[CURL_ERROR_SIZE];
     char *url;
@@ -50,9 +49,7 @@ struct pl_http_request {
     void *userdata;
     enum request_state state;
     bool headers_done, ended; /* ended: on_data returned false */
-    bool headers_too_large;
     size_t header_bytes;
-    long status;
     bool paused, curl_paused; /* what the user wants; what curl was told */
     sd_event_source *stall;
     int64_t stall_timeout_ms, active_ms;
@@ -81,23 +78,6 @@ static void stall_arm(struct pl_http_request *r, int64_t after_ms)
     sd_event_source_set_enabled(r->stall, SD_EVENT_ONESHOT);
 }
 
-static void stall_disarm(struct pl_http_request *r)
-{
-    if (r->stall)
-        sd_event_source_set_enabled(r->stall, SD_EVENT_OFF);
-}
-
-static void request_unlink(struct pl_http_request *r)
-{
-    if (r->prev)
-        r->prev->next = r->next;
-    else
-        r->http->requests = r->next;
-    if (r->next)
-        r->next->prev = r->prev;
-    r->prev = r->next = NULL;
-}
-
 /* Headers may hold tokens and passwords: they do not stay in freed memory. */
 static void slist_wipe(struct curl_slist *list)
 {
@@ -109,8 +89,7 @@ static void slist_wipe(struct curl_slist *list)
 static void request_destroy(struct pl_http_request *r)
 {
     sd_event_source_disable_unref(r->stall);
-    if (r->easy)
-        curl_easy_cleanup(r->easy);
+    curl_easy_cleanup(r->easy);
     slist_wipe(r->headers);
     if (r->url) /* its parameters may be secret; curl's own copy is out of reach */
         explicit_bzero(r->url, strlen(r->url));
@@ -122,7 +101,7 @@ static void request_destroy(struct pl_http_request *r)
 static void request_detach(struct pl_http_request *r)
 {
     curl_multi_remove_handle(r->http->multi, r->easy); /* no harm where it was never added */
-    request_unlink(r);
+    LIST_REMOVE(r, list);
 }
 
 static void http_enter(struct pl_http *h)
@@ -135,8 +114,8 @@ static void http_leave(struct pl_http *h)
 {
     if (--h->depth > 0)
         return;
-    for (struct pl_http_request *r = h->requests, *next; r; r = next) {
-        next = r->next;
+    for (struct pl_http_request *r = LIST_FIRST(&h->requests), *next; r; r = next) {
+        next = LIST_NEXT(r, list);
         if (r->state == REQUEST_CANCELLED) {
             request_detach(r);
             request_destroy(r);
@@ -144,12 +123,11 @@ static void http_leave(struct pl_http *h)
     }
 }
 
-/* The last call of a request. The caller stands between enter and leave. */
+/* The last call of a request, between enter and leave. */
 static void request_finish(struct pl_http_request *r, const struct pl_err *err)
 {
     bool tell = r->state != REQUEST_CANCELLED;
     request_detach(r);
-    stall_disarm(r);
     r->state = REQUEST_DONE;
     if (tell)
         r->ops->on_done(r->userdata, r, err);
@@ -167,7 +145,7 @@ static void request_finish_curl(struct pl_http_request *r, CURLcode code)
     struct pl_err err;
     if (r->ended)
         pl_err_set(&err, PL_ERR_REJECT, 0, "%s: ended by the caller", host);
-    else if (r->headers_too_large)
+    else if (r->header_bytes > HTTP_HEADERS_BYTES_MAX)
         pl_err_set(&err, PL_ERR_RETRY, 0, "%s: the answer's headers are larger than %d bytes", host,
                    HTTP_HEADERS_BYTES_MAX);
     else
@@ -188,15 +166,14 @@ static void http_drain(struct pl_http *h)
     }
 }
 
-/* A failing multi handle is of no use any more: all requests end. Out of memory or a bug of
- * ours. */
+/* A failing multi handle (out of memory, or a bug of ours) is useless: all requests end. */
 static void http_fail_all(struct pl_http *h, CURLMcode code)
 {
     struct pl_err err;
     pl_err_set(&err, PL_ERR_FATAL, (int)code, "curl: %s", curl_multi_strerror(code));
     /* Only those of now: on_done may start new ones. */
-    for (struct pl_http_request *r = h->requests, *next; r; r = next) {
-        next = r->next;
+    for (struct pl_http_request *r = LIST_FIRST(&h->requests), *next; r; r = next) {
+        next = LIST_NEXT(r, list);
         if (r->state == REQUEST_RUNNING)
             request_finish(r, &err);
     }
@@ -281,21 +258,20 @@ static size_t take_header(char *line, size_t size, size_t n, void *userdata)
         return 0;
     r->active_ms = pl_clock_monotonic_ms();
     r->header_bytes += len;
-    if (r->header_bytes > HTTP_HEADERS_BYTES_MAX) {
-        r->headers_too_large = true;
+    if (r->header_bytes > HTTP_HEADERS_BYTES_MAX)
         return 0;
-    }
     if (r->headers_done) /* trailers of a chunked body */
         return len;
     if (len > 2 || (len > 0 && line[0] != '\r' && line[0] != '\n'))
         return len;
     /* The empty line. Informational answers (100, 103) are followed by another head. */
-    curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &r->status);
-    if (r->status >= 100 && r->status < 200)
+    long status = 0;
+    curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status >= 100 && status < 200)
         return len;
     r->headers_done = true;
     if (r->ops->on_headers)
-        r->ops->on_headers(r->userdata, r, r->status);
+        r->ops->on_headers(r->userdata, r, status);
     return r->state == REQUEST_CANCELLED ? 0 : len;
 }
 
@@ -318,8 +294,8 @@ static size_t take_body(char *data, size_t size, size_t n, void *userdata)
 
 /* ---- stalls ---- */
 
-/* Armed once for the whole limit and not at every byte: when it fires it looks how long the silence
- * really was, and waits for the rest. */
+/* Armed once for the whole limit, not at every byte: when it fires it looks how long the silence
+ * really was and waits for the rest. */
 static int on_stall(sd_event_source *s, uint64_t usec, void *userdata)
 {
     struct pl_http_request *r = userdata;
@@ -332,7 +308,7 @@ static int on_stall(sd_event_source *s, uint64_t usec, void *userdata)
         return 0;
     curl_easy_getinfo(r->easy, CURLINFO_SIZE_UPLOAD_T, &uploaded);
     curl_easy_getinfo(r->easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
-    /* Connecting has its own limit, and sending is no silence. */
+    /* Connecting has its own limit, and sending is not silence. */
     if (connected == 0 || uploaded != r->uploaded)
         r->active_ms = now;
     r->uploaded = uploaded;
@@ -368,8 +344,8 @@ static void request_start(struct pl_http_request *r)
     stall_arm(r, r->stall_timeout_ms);
 }
 
-/* curl hands out what it held back from inside curl_easy_pause(). When the user ends the request in
- * there, curl reports it as this call's result only and would let the transfer go on. */
+/* curl hands out what it held back from inside curl_easy_pause(). A request that the user ends there
+ * is reported by this call's result only; curl would continue the transfer. */
 static void request_resume(struct pl_http_request *r)
 {
     r->curl_paused = false;
@@ -383,11 +359,10 @@ static int on_work(sd_event_source *s, void *userdata)
     struct pl_http *h = userdata;
     (void)s;
     http_enter(h);
-    /* New requests are put at the list's head, so this walk does not meet those that callbacks add;
-     * it is asked for again for them. A finished request takes only itself out of the list, and
-     * cancelled ones stay until http_leave(). */
-    for (struct pl_http_request *r = h->requests, *next; r; r = next) {
-        next = r->next;
+    /* Callbacks add requests at the list's head, so this walk does not meet them; it is scheduled
+     * again. A finished request removes only itself, cancelled ones stay until http_leave(). */
+    for (struct pl_http_request *r = LIST_FIRST(&h->requests), *next; r; r = next) {
+        next = LIST_NEXT(r, list);
         if (r->state == REQUEST_NEW)
             request_start(r);
         else if (r->state == REQUEST_RUNNING && r->curl_paused && !r->paused)
@@ -398,7 +373,7 @@ static int on_work(sd_event_source *s, void *userdata)
     return 0;
 }
 
-/* ---- the public face of requests ---- */
+/* ---- public ---- */
 
 int pl_http_new(sd_event *event, struct pl_http **ret, struct pl_err *err)
 {
@@ -428,26 +403,23 @@ void pl_http_free(struct pl_http *h)
     if (!h)
         return;
     assert(h->depth == 0); /* not from a callback: curl is on the stack */
-    while (h->requests) {
-        struct pl_http_request *r = h->requests;
+    struct pl_http_request *r;
+    while ((r = LIST_FIRST(&h->requests))) {
         request_detach(r);
         request_destroy(r);
     }
-    if (h->multi)
-        curl_multi_cleanup(
-            h->multi); /* closes kept connections: their sources go by watch_socket() */
+    curl_multi_cleanup(h->multi); /* closes connections: watch_socket() removes their sources */
     sd_event_source_disable_unref(h->timer);
     sd_event_source_disable_unref(h->work);
     sd_event_unref(h->event);
     free(h);
 }
 
-/* "Name: value" texts into curl's list. A line end inside would be a header of somebody else's. */
+/* "Name: value" texts into curl's list. A line end inside would smuggle in another header. */
 static int headers_copy(struct curl_slist **list, const char *const *headers, struct pl_err *err)
 {
     /* Never wait for "100 Continue": it costs a round trip, and a second where it is not known. */
     struct curl_slist *all = curl_slist_append(NULL, "Expect:");
-
     for (; all && headers && *headers; headers++) {
         if (strpbrk(*headers, "\r\n")) {
             slist_wipe(all);
@@ -472,7 +444,7 @@ static int request_set_up(struct pl_http_request *r, const struct pl_http_conf *
                           const char *body, size_t body_len)
 {
     struct pl_http_conf c = *conf;
-    c.stall_timeout_ms = 0; /* ours, in milliseconds, and it rests while paused */
+    c.stall_timeout_ms = 0; /* ours is exact, and rests while paused */
     pl_http_prepare(r->easy, &c, r->url, r->errbuf);
     curl_easy_setopt(r->easy, CURLOPT_PRIVATE, r);
     curl_easy_setopt(r->easy, CURLOPT_HTTPHEADER, r->headers);
@@ -510,10 +482,7 @@ int pl_http_request_new(struct pl_http *h, const struct pl_http_conf *conf, cons
         request_destroy(r);
         return pl_err_set(err, PL_ERR_FATAL, 0, "cannot set up an HTTP request");
     }
-    r->next = h->requests;
-    if (r->next)
-        r->next->prev = r;
-    h->requests = r;
+    LIST_INSERT_HEAD(&h->requests, r, list);
     http_work_later(h);
     if (ret)
         *ret = r;
@@ -526,7 +495,6 @@ void pl_http_request_cancel(struct pl_http_request *r)
     if (r->state == REQUEST_DONE)
         return; /* inside its on_done: it is freed right after */
     r->state = REQUEST_CANCELLED;
-    stall_disarm(r);
     http_enter(h);
     http_leave(h);
 }

@@ -2,8 +2,8 @@
 /*
  * request.h - HTTP requests on the event loop: curl's multi interface under the rules of http.h.
  *
- * What arrives is handed on as it comes, nothing is gathered: a body has no limit here. All header
- * lines of an answer together have at most 256 KiB (beyond: RETRY).
+ * Bodies are handed on as they arrive, without a limit. All header lines of an answer together have
+ * at most 256 KiB (beyond: RETRY).
  *
  * Threads: the loop's.
  */
@@ -38,15 +38,13 @@ int pl_http_request_new(struct pl_http *h, const struct pl_http_conf *conf, cons
                         const char *const *headers, const char *body, size_t body_len,
                         const struct pl_http_ops *ops, void *userdata, struct pl_http_request **ret,
                         struct pl_err *err);
-/* Ends it at once; allowed from every callback, its own too (in its on_done it changes nothing).
- * The request is freed (at a safe time). */
+/* Ends it at once; allowed from every callback (in its own on_done it changes nothing). */
 void pl_http_request_cancel(struct pl_http_request *r);
-/* Back-pressure: while paused no on_data comes (TCP holds the sender back; the stall timer
- * rests). */
+/* While paused no on_data comes: TCP holds the sender back, the stall timer rests. */
 void pl_http_request_pause(struct pl_http_request *r, bool paused);
 /* A response header's value or NULL; valid until on_done returns. */
 const char *pl_http_request_header(struct pl_http_request *r, const char *name);
-CURL *pl_http_request_easy(
-    struct pl_http_request *r); /* for CURLINFO and options before the first loop turn */
+/* For CURLINFO, and for options before the first loop turn. */
+CURL *pl_http_request_easy(struct pl_http_request *r);
 
 #endif

@@ -212,10 +212,7 @@ static void call_set_up(struct clickhouse *c, struct call *call)
     const struct clickhouse_conf *conf = c->conf;
     struct pl_http_conf http = {
         .user_agent = "chsinkd/" PL_VERSION,
-        .tls_ca_file = conf->tls.ca_file,
-        .tls_cert_file = conf->tls.cert_file,
-        .tls_key_file = conf->tls.key_file,
-        .tls_insecure_skip_verify = conf->tls.insecure_skip_verify,
+        .tls = conf->tls,
         .connect_timeout_ms = conf->connect_timeout_ms,
         .total_timeout_ms = conf->timeout_ms,
     };

@@ -16,7 +16,6 @@
 #include "lib/base/text.h"
 #include "lib/base/time_text.h"
 #include "lib/http/request.h"
-#include "lib/http/retry_after.h"
 #include "lib/log/log.h"
 #include "lib/service/watchdog.h"
 
@@ -433,10 +432,7 @@ static void connect_next(struct source *s)
         s->asked_with_id ? pl_strdup(s->url) : pl_strf("%s?since=%" PRId64, s->url, s->asked_ms);
     struct pl_http_conf conf = {
         .user_agent = s->user_agent,
-        .tls_ca_file = s->conf->source.tls.ca_file,
-        .tls_cert_file = s->conf->source.tls.cert_file,
-        .tls_key_file = s->conf->source.tls.key_file,
-        .tls_insecure_skip_verify = s->conf->source.tls.insecure_skip_verify,
+        .tls = s->conf->source.tls,
         .connect_timeout_ms = s->conf->source.connect_timeout_ms,
         .stall_timeout_ms =
             s->ask == POSITION_DISCOVERY ? DISCOVERY_STALL_MS : s->conf->source.stall_timeout_ms,

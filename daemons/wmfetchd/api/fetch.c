@@ -17,7 +17,6 @@
 #include "lib/base/time_text.h"
 #include "lib/http/percent.h"
 #include "lib/http/request.h"
-#include "lib/http/retry_after.h"
 #include "lib/json/split.h"
 #include "lib/log/log.h"
 
@@ -386,10 +385,7 @@ static void request_start(struct fetch *f, const char *header)
     struct pl_err err;
     const struct pl_http_conf http_conf = {
         .user_agent = wmfetchd_user_agent(),
-        .tls_ca_file = f->conf->tls.ca_file,
-        .tls_cert_file = f->conf->tls.cert_file,
-        .tls_key_file = f->conf->tls.key_file,
-        .tls_insecure_skip_verify = f->conf->tls.insecure_skip_verify,
+        .tls = f->conf->tls,
         .connect_timeout_ms = f->conf->connect_timeout_ms,
         .total_timeout_ms = f->timeout_ms,
         .stall_timeout_ms = f->conf->stall_timeout_ms,

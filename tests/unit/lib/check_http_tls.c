@@ -114,8 +114,8 @@ START_TEST(trusted)
 {
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
         PL_FREE char *ca = cases[i].ca ? path_of(cases[i].ca, "") : NULL;
-        const struct pl_http_conf conf = {.tls_ca_file = ca,
-                                          .tls_insecure_skip_verify = cases[i].skip_verify,
+        const struct pl_http_conf conf = {.tls.ca_file = ca,
+                                          .tls.insecure_skip_verify = cases[i].skip_verify,
                                           .total_timeout_ms = 20000};
         struct tls_server server;
         struct pl_err err;
@@ -135,7 +135,7 @@ START_TEST(private_authority_only)
 {
     PL_FREE char *other = path_of("other-ca", ".pem"), *folder = path_of("hashed", "");
     const struct pl_http_conf public = {.total_timeout_ms = 20000};
-    const struct pl_http_conf private = {.tls_ca_file = other, .total_timeout_ms = 20000};
+    const struct pl_http_conf private = {.tls.ca_file = other, .total_timeout_ms = 20000};
     struct tls_server server;
     struct pl_err err;
     serve(&server, "server");
@@ -164,7 +164,7 @@ START_TEST(on_the_loop)
     static const struct pl_http_ops ops = {.on_done = on_done};
     static const char *const servers[] = {"server", "wrong-name"};
     PL_FREE char *ca = path_of("ca", ".pem");
-    const struct pl_http_conf conf = {.tls_ca_file = ca, .total_timeout_ms = 20000};
+    const struct pl_http_conf conf = {.tls.ca_file = ca, .total_timeout_ms = 20000};
     for (size_t i = 0; i < PL_COUNT(servers); i++) {
         struct tls_server server;
         struct pl_http *http;

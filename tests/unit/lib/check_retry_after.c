@@ -2,7 +2,7 @@
 /*
  * check_retry_after.c - retry_after.c: every form of the header, by table.
  */
-#include "lib/http/retry_after.h"
+#include "lib/http/http.h"
 #include "tests/unit/unit.h"
 
 START_TEST(values)
