@@ -245,9 +245,9 @@ static bool is_kept_as_json(const struct pl_schema_field *f)
  * object. */
 static bool is_inside_json(const struct pl_schema *p, unsigned i)
 {
-    const char *path = pl_schema_field(p, i)->path;
+    const char *path = p->fields[i]->path;
     for (unsigned k = 0; k < i; k++) {
-        const struct pl_schema_field *f = pl_schema_field(p, k);
+        const struct pl_schema_field *f = p->fields[k];
         size_t len = strlen(f->path);
         if (is_kept_as_json(f) && strncmp(path, f->path, len) == 0 &&
             (path[len] == '.' || path[len] == '['))
@@ -263,12 +263,12 @@ static void route_suggest(const struct pl_schema *p, const char *topic, struct p
     pl_buf_addf(out,
                 "# A route made from %" PRIu64
                 " messages. Read it, then put it into a file under routes:.\n",
-                pl_schema_documents(p));
+                p->documents);
     pl_buf_addf(out, "topic: %s\ntable: ", topic);
     column_name_from_path(topic, out);
     pl_buf_add_str(out, "\nrows: $\nunknown_fields: drop\ncolumns:\n");
-    for (unsigned i = 0; i < pl_schema_count(p); i++) {
-        const struct pl_schema_field *f = pl_schema_field(p, i);
+    for (unsigned i = 0; i < p->n; i++) {
+        const struct pl_schema_field *f = p->fields[i];
         pl_buf_reset(&type);
         type_suggest(p, i, &type);
         if (type.len == 0 || strstr(f->path, "[*]") || is_inside_json(p, i))
@@ -309,8 +309,8 @@ static int schema_topic(struct reader *r, const struct chsinkd_conf *conf, const
         pl_buf_addf(&text, "\n# this route does not load as it stands:\n%s",
                     pl_buf_cstr(&errs.text));
     }
-    printf("topic %s: %" PRIu64 " messages, %" PRIu64 " not valid JSON\n%s", topic,
-           pl_schema_documents(p), pl_schema_invalid(p), pl_buf_cstr(&text));
+    printf("topic %s: %" PRIu64 " messages, %" PRIu64 " not valid JSON\n%s", topic, p->documents,
+           p->invalid, pl_buf_cstr(&text));
     return 0;
 }
 

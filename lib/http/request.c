@@ -344,8 +344,8 @@ static void request_start(struct pl_http_request *r)
     stall_arm(r, r->stall_timeout_ms);
 }
 
-/* curl hands out what it held back from inside curl_easy_pause(). A request that the user ends there
- * is reported by this call's result only; curl would continue the transfer. */
+/* curl hands out what it held back from inside curl_easy_pause(). That the user ended the request
+ * there is reported by this call's result only; curl would continue the transfer. */
 static void request_resume(struct pl_http_request *r)
 {
     r->curl_paused = false;

@@ -9,7 +9,7 @@
 /* 2^53: from here on neighbouring integers share a double. */
 #define INTEGER_EXACT_END 9007199254740992.0
 
-/* In a valid document a backslash is in a text, and what follows it is of the same escape. */
+/* In a valid document a backslash is in a text and begins an escape. */
 static const char *escaped_nul_find(const char *p, const char *end)
 {
     while ((p = memchr(p, '\\', (size_t)(end - p)))) {

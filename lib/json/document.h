@@ -2,19 +2,18 @@
 /*
  * document.h - a small JSON document as a tree (cJSON), read by the names of its members.
  *
- * For answers, records and identifiers of some kilobytes, where a tree (a microsecond for six
- * members) costs nothing that matters. What is large, or whose cost counts, is walked with
- * reader.h; what is written is written with pl_buf_addf() and pl_json_quote(), which need no tree.
+ * For answers and records of some kilobytes (six members: a microsecond). Larger documents, and hot
+ * paths, are walked with reader.h; pl_buf_addf() and pl_json_quote() write without a tree.
  *
- * cJSON alone takes "01", control characters in texts, bytes that are not UTF-8 and whatever
- * follows the document, and cuts a text at \u0000. So the reader checks the whole text first: what
- * is in a tree was one object or array of RFC 8259, at most PL_JSON_DEPTH_DEFAULT levels deep, and
- * its texts are C strings of UTF-8.
+ * cJSON alone accepts "01", control characters in texts, invalid UTF-8 and anything after the
+ * document, and cuts a text at \u0000. So the reader checks the text first: a tree is one object or
+ * array of RFC 8259, at most PL_JSON_DEPTH_DEFAULT levels deep, and its texts are C strings of
+ * UTF-8.
  *
- * cJSON reads numbers as doubles. Integers are given out where a double surely holds them: below
- * 2^53 in size, which is enough for offsets and for milliseconds of 280,000 years.
+ * cJSON reads numbers as doubles. Integers are given out below 2^53 in size, where a double is
+ * exact: enough for offsets and for milliseconds of 280,000 years.
  *
- * Members are found by their exact name. Where a name is there twice, the first counts;
+ * Members are found by their exact name. Of a name that is there twice, the first counts;
  * pl_doc_is_made_of() is for our own records, in which nothing may be there twice or unknown.
  *
  * A tree takes up to 40 bytes for each byte of its text ("[0,0,…"): choose `len_max` accordingly.
@@ -40,8 +39,8 @@ void pl_doc_wipe(cJSON *root);
 PL_DEFINE_CLEANUP(cJSON *, cJSON_Delete);
 PL_DEFINE_CLEANUP(cJSON *, pl_doc_wipe);
 
-/* The member's value of any type; NULL when it is not there, or `object` is NULL or no object. To
- * walk all members or elements: cJSON_ArrayForEach(), with `->string` the name. */
+/* The member's value of any type; NULL when it is not there, or `object` is NULL or not an object.
+ * To walk all members or elements: cJSON_ArrayForEach(), with `->string` the name. */
 const cJSON *pl_doc_get(const cJSON *object, const char *name);
 
 /* NULL, false and *ret untouched: not there, of another type, or (integers) not exact. Texts live
@@ -50,11 +49,11 @@ const char *pl_doc_str(const cJSON *object, const char *name);
 bool pl_doc_int(const cJSON *object, const char *name, int64_t *ret);
 bool pl_doc_bool(const cJSON *object, const char *name, bool *ret);
 
-/* The same of a value: an element of an array. */
+/* The same for an element of an array. */
 bool pl_doc_value_int(const cJSON *value, int64_t *ret);
 
-/* Whether it is an object that has no members but these (each may be absent), and none twice.
- * `names` ends with NULL. */
+/* It is an object without other members than these (each may be absent), none of them twice. `names`
+ * ends with NULL. */
 bool pl_doc_is_made_of(const cJSON *object, const char *const *names);
 
 #endif

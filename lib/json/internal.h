@@ -2,12 +2,9 @@
 /*
  * internal.h - what reader.c and string.c share: scanning plain text and checking UTF-8.
  *
- * Of most text nothing needs to be known but where it ends, so it is looked at sixteen bytes at a
- * time for the first byte that is not plain. A block that would pass the end of the input is
- * loaded so that it ends there, and what lies before `p` is shifted out: no read is ever out of
- * bounds, and there is no slow tail.
- *
- * No state.
+ * Of most text only the end matters, so it is searched sixteen bytes at a time for the first byte
+ * that is not plain. A block that would pass the end of the input is loaded so that it ends there,
+ * and what is before `p` is shifted out: no read is out of bounds, and there is no slow tail.
  */
 #ifndef PL_JSON_INTERNAL_H
 #define PL_JSON_INTERNAL_H
@@ -19,7 +16,7 @@
 
 #include "lib/base/text.h"
 
-/* PL_JSON_PORTABLE: the way without SSE2, so that it can be tested where SSE2 is there. */
+/* PL_JSON_PORTABLE: without SSE2, to test that code on a machine that has it. */
 #if defined(__SSE2__) && !defined(PL_JSON_PORTABLE)
 #define PL_JSON_SSE2 1
 #include <emmintrin.h>
@@ -34,8 +31,8 @@ static inline bool json_byte_is_plain(unsigned char c)
 
 #if PL_JSON_SSE2
 
-/* A bit for each of the 16 bytes that is a quote, a backslash, a control character or not ASCII.
- * The comparison is signed: bytes from 0x80 on are negative and so below 0x20, too. */
+/* A bit for each of the 16 bytes that is a quote, a backslash, a control character or not ASCII (the
+ * comparison is signed: bytes from 0x80 on are negative). */
 static inline unsigned json_block_specials(const char *p)
 {
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
@@ -45,8 +42,7 @@ static inline unsigned json_block_specials(const char *p)
     return (unsigned)_mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, slash)));
 }
 
-/* The first byte of [p, end) that is not plain, or `end`. `start` <= p is where the input
- * begins. */
+/* The first byte of [p, end) that is not plain, or `end`. The input begins at `start` <= p. */
 static inline const char *json_plain_skip(const char *start, const char *p, const char *end)
 {
     while (end - p >= 16) {
@@ -64,7 +60,7 @@ static inline const char *json_plain_skip(const char *start, const char *p, cons
     return p;
 }
 
-/* The same for text outside JSON, where only bytes that are not ASCII are of interest. */
+/* The first byte that is not ASCII, or `end`. */
 static inline const char *json_ascii_skip(const char *p, const char *end)
 {
     for (; end - p >= 16; p += 16) {
@@ -121,8 +117,8 @@ static inline const char *json_ascii_skip(const char *p, const char *end)
 
 #endif
 
-/* Passes a run of characters that are not ASCII. Returns the first ASCII byte or `end`; NULL when a
- * sequence is not well-formed, and *ret_bad is where. */
+/* Passes characters that are not ASCII. Returns the first ASCII byte or `end`; NULL when a sequence
+ * is not well-formed, at *ret_bad. */
 static inline const char *json_utf8_pass(const char *p, const char *end, const char **ret_bad)
 {
     do {

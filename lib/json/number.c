@@ -2,9 +2,9 @@
 /*
  * number.c - exact values of JSON's numbers.
  *
- * A literal is a row of digits and the place of the decimal point in it; with that, 1.50e1 and 15
- * are the same thing, and "is it an integer" and "does it fit" are questions about digits, never
- * about rounded doubles. The reader has checked the grammar.
+ * A literal is its digits and the place of the decimal point: 1.50e1 and 15 are the same, and
+ * whether it is an integer or fits is decided by digits, never by rounded doubles. The reader has
+ * checked the grammar.
  */
 #include "lib/json/reader.h"
 
@@ -17,17 +17,17 @@
 #define U64_DIGITS_SAFE 19
 
 /* No double needs more than 767 significant digits to tell it from the middle between two others
- * (2^-1074 is the worst); of what follows, it matters only whether any of it is not zero. */
+ * (2^-1074 is the worst); of further digits it only matters whether one is not zero. */
 #define F64_DIGITS_MAX 800
 
-/* Beyond this the exponent decides alone, however many digits there are: a document is shorter. */
+/* Beyond this the exponent alone decides: a document has fewer digits. */
 #define EXPONENT_MAX (INT64_MAX / 4)
 
 /* Every integer up to here is exactly a double. */
 #define F64_INTEGER_MAX (UINT64_C(1) << DBL_MANT_DIG)
 
-/* A literal taken apart: the value is 0.DIGITS * 10^point, where DIGITS are the digits from `p` on
- * (a '.' among them is to be passed over), without zeros in front. */
+/* The value is 0.DIGITS * 10^point, where DIGITS are the digits from `p` on (a '.' among them is
+ * skipped), without leading zeros. */
 struct digits {
     const char *p, *end;
     int64_t point;
@@ -79,13 +79,11 @@ static enum pl_json_num_result magnitude_slow(const struct pl_json_num *n, uint6
     struct digits d = digits_of(n);
     const char *p = d.p;
     uint64_t value = 0;
-    if (d.p == d.end) {
-        *ret_value = 0;
-        return PL_JSON_NUM_OK;
-    }
-    /* There is a digit that is not zero in front, so a value with 21 places fits no more. */
-    if (d.point > 20)
+    /* The first digit is not zero, so a value with 21 places does not fit. */
+    if (d.p < d.end && d.point > 20)
         return PL_JSON_NUM_RANGE;
+    if (d.p == d.end)
+        d.point = 0;
     for (int64_t i = 0; i < d.point; i++) {
         if (p < d.end && *p == '.')
             p++;
@@ -94,17 +92,13 @@ static enum pl_json_num_result magnitude_slow(const struct pl_json_num *n, uint6
             __builtin_add_overflow(value, digit, &value))
             return PL_JSON_NUM_RANGE;
     }
-    for (; p < d.end; p++) {
-        if (*p != '0' && *p != '.') {
-            *ret_value = value;
-            return PL_JSON_NUM_PRECISION;
-        }
-    }
     *ret_value = value;
-    return PL_JSON_NUM_OK;
+    while (p < d.end && (*p == '0' || *p == '.'))
+        p++;
+    return p < d.end ? PL_JSON_NUM_PRECISION : PL_JSON_NUM_OK;
 }
 
-/* The same with the usual case in front. On PRECISION, *ret_value is the integer part. */
+/* The same, the usual case first. On PRECISION, *ret_value is the integer part. */
 static inline enum pl_json_num_result magnitude(const struct pl_json_num *n, uint64_t *ret_value)
 {
     const char *p = n->p + n->negative, *end = n->p + n->len;
@@ -152,9 +146,8 @@ static double power_of_two(int exponent)
 }
 
 /* mantissa * 10^exponent for a mantissa that is not 0 and a small exponent, rounded once. The value
- * is brought to 63 or 64 bits and a bit that says whether anything was left out; the conversion to
- * double rounds that as it would round the whole. 10^n is 5^n * 2^n, and a power of two is
- * exact. */
+ * is cut to 63 or 64 bits and a bit that says whether anything was lost; the conversion to double
+ * rounds that as it would round the whole. 10^n is 5^n * 2^n, and a power of two is exact. */
 static double f64_scale_wide(uint64_t mantissa, int exponent)
 {
     uint64_t five = 1;
@@ -191,7 +184,6 @@ static bool f64_scale(uint64_t mantissa, int64_t exponent, double *ret_value)
                                     1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
                                     1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
     const int64_t power_max = PL_COUNT(powers) - 1;
-
     if (mantissa <= F64_INTEGER_MAX && exponent <= power_max && exponent >= -power_max) {
         double value = (double)mantissa;
         *ret_value = exponent < 0 ? value / powers[-exponent] : value * powers[exponent];
@@ -223,7 +215,7 @@ static bool f64_usual(const struct pl_json_num *n, double *ret_value)
         else
             return false;
     }
-    /* An integer beyond 2^53 has to be looked at: it may not be a double. */
+    /* An integer beyond 2^53 may not be a double. */
     if (n->integer && mantissa > F64_INTEGER_MAX)
         return false;
     return f64_scale(mantissa, point ? point + 1 - end : 0, ret_value);
@@ -233,8 +225,7 @@ static bool f64_fast(const struct digits *d, double *ret_value)
 {
     uint64_t mantissa = 0;
     int digits = 0;
-    /* A '.' is among these bytes at most once. */
-    if (d->end - d->p > U64_DIGITS_SAFE + 1)
+    if (d->end - d->p > U64_DIGITS_SAFE + 1) /* one may be a '.' */
         return false;
     for (const char *p = d->p; p < d->end; p++) {
         if (*p != '.') {
@@ -245,8 +236,8 @@ static bool f64_fast(const struct digits *d, double *ret_value)
     return digits <= U64_DIGITS_SAFE && f64_scale(mantissa, d->point - digits, ret_value);
 }
 
-/* What is left. strtod() is right for every literal, but wants a terminated copy and asks the
- * locale for the decimal point: it gets neither a point nor the process's locale. */
+/* strtod() is right for every literal, but needs a terminated copy and the locale's decimal point: it
+ * gets neither a point nor the process's locale. */
 static double f64_slow(const struct digits *d)
 {
     char text[F64_DIGITS_MAX + 32];
@@ -280,7 +271,7 @@ static double f64_slow(const struct digits *d)
     return value;
 }
 
-/* Whether the double that an integer literal was rounded to has just the literal's digits. */
+/* Whether the double that an integer literal was rounded to has exactly the literal's digits. */
 static bool f64_holds(double value, const struct digits *d)
 {
     char text[DBL_MAX_10_EXP + 3];

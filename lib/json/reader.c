@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * reader.c - the reader: grammar, strings, numbers as slices, skipping.
+ * reader.c - see reader.h.
  *
- * Each *_pass() takes the position, passes one thing and returns the position behind it, or NULL
- * when it has recorded an error. The position lives in a register meanwhile; the public functions
- * are thin shells that keep it in the reader.
+ * Each *_pass() and *_skip() takes the position and returns the one after what it passed, or NULL
+ * when it has recorded an error. The position is in a register meanwhile; only the public functions
+ * store it in the reader.
  */
 #include "lib/json/reader.h"
 
@@ -16,22 +16,14 @@ static const char error_cut[] = "document ends too early";
 static const char error_value[] = "expected a value";
 static const char error_depth[] = "document is nested too deeply";
 
-static const char *fail_at(struct pl_json *j, const char *p, const char *error)
-    __attribute__((cold, noinline));
-static const char *fail_at(struct pl_json *j, const char *p, const char *error)
+__attribute__((cold, noinline)) static const char *fail_at(struct pl_json *j, const char *p,
+                                                           const char *error)
 {
     if (!j->error) {
         j->error = p == j->end ? error_cut : error;
         j->p = p;
     }
     return NULL;
-}
-
-bool pl_json_fail(struct pl_json *j, const char *error)
-{
-    if (!j->error)
-        j->error = error;
-    return false;
 }
 
 void pl_json_init(struct pl_json *j, const char *data, size_t len, unsigned depth_max)
@@ -44,7 +36,7 @@ void pl_json_init(struct pl_json *j, const char *data, size_t len, unsigned dept
         .start = data, .p = data, .end = len > 0 ? data + len : data, .depth_max = depth_max};
 }
 
-/* White space: most producers write none between tokens, so the first test decides. */
+/* Most producers write no white space, so the first test decides. */
 HOT const char *space_skip(const char *p, const char *end)
 {
     while (p < end && (unsigned char)*p <= ' ' &&
@@ -89,11 +81,9 @@ static const char *escape_skip(struct pl_json *j, const char *p)
     }
 }
 
-/* The part of a string from its first byte that is not plain, which is at p < end and is not the
- * closing quote, to the closing quote. */
-static const char *string_pass_rest(struct pl_json *j, const char *p, bool *ret_escaped)
-    __attribute__((noinline));
-static const char *string_pass_rest(struct pl_json *j, const char *p, bool *ret_escaped)
+/* From a string's first byte that is not plain to its closing quote. */
+__attribute__((noinline)) static const char *string_pass_rest(struct pl_json *j, const char *p,
+                                                              bool *ret_escaped)
 {
     const char *start = j->start, *end = j->end;
     bool escaped = false;
@@ -119,7 +109,7 @@ static const char *string_pass_rest(struct pl_json *j, const char *p, bool *ret_
     return p;
 }
 
-/* p is behind the opening quote; the result is behind the closing one. */
+/* From after the opening quote to after the closing one. */
 HOT const char *string_skip(struct pl_json *j, const char *p, struct pl_json_str *ret_str)
 {
     const char *begin = p;
@@ -252,7 +242,7 @@ HOT const char *value_at(struct pl_json *j, char first, const char *error)
     return p;
 }
 
-/* Moves the reader behind what was passed; false when that failed. */
+/* Moves the reader to p; false when passing failed. */
 HOT bool advance(struct pl_json *j, const char *p)
 {
     if (__builtin_expect(!p, 0))
@@ -273,7 +263,6 @@ bool pl_json_bool(struct pl_json *j, bool *ret_value)
         return false;
     const char *p = space_skip(j->p, j->end);
     bool value = p < j->end && *p == 't';
-
     if (!value && (p == j->end || *p != 'f'))
         return fail_at(j, p, "value is neither true nor false"), false;
     if (!advance(j, value ? word_skip(j, p, "true", 4) : word_skip(j, p, "false", 5)))
@@ -293,7 +282,6 @@ bool pl_json_number(struct pl_json *j, struct pl_json_num *ret_num)
     if (j->error)
         return false;
     const char *p = space_skip(j->p, j->end);
-
     if (p == j->end || (*p != '-' && !byte_is_digit(*p)))
         return fail_at(j, p, "value is not a number"), false;
     return advance(j, number_skip(j, p, ret_num));
@@ -328,7 +316,6 @@ HOT const char *element_at(struct pl_json *j, char close, const char *error)
     if (__builtin_expect(j->error != NULL, 0))
         return NULL;
     const char *p = space_skip(j->p, j->end);
-
     if (__builtin_expect(p == j->end, 0))
         return fail_at(j, p, error_cut);
     if (*p == close && j->depth > 0) {
@@ -374,12 +361,12 @@ bool pl_json_array_next(struct pl_json *j)
 }
 
 #if PL_JSON_SSE2
-/* What nearly every member but the first looks like: a comma, a plain key of fewer than sixteen
- * bytes and a colon, no white space. NULL when this one does not, and then nothing has happened. */
+/* Nearly every member but the first: a comma, a plain key of fewer than sixteen bytes and a colon,
+ * no white space. NULL for any other, and then nothing has changed. */
 HOT const char *member_pass_usual(const struct pl_json *j, const char *p,
                                   struct pl_json_str *ret_key)
 {
-    /* Comma, quote, a block, the colon behind it and a byte of the value. */
+    /* Comma, quote, a block, the colon after it and a byte of the value. */
     if (j->end - p < 2 + 16 + 2 || p[0] != ',' || p[1] != '"' || j->first || j->depth == 0 ||
         j->error)
         return NULL;
@@ -403,7 +390,6 @@ bool pl_json_object_next(struct pl_json *j, struct pl_json_str *ret_key)
     }
 #endif
     const char *p = element_at(j, '}', "expected ',' or '}'");
-
     return p && advance(j, key_skip(j, p, ret_key));
 }
 
@@ -434,7 +420,7 @@ HOT const char *scalar_skip(struct pl_json *j, const char *p)
     return fail_at(j, p, error_value);
 }
 
-/* The containers that a skip is inside of, innermost last: a bit each, set for objects. */
+/* The containers that a skip is in, innermost last: a bit each, set for objects. */
 struct nesting {
     unsigned depth, depth_max;
     bool in_object; /* the innermost */
@@ -458,8 +444,8 @@ HOT void nesting_pop(struct nesting *n)
     }
 }
 
-/* After a value: passes closing brackets and then the comma, up to the next value (in an object its
- * key is passed), or to the end of the outermost container (nesting->depth is 0). */
+/* After a value: passes closing brackets, then the comma and an object's key, up to the next value
+ * or to the end of the outermost container (depth is 0). */
 HOT const char *follow_skip(struct pl_json *j, struct nesting *n, const char *p)
 {
     struct pl_json_str key;
@@ -483,7 +469,7 @@ HOT const char *follow_skip(struct pl_json *j, struct nesting *n, const char *p)
 /* An array or object from its bracket on. */
 static const char *container_skip(struct pl_json *j, const char *p)
 {
-    struct nesting n;
+    struct nesting n; /* the bits are set as they are needed */
     n.depth = 0;
     n.depth_max = j->depth_max - j->depth;
     n.in_object = false;
@@ -499,11 +485,9 @@ static const char *container_skip(struct pl_json *j, const char *p)
             p = space_skip(p + 1, j->end);
             bool empty = p < j->end && *p == (object ? '}' : ']');
             if (!empty) {
-                /* On to the first element. */
                 p = object ? key_skip(j, p, &key) : p;
                 continue;
             }
-            /* The bracket is passed below. */
         } else {
             p = scalar_skip(j, p);
         }
@@ -519,7 +503,6 @@ bool pl_json_skip(struct pl_json *j, struct pl_slice *ret_raw)
     const char *begin = space_skip(j->p, j->end);
     bool container = begin < j->end && (*begin == '{' || *begin == '[');
     const char *p = container ? container_skip(j, begin) : scalar_skip(j, begin);
-
     if (!advance(j, p))
         return false;
     if (ret_raw)

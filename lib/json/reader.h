@@ -2,10 +2,9 @@
 /*
  * reader.h - a strict, forward-only JSON reader (RFC 8259) that allocates nothing.
  *
- * The caller walks the document; what it asks for is handed out as slices of the input, what it
- * does not ask for is skipped, and everything, asked for or skipped, is checked: grammar, UTF-8
- * (RFC 3629: no overlong forms, no surrogates), numbers, escapes, depth. No tree is built, so a
- * message costs one pass over its bytes. This is the hot path of chsinkd.
+ * The caller walks the document. What it asks for is handed out as slices of the input, the rest is
+ * skipped, and all of it is checked: grammar, UTF-8 (RFC 3629: no overlong forms, no surrogates),
+ * numbers, escapes, depth. A message costs one pass over its bytes. This is the hot path of chsinkd.
  *
  *     struct pl_json j;
  *     pl_json_init(&j, bytes, len, 64);
@@ -15,11 +14,10 @@
  *             else pl_json_skip(&j, NULL);
  *     if (!pl_json_end(&j)) … j.error, j.p - j.start
  *
- * Errors are sticky: after the first one every call answers false (NONE for the type), so a walk
- * needs one check, at its end. Slices point into the input and live as long as it does.
+ * Errors are sticky: after the first one every call returns false (NONE for the type), so a walk
+ * needs one check, at its end. Slices live as long as the input, which needs no terminator.
  *
- * Reads never go past `end`. The input needs no terminator. No I/O, no state, no locale. Threads:
- * a reader belongs to one thread.
+ * No I/O, no locale. Threads: a reader belongs to one thread.
  */
 #ifndef PL_JSON_READER_H
 #define PL_JSON_READER_H
@@ -45,10 +43,9 @@ enum pl_json_type {
 
 struct pl_json {
     const char *start, *p, *end;
-    const char
-        *error; /* a constant sentence, e.g. "string is not valid UTF-8"; NULL: none so far */
+    const char *error; /* a constant sentence, e.g. "string is not valid UTF-8"; NULL: none */
     unsigned depth, depth_max;
-    bool first; /* the next element is the first of its array or object */
+    bool first; /* the next element is the first one of its array or object */
 };
 
 /* The text between the quotes, still escaped. */
@@ -67,35 +64,30 @@ struct pl_json_num {
 
 void pl_json_init(struct pl_json *j, const char *data, size_t len, unsigned depth_max);
 
-/* Type of the value that comes next (white space is passed), by its first character. */
+/* Type of the next value (white space is passed), by its first character. */
 enum pl_json_type pl_json_peek(struct pl_json *j);
 
-/* Each consumes a value of just that type; false and an error when it is another. */
+/* Each consumes a value of that type; another is an error. */
 bool pl_json_null(struct pl_json *j);
 bool pl_json_bool(struct pl_json *j, bool *ret_value);
 bool pl_json_string(struct pl_json *j, struct pl_json_str *ret_str);
 bool pl_json_number(struct pl_json *j, struct pl_json_num *ret_num);
 
-/* begin consumes '[' or '{'. next is true while there is another element, positioned on its value
- * (for objects the key is given), and consumes the closing bracket when it answers false. */
+/* begin consumes '[' or '{'. next returns true while there is another element, positioned on its
+ * value (after an object's key), and consumes the closing bracket when it returns false. */
 bool pl_json_array_begin(struct pl_json *j);
 bool pl_json_array_next(struct pl_json *j);
 bool pl_json_object_begin(struct pl_json *j);
 bool pl_json_object_next(struct pl_json *j, struct pl_json_str *ret_key);
 
-/* Consumes a value of any type, checking it whole; no recursion. ret_raw (may be NULL): its
- * bytes. */
+/* Consumes a value of any type, without recursion. ret_raw (may be NULL): its bytes. */
 bool pl_json_skip(struct pl_json *j, struct pl_slice *ret_raw);
 
 /* True when no error occurred and only white space is left. */
 bool pl_json_end(struct pl_json *j);
 
-/* For the caller's own findings ("column n out of range"): sets the error if none is set. `error`
- * must outlive the reader. Returns false. */
-bool pl_json_fail(struct pl_json *j, const char *error);
-
-/* Unescapes into `out` (at least str->len bytes; output is never longer). Returns the length, or -1
- * for what UTF-8 cannot carry: a lone surrogate escape. \u0000 gives a NUL byte. */
+/* Unescapes into `out` (at least str->len bytes). Returns the length, or -1 for what UTF-8 cannot
+ * carry: a lone surrogate escape. \u0000 gives a NUL byte. */
 ssize_t pl_json_unescape(const struct pl_json_str *str, char *out);
 
 /* The same, appended; false: lone surrogate or the buffer's maximum. */
@@ -123,10 +115,10 @@ enum pl_json_num_result pl_json_num_u64(const struct pl_json_num *n, uint64_t *r
  * a double is PRECISION; overflow to infinity is RANGE; decimals round, as they always do. */
 enum pl_json_num_result pl_json_num_f64(const struct pl_json_num *n, double *ret_value);
 
-/* Appends `data` as a JSON string with its quotes. The bytes must be UTF-8 (others: U+FFFD). */
+/* Appends `data` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. false:
+ * the buffer's maximum, nothing was added. */
 bool pl_json_quote(struct pl_buf *out, const char *data, size_t len);
 
-/* True when the bytes are valid UTF-8. */
 bool pl_utf8_valid(const char *data, size_t len);
 
 #endif

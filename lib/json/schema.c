@@ -1,45 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * schema.c - walks sample documents and keeps what each path has held.
+ * schema.c - see schema.h.
  *
- * A document is checked whole before it is walked, so that a bad one leaves no trace in the
- * figures and the walk itself has no errors to handle. Paths are found in a hash table by their
- * text. Each object and each array element is an "instance" with a number of its own, by which a
- * key that comes twice is told from one that comes in two documents.
+ * A document is checked whole before it is walked, so that a bad one changes no figures and the walk
+ * has no errors to handle. Each object and each array element is an "instance" with a number, which
+ * distinguishes a key that an object has twice from one that is in two documents.
  */
 #include "lib/json/schema.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <ctype.h>
 
 #include "lib/base/text.h"
 #include "lib/base/time_text.h"
 
-#define FIELDS_MAX   2000
 #define PATH_MAX_LEN 1024
 #define LEVELS_MAX   16
-
-/* Slots of the hash table: a power of two, less than half full at FIELDS_MAX. */
-#define SLOTS 4096
-
-struct node {
-    struct pl_schema_field field;
-    uint64_t hash;             /* of the path */
-    const struct node *base;   /* the array element that it is below of; NULL: the document */
-    uint64_t instance;         /* that it was last seen in */
-    bool int_fitted;           /* int_min and int_max are set */
-    uint64_t *distinct_hashes; /* of the strings, `field.distinct` of them */
-};
-
-struct pl_schema {
-    struct node *nodes[FIELDS_MAX];
-    unsigned n;
-    uint16_t slots[SLOTS]; /* index + 1 into nodes; 0: empty */
-    uint64_t documents, invalid, left_out;
-    uint64_t instances;
-    struct pl_buf path; /* of the value that the walk is at */
-    struct pl_buf text; /* of the string that the walk is at */
-};
 
 struct pl_schema *pl_schema_new(void)
 {
@@ -51,9 +26,9 @@ void pl_schema_free(struct pl_schema *p)
     if (!p)
         return;
     for (unsigned i = 0; i < p->n; i++) {
-        free(p->nodes[i]->distinct_hashes);
-        free(p->nodes[i]->field.path);
-        free(p->nodes[i]);
+        free(p->fields[i]->distinct_hashes);
+        free(p->fields[i]->path);
+        free(p->fields[i]);
     }
     pl_buf_release(&p->path);
     pl_buf_release(&p->text);
@@ -69,26 +44,27 @@ static uint64_t bytes_hash(const char *p, size_t len)
     return hash;
 }
 
-/* The node of the current path, made if it is new; NULL when it is not kept. */
-static struct node *node_at_path(struct pl_schema *p, const struct node *base)
+/* The field at the current path, made if it is new; NULL when it is not kept. */
+static struct pl_schema_field *field_at_path(struct pl_schema *p,
+                                             const struct pl_schema_field *base)
 {
-    uint64_t hash = bytes_hash(p->path.data, p->path.len);
-    unsigned slot = hash % SLOTS;
-    for (; p->slots[slot] != 0; slot = (slot + 1) % SLOTS) {
-        struct node *node = p->nodes[p->slots[slot] - 1];
-        struct pl_slice path = {.p = p->path.data, .len = p->path.len};
-        if (node->hash == hash && pl_slice_eq(path, node->field.path))
-            return node;
+    struct pl_slice path = {.p = p->path.data, .len = p->path.len};
+    uint64_t hash = bytes_hash(path.p, path.len);
+    unsigned slot = hash % PL_SCHEMA_SLOTS;
+    for (; p->slots[slot] != 0; slot = (slot + 1) % PL_SCHEMA_SLOTS) {
+        struct pl_schema_field *f = p->fields[p->slots[slot] - 1];
+        if (f->hash == hash && pl_slice_eq(path, f->path))
+            return f;
     }
-    if (p->n == FIELDS_MAX || p->path.len > PATH_MAX_LEN)
+    if (p->n == PL_SCHEMA_FIELDS_MAX || path.len > PATH_MAX_LEN)
         return NULL;
-    struct node *node = pl_alloc(sizeof(*node));
-    node->field.path = pl_strndup(p->path.data, p->path.len);
-    node->hash = hash;
-    node->base = base;
-    p->nodes[p->n++] = node;
+    struct pl_schema_field *f = pl_alloc(sizeof(*f));
+    f->path = pl_strndup(path.p, path.len);
+    f->hash = hash;
+    f->base = base;
+    p->fields[p->n++] = f;
     p->slots[slot] = (uint16_t)p->n;
-    return node;
+    return f;
 }
 
 static bool key_is_plain(struct pl_slice key)
@@ -101,15 +77,13 @@ static bool key_is_plain(struct pl_slice key)
     return key.len > 0;
 }
 
-/* What a string stands for; where that is no text (a lone surrogate), what it is written as. */
+/* The string unescaped, or as it is written where it has a lone surrogate. */
 static struct pl_slice string_text(struct pl_schema *p, const struct pl_json_str *str)
 {
-    if (!str->escaped)
-        return (struct pl_slice){.p = str->p, .len = str->len};
     pl_buf_reset(&p->text);
-    if (!pl_json_unescape_buf(str, &p->text))
-        return (struct pl_slice){.p = str->p, .len = str->len};
-    return (struct pl_slice){.p = p->text.data, .len = p->text.len};
+    if (str->escaped && pl_json_unescape_buf(str, &p->text))
+        return (struct pl_slice){.p = p->text.data, .len = p->text.len};
+    return (struct pl_slice){.p = str->p, .len = str->len};
 }
 
 static void path_add_key(struct pl_schema *p, const struct pl_json_str *str)
@@ -123,14 +97,13 @@ static void path_add_key(struct pl_schema *p, const struct pl_json_str *str)
         pl_json_quote(&p->path, key.p, key.len);
 }
 
-/* The first value that is worth showing, in one line and cut at a character. */
 static void example_take(struct pl_schema_field *f, const char *p, size_t len)
 {
     if (f->example[0] == '\0')
         pl_text_copy(p, len, f->example, sizeof(f->example));
 }
 
-/* Of a time's fraction: how many digits it is written with, and how many up to the last but 0. */
+/* Of a time's fraction: its digits as written, and without the zeros at their end. */
 static void digits_count(struct pl_slice time, unsigned *ret_written, unsigned *ret_needed)
 {
     const char *dot = memchr(time.p, '.', time.len), *end = time.p + time.len;
@@ -142,9 +115,8 @@ static void digits_count(struct pl_slice time, unsigned *ret_written, unsigned *
     }
 }
 
-static void time_count(struct node *node, struct pl_slice text)
+static void time_count(struct pl_schema_field *f, struct pl_slice text)
 {
-    struct pl_schema_field *f = &node->field;
     int64_t seconds;
     if (!pl_time_parse(text.p, text.len, 0, &seconds, NULL)) {
         f->all_times = false;
@@ -169,44 +141,40 @@ static bool text_is_uuid(struct pl_slice s)
     for (size_t i = 0; i < s.len; i++) {
         bool dash = i == 8 || i == 13 || i == 18 || i == 23;
         char c = s.p[i];
-        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-        if (dash ? c != '-' : !hex)
+        if (dash ? c != '-' : !isxdigit((unsigned char)c))
             return false;
     }
     return true;
 }
 
-static void distinct_count(struct node *node, struct pl_slice text)
+static void distinct_count(struct pl_schema_field *f, struct pl_slice text)
 {
-    struct pl_schema_field *f = &node->field;
     if (f->distinct == PL_SCHEMA_DISTINCT_MAX)
         return;
     uint64_t hash = bytes_hash(text.p, text.len);
     for (unsigned i = 0; i < f->distinct; i++) {
-        if (node->distinct_hashes[i] == hash)
+        if (f->distinct_hashes[i] == hash)
             return;
     }
-    if (!node->distinct_hashes)
-        node->distinct_hashes =
-            pl_alloc_array(PL_SCHEMA_DISTINCT_MAX, sizeof(*node->distinct_hashes));
-    node->distinct_hashes[f->distinct++] = hash;
+    if (!f->distinct_hashes)
+        f->distinct_hashes = pl_alloc_array(PL_SCHEMA_DISTINCT_MAX, sizeof(*f->distinct_hashes));
+    f->distinct_hashes[f->distinct++] = hash;
 }
 
-static void string_count(struct pl_schema *p, struct node *node, const struct pl_json_str *str)
+static void string_count(struct pl_schema *p, struct pl_schema_field *f,
+                         const struct pl_json_str *str)
 {
-    struct pl_schema_field *f = &node->field;
     struct pl_slice text = string_text(p, str);
     bool first = f->strings++ == 0;
-    time_count(node, text);
+    time_count(f, text);
     f->all_uuids = (first || f->all_uuids) && text_is_uuid(text);
     f->string_len_max = text.len > f->string_len_max ? text.len : f->string_len_max;
-    distinct_count(node, text);
+    distinct_count(f, text);
     example_take(f, text.p, text.len);
 }
 
-static void number_count(struct node *node, const struct pl_json_num *num)
+static void number_count(struct pl_schema_field *f, const struct pl_json_num *num)
 {
-    struct pl_schema_field *f = &node->field;
     example_take(f, num->p, num->len);
     double ignored;
     if (!num->integer) {
@@ -222,30 +190,31 @@ static void number_count(struct node *node, const struct pl_json_num *num)
         f->int_overflow = true;
         return;
     }
-    f->int_min = !node->int_fitted || value < f->int_min ? value : f->int_min;
-    f->int_max = !node->int_fitted || value > f->int_max ? value : f->int_max;
-    node->int_fitted = true;
+    f->int_min = !f->int_fitted || value < f->int_min ? value : f->int_min;
+    f->int_max = !f->int_fitted || value > f->int_max ? value : f->int_max;
+    f->int_fitted = true;
 }
 
-static void value_walk(struct pl_schema *p, struct pl_json *j, struct node *node, unsigned level);
+static void value_walk(struct pl_schema *p, struct pl_json *j, struct pl_schema_field *f,
+                       unsigned level);
 
-/* The value that comes next belongs to the current path. */
-static void field_walk(struct pl_schema *p, struct pl_json *j, const struct node *base,
+/* The next value belongs to the current path. */
+static void field_walk(struct pl_schema *p, struct pl_json *j, const struct pl_schema_field *base,
                        uint64_t instance, unsigned level)
 {
-    struct node *node = node_at_path(p, base);
-    if (!node)
+    struct pl_schema_field *f = field_at_path(p, base);
+    if (!f)
         p->left_out++;
-    if (!node || node->instance == instance) {
+    if (!f || f->instance == instance) {
         pl_json_skip(j, NULL);
         return;
     }
-    node->instance = instance;
-    node->field.present++;
-    value_walk(p, j, node, level);
+    f->instance = instance;
+    f->present++;
+    value_walk(p, j, f, level);
 }
 
-static void object_walk(struct pl_schema *p, struct pl_json *j, const struct node *base,
+static void object_walk(struct pl_schema *p, struct pl_json *j, const struct pl_schema_field *base,
                         unsigned level)
 {
     size_t path_len = p->path.len;
@@ -265,17 +234,17 @@ static void array_walk(struct pl_schema *p, struct pl_json *j, unsigned level)
     pl_json_array_begin(j);
     pl_buf_add_str(&p->path, "[*]");
     while (pl_json_array_next(j)) {
-        struct node *node = node_at_path(p, NULL);
-        if (node)
-            node->base = node;
-        field_walk(p, j, node, ++p->instances, level + 1);
+        struct pl_schema_field *f = field_at_path(p, NULL);
+        if (f)
+            f->base = f;
+        field_walk(p, j, f, ++p->instances, level + 1);
     }
     p->path.len = path_len;
 }
 
-static void value_walk(struct pl_schema *p, struct pl_json *j, struct node *node, unsigned level)
+static void value_walk(struct pl_schema *p, struct pl_json *j, struct pl_schema_field *f,
+                       unsigned level)
 {
-    struct pl_schema_field *f = &node->field;
     struct pl_json_str str;
     struct pl_json_num num;
     bool value;
@@ -292,11 +261,11 @@ static void value_walk(struct pl_schema *p, struct pl_json *j, struct node *node
         break;
     case PL_JSON_NUMBER:
         if (pl_json_number(j, &num))
-            number_count(node, &num);
+            number_count(f, &num);
         break;
     case PL_JSON_STRING:
         if (pl_json_string(j, &str))
-            string_count(p, node, &str);
+            string_count(p, f, &str);
         break;
     case PL_JSON_ARRAY:
         f->arrays++;
@@ -308,7 +277,7 @@ static void value_walk(struct pl_schema *p, struct pl_json *j, struct node *node
     case PL_JSON_OBJECT:
         f->objects++;
         if (level < LEVELS_MAX)
-            object_walk(p, j, node->base, level);
+            object_walk(p, j, f->base, level);
         else
             pl_json_skip(j, NULL);
         break;
@@ -339,46 +308,21 @@ bool pl_schema_add(struct pl_schema *p, const char *json, size_t len, const char
     return true;
 }
 
-uint64_t pl_schema_documents(const struct pl_schema *p)
-{
-    return p->documents;
-}
-
-uint64_t pl_schema_invalid(const struct pl_schema *p)
-{
-    return p->invalid;
-}
-
-uint64_t pl_schema_left_out(const struct pl_schema *p)
-{
-    return p->left_out;
-}
-
-unsigned pl_schema_count(const struct pl_schema *p)
-{
-    return p->n;
-}
-
-const struct pl_schema_field *pl_schema_field(const struct pl_schema *p, unsigned i)
-{
-    return &p->nodes[i]->field;
-}
-
 uint64_t pl_schema_field_rows(const struct pl_schema *p, unsigned i)
 {
-    const struct node *base = p->nodes[i]->base;
-    return base ? base->field.present : p->documents;
+    const struct pl_schema_field *base = p->fields[i]->base;
+    return base ? base->present : p->documents;
 }
 
 bool pl_schema_field_is_optional(const struct pl_schema *p, unsigned i)
 {
-    const struct pl_schema_field *f = pl_schema_field(p, i);
+    const struct pl_schema_field *f = p->fields[i];
     return f->nulls > 0 || f->present < pl_schema_field_rows(p, i);
 }
 
 void pl_schema_type(const struct pl_schema *p, unsigned i, struct pl_buf *out)
 {
-    const struct pl_schema_field *f = pl_schema_field(p, i);
+    const struct pl_schema_field *f = p->fields[i];
     uint64_t values = f->present - f->nulls;
     const char *type = "Mixed";
     if (values == 0)

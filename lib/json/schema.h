@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * schema.h - what fields a sample of JSON documents has: paths, types, how often, ranges,
- * examples. Behind `--schema` of all daemons. Which type a database needs for it is the business of
- * who knows the database: it gives a function that pl_schema_print() asks.
+ * schema.h - the fields of a sample of JSON documents: paths, types, how often, ranges, examples.
+ * Behind `--schema` of all daemons. The type that a database needs for a field comes from a function
+ * that is given to pl_schema_print().
  *
  * Paths are dotted ("meta.id"; a key that is empty or holds a dot, a bracket, a quote, white space
- * or a control character stands in quotes: a."b.c"), elements of arrays are "path[*]". A document
- * that is an object is not a field itself, only its members are; one that is something else is "$",
- * its elements "$[*]". Only the first 2,000 paths of at most 1,024 bytes are kept (values at others
- * are counted), depth 16. Of a key that an object holds twice, the first value counts.
+ * or a control character is quoted: a."b.c"), elements of arrays are "path[*]". A document that is
+ * an object is not a field, only its members are; any other is "$", its elements "$[*]". The first
+ * 2,000 paths of at most 1,024 bytes are kept (values at others are counted), depth 16. Of a key
+ * that an object holds twice, the first value counts.
  *
  * Threads: one owner. No I/O.
  */
@@ -18,6 +18,8 @@
 #include "lib/json/reader.h"
 
 #define PL_SCHEMA_DISTINCT_MAX 64
+#define PL_SCHEMA_FIELDS_MAX   2000
+#define PL_SCHEMA_SLOTS        4096 /* a power of two, less than half full at PL_SCHEMA_FIELDS_MAX */
 
 struct pl_schema_field {
     char *path;
@@ -36,40 +38,51 @@ struct pl_schema_field {
     uint64_t string_len_max;
     unsigned distinct; /* distinct strings seen; PL_SCHEMA_DISTINCT_MAX means "or more" */
     char example[64];  /* first non-null scalar, cut at a character */
+
+    /* For schema.c. */
+    uint64_t hash;                      /* of the path */
+    const struct pl_schema_field *base; /* the array element that it is in; NULL: the document */
+    uint64_t instance;                  /* in which it was last seen */
+    bool int_fitted;                    /* int_min and int_max are set */
+    uint64_t *distinct_hashes;          /* of the strings, `distinct` of them */
 };
 
-struct pl_schema;
+struct pl_schema {
+    uint64_t documents; /* the valid ones */
+    uint64_t invalid;
+    uint64_t left_out; /* values at paths that are not kept */
+    unsigned n;
+    struct pl_schema_field *fields[PL_SCHEMA_FIELDS_MAX]; /* as first seen, parents first */
+
+    /* For schema.c. */
+    uint16_t slots[PL_SCHEMA_SLOTS]; /* hash table: index + 1 into fields; 0: empty */
+    uint64_t instances;
+    struct pl_buf path; /* of the value that the walk is at */
+    struct pl_buf text; /* of the string that the walk is at */
+};
+
 struct pl_schema *pl_schema_new(void);
 void pl_schema_free(struct pl_schema *p);
 PL_DEFINE_CLEANUP(struct pl_schema *, pl_schema_free);
 
-/* One document. false: not valid JSON (counted, *ret_error a constant sentence; nothing else of it
- * enters the profile). */
+/* One document. false: not valid JSON, *ret_error is a constant sentence; it is counted and changes
+ * nothing else. */
 bool pl_schema_add(struct pl_schema *p, const char *json, size_t len, const char **ret_error);
 
-uint64_t pl_schema_documents(const struct pl_schema *p); /* the valid ones */
-uint64_t pl_schema_invalid(const struct pl_schema *p);
-uint64_t pl_schema_left_out(const struct pl_schema *p); /* values at paths that are not kept */
-/* In the order first seen, parents before children. */
-unsigned pl_schema_count(const struct pl_schema *p);
-const struct pl_schema_field *pl_schema_field(const struct pl_schema *p, unsigned i);
-
-/* How many documents (below [*]: elements) there were that could have had the field; `present` is
- * at most this. */
+/* How many documents (below [*]: elements) could have had the field: `present` is at most this. */
 uint64_t pl_schema_field_rows(const struct pl_schema *p, unsigned i);
 
-/* Whether it is null or absent somewhere. */
+/* It is null or absent somewhere. */
 bool pl_schema_field_is_optional(const struct pl_schema *p, unsigned i);
 
-/* Appends the type for field `i`; nothing where it has none of its own. */
+/* Appends the type for field `i`; nothing where it has none. */
 typedef void pl_schema_type_fn(const struct pl_schema *p, unsigned i, struct pl_buf *out);
 
-/* The types of JSON, and what its texts hold: "String", "Integer", "Number", "Boolean", "Time",
- * "UUID", "Array", "Mixed", "Null"; "…, optional" where null or absent; nothing for objects (their
- * members are fields). */
+/* One such function: "String", "Integer", "Number", "Boolean", "Time", "UUID", "Array", "Mixed",
+ * "Null"; "…, optional" where null or absent; nothing for objects (their members are fields). */
 void pl_schema_type(const struct pl_schema *p, unsigned i, struct pl_buf *out);
 
-/* A table for a terminal: path, presence %, what was seen, the type with `title` above it, range,
+/* A table for a terminal: path, presence, what was seen, the type (titled `title`), range,
  * example. */
 void pl_schema_print(const struct pl_schema *p, const char *title, pl_schema_type_fn *type,
                      struct pl_buf *out);

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * schema_print.c - a profile as a table for a terminal.
- *
- * All cells are made first, then the columns get the width of their widest cell, counted in
- * characters and not in bytes.
+ * schema_print.c - the table of schema.h. Columns are as wide as their widest cell, in characters.
  */
 #include "lib/json/schema.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "lib/base/text.h"
 
@@ -32,10 +28,7 @@ static size_t text_width(const char *s)
 /* Rounded down, so that only what is always there is 100%. */
 static char *present_cell(const struct pl_schema_field *f, uint64_t rows)
 {
-    double thousandths = rows > 0 ? (double)f->present * 1000 / (double)rows : 0;
-    unsigned tenths = f->present == rows ? 1000 : (unsigned)thousandths;
-    if (tenths == 1000 && f->present < rows)
-        tenths = 999;
+    unsigned tenths = (unsigned)(f->present * 1000 / rows);
     return tenths == 0 ? pl_strdup("<0.1%") : pl_strf("%u.%u%%", tenths / 10, tenths % 10);
 }
 
@@ -48,7 +41,6 @@ static char *seen_cell(const struct pl_schema_field *f)
                  {"bool", f->bools},     {"object", f->objects}, {"array", f->arrays},
                  {"null", f->nulls}};
     struct pl_buf b = {0};
-
     for (unsigned i = 0; i < PL_COUNT(types); i++) {
         if (types[i].n > 0)
             pl_buf_addf(&b, "%s%s", b.len > 0 ? "|" : "", types[i].name);
@@ -71,21 +63,14 @@ static char *range_cell(const struct pl_schema_field *f)
     return pl_buf_take(&b);
 }
 
-/* Paths are made of keys from outside. */
-static char *flat_copy(const char *text)
-{
-    char *copy = pl_strdup(text);
-    pl_text_flatten(copy, strlen(copy));
-    return copy;
-}
-
 static struct row row_make(const struct pl_schema *p, unsigned i, pl_schema_type_fn *type)
 {
-    const struct pl_schema_field *f = pl_schema_field(p, i);
-    struct pl_buf text = {0};
+    const struct pl_schema_field *f = p->fields[i];
+    struct pl_buf path = {0}, text = {0};
+    pl_text_add(&path, f->path, strlen(f->path));
     type(p, i, &text);
     return (struct row){{
-        [PATH] = flat_copy(f->path),
+        [PATH] = pl_buf_take(&path),
         [PRESENT] = present_cell(f, pl_schema_field_rows(p, i)),
         [SEEN] = seen_cell(f),
         [TYPE] = pl_buf_take(&text),
@@ -113,16 +98,16 @@ void pl_schema_print(const struct pl_schema *p, const char *title, pl_schema_typ
                      struct pl_buf *out)
 {
     const char *const titles[COLUMNS] = {"FIELD", "PRESENT", "SEEN", title, "RANGE", "EXAMPLE"};
-    unsigned n = pl_schema_count(p) + 1;
+    unsigned n = p->n + 1;
     struct row *rows = pl_alloc_array(n, sizeof(*rows));
-    size_t widths[COLUMNS] = {0};
+    for (unsigned c = 0; c < COLUMNS; c++)
+        rows[0].cells[c] = pl_strdup(titles[c]);
+    for (unsigned i = 0; i < p->n; i++)
+        rows[i + 1] = row_make(p, i, type);
 
+    size_t widths[COLUMNS] = {0};
     for (unsigned i = 0; i < n; i++) {
-        if (i > 0)
-            rows[i] = row_make(p, i - 1, type);
         for (unsigned c = 0; c < COLUMNS; c++) {
-            if (i == 0)
-                rows[i].cells[c] = pl_strdup(titles[c]);
             size_t width = text_width(rows[i].cells[c]);
             if (width > widths[c] && width <= WIDTH_MAX)
                 widths[c] = width;
@@ -136,11 +121,10 @@ void pl_schema_print(const struct pl_schema *p, const char *title, pl_schema_typ
     }
     free(rows);
 
-    pl_buf_addf(out, "%" PRIu64 " documents, %u fields", pl_schema_documents(p),
-                pl_schema_count(p));
-    if (pl_schema_left_out(p) > 0)
-        pl_buf_addf(out, ", %" PRIu64 " values at further paths left out", pl_schema_left_out(p));
-    if (pl_schema_invalid(p) > 0)
-        pl_buf_addf(out, ", not valid JSON: %" PRIu64, pl_schema_invalid(p));
+    pl_buf_addf(out, "%" PRIu64 " documents, %u fields", p->documents, p->n);
+    if (p->left_out > 0)
+        pl_buf_addf(out, ", %" PRIu64 " values at further paths left out", p->left_out);
+    if (p->invalid > 0)
+        pl_buf_addf(out, ", not valid JSON: %" PRIu64, p->invalid);
     pl_buf_add_byte(out, '\n');
 }

@@ -2,10 +2,9 @@
 /*
  * split.c - see split.h.
  *
- * Inside a value (an element, a key, what stands beside the array) only quotes and brackets are
- * looked at, to find its last byte; whether it is JSON is asked of the reader once it is whole. A
- * wrong bracket makes the value end too early or too late, and then it is not valid, whatever the
- * reason.
+ * Inside a value (an element, a key, a value beside the array) only quotes and brackets are looked
+ * at, to find its last byte; the reader checks it once it is whole. A wrong bracket makes the value
+ * end too early or too late, and so makes it invalid.
  *
  *   BEGIN ──[──> FIRST ──{──> ELEMENT ──}──> BEHIND ──,──> NEXT ──{──> ELEMENT …
  *     │            └────]──────────┬────────────┘
@@ -19,26 +18,35 @@
 
 enum split_state {
     BEGIN,
-    FIRST,   /* behind '[' */
-    NEXT,    /* behind a comma in the array */
-    ELEMENT, /* inside of one */
-    BEHIND,  /* behind one */
-    MEMBER,  /* behind '{' or a comma in the object around */
+    FIRST,        /* after '[' */
+    NEXT,         /* after a comma in the array */
+    ELEMENT,      /* inside one */
+    BEHIND,       /* after one */
+    FIRST_MEMBER, /* after '{' of the object around */
+    MEMBER,       /* after a comma in it */
     KEY,
     COLON,
     VALUE,
     BESIDE, /* inside a member's value */
     COMMA,
-    TAIL, /* behind the end: white space only */
+    TAIL, /* after the end: white space only */
 };
 
-static const char *const wrappers[] = {"data", "records", "series"};
+static const struct {
+    const char *key, *shape;
+} wrappers[] = {
+    {"data", "an object with the array under data"},
+    {"records", "an object with the array under records"},
+    {"series", "an object with the array under series"},
+};
 
 void pl_split_init(struct pl_split *s, size_t element_bytes_max, pl_split_element_fn *on_element,
                    void *userdata)
 {
-    *s = (struct pl_split){
-        .element_bytes_max = element_bytes_max, .on_element = on_element, .userdata = userdata};
+    *s = (struct pl_split){.element_bytes_max = element_bytes_max,
+                           .on_element = on_element,
+                           .userdata = userdata,
+                           .shape = "no array"};
     pl_buf_init(&s->value, element_bytes_max);
 }
 
@@ -50,11 +58,9 @@ void pl_split_release(struct pl_split *s)
 void pl_split_reset(struct pl_split *s)
 {
     struct pl_buf value = s->value;
-    pl_buf_reset(&value);
-    *s = (struct pl_split){.element_bytes_max = s->element_bytes_max,
-                           .on_element = s->on_element,
-                           .userdata = s->userdata,
-                           .value = value};
+    pl_split_init(s, s->element_bytes_max, s->on_element, s->userdata);
+    s->value = value;
+    pl_buf_reset(&s->value);
 }
 
 /* ---- errors ---- */
@@ -84,7 +90,7 @@ static bool is_space(char c)
     return c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-/* ---- values: elements, keys, and what stands beside the array ---- */
+/* ---- values: elements, keys, and what is beside the array ---- */
 
 static const char *value_begin(struct pl_split *s, const char *p, enum split_state state)
 {
@@ -95,8 +101,7 @@ static const char *value_begin(struct pl_split *s, const char *p, enum split_sta
     return p;
 }
 
-/* Looks for the last byte of a text, an array or an object. Returns behind it, or NULL when it is
- * not in [p, end). */
+/* Passes the last byte of a text, an array or an object; NULL when it is not in [p, end). */
 static const char *brackets_pass(struct pl_split *s, const char *p, const char *end)
 {
     while (p < end) {
@@ -122,7 +127,7 @@ static bool ends_scalar(char c)
     return is_space(c) || c == ',' || c == '}' || c == ']';
 }
 
-/* The same for a number or a word: what follows ends it. */
+/* The same for a number or a word, which the next byte ends. */
 static const char *scalar_pass(const char *p, const char *end)
 {
     while (p < end && !ends_scalar(*p))
@@ -130,7 +135,7 @@ static const char *scalar_pass(const char *p, const char *end)
     return p < end ? p : NULL;
 }
 
-/* false: an element that is too large. Of what is too large beside the array, nothing is kept. */
+/* false: an element is too large. What is too large beside the array is not kept. */
 static bool value_keep(struct pl_split *s, const char *p, size_t len)
 {
     bool element = s->state == ELEMENT;
@@ -143,12 +148,12 @@ static bool value_keep(struct pl_split *s, const char *p, size_t len)
         return true;
     pl_err_set(&s->err, PL_ERR_CONFIG, 0,
                "element %llu of the answer is larger than api.element_bytes_max (%zu): raise it; "
-               "nothing is lost, the position stands before the answer",
+               "nothing is lost, the position is before the answer",
                (unsigned long long)s->elements + 1, s->element_bytes_max);
     return false;
 }
 
-/* `s->bytes` stands behind the value. */
+/* `s->bytes` is after the value. */
 static bool value_check(struct pl_split *s, struct pl_slice bytes)
 {
     struct pl_json j;
@@ -156,7 +161,7 @@ static bool value_check(struct pl_split *s, struct pl_slice bytes)
     bool more = pl_json_skip(&j, NULL);
     if (pl_json_end(&j))
         return true;
-    const char *error = more ? "text behind a value" : j.error;
+    const char *error = more ? "text after a value" : j.error;
     size_t at = (size_t)(j.p - j.start);
     if (s->state != ELEMENT)
         return fail_at(s, s->bytes - bytes.len + at, error);
@@ -166,8 +171,7 @@ static bool value_check(struct pl_split *s, struct pl_slice bytes)
     return fail_at(s, s->bytes, why);
 }
 
-/* Whether the whole element was taken. `bytes` may lie in the piece that was fed; where it is
- * refused it is kept. */
+/* false: not taken. `bytes` may be in the piece that was fed. */
 static bool element_offer(struct pl_split *s, struct pl_slice bytes)
 {
     s->pending = !s->on_element(s->userdata, bytes);
@@ -178,8 +182,8 @@ static bool element_offer(struct pl_split *s, struct pl_slice bytes)
     return true;
 }
 
-/* The wrapper that the key is, or NULL. */
-static const char *key_wrapper(struct pl_slice bytes)
+/* The shape that a key makes of an array, or NULL. */
+static const char *key_shape(struct pl_slice bytes)
 {
     struct pl_json j;
     pl_json_init(&j, bytes.p, bytes.len, 0);
@@ -187,18 +191,18 @@ static const char *key_wrapper(struct pl_slice bytes)
     if (!pl_json_string(&j, &key))
         return NULL;
     for (size_t i = 0; i < PL_COUNT(wrappers); i++)
-        if (pl_json_str_eq(&key, wrappers[i]))
-            return wrappers[i];
+        if (pl_json_str_eq(&key, wrappers[i].key))
+            return wrappers[i].shape;
     return NULL;
 }
 
-/* A value that is whole; nothing of it is there when it was too large. */
+/* A value is whole; `bytes` is empty when it was too large. */
 static void value_end(struct pl_split *s, struct pl_slice bytes)
 {
     if (!s->too_large && !value_check(s, bytes))
         return;
     if (s->state == KEY) {
-        s->key = s->too_large ? NULL : key_wrapper(bytes);
+        s->key = s->too_large ? NULL : key_shape(bytes);
         s->state = COLON;
     } else if (s->state == BESIDE) {
         s->state = COMMA;
@@ -211,7 +215,7 @@ static void value_end(struct pl_split *s, struct pl_slice bytes)
     pl_buf_reset(&s->value);
 }
 
-/* The value goes on (or begins) at p. */
+/* The value begins or continues at p. */
 static const char *value_feed(struct pl_split *s, const char *p, const char *end)
 {
     const char *behind = s->scalar ? scalar_pass(p, end) : brackets_pass(s, p, end);
@@ -232,21 +236,38 @@ static const char *value_feed(struct pl_split *s, const char *p, const char *end
 
 /* ---- one byte between values ---- */
 
+static const char *to(struct pl_split *s, enum split_state next, const char *p)
+{
+    s->state = next;
+    return p + 1;
+}
+
+static const char *array_begin(struct pl_split *s, const char *shape, const char *p)
+{
+    s->shape = shape;
+    s->array_seen = true;
+    return to(s, FIRST, p);
+}
+
+static const char *array_end(struct pl_split *s, const char *p)
+{
+    return to(s, s->wrapped ? COMMA : TAIL, p);
+}
+
 static const char *root_begin(struct pl_split *s, const char *p)
 {
-    if (*p != '[' && *p != '{')
+    if (*p == '[')
+        return array_begin(s, "an array", p);
+    if (*p != '{')
         return fail_begin(s, p);
-    s->wrapped = *p == '{';
-    s->array_seen = !s->wrapped;
-    s->first = true;
-    s->state = s->wrapped ? MEMBER : FIRST;
-    return p + 1;
+    s->wrapped = true;
+    return to(s, FIRST_MEMBER, p);
 }
 
 static const char *element_begin(struct pl_split *s, const char *p)
 {
     return *p == '{' ? value_begin(s, p, ELEMENT)
-                     : fail(s, p, "an element of the array is no object");
+                     : fail(s, p, "an element of the array is not an object");
 }
 
 static const char *key_begin(struct pl_split *s, const char *p)
@@ -262,29 +283,7 @@ static const char *member_begin(struct pl_split *s, const char *p)
         return value_begin(s, p, BESIDE);
     if (s->array_seen)
         return fail(s, p, "a second array");
-    s->wrapper = s->key;
-    s->array_seen = true;
-    s->state = FIRST;
-    return p + 1;
-}
-
-static const char *array_end(struct pl_split *s, const char *p)
-{
-    s->state = s->wrapped ? COMMA : TAIL;
-    return p + 1;
-}
-
-static const char *object_end(struct pl_split *s, const char *p)
-{
-    s->state = TAIL;
-    return p + 1;
-}
-
-static const char *to(struct pl_split *s, enum split_state next, const char *p)
-{
-    s->state = next;
-    s->first = false;
-    return p + 1;
+    return array_begin(s, s->key, p);
 }
 
 static const char *between(struct pl_split *s, const char *p)
@@ -300,18 +299,20 @@ static const char *between(struct pl_split *s, const char *p)
         if (*p == ']')
             return array_end(s, p);
         return *p == ',' ? to(s, NEXT, p) : fail(s, p, "expected ',' or ']'");
+    case FIRST_MEMBER:
+        return *p == '}' ? to(s, TAIL, p) : key_begin(s, p);
     case MEMBER:
-        return *p == '}' && s->first ? object_end(s, p) : key_begin(s, p);
+        return key_begin(s, p);
     case COLON:
         return *p == ':' ? to(s, VALUE, p) : fail(s, p, "expected ':' after a key");
     case VALUE:
         return member_begin(s, p);
     case COMMA:
         if (*p == '}')
-            return object_end(s, p);
+            return to(s, TAIL, p);
         return *p == ',' ? to(s, MEMBER, p) : fail(s, p, "expected ',' or '}'");
     case TAIL:
-        return fail(s, p, "text behind the end");
+        return fail(s, p, "text after the end");
     case ELEMENT:
     case KEY:
     case BESIDE:
@@ -380,15 +381,4 @@ int pl_split_end(const struct pl_split *s, struct pl_err *err)
                           "the answer is not what was expected: an object without an array under "
                           "data, records or series");
     return 0;
-}
-
-const char *pl_split_shape(const struct pl_split *s)
-{
-    if (!s->array_seen)
-        return "no array";
-    if (!s->wrapped)
-        return "an array";
-    return s->wrapper == wrappers[0]   ? "an object with the array under data"
-           : s->wrapper == wrappers[1] ? "an object with the array under records"
-                                       : "an object with the array under series";
 }

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * string.c - the text inside JSON strings: unescaping, comparing, quoting; and UTF-8 at large.
- *
- * An escaped string is a row of runs that are copied as they are, with single escapes between
- * them; escape_decode() is the one place that knows what an escape means.
+ * string.c - the text inside JSON strings: unescaping, comparing, quoting; and UTF-8.
  */
 #include "lib/json/internal.h"
 
 #include "lib/json/reader.h"
-
-/* U+FFFD, which stands for bytes that are not UTF-8. */
-#define REPLACEMENT "\xEF\xBF\xBD"
 
 static int hex_value(char c)
 {
@@ -37,30 +31,18 @@ static int32_t unit_decode(const char *p, const char *end)
 
 static size_t utf8_encode(uint32_t c, char out[static 4])
 {
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
+    static const unsigned char lead[] = {0, 0, 0xC0, 0xE0, 0xF0};
+    size_t n = c < 0x80 ? 1 : c < 0x800 ? 2 : c < 0x10000 ? 3 : 4;
+    for (size_t i = n - 1; i > 0; i--) {
+        out[i] = (char)(0x80 | (c & 0x3F));
+        c >>= 6;
     }
-    if (c < 0x800) {
-        out[0] = (char)(0xC0 | c >> 6);
-        out[1] = (char)(0x80 | (c & 0x3F));
-        return 2;
-    }
-    if (c < 0x10000) {
-        out[0] = (char)(0xE0 | c >> 12);
-        out[1] = (char)(0x80 | (c >> 6 & 0x3F));
-        out[2] = (char)(0x80 | (c & 0x3F));
-        return 3;
-    }
-    out[0] = (char)(0xF0 | c >> 18);
-    out[1] = (char)(0x80 | (c >> 12 & 0x3F));
-    out[2] = (char)(0x80 | (c >> 6 & 0x3F));
-    out[3] = (char)(0x80 | (c & 0x3F));
-    return 4;
+    out[0] = (char)(lead[n] | c);
+    return n;
 }
 
-/* Decodes the escape whose backslash is at p into 1 to 4 bytes of UTF-8. Returns the position
- * behind it; NULL for a lone surrogate, and for what the reader would not have let through. */
+/* Decodes the escape whose backslash is at p into 1 to 4 bytes of UTF-8. Returns the position after
+ * it; NULL for a lone surrogate, and for what the reader would have refused. */
 static const char *escape_decode(const char *p, const char *end, char out[static 4],
                                  size_t *ret_len)
 {
@@ -91,8 +73,8 @@ static const char *escape_decode(const char *p, const char *end, char out[static
     return p;
 }
 
-/* A string of a document is rarely long enough for memchr() to pay between two escapes, but its
- * text may be: the first bytes are looked at one by one. */
+/* Between two escapes there are rarely enough bytes for memchr() to pay: the first are looked at one
+ * by one. */
 static const char *backslash_find(const char *p, const char *end)
 {
     const char *near = end - p > 8 ? p + 8 : end;
@@ -121,7 +103,6 @@ ssize_t pl_json_unescape(const struct pl_json_str *str, char *out)
         p = run_end;
         if (p == end)
             break;
-
         char bytes[4];
         size_t n;
         p = escape_decode(p, end, bytes, &n);
@@ -146,7 +127,7 @@ bool pl_json_unescape_buf(const struct pl_json_str *str, struct pl_buf *out)
         return true;
     }
 
-    /* The escaped text would pass the maximum; what it stands for may be shorter. */
+    /* The escaped text would pass the maximum; the unescaped one may be shorter. */
     char *text = pl_alloc_array(str->len, 1);
     ssize_t n = pl_json_unescape(str, text);
     bool added = n >= 0 && pl_buf_add(out, text, (size_t)n);
@@ -170,61 +151,39 @@ bool pl_json_str_eq_escaped(const struct pl_json_str *str, const char *s)
     return left == 0;
 }
 
-/* How many of the bytes at p, which are no well-formed sequence, one U+FFFD stands for: the longest
- * beginning of a well-formed sequence, at least one byte (Unicode 15, section 3.9, U+FFFD
- * Substitution of Maximal Subparts). */
+/* How many bytes at p, where no character is well-formed, become one U+FFFD: the longest beginning
+ * of a character, at least one byte (Unicode 15, section 3.9, U+FFFD Substitution of Maximal
+ * Subparts). From the third byte on all continuations are alike. */
 static size_t utf8_bad_length(const char *p, const char *end)
 {
-    unsigned char lead = (unsigned char)p[0], low = 0x80, high = 0xBF;
-    size_t full = lead < 0xE0 ? 2 : lead < 0xF0 ? 3 : 4, n = 1;
-    if (lead < 0xC2 || lead > 0xF4)
-        return 1;
-    if (lead == 0xE0)
-        low = 0xA0;
-    else if (lead == 0xED)
-        high = 0x9F;
-    else if (lead == 0xF0)
-        low = 0x90;
-    else if (lead == 0xF4)
-        high = 0x8F;
-    while (n < full && p + n < end && (unsigned char)p[n] >= low && (unsigned char)p[n] <= high) {
-        n++;
-        low = 0x80;
-        high = 0xBF;
+    for (size_t n = end - p < 3 ? (size_t)(end - p) : 3; n > 1; n--) {
+        char completed[4] = {'\x80', '\x80', '\x80', '\x80'};
+        memcpy(completed, p, n);
+        if (pl_utf8_long_char(completed, sizeof(completed)) > n)
+            return n;
     }
-    return n;
-}
-
-static bool quote_add_control(struct pl_buf *out, unsigned char c)
-{
-    static const char hex[] = "0123456789abcdef";
-    static const char from[] = "\b\f\n\r\t", to[] = "bfnrt";
-    const char *at = memchr(from, c, sizeof(from) - 1);
-    if (at)
-        return pl_buf_add(out, (char[]){'\\', to[at - from]}, 2);
-    return pl_buf_add(out, (char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+    return 1;
 }
 
 /* The byte at *p is not plain. Passes it, or the character that it begins. */
 static bool quote_add_special(struct pl_buf *out, const char **p, const char *end)
 {
-    unsigned char c = (unsigned char)**p;
+    static const char from[] = "\b\f\n\r\t", to[] = "bfnrt";
     const char *begin = *p;
+    unsigned char c = (unsigned char)*begin;
+    if (c >= 0x20 && c < 0x80) {
+        *p += 1;
+        return pl_buf_add(out, (char[]){'\\', *begin}, 2);
+    }
     if (c < 0x20) {
         *p += 1;
-        return quote_add_control(out, c);
-    }
-    if (c < 0x80) {
-        *p += 1;
-        return pl_buf_add(out, (char[]){'\\', (char)c}, 2);
+        const char *at = memchr(from, c, sizeof(from) - 1);
+        return at ? pl_buf_add(out, (char[]){'\\', to[at - from]}, 2)
+                  : pl_buf_addf(out, "\\u%04x", c);
     }
     size_t n = pl_utf8_long_char(begin, (size_t)(end - begin));
-    if (n > 0) {
-        *p += n;
-        return pl_buf_add(out, begin, n);
-    }
-    *p += utf8_bad_length(begin, end);
-    return pl_buf_add(out, REPLACEMENT, sizeof(REPLACEMENT) - 1);
+    *p += n > 0 ? n : utf8_bad_length(begin, end);
+    return n > 0 ? pl_buf_add(out, begin, n) : pl_buf_add_str(out, "\uFFFD");
 }
 
 bool pl_json_quote(struct pl_buf *out, const char *data, size_t len)

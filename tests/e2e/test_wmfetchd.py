@@ -460,7 +460,7 @@ FAULTS = {
     'an array of numbers': ([{'shape': 'numbers'}], []),
     'an error among transactions': ([{'shape': 'error-in-array'}], []),
     'not quite JSON': ([{'shape': 'not-json'}], []),
-    'text behind the end': ([{'shape': 'trailing'}], []),
+    'text after the end': ([{'shape': 'trailing'}], []),
     'a redirect': ([{'redirect': '/elsewhere'}], ['redirect']),
     '403': ([{'status': 403}], ['403', 'role']),
 }

@@ -127,12 +127,12 @@ static bool run(const char *data, size_t size, size_t step, unsigned refuse, str
         size_t n = size - i < step ? size - i : step, used = 0;
         do {
             used += pl_split_feed(&s, data + i + used, n - used);
-            assert(used == n || pl_split_pending(&s) || pl_split_failed(&s));
-        } while (!pl_split_failed(&s) && (used < n || pl_split_pending(&s)));
+            assert(used == n || s.pending || pl_split_failed(&s));
+        } while (!pl_split_failed(&s) && (used < n || s.pending));
     }
     bool accepted = pl_split_end(&s, &err) == 0;
     if (accepted)
-        pl_buf_addf(&r->text, "whole %s", pl_split_shape(&s));
+        pl_buf_addf(&r->text, "whole %s", s.shape);
     else
         pl_buf_addf(&r->text, "%d %s", err.kind, err.msg);
     pl_split_release(&s);

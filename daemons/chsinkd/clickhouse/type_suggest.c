@@ -48,7 +48,7 @@ static const char *string_type(const struct pl_schema_field *f)
 
 void type_suggest(const struct pl_schema *p, unsigned i, struct pl_buf *out)
 {
-    const struct pl_schema_field *f = pl_schema_field(p, i);
+    const struct pl_schema_field *f = p->fields[i];
     uint64_t values = f->present - f->nulls;
     const char *type = "String";
     if (values > 0 && f->objects == values)

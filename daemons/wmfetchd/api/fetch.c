@@ -88,7 +88,7 @@ static void finish(struct fetch *f, const struct pl_err *err)
         .server_ms = f->server_ms,
         .heard_ms = f->heard_ms,
         .heard_mono_ms = f->heard_mono_ms,
-        .shape = pl_split_shape(&f->split),
+        .shape = f->split.shape,
     };
     struct pl_err copy = err ? *err : (struct pl_err){0};
     if (f->metrics && !err)

@@ -44,7 +44,7 @@ struct fetch_result {
     int64_t server_ms;      /* the API's clock (Date) when it began to answer; 0: not said */
     int64_t heard_ms;       /* ours then */
     int64_t heard_mono_ms;  /* … and the monotonic one */
-    const char *shape;      /* pl_split_shape() */
+    const char *shape;      /* of split.h */
 };
 
 enum fetch_take {

@@ -17,8 +17,8 @@ static void document_add(struct pl_schema *p, const char *doc)
 
 static int field_find(const struct pl_schema *p, const char *path)
 {
-    for (unsigned i = 0; i < pl_schema_count(p); i++) {
-        if (strcmp(pl_schema_field(p, i)->path, path) == 0)
+    for (unsigned i = 0; i < p->n; i++) {
+        if (strcmp(p->fields[i]->path, path) == 0)
             return (int)i;
     }
     return -1;

@@ -14,8 +14,8 @@ static void document_add(struct pl_schema *p, const char *doc)
 
 static int field_find(const struct pl_schema *p, const char *path)
 {
-    for (unsigned i = 0; i < pl_schema_count(p); i++) {
-        if (strcmp(pl_schema_field(p, i)->path, path) == 0)
+    for (unsigned i = 0; i < p->n; i++) {
+        if (strcmp(p->fields[i]->path, path) == 0)
             return (int)i;
     }
     return -1;
@@ -26,7 +26,7 @@ static const struct pl_schema_field *field_at(const struct pl_schema *p, const c
     int i = field_find(p, path);
 
     ck_assert_msg(i >= 0, "no field %s", path);
-    return pl_schema_field(p, (unsigned)i);
+    return p->fields[i];
 }
 
 START_TEST(test_paths)
@@ -39,9 +39,9 @@ START_TEST(test_paths)
     document_add(p, "{\"meta\":{\"id\":1},\"a\":[1,{\"b\":[2,3]}],\"x.y\":{\"z\":1},\"\":0,"
                     "\"a[0]\":0,\"sp ace\":0,\"q\\\"\":0,\"\\u00e9\":0}");
     document_add(p, "{\"late\":1,\"meta\":{\"\\u0069d\":2}}");
-    ck_assert_uint_eq(pl_schema_count(p), PL_COUNT(expected));
+    ck_assert_uint_eq(p->n, PL_COUNT(expected));
     for (unsigned i = 0; i < PL_COUNT(expected); i++)
-        ck_assert_str_eq(pl_schema_field(p, i)->path, expected[i]);
+        ck_assert_str_eq(p->fields[i]->path, expected[i]);
     ck_assert_uint_eq(field_at(p, "meta.id")->present, 2);
 }
 END_TEST
@@ -91,7 +91,7 @@ START_TEST(test_counts)
     ck_assert_uint_eq(f->string_len_max, 5);
     ck_assert_uint_eq(f->distinct, 1);
     ck_assert_str_eq(f->example, "true");
-    ck_assert_uint_eq(pl_schema_documents(p), 9);
+    ck_assert_uint_eq(p->documents, 9);
 }
 END_TEST
 
@@ -106,9 +106,9 @@ START_TEST(test_invalid)
         ck_assert(!pl_schema_add(p, bad[i], strlen(bad[i]), &error));
         ck_assert_ptr_nonnull(error);
     }
-    ck_assert_uint_eq(pl_schema_invalid(p), PL_COUNT(bad));
-    ck_assert_uint_eq(pl_schema_documents(p), 0);
-    ck_assert_uint_eq(pl_schema_count(p), 0);
+    ck_assert_uint_eq(p->invalid, PL_COUNT(bad));
+    ck_assert_uint_eq(p->documents, 0);
+    ck_assert_uint_eq(p->n, 0);
 }
 END_TEST
 
@@ -182,8 +182,8 @@ START_TEST(test_limits)
         PL_FREE char *doc = pl_strf("{\"key%u\":{\"x\":1}}", i);
         document_add(p, doc);
     }
-    ck_assert_uint_eq(pl_schema_count(p), 2000);
-    ck_assert_uint_eq(pl_schema_left_out(p), 1100);
+    ck_assert_uint_eq(p->n, 2000);
+    ck_assert_uint_eq(p->left_out, 1100);
     ck_assert_uint_eq(field_at(p, "key999.x")->present, 1);
 
     /* Too long a path, too many levels: left out, and no harm done. */
@@ -199,8 +199,8 @@ START_TEST(test_limits)
         pl_buf_add_byte(&b, ']');
     pl_buf_add_byte(&b, '}');
     document_add(q, pl_buf_cstr(&b));
-    ck_assert_uint_eq(pl_schema_left_out(q), 1);
-    ck_assert_uint_eq(pl_schema_count(q), 16);
+    ck_assert_uint_eq(q->left_out, 1);
+    ck_assert_uint_eq(q->n, 16);
     pl_buf_release(&b);
 }
 END_TEST

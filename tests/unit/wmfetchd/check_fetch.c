@@ -314,7 +314,7 @@ START_TEST(bad_answers)
          "begins with: <!DOCTYPE html> <title>Log in"},
         {CLOSED "{\"error\":\"no\"}", PL_ERR_REJECT, "begins with: {\"error\":\"no\"}"},
         {CLOSED "you sent token-number-1 to me", PL_ERR_REJECT, "begins with: you sent"},
-        {CLOSED "[{}] and more", PL_ERR_REJECT, "text behind the end"},
+        {CLOSED "[{}] and more", PL_ERR_REJECT, "text after the end"},
     };
     for (size_t i = 0; i < PL_COUNT(cases); i++)
         reply(cases[i].text);
