@@ -52,7 +52,7 @@ bool pl_doc_bool(const cJSON *object, const char *name, bool *ret);
 /* The same for an element of an array. */
 bool pl_doc_value_int(const cJSON *value, int64_t *ret);
 
-/* It is an object without other members than these (each may be absent), none of them twice. `names`
+/* It is an object that has no other members than these (each may be absent), none twice. `names`
  * ends with NULL. */
 bool pl_doc_is_made_of(const cJSON *object, const char *const *names);
 

@@ -31,8 +31,8 @@ static inline bool json_byte_is_plain(unsigned char c)
 
 #if PL_JSON_SSE2
 
-/* A bit for each of the 16 bytes that is a quote, a backslash, a control character or not ASCII (the
- * comparison is signed: bytes from 0x80 on are negative). */
+/* A bit for each of the 16 bytes that is a quote, a backslash, a control character or not ASCII
+ * (the comparison is signed: bytes from 0x80 on are negative). */
 static inline unsigned json_block_specials(const char *p)
 {
     __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);

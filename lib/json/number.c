@@ -236,8 +236,8 @@ static bool f64_fast(const struct digits *d, double *ret_value)
     return digits <= U64_DIGITS_SAFE && f64_scale(mantissa, d->point - digits, ret_value);
 }
 
-/* strtod() is right for every literal, but needs a terminated copy and the locale's decimal point: it
- * gets neither a point nor the process's locale. */
+/* strtod() is right for every literal, but needs a terminated copy and the locale's decimal point:
+ * it gets neither a point nor the process's locale. */
 static double f64_slow(const struct digits *d)
 {
     char text[F64_DIGITS_MAX + 32];

@@ -4,7 +4,7 @@
  *
  * The caller walks the document. What it asks for is handed out as slices of the input, the rest is
  * skipped, and all of it is checked: grammar, UTF-8 (RFC 3629: no overlong forms, no surrogates),
- * numbers, escapes, depth. A message costs one pass over its bytes. This is the hot path of chsinkd.
+ * numbers, escapes, depth. A message costs one pass over its bytes: chsinkd's hot path.
  *
  *     struct pl_json j;
  *     pl_json_init(&j, bytes, len, 64);

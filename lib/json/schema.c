@@ -2,9 +2,9 @@
 /*
  * schema.c - see schema.h.
  *
- * A document is checked whole before it is walked, so that a bad one changes no figures and the walk
- * has no errors to handle. Each object and each array element is an "instance" with a number, which
- * distinguishes a key that an object has twice from one that is in two documents.
+ * A document is checked whole before it is walked, so that a bad one changes no figures and the
+ * walk has no errors to handle. Each object and each array element is an "instance" with a number,
+ * which distinguishes a key that an object has twice from one that is in two documents.
  */
 #include "lib/json/schema.h"
 

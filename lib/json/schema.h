@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * schema.h - the fields of a sample of JSON documents: paths, types, how often, ranges, examples.
- * Behind `--schema` of all daemons. The type that a database needs for a field comes from a function
- * that is given to pl_schema_print().
+ * Behind `--schema` of all daemons. The type that a database needs for a field comes from a
+ * function that is given to pl_schema_print().
  *
  * Paths are dotted ("meta.id"; a key that is empty or holds a dot, a bracket, a quote, white space
  * or a control character is quoted: a."b.c"), elements of arrays are "path[*]". A document that is
@@ -19,7 +19,7 @@
 
 #define PL_SCHEMA_DISTINCT_MAX 64
 #define PL_SCHEMA_FIELDS_MAX   2000
-#define PL_SCHEMA_SLOTS        4096 /* a power of two, less than half full at PL_SCHEMA_FIELDS_MAX */
+#define PL_SCHEMA_SLOTS        4096 /* a power of two, less than half full */
 
 struct pl_schema_field {
     char *path;

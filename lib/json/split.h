@@ -22,7 +22,7 @@
  * receiver must be able to undo (a transaction). Elements and errors do not depend on how the bytes
  * are cut into pieces.
  *
- * The receiver may answer "not now": pl_split_feed() then stops, returns how many bytes it has used,
+ * The receiver may answer "not now": pl_split_feed() then stops, returns how many bytes it used,
  * and offers the same element again at the next call.
  *
  * No I/O, no clock. Threads: one owner.
@@ -48,8 +48,7 @@ struct pl_split {
     bool wrapped;      /* the root is an object */
     const char *shape; /* for a person: "an array", "an object with the array under data" */
     bool array_seen;
-    bool
-        pending; /* an element was not taken: the next pl_split_feed() (of 0 bytes, too) offers it */
+    bool pending; /* an element was not taken; pl_split_feed() (of 0 bytes, too) offers it again */
 
     /* Of the value that is being received. */
     bool scalar, in_string, escaped, too_large;

@@ -73,8 +73,8 @@ static const char *escape_decode(const char *p, const char *end, char out[static
     return p;
 }
 
-/* Between two escapes there are rarely enough bytes for memchr() to pay: the first are looked at one
- * by one. */
+/* Two escapes are rarely far enough apart for memchr() to pay: the first bytes are looked at one by
+ * one. */
 static const char *backslash_find(const char *p, const char *end)
 {
     const char *near = end - p > 8 ? p + 8 : end;
