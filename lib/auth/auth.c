@@ -17,7 +17,7 @@
 struct pl_auth {
     const struct pl_auth_conf *conf;
     struct pl_token *token; /* NULL for other methods */
-    struct pl_buf header;   /* the last one given out */
+    struct pl_buf header;   /* the last one that was given out */
 };
 
 /* ---- lines ---- */
@@ -30,7 +30,7 @@ static void line_make(struct pl_buf *out, const char *begin, const char *secret)
     pl_buf_add_str(out, secret);
 }
 
-/* By the methods that need nobody else; empty for the others. */
+/* Of the methods that need only the configuration; empty for the others. */
 static void fixed_make(const struct pl_auth_conf *conf, struct pl_buf *out)
 {
     PL_FREE char *begin = NULL;
@@ -136,7 +136,7 @@ size_t pl_auth_before_secret(const struct pl_auth *a, const char *header, const 
     len = pl_text_before_secret(text, len, a->conf->client_secret.value);
     if (!value)
         return len;
-    /* Of "Authorization: Bearer …" the word behind the scheme. */
+    /* Of "Authorization: Bearer …" the word after the scheme. */
     const char *word = a->conf->method == PL_AUTH_HEADER ? NULL : strrchr(value, ' ');
     return pl_text_before_secret(text, len, word ? word + 1 : value + 2);
 }
@@ -174,7 +174,6 @@ static void token_describe(const struct pl_auth *a, struct pl_buf *out)
         pl_buf_add_str(out, "  refresh   by a refresh token without an end\n");
 }
 
-/* The token's own end may be long before anybody looks. */
 static void bearer_describe(const struct pl_auth *a, struct pl_buf *out)
 {
     int64_t now_ms = pl_clock_realtime_ms();

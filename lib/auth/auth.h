@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * auth.h - who we are, as a line in the head of each request to a peer, by any of the methods of
- * conf.h.
+ * auth.h - the header line that authenticates a request to a peer, by any of the methods of conf.h.
  *
  *     header = pl_auth_get(auth, &waiter, on_header, userdata);     NULL: on_header() comes later
- *     … the request, with the line where it is not "" …
+ *     … the request, with the line unless it is "" …
  *     on 401: if (pl_auth_refused(auth, header)) ask once more; else it is final
  *
- * Lines are made from the configuration as it is at that moment, so a reload counts from the next
- * request on; only a token is kept (token.h), and is forgotten by pl_auth_forget().
+ * Lines are made from the current configuration, so a reload applies from the next request on. Only
+ * a token is kept (token.h), until pl_auth_forget().
  *
- * Errors: those of the token, with what to do. No secret is logged, or shown by pl_auth_describe();
- * what held one is wiped.
+ * Errors: those of the token, with what to do. Secrets are never logged nor shown by
+ * pl_auth_describe(), and are wiped.
  *
  * Threads: the loop's.
  */
@@ -25,7 +24,7 @@ struct pl_auth;
 /* `header` NULL: `err` says why there is none. Borrowed during the call. */
 typedef void pl_auth_fn(void *userdata, const char *header, const struct pl_err *err);
 
-/* Of who waits; zeroed before its first use. */
+/* The caller's; zeroed before its first use. */
 struct pl_auth_waiter {
     struct pl_token_waiter token;
     pl_auth_fn *fn;
@@ -35,38 +34,37 @@ struct pl_auth_waiter {
 /* `http` and `conf` (checked) outlive it. */
 struct pl_auth *pl_auth_new(struct pl_http *http, const struct pl_auth_conf *conf,
                             const struct pl_auth_owner *owner);
-/* Before the http. Who waits is not called. */
+/* Before the http. Waiters are not called. */
 void pl_auth_free(struct pl_auth *a);
 PL_DEFINE_CLEANUP(struct pl_auth *, pl_auth_free);
 
-/* "Authorization: Bearer …", or "" for the method none: borrowed until the next call. NULL where a
- * token must be fetched first: then fn is called later, never from inside this call. A waiter waits
- * once at a time. */
+/* "Authorization: Bearer …", or "" for the method none: borrowed until the next call. NULL when a
+ * token must be fetched first: fn is called later, never from inside this call. A waiter waits once
+ * at a time. */
 const char *pl_auth_get(struct pl_auth *a, struct pl_auth_waiter *w, pl_auth_fn *fn,
                         void *userdata);
-void pl_auth_cancel(struct pl_auth *a, struct pl_auth_waiter *w); /* also where it does not wait */
+/* Also where it does not wait. */
+void pl_auth_cancel(struct pl_auth *a, struct pl_auth_waiter *w);
 
-/* The peer has answered 401 to this line. true: there is another one to ask with, once: a token is
- * renewed (unless that has happened meanwhile), or the configuration has changed. false: a person
- * must act. */
+/* The peer has answered 401 to this line. true: try once with another one: the token is renewed
+ * (unless it has been already), or the configuration has changed. false: a person must act. */
 bool pl_auth_refused(struct pl_auth *a, const char *header);
 
 /* What to look at when the peer's 401 is final. */
 const char *pl_auth_refused_advice(const struct pl_auth *a);
 
-/* A kept token is dropped and the next one comes by the grant: the secrets have changed, or what is
- * got by the refresh token is refused again and again. */
+/* pl_token_forget(). */
 void pl_auth_forget(struct pl_auth *a);
 
 /* Retry-After of the token endpoint's last failure; -1: none. */
 int64_t pl_auth_retry_after_ms(const struct pl_auth *a);
 
-/* Who we say we are, as lines for a terminal; of a token what is known of it and until when. Where
- * a token is to be fetched, after that only. */
+/* Lines for a terminal: method, user, and what is known of a token. Of one that is fetched, only
+ * after that. */
 void pl_auth_describe(const struct pl_auth *a, struct pl_buf *out);
 
-/* How much of a peer's text stands before anything by which we say who we are: servers like to
- * repeat what they refuse. `header`: the line that was sent. */
+/* How much of a peer's text is before any secret of ours: servers like to repeat what they refuse.
+ * `header`: the line that was sent. */
 size_t pl_auth_before_secret(const struct pl_auth *a, const char *header, const char *text,
                              size_t len);
 

@@ -10,31 +10,20 @@ const char *const pl_auth_methods[] = {"none", "basic", "bearer", "header", "tok
 const char *const pl_auth_grants[] = {"password", "client_credentials", NULL};
 const char *const pl_auth_clients[] = {"basic", "body", NULL};
 
-/* What options are for: a method, the method token by its grant. */
+/* What options are for: a method, and of the method token each grant. */
 enum {
-    FOR_BASIC = 1 << 0,
-    FOR_BEARER = 1 << 1,
-    FOR_HEADER = 1 << 2,
-    FOR_PASSWORD = 1 << 3,
-    FOR_CLIENT = 1 << 4,
+    FOR_BASIC = 1 << PL_AUTH_BASIC,
+    FOR_BEARER = 1 << PL_AUTH_BEARER,
+    FOR_HEADER = 1 << PL_AUTH_HEADER,
+    FOR_PASSWORD = 1 << PL_AUTH_TOKEN,
+    FOR_CLIENT = 2 << PL_AUTH_TOKEN,
     FOR_TOKEN = FOR_PASSWORD | FOR_CLIENT,
 };
 
 static unsigned purpose_of(const struct pl_auth_conf *conf)
 {
-    switch ((enum pl_auth_method)conf->method) {
-    case PL_AUTH_NONE:
-        return 0;
-    case PL_AUTH_BASIC:
-        return FOR_BASIC;
-    case PL_AUTH_BEARER:
-        return FOR_BEARER;
-    case PL_AUTH_HEADER:
-        return FOR_HEADER;
-    case PL_AUTH_TOKEN:
-        break;
-    }
-    return conf->grant == PL_GRANT_PASSWORD ? FOR_PASSWORD : FOR_CLIENT;
+    bool by_client = conf->method == PL_AUTH_TOKEN && conf->grant == PL_GRANT_CLIENT_CREDENTIALS;
+    return by_client ? FOR_CLIENT : 1U << conf->method;
 }
 
 /* "auth.grant: password" */
@@ -54,7 +43,7 @@ struct option {
     unsigned used, needed; /* for what */
 };
 
-/* What is wrong with it may have been told already: a file that cannot be read. */
+/* It may have a finding already: a file that cannot be read. */
 static bool is_told(struct pl_findings *errs, const char *path)
 {
     PL_FREE char *begin = pl_strf(" %s: ", path);
@@ -73,9 +62,8 @@ static void option_check(const struct option *o, unsigned purpose, const char *p
         return;
     if (o->used == (FOR_BASIC | FOR_PASSWORD))
         pl_findings_add(errs, 0, 0,
-                        "%s: is for %s.method: basic or %s.grant: password, which is "
-                        "not set",
-                        path, prefix, prefix);
+                        "%s: is for %s.method: basic or %s.grant: password, which is not set", path,
+                        prefix, prefix);
     else
         pl_findings_add(errs, 0, 0, "%s: is for %s.%s, which is not set", path, prefix,
                         purpose_name(o->used));
@@ -90,7 +78,7 @@ static bool is_field_name(const char *text)
                              "!#$%&'*+-.^_`|~")] == '\0';
 }
 
-/* Visible ASCII, and inside it also spaces where they are allowed. */
+/* Visible ASCII, with spaces inside where they are allowed. */
 static bool is_field_value(const char *text, bool spaces)
 {
     size_t len = strlen(text);
@@ -143,24 +131,19 @@ void pl_auth_conf_check(const struct pl_auth_conf *conf, const char *prefix,
 
 /* ---- the token endpoint ---- */
 
-/* https://www.keycloak.org/securing-apps/oidc-layers, "Token endpoint". */
-static char *keycloak_token_url(const char *url, const char *realm)
-{
-    size_t len = strlen(url);
-    struct pl_buf made = {0};
-    while (len > 0 && url[len - 1] == '/')
-        len--;
-    pl_buf_add(&made, url, len);
-    pl_buf_add_str(&made, "/realms/");
-    pl_percent_add(&made, realm);
-    pl_buf_add_str(&made, "/protocol/openid-connect/token");
-    return pl_buf_take(&made);
-}
-
 char *pl_auth_token_url(const struct pl_auth_conf *conf)
 {
-    return conf->token_url ? pl_strdup(conf->token_url)
-                           : keycloak_token_url(conf->url, conf->realm);
+    if (conf->token_url)
+        return pl_strdup(conf->token_url);
+    /* https://www.keycloak.org/securing-apps/oidc-layers, "Token endpoint". */
+    struct pl_buf url = {0};
+    pl_buf_add_str(&url, conf->url);
+    while (url.len > 0 && url.data[url.len - 1] == '/')
+        url.len--;
+    pl_buf_add_str(&url, "/realms/");
+    pl_percent_add(&url, conf->realm);
+    pl_buf_add_str(&url, "/protocol/openid-connect/token");
+    return pl_buf_take(&url);
 }
 
 const char *pl_auth_url_options(const struct pl_auth_conf *conf)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conf.h - the options of an `auth:` mapping: how we say to an HTTP peer who we are.
+ * conf.h - the options of an `auth:` mapping: how we authenticate to an HTTP peer.
  *
  *   none     not at all
  *   basic    user and password (RFC 7617)
- *   bearer   a token that stays the same (RFC 6750, section 2.1)
+ *   bearer   a fixed token (RFC 6750, section 2.1)
  *   header   any header with a secret value: "X-Api-Key: …"
- *   token    a token that an OAuth 2.0 server gives us by a grant (RFC 6749, sections 4.3 and 4.4),
- *            renewed before it ends
+ *   token    a token that an OAuth 2.0 server grants (RFC 6749, sections 4.3 and 4.4), renewed
+ *            before it ends
  *
- * The server that gives tokens is named by the URL of its token endpoint; for Keycloak its base URL
- * and a realm are enough. Errors call the options auth.user and so on, wherever the mapping stands.
+ * The OAuth server is named by the URL of its token endpoint; for Keycloak its base URL and a realm
+ * are enough. Errors name the options auth.user and so on, wherever the mapping is.
  *
  * Pure.
  */
@@ -37,9 +37,9 @@ struct pl_auth_conf {
         char *name;
         struct pl_secret value;
     } header;
-    /* What follows is for the method token. */
+    /* The rest is for the method token. */
     char *url, *realm; /* Keycloak's */
-    char *token_url;   /* of any server; it goes before url and realm */
+    char *token_url;   /* any server's, instead of url and realm */
     int grant;         /* enum pl_auth_grant */
     char *client_id;
     struct pl_secret client_secret;
@@ -52,68 +52,65 @@ struct pl_auth_conf {
 /* The options, for a daemon's table: PL_AUTH_OPTS("auth", struct x, auth, "token", "watermelon").
  * `method_dflt` and `realm_dflt`: the defaults of those two (texts, or NULL). */
 /* clang-format off */
-#define PL_AUTH_OPT(prefix, name, kind, t, field, ...)                                             \
-    PL_OPTION(prefix "." name, kind, t, field, __VA_ARGS__)
 #define PL_AUTH_OPTS(prefix, t, f, method_dflt, realm_dflt)                                        \
-    PL_AUTH_OPT(prefix, "method", ENUM, t, f.method, .dflt = method_dflt,                          \
+    PL_OPTION(prefix ".method", ENUM, t, f.method, .dflt = method_dflt,                            \
         .choices = pl_auth_methods,                                                                \
         .help = "How we say who we are: none; basic (user and password); bearer (a token that "    \
                 "stays the same); header (any header with a secret in it, such as an API key); "   \
                 "token (one that an OAuth 2.0 server such as Keycloak gives, renewed in time)."),  \
-    PL_AUTH_OPT(prefix, "url", URL, t, f.url, .login = prefix ".user and " prefix ".password",     \
+    PL_OPTION(prefix ".url", URL, t, f.url, .login = prefix ".user and " prefix ".password",       \
         .help = "Keycloak, without /realms: tokens come from {url}/realms/{realm}/protocol/"       \
                 "openid-connect/token. Needed for " prefix ".method: token, unless "               \
                 prefix ".token_url is set."),                                                      \
-    PL_AUTH_OPT(prefix, "realm", STRING, t, f.realm, .min = 1, .max = 255,                         \
+    PL_OPTION(prefix ".realm", STRING, t, f.realm, .min = 1, .max = 255,                           \
         .dflt = realm_dflt, .help = "The realm."),                                                 \
-    PL_AUTH_OPT(prefix, "token_url", URL, t, f.token_url,                                          \
+    PL_OPTION(prefix ".token_url", URL, t, f.token_url,                                            \
         .login = prefix ".user and " prefix ".password",                                           \
         .help = "The token endpoint of another OAuth 2.0 server, in place of "                     \
                 prefix ".url and " prefix ".realm."),                                              \
-    PL_AUTH_OPT(prefix, "grant", ENUM, t, f.grant, .dflt = "password",                             \
+    PL_OPTION(prefix ".grant", ENUM, t, f.grant, .dflt = "password",                               \
         .choices = pl_auth_grants,                                                                 \
         .help = "How a token is got: password (user and password) or client_credentials (the "     \
                 "client's own)."),                                                                 \
-    PL_AUTH_OPT(prefix, "client_id", STRING, t, f.client_id, .min = 1, .max = 255,                 \
+    PL_OPTION(prefix ".client_id", STRING, t, f.client_id, .min = 1, .max = 255,                   \
         .help = "The client, as Keycloak knows it. Needed for " prefix ".method: token."),         \
-    PL_AUTH_OPT(prefix, "client_secret", SECRET, t, f.client_secret,                               \
+    PL_OPTION(prefix ".client_secret", SECRET, t, f.client_secret,                                 \
         .flags = PL_OPT_RELOADABLE,                                                                \
         .help = "The client's secret. A public client has none; client_credentials needs one."),   \
-    PL_AUTH_OPT(prefix, "client_auth", ENUM, t, f.client_auth, .dflt = "basic",                    \
+    PL_OPTION(prefix ".client_auth", ENUM, t, f.client_auth, .dflt = "basic",                      \
         .choices = pl_auth_clients,                                                                \
         .help = "Where the secret is sent: basic (HTTP Basic) or body (in the form)."),            \
-    PL_AUTH_OPT(prefix, "user", STRING, t, f.user, .min = 1, .max = 255,                           \
+    PL_OPTION(prefix ".user", STRING, t, f.user, .min = 1, .max = 255,                             \
         .flags = PL_OPT_RELOADABLE,                                                                \
         .help = "The user of the password grant, and of " prefix ".method: basic."),               \
-    PL_AUTH_OPT(prefix, "password", SECRET, t, f.password, .flags = PL_OPT_RELOADABLE,             \
+    PL_OPTION(prefix ".password", SECRET, t, f.password, .flags = PL_OPT_RELOADABLE,               \
         .help = "The user's password."),                                                           \
-    PL_AUTH_OPT(prefix, "scope", STRING, t, f.scope, .min = 1, .max = 1000,                        \
+    PL_OPTION(prefix ".scope", STRING, t, f.scope, .min = 1, .max = 1000,                          \
         .help = "Scopes to ask for, with spaces between; default: the client's own."),             \
-    PL_AUTH_OPT(prefix, "timeout", DURATION, t, f.timeout_ms, .min = 100, .max = 600000,           \
+    PL_OPTION(prefix ".timeout", DURATION, t, f.timeout_ms, .min = 100, .max = 600000,             \
         .dflt = "30s", .help = "How long getting a token may take."),                              \
     PL_HTTP_TLS_OPTS(prefix ".tls", t, f.tls),                                                     \
-    PL_AUTH_OPT(prefix, "bearer", SECRET, t, f.bearer, .flags = PL_OPT_RELOADABLE,                 \
+    PL_OPTION(prefix ".bearer", SECRET, t, f.bearer, .flags = PL_OPT_RELOADABLE,                   \
         .help = "The token of " prefix ".method: bearer, without \"Bearer\"."),                    \
-    PL_AUTH_OPT(prefix, "header.name", STRING, t, f.header.name, .min = 1, .max = 255,             \
+    PL_OPTION(prefix ".header.name", STRING, t, f.header.name, .min = 1, .max = 255,               \
         .help = "The header of " prefix ".method: header, such as X-Api-Key."),                    \
-    PL_AUTH_OPT(prefix, "header.value", SECRET, t, f.header.value,                                 \
+    PL_OPTION(prefix ".header.value", SECRET, t, f.header.value,                                   \
         .flags = PL_OPT_RELOADABLE, .help = "Its value, all of it.")
 /* clang-format on */
 
-/* What the table cannot say: which options the method (and the grant) needs, which are of no use
- * to it, and whether URLs, names and secrets can be sent as they are. `prefix`: as in the table.
- * Findings name the option; no secret is in them. */
+/* What the table cannot express: which options the method (and the grant) needs, which it does not
+ * use, and whether names and secrets can be sent as they are. `prefix`: as in the table. Findings
+ * name the option and hold no secret. */
 void pl_auth_conf_check(const struct pl_auth_conf *conf, const char *prefix,
                         struct pl_findings *errs);
 
-/* The token endpoint: token_url, or Keycloak's of this URL and realm. The caller's. */
+/* The token endpoint: token_url, or Keycloak's for this URL and realm. The caller frees it. */
 char *pl_auth_token_url(const struct pl_auth_conf *conf);
 
-/* The options that say where the token endpoint is: "auth.token_url" or "auth.url and
- * auth.realm". */
+/* The options that name the token endpoint: "auth.token_url" or "auth.url and auth.realm". */
 const char *pl_auth_url_options(const struct pl_auth_conf *conf);
 
-/* "host" or "host:port" of the token endpoint, as pl_http_host(). */
+/* pl_http_host() of the token endpoint. */
 void pl_auth_token_host(const struct pl_auth_conf *conf, char *out, size_t out_len);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * token.c - see token.h, which has the states.
  *
- * A renewal is one request, or two where the refresh token is refused; whoever asks meanwhile is
- * put on the list, and the list is answered once, from done().
+ * A renewal is one request, or two where the refresh token is refused. Callers meanwhile are put on
+ * the list, which is answered once, from done().
  */
 #include "lib/auth/token.h"
 
@@ -16,7 +16,7 @@
 
 enum {
     CONNECT_TIMEOUT_MS = 10000,
-    RENEW_AGAIN_MS = 10000, /* after a renewal failed while the token has not ended, at least */
+    RENEW_AGAIN_MS = 10000, /* at least, after a failed renewal of a token that has not ended */
 };
 
 struct pl_token {
@@ -25,19 +25,18 @@ struct pl_token {
     struct pl_auth_owner owner;
     char *url;
 
-    struct pl_token_answer token;      /* access NULL: none is kept */
-    int64_t got_ms, ends_ms, renew_ms; /* monotonic */
-    int64_t refresh_ends_ms;           /* monotonic; INT64_MAX: no end */
-    char *refresh;                     /* outlives the access token */
+    struct pl_token_answer token; /* access NULL: none is kept */
+    int64_t ends_ms, renew_ms;    /* monotonic */
+    int64_t refresh_ends_ms;      /* monotonic; INT64_MAX: no end */
+    char *refresh;                /* outlives the access token */
 
     struct pl_http_request *request;
-    bool by_refresh, stale; /* stale: pl_token_forget() came while it ran */
+    bool by_refresh, stale; /* stale: pl_token_forget() was called while it ran */
     int64_t asked_ms;
     struct pl_buf body;
     int64_t retry_after_ms;
-    struct pl_token_waiter *waiters; /* in the order in which they came */
-    unsigned round;                  /* of answering: who asks during one waits for the next */
-    uint64_t rng;
+    TAILQ_HEAD(, pl_token_waiter) waiters;
+    unsigned round; /* of answering: a waiter that is added during one waits for the next */
 };
 
 static void renew(struct pl_token *o);
@@ -48,43 +47,27 @@ static void count(struct pl_token *o, enum pl_token_event event)
         pl_metrics_inc(o->owner.metrics, o->owner.first_metric + event, 1);
 }
 
-/* SplitMix64 (Vigna): jitter needs no more. */
-static uint64_t rng_next(uint64_t *state)
-{
-    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-    z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-    z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-    return z ^ (z >> 31);
-}
-
-/* ---- who waits ---- */
-
-/* Each is taken off the list before it is called: it may ask again, or cancel another. */
-static void waiters_answer(struct pl_token *o, const struct pl_err *err)
-{
-    /* A copy: one of them may have the token forgotten. */
-    char *token = err ? NULL : pl_strdup(o->token.access);
-    unsigned round = o->round++;
-    struct pl_token_waiter *w;
-    while ((w = o->waiters) && w->round == round) {
-        o->waiters = w->next;
-        w->waiting = false;
-        w->fn(w->userdata, token, err);
-    }
-    pl_wipe(token);
-}
+/* ---- waiters ---- */
 
 void pl_token_cancel(struct pl_token *o, struct pl_token_waiter *w)
 {
-    if (!w->waiting)
-        return;
-    for (struct pl_token_waiter **at = &o->waiters; *at; at = &(*at)->next) {
-        if (*at == w) {
-            *at = w->next;
-            break;
-        }
-    }
+    if (w->waiting)
+        TAILQ_REMOVE(&o->waiters, w, list);
     w->waiting = false;
+}
+
+/* Each is removed from the list before it is called: it may ask again, or cancel another. */
+static void waiters_answer(struct pl_token *o, const struct pl_err *err)
+{
+    /* A copy: one of them may call pl_token_forget(). */
+    char *token = err ? NULL : pl_strdup(o->token.access);
+    unsigned round = o->round++;
+    struct pl_token_waiter *w;
+    while ((w = TAILQ_FIRST(&o->waiters)) && w->round == round) {
+        pl_token_cancel(o, w);
+        w->fn(w->userdata, token, err);
+    }
+    pl_wipe(token);
 }
 
 /* ---- keeping ---- */
@@ -99,11 +82,12 @@ static void keep(struct pl_token *o, struct pl_token_answer *fresh)
     pl_token_answer_release(&o->token);
     o->token = *fresh;
     *fresh = (struct pl_token_answer){0};
-    o->got_ms = o->asked_ms;
+    uint64_t random;
+    arc4random_buf(&random, sizeof(random));
     o->ends_ms = o->asked_ms + o->token.life_ms;
-    o->renew_ms = o->asked_ms + pl_token_renew_after_ms(o->token.life_ms, rng_next(&o->rng));
+    o->renew_ms = o->asked_ms + pl_token_renew_after_ms(o->token.life_ms, random);
     if (!o->token.refresh && o->by_refresh)
-        return; /* RFC 6749, 6: without a new one the old one stays */
+        return; /* RFC 6749, 6: without a new one the old one stays valid */
     refresh_drop(o);
     o->refresh = PL_TAKE(o->token.refresh);
     o->refresh_ends_ms =
@@ -122,7 +106,7 @@ void pl_token_refused(struct pl_token *o, const char *token)
     if (!o->token.access || strcmp(o->token.access, token) != 0)
         return;
     count(o, PL_TOKEN_REFUSED);
-    pl_token_answer_release(&o->token); /* the refresh token may still be good */
+    pl_token_answer_release(&o->token); /* the refresh token may still be valid */
 }
 
 /* ---- renewing ---- */
@@ -186,13 +170,12 @@ static void on_done(void *userdata, struct pl_http_request *r, const struct pl_e
     curl_easy_getinfo(pl_http_request_easy(r), CURLINFO_RESPONSE_CODE, &status);
     o->retry_after_ms =
         pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), pl_clock_realtime_ms());
-    struct pl_err err;
-    if (o->stale) { /* asked for by secrets that are not ours any more */
+    if (o->stale) { /* the secrets have changed since */
         renew(o);
     } else if (!failed) {
         answer_take(o, status);
     } else {
-        err = *failed;
+        struct pl_err err = *failed;
         if (err.kind == PL_ERR_REJECT)
             pl_err_set(&err, PL_ERR_CONFIG, 200,
                        "the token endpoint's answer is larger than %d bytes: check %s",
@@ -227,8 +210,8 @@ static int request_start(struct pl_token *o, struct pl_err *err)
 static void renew(struct pl_token *o)
 {
     pl_buf_reset(&o->body);
-    pl_buf_reserve(&o->body,
-                   PL_TOKEN_ANSWER_MAX / 4); /* so that it seldom moves, leaving tokens behind */
+    /* So that it seldom moves, leaving tokens in freed memory. */
+    pl_buf_reserve(&o->body, PL_TOKEN_ANSWER_MAX / 4);
     o->stale = false;
     o->retry_after_ms = -1;
     o->asked_ms = pl_clock_monotonic_ms();
@@ -236,7 +219,7 @@ static void renew(struct pl_token *o)
         refresh_drop(o);
     o->by_refresh = o->refresh != NULL;
     struct pl_err err;
-    if (request_start(o, &err) < 0) { /* without memory only: the policy of buf.h */
+    if (request_start(o, &err) < 0) { /* out of memory: the policy of alloc.h */
         pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot ask for a token", &err);
         abort();
     }
@@ -250,10 +233,7 @@ const char *pl_token_get(struct pl_token *o, struct pl_token_waiter *w, pl_token
         return o->token.access;
     *w = (struct pl_token_waiter){
         .fn = fn, .userdata = userdata, .round = o->round, .waiting = true};
-    struct pl_token_waiter **at = &o->waiters;
-    while (*at)
-        at = &(*at)->next;
-    *at = w;
+    TAILQ_INSERT_TAIL(&o->waiters, w, list);
     if (!o->request)
         renew(o);
     return NULL;
@@ -270,8 +250,6 @@ bool pl_token_info(const struct pl_token *o, struct pl_token_info *ret)
         return false;
     *ret = (struct pl_token_info){
         .access = o->token.access,
-        .scope = o->token.scope,
-        .life_ms = o->token.life_ms,
         .left_ms = o->ends_ms - pl_clock_monotonic_ms(),
         .has_refresh = o->refresh != NULL,
         .refresh_life_ms = o->token.refresh_life_ms,
@@ -289,7 +267,7 @@ struct pl_token *pl_token_new(struct pl_http *http, const struct pl_auth_conf *c
     o->conf = conf;
     o->owner = *owner;
     o->url = pl_auth_token_url(conf);
-    o->rng = (uint64_t)pl_clock_realtime_ms() ^ (uint64_t)(uintptr_t)o << 20;
+    TAILQ_INIT(&o->waiters);
     o->retry_after_ms = -1;
     pl_buf_init(&o->body, PL_TOKEN_ANSWER_MAX);
     return o;

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * token_answer.c - see token_answer.h.
- *
- * Servers name their errors by a few words (RFC 6749, 5.2), and each has one usual cause at
- * Keycloak; a table gives it to the person who reads the log.
  */
 #include "lib/auth/token_answer.h"
 
@@ -13,8 +10,7 @@
 #include "lib/http/percent.h"
 #include "lib/json/document.h"
 
-/* Of the server's words so much is passed on. */
-#define DESCRIPTION_MAX 160
+#define DESCRIPTION_MAX 160 /* bytes of the server's words that are passed on */
 
 #define LIFE_MAX_S INT64_C(315360000) /* ten years: sums of milliseconds cannot overflow */
 
@@ -22,13 +18,12 @@ void pl_token_answer_release(struct pl_token_answer *t)
 {
     pl_wipe(t->access);
     pl_wipe(t->refresh);
-    free(t->scope);
     *t = (struct pl_token_answer){0};
 }
 
 /* ---- forms ---- */
 
-/* application/x-www-form-urlencoded, as RFC 6749 (appendix B) wants it. */
+/* application/x-www-form-urlencoded, as RFC 6749 (appendix B) requires. */
 static void add_field(struct pl_buf *out, const char *name, const char *value)
 {
     if (!value)
@@ -102,8 +97,8 @@ void pl_token_basic(const struct pl_auth_conf *conf, struct pl_buf *ret)
 
 /* ---- tokens ---- */
 
-/* A copy of a text that is a header's value as it is: visible ASCII (RFC 6750, 2.1; RFC 6749,
- * A.12). NULL when it is none. */
+/* A copy of what can be a header's value as it is: visible ASCII (RFC 6750, 2.1; RFC 6749, A.12);
+ * or NULL. */
 static char *token_text(const char *text)
 {
     if (!text || !text[0])
@@ -114,7 +109,7 @@ static char *token_text(const char *text)
     return pl_strdup(text);
 }
 
-/* Seconds, which some servers write as a text; `unknown` where there are none. */
+/* Some servers write the seconds as a text. `unknown`: where there are none. */
 static int64_t seconds_ms(const cJSON *answer, const char *name, int64_t unknown)
 {
     const char *text = pl_doc_str(answer, name);
@@ -138,11 +133,9 @@ int pl_token_answer_read(const struct pl_auth_conf *conf, const char *body, size
         return pl_err_set(err, PL_ERR_CONFIG, 200,
                           "the token endpoint answered 200 without a token (%s): check %s", why.msg,
                           pl_auth_url_options(conf));
-    const char *scope = pl_doc_str(answer, "scope");
     *ret = (struct pl_token_answer){
         .access = access,
         .refresh = token_text(pl_doc_str(answer, "refresh_token")),
-        .scope = scope && scope[0] ? pl_strdup(scope) : NULL,
         .life_ms = seconds_ms(answer, "expires_in", PL_TOKEN_LIFE_UNKNOWN_MS),
         .refresh_life_ms = seconds_ms(answer, "refresh_expires_in", 0),
     };
@@ -159,9 +152,10 @@ int64_t pl_token_renew_after_ms(int64_t life_ms, uint64_t random)
 
 /* ---- errors ---- */
 
+/* The usual cause at Keycloak of each error. */
 static const struct pl_token_error {
-    const char *name;        /* RFC 6749, 5.2; NULL: any */
-    const char *description; /* is a part of the server's; NULL: any */
+    const char *name;        /* RFC 6749, 5.2 */
+    const char *description; /* a part of the server's; NULL: any */
     enum pl_err_kind kind;
     const char *advice;
 } pl_token_errors[] = {

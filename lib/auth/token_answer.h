@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * token_answer.h - what is said to a token endpoint and what its answers mean: forms, tokens,
- * errors with advice, and when to renew a token.
+ * token_answer.h - requests to a token endpoint and what its answers mean: forms, tokens, errors
+ * with advice, and when to renew a token.
  *
  * RFC 6749 (OAuth 2.0): 2.3.1 client authentication, 4.3 password grant, 4.4 client credentials,
  * 5.1 and 5.2 answers, 6 refresh. Keycloak's own: refresh_expires_in, its error descriptions.
@@ -13,37 +13,35 @@
 
 #include "lib/auth/conf.h"
 
-/* An answer has at most so many bytes; a token with many roles has some KB. */
+/* Bytes of an answer; a token with many roles has some KB. */
 #define PL_TOKEN_ANSWER_MAX 262144
 
-/* Where a server does not say how long its token lives (expires_in is only recommended). */
+/* Where the server does not give one (expires_in is only recommended). */
 #define PL_TOKEN_LIFE_UNKNOWN_MS 60000
 
 struct pl_token_answer {
     char *access;
     char *refresh; /* NULL: none */
-    char *scope;   /* what was granted; NULL: not said */
     int64_t life_ms;
-    int64_t refresh_life_ms; /* 0: it has no end (an offline token) or is not known */
+    int64_t refresh_life_ms; /* 0: no end (an offline token), or not known */
 };
 
 void pl_token_answer_release(struct pl_token_answer *t);
 
-/* The answer of status 200. CONFIG (code 200) when it is none: the URL is not that of a token
- * endpoint. */
+/* An answer of status 200. CONFIG (code 200) when it is not one of a token endpoint: wrong URL. */
 int pl_token_answer_read(const struct pl_auth_conf *conf, const char *body, size_t len,
                          struct pl_token_answer *ret, struct pl_err *err);
 
-/* The answer of any other status: what is wrong and what to do. RETRY for what time heals. */
+/* An answer of any other status: what is wrong and what to do. RETRY for what time heals. */
 int pl_token_err_from_status(struct pl_err *err, const struct pl_auth_conf *conf, long status,
                              const char *body, size_t len);
 
 /* The form for the grant, or (`refresh` not NULL) for a refresh. Does not reallocate what holds a
  * secret. */
 void pl_token_form(const struct pl_auth_conf *conf, const char *refresh, struct pl_buf *ret);
-/* "Authorization: Basic …" of user and password as they are (RFC 7617); nor does this. */
+/* "Authorization: Basic …" for user and password as they are (RFC 7617); nor does this. */
 void pl_auth_basic(const char *user, const char *password, struct pl_buf *ret);
-/* The same of the client's id and secret, encoded as RFC 6749 (2.3.1) wants it; or empty where the
+/* The same for the client's id and secret, encoded as RFC 6749 (2.3.1) requires; empty where the
  * secret is sent in the form or there is none. */
 void pl_token_basic(const struct pl_auth_conf *conf, struct pl_buf *ret);
 

@@ -3,8 +3,8 @@
  * peer_clock.h - a server's time by our clocks, from the Date of its answers (RFC 9110, section
  * 6.6.1).
  *
- * Never ahead of our clock; behind it by as much as the server's was when they were compared, unless
- * ours has been set since (the monotonic clock shows it).
+ * Never ahead of our clock; behind it by as much as the server's was when they were compared,
+ * unless ours has been set since (the monotonic clock shows it).
  *
  * Pure: all times are given, in ms; since 1970, or monotonic (mono_ms).
  */
