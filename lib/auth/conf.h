@@ -55,9 +55,9 @@ struct pl_auth_conf {
 #define PL_AUTH_OPTS(prefix, t, f, method_dflt, realm_dflt)                                        \
     PL_OPTION(prefix ".method", ENUM, t, f.method, .dflt = method_dflt,                            \
         .choices = pl_auth_methods,                                                                \
-        .help = "How we say who we are: none; basic (user and password); bearer (a token that "    \
-                "stays the same); header (any header with a secret in it, such as an API key); "   \
-                "token (one that an OAuth 2.0 server such as Keycloak gives, renewed in time)."),  \
+        .help = "How to authenticate: none; basic (user and password); bearer (a fixed token); "   \
+                "header (any header with a secret in it, such as an API key); token (granted "     \
+                "by an OAuth 2.0 server such as Keycloak, renewed in time)."),                     \
     PL_OPTION(prefix ".url", URL, t, f.url, .login = prefix ".user and " prefix ".password",       \
         .help = "Keycloak, without /realms: tokens come from {url}/realms/{realm}/protocol/"       \
                 "openid-connect/token. Needed for " prefix ".method: token, unless "               \
