@@ -48,7 +48,7 @@ daemons/chsinkd/metrics
 daemons/chsinkd/clickhouse  clickhouse/client clickhouse/type route
 daemons/chsinkd/decode      clickhouse route
 daemons/chsinkd/sink        clickhouse decode conf metrics
-daemons/chsinkd             clickhouse decode sink conf metrics
+daemons/chsinkd             clickhouse sink conf metrics
 '
 
 grep -rHo '^ *# *include *"[^"]*"' lib daemons --include='*.[ch]' |

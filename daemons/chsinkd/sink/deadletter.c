@@ -9,37 +9,18 @@
 #include <stdio.h>
 
 #include "lib/base/clock.h"
-#include "lib/kafka/transaction.h"
 
 #define INIT_MS      30000
 #define OFFSETS_MS   10000
 #define ABORT_MS     10000
 #define CLOSE_MS     30000
 #define FULL_POLL_MS 100
-/* Short: what a killed sink leaves open holds the group's offsets back so long. */
+/* Short: the group's offsets are held back that long by what a killed sink left open. */
 #define TRANSACTION_TIMEOUT_MS 10000
-
-/* A dead letter that was one before (--replay) keeps its first origin. */
-struct origin {
-    char *topic;
-    int64_t partition, offset, timestamp_ms, attempt;
-};
-
-static int64_t number_parse(const void *value, size_t len)
-{
-    char digits[24] = "";
-    if (len < sizeof(digits))
-        memcpy(digits, value, len);
-    return strtoll(digits, NULL, 10);
-}
 
 static char *bytes_copy(const void *data, size_t len)
 {
-    if (!data)
-        return NULL;
-    char *copy = pl_alloc(len + 1);
-    memcpy(copy, data, len);
-    return copy;
+    return data ? pl_strndup(data, len) : NULL;
 }
 
 static void header_add(struct dead_letter *d, const char *name, const void *value, size_t len)
@@ -62,46 +43,28 @@ static void own_number_add(struct dead_letter *d, const char *field, int64_t n)
     own_header_add(d, field, text);
 }
 
-/* Copies the headers that are not ours; ours tell the origin. */
-static void headers_split(struct dead_letter *d, const rd_kafka_headers_t *all,
-                          struct origin *origin)
+/* Copies the headers that are not ours. */
+static void headers_copy(struct dead_letter *d, const rd_kafka_headers_t *all)
 {
-    const size_t prefix_len = strlen(DEADLETTER_HEADER_PREFIX);
     const char *name;
     const void *value;
     size_t len;
     for (size_t i = 0;
-         rd_kafka_header_get_all(all, i, &name, &value, &len) == RD_KAFKA_RESP_ERR_NO_ERROR; i++) {
-        const char *field = name + prefix_len;
-        if (strncmp(name, DEADLETTER_HEADER_PREFIX, prefix_len) != 0) {
+         rd_kafka_header_get_all(all, i, &name, &value, &len) == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
+        if (strncmp(name, DEADLETTER_HEADER_PREFIX, strlen(DEADLETTER_HEADER_PREFIX)) != 0)
             header_add(d, name, value, value ? len : 0);
-        } else if (strcmp(field, "topic") == 0 && value) {
-            free(origin->topic);
-            origin->topic = pl_strndup(value, len);
-        } else if (strcmp(field, "partition") == 0 && value) {
-            origin->partition = number_parse(value, len);
-        } else if (strcmp(field, "offset") == 0 && value) {
-            origin->offset = number_parse(value, len);
-        } else if (strcmp(field, "timestamp") == 0 && value) {
-            origin->timestamp_ms = number_parse(value, len);
-        } else if (strcmp(field, "attempt") == 0 && value) {
-            origin->attempt = number_parse(value, len);
-        }
-    }
 }
 
 void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message,
                       const struct dead_letter_why *why)
 {
     struct dead_letter *d = pl_alloc(sizeof(*d));
-    rd_kafka_timestamp_type_t type;
-    rd_kafka_headers_t *headers;
-    struct origin origin = {NULL, message->partition, message->offset,
-                            rd_kafka_message_timestamp(message, &type), 0};
-    if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
-        headers_split(d, headers, &origin);
+    struct rows_message origin = message_rows(message);
+    message_origin(&origin);
+    if (origin.header_userdata)
+        headers_copy(d, origin.header_userdata);
     own_header_add(d, "route", why->route);
-    own_header_add(d, "topic", origin.topic ? origin.topic : rd_kafka_topic_name(message->rkt));
+    own_header_add(d, "topic", origin.topic);
     own_number_add(d, "partition", origin.partition);
     own_number_add(d, "offset", origin.offset);
     own_number_add(d, "timestamp", origin.timestamp_ms);
@@ -109,8 +72,8 @@ void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message,
         own_number_add(d, "row", why->row);
     own_header_add(d, "reason", why->text);
     own_header_add(d, "column", why->column);
-    own_number_add(d, "attempt", origin.attempt + 1);
-    free(origin.topic);
+    own_number_add(d, "attempt",
+                   message_header_number(&origin, DEADLETTER_HEADER_PREFIX "attempt", 0) + 1);
     d->offset = origin.offset;
     d->reason = pl_strdup(why->text);
     d->key = bytes_copy(message->key, message->key_len);
@@ -150,7 +113,7 @@ struct deadletter_writer {
     struct deadletter_conf conf;
     char *transactional_id;
     pthread_mutex_t lock;
-    struct pl_txn txn; /* closed: not connected yet, or given up after an error */
+    struct pl_txn txn; /* closed: not connected yet, or after an error */
 };
 
 struct deadletter_writer *deadletter_writer_new(const struct deadletter_conf *conf)
@@ -179,7 +142,7 @@ static bool go_on(void *userdata, const char *why)
     return !*give_up;
 }
 
-/* Says what comes now, and how long it may wait; below 0: no limit. */
+/* Begins a step that may wait for timeout_ms; below 0: no limit. */
 static void step(struct pl_txn_wait *wait, const char *doing, int64_t timeout_ms)
 {
     wait->doing = doing;
@@ -188,7 +151,7 @@ static void step(struct pl_txn_wait *wait, const char *doing, int64_t timeout_ms
         pl_deadline_begin(wait->deadline, doing, pl_clock_monotonic_ms(), timeout_ms);
 }
 
-/* Ends a client whose state is not known; the next write makes another, which fences it. */
+/* Ends a client whose state is unknown; the next write makes another, which fences it. */
 static void writer_disconnect(struct deadletter_writer *w, struct pl_txn_wait *wait)
 {
     step(wait, "ending the client for dead letters", CLOSE_MS);
@@ -249,7 +212,7 @@ static int transaction_write(struct deadletter_writer *w, const struct deadlette
         return -1;
     }
     int filled = transaction_fill(w, commit, wait, err);
-    /* Code __STATE: the transaction has failed before, and the refusal of a commit says why. */
+    /* Code __STATE: the transaction has failed already, and the commit's refusal says why. */
     if (filled == 0 || err->code == RD_KAFKA_RESP_ERR__STATE) {
         step(wait, "committing dead letters", -1);
         result = pl_txn_commit(&w->txn, wait, err);

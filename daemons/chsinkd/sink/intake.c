@@ -5,9 +5,8 @@
 #include "daemons/chsinkd/sink/intake.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
-#include "daemons/chsinkd/sink/replay.h"
+#include "daemons/chsinkd/sink/message.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 
@@ -129,24 +128,11 @@ static void on_reject(void *userdata, const struct rows_reject *reject)
 {
     struct reject_context *ctx = userdata;
     char text[512];
-    snprintf(text, sizeof(text), "%s%s%s%s%s%s (byte %zu)", reject->column ? "column " : "",
-             reject->column ? reject->column : "", reject->column ? ": " : "", reject->reason,
-             reject->detail ? ": " : "", reject->detail ? reject->detail : "", reject->offset);
+    message_reject_text(reject, text, sizeof(text));
     dead_letters_add(&ctx->batch->dead, ctx->message,
                      &(struct dead_letter_why){ctx->batch->partition->route->route->name,
                                                reject->row, text, reject->column});
     ctx->rejects++;
-}
-
-static bool header_get(const void *userdata, const char *name, struct pl_slice *ret)
-{
-    const void *value;
-    size_t len;
-    if (!userdata ||
-        rd_kafka_header_get_last(userdata, name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return false;
-    *ret = (struct pl_slice){value, len};
-    return true;
 }
 
 void intake_counts(struct sink *s, struct sink_route *sr)
@@ -175,21 +161,9 @@ static void message_decode(struct sink *s, struct partition *p, struct batch *b,
                            const rd_kafka_message_t *m)
 {
     struct reject_context ctx = {.batch = b, .message = m};
-    rd_kafka_timestamp_type_t type;
-    rd_kafka_headers_t *headers = NULL;
-    struct rows_message rm = {.topic = p->topic,
-                              .partition = p->id,
-                              .offset = m->offset,
-                              .timestamp_ms = rd_kafka_message_timestamp(m, &type),
-                              .key = m->key,
-                              .key_len = m->key_len,
-                              .value = m->payload,
-                              .value_len = m->len,
-                              .header = header_get};
+    struct rows_message rm = message_rows(m);
     int64_t only_row = -1;
-    if (rd_kafka_message_headers(m, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
-        rm.header_userdata = headers;
-    if (s->replay && !replay_unwrap(s->replay, headers, &rm, &only_row)) {
+    if (s->replay && !message_replay(&rm, s->replay, &only_row)) {
         b->skipped_messages++;
         return;
     }

@@ -4,7 +4,7 @@
  */
 
 #include "daemons/chsinkd/sink/batch.h"
-#include "daemons/chsinkd/sink/replay.h"
+#include "daemons/chsinkd/sink/message.h"
 #include "tests/unit/unit.h"
 
 START_TEST(age_grows_with_open_batches)
@@ -71,23 +71,24 @@ START_TEST(dead_letters_find_their_route)
     struct rows_message m = {.topic = "dead", .partition = 0, .offset = 5, .timestamp_ms = 6};
     int64_t row = 77;
 
-    ck_assert(!replay_unwrap(route, NULL, &m, &row));
-    ck_assert(!replay_unwrap(route, h, &m, &row));
+    ck_assert(!message_replay(&m, route, &row));
+    m.header_userdata = h;
+    ck_assert(!message_replay(&m, route, &row));
     rd_kafka_header_add(h, "chsinkd-route", -1, "mine too", -1);
-    ck_assert(!replay_unwrap(route, h, &m, &row));
+    ck_assert(!message_replay(&m, route, &row));
     rd_kafka_header_add(h, "chsinkd-route", -1, "mine", -1);
     rd_kafka_header_add(h, "chsinkd-topic", -1, "origin", -1);
     rd_kafka_header_add(h, "chsinkd-partition", -1, "3", -1);
     rd_kafka_header_add(h, "chsinkd-offset", -1, "12345678901", -1);
     rd_kafka_header_add(h, "chsinkd-timestamp", -1, "1763715600000", -1);
-    ck_assert(replay_unwrap(route, h, &m, &row));
+    ck_assert(message_replay(&m, route, &row));
     ck_assert_str_eq(m.topic, "origin");
     ck_assert_int_eq(m.partition, 3);
     ck_assert_int_eq(m.offset, 12345678901);
     ck_assert_int_eq(m.timestamp_ms, 1763715600000);
     ck_assert_int_eq(row, -1);
     rd_kafka_header_add(h, "chsinkd-row", -1, "9", -1);
-    ck_assert(replay_unwrap(route, h, &m, &row));
+    ck_assert(message_replay(&m, route, &row));
     ck_assert_int_eq(row, 9);
     rd_kafka_headers_destroy(h);
     route_free(route);
