@@ -2,13 +2,12 @@
 /*
  * chsinkd.c - the daemon object: joins configuration, threads and the loop.
  *
- * Start: configuration, tables, Kafka, threads, READY. Stop: the consumer reads no more, what was
- * read goes into the table, the group is left; at the deadline all retries end, and what is not
- * committed is read again next time.
+ * Start: tables, Kafka, threads, READY. Stop: the consumer reads no more, what was read goes into
+ * the table, the group is left; at the deadline all retries end, and what is not committed is read
+ * again next time.
  */
 #include "daemons/chsinkd/chsinkd.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -19,18 +18,16 @@
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
-/* What librdkafka said was wrong so lately counts as still wrong, while no rows move: it says the
- * same thing again only after 30 s. */
+/* While no rows move, an error that librdkafka reported this recently counts as not over: it
+ * repeats one only after 30 s. */
 #define KAFKA_AWAY_MS 35000
-/* After the deadline, so long for threads that are inside of a library's call. */
+/* At the end, the wait for threads that are inside a library's call. */
 #define JOIN_MS 500
 
 struct chsinkd {
-    struct pl_service *service; /* conf, daemon and metrics are its */
-    const struct chsinkd_conf *conf;
-    struct pl_daemon *daemon;
-    struct pl_metrics *metrics;
-    struct pl_waker *waker;
+    struct pl_service *service;
+    const struct chsinkd_conf *conf; /* the service's */
+    struct pl_daemon *daemon;        /* the service's */
     struct sink sink;
     pthread_t consumer, inserters[SINK_INSERTERS_MAX];
     bool consumer_started, failed;
@@ -46,8 +43,8 @@ struct table_step {
     const struct sink_route *sr;
 };
 
-/* Statement after statement is sent, each with its own time-out: systemd is told before the first
- * and whenever one that lasts (CREATE, ALTER) is done. */
+/* Statements are sent one by one, each with its own time-out: systemd is told before the first and
+ * after each that may last (CREATE, ALTER). */
 static void table_step(const struct table_step *step)
 {
     const struct chsinkd *d = step->d;
@@ -103,29 +100,27 @@ static int tables_start(struct chsinkd *d, struct pl_err *err)
 
 static int dead_letter_topic_start(struct chsinkd *d, struct pl_err *err)
 {
-    /* Room for the largest message that any route reads, and a bit for our headers. */
     char size[24];
+    snprintf(size, sizeof(size), "%d", DEADLETTER_MESSAGE_BYTES_MAX);
     const char *config[] = {"max.message.bytes", size, NULL};
     struct pl_kafka_topic_spec spec = {d->conf->dead_letter_topic, (int)d->conf->create.partitions,
                                        (int)d->conf->create.replication, config};
-
-    snprintf(size, sizeof(size), "%d", DEADLETTER_MESSAGE_BYTES_MAX);
     pl_daemon_step(d->daemon, d->conf->start_timeout_ms, "waiting for Kafka's topic %s", spec.name);
     return pl_kafka_topic_need(d->sink.rk, &spec, d->conf->create.enabled && !d->sink.replay,
                                (int)d->conf->start_timeout_ms, err);
 }
 
-/* Names the writer so that a static member fences its own earlier life at once; others get a name
- * that no one has. */
+/* A static member's writer gets a fixed name, so that it fences its own earlier life at once; any
+ * other a name that nobody has. */
 static void deadletters_start(struct chsinkd *d)
 {
+    const char *group = chsinkd_conf_group(d->conf);
     const char *instance = pl_map_get(&d->conf->kafka, "group.instance.id");
     char host[256] = "";
-    PL_FREE char *id = NULL;
     gethostname(host, sizeof(host) - 1);
-    id = instance ? pl_strf("chsinkd.%s.%s", chsinkd_conf_group(d->conf), instance)
-                  : pl_strf("chsinkd.%s.%s.%d.%" PRId64, chsinkd_conf_group(d->conf), host,
-                            getpid(), pl_clock_realtime_ms());
+    PL_FREE char *id = instance ? pl_strf("chsinkd.%s.%s", group, instance)
+                                : pl_strf("chsinkd.%s.%s.%d.%" PRId64, group, host, getpid(),
+                                          pl_clock_realtime_ms());
     d->sink.deadletters = deadletter_writer_new(&(struct deadletter_conf){
         .kafka = &d->conf->kafka,
         .topic = d->conf->dead_letter_topic,
@@ -176,11 +171,6 @@ static void on_wake(void *userdata)
         pl_daemon_finish(d->daemon);
 }
 
-static void sink_wake(void *userdata)
-{
-    pl_waker_wake(userdata);
-}
-
 static void stopping_show(struct chsinkd *d)
 {
     pl_service_status(
@@ -212,8 +202,7 @@ static void on_reload(void *userdata)
         sink_limits_set(&d->sink, d->conf);
 }
 
-/* Each thread has said by when it comes round again, whatever it waits for: ClickHouse and Kafka
- * may be away as long as they like. */
+/* Every wait of a thread has a limit, also while ClickHouse or Kafka is away. */
 static bool on_watchdog(void *userdata)
 {
     struct chsinkd *d = userdata;
@@ -228,21 +217,20 @@ static bool on_watchdog(void *userdata)
 static double lag_sum(struct sink *s, unsigned *ret_assigned)
 {
     double sum = 0;
-    unsigned assigned = 0;
+    *ret_assigned = 0;
     pthread_mutex_lock(&s->lock);
     for (unsigned i = 0; i < s->partitions_n; i++) {
         const struct partition *p = s->partitions[i];
         int64_t low = 0, high = 0;
         if (!p->assigned)
             continue;
-        assigned++;
+        ++*ret_assigned;
         if (rd_kafka_get_watermark_offsets(s->rk, p->topic, p->id, &low, &high) ==
                 RD_KAFKA_RESP_ERR_NO_ERROR &&
             high > p->next_offset)
             sum += (double)(high - p->next_offset);
     }
     pthread_mutex_unlock(&s->lock);
-    *ret_assigned = assigned;
     return sum;
 }
 
@@ -262,10 +250,9 @@ static void last_describe(struct sink *s, char *out, size_t size)
 static void status_show(struct chsinkd *d, double rows_per_s, double lag, unsigned assigned)
 {
     struct sink *s = &d->sink;
-    uint64_t rows = pl_metrics_get(d->metrics, M_ROWS);
-    char last[160];
+    uint64_t rows = pl_metrics_get(s->metrics, M_ROWS);
+    char last[160], kafka[256];
     last_describe(s, last, sizeof(last));
-    char kafka[256];
     if (s->away)
         pl_service_status(d->service, "ClickHouse does not answer",
                           "waiting for ClickHouse; %" PRIu64 " rows inserted, lag %.0f messages%s",
@@ -281,7 +268,7 @@ static void status_show(struct chsinkd *d, double rows_per_s, double lag, unsign
         pl_service_status(d->service, NULL,
                           "%u partitions, %.0f rows/s, %" PRIu64
                           " rows inserted, lag %.0f messages, %" PRIu64 " dead letters%s",
-                          assigned, rows_per_s, rows, lag, pl_metrics_get(d->metrics, M_DEAD_ROWS),
+                          assigned, rows_per_s, rows, lag, pl_metrics_get(s->metrics, M_DEAD_ROWS),
                           last);
 }
 
@@ -290,13 +277,13 @@ static void on_tick(void *userdata)
     struct chsinkd *d = userdata;
     struct sink *s = &d->sink;
     int64_t now_ms = pl_clock_monotonic_ms();
-    double rate = pl_rate_next(&d->rate, pl_metrics_get(d->metrics, M_ROWS), now_ms);
-    unsigned assigned = 0;
+    double rate = pl_rate_next(&d->rate, pl_metrics_get(s->metrics, M_ROWS), now_ms);
+    unsigned assigned;
     double lag = lag_sum(s, &assigned);
     pl_service_tick(d->service, (uint64_t)s->in_flight);
-    pl_metrics_set(d->metrics, M_LAG, lag);
-    pl_metrics_set(d->metrics, M_PARTITIONS, assigned);
-    pl_metrics_set(d->metrics, M_IN_FLIGHT, (double)s->in_flight);
+    pl_metrics_set(s->metrics, M_LAG, lag);
+    pl_metrics_set(s->metrics, M_PARTITIONS, assigned);
+    pl_metrics_set(s->metrics, M_IN_FLIGHT, (double)s->in_flight);
     sink_log(s, now_ms, false);
     if (pl_daemon_stopping(d->daemon))
         stopping_show(d);
@@ -306,11 +293,11 @@ static void on_tick(void *userdata)
 
 /* ---- the end ---- */
 
-/* Waits for the threads. False: one is still inside of a library's call. */
+/* Waits for the threads. False: one is still inside a library's call. */
 static bool threads_join(struct chsinkd *d)
 {
-    struct timespec until;
     bool all = true;
+    struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_nsec += JOIN_MS * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000L;
@@ -326,7 +313,7 @@ static void release(struct chsinkd *d)
 {
     consumer_free(&d->sink);
     sink_release(&d->sink);
-    pl_waker_free(d->waker);
+    pl_waker_free(d->sink.waker);
 }
 
 static int loop_run(struct chsinkd *d)
@@ -348,14 +335,11 @@ int chsinkd_run(struct pl_service *service, const struct chsinkd_mode *mode)
     struct pl_err err;
     if (pl_service_start(service, &ops, &d, &err) < 0 ||
         sink_init(&d.sink, d.conf, service->metrics, &err) < 0 ||
-        pl_waker_new(service->daemon, on_wake, &d, &d.waker, &err) < 0)
+        pl_waker_new(service->daemon, on_wake, &d, &d.sink.waker, &err) < 0)
         return pl_daemon_start_failed(service->daemon, &err);
     d.daemon = service->daemon;
-    d.metrics = service->metrics;
     d.sink.once = mode->once;
     d.sink.replay = mode->replay;
-    d.sink.wake = sink_wake;
-    d.sink.wake_userdata = d.waker;
     int status;
     if (start(&d, &err) == 0) {
         status = loop_run(&d);
@@ -370,6 +354,6 @@ int chsinkd_run(struct pl_service *service, const struct chsinkd_mode *mode)
     sink_log(&d.sink, pl_clock_monotonic_ms(), true);
     pl_service_stopped(service, status, (uint64_t)d.sink.in_flight);
     if (!joined)
-        _exit(status); /* a thread is inside of a library's call; nothing may be freed under it */
+        _exit(status); /* nothing may be freed under a thread that still runs */
     return status;
 }

@@ -92,57 +92,53 @@ static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_fi
     struct route *r = route_load(file, errs);
     if (!r)
         return;
+    errs->file = file;
     for (unsigned i = 0; i < conf->routes_n; i++) {
         const struct route *other = conf->routes[i];
-        if (r->topic && other->topic && strcmp(r->topic, other->topic) == 0) {
-            errs->file = file;
+        if (r->topic && other->topic && strcmp(r->topic, other->topic) == 0)
             pl_findings_add(
                 errs, 0, 0,
                 "topic %s already belongs to route %s; for a second table use a view, or "
                 "another instance with a group.id of its own",
                 r->topic, other->name);
-        }
     }
-    if (conf->dead_letter_topic && route_takes(r, conf->dead_letter_topic)) {
-        errs->file = file;
+    if (conf->dead_letter_topic && route_takes(r, conf->dead_letter_topic))
         pl_findings_add(
             errs, 0, 0,
             "the route takes dead_letter_topic %s: dead letters would come back for ever; "
             "name the topics more narrowly, and use --replay",
             conf->dead_letter_topic);
-    }
     conf->routes = pl_realloc_array(conf->routes, conf->routes_n + 1, sizeof(*conf->routes));
     conf->routes[conf->routes_n++] = r;
 }
 
-static void routes_load(struct chsinkd_conf *conf, const char *file, struct pl_findings *errs)
+static void routes_load(struct chsinkd_conf *conf, struct pl_findings *errs)
 {
+    const char *file = errs->file;
     for (size_t i = 0; i < conf->route_files.n; i++) {
         const char *pattern = conf->route_files.v[i];
+        bool is_pattern = strpbrk(pattern, "*?[");
         glob_t found = {0};
-        int rc = glob(pattern, GLOB_NOCHECK, NULL, &found);
-        if (rc == 0 && found.gl_pathc == 1 && strpbrk(pattern, "*?[") &&
-            strcmp(found.gl_pathv[0], pattern) == 0) {
-            errs->file = file;
+        int rc = glob(pattern, is_pattern ? 0 : GLOB_NOCHECK, NULL, &found);
+        if (rc == GLOB_NOMATCH)
             pl_findings_add(errs, 0, 0, "routes: no file matches %s", pattern);
-        } else if (rc == 0) {
+        else if (rc != 0)
+            pl_findings_add(errs, 0, 0, "routes: cannot look for %s", pattern);
+        else
             for (size_t f = 0; f < found.gl_pathc; f++)
                 routes_add(conf, found.gl_pathv[f], errs);
-        } else {
-            errs->file = file;
-            pl_findings_add(errs, 0, 0, "routes: cannot look for %s", pattern);
-        }
         globfree(&found);
+        errs->file = file; /* the last route's name is freed */
     }
 }
 
-void chsinkd_conf_check(struct chsinkd_conf *conf, bool needs_kafka, struct pl_findings *errs)
+void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs)
 {
     pl_common_check_create(&conf->create, errs);
     pl_common_check_listen(conf->metrics.listen, errs);
-    if (needs_kafka && conf->kafka.n > 0) /* else it is known to be missing */
+    if (conf->kafka.n > 0) /* else it is known to be missing */
         pl_common_check_kafka(&conf->kafka, NULL, errs);
-    routes_load(conf, errs->file, errs);
+    routes_load(conf, errs);
 }
 
 void chsinkd_conf_release(struct chsinkd_conf *conf)

@@ -39,15 +39,15 @@ enum chsinkd_start { CHSINKD_EARLIEST, CHSINKD_LATEST };
 extern const struct pl_option chsinkd_options[];
 extern const char chsinkd_conf_intro[]; /* the comment at the top of the reference file */
 
-/* What the table cannot say; and loads all routes that the configuration names. Every finding of
- * all files is in errs, whose file is the configuration's. */
-void chsinkd_conf_check(struct chsinkd_conf *conf, bool needs_kafka, struct pl_findings *errs);
+/* What the table cannot check; and loads all routes that the configuration names. The findings of
+ * all files are in errs, whose file at the call is the configuration's. */
+void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs);
 void chsinkd_conf_release(struct chsinkd_conf *conf);
 
 /* The route that takes a topic, or NULL. */
 const struct route *chsinkd_conf_route(const struct chsinkd_conf *conf, const char *topic);
 
-/* The consumer group (kafka's group.id; "chsinkd" where the file does not say). */
+/* The consumer group: kafka's group.id, else "chsinkd". */
 const char *chsinkd_conf_group(const struct chsinkd_conf *conf);
 
 #endif

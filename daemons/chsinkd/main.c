@@ -23,8 +23,8 @@ static const struct pl_cli_opt opts[] = {
 
 static void conf_check(void *conf, bool for_service, struct pl_findings *errs)
 {
-    (void)for_service; /* all modes read from Kafka */
-    chsinkd_conf_check(conf, true, errs);
+    (void)for_service; /* all modes need Kafka */
+    chsinkd_conf_check(conf, errs);
 }
 
 static void conf_release(void *conf)

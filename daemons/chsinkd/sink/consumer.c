@@ -321,8 +321,8 @@ static void *consumer_run(void *arg)
     pthread_mutex_lock(&s->lock);
     pthread_cond_broadcast(&s->work);
     pthread_mutex_unlock(&s->lock);
-    if (s->wake)
-        s->wake(s->wake_userdata);
+    if (s->waker)
+        pl_waker_wake(s->waker);
     return NULL;
 }
 

@@ -120,8 +120,8 @@ void sink_fail(struct sink *s, const struct pl_err *err)
     if (s->failed.kind == PL_ERR_NONE)
         s->failed = *err;
     pthread_mutex_unlock(&s->lock);
-    if (s->wake)
-        s->wake(s->wake_userdata);
+    if (s->waker)
+        pl_waker_wake(s->waker);
 }
 
 void sink_give_up(struct sink *s)

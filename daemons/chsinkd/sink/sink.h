@@ -25,6 +25,7 @@
 #include "daemons/chsinkd/metrics.h"
 #include "daemons/chsinkd/sink/batch.h"
 #include "lib/base/clock.h"
+#include "lib/service/daemon.h"
 #include "lib/service/watchdog.h"
 
 /* Batches that came into the table. */
@@ -133,8 +134,7 @@ struct sink {
     _Atomic int64_t in_flight;        /* messages in batches, counted apart from the metrics */
     _Atomic int64_t batch_rows, batch_bytes, batch_age_ms, inserts_per_second; /* reloadable */
 
-    void (*wake)(void *userdata); /* tells the loop: failed or drained */
-    void *wake_userdata;
+    struct pl_waker *waker; /* wakes the loop: failed or drained; NULL: none (tests) */
 };
 
 /* sink.c: life of the shared state. */

@@ -15,7 +15,7 @@ static void load(const char *path, const char *text, struct pl_findings *errs)
     ck_assert_int_eq(fclose(f), 0);
     pl_findings_init(errs);
     pl_options_load(chsinkd_options, path, &conf, NULL, errs);
-    chsinkd_conf_check(&conf, true, errs);
+    chsinkd_conf_check(&conf, errs);
     chsinkd_conf_release(&conf);
 }
 
