@@ -12,7 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 
-/* How long a partition that is asked back may go on with the insert that is under way. */
+/* For an insert that is under way when its partition is asked back. */
 #define REVOKE_GRACE_MS      5000
 #define COMMITTED_TIMEOUT_MS 5000
 
@@ -20,8 +20,7 @@
 
 void assignment_recover(struct sink *s, struct partition *p)
 {
-    struct table_range range = {p->topic, p->id, p->next_offset, p->fixed_end};
-    struct pl_err err;
+    const struct pl_range range = {p->topic, p->id, p->next_offset, p->fixed_end, 0};
     free(PL_TAKE(p->present));
     p->present_n = 0;
     if (pl_clock_realtime_ms() - p->announced.at_ms < s->conf->ask_table_after_ms || s->replay)
@@ -31,11 +30,11 @@ void assignment_recover(struct sink *s, struct partition *p)
                "a range was announced long ago and the table has no columns for topic, partition "
                "and offset to look it up; if ClickHouse has forgotten its token its rows may be "
                "doubled",
-               SINK_F_TABLE(p->route), SINK_F_PARTITION(p), PL_F_INT("OFFSET_START", range.start),
-               PL_F_INT("OFFSET_END", range.end));
+               SINK_F_TABLE(p->route), SINK_F_PARTITION(p), SINK_F_RANGE(&range));
         return;
     }
     sink_deadline_begin(&s->consumer_deadline, "looking a range up in the table", s->clickhouse_ms);
+    struct pl_err err;
     while (sink_ask_table(s->consumer->client, p->route, &range, &p->present, &p->present_n, &err) <
            0) {
         if (s->give_up || s->stopping)
@@ -45,13 +44,11 @@ void assignment_recover(struct sink *s, struct partition *p)
                    SINK_F_TABLE(p->route), SINK_F_PARTITION(p));
         sink_deadline_begin(&s->consumer_deadline, "looking a range up in the table",
                             1000 + s->clickhouse_ms);
-        pthread_mutex_lock(&s->lock);
-        sink_cond_wait(s, &s->room, 1000);
-        pthread_mutex_unlock(&s->lock);
+        sink_room_wait(s, 1000);
     }
 }
 
-/* The group's offsets and announcements for new partitions. Asked until there is an answer: without
+/* The group's offsets and announcements for new partitions. Asks until there is an answer: without
  * it nothing can be read. */
 static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
 {
@@ -68,9 +65,7 @@ static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
         pl_log(PL_WARNING, PL_EVENT_KAFKA_ERROR, "cannot read the group's offsets, trying again",
                PL_F_STR("ERROR", rd_kafka_err2str(code)),
                PL_F_STR("GROUP", chsinkd_conf_group(s->conf)));
-        pthread_mutex_lock(&s->lock);
-        sink_cond_wait(s, &s->room, 500);
-        pthread_mutex_unlock(&s->lock);
+        sink_room_wait(s, 500);
     }
     return false;
 }
@@ -78,7 +73,6 @@ static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
 static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
 {
     struct partition *p = sink_partition(s, tp->topic, tp->partition);
-    struct pl_announcement announced;
     int64_t low = 0, high = 0;
     sink_deadline_begin(&s->consumer_deadline, "taking a partition over", COMMITTED_TIMEOUT_MS);
     p->fixed_end = p->limit_until = p->condemned = p->once_end = -1;
@@ -88,15 +82,15 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
     if (s->once &&
         rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high,
                                          COMMITTED_TIMEOUT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR)
-        p->once_end = high; /* else the end is where EOF is met */
+        p->once_end = high; /* else EOF is the end */
     p->retention_took = false;
     p->seek_refused_ms = 0;
     p->next_offset = tp->offset >= 0 ? tp->offset : -1;
-    if (tp->offset <
-        0) /* librdkafka's own query can give the end as the beginning, so it looks for itself */
+    if (tp->offset < 0) /* not queried: librdkafka can then give the end as the beginning */
         tp->offset = s->conf->start == CHSINKD_LATEST && !s->replay ? RD_KAFKA_OFFSET_END
                                                                     : RD_KAFKA_OFFSET_BEGINNING;
     p->announced.end = -1;
+    struct pl_announcement announced;
     if (pl_announcement_parse(tp->metadata, tp->metadata_size, BATCH_FORMAT, &announced) &&
         announced.end > p->next_offset) {
         p->announced = announced;
@@ -113,8 +107,8 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
            PL_F_INT("ANNOUNCED_END", p->fixed_end));
 }
 
-/* Before the assignment, so that no message can go another way and out of order. librdkafka keeps
- * an application's forwarding when fetching begins. */
+/* Called before the assignment: librdkafka keeps an application's forwarding when fetching
+ * begins. */
 static void partitions_forward(struct sink *s, const rd_kafka_topic_partition_list_t *list)
 {
     for (int i = 0; i < list->cnt; i++) {
@@ -128,27 +122,20 @@ static void partitions_forward(struct sink *s, const rd_kafka_topic_partition_li
 static void partitions_assign(struct sink *s, rd_kafka_topic_partition_list_t *list,
                               bool cooperative)
 {
-    rd_kafka_error_t *error = NULL;
-    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
-    if (list->cnt > 0 && !committed_get(s, list)) {
-        /* Lost again or stopping: an empty assignment answers the group. */
-        list->cnt = 0;
-    }
+    if (list->cnt > 0 && !committed_get(s, list))
+        list->cnt = 0; /* lost again or stopping: an empty assignment answers the group */
     for (int i = 0; i < list->cnt; i++)
         partition_begin(s, &list->elems[i]);
     partitions_forward(s, list);
-    if (cooperative)
-        error = rd_kafka_incremental_assign(s->rk, list);
-    else
-        code = rd_kafka_assign(s->rk, list);
-    if (error || code) {
+    PL_CLEANUP(rd_kafka_error_destroyp)
+    rd_kafka_error_t *error = cooperative ? rd_kafka_incremental_assign(s->rk, list) : NULL;
+    rd_kafka_resp_err_t code =
+        cooperative ? rd_kafka_error_code(error) : rd_kafka_assign(s->rk, list);
+    if (code) {
         struct pl_err err;
-        pl_kafka_err(&err, error ? rd_kafka_error_code(error) : code,
-                     "cannot take the assigned partitions");
+        pl_kafka_err(&err, code, "cannot take the assigned partitions");
         sink_fail(s, &err);
     }
-    if (error)
-        rd_kafka_error_destroy(error);
     s->assigned_once = true;
 }
 
@@ -173,54 +160,35 @@ static void busy_wait(struct sink *s, const rd_kafka_topic_partition_list_t *lis
         sink_cond_wait(s, &s->room, until_ms - pl_clock_monotonic_ms());
 }
 
-static void clients_abort(struct sink *s, bool abort)
-{
-    for (unsigned i = 0; i < s->clients_n; i++)
-        clickhouse_abort(s->clients[i], abort);
-}
-
-/* Gives partitions up. What is only decoded is dropped; an insert under way may finish and commit
- * within the grace, then it is ended: no commit of ours may come after the partition is another's.
- * Its announcement stays, and the next owner repeats it with the same token. */
 static void partitions_revoke(struct sink *s, rd_kafka_topic_partition_list_t *list, bool lost)
 {
-    struct batch *dropped = NULL;
     for (int i = 0; i < list->cnt; i++) {
         struct partition *p = sink_partition(s, list->elems[i].topic, list->elems[i].partition);
         consumer_forget(s->consumer, p);
-        if (p->open) {
-            p->open->next = dropped;
-            dropped = PL_TAKE(p->open);
-        }
+        batch_list_drop(s, PL_TAKE(p->open));
         pthread_mutex_lock(&s->lock);
-        for (struct batch *b = sink_queue_take_partition(s, p), *next; b; b = next) {
-            next = b->next;
-            b->next = dropped;
-            dropped = b;
-        }
+        struct batch *queued = sink_queue_take_partition(s, p);
         pthread_mutex_unlock(&s->lock);
+        batch_list_drop(s, queued);
     }
-    batch_list_drop(s, dropped);
     pthread_mutex_lock(&s->lock);
     if (!lost)
         busy_wait(s, list, REVOKE_GRACE_MS);
-    for (int i = 0; i < list->cnt; i++)
-        for (unsigned k = 0; k < s->partitions_n; k++) {
-            struct partition *p = s->partitions[k];
-            if (p->id == list->elems[i].partition && strcmp(p->topic, list->elems[i].topic) == 0) {
-                p->assigned = p->rewind = false; /* the next owner reads it again */
-                p->epoch++;
-                pl_log(PL_INFO, PL_EVENT_REVOKED, "partition given up", SINK_F_PARTITION(p),
-                       SINK_F_TABLE(p->route),
-                       PL_F_STR("REASON", lost ? "the group has moved on without us"
-                                               : "asked back by the group"));
-            }
-        }
+    for (int i = 0; i < list->cnt; i++) {
+        struct partition *p =
+            sink_partition_find(s, list->elems[i].topic, list->elems[i].partition);
+        p->assigned = p->rewind = false; /* the next owner reads it again */
+        p->epoch++;
+        pl_log(PL_INFO, PL_EVENT_REVOKED, "partition given up", SINK_F_PARTITION(p),
+               SINK_F_TABLE(p->route),
+               PL_F_STR("REASON",
+                        lost ? "the group has moved on without us" : "asked back by the group"));
+    }
     if (busy_any(s, list)) {
-        clients_abort(s, true);
+        sink_clients_abort(s, true);
         busy_wait(s, list, INT32_MAX);
         if (!s->give_up)
-            clients_abort(s, false);
+            sink_clients_abort(s, false);
     }
     pthread_mutex_unlock(&s->lock);
 }
@@ -237,9 +205,8 @@ void assignment_change(rd_kafka_t *rk, rd_kafka_resp_err_t code,
     }
     partitions_revoke(s, list, rd_kafka_assignment_lost(rk));
     if (cooperative) {
-        rd_kafka_error_t *error = rd_kafka_incremental_unassign(rk, list);
-        if (error) /* the group has moved on already */
-            rd_kafka_error_destroy(error);
+        /* An error: the group has moved on already. */
+        rd_kafka_error_destroy(rd_kafka_incremental_unassign(rk, list));
     } else {
         rd_kafka_assign(rk, NULL);
     }

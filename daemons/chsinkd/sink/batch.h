@@ -20,8 +20,7 @@ struct partition; /* sink.h */
 
 struct batch {
     struct partition *partition;
-    unsigned epoch; /* of the assignment in which it was read; another one now: it is not ours any
-                       more */
+    unsigned epoch;     /* the partition's when it was read; another now: no longer ours */
     int64_t start, end; /* offsets; end is the last message's + 1 */
     uint64_t messages;  /* all that were read: decoded, dead, skipped */
     uint64_t dead_messages, skipped_messages;
@@ -36,11 +35,11 @@ struct batch {
 struct batch_limits {
     uint64_t rows, bytes, messages; /* messages: UINT64_MAX, or fewer while bisecting */
 };
-/* Whether a batch that holds so much is to be closed (age apart). */
+/* Whether a batch is to be closed for its size. */
 bool batch_is_full(const struct batch *b, const struct batch_limits *limits);
 
-/* The age at which a batch closes: age_ms, but when `open` batches would make more than per_second
- * inserts a second by age, as long as it takes not to. */
+/* The age at which a batch closes: age_ms, or more where `open` batches would otherwise make more
+ * than per_second inserts a second. */
 int64_t batch_age_effective(int64_t age_ms, unsigned open, int64_t per_second);
 
 #endif

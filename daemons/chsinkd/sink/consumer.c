@@ -6,34 +6,29 @@
  * The queues of the partitions are forwarded to a queue of our own (`data`), so that
  * consumer_poll() gives only the group's events, and messages come in arrays from `data`. A seek or
  * a new assignment outdates what librdkafka still has queued (its version barrier), and what waits
- * in `pending` is thrown out here; next_offset guards the order besides.
+ * in `pending` is dropped here; next_offset guards the order besides.
  *
  * Back-pressure: while too many batches wait or memory_max is reached, nothing is taken from
- * `data`; librdkafka stops fetching by its own limits; the group is polled all the time, so
- * membership is kept.
+ * `data`, and librdkafka stops fetching by its own limits; the group is still polled, so membership
+ * is kept.
  *
- * Threads: all of this is the consumer's thread, but consumer_new().
+ * Threads: the consumer's, but for consumer_new(), _start() and _free().
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "daemons/chsinkd/sink/assignment.h"
 #include "daemons/chsinkd/sink/intake.h"
-#include "lib/base/clock.h"
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
-/* A turn: so many messages decoded, and each call that waits at its time limit. */
+/* A turn: CONSUMER_PENDING_MAX messages decoded, and each call that waits at its limit. */
 #define TURN_MS 30000
-/* How long a call waits for messages; the group's events and batch ages are looked at between. */
+/* How long a call waits for messages before the group's events and batch ages are looked at. */
 #define POLL_MS              50
 #define SEEK_TIMEOUT_MS      10000
 #define SEEK_PATIENCE_MS     60000
 #define WATERMARK_TIMEOUT_MS 5000
-
-PL_DEFINE_CLEANUP(rd_kafka_topic_partition_list_t *, rd_kafka_topic_partition_list_destroy);
 
 void consumer_forget(struct consumer *c, const struct partition *p)
 {
@@ -47,19 +42,17 @@ void consumer_forget(struct consumer *c, const struct partition *p)
     }
 }
 
-/* Reads on from another offset, or from the beginning. What was fetched from the old place is
- * outdated. -1: librdkafka does not let us. */
+/* Continues at another offset, or at the beginning; drops what was fetched. -1: librdkafka does not
+ * let us. */
 static int partition_seek(struct sink *s, struct partition *p, int64_t offset, struct pl_err *err)
 {
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-
     consumer_forget(s->consumer, p);
     rd_kafka_topic_partition_list_add(list, p->topic, p->id)->offset = offset;
+    PL_CLEANUP(rd_kafka_error_destroyp)
     rd_kafka_error_t *error = rd_kafka_seek_partitions(s->rk, list, SEEK_TIMEOUT_MS);
     rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : list->elems[0].err;
-    if (error)
-        rd_kafka_error_destroy(error);
     if (code)
         return pl_kafka_err(err, code,
                             "cannot go back to offset %" PRId64 " of topic %s, partition %" PRId32,
@@ -69,8 +62,8 @@ static int partition_seek(struct sink *s, struct partition *p, int64_t offset, s
     return 0;
 }
 
-/* The group may have taken the partition away already, and we have not heard of it: the next turns
- * will tell, and then nothing is to be read again. */
+/* The group may have taken the partition away, and we have not heard of it yet: then nothing is to
+ * be read again. */
 static bool rewind_can_wait(struct partition *p, const struct pl_err *err)
 {
     int64_t now_ms = pl_clock_monotonic_ms();
@@ -80,7 +73,7 @@ static bool rewind_can_wait(struct partition *p, const struct pl_err *err)
            now_ms - p->seek_refused_ms < SEEK_PATIENCE_MS;
 }
 
-/* What an inserter asked for: bisect a refused batch, or repeat one that could not be committed. */
+/* Does what inserters asked for: bisect a refused batch, or repeat one that was not committed. */
 static void rewinds_do(struct sink *s)
 {
     for (unsigned i = 0; i < s->partitions_n; i++) {
@@ -127,7 +120,7 @@ static struct partition *partition_of(struct consumer *c, const rd_kafka_message
     return c->last;
 }
 
-/* The group's offset is outside of the log. */
+/* The group's offset is outside the log. */
 static void offset_out_of_range(struct sink *s, struct partition *p)
 {
     int64_t low = 0, high = 0;
@@ -143,8 +136,8 @@ static void offset_out_of_range(struct sink *s, struct partition *p)
                    p->topic, p->id, p->next_offset, high);
         sink_fail(s, &err);
     } else {
-        /* Below the log's start, or a passing fault: librdkafka finds the first message there is,
-         * and intake_take() sees what is missing. */
+        /* Below the log's start, or a passing fault: librdkafka finds the first message, and
+         * intake_take() sees what is missing. */
         p->retention_took = true;
         if (partition_seek(s, p, RD_KAFKA_OFFSET_BEGINNING, &err) < 0 &&
             !rd_kafka_assignment_lost(s->rk))
@@ -181,8 +174,8 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
     }
 }
 
-/* All messages come by `data`. One that comes by the group's queue would be out of order: nothing
- * may be taken after it, and a new start reads from the group's offset. */
+/* All messages come by `data`. One that comes by the group's queue is out of order: nothing may be
+ * taken after it, and the next start reads from the group's offset. */
 static void message_astray(struct sink *s, const rd_kafka_message_t *m)
 {
     struct pl_err err;
@@ -192,7 +185,7 @@ static void message_astray(struct sink *s, const rd_kafka_message_t *m)
     s->give_up = true;
 }
 
-/* --once ends where the partition ended at the start; --replay would read its own dead letters for
+/* --once ends where the partition ended at the start: --replay would read its own dead letters for
  * ever. */
 static bool is_past_end(const struct sink *s, struct partition *p, int64_t offset)
 {
@@ -208,8 +201,7 @@ static void pending_take(struct consumer *c)
     struct sink *s = c->sink;
     while (c->pending_at < c->pending_n && !s->stopping) {
         rd_kafka_message_t *m = c->pending[c->pending_at];
-        /* Room is looked at before each run of messages: cheap enough at one in 64, exact enough
-         * for memory. */
+        /* One look in 64 messages is cheap enough, and exact enough for memory. */
         if ((c->pending_at & 63) == 0 && !intake_has_room(s))
             return;
         c->pending_at++;
@@ -231,7 +223,7 @@ static void pending_drop(struct consumer *c)
             rd_kafka_message_destroy(c->pending[c->pending_at]);
 }
 
-/* --once: all partitions are read to where they ended, and all of it is in the table. */
+/* --once: all partitions are read to their end, and all of it is in the table. */
 static bool once_is_done(struct sink *s)
 {
     bool any = false;
@@ -274,9 +266,7 @@ static void consumer_turn(struct consumer *c)
         if (c->pending_n < 0)
             c->pending_n = 0;
     } else if (!intake_has_room(s)) {
-        pthread_mutex_lock(&s->lock);
-        sink_cond_wait(s, &s->room, POLL_MS);
-        pthread_mutex_unlock(&s->lock);
+        sink_room_wait(s, POLL_MS);
     }
     pending_take(c);
     intake_close_aged(s);
@@ -302,8 +292,7 @@ static void consumer_drain(struct consumer *c)
     }
     pthread_mutex_unlock(&s->lock);
     pending_drop(c);
-    /* Also when giving up: who leaves need not be waited for. The loop waits only so long for this
-     * thread. */
+    /* Also when giving up: the group need not wait for a member that leaves. */
     rd_kafka_consumer_close(s->rk);
 }
 
@@ -331,10 +320,10 @@ static void *consumer_run(void *arg)
 static const char *const consumer_defaults[] = {
     "group.id", "chsinkd", "client.id", "chsinkd", "partition.assignment.strategy",
     "cooperative-sticky",
-    /* A killed instance's partitions are taken over after this long. */
+    /* After this time others get a killed instance's partitions. */
     "session.timeout.ms", "15000", "fetch.wait.max.ms", "100",
-    /* 2.0.2 stops fetching for a second when its queue is full: room for what comes while an insert
-       runs. */
+    /* 2.0.2 stops fetching for a second when its queue is full: room for what comes during an
+       insert. */
     "queued.min.messages", "300000", "queued.max.messages.kbytes", "262144",
     "fetch.message.max.bytes", "4194304", NULL};
 static const char *const consumer_forced[] = {"enable.auto.commit",
@@ -353,7 +342,6 @@ static int consumer_subscribe(struct sink *s, struct pl_err *err)
 {
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
     rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(4);
-
     for (unsigned i = 0; i < s->routes_n && !s->replay; i++) {
         const struct route *r = s->routes[i].route;
         rd_kafka_topic_partition_list_add(topics, r->topic ? r->topic : r->topic_pattern,
@@ -381,15 +369,14 @@ static int consumer_subscribe(struct sink *s, struct pl_err *err)
 int consumer_new(struct sink *s, struct pl_err *err)
 {
     struct consumer *c = pl_alloc(sizeof(*c));
-    rd_kafka_conf_t *conf =
-        pl_kafka_conf_new(&s->conf->kafka, consumer_defaults, consumer_forced, &s->health, err);
-    PL_FREE char *group = NULL;
     c->sink = s;
     s->consumer = c;
+    rd_kafka_conf_t *conf =
+        pl_kafka_conf_new(&s->conf->kafka, consumer_defaults, consumer_forced, &s->health, err);
     if (!conf)
         return -1;
     if (s->replay) {
-        group = pl_strf("%s-replay-%s", chsinkd_conf_group(s->conf), s->replay->name);
+        PL_FREE char *group = pl_strf("%s-replay-%s", chsinkd_conf_group(s->conf), s->replay->name);
         rd_kafka_conf_set(conf, "group.id", group, NULL, 0);
         rd_kafka_conf_set(conf, "group.instance.id", "", NULL, 0);
     }
@@ -423,7 +410,5 @@ int consumer_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err)
 {
     if (consumer_subscribe(s, err) < 0)
         return -1;
-    int rc = pthread_create(ret_thread, NULL, consumer_run, s->consumer);
-    return rc == 0 ? 0
-                   : pl_err_set(err, PL_ERR_FATAL, rc, "cannot start a thread: %s", strerror(rc));
+    return sink_thread_start(ret_thread, consumer_run, s->consumer, err);
 }

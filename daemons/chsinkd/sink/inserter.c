@@ -2,8 +2,8 @@
 /*
  * inserter.c - the threads that bring closed batches into ClickHouse: announce, insert, commit.
  *
- * One batch goes through these steps; where the process dies between any two, the next owner of the
- * partition goes on from what the group's committed offset says:
+ * A batch goes through these steps; where the process dies between any two, the partition's next
+ * owner continues from what the group's committed offset says:
  *
  *     1. commit `start`, announcing `end`      refused: the partition is not ours, nothing was done
  *     2. insert with the token of [start, end) repeated until it is acknowledged
@@ -12,19 +12,16 @@
  *
  * Threads: each inserter has its own connection.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
 #include "daemons/chsinkd/sink/sink.h"
 #include "lib/base/backoff.h"
-#include "lib/base/clock.h"
 #include "lib/log/log.h"
 
 enum outcome {
     OUTCOME_DONE,
-    /* the group took the partition away: drop the batch, read it again if it did not */
-    OUTCOME_LOST,
+    OUTCOME_LOST,    /* the group took the partition away: drop; read again if it is still ours */
     OUTCOME_REFUSED, /* the server refuses the data: go back and bisect */
     OUTCOME_STOPPED, /* given up while stopping, or the sink failed */
 };
@@ -52,7 +49,7 @@ static bool batch_is_ours(struct sink *s, const struct batch *b)
     return ours;
 }
 
-/* Sleeps so that an end can wake it. */
+/* Sleeps, but not past sink_give_up(). */
 static void inserter_pause(struct inserter *in, int64_t wait_ms)
 {
     struct sink *s = in->sink;
@@ -68,8 +65,6 @@ static void inserter_pause(struct inserter *in, int64_t wait_ms)
 
 enum commit_verdict { COMMIT_OK, COMMIT_AGAIN, COMMIT_LOST, COMMIT_FAILED };
 
-/* What a commit's error means. The group's answers that take the partition away are not errors of
- * ours. */
 static enum commit_verdict commit_verdict(rd_kafka_resp_err_t code)
 {
     switch (code) {
@@ -99,7 +94,6 @@ static rd_kafka_topic_partition_list_t *offsets_new(const struct partition *p, i
     tp->metadata_size = strlen(metadata);
     return list;
 }
-PL_DEFINE_CLEANUP(rd_kafka_topic_partition_list_t *, rd_kafka_topic_partition_list_destroy);
 
 static enum outcome offset_commit(struct inserter *in, const struct batch *b, int64_t offset,
                                   const char *metadata)
@@ -108,7 +102,6 @@ static enum outcome offset_commit(struct inserter *in, const struct batch *b, in
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
     rd_kafka_topic_partition_list_t *list = offsets_new(b->partition, offset, metadata);
     int64_t began_ms = pl_clock_monotonic_ms();
-
     while (!s->give_up) {
         if (!batch_is_ours(s, b))
             return OUTCOME_LOST;
@@ -138,9 +131,9 @@ static enum outcome offset_commit(struct inserter *in, const struct batch *b, in
 
 static enum outcome batch_announce(struct inserter *in, struct batch *b)
 {
-    struct pl_announcement announcement = {b->end, pl_clock_realtime_ms()};
     if (b->partition->announced.end == b->end) /* by the commit before, or found after a crash */
         return OUTCOME_DONE;
+    struct pl_announcement announcement = {b->end, pl_clock_realtime_ms()};
     char text[PL_ANNOUNCEMENT_MAX];
     pl_announcement_format(&announcement, BATCH_FORMAT, text);
     enum outcome outcome = offset_commit(in, b, b->start, text);
@@ -162,38 +155,35 @@ static void sink_is_back(struct inserter *in, const struct batch *b)
 
 static void sink_is_away(struct inserter *in, const struct batch *b, const struct pl_err *err)
 {
+    const struct partition *p = b->partition;
     bool away = false;
     pl_metrics_inc(in->sink->metrics, M_RETRIES, 1);
     if (atomic_compare_exchange_strong(&in->sink->away, &away, true))
         pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY,
                    "insert failed; Kafka is held back and the same insert tried until it works",
-                   err, SINK_F_TABLE(b->partition->route), SINK_F_PARTITION(b->partition),
-                   PL_F_INT("OFFSET_START", b->start), PL_F_INT("OFFSET_END", b->end));
+                   err, SINK_F_TABLE(p->route), SINK_F_PARTITION(p), SINK_F_RANGE(b));
     else
         pl_log_err(PL_WARNING, PL_EVENT_BATCH_RETRIED, "insert failed, trying again", err,
-                   SINK_F_TABLE(b->partition->route), SINK_F_PARTITION(b->partition),
-                   PL_F_INT("OFFSET_START", b->start), PL_F_INT("OFFSET_END", b->end));
+                   SINK_F_TABLE(p->route), SINK_F_PARTITION(p), SINK_F_RANGE(b));
 }
 
-/* A refused insert can be bisected only if nothing of it is in the table: a materialized view that
- * fails may have left the table's own rows there. Where the table can be asked, it is. */
+/* A refused insert can be bisected only if nothing of it is in the table: where a materialized view
+ * failed, the table's own rows may be there. The table is asked if it can be. */
 static bool refused_without_trace(struct inserter *in, const struct batch *b)
 {
     const struct partition *p = b->partition;
-    struct table_range range = {p->topic, p->id, b->start, b->end};
-    PL_FREE int64_t *offsets = NULL;
-    size_t n = 0;
     if (in->sink->replay || !sink_can_ask_table(p->route->route))
         return true;
     sink_deadline_begin(in->deadline, "looking a refused range up in the table",
                         in->sink->clickhouse_ms);
+    const struct pl_range range = {p->topic, p->id, b->start, b->end, 0};
+    PL_FREE int64_t *offsets = NULL;
+    size_t n;
     struct pl_err err;
-    if (sink_ask_table(in->client, p->route, &range, &offsets, &n, &err) < 0)
-        return false;
-    return n == 0;
+    return sink_ask_table(in->client, p->route, &range, &offsets, &n, &err) == 0 && n == 0;
 }
 
-/* The schema may have changed under us: look again, add what is missing. */
+/* The schema may have changed: looks again, adds what is missing. */
 static void schema_look_again(struct inserter *in, const struct batch *b)
 {
     sink_deadline_begin(in->deadline, "looking at the table again",
@@ -209,17 +199,18 @@ static void schema_look_again(struct inserter *in, const struct batch *b)
 static enum outcome batch_insert(struct inserter *in, struct batch *b)
 {
     struct sink *s = in->sink;
-    const struct sink_route *sr = b->partition->route;
-    struct clickhouse_insert insert = {.sql = pl_buf_cstr(&b->partition->route->insert_sql)};
+    struct partition *p = b->partition;
     if (block_iov_max(b->block) > in->iov_max) {
         in->iov_max = block_iov_max(b->block);
         in->iov = pl_realloc_array(in->iov, in->iov_max, sizeof(*in->iov));
     }
-    insert.iov = in->iov;
-    insert.iov_n = block_iov(b->block, in->iov);
-    const struct pl_range range = {b->partition->topic, b->partition->id, b->start, b->end,
-                                   b->partition->announced.at_ms};
-    insert.token = pl_range_token(&range, sr->table, &in->token);
+    const struct pl_range range = {p->topic, p->id, b->start, b->end, p->announced.at_ms};
+    const struct clickhouse_insert insert = {
+        .sql = pl_buf_cstr(&p->route->insert_sql),
+        .iov = in->iov,
+        .iov_n = block_iov(b->block, in->iov),
+        .token = pl_range_token(&range, p->route->table, &in->token),
+    };
     struct pl_err err;
     for (;;) {
         int64_t began_ms = pl_clock_monotonic_ms();
@@ -234,16 +225,14 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
             return OUTCOME_STOPPED;
         if (!batch_is_ours(s, b))
             return OUTCOME_LOST;
-        if (clickhouse_err_is_schema(err.code))
+        if (clickhouse_err_is_schema(err.code)) {
             schema_look_again(in, b);
-        else if (err.kind == PL_ERR_REJECT && refused_without_trace(in, b)) {
+        } else if (err.kind == PL_ERR_REJECT && refused_without_trace(in, b)) {
             pl_log_err(PL_WARNING, PL_EVENT_BATCH_REFUSED,
-                       "ClickHouse refuses a batch for its data", &err, SINK_F_TABLE(sr),
-                       SINK_F_PARTITION(b->partition), PL_F_UINT("MESSAGES", b->messages),
-                       PL_F_INT("OFFSET_START", b->start), PL_F_INT("OFFSET_END", b->end));
+                       "ClickHouse refuses a batch for its data", &err, SINK_F_TABLE(p->route),
+                       SINK_F_PARTITION(p), PL_F_UINT("MESSAGES", b->messages), SINK_F_RANGE(b));
             pthread_mutex_lock(&s->lock);
-            snprintf(b->partition->rewind_reason, sizeof(b->partition->rewind_reason),
-                     "ClickHouse: %.200s", err.msg);
+            snprintf(p->rewind_reason, sizeof(p->rewind_reason), "ClickHouse: %.200s", err.msg);
             pthread_mutex_unlock(&s->lock);
             return OUTCOME_REFUSED;
         }
@@ -254,8 +243,8 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
 
 /* ---- the end of a batch ---- */
 
-/* What the commit of `end` announces: the next batch, if it waits in the queue already; else
- * nothing. `out` gets the text. */
+/* What the commit of `end` announces: the next batch if it is in the queue already, else nothing
+ * (end -1). `out` gets the text. */
 static struct pl_announcement next_announcement(struct sink *s, const struct batch *b, char *out)
 {
     struct pl_announcement announcement = {-1, pl_clock_realtime_ms()};
@@ -270,13 +259,11 @@ static struct pl_announcement next_announcement(struct sink *s, const struct bat
     return announcement;
 }
 
-/* True when the group's committed offset has reached `end`: an earlier try that seemed to fail did
- * commit. */
+/* Whether the group's offset has reached `end`: an earlier try that seemed to fail did commit. */
 static bool offset_is_committed(struct sink *s, const struct batch *b)
 {
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
     rd_kafka_topic_partition_list_t *list = offsets_new(b->partition, RD_KAFKA_OFFSET_INVALID, "");
-
     return rd_kafka_committed(s->rk, list, COMMITTED_MS) == RD_KAFKA_RESP_ERR_NO_ERROR &&
            list->elems[0].err == RD_KAFKA_RESP_ERR_NO_ERROR && list->elems[0].offset >= b->end;
 }
@@ -286,23 +273,18 @@ static enum outcome dead_letters_commit(struct inserter *in, struct batch *b, co
     struct sink *s = in->sink;
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
     rd_kafka_topic_partition_list_t *list = offsets_new(b->partition, b->end, metadata);
-    enum outcome outcome = OUTCOME_STOPPED;
-    struct pl_err err;
-
     for (bool again = false; !s->give_up; again = true) {
-        struct deadletter_commit commit = {
-            .letters = &b->dead, .offsets = list, .deadline = in->deadline, .give_up = &s->give_up};
         if (!batch_is_ours(s, b))
             return OUTCOME_LOST;
         sink_deadline_begin(in->deadline, "reading the group's offset", COMMITTED_MS);
         if (again && offset_is_committed(s, b))
             return OUTCOME_DONE;
         rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(s->rk);
-        commit.group = group;
-        outcome =
-            deadletter_write(s->deadletters, &commit, &err) == 0 ? OUTCOME_DONE : OUTCOME_STOPPED;
+        const struct deadletter_commit commit = {&b->dead, list, group, &s->give_up, in->deadline};
+        struct pl_err err;
+        int rc = deadletter_write(s->deadletters, &commit, &err);
         rd_kafka_consumer_group_metadata_destroy(group);
-        if (outcome == OUTCOME_DONE)
+        if (rc == 0)
             return OUTCOME_DONE;
         if (commit_verdict(err.code) == COMMIT_LOST)
             return OUTCOME_LOST;
@@ -311,19 +293,18 @@ static enum outcome dead_letters_commit(struct inserter *in, struct batch *b, co
                    PL_F_STR("DEAD_LETTER_TOPIC", s->conf->dead_letter_topic));
         inserter_pause(in, pl_backoff_next(&in->backoff, 0));
     }
-    return outcome;
+    return OUTCOME_STOPPED;
 }
 
 static void batch_log(const struct batch *b, int64_t took_ms)
 {
     const struct sink_route *sr = b->partition->route;
-    /* A batch of the everyday kind is for sink_log(). */
+    /* Ordinary batches are logged by sink_log(). */
     if (block_rows(b->block) > 0)
         pl_log(b->announced ? PL_NOTICE : PL_DEBUG, b->announced ? PL_EVENT_BATCH_RECOVERED : NULL,
                "batch inserted", SINK_F_TABLE(sr), PL_F_UINT("ROWS", block_rows(b->block)),
                PL_F_UINT("MESSAGES", b->messages), PL_F_UINT("BYTES", block_bytes(b->block)),
-               SINK_F_PARTITION(b->partition), PL_F_INT("OFFSET_START", b->start),
-               PL_F_INT("OFFSET_END", b->end), PL_F_INT("DURATION_MS", took_ms));
+               SINK_F_PARTITION(b->partition), SINK_F_RANGE(b), PL_F_INT("DURATION_MS", took_ms));
     if (b->dead.count > 0)
         pl_log(PL_WARNING, PL_EVENT_DEAD_LETTER,
                "messages that do not fit went to the dead-letter topic",
@@ -341,7 +322,7 @@ static void batch_sum(struct sink *s, const struct batch *b, int64_t took_ms)
     pthread_mutex_lock(&s->lock);
     s->last =
         (struct sink_last){b->partition->route, block_rows(b->block), pl_clock_monotonic_ms()};
-    if (!b->announced) { /* that one has its own line */
+    if (!b->announced) { /* else batch_log() has */
         if (sums->batches++ == 0)
             sums->start = b->start;
         sums->end = b->end;
@@ -355,16 +336,16 @@ static void batch_sum(struct sink *s, const struct batch *b, int64_t took_ms)
 
 static void batch_count(struct sink *s, const struct batch *b)
 {
+    uint64_t rows = block_rows(b->block);
     pl_metrics_inc(s->metrics, M_DELIVERED, b->messages - b->dead_messages - b->skipped_messages);
     pl_metrics_inc(s->metrics, M_DEAD, b->dead_messages);
     pl_metrics_inc(s->metrics, M_SKIPPED, b->skipped_messages);
     pl_metrics_inc(s->metrics, M_DEAD_ROWS, b->dead.count);
-    pl_metrics_inc(s->metrics, M_ROWS, block_rows(b->block));
-    if (block_rows(b->block) > 0) {
+    pl_metrics_inc(s->metrics, M_ROWS, rows);
+    if (rows > 0) {
         pl_metrics_inc(s->metrics, M_BATCHES, 1);
-        pl_metrics_set(s->metrics, M_BATCH_ROWS_LAST, (double)block_rows(b->block));
-        if (b->announced)
-            pl_metrics_inc(s->metrics, M_RECOVERED, 1);
+        pl_metrics_set(s->metrics, M_BATCH_ROWS_LAST, (double)rows);
+        pl_metrics_inc(s->metrics, M_RECOVERED, b->announced);
     }
     if (b->newest_ms > 0)
         pl_metrics_observe(s->metrics, M_DELAY_SECONDS,
@@ -398,10 +379,10 @@ static enum outcome batch_load(struct inserter *in, struct batch *b)
     return OUTCOME_DONE;
 }
 
-/* Asks the consumer to go back to the batch's start, and takes out the partition's closed batches,
- * which must be read again, too. A refused batch is read in halves, a single refused message is
- * condemned; a batch that the group would not let us commit is read as it was, should the partition
- * turn out to be still ours. With the lock held. */
+/* Asks the consumer to go back to the batch's start, and takes the partition's closed batches out
+ * of the queue, to be read again too. A refused batch is read in halves, a single refused message
+ * is condemned; a batch that the group would not let us commit is read as it was, should the
+ * partition still be ours. With the lock held. */
 static struct batch *batch_go_back(struct sink *s, const struct batch *b, bool refused)
 {
     struct partition *p = b->partition;
@@ -421,15 +402,14 @@ static void inserter_work(struct inserter *in, struct batch *b)
 {
     struct sink *s = in->sink;
     struct partition *p = b->partition;
-    struct batch *forgotten = NULL;
     enum outcome outcome = batch_load(in, b);
-    pthread_mutex_lock(&s->lock);
-    if (outcome != OUTCOME_DONE)
-        forgotten = batch_go_back(s, b, outcome == OUTCOME_REFUSED);
-    pthread_mutex_unlock(&s->lock);
-    batch_list_drop(s, forgotten);
+    if (outcome != OUTCOME_DONE) {
+        pthread_mutex_lock(&s->lock);
+        struct batch *forgotten = batch_go_back(s, b, outcome == OUTCOME_REFUSED);
+        pthread_mutex_unlock(&s->lock);
+        batch_list_drop(s, forgotten);
+    }
     batch_drop(s, b, outcome != OUTCOME_DONE);
-
     pthread_mutex_lock(&s->lock);
     p->busy = false;
     s->busy--;
@@ -474,10 +454,8 @@ int inserter_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err)
     in->client = sink_client_new(s);
     in->deadline = &s->inserter_deadlines[s->inserters_n++];
     pl_backoff_init(&in->backoff, 200, 15000, (uint64_t)pl_clock_monotonic_ms() ^ (uintptr_t)in);
-    int rc = pthread_create(ret_thread, NULL, inserter_run, in);
-    if (rc != 0) {
-        free(in);
-        return pl_err_set(err, PL_ERR_FATAL, rc, "cannot start a thread: %s", strerror(rc));
-    }
-    return 0;
+    if (sink_thread_start(ret_thread, inserter_run, in, err) == 0)
+        return 0;
+    free(in);
+    return -1;
 }

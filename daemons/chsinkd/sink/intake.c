@@ -7,7 +7,6 @@
 #include <inttypes.h>
 
 #include "daemons/chsinkd/sink/message.h"
-#include "lib/base/clock.h"
 #include "lib/log/log.h"
 
 /* What on_reject() needs to know of the message being decoded. */
@@ -22,11 +21,10 @@ struct reject_context {
 void intake_close(struct sink *s, struct partition *p)
 {
     struct batch *b = PL_TAKE(p->open);
-    bool stale;
     if (!b)
         return;
     pthread_mutex_lock(&s->lock);
-    stale = p->rewind || !p->assigned || p->epoch != b->epoch;
+    bool stale = p->rewind || !p->assigned || p->epoch != b->epoch;
     if (!stale)
         sink_queue_push(s, b);
     pthread_mutex_unlock(&s->lock);
@@ -94,12 +92,11 @@ bool intake_has_room(struct sink *s)
     struct partition *largest;
     size_t open = open_memory(s, &largest);
     pthread_mutex_lock(&s->lock);
-    unsigned queued = s->queued;
-    unsigned busy = s->busy;
+    unsigned queued = s->queued, busy = s->busy;
     size_t closed = s->bytes_held;
     pthread_mutex_unlock(&s->lock);
     pl_metrics_set(s->metrics, M_MEMORY, (double)(open + closed));
-    if (queued >= (s->conf->insert_threads > 2 ? (unsigned)s->conf->insert_threads : 2))
+    if (queued >= 2 && queued >= (unsigned)s->conf->insert_threads)
         return false;
     if (open + closed < (size_t)s->conf->memory_bytes_max)
         return true;
@@ -144,17 +141,16 @@ void intake_counts(struct sink *s, struct sink_route *sr)
     sr->counted = *now;
 }
 
+static int offset_compare(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
 static bool is_present(const struct partition *p, int64_t offset)
 {
-    size_t low = 0, high = p->present_n;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        if (p->present[mid] < offset)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < p->present_n && p->present[low] == offset;
+    return p->present_n > 0 &&
+           bsearch(&offset, p->present, p->present_n, sizeof(offset), offset_compare);
 }
 
 static void message_decode(struct sink *s, struct partition *p, struct batch *b,
@@ -186,8 +182,8 @@ static void message_decode(struct sink *s, struct partition *p, struct batch *b,
                PL_F_UINT("ROWS", rows), PL_F_UINT("REJECTED", ctx.rejects));
 }
 
-/* Messages that retention took before we came: said aloud and counted, never passed over in
- * silence. (A gap alone says nothing: transactions and compaction leave them.) */
+/* Reports messages that retention deleted before they were read. (A gap alone says nothing:
+ * transactions and compaction leave them.) */
 static void loss_report(struct sink *s, struct partition *p, int64_t offset)
 {
     p->retention_took = false;

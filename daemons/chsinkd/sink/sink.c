@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "lib/base/clock.h"
 #include "lib/log/log.h"
 
 static void sink_route_init(struct sink_route *sr, const struct route *r, const char *database)
@@ -37,11 +36,16 @@ static void sink_cond_init(pthread_cond_t *cond)
 
 void sink_cond_wait(struct sink *s, pthread_cond_t *cond, int64_t wait_ms)
 {
-    struct timespec until;
     int64_t at_ms = pl_clock_monotonic_ms() + wait_ms;
-    until.tv_sec = at_ms / 1000;
-    until.tv_nsec = at_ms % 1000 * 1000000;
+    struct timespec until = {at_ms / 1000, at_ms % 1000 * 1000000};
     pthread_cond_timedwait(cond, &s->lock, &until);
+}
+
+void sink_room_wait(struct sink *s, int64_t wait_ms)
+{
+    pthread_mutex_lock(&s->lock);
+    sink_cond_wait(s, &s->room, wait_ms);
+    pthread_mutex_unlock(&s->lock);
 }
 
 int sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_metrics *metrics,
@@ -53,12 +57,13 @@ int sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_metrics
     pthread_mutex_init(&s->lock, NULL);
     sink_cond_init(&s->work);
     sink_cond_init(&s->room);
+    s->queue_end = &s->queue_first;
     s->routes = pl_alloc_array(conf->routes_n, sizeof(*s->routes));
     s->routes_n = conf->routes_n;
     for (unsigned i = 0; i < conf->routes_n; i++)
         sink_route_init(&s->routes[i], conf->routes[i], conf->clickhouse.database);
     sink_limits_set(s, conf);
-    /* Each URL may take its time to refuse, then one has its time to work. */
+    /* Each URL may take its time-out to refuse, then one has its own to work. */
     s->clickhouse_ms = conf->clickhouse.timeout_ms +
                        (int64_t)conf->clickhouse.urls.n * conf->clickhouse.connect_timeout_ms;
     if (s->routes_n == 0)
@@ -74,24 +79,16 @@ void sink_limits_set(struct sink *s, const struct chsinkd_conf *conf)
     s->inserts_per_second = conf->inserts_per_second;
 }
 
-static void partition_free(struct sink *s, struct partition *p)
-{
-    if (p->open)
-        batch_drop(s, p->open, true);
-    free(p->present);
-    free(p->topic);
-    free(p);
-}
-
 void sink_release(struct sink *s)
 {
-    while (s->queue_first) {
-        struct batch *b = s->queue_first;
-        s->queue_first = b->next;
-        batch_drop(s, b, true);
+    batch_list_drop(s, s->queue_first);
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        struct partition *p = s->partitions[i];
+        batch_list_drop(s, p->open);
+        free(p->present);
+        free(p->topic);
+        free(p);
     }
-    for (unsigned i = 0; i < s->partitions_n; i++)
-        partition_free(s, s->partitions[i]);
     free(s->partitions);
     for (unsigned i = 0; i < s->routes_n; i++) {
         struct sink_route *sr = &s->routes[i];
@@ -105,8 +102,7 @@ void sink_release(struct sink *s)
     free(s->routes);
     for (unsigned i = 0; i < s->clients_n; i++)
         clickhouse_free(s->clients[i]);
-    if (s->deadletters)
-        deadletter_writer_free(s->deadletters);
+    deadletter_writer_free(s->deadletters);
     if (s->rk)
         rd_kafka_destroy_flags(s->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     pthread_cond_destroy(&s->room);
@@ -124,12 +120,17 @@ void sink_fail(struct sink *s, const struct pl_err *err)
         pl_waker_wake(s->waker);
 }
 
+void sink_clients_abort(struct sink *s, bool abort)
+{
+    for (unsigned i = 0; i < s->clients_n; i++)
+        clickhouse_abort(s->clients[i], abort);
+}
+
 void sink_give_up(struct sink *s)
 {
     s->give_up = true;
     pthread_mutex_lock(&s->lock);
-    for (unsigned i = 0; i < s->clients_n; i++)
-        clickhouse_abort(s->clients[i], true);
+    sink_clients_abort(s, true);
     pthread_cond_broadcast(&s->work);
     pthread_cond_broadcast(&s->room);
     pthread_mutex_unlock(&s->lock);
@@ -145,6 +146,13 @@ struct clickhouse *sink_client_new(struct sink *s)
     return c;
 }
 
+int sink_thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg, struct pl_err *err)
+{
+    int rc = pthread_create(ret_thread, NULL, run, arg);
+    return rc == 0 ? 0
+                   : pl_err_set(err, PL_ERR_FATAL, rc, "cannot start a thread: %s", strerror(rc));
+}
+
 struct sink_route *sink_route_for(struct sink *s, const char *topic)
 {
     for (unsigned i = 0; i < s->routes_n; i++) {
@@ -155,14 +163,19 @@ struct sink_route *sink_route_for(struct sink *s, const char *topic)
     return NULL;
 }
 
+struct partition *sink_partition_find(struct sink *s, const char *topic, int32_t id)
+{
+    for (unsigned i = 0; i < s->partitions_n; i++)
+        if (s->partitions[i]->id == id && strcmp(s->partitions[i]->topic, topic) == 0)
+            return s->partitions[i];
+    return NULL;
+}
+
 struct partition *sink_partition(struct sink *s, const char *topic, int32_t id)
 {
-    struct partition *p;
-    for (unsigned i = 0; i < s->partitions_n; i++) {
-        p = s->partitions[i];
-        if (p->id == id && strcmp(p->topic, topic) == 0)
-            return p;
-    }
+    struct partition *p = sink_partition_find(s, topic, id);
+    if (p)
+        return p;
     p = pl_alloc(sizeof(*p));
     p->topic = pl_strdup(topic);
     p->id = id;
@@ -218,23 +231,19 @@ void batch_list_drop(struct sink *s, struct batch *list)
 void sink_queue_push(struct sink *s, struct batch *b)
 {
     b->next = NULL;
-    if (s->queue_last)
-        s->queue_last->next = b;
-    else
-        s->queue_first = b;
-    s->queue_last = b;
+    *s->queue_end = b;
+    s->queue_end = &b->next;
     s->queued++;
     s->bytes_held += batch_memory(b);
     pthread_cond_signal(&s->work);
 }
 
-/* Unlinks the batch behind `*link`, `before` being the one in front of it (NULL: none). */
-static struct batch *queue_unlink(struct sink *s, struct batch **link, struct batch *before)
+static struct batch *queue_unlink(struct sink *s, struct batch **link)
 {
     struct batch *b = *link;
     *link = b->next;
-    if (s->queue_last == b)
-        s->queue_last = before;
+    if (s->queue_end == &b->next)
+        s->queue_end = link;
     b->next = NULL;
     s->queued--;
     s->bytes_held -= batch_memory(b);
@@ -243,26 +252,24 @@ static struct batch *queue_unlink(struct sink *s, struct batch **link, struct ba
 
 struct batch *sink_queue_take_ready(struct sink *s)
 {
-    struct batch *before = NULL;
-    for (struct batch **link = &s->queue_first; *link; before = *link, link = &(*link)->next)
+    for (struct batch **link = &s->queue_first; *link; link = &(*link)->next)
         if (!(*link)->partition->busy) {
             s->taken++;
-            return queue_unlink(s, link, before);
+            return queue_unlink(s, link);
         }
     return NULL;
 }
 
 struct batch *sink_queue_take_partition(struct sink *s, const struct partition *p)
 {
-    struct batch *taken = NULL, *before = NULL;
+    struct batch *taken = NULL;
     struct batch **link = &s->queue_first;
     while (*link) {
         if ((*link)->partition == p) {
-            struct batch *b = queue_unlink(s, link, before);
+            struct batch *b = queue_unlink(s, link);
             b->next = taken;
             taken = b;
         } else {
-            before = *link;
             link = &(*link)->next;
         }
     }
@@ -284,7 +291,7 @@ size_t batch_memory(const struct batch *b)
 
 #define LOG_EVERY_MS 60000
 
-/* The one whose sums wait longest, and are due. With the lock held. */
+/* The one whose sums are due and have waited longest. With the lock held. */
 static struct partition *log_next(struct sink *s, int64_t now_ms, bool all)
 {
     struct partition *found = NULL;
@@ -302,9 +309,8 @@ void sink_log(struct sink *s, int64_t now_ms, bool all)
     struct partition *p;
     do {
         struct sink_sums sums = {0};
-        /* A site of its own for each line: what is limited already loses no line to the limit. */
+        /* A new site each time, as these lines are limited already. */
         struct pl_log_site site = {.file = __FILE__, .line = __LINE__, .func = __func__};
-
         pthread_mutex_lock(&s->lock);
         p = log_next(s, now_ms, all);
         if (p) {
@@ -321,14 +327,13 @@ void sink_log(struct sink *s, int64_t now_ms, bool all)
                                                     PL_F_UINT("MESSAGES", sums.messages),
                                                     PL_F_UINT("BYTES", sums.bytes),
                                                     SINK_F_PARTITION(p),
-                                                    PL_F_INT("OFFSET_START", sums.start),
-                                                    PL_F_INT("OFFSET_END", sums.end),
+                                                    SINK_F_RANGE(&sums),
                                                     PL_F_INT("DURATION_MS", sums.took_ms),
                                                     {0}});
     } while (p && all);
 }
 
-/* An inserter that has a batch has a deadline; a batch that none takes has none. */
+/* An inserter with a batch has a deadline; a batch that none takes has none. */
 #define NOT_TAKEN_MS 60000
 
 const char *sink_stuck(struct sink *s, struct pl_progress *progress)
@@ -346,38 +351,32 @@ const char *sink_stuck(struct sink *s, struct pl_progress *progress)
     return pl_progress_moves(progress, &now, NOT_TAKEN_MS) ? NULL : "taking a batch";
 }
 
-static const char *column_name(const struct route *r, int index)
-{
-    return r->columns[index].name;
-}
-
 bool sink_can_ask_table(const struct route *r)
 {
     return r->has_topic >= 0 && r->has_partition >= 0 && r->has_offset >= 0 &&
            strcmp(r->engine, "Null") != 0;
 }
 
-int sink_ask_table(struct clickhouse *c, const struct sink_route *sr,
-                   const struct table_range *range, int64_t **ret_offsets, size_t *ret_n,
-                   struct pl_err *err)
+int sink_ask_table(struct clickhouse *c, const struct sink_route *sr, const struct pl_range *range,
+                   int64_t **ret_offsets, size_t *ret_n, struct pl_err *err)
 {
     const struct route *r = sr->route;
     PL_CLEANUP(pl_buf_release) struct pl_buf sql = {0}, body = {.max = 512U << 20};
-    int64_t *offsets = NULL;
-    size_t n = 0;
     pl_buf_add_str(&sql, "SELECT DISTINCT ");
-    clickhouse_quote_ident(&sql, column_name(r, r->has_offset));
+    clickhouse_quote_ident(&sql, r->columns[r->has_offset].name);
     pl_buf_addf(&sql, " AS o FROM %s WHERE ", sr->table_quoted);
-    clickhouse_quote_ident(&sql, column_name(r, r->has_topic));
+    clickhouse_quote_ident(&sql, r->columns[r->has_topic].name);
     pl_buf_add_str(&sql, " = ");
     clickhouse_quote_string(&sql, range->topic, strlen(range->topic));
     pl_buf_add_str(&sql, " AND ");
-    clickhouse_quote_ident(&sql, column_name(r, r->has_partition));
+    clickhouse_quote_ident(&sql, r->columns[r->has_partition].name);
     pl_buf_addf(&sql,
                 " = %" PRId32 " AND o >= %" PRId64 " AND o < %" PRId64 " ORDER BY o FORMAT TSV",
                 range->partition, range->start, range->end);
     if (clickhouse_query(c, pl_buf_cstr(&sql), &body, err) < 0)
         return -1;
+    int64_t *offsets = NULL;
+    size_t n = 0;
     for (const char *p = pl_buf_cstr(&body); *p;) {
         char *end;
         int64_t offset = strtoll(p, &end, 10);

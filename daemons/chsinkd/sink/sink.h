@@ -9,11 +9,9 @@
  *          ^                                                       │
  *          └──── room; go back to bisect a refused batch <─────────┘
  *
- * The loop's thread (chsinkd.c) starts and stops them and looks at the counters. Each thread owns
- * what it works on: the consumer the open batches, an inserter the batch it took. What is shared is
- * in `struct sink` under `lock`, and the fields of a partition say whose they are.
- *
- * No sd-event here.
+ * The loop's thread (chsinkd.c) starts and stops them and reads the counters. Each thread owns what
+ * it works on: the consumer the open batches, an inserter the batch it took. What is shared is in
+ * `struct sink` under `lock`; the fields of a partition say whose they are.
  */
 #ifndef CHSINKD_SINK_SINK_H
 #define CHSINKD_SINK_SINK_H
@@ -28,14 +26,14 @@
 #include "lib/service/daemon.h"
 #include "lib/service/watchdog.h"
 
-/* Batches that came into the table. */
+/* Batches inserted into a table. */
 struct sink_sums {
     uint64_t batches, rows, messages, bytes;
     int64_t start, end; /* of the first, of the last */
     int64_t took_ms;
 };
 
-/* A partition that is or was assigned to us; kept for the life of the sink (there are not many). */
+/* A partition that is or was assigned to us; kept for the life of the sink (there are few). */
 struct partition {
     char *topic;
     int32_t id;
@@ -47,25 +45,23 @@ struct partition {
     bool busy;   /* an inserter has a batch of it */
     bool rewind; /* the consumer must go back to rewind_offset */
     int64_t rewind_offset, rewind_until;
-    uint64_t rewind_messages; /* batches of so many messages until rewind_until; 0: the one message
-                                 at rewind_offset is a dead letter */
+    uint64_t rewind_messages; /* the size of batches until rewind_until; 0: the one message at
+                                 rewind_offset is a dead letter */
     bool rewind_fixed;        /* [rewind_offset, rewind_until) is announced and stays one batch */
     char rewind_reason[256];
     struct sink_sums sums; /* not logged yet */
-    int64_t logged_ms;     /* monotonic: when they were last; 0: never */
+    int64_t logged_ms;     /* monotonic: when sums were logged last; 0: never */
 
-    /* The inserter's that has it busy (nobody's otherwise; set by the consumer at assignment). */
+    /* The busy inserter's; set by the consumer at assignment. */
     struct pl_announcement announced; /* in the group's metadata now; end -1: none */
 
     /* The consumer's. */
     struct batch *open;
-    _Atomic int64_t
-        next_offset; /* the offset that comes next, or a later one; -1 before a new group's first */
-    int64_t seek_refused_ms; /* monotonic: going back is refused since then; 0: it is not */
-    bool retention_took;     /* what should come next is deleted: the next message shows how much */
-    int64_t fixed_end;       /* an announced range that must be read just so; -1 none */
-    int64_t
-        *present; /* sorted offsets of that range which the table has already; asked on recovery */
+    _Atomic int64_t next_offset; /* the next one, or a later; -1 before a new group's first */
+    int64_t seek_refused_ms;     /* monotonic: going back is refused since then; 0: it is not */
+    bool retention_took; /* what should come next is deleted: the next message shows how much */
+    int64_t fixed_end;   /* of an announced range that must be read as one batch; -1 none */
+    int64_t *present;    /* sorted offsets of that range which the table has already */
     size_t present_n;
     int64_t limit_until; /* below this offset batches have limit_messages; -1 none */
     uint64_t limit_messages;
@@ -79,15 +75,15 @@ struct sink_route {
     const struct route *route;
     const char *database;
     struct rows *rows;  /* the consumer's */
-    char *table;        /* for tokens and people: "database.table" */
+    char *table;        /* for tokens: "database.table" */
     char *table_quoted; /* for SQL */
     struct pl_buf insert_sql;
     struct block *spare[4]; /* under the lock */
     unsigned spare_n;
-    struct rows_counts counted; /* the consumer's: what was added to the metrics already */
+    struct rows_counts counted; /* the consumer's: added to the metrics already */
 };
 
-/* The last batch that came into a table; for people. */
+/* The last batch inserted; for STATUS. */
 struct sink_last {
     const struct sink_route *route; /* NULL: none yet */
     uint64_t rows;
@@ -110,25 +106,25 @@ struct sink {
     struct deadletter_writer *deadletters;
 
     pthread_mutex_t lock;
-    pthread_cond_t work; /* for inserters: a batch, an end */
-    pthread_cond_t room; /* for the consumer: a batch is done */
-    struct batch *queue_first, *queue_last;
+    pthread_cond_t work;                    /* for inserters: a batch, an end */
+    pthread_cond_t room;                    /* for the consumer: a batch is done */
+    struct batch *queue_first, **queue_end; /* the end: where the next batch is linked */
     unsigned queued, busy;
     uint64_t taken;    /* batches, by inserters */
     size_t bytes_held; /* of closed batches */
     struct sink_last last;
     struct partition **partitions;
     unsigned partitions_n;
-    struct clickhouse *clients[32]; /* every thread's, so that give_up can end their calls */
+    struct clickhouse *clients[SINK_INSERTERS_MAX + 1]; /* every thread's, to end their calls */
     unsigned clients_n;
     struct pl_err failed; /* the first error that ends the sink; kind NONE: none */
 
     _Atomic bool stopping; /* read no more, finish what there is */
     _Atomic bool give_up;  /* stop retrying; what is not committed is read again next time */
-    _Atomic bool drained;  /* consumer's last word: everything is committed and the group left */
+    _Atomic bool drained;  /* the consumer's last word: all is committed and the group left */
     _Atomic bool away;     /* ClickHouse does not answer */
     _Atomic bool assigned_once;
-    struct pl_deadline consumer_deadline, inserter_deadlines[SINK_INSERTERS_MAX]; /* the threads' */
+    struct pl_deadline consumer_deadline, inserter_deadlines[SINK_INSERTERS_MAX];
     unsigned inserters_n;
     int64_t clickhouse_ms, commit_ms; /* the longest that a query or insert, a commit can take */
     _Atomic int64_t in_flight;        /* messages in batches, counted apart from the metrics */
@@ -145,61 +141,62 @@ void sink_fail(struct sink *s, const struct pl_err *err); /* any thread; the fir
 void sink_limits_set(struct sink *s, const struct chsinkd_conf *conf);
 void sink_give_up(struct sink *s);
 struct clickhouse *sink_client_new(struct sink *s); /* registered; freed by sink_release */
-struct partition *sink_partition(struct sink *s, const char *topic,
-                                 int32_t id); /* found or made; locks */
+/* Ends the calls under way, and the following until it is called with false. With the lock held. */
+void sink_clients_abort(struct sink *s, bool abort);
+int sink_thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg,
+                      struct pl_err *err);
 struct sink_route *sink_route_for(struct sink *s, const char *topic);
+/* NULL: not known. By the consumer, or with the lock held. */
+struct partition *sink_partition_find(struct sink *s, const char *topic, int32_t id);
+struct partition *sink_partition(struct sink *s, const char *topic,
+                                 int32_t id); /* or made; locks */
 
-/* Says what the calling thread, whose deadline it is, does from now on, and how long that can
- * take. */
+/* What the calling thread, whose deadline it is, does from now on, and how long that can take. */
 static inline void sink_deadline_begin(struct pl_deadline *deadline, const char *doing,
                                        int64_t max_ms)
 {
     pl_deadline_begin(deadline, doing, pl_clock_monotonic_ms(), max_ms);
 }
-/* Logs what came into the tables, for the loop's tick: sums, since batches come by the second, for
- * ever. At most one line a call, and one a partition every minute; `all`: all that is not logged
- * yet, at the end. */
+
+/* Logs what was inserted, for the loop's tick: sums, since batches come every second. At most one
+ * line a call, and one a partition every minute; `all`: all that is not logged yet, at the end. */
 void sink_log(struct sink *s, int64_t now_ms, bool all);
 
-/* Why work does not move though nothing is known to be away: a thread that does not come back from
- * a call, or batches that no inserter takes. NULL: it moves. For on_watchdog. */
+/* For on_watchdog: why work does not move though nothing is known to be away (a thread hangs in a
+ * call, or no inserter takes batches). NULL: it moves. */
 const char *sink_stuck(struct sink *s, struct pl_progress *progress);
 
-/* In logs a table and a partition go by the same names everywhere. */
+/* The fields of a table, a partition, a range in logs. */
 #define SINK_F_PARTITION(p) PL_F_STR("TOPIC", (p)->topic), PL_F_INT("PARTITION", (p)->id)
+#define SINK_F_TABLE(sr)    PL_F_STR("TABLE", (sr)->route->table), PL_F_STR("DATABASE", (sr)->database)
+#define SINK_F_RANGE(r)     PL_F_INT("OFFSET_START", (r)->start), PL_F_INT("OFFSET_END", (r)->end)
 
-#define SINK_F_TABLE(sr) PL_F_STR("TABLE", (sr)->route->table), PL_F_STR("DATABASE", (sr)->database)
-
-/* Waits on one of the sink's conditions, with the lock held, at most so long. */
+/* Waits at most wait_ms on one of the sink's conditions, with the lock held. */
 void sink_cond_wait(struct sink *s, pthread_cond_t *cond, int64_t wait_ms);
+/* The same on `room`, without the lock held. */
+void sink_room_wait(struct sink *s, int64_t wait_ms);
 
 /* A batch with an empty block. Not with the lock held. */
 struct batch *batch_new(struct sink *s, struct partition *p);
 /* Frees a batch, keeps its block for the next. `given_back`: its messages were not delivered and
  * will be read again. Not with the lock held. */
 void batch_drop(struct sink *s, struct batch *b, bool given_back);
-void batch_list_drop(struct sink *s, struct batch *list); /* given back, all of them */
+void batch_list_drop(struct sink *s, struct batch *list); /* all are given back; may be NULL */
 size_t batch_memory(const struct batch *b);
 
 /* The queue of closed batches, with the lock held. */
 void sink_queue_push(struct sink *s, struct batch *b);
-struct batch *
-sink_queue_take_ready(struct sink *s); /* the first whose partition is not busy, or NULL */
+/* The first whose partition is not busy, or NULL. */
+struct batch *sink_queue_take_ready(struct sink *s);
 struct batch *sink_queue_take_partition(struct sink *s, const struct partition *p); /* a list */
 const struct batch *sink_queue_next(const struct sink *s, const struct partition *p);
 
 /* Which offsets of a range the table has already: sorted, malloc()ed. Only where
  * sink_can_ask_table(): the route keeps topic, partition and offset in columns, and the table keeps
  * rows. */
-struct table_range {
-    const char *topic;
-    int32_t partition;
-    int64_t start, end;
-};
 bool sink_can_ask_table(const struct route *r);
-int sink_ask_table(struct clickhouse *c, const struct sink_route *sr,
-                   const struct table_range *range, int64_t **ret_offsets, size_t *ret_n,
-                   struct pl_err *err);
+int sink_ask_table(struct clickhouse *c, const struct sink_route *sr, const struct pl_range *range,
+                   int64_t **ret_offsets, size_t *ret_n, struct pl_err *err);
 
 /* consumer.c and inserter.c: threads. */
 int consumer_new(struct sink *s, struct pl_err *err); /* creates s->rk, probes the brokers */
@@ -207,5 +204,8 @@ void consumer_free(struct sink *s);                   /* before sink_release */
 /* Checks the topics, subscribes, starts the thread. */
 int consumer_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err);
 int inserter_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err);
+
+PL_DEFINE_CLEANUP(rd_kafka_topic_partition_list_t *, rd_kafka_topic_partition_list_destroy);
+PL_DEFINE_CLEANUP(rd_kafka_error_t *, rd_kafka_error_destroy);
 
 #endif
