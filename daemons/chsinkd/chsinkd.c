@@ -129,8 +129,15 @@ static void deadletters_start(struct chsinkd *d)
     });
 }
 
-static int threads_start(struct chsinkd *d, struct pl_err *err)
+static int start(struct chsinkd *d, struct pl_err *err)
 {
+    if (tables_start(d, err) < 0)
+        return -1;
+    pl_daemon_step(d->daemon, d->conf->start_timeout_ms, "waiting for Kafka at %s",
+                   pl_kafka_servers(&d->conf->kafka));
+    if (consumer_new(&d->sink, err) < 0 || dead_letter_topic_start(d, err) < 0)
+        return -1;
+    deadletters_start(d);
     for (; d->inserters_started < (unsigned)d->conf->insert_threads; d->inserters_started++)
         if (inserter_start(&d->sink, &d->inserters[d->inserters_started], err) < 0)
             return -1;
@@ -142,18 +149,6 @@ static int threads_start(struct chsinkd *d, struct pl_err *err)
     return 0;
 }
 
-static int start(struct chsinkd *d, struct pl_err *err)
-{
-    if (tables_start(d, err) < 0)
-        return -1;
-    pl_daemon_step(d->daemon, d->conf->start_timeout_ms, "waiting for Kafka at %s",
-                   pl_kafka_servers(&d->conf->kafka));
-    if (consumer_new(&d->sink, err) < 0 || dead_letter_topic_start(d, err) < 0)
-        return -1;
-    deadletters_start(d);
-    return threads_start(d, err);
-}
-
 /* ---- running ---- */
 
 static void on_wake(void *userdata)
@@ -162,11 +157,12 @@ static void on_wake(void *userdata)
     pthread_mutex_lock(&d->sink.lock);
     struct pl_err failed = d->sink.failed;
     pthread_mutex_unlock(&d->sink.lock);
-    if (failed.kind != PL_ERR_NONE && !d->failed)
+    if (failed.kind != PL_ERR_NONE && !d->failed) {
+        d->failed = true;
         pl_daemon_stop(d->daemon, &failed); /* logs it */
-    else if (d->sink.drained && !pl_daemon_stopping(d->daemon))
+    } else if (d->sink.drained && !pl_daemon_stopping(d->daemon)) {
         pl_daemon_stop(d->daemon, NULL);
-    d->failed |= failed.kind != PL_ERR_NONE;
+    }
     if (d->sink.drained)
         pl_daemon_finish(d->daemon);
 }

@@ -21,8 +21,9 @@ const struct pl_option chsinkd_options[] = {
     OPT("clickhouse.urls", URLS, clickhouse.urls,
         .login = "clickhouse.user and clickhouse.password", .min = 1, .max = 64,
         .flags = PL_OPT_REQUIRED,
-        .help = "ClickHouse's HTTP addresses, as http://host:8123 or https://host:8443; the next "
-                "one is used when one does not answer."),
+        .help =
+            "ClickHouse's HTTP addresses, as http://host:8123 or https://host:8443; when one does "
+            "not answer, the next is used."),
     OPT("clickhouse.database", STRING, clickhouse.database, .min = 1, .max = 256, .dflt = "default",
         .help = "Database of the tables whose route names none. It must exist."),
     OPT("clickhouse.user", STRING, clickhouse.user, .min = 1, .max = 256, .dflt = "default",
@@ -39,7 +40,7 @@ const struct pl_option chsinkd_options[] = {
         .max = PL_MINUTE_MS, .dflt = "5s", .help = "Time to connect."),
     OPT("clickhouse.timeout", DURATION, clickhouse.timeout_ms, .min = 1000,
         .max = 60 * PL_MINUTE_MS, .dflt = "5m",
-        .help = "Time for one query or insert; afterwards it is tried again with the same token."),
+        .help = "Time for one query or insert; then it is tried again with the same token."),
     OPT("clickhouse.settings", MAP, clickhouse.settings,
         .help = "Further ClickHouse settings for every insert, by their own names."),
     OPT("routes", STRINGS, route_files, .min = 1, .max = 256, .flags = PL_OPT_REQUIRED,
@@ -54,27 +55,29 @@ const struct pl_option chsinkd_options[] = {
     PL_CREATE_TOPICS_OPTS(struct chsinkd_conf, "dead_letter_topic", "1", ""),
     OPT("batch.rows", INT, batch_rows, .min = 1, .max = 1000000, .dflt = "100000",
         .flags = PL_OPT_RELOADABLE,
-        .help = "A batch is inserted when it has so many rows (below ClickHouse's "
-                "max_insert_block_size, so that it is one block)."),
+        .help = "A batch is inserted when it has this many rows (below ClickHouse's "
+                "max_insert_block_size, so that it is one block),"),
     OPT("batch.bytes", SIZE, batch_bytes, .min = 1024, .max = 200 * PL_MIB, .dflt = "64MiB",
-        .flags = PL_OPT_RELOADABLE, .help = "… or so many bytes,"),
+        .flags = PL_OPT_RELOADABLE, .help = "… or this many bytes,"),
     OPT("batch.age", DURATION, batch_age_ms, .min = 10, .max = 10 * PL_MINUTE_MS, .dflt = "1s",
-        .flags = PL_OPT_RELOADABLE, .help = "… or its first message has waited so long."),
+        .flags = PL_OPT_RELOADABLE, .help = "… or its first message has waited this long."),
     OPT("batch.inserts_per_second", INT, inserts_per_second, .min = 1, .max = 1000, .dflt = "4",
         .flags = PL_OPT_RELOADABLE,
-        .help = "With many quiet partitions the age grows so that no more than so many inserts a "
-                "second are made because of age."),
+        .help =
+            "With many quiet partitions the age grows, so that age alone causes at most this many "
+            "inserts a second."),
     OPT("insert_threads", INT, insert_threads, .min = 1, .max = 16, .dflt = "2",
         .help = "Inserts that may be under way at once; one partition has one at a time."),
     OPT("memory_max", SIZE, memory_bytes_max, .min = 16 * PL_MIB, .max = 1024 * PL_GIB,
         .dflt = "256MiB",
-        .help = "Bytes of decoded rows and dead letters held at most; when it is reached, reading "
-                "waits. librdkafka's own queue is bounded apart, by kafka's "
+        .help = "At most this many bytes of decoded rows and dead letters are held; then reading "
+                "waits. librdkafka's own queue has its own bound, kafka's "
                 "queued.max.messages.kbytes."),
     OPT("ask_table_after", DURATION, ask_table_after_ms, .max = 365 * PL_DAY_MS, .dflt = "5m",
-        .help = "An announced batch that is found so long after its announcement is looked up in "
-                "the table before it is inserted again, since ClickHouse may have forgotten its "
-                "token. Needs the columns from topic, partition and offset in the route."),
+        .help =
+            "An announced batch found this long after its announcement is looked up in the table "
+            "before it is inserted again, since ClickHouse may have forgotten its token. Needs "
+            "columns from topic, partition and offset in the route."),
     PL_SERVICE_OPTS(struct chsinkd_conf, "9465", "Kafka and ClickHouse.",
                     "what is in flight may take."),
     PL_OPT_END,

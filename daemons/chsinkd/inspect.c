@@ -37,15 +37,15 @@ static void look_release(struct look *look)
 
 static int look_connect(struct look *look, struct pl_err *err)
 {
-    /* assign() wants a group.id; it is never joined, and nothing is committed. */
-    static const char *const defaults[] = {"group.id", "chsinkd-inspect", "client.id",
-                                           "chsinkd-inspect", NULL};
+    static const char *const defaults[] = {
+        "group.id", "chsinkd-inspect", /* assign() wants one; the group is never joined */
+        "client.id", "chsinkd-inspect", NULL};
     static const char *const forced[] = {"enable.auto.commit",
                                          "false",
                                          "isolation.level",
                                          "read_committed",
                                          "enable.partition.eof",
-                                         "true",
+                                         "true", /* the end of a topic's last messages */
                                          "auto.offset.reset",
                                          "earliest",
                                          NULL};

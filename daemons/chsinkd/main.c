@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * main.c - the command line: which mode, which configuration. All else is in chsinkd.c and
- * inspect.c, which tests can link.
+ * main.c - the command line: which mode, which configuration.
  */
 #include "daemons/chsinkd/chsinkd.h"
 #include "daemons/chsinkd/inspect.h"
@@ -57,11 +56,10 @@ static const struct pl_program chsinkd = {
     .metrics_n = M_COUNT,
     .law = &chsinkd_law,
     .law_text = "received = delivered + dead + skipped + given back + in flight",
-    .law_looks = 4, /* the counters move while they are read: the same for three seconds */
+    .law_looks = 4, /* counters move while they are read: the same for three seconds */
     .sums = sums,
 };
 
-/* Looks before anything is written. */
 static int inspect(const struct chsinkd_conf *conf, const struct pl_cli *cli)
 {
     const char *topic = cli->values[TOPIC];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics.h - chsinkd's metrics: their indexes in the metrics, their names in metrics.c.
+ * metrics.h - chsinkd's metrics by index; names and help texts are in metrics.c.
  */
 #ifndef CHSINKD_METRICS_H
 #define CHSINKD_METRICS_H
@@ -8,11 +8,11 @@
 #include "lib/metrics/metrics.h"
 
 enum chsinkd_metric {
-    M_RECEIVED,   /* messages read and put into a batch */
+    M_RECEIVED,   /* messages put into a batch */
     M_DELIVERED,  /* messages whose rows are in the table */
     M_DEAD,       /* messages in the dead-letter topic */
-    M_SKIPPED,    /* messages that are not for us: --replay's other routes */
-    M_GIVEN_BACK, /* messages dropped from a batch unread by the group: they come again */
+    M_SKIPPED,    /* by --replay: dead letters of other routes */
+    M_GIVEN_BACK, /* messages dropped with their batch, to be read again */
     M_BYTES,
     M_ROWS,
     M_DEAD_ROWS,
@@ -31,7 +31,7 @@ enum chsinkd_metric {
     M_BATCH_ROWS_LAST,
     M_INSERT_SECONDS,
     M_COMMIT_SECONDS,
-    M_DELAY_SECONDS, /* from the message's timestamp to its row, of each batch's newest message */
+    M_DELAY_SECONDS,
     M_COUNT,
 };
 

@@ -36,10 +36,18 @@ struct batch_limits {
     uint64_t rows, bytes, messages; /* messages: UINT64_MAX, or fewer while bisecting */
 };
 /* Whether a batch is to be closed for its size. */
-bool batch_is_full(const struct batch *b, const struct batch_limits *limits);
+static inline bool batch_is_full(const struct batch *b, const struct batch_limits *limits)
+{
+    return block_rows(b->block) >= limits->rows || b->messages >= limits->messages ||
+           block_bytes(b->block) + b->dead.bytes >= limits->bytes;
+}
 
 /* The age at which a batch closes: age_ms, or more where `open` batches would otherwise make more
  * than per_second inserts a second. */
-int64_t batch_age_effective(int64_t age_ms, unsigned open, int64_t per_second);
+static inline int64_t batch_age_effective(int64_t age_ms, unsigned open, int64_t per_second)
+{
+    int64_t spread_ms = (int64_t)open * 1000 / per_second;
+    return spread_ms > age_ms ? spread_ms : age_ms;
+}
 
 #endif

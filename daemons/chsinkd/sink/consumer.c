@@ -329,13 +329,13 @@ static const char *const consumer_defaults[] = {
 static const char *const consumer_forced[] = {"enable.auto.commit",
                                               "false",
                                               "enable.auto.offset.store",
-                                              "false",
+                                              "false", /* inserters commit */
                                               "isolation.level",
                                               "read_committed",
                                               "auto.offset.reset",
                                               "error",
                                               "enable.partition.eof",
-                                              "true",
+                                              "true", /* the end of --once */
                                               NULL};
 
 static int consumer_subscribe(struct sink *s, struct pl_err *err)

@@ -24,6 +24,7 @@ enum outcome {
     OUTCOME_LOST,    /* the group took the partition away: drop; read again if it is still ours */
     OUTCOME_REFUSED, /* the server refuses the data: go back and bisect */
     OUTCOME_STOPPED, /* given up while stopping, or the sink failed */
+    OUTCOME_AGAIN,   /* of one try to commit: retry */
 };
 
 struct inserter {
@@ -63,24 +64,22 @@ static void inserter_pause(struct inserter *in, int64_t wait_ms)
 
 /* ---- commits ---- */
 
-enum commit_verdict { COMMIT_OK, COMMIT_AGAIN, COMMIT_LOST, COMMIT_FAILED };
-
-static enum commit_verdict commit_verdict(rd_kafka_resp_err_t code)
+static enum outcome commit_outcome(rd_kafka_resp_err_t code)
 {
-    switch (code) {
+    switch ((int)code) {
     case RD_KAFKA_RESP_ERR_NO_ERROR:
-        return COMMIT_OK;
+        return OUTCOME_DONE;
     case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
     case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
     case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
     case RD_KAFKA_RESP_ERR__STATE:
     case RD_KAFKA_RESP_ERR__FENCED:
     case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST:
-        return COMMIT_LOST;
+        return OUTCOME_LOST;
     case RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS:
-        return COMMIT_AGAIN;
+        return OUTCOME_AGAIN;
     default:
-        return pl_kafka_err_kind(code) == PL_ERR_RETRY ? COMMIT_AGAIN : COMMIT_FAILED;
+        return pl_kafka_err_kind(code) == PL_ERR_RETRY ? OUTCOME_AGAIN : OUTCOME_STOPPED;
     }
 }
 
@@ -109,22 +108,18 @@ static enum outcome offset_commit(struct inserter *in, const struct batch *b, in
         rd_kafka_resp_err_t code = rd_kafka_commit(s->rk, list, 0);
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             code = list->elems[0].err;
-        struct pl_err err;
-        switch (commit_verdict(code)) {
-        case COMMIT_OK:
+        enum outcome outcome = commit_outcome(code);
+        if (outcome == OUTCOME_DONE)
             pl_metrics_observe(s->metrics, M_COMMIT_SECONDS,
                                (pl_clock_monotonic_ms() - began_ms) / 1e3);
-            return OUTCOME_DONE;
-        case COMMIT_LOST:
-            return OUTCOME_LOST;
-        case COMMIT_AGAIN:
-            inserter_pause(in, COMMIT_RETRY_MS);
-            break;
-        case COMMIT_FAILED:
+        if (outcome == OUTCOME_STOPPED) {
+            struct pl_err err;
             pl_kafka_err(&err, code, "cannot commit offsets of topic %s", b->partition->topic);
             sink_fail(s, &err);
-            return OUTCOME_STOPPED;
         }
+        if (outcome != OUTCOME_AGAIN)
+            return outcome;
+        inserter_pause(in, COMMIT_RETRY_MS);
     }
     return OUTCOME_STOPPED;
 }
@@ -286,7 +281,7 @@ static enum outcome dead_letters_commit(struct inserter *in, struct batch *b, co
         rd_kafka_consumer_group_metadata_destroy(group);
         if (rc == 0)
             return OUTCOME_DONE;
-        if (commit_verdict(err.code) == COMMIT_LOST)
+        if (commit_outcome(err.code) == OUTCOME_LOST)
             return OUTCOME_LOST;
         pl_log_err(PL_WARNING, PL_EVENT_KAFKA_ERROR, "cannot write dead letters, trying again",
                    &err, SINK_F_PARTITION(b->partition), SINK_F_TABLE(b->partition->route),
@@ -355,14 +350,11 @@ static void batch_count(struct sink *s, const struct batch *b)
 static enum outcome batch_load(struct inserter *in, struct batch *b)
 {
     int64_t began_ms = pl_clock_monotonic_ms();
-    enum outcome outcome = OUTCOME_DONE;
-    if (!batch_is_ours(in->sink, b))
-        return OUTCOME_LOST;
-    if (block_rows(b->block) > 0) {
+    enum outcome outcome = batch_is_ours(in->sink, b) ? OUTCOME_DONE : OUTCOME_LOST;
+    if (outcome == OUTCOME_DONE && block_rows(b->block) > 0)
         outcome = batch_announce(in, b);
-        if (outcome == OUTCOME_DONE)
-            outcome = batch_insert(in, b);
-    }
+    if (outcome == OUTCOME_DONE && block_rows(b->block) > 0)
+        outcome = batch_insert(in, b);
     if (outcome != OUTCOME_DONE)
         return outcome;
     char metadata[PL_ANNOUNCEMENT_MAX];

@@ -9,13 +9,6 @@
 #include "daemons/chsinkd/sink/message.h"
 #include "lib/log/log.h"
 
-/* What on_reject() needs to know of the message being decoded. */
-struct reject_context {
-    struct batch *batch;
-    const rd_kafka_message_t *message;
-    uint64_t rejects;
-};
-
 /* ---- batches ---- */
 
 void intake_close(struct sink *s, struct partition *p)
@@ -45,16 +38,6 @@ void intake_end_fixed(struct sink *s, struct partition *p)
         intake_close(s, p);
     }
     p->fixed_end = -1;
-}
-
-static struct batch *batch_open(struct sink *s, struct partition *p)
-{
-    if (!p->open) {
-        p->open = batch_new(s, p);
-        p->open->start = p->next_offset;
-        p->open->announced = p->fixed_end >= 0;
-    }
-    return p->open;
 }
 
 static bool batch_is_done(const struct sink *s, const struct partition *p)
@@ -121,6 +104,12 @@ void intake_close_aged(struct sink *s)
 
 /* ---- messages ---- */
 
+/* The message being decoded. */
+struct reject_context {
+    struct batch *batch;
+    const rd_kafka_message_t *message;
+};
+
 static void on_reject(void *userdata, const struct rows_reject *reject)
 {
     struct reject_context *ctx = userdata;
@@ -129,7 +118,6 @@ static void on_reject(void *userdata, const struct rows_reject *reject)
     dead_letters_add(&ctx->batch->dead, ctx->message,
                      &(struct dead_letter_why){ctx->batch->partition->route->route->name,
                                                reject->row, text, reject->column});
-    ctx->rejects++;
 }
 
 void intake_counts(struct sink *s, struct sink_route *sr)
@@ -156,7 +144,7 @@ static bool is_present(const struct partition *p, int64_t offset)
 static void message_decode(struct sink *s, struct partition *p, struct batch *b,
                            const rd_kafka_message_t *m)
 {
-    struct reject_context ctx = {.batch = b, .message = m};
+    struct reject_context ctx = {b, m};
     struct rows_message rm = message_rows(m);
     int64_t only_row = -1;
     if (s->replay && !message_replay(&rm, s->replay, &only_row)) {
@@ -173,13 +161,14 @@ static void message_decode(struct sink *s, struct partition *p, struct batch *b,
         b->dead_messages++;
         return;
     }
+    uint64_t dead = b->dead.count;
     uint64_t rows = rows_decode(p->route->rows, &rm, only_row, b->block, on_reject, &ctx);
-    if (rows == 0 && ctx.rejects > 0)
+    if (rows == 0 && b->dead.count > dead)
         b->dead_messages++;
     if (pl_log_level() >= PL_DEBUG)
         pl_log(PL_DEBUG, NULL, "message decoded", SINK_F_PARTITION(p), SINK_F_TABLE(p->route),
                PL_F_INT("OFFSET", rm.offset), PL_F_SLICE("KEY", rm.key ? rm.key : "", rm.key_len),
-               PL_F_UINT("ROWS", rows), PL_F_UINT("REJECTED", ctx.rejects));
+               PL_F_UINT("ROWS", rows), PL_F_UINT("REJECTED", b->dead.count - dead));
 }
 
 /* Reports messages that retention deleted before they were read. (A gap alone says nothing:
@@ -209,7 +198,12 @@ void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *
         intake_end_fixed(s, p);
     if (p->limit_until >= 0 && m->offset >= p->limit_until)
         p->limit_until = -1;
-    struct batch *b = batch_open(s, p);
+    if (!p->open) {
+        p->open = batch_new(s, p);
+        p->open->start = p->next_offset;
+        p->open->announced = p->fixed_end >= 0;
+    }
+    struct batch *b = p->open;
     s->in_flight++;
     pl_metrics_inc(s->metrics, M_RECEIVED, 1);
     pl_metrics_inc(s->metrics, M_BYTES, m->len);
