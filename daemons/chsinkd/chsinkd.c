@@ -142,7 +142,7 @@ static int start(struct chsinkd *d, struct pl_err *err)
         if (inserter_start(&d->sink, &d->inserters[d->inserters_started], err) < 0)
             return -1;
     pl_daemon_step(d->daemon, d->conf->routes_n * d->conf->start_timeout_ms,
-                   "waiting for Kafka's topics of the routes");
+                   "waiting for the routes' topics in Kafka");
     if (consumer_start(&d->sink, &d->consumer, err) < 0)
         return -1;
     d->consumer_started = true;
@@ -312,33 +312,29 @@ static void release(struct chsinkd *d)
     pl_waker_free(d->sink.waker);
 }
 
-static int loop_run(struct chsinkd *d)
-{
-    const char *mode = d->sink.replay ? "replay" : d->sink.once ? "once" : "service";
-    pl_log(PL_NOTICE, NULL, "loading", PL_F_STR("MODE", mode),
-           PL_F_STR("GROUP", chsinkd_conf_group(d->conf)), PL_F_UINT("ROUTES", d->conf->routes_n),
-           PL_F_STR("URL", d->conf->clickhouse.urls.v[0]));
-    pl_service_ready(d->service);
-    pl_rate_next(&d->rate, 0, pl_clock_monotonic_ms());
-    return pl_daemon_run(d->daemon);
-}
-
 int chsinkd_run(struct pl_service *service, const struct chsinkd_mode *mode)
 {
     static const struct pl_daemon_ops ops = {on_stop, on_stop_deadline, on_reload, on_watchdog,
                                              on_tick};
     PL_CLEANUP(release) struct chsinkd d = {.service = service, .conf = service->conf};
     struct pl_err err;
-    if (pl_service_start(service, &ops, &d, &err) < 0 ||
-        sink_init(&d.sink, d.conf, service->metrics, &err) < 0 ||
-        pl_waker_new(service->daemon, on_wake, &d, &d.sink.waker, &err) < 0)
+    if (pl_service_start(service, &ops, &d, &err) < 0)
         return pl_daemon_start_failed(service->daemon, &err);
+    sink_init(&d.sink, d.conf, service->metrics);
     d.daemon = service->daemon;
+    if (pl_waker_new(d.daemon, on_wake, &d, &d.sink.waker, &err) < 0)
+        return pl_daemon_start_failed(d.daemon, &err);
     d.sink.once = mode->once;
     d.sink.replay = mode->replay;
     int status;
     if (start(&d, &err) == 0) {
-        status = loop_run(&d);
+        const char *name = mode->replay ? "replay" : mode->once ? "once" : "service";
+        pl_log(PL_NOTICE, NULL, "loading", PL_F_STR("MODE", name),
+               PL_F_STR("GROUP", chsinkd_conf_group(d.conf)), PL_F_UINT("ROUTES", d.conf->routes_n),
+               PL_F_STR("URL", d.conf->clickhouse.urls.v[0]));
+        pl_service_ready(service);
+        pl_rate_next(&d.rate, 0, pl_clock_monotonic_ms());
+        status = pl_daemon_run(d.daemon);
     } else {
         status = pl_daemon_start_failed(d.daemon, &err);
         d.sink.drained = true;

@@ -102,13 +102,13 @@ static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_fi
             pl_findings_add(
                 errs, 0, 0,
                 "topic %s already belongs to route %s; for a second table use a view, or "
-                "another instance with a group.id of its own",
+                "another instance with its own group.id",
                 r->topic, other->name);
     }
     if (conf->dead_letter_topic && route_takes(r, conf->dead_letter_topic))
         pl_findings_add(
             errs, 0, 0,
-            "the route takes dead_letter_topic %s: dead letters would come back for ever; "
+            "the route takes dead_letter_topic %s: dead letters would come back forever; "
             "name the topics more narrowly, and use --replay",
             conf->dead_letter_topic);
     conf->routes = pl_realloc_array(conf->routes, conf->routes_n + 1, sizeof(*conf->routes));
@@ -126,7 +126,7 @@ static void routes_load(struct chsinkd_conf *conf, struct pl_findings *errs)
         if (rc == GLOB_NOMATCH)
             pl_findings_add(errs, 0, 0, "routes: no file matches %s", pattern);
         else if (rc != 0)
-            pl_findings_add(errs, 0, 0, "routes: cannot look for %s", pattern);
+            pl_findings_add(errs, 0, 0, "routes: cannot search for %s", pattern);
         else
             for (size_t f = 0; f < found.gl_pathc; f++)
                 routes_add(conf, found.gl_pathv[f], errs);

@@ -69,7 +69,7 @@ static int inspect(const struct chsinkd_conf *conf, const struct pl_cli *cli)
                                   : inspect_schema(conf, topic, cli->count, &err);
     if (r == 0)
         return 0;
-    pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot look", &err);
+    pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot inspect", &err);
     return pl_err_exit_status(err.kind);
 }
 

@@ -33,16 +33,16 @@ void assignment_recover(struct sink *s, struct partition *p)
                SINK_F_TABLE(p->route), SINK_F_PARTITION(p), SINK_F_RANGE(&range));
         return;
     }
-    sink_deadline_begin(&s->consumer_deadline, "looking a range up in the table", s->clickhouse_ms);
+    sink_deadline_begin(&s->consumer_deadline, "looking up a range in the table", s->clickhouse_ms);
     struct pl_err err;
     while (sink_ask_table(s->consumer->client, p->route, &range, &p->present, &p->present_n, &err) <
            0) {
         if (s->give_up || s->stopping)
             return;
         pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY,
-                   "cannot look a range up in the table, trying again", &err,
+                   "cannot look up a range in the table, trying again", &err,
                    SINK_F_TABLE(p->route), SINK_F_PARTITION(p));
-        sink_deadline_begin(&s->consumer_deadline, "looking a range up in the table",
+        sink_deadline_begin(&s->consumer_deadline, "looking up a range in the table",
                             1000 + s->clickhouse_ms);
         sink_room_wait(s, 1000);
     }
@@ -74,7 +74,7 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
 {
     struct partition *p = sink_partition(s, tp->topic, tp->partition);
     int64_t low = 0, high = 0;
-    sink_deadline_begin(&s->consumer_deadline, "taking a partition over", COMMITTED_TIMEOUT_MS);
+    sink_deadline_begin(&s->consumer_deadline, "taking over a partition", COMMITTED_TIMEOUT_MS);
     p->fixed_end = p->limit_until = p->condemned = p->once_end = -1;
     p->once_done = false;
     free(PL_TAKE(p->present));

@@ -130,8 +130,8 @@ static void offset_out_of_range(struct sink *s, struct partition *p)
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR && p->next_offset > high) {
         pl_err_set(&err, PL_ERR_CONFIG, 0,
                    "topic %s, partition %" PRId32 ": the group's offset %" PRId64
-                   " is beyond the end, %" PRId64 ": the topic was made again or cut; use another "
-                   "group.id, or set the group's offsets with "
+                   " is beyond the end, %" PRId64 ": the topic was recreated or truncated; use "
+                   "another group.id, or set the group's offsets with "
                    "kafka-consumer-groups --reset-offsets",
                    p->topic, p->id, p->next_offset, high);
         sink_fail(s, &err);
@@ -162,11 +162,11 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
         break;
     case RD_KAFKA_RESP_ERR__FATAL:
         pl_kafka_err(&err, rd_kafka_fatal_error(s->rk, err.msg, sizeof(err.msg)),
-                     "the consumer cannot go on: %s", rd_kafka_message_errstr(m));
+                     "the consumer cannot continue: %s", rd_kafka_message_errstr(m));
         sink_fail(s, &err);
         break;
     default:
-        pl_log(PL_WARNING, PL_EVENT_KAFKA_ERROR, "Kafka reports a fault",
+        pl_log(PL_WARNING, PL_EVENT_KAFKA_ERROR, "Kafka reports an error",
                PL_F_STR("ERROR", rd_kafka_message_errstr(m)),
                PL_F_STR("TOPIC", m->rkt ? rd_kafka_topic_name(m->rkt) : NULL),
                PL_F_INT("PARTITION", m->partition), PL_F_INT("CODE", m->err));

@@ -154,7 +154,7 @@ static void step(struct pl_txn_wait *wait, const char *doing, int64_t timeout_ms
 /* Ends a client whose state is unknown; the next write makes another, which fences it. */
 static void writer_disconnect(struct deadletter_writer *w, struct pl_txn_wait *wait)
 {
-    step(wait, "ending the client for dead letters", CLOSE_MS);
+    step(wait, "closing the client for dead letters", CLOSE_MS);
     pl_txn_close(&w->txn);
 }
 
@@ -168,7 +168,7 @@ static int writer_connect(struct deadletter_writer *w, struct pl_txn_wait *wait,
                                           .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS};
     if (w->txn.rk)
         return 0;
-    step(wait, "beginning to write dead letters", INIT_MS);
+    step(wait, "connecting to write dead letters", INIT_MS);
     if (pl_txn_open(&w->txn, &conf, false, err) < 0)
         return -1;
     if (pl_txn_init(&w->txn, wait, err) == 0)
@@ -227,7 +227,7 @@ static int transaction_write(struct deadletter_writer *w, const struct deadlette
     }
     struct pl_err abort_err;
     if (result == PL_TXN_REFUSED || result == PL_TXN_UNKNOWN) {
-        step(wait, "undoing dead letters", ABORT_MS);
+        step(wait, "aborting dead letters", ABORT_MS);
         result = pl_txn_abort(&w->txn, wait, &abort_err);
     }
     if (result != PL_TXN_ABORTED)
@@ -240,7 +240,7 @@ int deadletter_write(struct deadletter_writer *w, const struct deadletter_commit
 {
     struct pl_txn_wait wait = {
         .go_on = go_on, .userdata = (void *)commit->give_up, .deadline = commit->deadline};
-    step(&wait, "waiting for another's dead letters", -1);
+    step(&wait, "waiting for another thread's dead letters", -1);
     pthread_mutex_lock(&w->lock);
     int rc = writer_connect(w, &wait, err);
     if (rc == 0)

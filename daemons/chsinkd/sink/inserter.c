@@ -155,7 +155,7 @@ static void sink_is_away(struct inserter *in, const struct batch *b, const struc
     pl_metrics_inc(in->sink->metrics, M_RETRIES, 1);
     if (atomic_compare_exchange_strong(&in->sink->away, &away, true))
         pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY,
-                   "insert failed; Kafka is held back and the same insert tried until it works",
+                   "insert failed; reading pauses and the same insert is retried until it works",
                    err, SINK_F_TABLE(p->route), SINK_F_PARTITION(p), SINK_F_RANGE(b));
     else
         pl_log_err(PL_WARNING, PL_EVENT_BATCH_RETRIED, "insert failed, trying again", err,
@@ -169,7 +169,7 @@ static bool refused_without_trace(struct inserter *in, const struct batch *b)
     const struct partition *p = b->partition;
     if (in->sink->replay || !sink_can_ask_table(p->route->route))
         return true;
-    sink_deadline_begin(in->deadline, "looking a refused range up in the table",
+    sink_deadline_begin(in->deadline, "looking up a refused range in the table",
                         in->sink->clickhouse_ms);
     const struct pl_range range = {p->topic, p->id, b->start, b->end, 0};
     PL_FREE int64_t *offsets = NULL;

@@ -48,8 +48,7 @@ void sink_room_wait(struct sink *s, int64_t wait_ms)
     pthread_mutex_unlock(&s->lock);
 }
 
-int sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_metrics *metrics,
-              struct pl_err *err)
+void sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_metrics *metrics)
 {
     memset(s, 0, sizeof(*s));
     s->conf = conf;
@@ -66,9 +65,6 @@ int sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_metrics
     /* Each URL may take its time-out to refuse, then one has its own to work. */
     s->clickhouse_ms = conf->clickhouse.timeout_ms +
                        (int64_t)conf->clickhouse.urls.n * conf->clickhouse.connect_timeout_ms;
-    if (s->routes_n == 0)
-        return pl_err_set(err, PL_ERR_CONFIG, 0, "no route: name a route file under routes:");
-    return 0;
 }
 
 void sink_limits_set(struct sink *s, const struct chsinkd_conf *conf)
@@ -153,7 +149,7 @@ int sink_thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg,
                    : pl_err_set(err, PL_ERR_FATAL, rc, "cannot start a thread: %s", strerror(rc));
 }
 
-struct sink_route *sink_route_for(struct sink *s, const char *topic)
+static struct sink_route *route_for(struct sink *s, const char *topic)
 {
     for (unsigned i = 0; i < s->routes_n; i++) {
         struct sink_route *sr = &s->routes[i];
@@ -179,7 +175,7 @@ struct partition *sink_partition(struct sink *s, const char *topic, int32_t id)
     p = pl_alloc(sizeof(*p));
     p->topic = pl_strdup(topic);
     p->id = id;
-    p->route = sink_route_for(s, topic);
+    p->route = route_for(s, topic);
     p->announced.end = p->fixed_end = p->limit_until = p->condemned = p->once_end = -1;
     pthread_mutex_lock(&s->lock);
     s->partitions = pl_realloc_array(s->partitions, s->partitions_n + 1, sizeof(*s->partitions));

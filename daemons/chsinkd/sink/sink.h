@@ -134,8 +134,7 @@ struct sink {
 };
 
 /* sink.c: life of the shared state. */
-int sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_metrics *metrics,
-              struct pl_err *err);
+void sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_metrics *metrics);
 void sink_release(struct sink *s);
 void sink_fail(struct sink *s, const struct pl_err *err); /* any thread; the first error counts */
 void sink_limits_set(struct sink *s, const struct chsinkd_conf *conf);
@@ -145,7 +144,6 @@ struct clickhouse *sink_client_new(struct sink *s); /* registered; freed by sink
 void sink_clients_abort(struct sink *s, bool abort);
 int sink_thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg,
                       struct pl_err *err);
-struct sink_route *sink_route_for(struct sink *s, const char *topic);
 /* NULL: not known. By the consumer, or with the lock held. */
 struct partition *sink_partition_find(struct sink *s, const char *topic, int32_t id);
 struct partition *sink_partition(struct sink *s, const char *topic,

@@ -88,7 +88,6 @@ static pthread_t consumer, inserter;
 static void set_up(void)
 {
     PL_CLEANUP(pl_findings_release) struct pl_findings errs;
-    struct pl_err err;
 
     kafka_mock_start(&mock);
     kafka_mock_topic(&mock, TOPIC, 1);
@@ -124,7 +123,7 @@ static void set_up(void)
     metrics = pl_metrics_new(chsinkd_metrics, M_COUNT);
     table.rows = THERE;
     table.asked = table.inserts = 0;
-    ck_assert_int_eq(sink_init(&sink, &conf, metrics, &err), 0);
+    sink_init(&sink, &conf, metrics);
 }
 
 static void tear_down(void)
@@ -264,7 +263,7 @@ START_TEST(stuck)
 
     pl_deadline_begin(&sink.inserter_deadlines[1], "committing offsets", now_ms - OLD_MS, 1000);
     ck_assert_str_eq(sink_stuck(&sink, &progress), "committing offsets");
-    pl_deadline_begin(&sink.inserter_deadlines[1], "waiting for another's dead letters",
+    pl_deadline_begin(&sink.inserter_deadlines[1], "waiting for another thread's dead letters",
                       now_ms - OLD_MS, -1);
     ck_assert_ptr_null(sink_stuck(&sink, &progress));
 
