@@ -146,8 +146,8 @@ int sink_thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg,
                       struct pl_err *err);
 /* NULL: not known. By the consumer, or with the lock held. */
 struct partition *sink_partition_find(struct sink *s, const char *topic, int32_t id);
-struct partition *sink_partition(struct sink *s, const char *topic,
-                                 int32_t id); /* or made; locks */
+/* Found or made; by the consumer, not with the lock held. */
+struct partition *sink_partition(struct sink *s, const char *topic, int32_t id);
 
 /* What the calling thread, whose deadline it is, does from now on, and how long that can take. */
 static inline void sink_deadline_begin(struct pl_deadline *deadline, const char *doing,
@@ -164,10 +164,12 @@ void sink_log(struct sink *s, int64_t now_ms, bool all);
  * call, or no inserter takes batches). NULL: it moves. */
 const char *sink_stuck(struct sink *s, struct pl_progress *progress);
 
-/* The fields of a table, a partition, a range in logs. */
+/* The fields of a partition, a table and a range in logs. */
 #define SINK_F_PARTITION(p) PL_F_STR("TOPIC", (p)->topic), PL_F_INT("PARTITION", (p)->id)
-#define SINK_F_TABLE(sr)    PL_F_STR("TABLE", (sr)->route->table), PL_F_STR("DATABASE", (sr)->database)
-#define SINK_F_RANGE(r)     PL_F_INT("OFFSET_START", (r)->start), PL_F_INT("OFFSET_END", (r)->end)
+
+#define SINK_F_TABLE(sr) PL_F_STR("TABLE", (sr)->route->table), PL_F_STR("DATABASE", (sr)->database)
+
+#define SINK_F_RANGE(r) PL_F_INT("OFFSET_START", (r)->start), PL_F_INT("OFFSET_END", (r)->end)
 
 /* Waits at most wait_ms on one of the sink's conditions, with the lock held. */
 void sink_cond_wait(struct sink *s, pthread_cond_t *cond, int64_t wait_ms);
