@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * client.c - librdkafka in our words: configuration, logs, start checks. (Kinds of errors:
- * errors.c; topics: topic.c)
+ * client.c - see client.h.
  *
- * Librdkafka mends most faults by itself and tells of them through its error callback. The
- * callback's words are kept in a health record, and whoever waits in vain (a start check, a commit
- * that stalls) reports them as the reason.
+ * librdkafka recovers from most faults by itself and reports them through its error callback. The
+ * health record keeps the text, for a start check or commit that waits in vain to give as reason.
  */
 #include "lib/kafka/client.h"
 
@@ -15,27 +13,26 @@
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "lib/log/log.h"
-#include "lib/service/daemon.h"
+#include "lib/service/signals.h"
 
-/* How long one call into librdkafka may take before others are looked at: at first, and when short
- * ones were in vain, since a broker far away may need longer to answer. */
+/* How long one call into librdkafka may block: at first, and later, since a distant broker may need
+ * longer to answer. */
 #define SLICE_MS     200
 #define SLICE_MAX_MS 2000
 
 /* ---- what librdkafka says ---- */
 
-/* librdkafka tells a broken connection twice, by a log line and by the error callback, and fatal
- * and transaction errors come back from the calls too: their log lines are for debugging only. */
+/* librdkafka reports a broken connection twice, by a log line and by the error callback, and fatal
+ * and transaction errors are returned by the calls too: their log lines are for debugging only. */
 static enum pl_log_level log_level_map(int level, const char *facility, bool borrowed_map)
 {
-    static const char *const told_elsewhere[] = {"FAIL", "ERROR", "TXNERR", "FATAL", "TERMINATE"};
-
-    for (size_t i = 0; i < PL_COUNT(told_elsewhere); i++)
-        if (strcmp(facility, told_elsewhere[i]) == 0)
+    static const char *const repeated[] = {"FAIL", "ERROR", "TXNERR", "FATAL", "TERMINATE"};
+    for (size_t i = 0; i < PL_COUNT(repeated); i++)
+        if (strcmp(facility, repeated[i]) == 0)
             return PL_DEBUG;
     if (strcmp(facility, "CONFWARN") == 0 && borrowed_map)
         return PL_DEBUG;
-    /* syslog's scale. What librdkafka calls an error it goes on from, so it is a warning to us. */
+    /* syslog's scale. librdkafka recovers from its "errors", so they are warnings to us. */
     return level <= 4 ? PL_WARNING : level == 5 ? PL_INFO : PL_DEBUG;
 }
 
@@ -43,16 +40,12 @@ static void kafka_on_log(const rd_kafka_t *rk, int level, const char *facility, 
 {
     const struct pl_kafka_health *health = rk ? rd_kafka_opaque(rk) : NULL;
     enum pl_log_level mapped = log_level_map(level, facility, health && health->borrowed_map);
-
     pl_log(mapped, mapped <= PL_WARNING ? PL_EVENT_KAFKA_ERROR : NULL, "librdkafka",
            PL_F_STR("FACILITY", facility), PL_F_STR("ERROR", text));
 }
 
 static void health_record(struct pl_kafka_health *health, int code, const char *text)
 {
-    /* "All brokers are down" comes after the line that says why: keep the why. */
-    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && health->last_error != 0)
-        return;
     pthread_mutex_lock(&health->lock);
     pl_text_copy(text, strlen(text), health->last_text, sizeof(health->last_text));
     health->last_error_ms = pl_clock_monotonic_ms();
@@ -62,15 +55,15 @@ static void health_record(struct pl_kafka_health *health, int code, const char *
 
 static void fault_take(struct pl_kafka_health *health, int code, const char *text, bool fatal)
 {
-    if (health) {
-        if (fatal)
-            health->fatal = true;
+    /* "All brokers are down" follows the error that says why: that one is kept. */
+    bool all_down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+    if (fatal)
+        health->fatal = true;
+    if (!all_down || health->last_error == 0)
         health_record(health, code, text);
-    }
-    /* A fatal error ends the daemon, whose last line tells it. That all brokers are down comes
-     * after the line that says why. A broker closes connections when it restarts: if it does not
-     * come back, the next line says so. */
-    bool quiet = fatal || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN ||
+    /* A fatal error ends the daemon, whose last line reports it. A broker closes connections when
+     * it restarts: if it does not come back, the next line says so. */
+    bool quiet = fatal || all_down ||
                  (code == RD_KAFKA_RESP_ERR__TRANSPORT && strstr(text, ": Disconnected ("));
     pl_log(quiet ? PL_DEBUG : PL_WARNING, PL_EVENT_KAFKA_ERROR, "Kafka client reports a fault",
            PL_F_STR("ERROR", text), PL_F_INT("CODE", code));
@@ -87,7 +80,7 @@ static void kafka_on_error(rd_kafka_t *rk, int code, const char *text, void *opa
     fault_take(opaque, code, cause, true);
 }
 
-/* Only comes when somebody sets statistics.interval.ms. */
+/* Only when the user sets statistics.interval.ms. */
 static int kafka_on_stats(rd_kafka_t *rk, char *json, size_t len, void *opaque)
 {
     (void)rk;
@@ -96,21 +89,14 @@ static int kafka_on_stats(rd_kafka_t *rk, char *json, size_t len, void *opaque)
     return 0; /* librdkafka frees the text */
 }
 
-bool pl_kafka_event(struct pl_kafka_health *health, rd_kafka_event_t *event)
+void pl_kafka_event(struct pl_kafka_health *health, rd_kafka_event_t *event)
 {
-    const char *json;
-    switch (rd_kafka_event_type(event)) {
-    case RD_KAFKA_EVENT_ERROR:
+    if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
         fault_take(health, rd_kafka_event_error(event), rd_kafka_event_error_string(event),
                    rd_kafka_event_error_is_fatal(event));
-        return true;
-    case RD_KAFKA_EVENT_STATS:
-        json = rd_kafka_event_stats(event);
-        kafka_on_stats(NULL, (char *)json, strlen(json), NULL);
-        return true;
-    default:
-        return false;
-    }
+    else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_STATS)
+        pl_log(PL_DEBUG, NULL, "librdkafka statistics",
+               PL_F_STR("STATISTICS", rd_kafka_event_stats(event)));
 }
 
 bool pl_kafka_health_text(struct pl_kafka_health *health, int64_t within_ms, char *out)
@@ -126,11 +112,7 @@ bool pl_kafka_health_text(struct pl_kafka_health *health, int64_t within_ms, cha
 
 /* ---- configuration ---- */
 
-static void conf_destroyp(rd_kafka_conf_t **conf)
-{
-    if (*conf)
-        rd_kafka_conf_destroy(*conf);
-}
+PL_DEFINE_CLEANUP(rd_kafka_conf_t *, rd_kafka_conf_destroy);
 
 /* librdkafka's older names of properties that we look at. */
 static const char *property_canonical(const char *name)
@@ -140,7 +122,6 @@ static const char *property_canonical(const char *name)
         {"metadata.broker.list", "bootstrap.servers"},
         {"auto.commit.enable", "enable.auto.commit"},
     };
-
     for (size_t i = 0; i < PL_COUNT(alias); i++)
         if (strcmp(name, alias[i][0]) == 0)
             return alias[i][1];
@@ -153,14 +134,14 @@ static int conf_set_user(rd_kafka_conf_t *conf, const struct pl_map_entry *e, st
     rd_kafka_conf_res_t res = rd_kafka_conf_set(conf, e->key, e->value, text, sizeof(text));
     if (res == RD_KAFKA_CONF_OK)
         return 0;
-    /* For an unknown name librdkafka's text names only the name. */
+    /* For an unknown property librdkafka's text has only its name. */
     if (res == RD_KAFKA_CONF_INVALID && (e->secret || pl_key_is_secret(e->key)))
         snprintf(text, sizeof(text), "the value is not valid (not shown: it is a secret)");
     return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR__INVALID_ARG, "kafka.%s (line %u): %s",
                       e->key, e->line, text);
 }
 
-/* Can fail: a value may come from the daemon's own options (a size, a client.id). */
+/* Can fail: a value may come from the daemon's options (a size, a client.id). */
 static int conf_set_ours(rd_kafka_conf_t *conf, const char *const *pairs, struct pl_err *err)
 {
     char text[512] = "";
@@ -175,7 +156,7 @@ static int conf_set_ours(rd_kafka_conf_t *conf, const char *const *pairs, struct
 /* The value as librdkafka writes it ("1" and "t" are "true", "all" is "-1"). */
 static bool property_normalize(const char *name, const char *value, char *out, size_t size)
 {
-    PL_CLEANUP(conf_destroyp) rd_kafka_conf_t *scratch = rd_kafka_conf_new();
+    PL_CLEANUP(rd_kafka_conf_destroyp) rd_kafka_conf_t *scratch = rd_kafka_conf_new();
     return rd_kafka_conf_set(scratch, name, value, NULL, 0) == RD_KAFKA_CONF_OK &&
            rd_kafka_conf_get(scratch, name, out, &size) == RD_KAFKA_CONF_OK;
 }
@@ -184,7 +165,7 @@ static int conf_check_forced(const struct pl_map *map, const char *const *forced
                              struct pl_err *err)
 {
     char want[256], got[256];
-    for (; forced && forced[0]; forced += 2) {
+    for (; forced && forced[0]; forced += 2)
         for (size_t i = 0; i < map->n; i++) {
             const struct pl_map_entry *e = &map->v[i];
             if (strcmp(property_canonical(e->key), forced[0]) != 0)
@@ -197,7 +178,6 @@ static int conf_check_forced(const struct pl_map *map, const char *const *forced
                               "guarantee needs: remove it from the configuration",
                               e->key, e->line, program_invocation_short_name, forced[1]);
         }
-    }
     return 0;
 }
 
@@ -216,11 +196,10 @@ rd_kafka_conf_t *pl_kafka_conf_new(const struct pl_map *map, const char *const *
                                    struct pl_err *err)
 {
     /* Under TLS a request is several records, and with Nagle's algorithm the last of them waits for
-     * the broker's delayed ACK (40 ms). With five requests under way librdkafka 2.0 does not sleep:
+     * the broker's delayed ACK (40 ms). With five requests in flight librdkafka 2.0 does not sleep:
      * measured, 250 messages/s took 70 % of a core. */
     static const char *const common[] = {"socket.nagle.disable", "true", NULL};
-    PL_CLEANUP(conf_destroyp) rd_kafka_conf_t *conf = rd_kafka_conf_new();
-
+    PL_CLEANUP(rd_kafka_conf_destroyp) rd_kafka_conf_t *conf = rd_kafka_conf_new();
     if (!map_servers(map)) {
         pl_err_set(err, PL_ERR_CONFIG, 0,
                    "kafka.bootstrap.servers is not set: name the brokers, as in "
@@ -250,7 +229,7 @@ rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_
     bool no_resource = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
     pl_err_set(err, no_resource ? PL_ERR_FATAL : PL_ERR_CONFIG, (int)rd_kafka_last_error(),
                "cannot make a Kafka client from the properties under kafka: %s", text);
-    rd_kafka_conf_destroy(conf); /* only a success takes it over */
+    rd_kafka_conf_destroy(conf); /* rd_kafka_new() takes it only on success */
     return NULL;
 }
 
@@ -286,15 +265,15 @@ static void probe_warn_insecure(rd_kafka_t *rk)
     if (conf_value_is(rk, "enable.ssl.certificate.verification", "false"))
         pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "kafka.enable.ssl.certificate.verification is false: "
-               "anybody on the network can pose as Kafka");
+               "anyone on the network can pose as Kafka");
     else if (conf_value_is(rk, "ssl.endpoint.identification.algorithm", "none"))
         pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "kafka.ssl.endpoint.identification.algorithm is none: "
                "any certificate of the same authority passes as Kafka's");
 }
 
-/* A handshake that merely broke off may be a broker that is starting: only a refused certificate is
- * a matter for a person. */
+/* A handshake that broke off may be a broker that is starting: only a refused certificate needs a
+ * person. */
 static bool ssl_is_certificate(const char *text)
 {
     return strstr(text, "certificate") || strstr(text, "verify");
@@ -329,7 +308,7 @@ static int probe_err(struct pl_err *err, rd_kafka_resp_err_t code, const char *t
                       "cannot reach Kafka: check kafka.bootstrap.servers (%s): %s", servers, text);
 }
 
-/* Is there, in the health record, something that waiting will not mend? */
+/* Whether waiting cannot help. */
 static bool probe_is_hopeless(struct pl_kafka_health *health, const char *text)
 {
     rd_kafka_resp_err_t code = health->last_error;
@@ -339,8 +318,9 @@ static bool probe_is_hopeless(struct pl_kafka_health *health, const char *text)
 
 int pl_kafka_slice_ms(int64_t waited_ms, int64_t left_ms)
 {
-    int64_t slice_ms = waited_ms < SLICE_MS ? SLICE_MS : waited_ms;
-    slice_ms = slice_ms > SLICE_MAX_MS ? SLICE_MAX_MS : slice_ms;
+    int64_t slice_ms = waited_ms < SLICE_MS       ? SLICE_MS
+                       : waited_ms > SLICE_MAX_MS ? SLICE_MAX_MS
+                                                  : waited_ms;
     return (int)(slice_ms < left_ms ? slice_ms : left_ms);
 }
 
@@ -361,7 +341,7 @@ int pl_kafka_probe(rd_kafka_t *rk, struct pl_kafka_health *health, const char *s
         rd_kafka_poll(rk, 0);
         if (pl_kafka_health_text(health, INT64_MAX, text) && probe_is_hopeless(health, text))
             return probe_err(err, health->last_error, text, servers);
-        if (pl_daemon_stop_pending())
+        if (pl_signals_stop_is_pending())
             return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while waiting for Kafka");
         waited = pl_clock_monotonic_ms() - start;
     } while (waited < timeout_ms);

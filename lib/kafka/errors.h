@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * errors.h - the codes of librdkafka and of Kafka's brokers as our kinds of errors.
- *
- * Codes below zero are librdkafka's own, the others are the broker's: the table of error codes in
- * https://kafka.apache.org/protocol.html. Pure; any thread.
+ * errors.h - error codes of librdkafka (below zero) and of Kafka's brokers (the table in
+ * https://kafka.apache.org/protocol.html) as our kinds of errors. Pure; any thread.
  */
 #ifndef PL_KAFKA_ERRORS_H
 #define PL_KAFKA_ERRORS_H
@@ -14,7 +12,7 @@
 
 /* RETRY (transport, time-out, leader moved, coordinator loading …), CONFIG (authentication,
  * authorization, SSL, unknown topic, unsupported version), REJECT (message too large, invalid
- * record, invalid timestamp), FATAL (fenced, fatal). A code that is not known: RETRY. */
+ * record, invalid timestamp), FATAL (fenced, fatal). An unknown code: RETRY. */
 enum pl_err_kind pl_kafka_err_kind(rd_kafka_resp_err_t code);
 
 /* Sets `err` to the code, its kind, and "<fmt …>: <librdkafka's text of the code>". Returns -1. */

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * internal.h - private to the producer: the thread that makes transaction.h's waiting calls, and
- * what it shares with the loop.
+ * internal.h - private to the producer: the thread that makes transaction.h's blocking calls.
  *
- * Librdkafka's commit waits (flush) until the application has taken all delivery reports as
- * events, and only the loop takes them; so the thread never touches the event queue, the loop
- * never makes a call that waits, and callbacks have one thread.
+ * librdkafka's commit waits (flush) until the application has taken all delivery reports as events.
+ * Only the loop takes them, so the thread never touches the event queue, the loop never makes a
+ * blocking call, and callbacks run in one thread.
  *
- * Threads: calls from the loop's thread.
+ * Threads: the functions are for the loop's thread.
  */
 #ifndef PL_KAFKA_INTERNAL_H
 #define PL_KAFKA_INTERNAL_H
@@ -23,36 +22,34 @@ enum producer_job { JOB_NONE, JOB_COMMIT, JOB_ABORT };
 struct producer_thread {
     struct pl_txn txn;
     struct pl_deadline deadline; /* the thread's: none of its calls lasts longer than a slice */
-
     pthread_t thread;
     bool started;
     _Atomic bool calls_over; /* it makes no more transaction calls */
     pthread_mutex_t lock;    /* guards all below */
     pthread_cond_t cond;
-    struct pl_waker *waker; /* NULL: nobody listens any more */
+    struct pl_waker *waker; /* NULL: the producer is being freed */
     enum producer_job job;
     bool finished; /* `result` and `err` wait for producer_thread_take() */
     enum pl_txn_result result;
     struct pl_err err;
-    char waiting_for[256]; /* what the last slice of the call said, "" nothing */
+    char waiting_for[256]; /* why the last slice of the call had no answer; "": unknown */
     bool quit, quit_abort; /* no more calls; abort what is open first */
     bool may_close;        /* the loop has dropped all that belongs to the client */
     bool done, abandoned;  /* the thread ends; the last user frees */
 };
 
 struct producer_thread *producer_thread_new(void);
-/* When txn is open. Borrows the waker, which is waked when a job has ended. */
+/* When txn is open. Borrows the waker and wakes it when a job has ended. */
 int producer_thread_start(struct producer_thread *th, struct pl_waker *waker, struct pl_err *err);
 
 void producer_thread_request(struct producer_thread *th, enum producer_job job);
-/* COMMITTED, ABORTED (why: what the commit said), or FAILED. */
+/* COMMITTED, ABORTED (why: the commit's error), or FAILED. false: no job has ended. */
 bool producer_thread_take(struct producer_thread *th, enum pl_txn_result *ret_result,
                           struct pl_err *ret_why);
 void producer_thread_waiting_for(struct producer_thread *th, char *out); /* 256 bytes */
 
-/* Ends the thread, which undoes an open transaction where `abort_open`. Takes the client's main
- * queue, which may be NULL, and drops what comes there. Waits at most 1 s, then leaves the thread
- * to itself. */
+/* Ends the thread, which undoes an open transaction if `abort_open`. Takes the client's main queue
+ * (may be NULL) and drops its events. Waits at most 1 s, then abandons the thread. */
 void producer_thread_free(struct producer_thread *th, bool abort_open, rd_kafka_queue_t *queue);
 
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * producer.c - the loop's side of producer.h: sending, delivery reports, the states.
- *
- * Only this side takes events from librdkafka (an eventfd says when), only the thread of internal.h
- * makes calls that wait.
+ * producer.c - the loop's side of producer.h: sending, delivery reports, the states. Only this side
+ * takes events from librdkafka, only the thread of internal.h makes blocking calls.
  */
 #include "lib/kafka/producer.h"
 
@@ -82,13 +80,13 @@ static void producer_offer_room(struct pl_producer *p)
 static void producer_check_failed(struct pl_producer *p)
 {
     struct pl_err err;
-    /* While BUSY the thread's call returns with the same, and says which call it was. */
+    /* While BUSY the thread's call returns the same error. */
     if (p->txn->health.fatal && (p->state == PL_PRODUCER_IDLE || p->state == PL_PRODUCER_OPEN)) {
         if (pl_txn_is_dead(p->txn, &err))
             producer_fail(p, &err);
     } else if (p->state == PL_PRODUCER_OPEN && p->txn->failed > 0) {
-        /* Where the cause is not known yet, a commit is asked for: a transaction that has failed is
-         * never committed, but the refusal says why; the thread then aborts. */
+        /* A failed transaction is never committed, but the refusal says why, if that is unknown
+         * so far; the thread then aborts. */
         producer_busy(p, p->txn->cause.kind ? JOB_ABORT : JOB_COMMIT);
     }
 }
@@ -115,14 +113,12 @@ static int producer_on_events(sd_event_source *s, int fd, uint32_t revents, void
     struct pl_producer *p = userdata;
     (void)s;
     (void)revents;
-    uint64_t count;
-    if (read(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
+    eventfd_t count;
+    if (eventfd_read(fd, &count) < 0 && errno != EAGAIN)
         return -errno;
-    if (!producer_serve(p, EVENTS_MAX)) {
-        count = 1; /* librdkafka writes only when the queue was empty */
-        if (write(fd, &count, sizeof(count)) < 0 && errno != EAGAIN)
-            return -errno;
-    }
+    /* librdkafka writes only when the queue was empty. */
+    if (!producer_serve(p, EVENTS_MAX) && eventfd_write(fd, 1) < 0 && errno != EAGAIN)
+        return -errno;
     return 0;
 }
 
@@ -254,7 +250,7 @@ static int producer_attach(struct pl_producer *p, struct pl_err *err)
 {
     static const uint64_t one = 1;
     sd_event *event = pl_daemon_event(p->daemon);
-    /* Begins as readable: for what came before librdkafka knew of it. */
+    /* Readable at first: for events from before librdkafka knew of it. */
     p->fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
     int r =
         p->fd < 0 ? -errno : sd_event_add_io(event, &p->io, p->fd, EPOLLIN, producer_on_events, p);
@@ -304,7 +300,7 @@ int pl_producer_new(struct pl_daemon *d, const struct pl_producer_conf *conf,
     p->fd = -1;
     p->thread = producer_thread_new();
     p->txn = &p->thread->txn;
-    /* Reports as events: so no call of the thread can make callbacks. */
+    /* Reports as events, so that none of the thread's calls makes callbacks. */
     if (pl_waker_new(d, producer_on_result, p, &p->waker, err) < 0 ||
         pl_txn_open(p->txn, conf, true, err) < 0 ||
         producer_thread_start(p->thread, p->waker, err) < 0 ||

@@ -9,13 +9,13 @@
 #include "lib/kafka/internal.h"
 #include "lib/log/log.h"
 
-#define FREE_MS       1000 /* what producer_thread_free() may wait, of that: */
-#define FREE_CLOSE_MS 300  /* … for the client to be closed */
-#define QUIT_ABORT_MS 500  /* … for an open transaction to be undone */
+#define FREE_MS       1000 /* the longest that producer_thread_free() waits, of that: */
+#define FREE_CLOSE_MS 300  /* … for closing the client */
+#define QUIT_ABORT_MS 500  /* … for undoing an open transaction */
 
 /* ---- the thread ---- */
 
-/* Keeps what a call waits for. false: quit. */
+/* Notes what the call waits for. false: quit. */
 static bool thread_go_on(void *userdata, const char *why)
 {
     struct producer_thread *th = userdata;
@@ -70,10 +70,9 @@ static void thread_destroy(struct producer_thread *th)
     free(th);
 }
 
-/* The end: what is open is undone if there is time, then the client is closed here, because that
- * can block as well. The undoing also keeps a distance: librdkafka 2.0.2 has a race (an assertion
- * on txn_req_cnt) when a client is destroyed in the millisecond in which it registers
- * partitions. */
+/* Undoes an open transaction if there is time, then closes the client here, because that can block
+ * as well. The abort also avoids a race of librdkafka 2.0.2 (an assertion on txn_req_cnt) when a
+ * client is destroyed in the millisecond in which it registers partitions. */
 static void thread_end(struct producer_thread *th)
 {
     pthread_mutex_lock(&th->lock);
@@ -195,7 +194,7 @@ void producer_thread_free(struct producer_thread *th, bool abort_open, rd_kafka_
     th->quit_abort = abort_open;
     pthread_cond_broadcast(&th->cond);
     pthread_mutex_unlock(&th->lock);
-    /* An abort waits until the reports of what it threw away are taken, so they are. */
+    /* An abort waits until the reports of what it threw away are taken. */
     while (queue && !th->calls_over && pl_clock_monotonic_ms() < end_ms - FREE_CLOSE_MS) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 10);
         if (event)
@@ -215,10 +214,9 @@ void producer_thread_free(struct producer_thread *th, bool abort_open, rd_kafka_
     pthread_t thread = th->thread;
     pthread_mutex_unlock(&th->lock);
     if (!done) {
-        /* A broker that is away or a slow name server holds the thread in librdkafka. Waiting could
-         * take minutes; the thread frees everything when it comes back, or the process ends
-         * before. */
-        pl_log(PL_DEBUG, NULL, "left a Kafka client behind that does not end in time");
+        /* A broker that is away or a slow name server keeps the thread in librdkafka, perhaps for
+         * minutes; it frees everything when it returns, unless the process ends first. */
+        pl_log(PL_DEBUG, NULL, "abandoned a Kafka client that did not close in time");
         pthread_detach(thread);
         return;
     }

@@ -2,8 +2,8 @@
 /*
  * topic.c - see topic.h.
  *
- * Reading uses librdkafka's simple consumer (partitions started by hand, one queue), because that
- * one needs no group: no coordinator to wait for, no right on a group to be granted.
+ * Reading uses librdkafka's simple consumer, which needs no group: no coordinator to wait for, no
+ * permission on a group.
  */
 #include "lib/kafka/topic.h"
 
@@ -12,29 +12,17 @@
 
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
-#include "lib/service/daemon.h"
+#include "lib/service/signals.h"
 
-#define SLICE_MS 100 /* how long one call into librdkafka may wait before others are looked at */
+#define SLICE_MS 100 /* how long one call into librdkafka may block */
+
+PL_DEFINE_CLEANUP(rd_kafka_topic_t *, rd_kafka_topic_destroy);
+PL_DEFINE_CLEANUP(const struct rd_kafka_metadata *, rd_kafka_metadata_destroy);
+PL_DEFINE_CLEANUP(rd_kafka_queue_t *, rd_kafka_queue_destroy);
+PL_DEFINE_CLEANUP(rd_kafka_event_t *, rd_kafka_event_destroy);
+PL_DEFINE_CLEANUP(rd_kafka_AdminOptions_t *, rd_kafka_AdminOptions_destroy);
 
 /* ---- topics ---- */
-
-static void topic_destroyp(rd_kafka_topic_t **rkt)
-{
-    if (*rkt)
-        rd_kafka_topic_destroy(*rkt);
-}
-
-static void metadata_destroyp(const struct rd_kafka_metadata **md)
-{
-    if (*md)
-        rd_kafka_metadata_destroy(*md);
-}
-
-static void queue_destroyp(rd_kafka_queue_t **queue)
-{
-    if (*queue)
-        rd_kafka_queue_destroy(*queue);
-}
 
 static rd_kafka_resp_err_t metadata_get(rd_kafka_t *rk, rd_kafka_topic_t *rkt, int timeout_ms,
                                         const struct rd_kafka_metadata **ret)
@@ -45,16 +33,16 @@ static rd_kafka_resp_err_t metadata_get(rd_kafka_t *rk, rd_kafka_topic_t *rkt, i
         code = rd_kafka_metadata(rk, 0, rkt, ret, pl_kafka_slice_ms(waited, timeout_ms - waited));
         waited = pl_clock_monotonic_ms() - start;
     } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && waited < timeout_ms &&
-             !pl_daemon_stop_pending());
+             !pl_signals_stop_is_pending());
     return code;
 }
 
-/* As pl_kafka_topic_exists(), and whether every partition has a leader. */
+/* pl_kafka_topic_exists(), and whether every partition has a leader. */
 static int topic_look(rd_kafka_t *rk, const char *topic, int timeout_ms, int *ret_partitions,
                       bool *ret_led, struct pl_err *err)
 {
-    PL_CLEANUP(topic_destroyp) rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
-    PL_CLEANUP(metadata_destroyp) const struct rd_kafka_metadata *md = NULL;
+    PL_CLEANUP(rd_kafka_topic_destroyp) rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
+    PL_CLEANUP(rd_kafka_metadata_destroyp) const struct rd_kafka_metadata *md = NULL;
     if (!rkt)
         return pl_kafka_err(err, rd_kafka_last_error(), "topic \"%s\"", topic);
     rd_kafka_resp_err_t code = metadata_get(rk, rkt, timeout_ms, &md);
@@ -115,8 +103,8 @@ static int topic_create_result(const struct pl_kafka_topic_spec *spec, rd_kafka_
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
         return pl_err_set(err, PL_ERR_CONFIG, code,
-                          "topic \"%s\" is not there and this user may not create it: create it, "
-                          "or grant Create",
+                          "topic \"%s\" is missing and this user may not create it: create it, or "
+                          "grant Create",
                           spec->name);
     default:
         return pl_err_set(err, pl_kafka_err_kind(code), code, "cannot create topic \"%s\": %s",
@@ -127,7 +115,7 @@ static int topic_create_result(const struct pl_kafka_topic_spec *spec, rd_kafka_
 static int topic_create(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, int timeout_ms,
                         struct pl_err *err)
 {
-    PL_CLEANUP(queue_destroyp) rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    PL_CLEANUP(rd_kafka_queue_destroyp) rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
     char text[256] = "";
     rd_kafka_NewTopic_t *topic =
         rd_kafka_NewTopic_new(spec->name, spec->partitions, spec->replication, text, sizeof(text));
@@ -135,23 +123,21 @@ static int topic_create(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, 
         return pl_err_set(err, PL_ERR_CONFIG, 0, "topic \"%s\": %s", spec->name, text);
     for (const char *const *c = spec->config; c && c[0]; c += 2)
         rd_kafka_NewTopic_set_config(topic, c[0], c[1]);
+    PL_CLEANUP(rd_kafka_AdminOptions_destroyp)
     rd_kafka_AdminOptions_t *options =
         rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, text, sizeof(text));
     rd_kafka_CreateTopics(rk, &topic, 1, options, queue);
-    /* The request has a time limit of its own; the second is for its way back. */
-    int64_t end = pl_clock_monotonic_ms() + timeout_ms + 1000;
-    rd_kafka_event_t *event = NULL;
-    while (!event && pl_clock_monotonic_ms() < end && !pl_daemon_stop_pending())
-        event = rd_kafka_queue_poll(queue, SLICE_MS);
-    int created = event ? topic_create_result(spec, event, err)
-                        : pl_kafka_err(err, RD_KAFKA_RESP_ERR__TIMED_OUT,
-                                       "cannot create topic \"%s\"", spec->name);
-    if (event)
-        rd_kafka_event_destroy(event);
-    rd_kafka_AdminOptions_destroy(options);
     rd_kafka_NewTopic_destroy(topic);
-    return created;
+    /* The request has its own time limit; the extra second is for the answer's way back. */
+    int64_t end = pl_clock_monotonic_ms() + timeout_ms + 1000;
+    PL_CLEANUP(rd_kafka_event_destroyp) rd_kafka_event_t *event = NULL;
+    while (!event && pl_clock_monotonic_ms() < end && !pl_signals_stop_is_pending())
+        event = rd_kafka_queue_poll(queue, SLICE_MS);
+    if (!event)
+        return pl_kafka_err(err, RD_KAFKA_RESP_ERR__TIMED_OUT, "cannot create topic \"%s\"",
+                            spec->name);
+    return topic_create_result(spec, event, err);
 }
 
 int pl_kafka_topic_ensure(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, int timeout_ms,
@@ -161,14 +147,14 @@ int pl_kafka_topic_ensure(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec
     bool created = false, asked = false;
     for (;;) {
         int left = (int)(deadline - pl_clock_monotonic_ms());
-        bool led = false;
-        if (pl_daemon_stop_pending())
+        if (pl_signals_stop_is_pending())
             return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while waiting for topic \"%s\"",
                               spec->name);
         if (left <= 0)
             return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
                               "topic \"%s\" has no leaders after %d ms", spec->name, timeout_ms);
         int partitions;
+        bool led = false;
         int there = topic_look(rk, spec->name, left, &partitions, &led, err);
         if (there < 0)
             return -1;
@@ -192,7 +178,6 @@ int pl_kafka_topic_ensure(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec
 int pl_kafka_topic_need(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, bool may_create,
                         int timeout_ms, struct pl_err *err)
 {
-    bool created = false;
     if (!may_create) {
         int there = pl_kafka_topic_exists(rk, spec->name, timeout_ms, NULL, err);
         if (there == 0)
@@ -201,6 +186,7 @@ int pl_kafka_topic_need(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, 
                               spec->name);
         return there < 0 ? -1 : 0;
     }
+    bool created;
     if (pl_kafka_topic_ensure(rk, spec, timeout_ms, &created, err) < 0)
         return -1;
     if (created)
@@ -211,15 +197,14 @@ int pl_kafka_topic_need(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, 
 int pl_kafka_position_topic_need(rd_kafka_t *rk, const char *name, int replication, bool may_create,
                                  int timeout_ms, struct pl_err *err)
 {
-    static const char *const config[] = {"cleanup.policy",
-                                         "compact",
-                                         "segment.bytes",
-                                         "16777216",
-                                         "segment.ms",
-                                         "3600000",
-                                         "min.cleanable.dirty.ratio",
-                                         "0.1",
-                                         NULL};
+    /* clang-format off */
+    static const char *const config[] = {
+        "cleanup.policy", "compact",
+        "segment.bytes", "16777216",
+        "segment.ms", "3600000",
+        "min.cleanable.dirty.ratio", "0.1",
+        NULL};
+    /* clang-format on */
     const struct pl_kafka_topic_spec spec = {name, 1, replication, config};
     return pl_kafka_topic_need(rk, &spec, may_create, timeout_ms, err);
 }
@@ -261,7 +246,7 @@ static int reader_start(struct last_reader *r, int timeout_ms, struct pl_err *er
         return -1;
     if (there == 0)
         return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
-                          "topic \"%s\" is not there", r->topic);
+                          "topic \"%s\" is missing", r->topic);
     r->queue = rd_kafka_queue_new(r->rk);
     r->rkt = rd_kafka_topic_new(r->rk, r->topic, NULL);
     if (!r->rkt)
@@ -280,8 +265,8 @@ static void reader_take(struct last_reader *r, const rd_kafka_message_t *m)
     size_t len = strlen(r->key);
     if (m->key_len != len || memcmp(m->key, r->key, len) != 0)
         return;
-    /* A key has one partition, and there the later offset wins; only after somebody added
-     * partitions does the time decide. */
+    /* A key is in one partition, where the later offset wins; in two only after somebody added
+     * partitions, and then the time decides. */
     int64_t timestamp = rd_kafka_message_timestamp(m, NULL);
     if (r->partition != m->partition && r->partition >= 0 && timestamp < r->timestamp)
         return;
@@ -315,7 +300,6 @@ static int reader_run(struct last_reader *r, struct pl_kafka_health *health, int
                       struct pl_err *err)
 {
     int64_t start = pl_clock_monotonic_ms();
-    char why[sizeof(health->last_text)];
     while (r->open > 0) {
         rd_kafka_message_t *m = rd_kafka_consume_queue(r->queue, SLICE_MS);
         if (m) {
@@ -326,13 +310,17 @@ static int reader_run(struct last_reader *r, struct pl_kafka_health *health, int
         } else {
             rd_kafka_poll(r->rk, 0); /* the error callback */
         }
-        if (r->open > 0 && pl_daemon_stop_pending())
+        if (r->open == 0)
+            break;
+        if (pl_signals_stop_is_pending())
             return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while reading topic \"%s\"", r->topic);
-        if (r->open > 0 && pl_clock_monotonic_ms() - start > timeout_ms)
-            return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
-                              "topic \"%s\" was not read to its end within %d ms%s%s", r->topic,
-                              timeout_ms, pl_kafka_health_text(health, timeout_ms, why) ? ": " : "",
-                              pl_kafka_health_text(health, timeout_ms, why) ? why : "");
+        if (pl_clock_monotonic_ms() - start <= timeout_ms)
+            continue;
+        char why[sizeof(health->last_text)] = "";
+        bool known = pl_kafka_health_text(health, timeout_ms, why);
+        return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
+                          "topic \"%s\" was not read to its end within %d ms%s%s", r->topic,
+                          timeout_ms, known ? ": " : "", why);
     }
     return 0;
 }
@@ -342,18 +330,15 @@ int pl_kafka_read_last(const struct pl_map *map, const char *topic, const char *
 {
     /* At the end of a partition the broker holds the answer back for this long. */
     static const char *const defaults[] = {"fetch.wait.max.ms", "50", NULL};
-    /* clang-format off: one pair a line */
-    static const char *const forced[] = {"isolation.level",
-                                         "read_committed",
-                                         "enable.partition.eof",
-                                         "true",
-                                         "allow.auto.create.topics",
-                                         "false",
-                                         NULL};
+    /* clang-format off */
+    static const char *const forced[] = {
+        "isolation.level", "read_committed",
+        "enable.partition.eof", "true",
+        "allow.auto.create.topics", "false",
+        NULL};
     /* clang-format on */
     struct pl_kafka_health health = {.borrowed_map = true};
     PL_CLEANUP(reader_release) struct last_reader r = {.topic = topic, .key = key, .partition = -1};
-
     rd_kafka_conf_t *conf = pl_kafka_conf_new(map, defaults, forced, &health, err);
     if (!conf)
         return -1;
@@ -391,26 +376,24 @@ static int64_t limit_read(rd_kafka_event_t *event, const char *topic)
         return limit_find(resources[0]);
     if (!error && n > 0)
         error = rd_kafka_ConfigResource_error_string(resources[0]);
-    pl_log(PL_INFO, NULL, "cannot ask how large a message may be, message_bytes_max counts",
+    pl_log(PL_INFO, NULL, "cannot read the topic's message limit, using message_bytes_max",
            PL_F_STR("TOPIC", topic), PL_F_STR("ERROR", error));
     return -1;
 }
 
 int64_t pl_kafka_topic_limit(rd_kafka_t *rk, const char *topic, int timeout_ms)
 {
-    PL_CLEANUP(queue_destroyp) rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
-    char text[256];
+    PL_CLEANUP(rd_kafka_queue_destroyp) rd_kafka_queue_t *queue = rd_kafka_queue_new(rk);
+    PL_CLEANUP(rd_kafka_AdminOptions_destroyp)
     rd_kafka_AdminOptions_t *options =
         rd_kafka_AdminOptions_new(rk, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
     rd_kafka_ConfigResource_t *resource =
         rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    char text[256];
     rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, text, sizeof(text));
     rd_kafka_DescribeConfigs(rk, &resource, 1, options, queue);
-    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + timeout_ms / 10);
-    int64_t limit = event ? limit_read(event, topic) : -1;
-    if (event)
-        rd_kafka_event_destroy(event);
     rd_kafka_ConfigResource_destroy(resource);
-    rd_kafka_AdminOptions_destroy(options);
-    return limit;
+    PL_CLEANUP(rd_kafka_event_destroyp)
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + timeout_ms / 10);
+    return event ? limit_read(event, topic) : -1;
 }

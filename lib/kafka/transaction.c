@@ -3,10 +3,10 @@
  * transaction.c - see transaction.h.
  *
  * When a commit fails although every message is in the log, the request that ends the transaction
- * has been sent, and the broker may have carried it out. Undoing would then report as undone what
+ * has been sent, and the broker may have carried it out. An abort would then report as undone what
  * readers see, and the caller would send it twice. So that is UNKNOWN, not REFUSED.
  *
- * Every message carries its size as its opaque, so that what is queued is known to the byte.
+ * Every message carries its size as its opaque, so that queued bytes are exact.
  */
 #include "lib/kafka/transaction.h"
 
@@ -17,10 +17,9 @@
 
 #include "lib/base/clock.h"
 
-/* A shorter time-out than a slice makes the slices shorter, but none shorter than this, which an
- * answer needs. */
+/* A time-out below a slice shortens the slices, but to no less than an answer needs. */
 #define SLICE_MIN_MS 500
-/* Pause after a retriable error that came at once, so that the thread does not spin. */
+/* Pause after a retriable error that came at once, so as not to spin. */
 #define PAUSE_MS 100
 
 PL_DEFINE_CLEANUP(rd_kafka_error_t *, rd_kafka_error_destroy);
@@ -31,33 +30,30 @@ static int fatal_err(struct pl_txn *t, rd_kafka_resp_err_t code, const char *tex
                      struct pl_err *err)
 {
     int64_t age_ms = pl_clock_monotonic_ms() - t->begun_ms;
-    switch ((int)code) {
-    case RD_KAFKA_RESP_ERR__FENCED:
-    case RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH:
-    case RD_KAFKA_RESP_ERR_PRODUCER_FENCED:
-        /* The coordinator fences us, too, when it has ended a transaction for its age. */
-        if (t->begun_ms != 0 && age_ms > t->timeout_ms)
-            return pl_err_set(err, PL_ERR_FATAL, code,
-                              "Kafka has undone the transaction of transactional.id %s, which was "
-                              "open for %lld s (transaction.timeout.ms is %lld), or another "
-                              "instance took over: start again",
-                              t->transactional_id, (long long)(age_ms / 1000),
-                              (long long)t->timeout_ms);
+    bool fenced = code == RD_KAFKA_RESP_ERR__FENCED ||
+                  code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH ||
+                  code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED;
+    /* The coordinator also fences us when it has ended a transaction for its age. */
+    if (fenced && t->begun_ms != 0 && age_ms > t->timeout_ms)
+        return pl_err_set(err, PL_ERR_FATAL, code,
+                          "Kafka has undone the transaction of transactional.id %s, which was open "
+                          "for %" PRId64 " s (transaction.timeout.ms is %" PRId64 "), or another "
+                          "instance took over: start again",
+                          t->transactional_id, age_ms / 1000, t->timeout_ms);
+    if (fenced)
         return pl_err_set(err, PL_ERR_FATAL, code,
                           "another instance with transactional.id %s took over: run only one, or "
                           "give each its own id",
                           t->transactional_id);
-    default:
-        if (pl_kafka_err_kind(code) != PL_ERR_CONFIG)
-            return pl_err_set(err, PL_ERR_FATAL, code,
-                              "the Kafka producer of transactional.id %s cannot go on: %s",
-                              t->transactional_id, text);
-        return pl_err_set(err, PL_ERR_CONFIG, code, "transactional.id %s cannot be used: %s%s",
-                          t->transactional_id, text,
-                          code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT
-                              ? ": lower kafka.transaction.timeout.ms"
-                              : "");
-    }
+    if (pl_kafka_err_kind(code) != PL_ERR_CONFIG)
+        return pl_err_set(err, PL_ERR_FATAL, code,
+                          "the Kafka producer of transactional.id %s cannot go on: %s",
+                          t->transactional_id, text);
+    return pl_err_set(err, PL_ERR_CONFIG, code, "transactional.id %s cannot be used: %s%s",
+                      t->transactional_id, text,
+                      code == RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT
+                          ? ": lower kafka.transaction.timeout.ms"
+                          : "");
 }
 
 bool pl_txn_is_dead(struct pl_txn *t, struct pl_err *err)
@@ -77,21 +73,26 @@ static int error_fatal(struct pl_txn *t, const rd_kafka_error_t *error, struct p
     return -1;
 }
 
-/* What an error of a transactional call asks for. */
-enum verdict { VERDICT_AGAIN, VERDICT_ABORT, VERDICT_DEAD };
+/* ---- blocking calls ---- */
 
-static enum verdict error_verdict(const rd_kafka_error_t *error)
+typedef rd_kafka_error_t *txn_call(rd_kafka_t *rk, int timeout_ms);
+
+enum verdict { VERDICT_RETRY, VERDICT_ABORT, VERDICT_DEAD };
+
+/* What the call's error asks for. */
+static enum verdict error_verdict(txn_call *call, const rd_kafka_error_t *error)
 {
     if (rd_kafka_error_is_fatal(error))
         return VERDICT_DEAD;
     if (rd_kafka_error_txn_requires_abort(error))
-        return VERDICT_ABORT;
-    return rd_kafka_error_is_retriable(error) ? VERDICT_AGAIN : VERDICT_DEAD;
+        return call == rd_kafka_abort_transaction ? VERDICT_RETRY : VERDICT_ABORT;
+    if (call == rd_kafka_init_transactions &&
+        pl_kafka_err_kind(rd_kafka_error_code(error)) == PL_ERR_CONFIG)
+        return VERDICT_DEAD;
+    return rd_kafka_error_is_retriable(error) ? VERDICT_RETRY : VERDICT_DEAD;
 }
 
-/* ---- calls that wait ---- */
-
-/* librdkafka's own words are for programmers: to poll the queue, to retry the call. */
+/* librdkafka's text is for programmers (poll the queue, retry the call). */
 static void waiting_for(struct pl_txn *t, const rd_kafka_error_t *error, char *out, size_t size)
 {
     if (t->outstanding > 0)
@@ -102,22 +103,8 @@ static void waiting_for(struct pl_txn *t, const rd_kafka_error_t *error, char *o
         snprintf(out, size, "%s", rd_kafka_error_string(error));
 }
 
-/* One of librdkafka's calls that wait. */
-typedef rd_kafka_error_t *txn_call(rd_kafka_t *rk, int timeout_ms);
-
-/* Whether another slice cannot help. */
-static bool call_is_over(txn_call *call, const rd_kafka_error_t *error)
-{
-    enum verdict verdict = error_verdict(error);
-    if (call == rd_kafka_abort_transaction)
-        return verdict == VERDICT_DEAD;
-    return verdict != VERDICT_AGAIN ||
-           (call == rd_kafka_init_transactions &&
-            pl_kafka_err_kind(rd_kafka_error_code(error)) == PL_ERR_CONFIG);
-}
-
-/* Makes the call, slice after slice. COMMITTED: it succeeded. Else err is set; the code of STOPPED
- * is 0 where it was given up and did not time out. */
+/* Makes the call, slice after slice. COMMITTED: it succeeded. Else err is set; for STOPPED its code
+ * is 0 when given up rather than timed out. */
 static enum pl_txn_result call_wait(struct pl_txn *t, txn_call *call,
                                     const struct pl_txn_wait *wait, struct pl_err *err)
 {
@@ -132,15 +119,16 @@ static enum pl_txn_result call_wait(struct pl_txn *t, txn_call *call,
             pl_deadline_begin(wait->deadline, wait->doing, start_ms, slice_ms);
         PL_CLEANUP(rd_kafka_error_destroyp) rd_kafka_error_t *error = call(t->rk, slice_ms);
         if (call == rd_kafka_init_transactions)
-            rd_kafka_poll(t->rk, 0); /* the error callback: no messages are under way yet */
+            rd_kafka_poll(t->rk, 0); /* the error callback: no messages are in flight yet */
         if (!error)
             return PL_TXN_COMMITTED;
         rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-        if (call_is_over(call, error) && error_verdict(error) == VERDICT_ABORT) {
+        enum verdict verdict = error_verdict(call, error);
+        if (verdict == VERDICT_ABORT) {
             pl_err_set(err, pl_kafka_err_kind(code), code, "%s", rd_kafka_error_string(error));
             return PL_TXN_REFUSED;
         }
-        if (call_is_over(call, error)) {
+        if (verdict == VERDICT_DEAD) {
             error_fatal(t, error, err);
             return PL_TXN_FAILED;
         }
@@ -220,16 +208,13 @@ static rd_kafka_headers_t *message_headers(const struct pl_message *m)
 static enum pl_send_result send_failed(struct pl_txn *t, const struct pl_message *m,
                                        rd_kafka_resp_err_t code, struct pl_err *err)
 {
-    switch ((int)code) {
-    case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
         return PL_SEND_FULL;
-    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
         pl_err_set(err, PL_ERR_REJECT, code,
                    "a message of %zu bytes for topic \"%s\" is larger than kafka.message.max.bytes",
                    message_size(m), m->topic);
         return PL_SEND_ERROR;
-    default:
-        break;
     }
     if (pl_txn_is_dead(t, err))
         return PL_SEND_ERROR;
@@ -243,12 +228,10 @@ static enum pl_send_result send_failed(struct pl_txn *t, const struct pl_message
 enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, struct pl_err *err)
 {
     size_t size = message_size(m);
-    /* librdkafka counts values only; a message larger than the whole queue passes when it is
-     * alone. */
+    /* librdkafka counts values only; a message larger than the whole queue passes when alone. */
     if (t->queued_bytes > 0 && t->queued_bytes + size > t->queued_bytes_max)
         return PL_SEND_FULL;
-    /* Before the call: its report may be taken only by this thread, but the thread that commits
-     * reads these. */
+    /* Before the call: the thread that commits reads it. */
     t->outstanding++;
     rd_kafka_headers_t *headers = message_headers(m);
     rd_kafka_resp_err_t code = rd_kafka_producev(
@@ -257,7 +240,7 @@ enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, st
         RD_KAFKA_V_TIMESTAMP(m->timestamp_ms), RD_KAFKA_V_OPAQUE((void *)(uintptr_t)size),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        if (headers) /* only a success takes them over */
+        if (headers) /* librdkafka takes them only on success */
             rd_kafka_headers_destroy(headers);
         t->outstanding--;
         return send_failed(t, m, code, err);
@@ -268,21 +251,20 @@ enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, st
     return PL_SEND_OK;
 }
 
-/* What librdkafka throws away because the transaction has failed already (PURGE) says nothing of
- * the cause. */
 void pl_txn_report(struct pl_txn *t, const rd_kafka_message_t *m)
 {
-    enum pl_err_kind kind = pl_kafka_err_kind(m->err);
     t->queued_bytes -= (uintptr_t)m->_private;
     t->outstanding--;
     if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR)
         return;
     t->failed++;
+    /* PURGE: thrown away because the transaction has failed already, which is no cause. */
     if (t->cause.kind != PL_ERR_NONE || m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
         m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
         return;
-    /* The broker refuses messages that librdkafka took: sending them again cannot help, and which
-     * one of a batch it was is not told. */
+    /* REJECT is the broker's here, not librdkafka's: sending again cannot help, and which message
+     * of the batch it was is unknown. */
+    enum pl_err_kind kind = pl_kafka_err_kind(m->err);
     pl_err_set(&t->cause, kind == PL_ERR_REJECT ? PL_ERR_CONFIG : kind, m->err,
                "Kafka did not take a message for topic \"%s\": %s%s",
                m->rkt ? rd_kafka_topic_name(m->rkt) : "?", rd_kafka_err2str(m->err),
@@ -299,7 +281,6 @@ int pl_txn_send_offsets(struct pl_txn *t, const rd_kafka_topic_partition_list_t 
     PL_CLEANUP(rd_kafka_error_destroyp)
     rd_kafka_error_t *error =
         rd_kafka_send_offsets_to_transaction(t->rk, offsets, group, timeout_ms);
-
     if (!error) {
         t->has_offsets = true;
         return 0;
@@ -307,20 +288,11 @@ int pl_txn_send_offsets(struct pl_txn *t, const rd_kafka_topic_partition_list_t 
     if (pl_txn_is_dead(t, err))
         return -1;
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-    enum pl_err_kind kind;
-    switch ((int)code) {
-    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
-    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
-    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+    enum pl_err_kind kind = pl_kafka_err_kind(code); /* FENCED_INSTANCE_ID: FATAL already */
+    if (code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION || code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
         kind = PL_ERR_FATAL;
-        break;
-    case RD_KAFKA_RESP_ERR__STATE: /* the transaction has failed before */
+    else if (code == RD_KAFKA_RESP_ERR__STATE) /* the transaction has failed before */
         kind = PL_ERR_RETRY;
-        break;
-    default:
-        kind = pl_kafka_err_kind(code);
-        break;
-    }
     return pl_err_set(err, kind, code, "cannot commit offsets in a transaction: %s",
                       rd_kafka_error_string(error));
 }
@@ -337,26 +309,30 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 static rd_kafka_conf_t *client_conf(struct pl_txn *t, const struct pl_producer_conf *conf,
                                     struct pl_err *err)
 {
-    char queue_kbytes[32], timeout_ms[32];
+    char timeout_ms[32], queue_kbytes[32], message_bytes[32];
     int64_t kbytes = conf->queue_bytes_max > 1024 ? conf->queue_bytes_max / 1024 : 1;
-    /* clang-format off: one pair a line */
-    const char *const forced[] = {
-        "enable.idempotence", "true", "acks", "all", "transactional.id", conf->transactional_id,
-        /* What is queued is counted by reports, and logs have a callback. */
-        "delivery.report.only.error", "false", "log.queue", "false", NULL};
-    const char *defaults[] = {"client.id", conf->client_id,
-                              /* Fewer, larger requests; a commit does not wait for it. */
-                              "linger.ms", "50", "compression.type", "lz4",
-                              "transaction.timeout.ms", timeout_ms, "partitioner", "murmur2_random",
-                              "allow.auto.create.topics", "false", NULL, NULL, NULL, NULL, NULL};
-    /* clang-format on */
-    size_t n = PL_COUNT(defaults) - 5;
-
-    snprintf(queue_kbytes, sizeof(queue_kbytes), "%" PRId64, kbytes);
-    char message_bytes[32];
-    snprintf(message_bytes, sizeof(message_bytes), "%" PRId64, conf->message_bytes_max);
     snprintf(timeout_ms, sizeof(timeout_ms), "%" PRId64,
              conf->transaction_timeout_ms > 0 ? conf->transaction_timeout_ms : 60000);
+    snprintf(queue_kbytes, sizeof(queue_kbytes), "%" PRId64, kbytes);
+    snprintf(message_bytes, sizeof(message_bytes), "%" PRId64, conf->message_bytes_max);
+    /* clang-format off */
+    const char *const forced[] = {
+        "enable.idempotence", "true",
+        "acks", "all",
+        "transactional.id", conf->transactional_id,
+        /* Reports count what is queued, and logs have a callback. */
+        "delivery.report.only.error", "false",
+        "log.queue", "false",
+        NULL};
+    const char *defaults[17] = {
+        "client.id", conf->client_id,
+        "linger.ms", "50", /* fewer, larger requests; a commit does not wait for it */
+        "compression.type", "lz4",
+        "transaction.timeout.ms", timeout_ms,
+        "partitioner", "murmur2_random",
+        "allow.auto.create.topics", "false"};
+    /* clang-format on */
+    size_t n = 12;
     if (conf->queue_bytes_max > 0) {
         defaults[n++] = "queue.buffering.max.kbytes";
         defaults[n++] = queue_kbytes;
@@ -381,9 +357,9 @@ int pl_txn_open(struct pl_txn *t, const struct pl_producer_conf *conf, bool repo
     if (conf->transaction_ms_max > 0 && t->timeout_ms <= conf->transaction_ms_max) {
         rd_kafka_conf_destroy(rkconf);
         return pl_err_set(err, PL_ERR_CONFIG, 0,
-                          "kafka.transaction.timeout.ms (%lld) must be longer than a batch stays "
-                          "open (%lld ms)",
-                          (long long)t->timeout_ms, (long long)conf->transaction_ms_max);
+                          "kafka.transaction.timeout.ms (%" PRId64 ") must be longer than a batch "
+                          "stays open (%" PRId64 " ms)",
+                          t->timeout_ms, conf->transaction_ms_max);
     }
     if (reports_as_events)
         rd_kafka_conf_set_events(rkconf, RD_KAFKA_EVENT_DR);

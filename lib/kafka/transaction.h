@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * transaction.h - a transactional Kafka client: which properties it needs, librdkafka's
- * transactional calls, and what their errors mean. For a thread that may wait; the producer on the
- * event loop (producer.h) makes these calls on a thread of its own.
+ * transaction.h - a transactional Kafka client: the properties it needs, librdkafka's transactional
+ * calls, and what their errors mean. For a thread that may block, as producer.h has one.
  *
  *             open, init            begin                commit
  *     closed ─────────────> ready ─────────> in progress ──────> ready      COMMITTED
@@ -11,13 +10,13 @@
  *        │                    └─────────────────────────────┴─── abort
  *        └──── close: always, and after FAILED and STOPPED the only way
  *
- * librdkafka's waiting calls (init, commit, abort) can be resumed after a time-out, so they are
+ * librdkafka's blocking calls (init, commit, abort) can be resumed after a time-out, so they are
  * made in slices of less than a second; between two slices the caller's go_on() decides.
  *
- * Memory: what is sent and not yet acknowledged is in librdkafka's queue, up to queued_bytes_max.
+ * Memory: unacknowledged messages are in librdkafka's queue, up to queued_bytes_max.
  *
- * Threads: one at a time, with one exception: where reports are taken as events, the thread that
- * takes them calls pl_txn_report() while another waits in commit or abort.
+ * Threads: one at a time, except that with reports as events one thread calls pl_txn_report() while
+ * another waits in commit or abort.
  */
 #ifndef PL_KAFKA_TRANSACTION_H
 #define PL_KAFKA_TRANSACTION_H
@@ -28,7 +27,7 @@
 #include "lib/service/watchdog.h"
 
 struct pl_producer_conf {
-    const struct pl_map *kafka;   /* the user's properties; borrowed while the client is made */
+    const struct pl_map *kafka;   /* the user's properties; borrowed during the call */
     bool borrowed_map;            /* they were written for a consumer, see pl_kafka_health */
     const char *transactional_id; /* fences a second instance */
     const char *client_id;        /* default for client.id */
@@ -54,7 +53,7 @@ struct pl_message {
     unsigned headers_n;
 };
 
-/* Zero-initialised it is closed. Fields are read by its users, written by transaction.c. */
+/* Zero-initialised it is closed. Users read the fields, transaction.c writes them. */
 struct pl_txn {
     struct pl_kafka_health health; /* first: librdkafka hands it to the callback of reports */
     rd_kafka_t *rk;                /* NULL: closed */
@@ -67,13 +66,13 @@ struct pl_txn {
     _Atomic int64_t begun_ms; /* monotonic */
     uint64_t bytes;           /* keys, values and headers */
     bool has_offsets;
-    struct pl_err cause; /* why a message was not taken; kind NONE: not known, or all were */
+    struct pl_err cause; /* why a message failed; kind NONE: unknown, or none did */
 };
 
-/* Set here unless the user's map has them: linger.ms=50, compression.type=lz4,
+/* Defaults, unless the user's map has them: linger.ms=50, compression.type=lz4,
  * transaction.timeout.ms, partitioner=murmur2_random (Java's: the same key gets the same partition
- * from every client), allow.auto.create.topics=false. Not to be changed: acks=all,
- * enable.idempotence=true, transactional.id.
+ * from every client), allow.auto.create.topics=false. Forced: acks=all, enable.idempotence=true,
+ * transactional.id.
  *
  * reports_as_events: the caller takes RD_KAFKA_EVENT_DR from the client's main queue and hands each
  * message to pl_txn_report(); commit and abort wait for that, so another thread must do it.
@@ -82,25 +81,24 @@ struct pl_txn {
  * Does not talk to the brokers. On failure it stays closed. */
 int pl_txn_open(struct pl_txn *t, const struct pl_producer_conf *conf, bool reports_as_events,
                 struct pl_err *err);
-/* Closes from any state; nothing to do when closed. Waits for librdkafka's threads, which may be
- * seconds where a broker or name server does not answer. An open transaction is left to the
- * coordinator, which undoes it after transaction.timeout.ms. */
+/* From any state, also when closed. Waits for librdkafka's threads, which may take seconds when a
+ * broker or name server does not answer. The coordinator undoes an open transaction after
+ * transaction.timeout.ms. */
 void pl_txn_close(struct pl_txn *t);
 
-/* Short enough that a stop within a second finds the thread between two slices, long enough that
- * librdkafka's own thread answers within one (rdkafka.h warns of slices that end too early). */
+/* Short enough to stop within a second, long enough for librdkafka's own thread to answer within
+ * one (rdkafka.h warns of slices that end too early). */
 #define PL_TXN_SLICE_MS 800
-/* How long a call may wait, and who is told. */
 struct pl_txn_wait {
-    /* Asked after each slice in vain; `why` it was. false: give up. */
+    /* Asked after each slice that ended without an answer; `why`. false: give up. */
     bool (*go_on)(void *userdata, const char *why);
     void *userdata;
-    int64_t timeout_ms;           /* below 0: none */
+    int64_t timeout_ms;           /* negative: none */
     struct pl_deadline *deadline; /* the calling thread's, renewed for each slice; may be NULL */
     const char *doing;            /* a literal, for `deadline` */
 };
 
-/* init_transactions: fences and ends what an earlier instance left open. RETRY: no answer within
+/* init_transactions: fences an earlier instance and ends what it left open. RETRY: no answer within
  * the time-out, or given up; CONFIG: the id is not allowed; FATAL. */
 int pl_txn_init(struct pl_txn *t, const struct pl_txn_wait *wait, struct pl_err *err);
 
@@ -109,19 +107,19 @@ int pl_txn_begin(struct pl_txn *t, struct pl_err *err);
 
 enum pl_send_result {
     PL_SEND_OK = 0,
-    PL_SEND_FULL,  /* the queue is full: nothing was taken; again when reports have come */
+    PL_SEND_FULL,  /* the queue is full, nothing was taken: retry when reports have come */
     PL_SEND_ERROR, /* err: REJECT (too large) - the transaction goes on; other kinds - abort it.
                     * Code __STATE: the transaction has failed already, a commit says why */
 };
 /* Copies the message into the transaction. Does not wait. */
 enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, struct pl_err *err);
 
-/* A message's delivery report, for who takes them as events. */
+/* A message's delivery report, when they are taken as events. */
 void pl_txn_report(struct pl_txn *t, const rd_kafka_message_t *m);
 
-/* The consumer group's offsets become part of the transaction. One call of up to timeout_ms.
- * On an error abort. FATAL with code ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID:
- * the group has taken the partitions away. Code __STATE as above. */
+/* Adds the consumer group's offsets to the transaction. Blocks up to timeout_ms. On an error abort.
+ * FATAL with code ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID or FENCED_INSTANCE_ID: the group has taken
+ * the partitions away. Code __STATE as above. */
 int pl_txn_send_offsets(struct pl_txn *t, const rd_kafka_topic_partition_list_t *offsets,
                         const rd_kafka_consumer_group_metadata_t *group, int timeout_ms,
                         struct pl_err *err);
@@ -130,9 +128,9 @@ enum pl_txn_result {
     PL_TXN_COMMITTED,
     PL_TXN_ABORTED,
     PL_TXN_REFUSED, /* of a commit: not committed, err says why (so may t->cause); abort it */
-    PL_TXN_UNKNOWN, /* of a commit: it may be in the log; err has librdkafka's words for it */
+    PL_TXN_UNKNOWN, /* of a commit: it may be in the log; err has librdkafka's text */
     PL_TXN_FAILED,  /* err: FATAL (fenced …) or CONFIG; the client is dead */
-    PL_TXN_STOPPED, /* err: RETRY; given up or timed out, the call may still be carried out */
+    PL_TXN_STOPPED, /* err: RETRY; given up or timed out, the call may still take effect */
 };
 /* A transaction that has failed is never committed: REFUSED. */
 enum pl_txn_result pl_txn_commit(struct pl_txn *t, const struct pl_txn_wait *wait,
@@ -140,7 +138,7 @@ enum pl_txn_result pl_txn_commit(struct pl_txn *t, const struct pl_txn_wait *wai
 enum pl_txn_result pl_txn_abort(struct pl_txn *t, const struct pl_txn_wait *wait,
                                 struct pl_err *err);
 
-/* librdkafka has declared the client dead; err says why, in words for the operator. Any thread. */
+/* librdkafka has declared the client dead; err says why. Any thread. */
 bool pl_txn_is_dead(struct pl_txn *t, struct pl_err *err);
 
 #endif
