@@ -17,6 +17,7 @@
 #include "lib/base/clock.h"
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
+#include "lib/service/signals.h"
 
 /* While no rows move, an error that librdkafka reported this recently counts as not over: it
  * repeats one only after 30 s. */
@@ -90,7 +91,7 @@ static int tables_start(struct chsinkd *d, struct pl_err *err)
 {
     PL_CLEANUP(clickhouse_freep) struct clickhouse *c = clickhouse_new(&d->conf->clickhouse);
     int64_t until_ms = pl_clock_monotonic_ms() + d->conf->start_timeout_ms;
-    clickhouse_stop_when(c, pl_daemon_stop_pending);
+    clickhouse_stop_when(c, pl_signals_stop_is_pending);
     for (unsigned i = 0; i < d->sink.routes_n; i++)
         if (!d->sink.replay || d->sink.replay == d->sink.routes[i].route)
             if (table_start(d, c, &d->sink.routes[i], until_ms, err) < 0)

@@ -2,13 +2,14 @@
 /*
  * delivery.c - see delivery.h.
  *
- * The states are the producer's; a commit that waits for room (`commit_wanted`) and our own failure
- * come on top. `committed` holds the position that Kafka has, `pending` the one inside the
- * transaction being committed; the second becomes the first when Kafka says so, and not before.
+ * The states are the producer's, plus a commit that waits for room (`commit_wanted`) and our own
+ * failure. `pending`, the position in the transaction, becomes `committed` when Kafka has confirmed
+ * the commit, and not before.
  */
 #include "lib/batch/delivery.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "lib/base/clock.h"
@@ -30,7 +31,7 @@ struct pl_delivery {
     struct pl_fill fill; /* since the last commit began */
     sd_event_source *timer;
     int64_t timer_ms;   /* when it ends, monotonic; INT64_MAX: it is off */
-    bool commit_wanted; /* the position's record found no room; on_room goes on */
+    bool commit_wanted; /* the position's record found no room; on_room continues */
     bool stalled, failed;
     struct {
         uint64_t transactions, items, bytes;
@@ -114,11 +115,11 @@ void pl_delivery_fail(struct pl_delivery *d, const struct pl_err *err)
     if (d->failed)
         return;
     d->failed = true;
-    fill_reset(d); /* nothing will be committed any more */
+    fill_reset(d); /* no more commits */
     d->ops->on_failed(d->userdata, err);
 }
 
-/* Kafka has answered, and the transaction is over. */
+/* The transaction is over. */
 static struct pl_delivery_sums sums_take(struct pl_delivery *d)
 {
     struct pl_delivery_sums sums = d->sums;
@@ -132,13 +133,13 @@ static struct pl_delivery_sums sums_take(struct pl_delivery *d)
     return sums;
 }
 
-/* `bytes`: all that was sent, headers and the position's record among it. */
+/* `messages` and `bytes` include the position's record, `bytes` the headers. */
 static void on_committed(void *userdata, uint64_t messages, uint64_t bytes, int64_t duration_ms)
 {
     struct pl_delivery *d = userdata;
     const struct pl_delivery_metrics *m = &d->conf.metrics;
     struct pl_delivery_sums sums = sums_take(d);
-    (void)messages; /* the position's record among them */
+    (void)messages;
     sums.commit_ms = duration_ms;
     if (d->key) {
         struct pl_buf before = d->committed;
@@ -174,8 +175,8 @@ static void on_aborted(void *userdata, const struct pl_err *why)
     pl_metrics_inc(d->conf.metrics.values, d->conf.metrics.aborted, 1);
     if (err.code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE && err.kind == PL_ERR_CONFIG) {
         char advice[64];
-        snprintf(advice, sizeof(advice), "raise its max.message.bytes to %lld",
-                 (long long)d->conf.message_bytes_max);
+        snprintf(advice, sizeof(advice), "raise its max.message.bytes to %" PRId64,
+                 d->conf.message_bytes_max);
         pl_err_prefix(&err, "%s accepts only smaller messages: %s", d->conf.topic,
                       d->conf.too_large_advice ? d->conf.too_large_advice : advice);
     }
@@ -198,7 +199,7 @@ static void on_producer_failed(void *userdata, const struct pl_err *err)
 
 /* ---- committing ---- */
 
-/* Where there is a transaction already, also one that is being ended, nothing is to do. */
+/* Begins a transaction unless there is one, which may be ending. */
 static int transaction_open(struct pl_delivery *d, struct pl_err *err)
 {
     return is_in(d, PL_PRODUCER_IDLE) ? pl_producer_begin(d->producer, err) : 0;
@@ -210,13 +211,12 @@ void pl_delivery_abort(struct pl_delivery *d, const struct pl_err *why)
         pl_producer_abort(d->producer, why);
 }
 
-/* The position's record, then the commit. */
-static void commit_go_on(struct pl_delivery *d)
+/* Sends the position's record, then commits. */
+static void commit_continue(struct pl_delivery *d)
 {
     d->commit_wanted = false;
     if (!is_in(d, PL_PRODUCER_OPEN))
         return; /* a message has failed: on_aborted follows */
-    struct pl_err err;
     if (d->key) {
         const struct pl_message record = {
             .topic = d->conf.position_topic,
@@ -225,6 +225,7 @@ static void commit_go_on(struct pl_delivery *d)
             .value = d->pending.data,
             .value_len = d->pending.len,
         };
+        struct pl_err err;
         switch (pl_producer_send(d->producer, &record, &err)) {
         case PL_SEND_OK:
             break;
@@ -256,17 +257,17 @@ void pl_delivery_commit(struct pl_delivery *d, const char *key)
     if (key)
         d->ops->encode_position(d->userdata, &d->pending);
     if (transaction_open(d, &err) < 0)
-        pl_delivery_fail(d, &err); /* it asks no broker: only an unusable producer refuses */
+        pl_delivery_fail(d, &err); /* no broker is asked: the producer is unusable */
     else
-        commit_go_on(d);
+        commit_continue(d);
 }
 
 static void on_room(void *userdata)
 {
     struct pl_delivery *d = userdata;
     if (d->commit_wanted)
-        commit_go_on(d);
-    else if (pl_delivery_can_take(d) && d->ops->on_room) /* where it cannot, on_done follows */
+        commit_continue(d);
+    else if (pl_delivery_can_take(d) && d->ops->on_room) /* otherwise on_done follows */
         d->ops->on_room(d->userdata);
 }
 
@@ -307,7 +308,7 @@ void pl_delivery_item_end(struct pl_delivery *d, uint64_t records)
     in_flight_show(d);
 }
 
-/* ---- what it is like ---- */
+/* ---- state ---- */
 
 bool pl_delivery_is_idle(const struct pl_delivery *d)
 {
@@ -342,8 +343,8 @@ rd_kafka_t *pl_delivery_client(struct pl_delivery *d)
 void pl_delivery_log(struct pl_delivery *d, bool now)
 {
     int64_t mono_ms = pl_clock_monotonic_ms();
-    bool due = now || d->logged_ms == 0 || mono_ms - d->logged_ms >= LOG_EVERY_MS;
-    if (d->unlogged.transactions == 0 || !due)
+    if (d->unlogged.transactions == 0 ||
+        (!now && d->logged_ms != 0 && mono_ms - d->logged_ms < LOG_EVERY_MS))
         return;
     pl_log(PL_INFO, PL_EVENT_TXN_COMMITTED, "committed", PL_F_STR("TOPIC", d->conf.topic),
            PL_F_UINT("MESSAGES", d->unlogged.items),
@@ -360,10 +361,10 @@ int pl_delivery_topic_need(rd_kafka_t *rk, const struct pl_delivery_conf *conf, 
     char bytes[32];
     const char *config[7] = {"max.message.bytes", bytes};
     size_t n = 2;
-    snprintf(bytes, sizeof(bytes), "%lld", (long long)conf->message_bytes_max);
+    snprintf(bytes, sizeof(bytes), "%" PRId64, conf->message_bytes_max);
     char retention[32];
     if (conf->create.retention_ms > 0) {
-        snprintf(retention, sizeof(retention), "%lld", (long long)conf->create.retention_ms);
+        snprintf(retention, sizeof(retention), "%" PRId64, conf->create.retention_ms);
         config[n++] = "retention.ms";
         config[n++] = retention;
     }
@@ -376,9 +377,12 @@ int pl_delivery_topic_need(rd_kafka_t *rk, const struct pl_delivery_conf *conf, 
     return pl_kafka_topic_need(rk, &spec, conf->create.enabled, (int)conf->start_timeout_ms, err);
 }
 
-static int position_topic_need(struct pl_delivery *d, struct pl_err *err)
+static int topics_need(struct pl_delivery *d, struct pl_err *err)
 {
     const struct pl_delivery_conf *conf = &d->conf;
+    pl_daemon_step(d->daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s", conf->topic);
+    if (pl_delivery_topic_need(pl_delivery_client(d), conf, err) < 0)
+        return -1;
     if (!conf->position_topic)
         return 0;
     pl_daemon_step(d->daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s",
@@ -402,9 +406,8 @@ int pl_delivery_position_read(struct pl_delivery *d, const char *key, struct pl_
     return value != NULL;
 }
 
-/* The order matters: init_transactions (pl_producer_new()) ends what an earlier instance left open,
- * so that a position read afterwards is the last that will ever be committed by it. Hence the
- * reading asks for a pl_delivery. */
+/* init_transactions (in pl_producer_new()) ends what an earlier instance left open, so that a
+ * position read afterwards is the last it will ever commit. Hence reading needs a pl_delivery. */
 int pl_delivery_new(struct pl_daemon *daemon, const struct pl_delivery_conf *conf,
                     const struct pl_delivery_ops *ops, void *userdata, struct pl_delivery **ret,
                     struct pl_err *err)
@@ -426,13 +429,10 @@ int pl_delivery_new(struct pl_daemon *daemon, const struct pl_delivery_conf *con
                               on_timer, d);
     if (r < 0)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
-    fill_reset(d); /* and the timer is off */
+    fill_reset(d); /* the timer is off */
     if (pl_producer_new(daemon, &producer_conf, &producer_ops, d, conf->start_timeout_ms,
-                        &d->producer, err) < 0)
-        return -1;
-    pl_daemon_step(daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s", conf->topic);
-    if (pl_delivery_topic_need(pl_delivery_client(d), conf, err) < 0 ||
-        position_topic_need(d, err) < 0)
+                        &d->producer, err) < 0 ||
+        topics_need(d, err) < 0)
         return -1;
     *ret = PL_TAKE(d);
     return 0;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * range.h - a range of offsets of one partition that is loaded as one piece, again and again where
- * it must be, and arrives once.
+ * range.h - a range of offsets of one partition that is loaded in one piece, repeatedly if it must
+ * be, and arrives once.
  *
- * Before what is in [start, end) is written to a target, the range is *announced*: start is
- * committed to the consumer group with the end as its metadata. Whoever owns the partition after a
- * crash finds the announcement, reads exactly that range again, and writes it with the same token,
- * by which the target knows it if the first write arrived.
+ * Before [start, end) is written to a target, the range is *announced*: start is committed to the
+ * consumer group with the end as its metadata. After a crash the partition's next owner finds the
+ * announcement, reads exactly that range again, and writes it with the same token, by which the
+ * target recognises it if the first write arrived.
  *
  *     committed offset   metadata                 meaning
  *     start              ""                       nothing in flight; the next range begins at start
@@ -24,34 +24,33 @@
 #include "lib/base/buf.h"
 
 struct pl_announcement {
-    int64_t end;   /* offset behind the last one of the range */
+    int64_t end;   /* offset after the last one of the range */
     int64_t at_ms; /* Unix milliseconds */
 };
 
-/* `format` names the program and the version of what it writes ("chsinkd/1"), so that another
- * program's metadata, or a later version's, is not taken for ours. */
+/* `format` names the program and its version of the text ("chsinkd/1"), so that metadata of another
+ * program or version is not taken for ours. */
 #define PL_ANNOUNCEMENT_FORMAT_MAX 30 /* bytes of `format` */
 #define PL_ANNOUNCEMENT_MAX        88 /* bytes of a text, NUL included */
 
 /* The text for the commit's metadata; `out`: at least PL_ANNOUNCEMENT_MAX bytes. The numbers are
- * not negative, and at most 18 digits long. */
+ * not negative and have at most 18 digits. */
 void pl_announcement_format(const struct pl_announcement *a, const char *format, char *out);
-/* False when the text is not what pl_announcement_format() writes (empty, another format): then
- * nothing is announced, and *ret is untouched. `text` may be NULL. */
+/* False (nothing is announced) when the text is not what pl_announcement_format() writes. `text`
+ * may be NULL. */
 bool pl_announcement_parse(const char *text, size_t len, const char *format,
                            struct pl_announcement *ret);
 
 struct pl_range {
     const char *topic;
     int32_t partition;
-    int64_t start, end;   /* offsets; end is behind the last one */
-    int64_t announced_ms; /* of its announcement: whoever repeats the range reads it from there */
+    int64_t start, end;   /* offsets; end is after the last one */
+    int64_t announced_ms; /* of its announcement, from which a repetition takes it */
 };
 
 /* "target:topic:partition:start:end:announced_ms", the same for each repetition and for nothing
- * else. The time tells apart what has the same offsets but is another load: a topic that was
- * deleted and made again, another group that reads the topic from the beginning. `out` is reset
- * first; the text is its bytes. */
+ * else. The time distinguishes another load of the same offsets: a topic that was deleted and
+ * created again, another group that reads from the beginning. Resets `out`, which holds the text. */
 const char *pl_range_token(const struct pl_range *r, const char *target, struct pl_buf *out);
 
 #endif

@@ -3,8 +3,9 @@
  * internal.h - the inside of struct pl_metrics, for metrics.c (values) and render.c (text) only.
  *
  * There is room for PL_METRICS_MAX series from the start (256 KiB, of which the kernel gives what
- * is touched), so none ever moves. The lock is for adding and for walking through all; a value is
- * reached by its index without it.
+ * is touched), so none ever moves. The lock is for adding and for walking all; a value is reached
+ * by its index without it, and on a cache line of its own, so that threads which count different
+ * things do not contend.
  *
  * Series of one name are a family: a list by indexes that begins at the first one added.
  */
@@ -21,13 +22,14 @@
 
 struct histogram {
     _Alignas(CACHE_LINE) _Atomic uint64_t counts[METRICS_BUCKETS + 1]; /* not cumulative */
-    _Atomic uint64_t sum;                                              /* the bits of a double */
+    _Atomic double sum;
 };
 
-/* Two threads that count different things do not take the line from each other. */
 struct series {
-    /* A counter's value; a gauge's, as the bits of a double. */
-    _Alignas(CACHE_LINE) _Atomic uint64_t value;
+    union {
+        _Alignas(CACHE_LINE) _Atomic uint64_t counter;
+        _Atomic double gauge;
+    };
     enum pl_metric_type type;
     unsigned next; /* of the same family; PL_METRICS_NONE: the last */
     struct histogram *histogram;
@@ -46,19 +48,5 @@ struct pl_metrics {
 };
 
 extern const double metrics_buckets[METRICS_BUCKETS];
-
-static inline double double_of_bits(uint64_t bits)
-{
-    double value;
-    memcpy(&value, &bits, sizeof(value));
-    return value;
-}
-
-static inline uint64_t bits_of_double(double value)
-{
-    uint64_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    return bits;
-}
 
 #endif

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics.c - see metrics.h: the values.
- *
- * A metric is an index, a value is one atomic on a cache line of its own, and nothing ever moves;
- * so counting costs an atomic addition and needs no lock (internal.h).
+ * metrics.c - see metrics.h: the values. Counting costs one atomic addition and no lock
+ * (internal.h).
  */
 #include "lib/metrics/metrics.h"
 
@@ -128,16 +126,14 @@ bool pl_metrics_label(struct pl_buf *labels, const char *name, const char *value
 
 /* ---- the object ---- */
 
-/* proc(5): /proc/self/stat, field 22, is the start in clock ticks since boot; the second field may
- * hold spaces and brackets, so counting begins behind its last bracket, at field 3. */
+/* proc(5): field 22 of /proc/self/stat is the start in clock ticks since boot; the second field may
+ * hold spaces and brackets, so counting begins after its last bracket, at field 3. */
 static double process_start_time(void)
 {
-    struct timespec real;
-    unsigned long long ticks = 0;
-    FILE *f = fopen("/proc/self/stat", "re");
+    struct timespec real, boot;
     clock_gettime(CLOCK_REALTIME, &real);
-    struct timespec boot;
     clock_gettime(CLOCK_BOOTTIME, &boot);
+    FILE *f = fopen("/proc/self/stat", "re");
     if (!f)
         return (double)real.tv_sec;
     char text[1024];
@@ -145,6 +141,7 @@ static double process_start_time(void)
     fclose(f);
     text[n] = '\0';
     char *c = strrchr(text, ')');
+    unsigned long long ticks;
     if (!c ||
         sscanf(c + 1, "%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%*s%llu", &ticks) != 1)
         return (double)real.tv_sec;
@@ -162,7 +159,7 @@ struct pl_metrics *pl_metrics_new(const struct pl_metric *table, unsigned n)
     s->start_time = process_start_time();
     for (unsigned i = 0; i < n; i++) {
         unsigned metric = pl_metrics_add(s, &table[i]);
-        assert(metric == i); /* an index of the caller's enum; twice the same would shift them */
+        assert(metric == i); /* the caller's enum: a doubled entry would shift it */
         (void)metric;
     }
     pl_metrics_heartbeat(s);
@@ -186,15 +183,14 @@ void pl_metrics_free(struct pl_metrics *s)
 
 /* ---- values ---- */
 
-/* NULL for PL_METRICS_NONE. A wrong index or type is a bug of ours. */
+/* NULL for PL_METRICS_NONE. A wrong index or type is our bug. */
 static struct series *series_of(const struct pl_metrics *s, unsigned metric,
                                 enum pl_metric_type type)
 {
-    struct series *series;
     if (metric == PL_METRICS_NONE)
         return NULL;
     assert(metric < atomic_load_explicit(&s->n, memory_order_acquire));
-    series = &s->series[metric];
+    struct series *series = &s->series[metric];
     assert(series->type == type);
     (void)type;
     return series;
@@ -204,59 +200,54 @@ void pl_metrics_inc(struct pl_metrics *s, unsigned metric, uint64_t by)
 {
     struct series *series = series_of(s, metric, PL_COUNTER);
     if (series)
-        atomic_fetch_add_explicit(&series->value, by, memory_order_relaxed);
+        atomic_fetch_add_explicit(&series->counter, by, memory_order_relaxed);
 }
 
 void pl_metrics_set(struct pl_metrics *s, unsigned metric, double value)
 {
     struct series *series = series_of(s, metric, PL_GAUGE);
     if (series)
-        atomic_store_explicit(&series->value, bits_of_double(value), memory_order_relaxed);
+        atomic_store_explicit(&series->gauge, value, memory_order_relaxed);
 }
 
 void pl_metrics_observe(struct pl_metrics *s, unsigned metric, double value)
 {
     struct series *series = series_of(s, metric, PL_HISTOGRAM);
-    unsigned bucket = 0;
     if (!series || !isfinite(value))
         return;
     if (value < 0)
         value = 0; /* a sum that goes down would look like a restart */
+    unsigned bucket = 0;
     while (bucket < METRICS_BUCKETS && value > metrics_buckets[bucket])
         bucket++;
-    atomic_fetch_add_explicit(&series->histogram->counts[bucket], 1, memory_order_relaxed);
-    uint64_t before = atomic_load_explicit(&series->histogram->sum, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&series->histogram->sum, &before,
-                                                  bits_of_double(double_of_bits(before) + value),
+    struct histogram *h = series->histogram;
+    atomic_fetch_add_explicit(&h->counts[bucket], 1, memory_order_relaxed);
+    double before = atomic_load_explicit(&h->sum, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&h->sum, &before, before + value,
                                                   memory_order_relaxed, memory_order_relaxed))
         ;
 }
 
 uint64_t pl_metrics_get(const struct pl_metrics *s, unsigned metric)
 {
-    struct series *series;
-    uint64_t value = 0;
-    double gauge;
-    unsigned i;
     if (metric == PL_METRICS_NONE)
         return 0;
     assert(metric < atomic_load_explicit(&s->n, memory_order_acquire));
-    series = &s->series[metric];
+    const struct series *series = &s->series[metric];
+    uint64_t count = 0;
+    double gauge;
     switch (series->type) {
     case PL_COUNTER:
-        value = atomic_load_explicit(&series->value, memory_order_relaxed);
-        break;
+        return atomic_load_explicit(&series->counter, memory_order_relaxed);
     case PL_GAUGE:
-        gauge = double_of_bits(atomic_load_explicit(&series->value, memory_order_relaxed));
+        gauge = atomic_load_explicit(&series->gauge, memory_order_relaxed);
         /* Beyond the range the conversion would be undefined; a NaN is not greater either. */
-        value = !(gauge > 0) ? 0 : gauge >= 0x1p64 ? UINT64_MAX : (uint64_t)gauge;
-        break;
+        return !(gauge > 0) ? 0 : gauge >= 0x1p64 ? UINT64_MAX : (uint64_t)gauge;
     case PL_HISTOGRAM:
-        for (i = 0; i <= METRICS_BUCKETS; i++)
-            value += atomic_load_explicit(&series->histogram->counts[i], memory_order_relaxed);
-        break;
+        for (unsigned i = 0; i <= METRICS_BUCKETS; i++)
+            count += atomic_load_explicit(&series->histogram->counts[i], memory_order_relaxed);
     }
-    return value;
+    return count;
 }
 
 /* ---- ready, alive, conserved ---- */
@@ -296,21 +287,15 @@ bool pl_metrics_is_healthy(const struct pl_metrics *s, int64_t now_ms)
     return now_ms - atomic_load_explicit(&s->alive_ms, memory_order_relaxed) <= ALIVE_WITHIN_MS;
 }
 
-static uint64_t sum_of(const struct pl_metrics *s, const unsigned *metrics, unsigned n)
-{
-    uint64_t sum = 0;
-    for (unsigned i = 0; i < n; i++)
-        sum += pl_metrics_get(s, metrics[i]);
-    return sum;
-}
-
 bool pl_conservation_holds(const struct pl_metrics *s, const struct pl_conservation *law,
                            uint64_t in_flight, int64_t *ret_difference)
 {
-    uint64_t received = sum_of(s, law->received, law->received_n);
-    uint64_t accounted = sum_of(s, law->accounted, law->accounted_n) + in_flight;
-    if (received == accounted)
-        return true;
-    *ret_difference = (int64_t)(received - accounted); /* modulo 2^64: negative when doubled */
-    return false;
+    uint64_t difference = -in_flight; /* modulo 2^64: negative when doubled */
+    for (unsigned i = 0; i < law->received_n; i++)
+        difference += pl_metrics_get(s, law->received[i]);
+    for (unsigned i = 0; i < law->accounted_n; i++)
+        difference -= pl_metrics_get(s, law->accounted[i]);
+    if (difference != 0)
+        *ret_difference = (int64_t)difference;
+    return difference == 0;
 }

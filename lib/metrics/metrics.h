@@ -3,19 +3,15 @@
  * metrics.h - counters, gauges and histograms; Prometheus text, /healthz and /readyz over HTTP; the
  * conservation law.
  *
- * A daemon declares its metrics once in a const table and gets an array of values; a metric is
- * named by its index (an enum of the daemon). Labels are few and fixed: a "family" may be declared
- * several times with different constant labels. Dynamic labels (topic, table) are added at start by
- * pl_metrics_add(), which returns the new index.
+ * A daemon declares its metrics in a const table and names each by its index (an enum). Labels are
+ * few and fixed: a name may be declared several times with different constant labels. Those known
+ * only at start (topic, table) are added by pl_metrics_add(), which returns the new index.
  *
  * Text format: Prometheus exposition format 0.0.4. Names follow its conventions (base units seconds
  * and bytes, counters end in _total).
  *
- * Threads: values are atomics on cache lines of their own, any thread, no lock. Adding takes a
- * lock, which a rendering holds, and may happen at any time, since nothing moves. free: after all
- * threads. The HTTP server runs in a thread of its own (libmicrohttpd) with all signals blocked.
- *
- * Files: metrics.c keeps values, render.c prints them, server.c is the HTTP side.
+ * Threads: any; values are atomics and need no lock. Adding takes a lock, which rendering holds
+ * too. Free after all threads. The HTTP server has its own thread, with all signals blocked.
  */
 #ifndef PL_METRICS_METRICS_H
 #define PL_METRICS_METRICS_H
@@ -44,15 +40,15 @@ void pl_metrics_free(struct pl_metrics *s);
 PL_DEFINE_CLEANUP(struct pl_metrics *, pl_metrics_free);
 
 #define PL_METRICS_MAX  4096
-#define PL_METRICS_NONE UINT_MAX /* a metric that is not there: values for it go nowhere */
+#define PL_METRICS_NONE UINT_MAX /* no metric: its values are ignored */
 
 /* One more metric at run time, copied; same name and labels give the same index. At most
  * PL_METRICS_MAX in all; beyond that PL_METRICS_NONE, and metrics_left_out_total counts it. */
 unsigned pl_metrics_add(struct pl_metrics *s, const struct pl_metric *m);
 
-/* Appends `name="value"` to a text for pl_metric.labels, after a comma if there is something
- * already; escapes the value, and puts U+FFFD for what is not UTF-8. false: the buffer's maximum,
- * and then nothing was added. */
+/* Appends `name="value"` to a text for pl_metric.labels, with a comma if it is not the first;
+ * escapes the value, with U+FFFD for what is not UTF-8. false: the buffer's maximum would be
+ * passed, nothing was added. */
 bool pl_metrics_label(struct pl_buf *labels, const char *name, const char *value);
 
 void pl_metrics_inc(struct pl_metrics *s, unsigned metric, uint64_t by);  /* COUNTER */
@@ -63,30 +59,29 @@ void pl_metrics_observe(struct pl_metrics *s, unsigned metric, double value);
 uint64_t pl_metrics_get(const struct pl_metrics *s, unsigned metric);
 
 /* All metrics plus process_resident_memory_bytes, process_cpu_seconds_total,
- * process_start_time_seconds, process_open_fds. Families of one name stand together. */
+ * process_start_time_seconds, process_open_fds. */
 void pl_metrics_render(struct pl_metrics *s, struct pl_buf *out);
 
 /* /readyz answers 200 "ready" or 503 with `why_not` (copied, at most 255 bytes; NULL: ready). At
- * first: "starting". Any thread. */
+ * first: "starting". */
 void pl_metrics_set_ready(struct pl_metrics *s, const char *why_not);
 
 /* The loop turned: call it in on_tick. pl_metrics_new() counts as the first time. */
 void pl_metrics_heartbeat(struct pl_metrics *s);
 
-/* What /readyz and /healthz answer, and the same with a clock given (monotonic ms), for tests. */
+/* What /readyz and /healthz answer; times are monotonic. */
 bool pl_metrics_is_ready(struct pl_metrics *s, char *ret_why_not, size_t size);
 bool pl_metrics_is_healthy(const struct pl_metrics *s, int64_t now_ms);
 void pl_metrics_heartbeat_at(struct pl_metrics *s, int64_t now_ms);
 
 /* Listens on "127.0.0.1:9464" or "[::1]:9464" (":9464": all addresses; port 0: any free one). Names
  * are not resolved, "localhost" is 127.0.0.1. GET and HEAD of /metrics, /healthz (200 while
- * `pl_metrics_heartbeat` was called within 60 s), /readyz; 404 for others, 405 for other methods.
- * CONFIG error when the address is none or it cannot listen.
+ * pl_metrics_heartbeat() was called within 60 s), /readyz. CONFIG error when the address is invalid
+ * or cannot be listened on.
  *
- * Whoever reaches the port reads all of this, without a password or TLS: it is for loopback and
- * trusted networks. Limits: 32 connections, 8 from one address (more are refused), one request and
- * 10 s each, so that a peer that sends nothing, or a byte now and then, keeps out neither others
- * nor, for long, itself. */
+ * There is no password or TLS: it is for loopback and trusted networks. Limits: 32 connections, 8
+ * from one address (more are refused), one request and 10 s each, so that a slow or silent peer
+ * cannot shut out others. */
 struct pl_metrics_server;
 int pl_metrics_serve(struct pl_metrics *s, const char *address, struct pl_metrics_server **ret,
                      struct pl_err *err);
@@ -94,11 +89,11 @@ void pl_metrics_server_free(struct pl_metrics_server *srv); /* before pl_metrics
 PL_DEFINE_CLEANUP(struct pl_metrics_server *, pl_metrics_server_free);
 unsigned pl_metrics_server_port(const struct pl_metrics_server *srv); /* the bound one */
 
-/* For --check-config: whether pl_metrics_serve() understands the address. 0, or -1 and CONFIG. */
+/* For --check-config: CONFIG error if pl_metrics_serve() would not understand the address. */
 int pl_metrics_address_check(const char *address, struct pl_err *err);
 
-/* received == delivered + filtered + dead-lettered + in flight. Sums over metric indexes. Call at a
- * quiescent point (between messages). Returns true when it holds; otherwise `ret_difference`. */
+/* received == delivered + filtered + dead-lettered + in flight: sums over metric indexes, to be
+ * checked when nothing moves (between messages). false: broken, by *ret_difference. */
 struct pl_conservation {
     const unsigned *received;  /* indexes */
     const unsigned *accounted; /* delivered, filtered, dead-lettered */

@@ -3,8 +3,8 @@
  * render.c - see metrics.h: all values as Prometheus text.
  *
  * https://prometheus.io/docs/instrumenting/exposition_formats/: HELP and TYPE once for a name, then
- * all its lines together. Values are read one by one while others count: a scrape is no snapshot,
- * but each histogram agrees with itself, because its count is made of the buckets that were read.
+ * all its lines together. Values are read while other threads count: a scrape is not a snapshot, but
+ * each histogram is consistent, because its count is the sum of the buckets that were read.
  */
 #include "lib/metrics/metrics.h"
 
@@ -75,7 +75,7 @@ static void add_histogram(struct pl_buf *out, const struct series *series)
         pl_buf_addf(out, "%" PRIu64 "\n", count);
     }
     add_name(out, series, "_sum", NULL);
-    add_double(out, double_of_bits(atomic_load_explicit(&h->sum, memory_order_relaxed)));
+    add_double(out, atomic_load_explicit(&h->sum, memory_order_relaxed));
     pl_buf_add_byte(out, '\n');
     add_name(out, series, "_count", NULL);
     pl_buf_addf(out, "%" PRIu64 "\n", count);
@@ -83,15 +83,15 @@ static void add_histogram(struct pl_buf *out, const struct series *series)
 
 static void add_series(struct pl_buf *out, const struct series *series)
 {
-    uint64_t value = atomic_load_explicit(&series->value, memory_order_relaxed);
     switch (series->type) {
     case PL_COUNTER:
         add_name(out, series, "", NULL);
-        pl_buf_addf(out, "%" PRIu64 "\n", value);
+        pl_buf_addf(out, "%" PRIu64 "\n",
+                    atomic_load_explicit(&series->counter, memory_order_relaxed));
         break;
     case PL_GAUGE:
         add_name(out, series, "", NULL);
-        add_double(out, double_of_bits(value));
+        add_double(out, atomic_load_explicit(&series->gauge, memory_order_relaxed));
         pl_buf_add_byte(out, '\n');
         break;
     case PL_HISTOGRAM:
@@ -104,10 +104,10 @@ static void add_series(struct pl_buf *out, const struct series *series)
 
 static double resident_bytes(void)
 {
-    unsigned long long pages = 0;
     FILE *f = fopen("/proc/self/statm", "re");
     if (!f)
         return NAN;
+    unsigned long long pages = 0;
     if (fscanf(f, "%*u%llu", &pages) != 1)
         pages = 0;
     fclose(f);
@@ -151,7 +151,6 @@ static void add_process(const struct pl_metrics *s, struct pl_buf *out)
         {"metrics_left_out_total", PL_COUNTER, "Metrics left out, there are too many.",
          (double)atomic_load(&s->left_out)},
     };
-
     for (size_t i = 0; i < PL_COUNT(table); i++) {
         add_head(out, table[i].name, table[i].type, table[i].help);
         pl_buf_addf(out, "%s ", table[i].name);

@@ -3,8 +3,8 @@
  * server.c - see metrics.h: /metrics, /healthz and /readyz over HTTP.
  *
  * The socket is ours, so that "cannot listen" can say why, and so is the thread that runs
- * libmicrohttpd: its own time-out begins again with every byte, so a peer that sends one now and
- * then would keep its connection for ever. Here each connection has REQUEST_MS in all.
+ * libmicrohttpd, whose own time-out restarts with every byte: a slow peer could keep its connection
+ * for ever. Here each connection has REQUEST_MS in all.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -25,7 +25,7 @@ enum {
     CONNECTIONS_MAX = 32,
     PER_ADDRESS_MAX = 8, /* a Prometheus, a prober and a person may share one */
     REQUEST_MS = 10000,  /* from accepting to the answer's last byte */
-    LOOK_MS = 1000,      /* so often for connections that are too old */
+    LOOK_MS = 1000,      /* between looks for connections that are too old */
     BACKLOG = 16,
     REQUEST_BYTES_MAX = 16 * 1024, /* libmicrohttpd's memory for one connection */
     ANSWER_BYTES_MAX = 16 << 20,   /* 4,096 series are about 1 MiB */
@@ -72,51 +72,37 @@ static bool parse_host(const char *host, bool bracketed, unsigned port, struct a
 {
     struct sockaddr_in *in = (struct sockaddr_in *)&ret->sa;
     struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)&ret->sa;
-    memset(ret, 0, sizeof(*ret));
-    if (!bracketed && strcmp(host, "localhost") == 0)
-        host = "127.0.0.1";
-    if (!bracketed && inet_pton(AF_INET, host, &in->sin_addr) == 1) {
-        in->sin_family = AF_INET;
-        in->sin_port = htons((uint16_t)port);
-        ret->len = sizeof(*in);
-        return true;
+    *ret = (struct address){.any = !bracketed && host[0] == '\0'};
+    if (bracketed || ret->any) {
+        in6->sin6_family = AF_INET6;
+        in6->sin6_port = htons((uint16_t)port);
+        ret->len = sizeof(*in6);
+        return inet_pton(AF_INET6, ret->any ? "::" : host, &in6->sin6_addr) == 1;
     }
-    ret->any = !bracketed && host[0] == '\0';
-    if (!ret->any && !(bracketed && inet_pton(AF_INET6, host, &in6->sin6_addr) == 1))
-        return false;
-    if (ret->any)
-        in6->sin6_addr = in6addr_any;
-    in6->sin6_family = AF_INET6;
-    in6->sin6_port = htons((uint16_t)port);
-    ret->len = sizeof(*in6);
-    return true;
+    in->sin_family = AF_INET;
+    in->sin_port = htons((uint16_t)port);
+    ret->len = sizeof(*in);
+    return inet_pton(AF_INET, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host, &in->sin_addr) ==
+           1;
 }
 
 static int parse_address(const char *text, struct address *ret, struct pl_err *err)
 {
-    const char *colon = strrchr(text, ':'), *start = text;
-    char host[INET6_ADDRSTRLEN];
-    bool bracketed = text[0] == '[';
-    struct address a;
+    const char *colon = strrchr(text, ':');
     unsigned port;
+    struct address a;
     if (colon && parse_port(colon + 1, &port)) {
-        size_t len = (size_t)(colon - text);
-        if (bracketed) {
-            start++;
-            len = len >= 2 && colon[-1] == ']' ? len - 2 : sizeof(host);
-        }
-        if (len < sizeof(host)) {
-            memcpy(host, start, len);
-            host[len] = '\0';
-            if (parse_host(host, bracketed, port, &a)) {
-                *ret = a;
-                return 0;
-            }
+        bool bracketed = colon - text >= 2 && text[0] == '[' && colon[-1] == ']';
+        PL_FREE char *host = bracketed ? pl_strndup(text + 1, (size_t)(colon - text) - 2)
+                                       : pl_strndup(text, (size_t)(colon - text));
+        if (parse_host(host, bracketed, port, &a)) {
+            *ret = a;
+            return 0;
         }
     }
-    return pl_err_set(err, PL_ERR_CONFIG, 0,
-                      "'%s' is no address to listen on, write 127.0.0.1:9464, [::1]:9464 or :9464",
-                      text);
+    return pl_err_set(
+        err, PL_ERR_CONFIG, 0,
+        "'%s' is not an address to listen on: use 127.0.0.1:9464, [::1]:9464 or :9464", text);
 }
 
 int pl_metrics_address_check(const char *address, struct pl_err *err)
@@ -133,7 +119,7 @@ static int socket_bound(const struct address *a)
     const int on = 1, off = 0;
     if (fd < 0)
         return -1;
-    /* So that a restart does not wait for the connections of the process before. */
+    /* So that a restart need not wait for the previous process's connections. */
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if (a->any) /* IPv4 as well, whatever net.ipv6.bindv6only says */
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
@@ -146,14 +132,14 @@ static int socket_bound(const struct address *a)
     return fd;
 }
 
-/* All addresses of a machine without IPv6 are those of IPv4. */
+/* On a machine without IPv6, all addresses are those of IPv4. */
 static int socket_open(const struct address *a)
 {
-    struct address four = {.len = sizeof(struct sockaddr_in)};
-    struct sockaddr_in *in = (struct sockaddr_in *)&four.sa;
     int fd = socket_bound(a);
     if (fd >= 0 || !a->any || (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
         return fd;
+    struct address four = {.len = sizeof(struct sockaddr_in)};
+    struct sockaddr_in *in = (struct sockaddr_in *)&four.sa;
     in->sin_family = AF_INET;
     in->sin_port = ((const struct sockaddr_in6 *)&a->sa)->sin6_port;
     return socket_bound(&four);
@@ -163,8 +149,7 @@ static unsigned socket_port(int fd)
 {
     struct sockaddr_storage sa = {0};
     socklen_t len = sizeof(sa);
-    if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
-        return 0;
+    getsockname(fd, (struct sockaddr *)&sa, &len);
     return ntohs(sa.ss_family == AF_INET ? ((struct sockaddr_in *)&sa)->sin_port
                                          : ((struct sockaddr_in6 *)&sa)->sin6_port);
 }
@@ -192,7 +177,7 @@ static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, struct 
     return result;
 }
 
-/* Each writes its body and gives its status. */
+/* Each writes its body and returns its status. */
 static unsigned get_metrics(struct pl_metrics *s, struct pl_buf *body)
 {
     pl_metrics_render(s, body);
@@ -225,20 +210,19 @@ static const struct page {
     {"/readyz", TEXT_PLAIN, get_readyz},
 };
 
-/* MHD_AccessHandlerCallback. The first call comes with the headers; answering then, without waiting
- * for a body that nobody asked for, makes libmicrohttpd close the connection where there is one. */
+/* MHD_AccessHandlerCallback. The first call comes with the headers; answering then makes
+ * libmicrohttpd close a connection that sends a body. */
 static enum MHD_Result on_request(void *userdata, struct MHD_Connection *c, const char *url,
                                   const char *method, const char *version, const char *upload_data,
                                   size_t *upload_data_size, void **request_data)
 {
     const struct pl_metrics_server *srv = userdata;
-    const struct page *page = NULL;
     (void)version;
     (void)upload_data;
     (void)upload_data_size;
     (void)request_data;
-    struct pl_buf body;
-    pl_buf_init(&body, ANSWER_BYTES_MAX);
+    struct pl_buf body = {.max = ANSWER_BYTES_MAX};
+    const struct page *page = NULL;
     for (size_t i = 0; i < PL_COUNT(pages); i++)
         if (strcmp(url, pages[i].path) == 0)
             page = &pages[i];
@@ -254,7 +238,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *c, cons
     return answer(c, status, &body, page->type, NULL);
 }
 
-/* What peers do wrong on a connection is no fact of ours: a port scan must not fill the log. */
+/* A port scan must not fill the log with what peers do wrong. */
 static void drop_message(void *userdata, const char *fmt, va_list ap)
 {
     (void)userdata;
@@ -282,8 +266,8 @@ static void on_connection(void *userdata, struct MHD_Connection *c, void **conte
         }
 }
 
-/* Ends what is too old: libmicrohttpd sees the end of the connection and closes it. Returns whether
- * there are others to look for. */
+/* Ends connections that are too old: libmicrohttpd sees the end and closes them. Returns whether
+ * there are any connections. */
 static bool connections_expire(struct pl_metrics_server *srv)
 {
     int64_t now_ms = pl_clock_monotonic_ms();
@@ -315,12 +299,11 @@ static void *serve(void *userdata)
     return NULL;
 }
 
-/* A thread inherits the mask of the one that makes it: a signal must never land here. */
+/* A thread inherits its maker's mask: no signal must be handled here. */
 static bool thread_start(struct pl_metrics_server *srv)
 {
-    sigset_t all;
+    sigset_t all, before;
     sigfillset(&all);
-    sigset_t before;
     pthread_sigmask(SIG_SETMASK, &all, &before);
     srv->running = pthread_create(&srv->thread, NULL, serve, srv) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -342,7 +325,6 @@ static struct MHD_Daemon *http_new(struct pl_metrics_server *srv, int fd)
 int pl_metrics_serve(struct pl_metrics *s, const char *address, struct pl_metrics_server **ret,
                      struct pl_err *err)
 {
-    PL_CLEANUP(pl_metrics_server_freep) struct pl_metrics_server *srv = NULL;
     struct address a;
     if (parse_address(address, &a, err) < 0)
         return -1;
@@ -350,7 +332,7 @@ int pl_metrics_serve(struct pl_metrics *s, const char *address, struct pl_metric
     if (fd < 0)
         return pl_err_set(err, PL_ERR_CONFIG, errno, "cannot listen on %s for metrics: %s", address,
                           strerror(errno));
-    srv = pl_alloc(sizeof(*srv));
+    PL_CLEANUP(pl_metrics_server_freep) struct pl_metrics_server *srv = pl_alloc(sizeof(*srv));
     srv->metrics = s;
     srv->port = socket_port(fd);
     srv->stop_fd = eventfd(0, EFD_CLOEXEC);

@@ -66,24 +66,23 @@ static void help_print(const struct pl_cli_spec *spec, const char *config_defaul
     for (size_t i = 0; i < PL_COUNT(commons); i++)
         option_print(commons[i].letter, &commons[i].opt);
     printf("\nThe configuration is %s unless -c says otherwise.\n"
-           "Exit status: 0 in order, 64 wrong use, 65 bad data, 69 service away, 78 bad\n"
+           "Exit status: 0 success, 64 wrong use, 65 bad data, 69 a service is away, 78 bad\n"
            "configuration, 1 anything else.\n",
            config_default);
 }
 
 /* ---- "did you mean" ---- */
 
-/* NULL when nothing is near: two slips, and not more than half of a short word. */
+/* Within two typing errors, or half of a short word; NULL: nothing is. */
 static const char *nearest_name(const struct option *longs, const char *text)
 {
     size_t len = strlen(text);
     unsigned best = len / 2 < 2 ? (unsigned)len / 2 + 1 : 3;
     const char *near = NULL;
     for (const struct option *o = longs; o->name; o++) {
-        /* What was begun and not ended ("--sam") is nearer than any mistyping. */
+        /* An abbreviation ("--sam") is nearer than any typing error. */
         bool begun = len >= 2 && strncmp(text, o->name, len) == 0;
         unsigned distance = begun ? 0 : pl_edit_distance(text, o->name);
-
         if (distance < best) {
             best = distance;
             near = o->name;
@@ -129,21 +128,14 @@ static int name_check(const struct pl_cli_spec *spec, const struct option *longs
                          near ? ", did you mean '--" : "", near ? near : "", near ? "'?" : "");
 }
 
-/* What is wrong with the option that `arg` begins with; NULL: nothing. */
-static const char *option_fault(int code)
-{
-    if (code == ':')
-        return "needs a value";
-    if (code == '?')
-        return "takes no value";
-    return optarg && !optarg[0] ? "has an empty value" : NULL;
-}
-
-/* One option, as getopt_long() returned it; it stands in `arg`. -1, or the exit status. */
+/* One option, as getopt_long() returned it for `arg`. -1, or the exit status. */
 static int option_take(const struct pl_cli_spec *spec, int code, const char *arg,
                        struct pl_cli *cli)
 {
-    const char *fault = option_fault(code);
+    const char *fault = code == ':'                   ? "needs a value"
+                        : code == '?'                 ? "takes no value"
+                        : optarg && optarg[0] == '\0' ? "has an empty value"
+                                                      : NULL;
     bool is_long = strncmp(arg, "--", 2) == 0;
     if (code == POSITIONAL)
         return pl_cli_refuse(spec, "unexpected argument '%s'", optarg);
@@ -216,7 +208,7 @@ int pl_cli_parse(int argc, char **argv, const struct pl_cli_spec *spec, struct p
         status = name_check(spec, longs, arg);
         if (status >= 0)
             break;
-        /* '-': arguments come in their order; ':': what is missing is told from what is unknown. */
+        /* '-': arguments keep their order; ':': a missing value differs from an unknown option. */
         int code = getopt_long(argc, argv, "-:c:vhV", longs, NULL);
         if (code == -1)
             break;

@@ -4,8 +4,8 @@
  * --print-config, --help-config, -h/--help, -V/--version, -v/--verbose (log level debug), and the
  * daemon's own long options.
  *
- * By getopt_long(3), but an option is written in full: abbreviations (--sam) break scripts when an
- * option is added. What is not known is answered with the nearest that is.
+ * By getopt_long(3), but without abbreviations (--sam), which break scripts when an option is added.
+ * For an unknown option the nearest name is suggested.
  *
  * Threads: the main one, before any other starts.
  */
@@ -19,17 +19,16 @@
 
 struct pl_cli_opt {
     const char *name; /* "sample"; NULL ends a table */
-    const char
-        *value; /* as --help shows it. NULL: it takes none. "N": of a mode, a number from 1 to
-                          count_max. "[FILE]": may be left out, and what follows is it unless it
-                          begins with '-'. Else: any text but "" */
+    /* As --help shows it. NULL: it takes none. "N": of a mode, a number from 1 to count_max.
+     * "[FILE]": optional; the next argument, unless it begins with '-'. Else: any text but "". */
+    const char *value;
     const char *help;
 };
 
 struct pl_cli_spec {
     const char *name, *summary; /* "wikisrcd"; a sentence for --help */
     const struct pl_cli_opt *opts;
-    int modes; /* the first so many of `opts` exclude each other */
+    int modes; /* the first `modes` of `opts` exclude each other */
     int64_t count_max;
 };
 
@@ -44,11 +43,11 @@ struct pl_cli {
     char config_default[128];
 };
 
-/* Parses. Returns -1 to go on, or the exit status: 0 after --help and --version, else that of
- * pl_cli_refuse(). An option given twice: the last one counts. Positional arguments are refused. */
+/* Returns -1 to continue, or the exit status: 0 after --help and --version, else that of
+ * pl_cli_refuse(). Of an option given twice the last one counts. Positional arguments are refused. */
 int pl_cli_parse(int argc, char **argv, const struct pl_cli_spec *spec, struct pl_cli *ret);
 
-/* Says on stderr what is wrong with the command line, and how to ask for help. EX_USAGE (64). */
+/* Prints on stderr what is wrong with the command line, and how to get help. EX_USAGE (64). */
 int pl_cli_refuse(const struct pl_cli_spec *spec, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -2,9 +2,9 @@
 /*
  * daemon.c - see daemon.h.
  *
- * Everything is a source on one sd-event loop (signals by signalfd, timers, wakers), so that
- * callbacks never run inside each other. Only while STOPPING are SIGTERM and SIGINT taken away
- * from the loop and given to an ordinary handler, which works where the loop is stuck.
+ * Everything is a source on one sd-event loop (signals by signalfd, timers, wakers), so callbacks
+ * never run inside each other. Only after a stop signal do SIGTERM and SIGINT go to an ordinary
+ * handler, which works even if the loop is stuck.
  */
 #include "lib/service/daemon.h"
 
@@ -18,7 +18,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/base/buf.h"
 #include "lib/base/text.h"
 #include "lib/log/log.h"
 #include "lib/service/signals.h"
@@ -30,12 +29,9 @@ enum {
     TICK_USEC = 1000000,
     TICK_ACCURACY_USEC = 50000, /* lets the kernel join our wake-ups with others */
     STATUS_MAX = 256,
-    /* What a step of the start may take beyond its own limit, on a machine under load. */
-    STEP_GRACE_MS = 10000,
-    /* After the deadline: what is dropped is taken down, threads are joined, connections closed. */
-    STOP_GRACE_MS = 10000,
-    /* Signals, the watchdog and the end of time come before ordinary work, which may never
-     * pause. */
+    STEP_GRACE_MS = 10000, /* beyond a step's own limit, on a machine under load */
+    STOP_GRACE_MS = 10000, /* after the deadline: to join threads, close connections */
+    /* Signals, the watchdog and the deadline come before ordinary work, which may never pause. */
     PRIORITY_CONTROL = SD_EVENT_PRIORITY_IMPORTANT,
 };
 
@@ -57,8 +53,7 @@ struct pl_daemon {
 
 /* ---- stopping ---- */
 
-/* A loop that cannot take a source has no way to stop in order; this happens without memory
- * only. */
+/* A loop that cannot take a source cannot stop cleanly; this happens only without memory. */
 static void event_check(struct pl_daemon *d, int r, const char *what)
 {
     if (r >= 0 || d->err.kind != PL_ERR_NONE)
@@ -68,7 +63,7 @@ static void event_check(struct pl_daemon *d, int r, const char *what)
     sd_event_exit(d->event, 1);
 }
 
-/* What sd_event_add_…() returned, and the source's rank. */
+/* `r`: what sd_event_add_…() returned. */
 static int ranked(int r, sd_event_source *source, int64_t priority)
 {
     return r < 0 ? r : sd_event_source_set_priority(source, priority);
@@ -99,7 +94,7 @@ static int on_deadline_source(sd_event_source *source, uint64_t usec, void *user
     return 0;
 }
 
-/* Without the extension stop_timeout would end at the unit's TimeoutStopSec, by SIGKILL. */
+/* Without the extension TimeoutStopSec of the unit would cut stop_timeout short, by SIGKILL. */
 static void stopping_notify(const struct pl_daemon *d)
 {
     sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "%s",
@@ -136,14 +131,9 @@ void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err)
     stop_begin(d);
 }
 
-bool pl_daemon_stop_pending(void)
-{
-    return pl_signals_stop_is_pending();
-}
-
 bool pl_daemon_stopping(const struct pl_daemon *d)
 {
-    return d->state >= STOPPING || (d->state == STARTING && pl_daemon_stop_pending());
+    return d->state >= STOPPING || (d->state == STARTING && pl_signals_stop_is_pending());
 }
 
 void pl_daemon_finish(struct pl_daemon *d)
@@ -185,7 +175,7 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
     (void)si;
     if (d->state != RUNNING) {
         pl_log(PL_NOTICE, PL_EVENT_RELOADED,
-               "SIGHUP left aside: nothing is reloaded while starting or stopping");
+               "SIGHUP ignored: nothing is reloaded while starting or stopping");
         return 0;
     }
     struct timespec now;
@@ -199,7 +189,7 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
     } else {
         pl_log(PL_NOTICE, PL_EVENT_RELOADED, "nothing here can be reloaded, restart instead");
     }
-    if (d->state == RUNNING) /* it may have led to a stop */
+    if (d->state == RUNNING) /* on_reload may have stopped it */
         sd_notify(0, "READY=1");
     return 0;
 }
@@ -216,7 +206,6 @@ static int signals_add(struct pl_daemon *d)
         {SIGHUP, &d->sighup, on_reload_signal},
     };
     int r = 0;
-
     for (size_t i = 0; r >= 0 && i < PL_COUNT(table); i++) {
         r = sd_event_add_signal(d->event, table[i].source, table[i].signo, table[i].fn, d);
         r = ranked(r, *table[i].source, PRIORITY_CONTROL);
@@ -268,10 +257,10 @@ sd_event *pl_daemon_event(struct pl_daemon *d)
 
 /* ---- timers: the watchdog and the tick ---- */
 
-static void timer_wind(struct pl_daemon *d, sd_event_source *timer, uint64_t usec)
+static void timer_set(struct pl_daemon *d, sd_event_source *timer, uint64_t usec)
 {
-    event_check(d, sd_event_source_set_time_relative(timer, usec), "wind up a timer");
-    event_check(d, sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT), "wind up a timer");
+    event_check(d, sd_event_source_set_time_relative(timer, usec), "set a timer");
+    event_check(d, sd_event_source_set_enabled(timer, SD_EVENT_ONESHOT), "set a timer");
 }
 
 static int on_watchdog_source(sd_event_source *source, uint64_t usec, void *userdata)
@@ -283,12 +272,12 @@ static int on_watchdog_source(sd_event_source *source, uint64_t usec, void *user
         sd_notify(0, "WATCHDOG=1");
     if (!alive && !d->watchdog_hungry)
         pl_log(PL_WARNING, PL_EVENT_STUCK,
-               "no progress: the watchdog is not fed, systemd may restart this",
+               "no progress: the watchdog is not fed, systemd may restart the service",
                PL_F_UINT("DURATION_MS", d->watchdog_usec / USEC_PER_MS));
     if (alive && d->watchdog_hungry)
         pl_log(PL_NOTICE, PL_EVENT_STUCK, "progress again: the watchdog is fed");
     d->watchdog_hungry = !alive;
-    timer_wind(d, source, d->watchdog_usec / 2);
+    timer_set(d, source, d->watchdog_usec / 2);
     return 0;
 }
 
@@ -297,7 +286,7 @@ static void watchdog_begin(struct pl_daemon *d)
 {
     int r = sd_watchdog_enabled(0, &d->watchdog_usec);
     if (r < 0)
-        pl_log(PL_WARNING, NULL, "WATCHDOG_USEC is no number, no watchdog");
+        pl_log(PL_WARNING, NULL, "WATCHDOG_USEC is not a number, no watchdog");
     if (r <= 0) {
         d->watchdog_usec = 0;
         return;
@@ -311,37 +300,20 @@ static int on_tick_source(sd_event_source *source, uint64_t usec, void *userdata
 {
     struct pl_daemon *d = userdata;
     (void)usec;
-    timer_wind(d, source, TICK_USEC);
+    timer_set(d, source, TICK_USEC);
     d->ops->on_tick(d->userdata);
     return 0;
 }
 
 /* ---- what systemd is told ---- */
 
-/* One line of UTF-8: systemd takes no other text, and a newline would begin another assignment of
- * the protocol. A character that was cut at the end goes, bytes that are none become '?'. */
-static void status_clean(char *text, bool was_cut)
-{
-    size_t len = strlen(text), n;
-    for (size_t at = 0; at < len; at += n) {
-        n = pl_utf8_char(text + at, len - at);
-        if (n == 0 && was_cut && len - at < 4) {
-            text[at] = '\0';
-            return;
-        }
-        if (n == 0 || (unsigned char)text[at] < ' ') {
-            text[at] = n == 0 ? '?' : ' ';
-            n = 1;
-        }
-    }
-}
-
 void pl_daemon_statusv(struct pl_daemon *d, const char *fmt, va_list ap)
 {
     if (d->err.kind != PL_ERR_NONE)
         return;
+    /* systemd takes UTF-8 only, and a newline would begin another assignment. */
     char text[STATUS_MAX];
-    status_clean(text, vsnprintf(text, sizeof(text), fmt, ap) >= (int)sizeof(text));
+    pl_text_formatv(text, sizeof(text), fmt, ap);
     if (strcmp(text, d->status) == 0)
         return;
     memcpy(d->status, text, sizeof(text));
@@ -398,7 +370,7 @@ int pl_daemon_run(struct pl_daemon *d)
         event_check(d,
                     sd_event_add_time_relative(d->event, &d->tick, CLOCK_MONOTONIC, TICK_USEC,
                                                TICK_ACCURACY_USEC, on_tick_source, d),
-                    "start the clock");
+                    "start the tick's timer");
     event_check(d, sd_event_loop(d->event), "run the event loop");
     d->state = FINISHED;
     if (d->err.kind != PL_ERR_NONE)
@@ -420,9 +392,9 @@ static int on_waker_source(sd_event_source *source, int fd, uint32_t revents, vo
     struct pl_waker *w = userdata;
     (void)source;
     (void)revents;
-    uint64_t count;
-    /* Emptied before the call: what is asked for during the call leads to another one. */
-    if (read(fd, &count, sizeof(count)) == (ssize_t)sizeof(count))
+    eventfd_t count;
+    /* Emptied before the call: a wake during the call leads to another one. */
+    if (eventfd_read(fd, &count) == 0)
         w->fn(w->userdata); /* it may free w */
     return 0;
 }
@@ -431,12 +403,11 @@ int pl_waker_new(struct pl_daemon *d, void (*fn)(void *userdata), void *userdata
                  struct pl_waker **ret, struct pl_err *err)
 {
     PL_CLEANUP(pl_waker_freep) struct pl_waker *w = pl_alloc(sizeof(*w));
-    int r;
     w->fn = fn;
     w->userdata = userdata;
     w->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    r = w->fd < 0 ? -errno
-                  : sd_event_add_io(d->event, &w->source, w->fd, EPOLLIN, on_waker_source, w);
+    int r = w->fd < 0 ? -errno
+                      : sd_event_add_io(d->event, &w->source, w->fd, EPOLLIN, on_waker_source, w);
     if (r < 0)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a waker of the event loop: %s",
                           strerror(-r));
@@ -446,14 +417,7 @@ int pl_waker_new(struct pl_daemon *d, void (*fn)(void *userdata), void *userdata
 
 void pl_waker_wake(struct pl_waker *w)
 {
-    static const uint64_t one = 1;
-    int saved_errno = errno;
-    ssize_t n;
-    /* EAGAIN: the counter is full, so the loop will wake anyhow. */
-    do
-        n = write(w->fd, &one, sizeof(one));
-    while (n < 0 && errno == EINTR);
-    errno = saved_errno;
+    eventfd_write(w->fd, 1); /* fails only when the counter is full, and then the loop wakes */
 }
 
 void pl_waker_free(struct pl_waker *w)

@@ -62,13 +62,13 @@ static void conf_free(const struct pl_program *p, void *conf)
     free(conf);
 }
 
-/* Whatever the findings are: what could be loaded, to be freed by conf_free(). */
+/* Returns what could be loaded, whatever the findings; freed by conf_free(). */
 static void *conf_load(const struct pl_service *s, bool for_service, struct pl_findings *errs)
 {
     PL_CLEANUP(pl_node_freep) struct pl_node *root = NULL;
     void *conf = pl_alloc(s->program->conf_size);
     pl_options_load(s->program->options, s->cli.config, conf, &root, errs);
-    if (root) /* it could be read: all that is wrong is shown at once */
+    if (root) /* it could be read: show all findings at once */
         s->program->conf_check(conf, for_service, errs);
     return conf;
 }
@@ -84,10 +84,9 @@ static void lines_show(struct pl_buf *lines, enum pl_log_level level, bool print
 {
     const char *end;
     for (const char *line = pl_buf_cstr(lines); (end = strchr(line, '\n')); line = end + 1) {
-        /* A site of its own for each line: all that is wrong is shown. */
+        /* A new site for each line, so that none is rate limited. */
         struct pl_log_site site = {.file = __FILE__, .line = __LINE__, .func = __func__};
         size_t len = (size_t)(end - line);
-
         if (print)
             fprintf(stderr, "%s%.*s\n", level == PL_WARNING ? "warning: " : "", (int)len, line);
         else
@@ -102,7 +101,7 @@ static void findings_show(struct pl_findings *errs, bool print)
     lines_show(&errs->warnings, PL_WARNING, print);
 }
 
-/* --check-config, --print-config: what is asked for. */
+/* --check-config, --print-config. */
 static void conf_print(const struct pl_service *s)
 {
     const struct pl_program *p = s->program;
@@ -110,7 +109,7 @@ static void conf_print(const struct pl_service *s)
     if (s->cli.print_config) {
         pl_options_print(p->options, s->conf, &text);
     } else {
-        pl_buf_addf(&text, "%s: in order", s->cli.config);
+        pl_buf_addf(&text, "%s: valid", s->cli.config);
         if (p->conf_describe) {
             pl_buf_add_str(&text, ", ");
             p->conf_describe(s->conf, &text);
@@ -122,26 +121,24 @@ static void conf_print(const struct pl_service *s)
 
 static void insecure_warn(const struct pl_service *s)
 {
-    static const char word[] = ".insecure_skip_verify";
     for (const struct pl_option *o = s->program->options; o->path; o++) {
-        size_t len = strlen(o->path);
-        if (o->type == PL_OPT_BOOL && len >= sizeof(word) &&
-            strcmp(o->path + len - (sizeof(word) - 1), word) == 0 &&
+        const char *name = strrchr(o->path, '.');
+        if (o->type == PL_OPT_BOOL && name && strcmp(name, ".insecure_skip_verify") == 0 &&
             *(const bool *)((const char *)s->conf + o->offset))
             pl_log(PL_WARNING, PL_EVENT_INSECURE,
-                   "certificates are NOT verified: anyone on the way can read and change all",
+                   "certificates are NOT verified: anyone on the network can read and change all",
                    PL_F_STR("OPTION", o->path));
     }
 }
 
 int pl_service_parse(struct pl_service *s, const struct pl_program *program, int argc, char **argv)
 {
-    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    int status = pl_cli_parse(argc, argv, &program->cli, &s->cli);
     s->program = program;
+    int status = pl_cli_parse(argc, argv, &program->cli, &s->cli);
     if (status >= 0)
         return status;
     if (s->cli.help_config) {
+        PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
         pl_options_print_reference(program->options, program->options_intro, &text);
         fputs(pl_buf_cstr(&text), stdout);
         return 0;
@@ -220,7 +217,6 @@ int pl_service_start(struct pl_service *s, const struct pl_daemon_ops *ops, void
 {
     const int64_t *stop_timeout_ms = option_field(s, "stop_timeout", PL_OPT_DURATION);
     char *const *listen = option_field(s, "metrics.listen", PL_OPT_STRING);
-
     s->begun_ms = pl_clock_monotonic_ms();
     if (pl_daemon_new(ops, userdata, *stop_timeout_ms, &s->daemon, err) < 0)
         return -1;

@@ -4,19 +4,18 @@
  * configuration (load, check, print, reload), metrics, readiness and STATUS, the conservation law,
  * the sums at the end.
  *
- * A daemon says what it is (struct pl_program, constants) and calls these functions in its own
- * order:
+ * A daemon describes itself (struct pl_program, constants) and calls these functions:
  *
- *     main    pl_service_parse() -> what only this program refuses -> pl_service_configure()
+ *     main    pl_service_parse() -> its own checks -> pl_service_configure()
  *     start   pl_service_start() -> its own steps -> pl_service_ready()
  *     loop    pl_service_tick(), pl_service_status(), pl_service_reload()
  *     end     pl_service_law_check(), pl_service_stopped() -> pl_service_release()
  *
- * Options that all daemons share are known by their paths, and each table has them: log_level,
- * metrics.listen, stop_timeout; and X.insecure_skip_verify wherever there is TLS.
+ * Each option table has log_level, metrics.listen and stop_timeout, and X.insecure_skip_verify
+ * wherever there is TLS; they are found by these paths.
  *
- * Exit statuses are those of sysexits(3): of an error pl_err_exit_status(), of a wrong command line
- * EX_USAGE, of findings in the configuration EX_CONFIG.
+ * Exit statuses are those of sysexits(3): pl_err_exit_status() of an error, EX_USAGE of a wrong
+ * command line, EX_CONFIG of findings in the configuration.
  *
  * Threads: the loop's.
  */
@@ -36,19 +35,19 @@ struct pl_rate {
     int64_t at_ms; /* monotonic; 0: not looked yet */
 };
 
-/* Per second since the last look; 0 at the first. A count that went down began at 0 again. */
+/* Per second since the last look; 0 at the first. A count that went down restarted at 0. */
 double pl_rate_next(struct pl_rate *r, uint64_t count, int64_t now_ms);
 
 /* When a broken law is reported: once it was seen `looks` times in a row with the same difference
- * (1 where the counters stand still at a look; more where threads move them, so that a difference
- * comes and goes), and then not again until it held. Zero-initialise. */
+ * (1 if nothing moves the counters during a look; more if threads do, so that differences come and
+ * go), and then not again until it held. Zero-initialise. */
 struct pl_law_watch {
     int64_t difference;
     unsigned seen;
     bool reported;
 };
 
-/* A look; difference 0: the law holds. True: report it now. */
+/* difference 0: the law holds. True: report it now. */
 bool pl_law_watch_next(struct pl_law_watch *w, int64_t difference, unsigned looks);
 
 /* ---- what a daemon is ---- */
@@ -64,24 +63,24 @@ struct pl_program {
     const struct pl_option *options;
     const char *options_intro; /* the comment at the top of the reference */
     size_t conf_size;          /* of the struct that `options` fill */
-    /* What the table cannot say, after it was applied: adds to `errs`, may load more into conf.
-     * for_service: all that the service needs must be there; false for modes that need less. */
+    /* Checks what the table cannot, after it was applied: adds to `errs`, may load more into conf.
+     * for_service: all that the service needs must be set; false for modes that need less. */
     void (*conf_check)(void *conf, bool for_service, struct pl_findings *errs);
     void (*conf_release)(void *conf); /* what conf_check loaded; may be NULL */
-    /* Said behind "in order" by --check-config ("3 routes"); may be NULL. */
+    /* What --check-config adds ("3 routes"); may be NULL. */
     void (*conf_describe)(const void *conf, struct pl_buf *out);
 
     const struct pl_metric *metrics;
     unsigned metrics_n;
     const struct pl_conservation *law;
     const char *law_text; /* "received = delivered + in flight" */
-    unsigned law_looks;   /* of a tick, see struct pl_law_watch */
+    unsigned law_looks;   /* at each tick, see struct pl_law_watch */
     const struct pl_service_sum *sums;
 };
 
 /* ---- a run of it ---- */
 
-/* Zero-initialise; not to be copied. The daemon reads what it needs. */
+/* Zero-initialise; not to be copied. */
 struct pl_service {
     const struct pl_program *program;
     struct pl_cli cli;
@@ -95,36 +94,34 @@ struct pl_service {
     struct pl_law_watch law;
 };
 
-/* The command line, --help-config included. Returns the exit status, or -1 to go on. */
+/* The command line, --help-config included. Returns the exit status, or -1 to continue. */
 int pl_service_parse(struct pl_service *s, const struct pl_program *program, int argc, char **argv);
 
 /* Loads and checks the configuration; --check-config, --print-config. Then sets the log level,
- * warns of TLS that is not verified, and prepares libcurl. Returns the exit status, or -1 to go
- * on. */
+ * warns of unverified TLS, and prepares libcurl. Returns the exit status, or -1 to continue. */
 int pl_service_configure(struct pl_service *s, bool for_service);
 
-/* The daemon object, metrics (not ready: "starting") and their server. 0 or -1; after both a
- * failure is told by pl_daemon_start_failed(). `ops` outlives the service. */
+/* The daemon object, metrics (not ready: "starting") and their server. A failure, here or later in
+ * the start, is reported by pl_daemon_start_failed(). `ops` outlives the service. */
 int pl_service_start(struct pl_service *s, const struct pl_daemon_ops *ops, void *userdata,
                      struct pl_err *err);
 
 /* /readyz and READY=1, after the last step that can fail. */
 void pl_service_ready(struct pl_service *s);
 
-/* STATUS=…, and what /readyz says: NULL, or why it is not ready. */
+/* STATUS=…, and what /readyz answers: NULL, or why it is not ready. */
 void pl_service_status(struct pl_service *s, const char *why_not_ready, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* Reports a law that was seen broken `looks` times in a row. */
 void pl_service_law_check(struct pl_service *s, uint64_t in_flight, unsigned looks);
 
-/* Once a second: the loop turned; the law is looked at. */
+/* Once a second: the heartbeat and the law. */
 void pl_service_tick(struct pl_service *s, uint64_t in_flight);
 
-/* At SIGHUP: loads the file again and takes over what may change; a file with faults changes
- * nothing. Logs either. True: taken over, and ret_changed (may be NULL) has the paths of the
- * options that changed. Their old values are freed: who borrowed them takes the new ones before
- * anything else. */
+/* At SIGHUP: loads the file again and applies what may change; a file with faults changes nothing.
+ * Logs either. True: applied, and ret_changed (may be NULL) has the paths of the options that
+ * changed. Their old values are freed: replace borrowed ones before anything else. */
 bool pl_service_reload(struct pl_service *s, struct pl_strings *ret_changed);
 
 /* The last line: the sums. */

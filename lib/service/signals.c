@@ -32,7 +32,7 @@ int pl_signals_block(struct pl_signals *s)
     return 0;
 }
 
-/* Only async-signal-safe calls: pl_log() is one as long as no field is a float. */
+/* pl_log() is async-signal-safe as long as no field is a float. */
 static void leave_at_once(int signo)
 {
     pl_log(PL_ERROR, PL_EVENT_EXITING, "second signal while stopping, leaving what is in flight",

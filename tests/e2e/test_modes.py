@@ -76,7 +76,7 @@ def test_check_config(pipeline, name):
     path = process_of(p, name).args[2]
     done = run(BUILD / name, '-c', path, '--check-config')
     assert done.returncode == 0, done
-    assert done.stdout == f'{path}: in order' + (', 1 route' if name == 'chsinkd' else '') + '\n'
+    assert done.stdout == f'{path}: valid' + (', 1 route' if name == 'chsinkd' else '') + '\n'
     assert not done.stderr
     assert not topics(p).keys() & {p.topic, p.dead} and not tables(p)
 

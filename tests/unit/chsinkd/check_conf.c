@@ -40,7 +40,7 @@ START_TEST(findings)
          "1\n"},
         {"kafka: {bootstrap.servers: k}\nclickhouse: {urls: [http://c:8123]}\n"
          "metrics: {listen: x}\n",
-         ": metrics.listen: 'x' is no address to listen on, write 127.0.0.1:9464, [::1]:9464 or "
+         ": metrics.listen: 'x' is not an address to listen on: use 127.0.0.1:9464, [::1]:9464 or "
          ":9464\n"},
     };
     PL_FREE char *dir = unit_dir();

@@ -89,7 +89,7 @@ START_TEST(findings)
          "fits\n"},
         {KAFKA "message_bytes_max: 16MiB\n", NULL},
         {KAFKA "metrics: {listen: nowhere}\n",
-         "input: metrics.listen: 'nowhere' is no address to listen on, write 127.0.0.1:9464, "
+         "input: metrics.listen: 'nowhere' is not an address to listen on: use 127.0.0.1:9464, "
          "[::1]:9464 or :9464\n"},
         {KAFKA "metrics: {listen: \":9464\"}\n", NULL},
         {KAFKA "stop_timeout: 11m\n",

@@ -276,7 +276,7 @@ START_TEST(address)
     if (!c->ok) {
         ck_assert_int_eq(r, -1);
         ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
-        ck_assert_ptr_nonnull(strstr(err.msg, "is no address to listen on"));
+        ck_assert_ptr_nonnull(strstr(err.msg, "is not an address to listen on"));
     } else if (r < 0) { /* a machine without IPv6 */
         ck_assert_msg(c->address[0] == '[', "%s", err.msg);
     } else if (strchr(c->address, '[') == NULL) {

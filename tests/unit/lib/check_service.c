@@ -171,8 +171,8 @@ static const struct config_case {
     int status;
     const char *text; /* stands in stdout and stderr, after FILE where it begins with ':' */
 } config_cases[] = {
-    {"rows: 3\n", "--check-config", 0, ": in order\n"},
-    {"rows: 6\n", "--check-config", 0, ": in order\n"},
+    {"rows: 3\n", "--check-config", 0, ": valid\n"},
+    {"rows: 6\n", "--check-config", 0, ": valid\n"},
     {"rows: 6\n", "--check-config", 0, ": mind the six\n"},
     {"rows: 6\n", "--check-config", 0, "warning: /tmp/"},
     {"rows: 7\n", "--check-config", 78, ": seven is bad\n"},
@@ -247,7 +247,7 @@ START_TEST(configure_for_a_mode)
     capture_begin(&capture);
     ck_assert_int_eq(pl_service_configure(&s, false), 0);
     capture_end(&capture);
-    snprintf(expected, sizeof(expected), "%s: in order, 8 rows\n", conf_path);
+    snprintf(expected, sizeof(expected), "%s: valid, 8 rows\n", conf_path);
     ck_assert_str_eq(capture.text, expected);
 }
 END_TEST
@@ -464,7 +464,7 @@ START_TEST(metrics_address_refused)
     conf_write("metrics: {listen: 'nonsense'}\n");
     watch_open(&w, false);
     watch_start(&w, live);
-    expect(&w, "STATUS=Cannot start: 'nonsense' is no address to listen on, write "
+    expect(&w, "STATUS=Cannot start: 'nonsense' is not an address to listen on: use "
                "127.0.0.1:9464, [::1]:9464 or :9464");
     expect_exit(&w, 78);
     expect_no_more(&w);

@@ -51,7 +51,8 @@ START_TEST(findings)
          "input: queue_bytes_max: must be at least message_bytes_max, or the largest message never "
          "fits"},
         {"", "metrics: {listen: x}\n",
-         "input: metrics.listen: 'x' is no address to listen on, write 127.0.0.1:9464, [::1]:9464 "
+         "input: metrics.listen: 'x' is not an address to listen on: use 127.0.0.1:9464, "
+         "[::1]:9464 "
          "or :9464"},
     };
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
