@@ -6,10 +6,7 @@
 #include "lib/kafka/producer.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/kafka/internal.h"
@@ -26,9 +23,8 @@ struct pl_producer {
     struct producer_thread *thread;
     struct pl_txn *txn;      /* the thread's */
     rd_kafka_queue_t *queue; /* the client's main queue: delivery reports, errors */
-    int fd;                  /* librdkafka writes here when the queue is no longer empty */
-    sd_event_source *io, *stall_timer;
-    struct pl_waker *waker;
+    struct pl_waker *waker;  /* for events in the queue and the thread's results */
+    sd_event_source *stall_timer;
 
     enum pl_producer_state state;
     bool full; /* PL_SEND_FULL was said, on_room is owed */
@@ -91,12 +87,12 @@ static void producer_check_failed(struct pl_producer *p)
     }
 }
 
-/* Takes events until there are none or `max` were taken; false: there may be more. */
-static bool producer_serve(struct pl_producer *p, unsigned max)
+/* false: there may be more events. */
+static bool producer_serve(struct pl_producer *p)
 {
     rd_kafka_event_t *event = NULL;
     unsigned n;
-    for (n = 0; n < max && (event = rd_kafka_queue_poll(p->queue, 0)); n++) {
+    for (n = 0; n < EVENTS_MAX && (event = rd_kafka_queue_poll(p->queue, 0)); n++) {
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
             producer_take_reports(p, event);
         else
@@ -105,21 +101,7 @@ static bool producer_serve(struct pl_producer *p, unsigned max)
     }
     producer_check_failed(p);
     producer_offer_room(p);
-    return n < max;
-}
-
-static int producer_on_events(sd_event_source *s, int fd, uint32_t revents, void *userdata)
-{
-    struct pl_producer *p = userdata;
-    (void)s;
-    (void)revents;
-    eventfd_t count;
-    if (eventfd_read(fd, &count) < 0 && errno != EAGAIN)
-        return -errno;
-    /* librdkafka writes only when the queue was empty. */
-    if (!producer_serve(p, EVENTS_MAX) && eventfd_write(fd, 1) < 0 && errno != EAGAIN)
-        return -errno;
-    return 0;
+    return n < EVENTS_MAX;
 }
 
 static int producer_on_stall(sd_event_source *s, uint64_t usec, void *userdata)
@@ -140,12 +122,13 @@ static int producer_on_stall(sd_event_source *s, uint64_t usec, void *userdata)
     return 0;
 }
 
-static void producer_on_result(void *userdata)
+static void producer_on_wake(void *userdata)
 {
     struct pl_producer *p = userdata;
-    /* Reports before the verdict. */
-    while (!producer_serve(p, EVENTS_MAX))
-        ;
+    if (!producer_serve(p)) {    /* reports before the verdict */
+        pl_waker_wake(p->waker); /* librdkafka calls only when the queue was empty */
+        return;
+    }
     struct pl_err why;
     enum pl_txn_result result;
     if (!producer_thread_take(p->thread, &result, &why) || p->state != PL_PRODUCER_BUSY)
@@ -246,24 +229,25 @@ bool pl_producer_is_stuck(const struct pl_producer *p)
 
 /* ---- start and end ---- */
 
+/* In a thread of librdkafka. */
+static void producer_on_queue(rd_kafka_t *rk, void *waker)
+{
+    (void)rk;
+    pl_waker_wake(waker);
+}
+
 static int producer_attach(struct pl_producer *p, struct pl_err *err)
 {
-    static const uint64_t one = 1;
-    sd_event *event = pl_daemon_event(p->daemon);
-    /* Readable at first: for events from before librdkafka knew of it. */
-    p->fd = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-    int r =
-        p->fd < 0 ? -errno : sd_event_add_io(event, &p->io, p->fd, EPOLLIN, producer_on_events, p);
-    if (r >= 0)
-        r = sd_event_add_time_relative(event, &p->stall_timer, CLOCK_MONOTONIC, 0, 0,
-                                       producer_on_stall, p);
+    int r = sd_event_add_time_relative(pl_daemon_event(p->daemon), &p->stall_timer, CLOCK_MONOTONIC,
+                                       0, 0, producer_on_stall, p);
     if (r >= 0)
         r = sd_event_source_set_enabled(p->stall_timer, SD_EVENT_OFF);
     if (r < 0)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot join Kafka to the event loop: %s",
                           strerror(-r));
     p->queue = rd_kafka_queue_get_main(p->txn->rk);
-    rd_kafka_queue_io_event_enable(p->queue, p->fd, &one, sizeof(one));
+    rd_kafka_queue_cb_event_enable(p->queue, producer_on_queue, p->waker);
+    pl_waker_wake(p->waker); /* for events that are there already */
     return 0;
 }
 
@@ -297,11 +281,10 @@ int pl_producer_new(struct pl_daemon *d, const struct pl_producer_conf *conf,
     p->daemon = d;
     p->ops = ops;
     p->userdata = userdata;
-    p->fd = -1;
     p->thread = producer_thread_new();
     p->txn = &p->thread->txn;
     /* Reports as events, so that none of the thread's calls makes callbacks. */
-    if (pl_waker_new(d, producer_on_result, p, &p->waker, err) < 0 ||
+    if (pl_waker_new(d, producer_on_wake, p, &p->waker, err) < 0 ||
         pl_txn_open(p->txn, conf, true, err) < 0 ||
         producer_thread_start(p->thread, p->waker, err) < 0 ||
         producer_meet(p, pl_kafka_servers(conf->kafka), timeout_ms, err) < 0 ||
@@ -315,11 +298,8 @@ void pl_producer_free(struct pl_producer *p)
 {
     if (!p)
         return;
-    sd_event_source_disable_unref(p->io);
     sd_event_source_disable_unref(p->stall_timer);
     producer_thread_free(p->thread, p->state == PL_PRODUCER_OPEN, p->queue);
     pl_waker_free(p->waker);
-    if (p->fd >= 0)
-        close(p->fd);
     free(p);
 }

@@ -201,7 +201,7 @@ void producer_thread_free(struct producer_thread *th, bool abort_open, rd_kafka_
             rd_kafka_event_destroy(event);
     }
     if (queue) {
-        rd_kafka_queue_io_event_enable(queue, -1, NULL, 0);
+        rd_kafka_queue_cb_event_enable(queue, NULL, NULL);
         rd_kafka_queue_destroy(queue);
     }
     pthread_mutex_lock(&th->lock);

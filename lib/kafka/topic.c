@@ -37,9 +37,9 @@ static rd_kafka_resp_err_t metadata_get(rd_kafka_t *rk, rd_kafka_topic_t *rkt, i
     return code;
 }
 
-/* pl_kafka_topic_exists(), and whether every partition has a leader. */
+/* As pl_kafka_topic_exists(), but 2 when every partition has a leader. */
 static int topic_look(rd_kafka_t *rk, const char *topic, int timeout_ms, int *ret_partitions,
-                      bool *ret_led, struct pl_err *err)
+                      struct pl_err *err)
 {
     PL_CLEANUP(rd_kafka_topic_destroyp) rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
     PL_CLEANUP(rd_kafka_metadata_destroyp) const struct rd_kafka_metadata *md = NULL;
@@ -61,23 +61,19 @@ static int topic_look(rd_kafka_t *rk, const char *topic, int timeout_ms, int *re
     if (md->topic_cnt != 1)
         return 0;
     const struct rd_kafka_metadata_topic *t = &md->topics[0];
-    *ret_led = t->partition_cnt > 0;
+    if (ret_partitions)
+        *ret_partitions = t->partition_cnt;
     for (int i = 0; i < t->partition_cnt; i++)
         if (t->partitions[i].leader < 0)
-            *ret_led = false;
-    *ret_partitions = t->partition_cnt;
-    return 1;
+            return 1;
+    return t->partition_cnt > 0 ? 2 : 1;
 }
 
 int pl_kafka_topic_exists(rd_kafka_t *rk, const char *topic, int timeout_ms, int *ret_partitions,
                           struct pl_err *err)
 {
-    int partitions;
-    bool led;
-    int there = topic_look(rk, topic, timeout_ms, &partitions, &led, err);
-    if (there == 1 && ret_partitions)
-        *ret_partitions = partitions;
-    return there;
+    int there = topic_look(rk, topic, timeout_ms, ret_partitions, err);
+    return there > 0 ? 1 : there;
 }
 
 /* 1: created; 0: somebody else was first; -1. */
@@ -153,12 +149,10 @@ int pl_kafka_topic_ensure(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec
         if (left <= 0)
             return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
                               "topic \"%s\" has no leaders after %d ms", spec->name, timeout_ms);
-        int partitions;
-        bool led = false;
-        int there = topic_look(rk, spec->name, left, &partitions, &led, err);
+        int there = topic_look(rk, spec->name, left, NULL, err);
         if (there < 0)
             return -1;
-        if (there == 1 && led)
+        if (there == 2)
             break;
         if (there == 0 && !asked) {
             int res = topic_create(rk, spec, left, err);

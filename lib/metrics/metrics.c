@@ -287,15 +287,13 @@ bool pl_metrics_is_healthy(const struct pl_metrics *s, int64_t now_ms)
     return now_ms - atomic_load_explicit(&s->alive_ms, memory_order_relaxed) <= ALIVE_WITHIN_MS;
 }
 
-bool pl_conservation_holds(const struct pl_metrics *s, const struct pl_conservation *law,
-                           uint64_t in_flight, int64_t *ret_difference)
+int64_t pl_conservation_difference(const struct pl_metrics *s, const struct pl_conservation *law,
+                                   uint64_t in_flight)
 {
     uint64_t difference = -in_flight; /* modulo 2^64: negative when doubled */
     for (unsigned i = 0; i < law->received_n; i++)
         difference += pl_metrics_get(s, law->received[i]);
     for (unsigned i = 0; i < law->accounted_n; i++)
         difference -= pl_metrics_get(s, law->accounted[i]);
-    if (difference != 0)
-        *ret_difference = (int64_t)difference;
-    return difference == 0;
+    return (int64_t)difference;
 }

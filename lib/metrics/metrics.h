@@ -93,13 +93,13 @@ unsigned pl_metrics_server_port(const struct pl_metrics_server *srv); /* the bou
 int pl_metrics_address_check(const char *address, struct pl_err *err);
 
 /* received == delivered + filtered + dead-lettered + in flight: sums over metric indexes, to be
- * checked when nothing moves (between messages). false: broken, by *ret_difference. */
+ * checked when nothing moves (between messages). Returns the difference: 0 when it holds. */
 struct pl_conservation {
     const unsigned *received;  /* indexes */
     const unsigned *accounted; /* delivered, filtered, dead-lettered */
     unsigned received_n, accounted_n;
 };
-bool pl_conservation_holds(const struct pl_metrics *s, const struct pl_conservation *law,
-                           uint64_t in_flight, int64_t *ret_difference);
+int64_t pl_conservation_difference(const struct pl_metrics *s, const struct pl_conservation *law,
+                                   uint64_t in_flight);
 
 #endif

@@ -243,8 +243,7 @@ void pl_service_status(struct pl_service *s, const char *why_not_ready, const ch
 
 void pl_service_law_check(struct pl_service *s, uint64_t in_flight, unsigned looks)
 {
-    int64_t difference = 0;
-    pl_conservation_holds(s->metrics, s->program->law, in_flight, &difference);
+    int64_t difference = pl_conservation_difference(s->metrics, s->program->law, in_flight);
     if (pl_law_watch_next(&s->law, difference, looks))
         pl_log(PL_ERROR, PL_EVENT_CONSERVATION,
                "the conservation law does not hold: please report this",
