@@ -50,7 +50,7 @@ struct pl_range {
 
 /* "target:topic:partition:start:end:announced_ms", the same for each repetition and for nothing
  * else. The time distinguishes another load of the same offsets: a topic that was deleted and
- * created again, another group that reads from the beginning. Resets `out`, which holds the text. */
+ * created again, another group that reads from the beginning. `out` is reset and holds the text. */
 const char *pl_range_token(const struct pl_range *r, const char *target, struct pl_buf *out);
 
 #endif

@@ -23,11 +23,11 @@ struct pl_producer {
     struct producer_thread *thread;
     struct pl_txn *txn;      /* the thread's */
     rd_kafka_queue_t *queue; /* the client's main queue: delivery reports, errors */
-    struct pl_waker *waker;  /* for events in the queue and the thread's results */
+    struct pl_waker *waker;  /* the queue has events, or the thread a result */
     sd_event_source *stall_timer;
 
     enum pl_producer_state state;
-    bool full; /* PL_SEND_FULL was said, on_room is owed */
+    bool full; /* PL_SEND_FULL was returned, on_room is due */
     int64_t busy_since_ms;
 };
 

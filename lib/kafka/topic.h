@@ -32,15 +32,15 @@ int pl_kafka_topic_need(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, 
                         int timeout_ms, struct pl_err *err);
 
 /* The same for a source's position topic: compacted, one partition, with short segments and eager
- * compaction, since the same record is overwritten all the time and a start reads the whole topic. */
+ * compaction, since one record is overwritten all the time and a start reads the whole topic. */
 int pl_kafka_position_topic_need(rd_kafka_t *rk, const char *name, int replication, bool may_create,
                                  int timeout_ms, struct pl_err *err);
 
 /* Reads a compacted topic (all partitions, committed records only, from the beginning to its
  * present end) and returns the value of the last record with `key`: malloc()ed in *ret_value, or
- * NULL with length 0 when there is none (or a tombstone). The end is the last stable offset: an open
- * transaction hides what follows it, so run init_transactions (pl_producer_new) first. CONFIG when
- * the topic is missing, RETRY when the end is not reached within timeout_ms. */
+ * NULL with length 0 when there is none (or a tombstone). The end is the last stable offset: an
+ * open transaction hides what follows it, so run init_transactions (pl_producer_new) first. CONFIG
+ * when the topic is missing, RETRY when the end is not reached within timeout_ms. */
 int pl_kafka_read_last(const struct pl_map *map, const char *topic, const char *key, int timeout_ms,
                        char **ret_value, size_t *ret_len, struct pl_err *err);
 

@@ -3,7 +3,7 @@
  * render.c - see metrics.h: all values as Prometheus text.
  *
  * https://prometheus.io/docs/instrumenting/exposition_formats/: HELP and TYPE once for a name, then
- * all its lines together. Values are read while other threads count: a scrape is not a snapshot, but
+ * all its lines together. Values are read while other threads count: a scrape is no snapshot, but
  * each histogram is consistent, because its count is the sum of the buckets that were read.
  */
 #include "lib/metrics/metrics.h"

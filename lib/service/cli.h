@@ -4,7 +4,7 @@
  * --print-config, --help-config, -h/--help, -V/--version, -v/--verbose (log level debug), and the
  * daemon's own long options.
  *
- * By getopt_long(3), but without abbreviations (--sam), which break scripts when an option is added.
+ * By getopt_long(3), but without abbreviations (--sam): they break scripts when an option is added.
  * For an unknown option the nearest name is suggested.
  *
  * Threads: the main one, before any other starts.
@@ -44,7 +44,7 @@ struct pl_cli {
 };
 
 /* Returns -1 to continue, or the exit status: 0 after --help and --version, else that of
- * pl_cli_refuse(). Of an option given twice the last one counts. Positional arguments are refused. */
+ * pl_cli_refuse(). Of an option given twice the last counts. Positional arguments are refused. */
 int pl_cli_parse(int argc, char **argv, const struct pl_cli_spec *spec, struct pl_cli *ret);
 
 /* Prints on stderr what is wrong with the command line, and how to get help. EX_USAGE (64). */

@@ -18,7 +18,7 @@
  *
  * SIGHUP while RUNNING: RELOADING=1 (with MONOTONIC_USEC), on_reload, READY=1.
  *
- * Watchdog: when systemd asks for one ($WATCHDOG_USEC) on_watchdog is called at half of the interval
+ * Watchdog: when systemd asks for one ($WATCHDOG_USEC) on_watchdog is called at half the interval
  * and WATCHDOG=1 sent if it returns true: the work moved, or waits for a known reason (watchdog.h
  * has the rules). While STOPPING it is always sent: the deadline bounds that.
  *
@@ -26,7 +26,7 @@
  * a watchdog that is not fed. The daemon itself logs PL_EVENT_RELOADED (what changed) and
  * PL_EVENT_STOPPED (the sums).
  *
- * Threads: the loop's, except pl_waker_wake(). pl_daemon_new() blocks the signals, so call it before
+ * Threads: the loop's, except pl_waker_wake(). pl_daemon_new() blocks the signals: call it before
  * any thread starts; one daemon object a process.
  */
 #ifndef PL_SERVICE_DAEMON_H
@@ -87,7 +87,7 @@ void pl_daemon_finish(struct pl_daemon *d);
  * deadline if on_stop_deadline is NULL. */
 int pl_daemon_run(struct pl_daemon *d);
 
-/* Calls `fn` on the loop's thread when any thread asks for it. Several wakes may become one call. */
+/* Calls `fn` on the loop's thread when any thread asks. Several wakes may become one call. */
 struct pl_waker;
 int pl_waker_new(struct pl_daemon *d, void (*fn)(void *userdata), void *userdata,
                  struct pl_waker **ret, struct pl_err *err);

@@ -79,7 +79,7 @@ static void log_level_set(const struct pl_service *s)
     pl_log_set_level(s->cli.verbose ? PL_DEBUG : PL_ERROR + *choice);
 }
 
-/* To a person who asked for the check, or to the log. */
+/* `print`: on stderr, else to the log. */
 static void lines_show(struct pl_buf *lines, enum pl_log_level level, bool print)
 {
     const char *end;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * signals.h - the signals of a daemon's process: blocked, so that the loop gets them by signalfd and
+ * signals.h - the signals of a daemon's process: blocked, so the loop gets them by signalfd and
  * no thread is interrupted; and the second stop signal, which must work even if the loop is stuck.
  *
  * Stop signals are SIGTERM and SIGINT. SIGPIPE is ignored: a peer that closes its socket is an

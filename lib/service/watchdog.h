@@ -26,7 +26,7 @@ struct pl_progress_now {
     bool known;    /* … which waits for a known reason: the far side is away, which was logged */
 };
 
-/* False when work has been pending for limit_ms, none was done, and no reason is known. To be called
+/* False when work has been pending for limit_ms, none was done, and no reason is known. Call it
  * regularly: it counts from the last look at which all was well. */
 bool pl_progress_moves(struct pl_progress *p, const struct pl_progress_now *now, int64_t limit_ms);
 
