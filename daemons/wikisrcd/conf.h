@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * conf.h - wikisrcd's option table and the struct it fills.
- */
+/* conf.h - wikisrcd's option table and the struct it fills. */
 #ifndef WIKISRCD_CONF_H
 #define WIKISRCD_CONF_H
 

@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * delivery.c - see delivery.h.
- */
+/* delivery.c - see delivery.h. */
 #include "daemons/wikisrcd/delivery.h"
 
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/position/position.h"
 
-/* How long a position that moved without any event to deliver may stay uncommitted. */
+/* How long a position that moved without an event to deliver may stay uncommitted. */
 #define POSITION_MS 5000
 
 struct pl_message delivery_message(const char *topic, const struct event *event,
@@ -27,21 +25,33 @@ struct pl_message delivery_message(const char *topic, const struct event *event,
     };
 }
 
-static struct pl_delivery_conf kafka_conf(const struct wikisrcd_conf *conf,
-                                          struct pl_metrics *metrics, const char *transactional_id)
+void delivery_reloaded(struct pl_delivery *d, const struct wikisrcd_conf *conf)
 {
-    return (struct pl_delivery_conf){
+    const struct pl_limits limits = {.age_ms = conf->batch.age_ms,
+                                     .bytes = conf->batch.bytes,
+                                     .messages = conf->batch.messages,
+                                     .position_ms = POSITION_MS};
+    pl_delivery_limit(d, &limits);
+}
+
+int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf, bool produce,
+                 struct pl_metrics *metrics, const struct pl_delivery_ops *ops, void *userdata,
+                 struct pl_delivery **ret, struct pl_err *err)
+{
+    PL_CLEANUP(pl_delivery_freep) struct pl_delivery *d = NULL;
+    PL_FREE char *id = pl_strf("wikisrcd-%s%s", conf->name, produce ? ".produce" : "");
+    const struct pl_delivery_conf kafka = {
         .kafka = &conf->kafka,
-        .transactional_id = transactional_id,
+        .transactional_id = id,
         .client_id = "wikisrcd",
         .topic = conf->topic,
-        .position_topic = conf->position_topic,
+        .position_topic = produce ? NULL : conf->position_topic,
         .position_key = conf->name,
         .message_bytes_max = conf->message_bytes_max,
         .queue_bytes_max = conf->queue_bytes_max,
-        /* Events carry their own times, and some lie by years. A broker rolls a segment when a time
-         * is segment.ms after the segment's first, so an old first event would be alone in its
-         * segment, which retention then deletes at once: segments are to end by their size only. */
+        /* Events carry their own times, and some are wrong by years. A broker rolls a segment when
+         * a time is segment.ms after the segment's first, so an old first event would be alone in
+         * its segment, which retention then deletes at once: segments must end by size only. */
         .create = {conf->create.enabled, conf->create.partitions, conf->create.replication,
                    conf->create.retention_ms, .segment_ms = "9223372036854775807"},
         .start_timeout_ms = conf->start_timeout_ms,
@@ -56,38 +66,16 @@ static struct pl_delivery_conf kafka_conf(const struct wikisrcd_conf *conf,
                     .commit_seconds = M_COMMIT_SECONDS,
                     .in_flight = M_IN_FLIGHT},
     };
-}
-
-int delivery_topic_ensure(rd_kafka_t *rk, const struct wikisrcd_conf *conf, struct pl_err *err)
-{
-    struct pl_delivery_conf kafka = kafka_conf(conf, NULL, NULL);
-    return pl_delivery_topic_need(rk, &kafka, err);
-}
-
-void delivery_reloaded(struct pl_delivery *d, const struct wikisrcd_conf *conf)
-{
-    const struct pl_limits limits = {.age_ms = conf->batch.age_ms,
-                                     .bytes = conf->batch.bytes,
-                                     .messages = conf->batch.messages,
-                                     .position_ms = POSITION_MS};
-    pl_delivery_limit(d, &limits);
-}
-
-int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf,
-                 struct pl_metrics *metrics, const struct pl_delivery_ops *ops, void *userdata,
-                 struct pl_delivery **ret, struct pl_err *err)
-{
-    PL_CLEANUP(pl_delivery_freep) struct pl_delivery *d = NULL;
-    PL_FREE char *transactional_id = pl_strf("wikisrcd-%s", conf->name);
-    struct pl_delivery_conf kafka = kafka_conf(conf, metrics, transactional_id);
-    struct pl_slice position;
     if (pl_delivery_new(daemon, &kafka, ops, userdata, &d, err) < 0)
         return -1;
-    pl_daemon_step(daemon, 2 * conf->start_timeout_ms, "reading the position from topic %s",
-                   conf->position_topic);
-    if (pl_delivery_position_read(d, conf->name, &position, err) < 0)
-        return -1;
-    delivery_reloaded(d, conf);
+    if (!produce) {
+        struct pl_slice position;
+        pl_daemon_step(daemon, 2 * conf->start_timeout_ms, "reading the position from topic %s",
+                       conf->position_topic);
+        if (pl_delivery_position_read(d, conf->name, &position, err) < 0)
+            return -1;
+        delivery_reloaded(d, conf);
+    }
     *ret = PL_TAKE(d);
     return 0;
 }

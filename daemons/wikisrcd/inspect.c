@@ -2,8 +2,8 @@
 /*
  * inspect.c - see inspect.h.
  *
- * All three modes take the events that the service would take, through the same source, position
- * and filter; they differ in one function each.
+ * All three modes take the events that the service would take, through the same source, position,
+ * filter and delivery; they differ in event_show().
  */
 #include "daemons/wikisrcd/inspect.h"
 
@@ -13,6 +13,7 @@
 
 #include "daemons/wikisrcd/delivery.h"
 #include "daemons/wikisrcd/event/filter.h"
+#include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/position/position.h"
 #include "daemons/wikisrcd/stream/source.h"
 #include "lib/base/clock.h"
@@ -39,8 +40,9 @@ struct inspect {
     struct event_path key;
     struct event event;
     struct pl_schema *profile;
-    struct pl_producer *producer;
-    int64_t open, shown, committed; /* --produce: messages */
+    struct pl_metrics *metrics;   /* counted, not shown */
+    struct pl_delivery *delivery; /* --produce; else NULL */
+    int64_t shown, committed;     /* --produce: messages */
     bool worked, interrupted, failed;
 };
 
@@ -137,18 +139,13 @@ static void stop_with(struct inspect *in, const struct pl_err *err)
 static bool message_send(struct inspect *in, struct pl_slice data, int64_t now_ms)
 {
     bool replaced;
-    enum pl_producer_state state = pl_producer_state(in->producer);
     struct pl_message m = delivery_message(in->conf->topic, &in->event, data, now_ms, &replaced);
-    if (state == PL_PRODUCER_BUSY || state == PL_PRODUCER_FAILED)
-        return false;
     struct pl_err err;
-    if (state == PL_PRODUCER_IDLE && pl_producer_begin(in->producer, &err) < 0) {
-        stop_with(in, &err);
+    if (!pl_delivery_can_take(in->delivery))
         return false;
-    }
-    switch (pl_producer_send(in->producer, &m, &err)) {
+    switch (pl_delivery_send(in->delivery, &m, &err)) {
     case PL_SEND_OK:
-        in->open++;
+        pl_delivery_item_end(in->delivery, 0);
         return true;
     case PL_SEND_FULL:
         return false;
@@ -161,8 +158,8 @@ static bool message_send(struct inspect *in, struct pl_slice data, int64_t now_m
 
 static void produce_commit(struct inspect *in)
 {
-    if (in->producer && in->open > 0 && pl_producer_state(in->producer) == PL_PRODUCER_OPEN)
-        pl_producer_commit(in->producer);
+    if (in->delivery && !pl_delivery_is_idle(in->delivery) && pl_delivery_can_take(in->delivery))
+        pl_delivery_commit(in->delivery, NULL);
 }
 
 /* ---- events ---- */
@@ -205,12 +202,13 @@ static bool on_event(void *userdata, const struct sse_event *sse)
     position_add(in->position, &mark);
     if (in->taken >= in->wanted && in->mode != INSPECT_PRODUCE)
         stop_with(in, NULL);
-    else if (in->taken >= in->wanted || in->open >= PRODUCE_BATCH)
+    else if (in->taken >= in->wanted ||
+             (in->delivery && pl_delivery_sums(in->delivery)->items >= PRODUCE_BATCH))
         produce_commit(in);
     return true;
 }
 
-/* A test tells at once what is wrong; only after it has worked it tries again. */
+/* The first failure ends it, so that a person sees at once what is wrong; later ones are retried. */
 static void on_answer(void *userdata, const struct pl_err *err)
 {
     struct inspect *in = userdata;
@@ -221,27 +219,24 @@ static void on_answer(void *userdata, const struct pl_err *err)
 
 static const struct source_ops source_ops = {on_event, on_answer};
 
-/* ---- the producer's answers ---- */
+/* ---- the delivery's answers ---- */
 
-static void on_committed(void *userdata, uint64_t messages, uint64_t bytes, int64_t duration_ms)
+static void on_room(void *userdata)
+{
+    source_resume(((struct inspect *)userdata)->source);
+}
+
+static void on_done(void *userdata, const struct pl_delivery_sums *sums, const struct pl_err *err)
 {
     struct inspect *in = userdata;
-    (void)bytes;
-    (void)duration_ms;
-    in->committed += (int64_t)messages;
-    in->open = 0;
-    if (in->committed >= in->wanted || pl_daemon_stopping(in->daemon))
-        stop_with(in, NULL);
-    if (pl_daemon_stopping(in->daemon))
+    if (!err)
+        in->committed += (int64_t)sums->items;
+    if (err || in->committed >= in->wanted)
+        stop_with(in, err);
+    if (err || pl_daemon_stopping(in->daemon))
         pl_daemon_finish(in->daemon);
     else
         source_resume(in->source);
-}
-
-static void on_aborted(void *userdata, const struct pl_err *why)
-{
-    stop_with(userdata, why);
-    pl_daemon_finish(((struct inspect *)userdata)->daemon);
 }
 
 static void on_failed(void *userdata, const struct pl_err *err)
@@ -250,15 +245,9 @@ static void on_failed(void *userdata, const struct pl_err *err)
     pl_daemon_finish(((struct inspect *)userdata)->daemon);
 }
 
-static void on_room(void *userdata)
-{
-    source_resume(((struct inspect *)userdata)->source);
-}
-
-static const struct pl_producer_ops producer_ops = {
-    .on_committed = on_committed,
-    .on_aborted = on_aborted,
+static const struct pl_delivery_ops delivery_ops = {
     .on_room = on_room,
+    .on_done = on_done,
     .on_failed = on_failed,
     .on_delivered = message_show,
 };
@@ -271,7 +260,7 @@ static void on_stop(void *userdata)
     in->interrupted = !in->failed && in->taken < in->wanted;
     source_stop(in->source);
     produce_commit(in);
-    if (!in->producer || pl_producer_state(in->producer) != PL_PRODUCER_BUSY)
+    if (!in->delivery || pl_delivery_is_idle(in->delivery))
         pl_daemon_finish(in->daemon);
 }
 
@@ -291,30 +280,14 @@ static const struct pl_daemon_ops daemon_ops = {.on_stop = on_stop, .on_tick = o
 static void release(struct inspect *in)
 {
     source_free(in->source);
-    pl_producer_free(in->producer);
+    pl_delivery_free(in->delivery);
+    pl_metrics_free(in->metrics);
     pl_schema_free(in->profile);
     position_free(in->position);
     filter_release(&in->filter);
     event_release(&in->event);
     event_path_release(&in->key);
     pl_daemon_free(in->daemon);
-}
-
-static int producer_start(struct inspect *in, struct pl_err *err)
-{
-    const struct wikisrcd_conf *conf = in->conf;
-    PL_FREE char *id = pl_strf("wikisrcd-%s.produce", conf->name);
-    const struct pl_producer_conf producer_conf = {
-        .kafka = &conf->kafka,
-        .transactional_id = id,
-        .client_id = "wikisrcd",
-        .queue_bytes_max = conf->queue_bytes_max,
-        .message_bytes_max = conf->message_bytes_max,
-    };
-    if (pl_producer_new(in->daemon, &producer_conf, &producer_ops, in, conf->start_timeout_ms,
-                        &in->producer, err) < 0)
-        return -1;
-    return delivery_topic_ensure(pl_producer_client(in->producer), conf, err);
 }
 
 static int start(struct inspect *in, struct pl_err *err)
@@ -329,9 +302,12 @@ static int start(struct inspect *in, struct pl_err *err)
     in->position = position_new(&conf->source.streams, start_ms, conf->source.slack_ms);
     if (in->mode == INSPECT_SCHEMA)
         in->profile = pl_schema_new();
-    if (in->mode == INSPECT_PRODUCE && producer_start(in, err) < 0)
+    in->metrics = pl_metrics_new(wikisrcd_metrics, M_COUNT);
+    if (in->mode == INSPECT_PRODUCE && delivery_new(in->daemon, conf, true, in->metrics,
+                                                    &delivery_ops, in, &in->delivery, err) < 0)
         return -1;
-    return source_new(in->daemon, conf, NULL, &in->position, &source_ops, in, &in->source, err);
+    return source_new(in->daemon, conf, in->metrics, &in->position, &source_ops, in, &in->source,
+                      err);
 }
 
 static void summary_print(const struct inspect *in)

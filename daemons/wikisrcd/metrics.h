@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * metrics.h - wikisrcd's metrics.
- */
+/* metrics.h - wikisrcd's metrics. */
 #ifndef WIKISRCD_METRICS_H
 #define WIKISRCD_METRICS_H
 

@@ -460,7 +460,7 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     w->metrics = w->service->metrics;
     event_path_init(&w->key, conf->key ? conf->key : "");
     filter_init(&w->filter, &conf->filter);
-    if (delivery_new(w->daemon, conf, w->metrics, &delivery_ops, w, &w->delivery, err) < 0 ||
+    if (delivery_new(w->daemon, conf, false, w->metrics, &delivery_ops, w, &w->delivery, err) < 0 ||
         position_begin(w, pl_delivery_position(w->delivery), err) < 0 ||
         source_new(w->daemon, conf, w->metrics, &w->position, &source_ops, w, &w->source, err) < 0)
         return -1;

@@ -2,8 +2,7 @@
 /*
  * conf.c - see conf.h.
  *
- * The table is the only place where an option is named; what it cannot express is checked below
- * it, and added to the same list of findings.
+ * What the table cannot express is checked below it and added to the same list of findings.
  */
 #include "daemons/wmfetchd/conf.h"
 
@@ -116,6 +115,18 @@ const char *wmfetchd_user_agent(void)
     return text;
 }
 
+size_t wmfetchd_series_count(const struct wmfetchd_conf *conf)
+{
+    return conf->api.applications.n * conf->api.index.n;
+}
+
+struct wmfetchd_series wmfetchd_series(const struct wmfetchd_conf *conf, size_t i)
+{
+    const struct wmfetchd_api_conf *api = &conf->api;
+    return (struct wmfetchd_series){api->applications.v[i / api->index.n],
+                                    api->index.v[i % api->index.n]};
+}
+
 /* Applications and indexes go into URLs, keys of positions and headers as they are. */
 static void names_check(const struct pl_strings *names, const char *path, struct pl_findings *errs)
 {
@@ -147,9 +158,9 @@ static void api_check(const struct wmfetchd_api_conf *api, struct pl_findings *e
             pl_findings_add(errs, 0, 0, "api.parameters: %s is set by wmfetchd", ours[i]);
 }
 
-void wmfetchd_conf_check(const struct wmfetchd_conf *conf, bool needs_kafka,
-                         struct pl_findings *errs)
+void wmfetchd_conf_check(void *data, bool for_service, struct pl_findings *errs)
 {
+    const struct wmfetchd_conf *conf = data;
     api_check(&conf->api, errs);
     pl_auth_conf_check(&conf->auth, "auth", errs);
     if (conf->name && strchr(conf->name, '/'))
@@ -162,6 +173,6 @@ void wmfetchd_conf_check(const struct wmfetchd_conf *conf, bool needs_kafka,
     pl_common_check_create(&conf->create, errs);
     pl_common_check_bytes(conf->message_bytes_max, conf->queue_bytes_max, errs);
     pl_common_check_listen(conf->metrics.listen, errs);
-    if (needs_kafka)
+    if (for_service)
         pl_common_check_kafka(&conf->kafka, "--auth-test, --sample and --schema", errs);
 }

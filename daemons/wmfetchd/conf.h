@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * conf.h - wmfetchd's option table and the struct it fills.
- */
+/* conf.h - wmfetchd's option table and the struct it fills. */
 #ifndef WMFETCHD_CONF_H
 #define WMFETCHD_CONF_H
 
@@ -40,12 +38,18 @@ extern const struct pl_option wmfetchd_opts[];
 /* The comment at the top of the reference (etc/wmfetchd.yaml). */
 extern const char wmfetchd_conf_intro[];
 
-/* What the table cannot say: times, names, options that need each other. */
-void wmfetchd_conf_check(const struct wmfetchd_conf *conf, bool needs_kafka,
-                         struct pl_findings *errs);
+/* What the table cannot say: times, names, options that need each other. `conf`: a struct
+ * wmfetchd_conf. */
+void wmfetchd_conf_check(void *conf, bool for_service, struct pl_findings *errs);
 
-/* Whether secrets would go over a network unencrypted to this URL: http, and not to this
- * machine. */
+/* A series is an application and an index; there are all combinations of them, in this order. */
+struct wmfetchd_series {
+    const char *application, *index;
+};
+size_t wmfetchd_series_count(const struct wmfetchd_conf *conf);
+struct wmfetchd_series wmfetchd_series(const struct wmfetchd_conf *conf, size_t i);
+
+/* Whether secrets would go unencrypted over a network to this URL: http, and not this machine. */
 bool wmfetchd_url_is_exposed(const char *url);
 
 /* "wmfetchd/VERSION libcurl/VERSION". */

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * delivery.c - see delivery.h.
- */
+/* delivery.c - see delivery.h. */
 #include "daemons/wmfetchd/delivery.h"
 
 #include <stdio.h>

@@ -2,8 +2,8 @@
 /*
  * inspect.c - see inspect.h.
  *
- * All three are the same fetch, with another look at each element; the series are asked one after
- * the other until there is enough.
+ * All three are the same fetch and look differently at each element; the series are asked one after
+ * the other until there are enough.
  */
 #include "daemons/wmfetchd/inspect.h"
 
@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "daemons/wmfetchd/api/element.h"
 #include "daemons/wmfetchd/api/fetch.h"
@@ -37,23 +36,15 @@ struct inspect {
     struct fetch *fetch;
     struct element element;
     struct pl_schema *profile;
-    size_t at, series_n;
+    struct pl_metrics *metrics; /* counted, not shown */
+    size_t at;
+    struct wmfetchd_series series; /* the one under way */
     int64_t taken;
     uint64_t records;
-    int fd; /* of --auth-test's file */
-    uint64_t written;
+    FILE *file; /* of --auth-test */
+    size_t written;
     bool cut, failed, finished;
 };
-
-static const char *application_of(const struct inspect *in)
-{
-    return in->conf->api.applications.v[in->at / in->conf->api.index.n];
-}
-
-static const char *index_of(const struct inspect *in)
-{
-    return in->conf->api.index.v[in->at % in->conf->api.index.n];
-}
 
 static void stop_with(struct inspect *in, const struct pl_err *err)
 {
@@ -63,53 +54,46 @@ static void stop_with(struct inspect *in, const struct pl_err *err)
 
 static void series_start(struct inspect *in)
 {
-    const struct fetch_ask ask = {application_of(in), index_of(in), in->ask->start_ms,
+    in->series = wmfetchd_series(in->conf, in->at);
+    const struct fetch_ask ask = {in->series.application, in->series.index, in->ask->start_ms,
                                   in->ask->end_ms};
     fetch_start(in->fetch, &ask);
 }
 
-/* ---- the answer's file ---- */
+/* ---- who asks ---- */
 
 static int answer_open(struct inspect *in, struct pl_err *err)
 {
-    in->fd = open(INSPECT_ANSWER_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (in->fd < 0)
+    int fd = open(INSPECT_ANSWER_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    in->file = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!in->file)
         return pl_err_set(err, PL_ERR_CONFIG, errno, "cannot write %s here: %s",
                           INSPECT_ANSWER_FILE, strerror(errno));
     return 0;
 }
 
-/* ---- who asks ---- */
-
-static void auth_print(struct inspect *in)
-{
-    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    pl_auth_describe(in->auth, &text);
-    fwrite(text.data, 1, text.len, stdout);
-}
-
 static void on_auth(void *userdata, const char *header, const struct pl_err *err)
 {
     struct inspect *in = userdata;
-    bool auth_test = in->ask->mode == INSPECT_AUTH_TEST;
-    (void)header;
-    if (err) {
-        stop_with(in, err);
-        return;
-    }
-    if (auth_test)
-        auth_print(in);
-    fflush(stdout);
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
     struct pl_err open_err;
-    if (auth_test && answer_open(in, &open_err) < 0)
-        stop_with(in, &open_err);
+    (void)header;
+    if (!err && in->ask->mode == INSPECT_AUTH_TEST) {
+        pl_auth_describe(in->auth, &text);
+        fwrite(text.data, 1, text.len, stdout);
+        fflush(stdout);
+        if (answer_open(in, &open_err) < 0)
+            err = &open_err;
+    }
+    if (err)
+        stop_with(in, err);
     else
         series_start(in);
 }
 
 /* ---- elements ---- */
 
-/* A member of the element as one line of text; "-" where it is none. */
+/* A member of the element as one line of text; "-" where it has none. */
 static void member_text(struct pl_slice element, const char *name, char *out, size_t size)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
@@ -118,8 +102,7 @@ static void member_text(struct pl_slice element, const char *name, char *out, si
     pl_json_init(&j, element.p, element.len, 0);
     pl_json_object_begin(&j);
     struct pl_slice raw;
-    struct pl_json_str str;
-    struct pl_json_str key;
+    struct pl_json_str key, str;
     while (pl_json_object_next(&j, &key)) {
         if (!pl_json_str_eq(&key, name)) {
             pl_json_skip(&j, NULL);
@@ -137,9 +120,8 @@ static void sample_print(struct inspect *in, struct pl_slice element)
     if (in->taken == 0)
         printf("%6s  %-38s  %8s  %10s  %s\n", "number", "transactionId", "records", "bytes",
                "transactionName");
-    char id[40];
+    char id[40], name[80];
     member_text(element, "transactionId", id, sizeof(id));
-    char name[80];
     member_text(element, "transactionName", name, sizeof(name));
     printf("%6" PRId64 "  %-38s  %8" PRIu64 "  %10zu  %s\n", in->taken + 1, id, in->element.records,
            element.len, name);
@@ -173,31 +155,23 @@ static int on_bytes(void *userdata, const char *data, size_t len, struct pl_err 
     struct inspect *in = userdata;
     if (in->ask->mode != INSPECT_AUTH_TEST)
         return 0;
-    size_t room = INSPECT_ANSWER_MAX - (size_t)in->written;
+    size_t room = INSPECT_ANSWER_MAX - in->written;
     in->cut |= len > room;
     len = len < room ? len : room;
-    while (len > 0) {
-        ssize_t n = write(in->fd, data, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return pl_err_set(err, PL_ERR_CONFIG, errno, "cannot write %s: %s", INSPECT_ANSWER_FILE,
-                              strerror(errno));
-        data += n;
-        len -= (size_t)n;
-        in->written += (uint64_t)n;
-    }
+    in->written += len;
+    if (fwrite(data, 1, len, in->file) != len || fflush(in->file) != 0)
+        return pl_err_set(err, PL_ERR_CONFIG, errno, "cannot write %s: %s", INSPECT_ANSWER_FILE,
+                          strerror(errno));
     return 0;
 }
 
 static void answer_print(struct inspect *in, const struct fetch_result *r)
 {
-    char start[32];
+    char start[32], end[32];
     pl_time_format_ms(in->ask->start_ms, start);
-    char end[32];
     pl_time_format_ms(in->ask->end_ms, end);
     printf("request: %s\n  series    application_id %s, index %s\n  range     %s to %s\n",
-           fetch_address(in->fetch), application_of(in), index_of(in), start, end);
+           fetch_address(in->fetch), in->series.application, in->series.index, start, end);
     printf("answer: %ld after %.1f s, %s\n  holds     %" PRId64 " transactions, %" PRIu64
            " records, %" PRIu64 " bytes\n  saved     %s%s\n",
            r->status, (double)r->duration_ms / 1000, r->status == 204 ? "empty" : r->shape,
@@ -208,18 +182,16 @@ static void answer_print(struct inspect *in, const struct fetch_result *r)
 static void on_done(void *userdata, const struct fetch_result *result, const struct pl_err *err)
 {
     struct inspect *in = userdata;
-    if (err) {
-        stop_with(in, err);
-        return;
-    }
-    if (in->ask->mode == INSPECT_AUTH_TEST)
+    bool auth_test = in->ask->mode == INSPECT_AUTH_TEST;
+    if (!err && auth_test)
         answer_print(in, result);
-    else if (++in->at < in->series_n && !pl_daemon_stopping(in->daemon)) {
+    if (!err && !auth_test && ++in->at < wmfetchd_series_count(in->conf) &&
+        !pl_daemon_stopping(in->daemon)) {
         series_start(in);
         return;
     }
-    in->finished = true;
-    stop_with(in, NULL);
+    in->finished |= !err;
+    stop_with(in, err);
 }
 
 static const struct fetch_ops fetch_ops = {on_element, on_bytes, on_done};
@@ -238,11 +210,12 @@ static const struct pl_daemon_ops daemon_ops = {.on_stop = on_stop};
 
 static void release(struct inspect *in)
 {
-    if (in->fd >= 0)
-        close(in->fd);
+    if (in->file)
+        fclose(in->file);
     fetch_free(in->fetch);
     pl_auth_free(in->auth);
     pl_http_free(in->http);
+    pl_metrics_free(in->metrics);
     pl_schema_free(in->profile);
     element_release(&in->element);
     pl_daemon_free(in->daemon);
@@ -251,16 +224,16 @@ static void release(struct inspect *in)
 static int start(struct inspect *in, struct pl_err *err)
 {
     const struct wmfetchd_conf *conf = in->conf;
-    in->series_n = conf->api.applications.n * conf->api.index.n;
     if (pl_daemon_new(&daemon_ops, in, conf->stop_timeout_ms, &in->daemon, err) < 0)
         return -1;
     if (in->ask->mode == INSPECT_SCHEMA)
         in->profile = pl_schema_new();
     if (pl_http_new(pl_daemon_event(in->daemon), &in->http, err) < 0)
         return -1;
-    const struct pl_auth_owner owner = wmfetchd_auth_owner(NULL);
+    in->metrics = pl_metrics_new(wmfetchd_metrics, M_COUNT);
+    const struct pl_auth_owner owner = wmfetchd_auth_owner(in->metrics);
     in->auth = pl_auth_new(in->http, &conf->auth, &owner);
-    in->fetch = fetch_new(in->http, &conf->api, in->auth, NULL, &fetch_ops, in);
+    in->fetch = fetch_new(in->http, &conf->api, in->auth, in->metrics, &fetch_ops, in);
     const char *header = pl_auth_get(in->auth, &in->waiter, on_auth, in);
     if (header)
         on_auth(in, header, NULL);
@@ -283,7 +256,7 @@ static void summary_print(const struct inspect *in)
 
 int inspect_run(const struct wmfetchd_conf *conf, const struct inspect_ask *ask)
 {
-    PL_CLEANUP(release) struct inspect in = {.conf = conf, .ask = ask, .fd = -1};
+    PL_CLEANUP(release) struct inspect in = {.conf = conf, .ask = ask};
     struct pl_err err;
     if (start(&in, &err) < 0) {
         pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot start", &err);

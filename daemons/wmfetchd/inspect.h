@@ -3,8 +3,8 @@
  * inspect.h - the modes that look before anything runs: --auth-test, --sample, --schema. All read
  * from the API as the service would; none needs or touches Kafka.
  *
- * --auth-test gets a token, tells what it is good for and until when (never the token itself), asks
- * once for the range of the first series, keeps the answer in a file.
+ * --auth-test gets a token, shows what it is good for and until when (never the token itself), asks
+ * once for the range of the first series, and keeps the answer in a file.
  *
  * Threads: the loop's.
  */
@@ -21,7 +21,7 @@ struct inspect_ask {
     int64_t start_ms, end_ms; /* the range to ask for */
 };
 
-/* Where --auth-test leaves the answer, in the working directory, at most so much of it. */
+/* Where --auth-test leaves the answer, in the working directory, and the most that it keeps. */
 #define INSPECT_ANSWER_FILE "service_health_response.json"
 #define INSPECT_ANSWER_MAX  (16 << 20)
 

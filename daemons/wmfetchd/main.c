@@ -3,7 +3,7 @@
  * main.c - the command line: which mode, which range, which configuration. All else is in
  * wmfetchd.c, once.c and inspect.c, which tests can link.
  *
- * All that a person can get wrong is found here, with status 64 (use) or 78 (configuration),
+ * All that a person can get wrong is found here, with status 64 (usage) or 78 (configuration),
  * before anything is connected.
  */
 #include <malloc.h>
@@ -36,11 +36,6 @@ static const struct pl_cli_opt opts[] = {
     [OPTS] = {0},
 };
 
-static void conf_check(void *conf, bool for_service, struct pl_findings *errs)
-{
-    wmfetchd_conf_check(conf, for_service, errs);
-}
-
 static const struct pl_service_sum sums[] = {
     {"WINDOWS", M_WINDOWS_COMMITTED}, {"RECEIVED", M_RECEIVED},      {"DELIVERED", M_DELIVERED},
     {"REFETCHED", M_REFETCHED},       {"MESSAGES", M_MESSAGES},      {"RECORDS", M_RECORDS},
@@ -53,7 +48,7 @@ static const struct pl_program wmfetchd = {
     .options = wmfetchd_opts,
     .options_intro = wmfetchd_conf_intro,
     .conf_size = sizeof(struct wmfetchd_conf),
-    .conf_check = conf_check,
+    .conf_check = wmfetchd_conf_check,
     .metrics = wmfetchd_metrics,
     .metrics_n = M_COUNT,
     .law = &wmfetchd_conservation,
@@ -62,7 +57,7 @@ static const struct pl_program wmfetchd = {
     .sums = sums,
 };
 
-/* -1: go on; else the exit status. */
+/* -1: continue; else the exit status. */
 static int time_take(const struct pl_cli *cli, int option, int64_t now_ms, int64_t *ret_ms)
 {
     const char *why, *text = cli->values[option];
@@ -101,12 +96,11 @@ static int range_take(const struct pl_cli *cli, struct once_range *ret)
 
 static void exposed_warn(const struct wmfetchd_conf *conf)
 {
-    bool token = conf->auth.method == PL_AUTH_TOKEN,
-         exposed = wmfetchd_url_is_exposed(conf->api.url);
-    if (exposed && token)
+    bool token = conf->auth.method == PL_AUTH_TOKEN;
+    if (wmfetchd_url_is_exposed(conf->api.url) && token)
         pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "api.url is http: the token can be read on the way, use https");
-    else if (exposed)
+    else if (wmfetchd_url_is_exposed(conf->api.url))
         pl_log(PL_WARNING, PL_EVENT_INSECURE,
                "api.url is http: what auth sends can be read on the way, use https");
     if (token && !conf->auth.token_url && wmfetchd_url_is_exposed(conf->auth.url))
@@ -117,8 +111,8 @@ static void exposed_warn(const struct wmfetchd_conf *conf)
                "auth.token_url is http: password and secret can be read on the way, use https");
 }
 
-/* Neither a core dump nor a debugger of the same user sees secrets. Not where sanitizers look for
- * leaks by means of a debugger's. */
+/* Neither a core dump nor a debugger of the same user sees secrets. Not under sanitizers, which find
+ * leaks by ptrace. */
 static void memory_hide(void)
 {
 #if !defined(__SANITIZE_ADDRESS__)
@@ -128,20 +122,15 @@ static void memory_hide(void)
 #endif
 }
 
-/* glibc raises this limit when a large block is freed, and then keeps elements' blocks as holes in
- * the heap. Fixed, 1 GB through us peaks at 24 MB instead of 29, for a tenth more CPU. */
-static void memory_spare(void)
-{
-    mallopt(M_MMAP_THRESHOLD, 131072);
-}
-
 int main(int argc, char **argv)
 {
     static const enum inspect_mode looks[] = {
         [AUTH_TEST] = INSPECT_AUTH_TEST, [SAMPLE] = INSPECT_SAMPLE, [SCHEMA] = INSPECT_SCHEMA};
     PL_CLEANUP(pl_service_release) struct pl_service service = {0};
     memory_hide();
-    memory_spare();
+    /* glibc raises this limit when a large block is freed, and then keeps elements' blocks as holes
+     * in the heap. Fixed, 1 GB through us peaks at 24 MB instead of 29, for a tenth more CPU. */
+    mallopt(M_MMAP_THRESHOLD, 131072);
     int status = pl_service_parse(&service, &wmfetchd, argc, argv), mode = service.cli.mode;
     struct once_range range;
     if (status < 0)

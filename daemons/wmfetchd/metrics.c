@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * metrics.c - see metrics.h.
- */
+/* metrics.c - see metrics.h. */
 #include "daemons/wmfetchd/metrics.h"
 
 #include "daemons/wmfetchd/conf.h"

@@ -48,7 +48,7 @@ extern const struct pl_conservation wmfetchd_conservation;
 /* The counter for an HTTP status. */
 enum wmfetchd_metric wmfetchd_metric_of_status(long status);
 
-/* Who asks for tokens, and what is counted. `metrics` may be NULL. */
+/* The user agent that asks for tokens, and what is counted. */
 struct pl_auth_owner wmfetchd_auth_owner(struct pl_metrics *metrics);
 
 #endif

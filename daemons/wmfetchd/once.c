@@ -2,8 +2,8 @@
 /*
  * once.c - see once.h.
  *
- * Series after series, each tried a few times where time may heal; a person waits, so what a
- * person must mend ends it at once.
+ * Series after series, each tried a few times where waiting may help; a person waits, so what a
+ * person must fix ends it at once.
  */
 #include "daemons/wmfetchd/once.h"
 
@@ -40,7 +40,8 @@ struct once {
     struct load *load;
     sd_event_source *timer;
     struct pl_backoff backoff;
-    size_t at, series_n; /* the series under way */
+    size_t at, series_n;
+    struct wmfetchd_series series; /* the one under way */
     unsigned tries;
     FILE *dump;
     char *dump_path;
@@ -50,16 +51,6 @@ struct once {
     bool failed, finished, shown;
 };
 
-static const char *application_of(const struct once *o)
-{
-    return o->conf->api.applications.v[o->at / o->conf->api.index.n];
-}
-
-static const char *index_of(const struct once *o)
-{
-    return o->conf->api.index.v[o->at % o->conf->api.index.n];
-}
-
 static void stop_with(struct once *o, const struct pl_err *err)
 {
     o->failed |= err != NULL;
@@ -68,14 +59,17 @@ static void stop_with(struct once *o, const struct pl_err *err)
 
 /* ---- the copy of the answer ---- */
 
-char *once_dump_path(const char *path, size_t i, const char *application, const char *index)
+/* The first series gets the path as given, the others NAME.APPLICATION-INDEX.json. */
+static char *dump_path_make(const struct once *o)
 {
+    const char *path = o->range->dump;
     const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
-    if (i == 0)
+    if (o->at == 0)
         return pl_strdup(path);
     if (!dot || (slash && dot < slash))
         dot = path + strlen(path);
-    return pl_strf("%.*s.%s-%s%s", (int)(dot - path), path, application, index, dot);
+    return pl_strf("%.*s.%s-%s%s", (int)(dot - path), path, o->series.application, o->series.index,
+                   dot);
 }
 
 static void dump_close(struct once *o)
@@ -86,39 +80,38 @@ static void dump_close(struct once *o)
     free(PL_TAKE(o->dump_path));
 }
 
-/* Begun anew with each try; for nobody else to read, even where it was there. */
+static int dump_failed(const struct once *o, struct pl_err *err)
+{
+    return pl_err_set(err, PL_ERR_CONFIG, errno, "--dump: cannot write %s: %s", o->dump_path,
+                      strerror(errno));
+}
+
+/* Truncated at each try; for nobody else to read, even where the file was there. */
 static int dump_open(struct once *o, struct pl_err *err)
 {
     dump_close(o);
     if (!o->range->dump)
         return 0;
-    o->dump_path = once_dump_path(o->range->dump, o->at, application_of(o), index_of(o));
+    o->dump_path = dump_path_make(o);
     int fd = open(o->dump_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     struct stat st;
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
         fchmod(fd, 0600);
     o->dump = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!o->dump)
-        return pl_err_set(err, PL_ERR_CONFIG, errno, "--dump: cannot write %s: %s", o->dump_path,
-                          strerror(errno));
-    return 0;
+    return o->dump ? 0 : dump_failed(o, err);
 }
 
 static int on_bytes(void *userdata, const char *data, size_t len, struct pl_err *err)
 {
     struct once *o = userdata;
-    if (!o->dump || fwrite(data, 1, len, o->dump) == len)
-        return 0;
-    return pl_err_set(err, PL_ERR_CONFIG, errno, "--dump: cannot write %s: %s", o->dump_path,
-                      strerror(errno));
+    return !o->dump || fwrite(data, 1, len, o->dump) == len ? 0 : dump_failed(o, err);
 }
 
-/* After the series is over; `whole`: and committed. */
+/* The series is over; `whole`: it is committed. */
 static int dump_end(struct once *o, bool whole, struct pl_err *err)
 {
     if (o->dump && fflush(o->dump) != 0)
-        return pl_err_set(err, PL_ERR_CONFIG, errno, "--dump: cannot write %s: %s", o->dump_path,
-                          strerror(errno));
+        return dump_failed(o, err);
     if (o->dump)
         fprintf(stderr, whole ? "the answer is in %s\n" : "what came of the answer is in %s\n",
                 o->dump_path);
@@ -131,8 +124,9 @@ static int dump_end(struct once *o, bool whole, struct pl_err *err)
 static void series_start(struct once *o)
 {
     struct pl_err err;
+    o->series = wmfetchd_series(o->conf, o->at);
     const struct load_window window = {
-        .ask = {application_of(o), index_of(o), o->range->start_ms, o->range->end_ms},
+        .ask = {o->series.application, o->series.index, o->range->start_ms, o->range->end_ms},
     };
     if (dump_open(o, &err) < 0) {
         stop_with(o, &err);
@@ -160,15 +154,14 @@ static void progress_end(struct once *o)
     o->shown = false;
 }
 
-static void series_print(struct once *o, const struct load_result *r)
+static void series_print(const struct once *o, const struct load_result *r)
 {
-    char start[32];
+    char start[32], end[32];
     pl_time_format_ms(o->range->start_ms, start);
-    char end[32];
     pl_time_format_ms(o->range->end_ms, end);
     printf("%s/%s %s to %s: %" PRIu64 " transactions, %" PRIu64 " messages, %" PRIu64
            " records, %.1f MB in %.1f s, committed to %s\n",
-           application_of(o), index_of(o), start, end, r->sums.items, r->sums.messages,
+           o->series.application, o->series.index, start, end, r->sums.items, r->sums.messages,
            r->sums.records, (double)r->fetch.bytes / 1e6,
            (double)(r->fetch.duration_ms + r->sums.commit_ms) / 1000, o->conf->topic);
     fflush(stdout);
@@ -208,7 +201,7 @@ static void series_failed(struct once *o, const struct load_result *r, const str
     int64_t wait_ms = pl_backoff_next(&o->backoff, floor_ms);
     pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST,
                "range not fetched, nothing of it is written, it is tried again", err,
-               PL_F_STR("APPLICATION", application_of(o)), PL_F_STR("INDEX", index_of(o)),
+               PL_F_STR("APPLICATION", o->series.application), PL_F_STR("INDEX", o->series.index),
                PL_F_INT("WAIT_MS", wait_ms), PL_F_UINT("TRIES_LEFT", TRIES_MAX - o->tries));
     sd_event_source_set_time_relative(o->timer, (uint64_t)wait_ms * 1000);
     sd_event_source_set_enabled(o->timer, SD_EVENT_ONESHOT);
@@ -218,7 +211,7 @@ static void on_done(void *userdata, const struct load_result *result, const stru
 {
     struct once *o = userdata;
     progress_end(o);
-    /* A commit that ran on while stopping still counts. */
+    /* A commit that ended while stopping counts, too. */
     if (!err)
         series_done(o, result);
     else if (!pl_daemon_stopping(o->daemon))
@@ -229,9 +222,8 @@ static void on_done(void *userdata, const struct load_result *result, const stru
 
 static void on_failed(void *userdata, const struct pl_err *err)
 {
-    struct once *o = userdata;
-    stop_with(o, err);
-    pl_daemon_finish(o->daemon);
+    stop_with(userdata, err);
+    pl_daemon_finish(((struct once *)userdata)->daemon);
 }
 
 static const struct load_ops load_ops = {on_bytes, on_done, on_failed};
@@ -255,8 +247,8 @@ static void on_tick(void *userdata)
         return;
     fprintf(stderr,
             "%s%s/%s: %.1f MB, %" PRIu64 " transactions, %" PRIu64 " records, %.1f MB/s%s%s",
-            isatty(STDERR_FILENO) ? "\r" : "", application_of(o), index_of(o), (double)bytes / 1e6,
-            sums->items, sums->records,
+            isatty(STDERR_FILENO) ? "\r" : "", o->series.application, o->series.index,
+            (double)bytes / 1e6, sums->items, sums->records,
             (double)(bytes > o->bytes_before ? bytes - o->bytes_before : 0) / 1e6,
             fetch_is_running(load_fetch(o->load)) ? "" : ", committing",
             isatty(STDERR_FILENO) ? "    " : "\n");
@@ -283,7 +275,7 @@ static void release(struct once *o)
 static int start(struct once *o, struct pl_err *err)
 {
     const struct wmfetchd_conf *conf = o->conf;
-    o->series_n = conf->api.applications.n * conf->api.index.n;
+    o->series_n = wmfetchd_series_count(conf);
     pl_backoff_init(&o->backoff, WAIT_BASE_MS, WAIT_MAX_MS, (uint64_t)pl_clock_realtime_ms());
     if (pl_daemon_new(&daemon_ops, o, conf->stop_timeout_ms, &o->daemon, err) < 0)
         return -1;
@@ -296,10 +288,9 @@ static int start(struct once *o, struct pl_err *err)
         return -1;
     const struct pl_auth_owner owner = wmfetchd_auth_owner(o->metrics);
     o->auth = pl_auth_new(o->http, &conf->auth, &owner);
-    if (load_new(o->daemon, conf, true, o->http, o->auth, o->metrics, &load_ops, o, &o->load, err) <
-        0)
-        return -1;
-    return 0; /* the timer's time has come: the first series begins in the loop */
+    /* The timer is due: the first series begins in the loop. */
+    return load_new(o->daemon, conf, true, o->http, o->auth, o->metrics, &load_ops, o, &o->load,
+                    err);
 }
 
 int once_run(const struct wmfetchd_conf *conf, const struct once_range *range)

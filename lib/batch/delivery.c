@@ -197,6 +197,13 @@ static void on_producer_failed(void *userdata, const struct pl_err *err)
     pl_delivery_fail(userdata, err);
 }
 
+static void on_delivered(void *userdata, const rd_kafka_message_t *message)
+{
+    struct pl_delivery *d = userdata;
+    if (d->ops->on_delivered)
+        d->ops->on_delivered(d->userdata, message);
+}
+
 /* ---- committing ---- */
 
 /* Begins a transaction unless there is one, which may be ending. */
@@ -277,6 +284,7 @@ static const struct pl_producer_ops producer_ops = {
     .on_stalled = on_stalled,
     .on_room = on_room,
     .on_failed = on_producer_failed,
+    .on_delivered = on_delivered,
 };
 
 /* ---- messages ---- */
@@ -356,8 +364,9 @@ void pl_delivery_log(struct pl_delivery *d, bool now)
 
 /* ---- start ---- */
 
-int pl_delivery_topic_need(rd_kafka_t *rk, const struct pl_delivery_conf *conf, struct pl_err *err)
+static int topic_need(struct pl_delivery *d, struct pl_err *err)
 {
+    const struct pl_delivery_conf *conf = &d->conf;
     char bytes[32];
     const char *config[7] = {"max.message.bytes", bytes};
     size_t n = 2;
@@ -374,14 +383,15 @@ int pl_delivery_topic_need(rd_kafka_t *rk, const struct pl_delivery_conf *conf, 
     }
     const struct pl_kafka_topic_spec spec = {conf->topic, (int)conf->create.partitions,
                                              (int)conf->create.replication, config};
-    return pl_kafka_topic_need(rk, &spec, conf->create.enabled, (int)conf->start_timeout_ms, err);
+    pl_daemon_step(d->daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s", conf->topic);
+    return pl_kafka_topic_need(pl_delivery_client(d), &spec, conf->create.enabled,
+                               (int)conf->start_timeout_ms, err);
 }
 
 static int topics_need(struct pl_delivery *d, struct pl_err *err)
 {
     const struct pl_delivery_conf *conf = &d->conf;
-    pl_daemon_step(d->daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s", conf->topic);
-    if (pl_delivery_topic_need(pl_delivery_client(d), conf, err) < 0)
+    if (topic_need(d, err) < 0)
         return -1;
     if (!conf->position_topic)
         return 0;

@@ -56,6 +56,8 @@ struct pl_delivery_ops {
     void (*on_done)(void *userdata, const struct pl_delivery_sums *sums, const struct pl_err *err);
     /* No further work is possible. Called once, and nothing after it. */
     void (*on_failed)(void *userdata, const struct pl_err *err);
+    /* As in struct pl_producer_ops. May be NULL. */
+    void (*on_delivered)(void *userdata, const rd_kafka_message_t *message);
 };
 
 /* Indexes; PL_METRICS_NONE if the daemon has no such metric. */
@@ -94,10 +96,6 @@ int pl_delivery_new(struct pl_daemon *daemon, const struct pl_delivery_conf *con
 /* As pl_producer_free(): undoes an open transaction; one being committed may be undone or not. */
 void pl_delivery_free(struct pl_delivery *d);
 PL_DEFINE_CLEANUP(struct pl_delivery *, pl_delivery_free);
-
-/* Part of pl_delivery_new(), for sending without one: ensures the data topic. Uses `topic`,
- * `message_bytes_max`, `create` and `start_timeout_ms`. */
-int pl_delivery_topic_need(rd_kafka_t *rk, const struct pl_delivery_conf *conf, struct pl_err *err);
 
 /* Reads the record committed last under `key`. 1: found; 0: there is none; -1: error. Valid until
  * the next commit or read. For use at start: blocks up to twice start_timeout (to look up the topic

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * filter.c - see filter.h. Lists are short, so they are walked.
- */
+/* filter.c - see filter.h. Lists are short, so they are walked. */
 #include "daemons/wikisrcd/event/filter.h"
 
 static int64_t *numbers_new(const struct pl_strings *list)

@@ -2,8 +2,8 @@
 /*
  * source.c - see source.h, which has the states.
  *
- * Every way in which a connection can end comes together in connection_lost(), which decides how
- * long to wait; every connect begins in connect_next(), which decides what to ask.
+ * However a connection ends, connection_lost() decides how long to wait; connect_next() decides
+ * what to ask.
  */
 #include "daemons/wikisrcd/stream/source.h"
 
@@ -20,34 +20,27 @@
 #include "lib/service/watchdog.h"
 
 enum {
-    BODY_KEPT = 512,     /* of an answer that is no stream, for the error's text */
+    BODY_KEPT = 512,     /* of an answer that is not a stream, for the error's text */
     QUICK_BASE_MS = 100, /* after an ordinary end: within a second, */
     QUICK_MAX_MS = 1000, /* spread, so that not all clients come back at once */
     BACKOFF_BASE_MS = 1000,
     BACKOFF_MAX_MS = 60000,
     BUSY_WAIT_MS = 10000,    /* 429 without Retry-After: the service sends none */
     REFUSED_WAIT_MS = 30000, /* 401, 403, 404 after it once worked */
-    LONG_LIVED_MS = 60000,   /* a connection that lived so long makes waits short again */
+    LONG_LIVED_MS = 60000,   /* a connection that lived this long makes waits short again */
     DISCOVERY_STALL_MS = 30000,
     DISCOVERY_RETRY_MS = 3600000,
-    URL_MAX = 8192,
 };
 
 /* In the order of M_LOST_*. */
-enum source_loss {
-    LOST_CLOSED,
-    LOST_NETWORK,
-    LOST_STALL,
-    LOST_ERROR_EVENT,
-    LOST_REFUSED,
-};
+enum source_loss { LOST_CLOSED, LOST_NETWORK, LOST_STALL, LOST_ERROR_EVENT, LOST_REFUSED };
 static const char *const loss_names[] = {"closed", "network", "stall", "error event", "refused"};
 
 enum source_state { STOPPED, WAITING, CONNECTING, STREAMING };
 
 struct source {
     const struct wikisrcd_conf *conf;
-    struct pl_metrics *metrics; /* may be NULL */
+    struct pl_metrics *metrics;
     struct position **position;
     const struct source_ops *ops;
     void *userdata;
@@ -64,27 +57,21 @@ struct source {
     bool saw_error, saw_topics;                      /* found while feeding; acted upon after it */
     int64_t streaming_since_ms, discovery_failed_ms; /* monotonic */
     int64_t connect_ms;                              /* WAITING: until then */
-    int64_t silence_ms;  /* the longest that this connection lets pass; below 0: no limit */
+    int64_t silence_ms;  /* the longest allowed on this connection; below 0: no limit */
     const char *lost_by; /* why the last connection ended; NULL: none has */
     struct pl_deadline deadline;
 
     struct pl_http *http;
     struct pl_http_request *request;
     struct sse_parser parser;
-    struct pl_buf rest; /* bytes behind an event that was not taken */
-    struct pl_buf body; /* of an answer that is no stream */
+    struct pl_buf rest; /* bytes after an event that was not taken */
+    struct pl_buf body; /* of an answer that is not a stream */
     struct pl_backoff quick, slow;
     sd_event_source *timer;
     char *url, *user_agent;
 };
 
 static void connect_next(struct source *s);
-
-static void count(struct source *s, enum wikisrcd_metric metric, uint64_t by)
-{
-    if (s->metrics)
-        pl_metrics_inc(s->metrics, metric, by);
-}
 
 /* ---- waiting ---- */
 
@@ -116,11 +103,10 @@ static void connection_drop(struct source *s)
     pl_buf_reset(&s->body);
     if (!s->feeding)
         sse_reset(&s->parser);
-    if (s->metrics)
-        pl_metrics_set(s->metrics, M_CONNECTED, 0);
+    pl_metrics_set(s->metrics, M_CONNECTED, 0);
 }
 
-/* A connection that lived long, or delivered and just ended, is replaced at once. */
+/* A connection that lived long, or delivered and then ended, is replaced at once. */
 static int64_t wait_after(struct source *s, enum source_loss loss, int64_t floor_ms)
 {
     bool streamed = s->state == STREAMING;
@@ -150,7 +136,7 @@ static void connection_lost(struct source *s, enum source_loss loss, int64_t flo
     int64_t wait_ms = wait_after(s, loss, floor_ms);
     connection_drop(s);
     s->lost_by = loss_names[loss];
-    count(s, (enum wikisrcd_metric)(M_LOST_CLOSED + loss), 1);
+    pl_metrics_inc(s->metrics, M_LOST_CLOSED + loss, 1);
     if (s->ask == POSITION_DISCOVERY) { /* the known topics will do; look again later */
         s->discovery_failed_ms = pl_clock_monotonic_ms();
         s->fall_back = position_streams_differ(*s->position, &s->conf->source.streams);
@@ -158,7 +144,7 @@ static void connection_lost(struct source *s, enum source_loss loss, int64_t flo
     if (s->worked || !err || err->kind == PL_ERR_RETRY)
         loss_log(loss, err, wait_ms); /* else it ends us and is logged there */
     connect_after(s, wait_ms);
-    if (err && s->ops->on_answer)
+    if (err)
         s->ops->on_answer(s->userdata, err);
 }
 
@@ -191,7 +177,7 @@ static bool on_sse_event(void *userdata, const struct sse_event *event)
         return false;
     }
     if (!pl_slice_eq(event->type, "message"))
-        return true; /* a type that the service does not have today is no record */
+        return true; /* a type that the service does not have today is not a record */
     if (s->first_event)
         topics_read(s, event);
     s->first_event = false;
@@ -243,7 +229,8 @@ void source_resume(struct source *s)
 
 /* ---- answers ---- */
 
-int source_err_from_status(struct pl_err *err, long status, const char *url, const char *body)
+/* An answer that is not a stream, with what to do about it. */
+static int err_from_status(struct pl_err *err, long status, const char *url, const char *body)
 {
     enum pl_err_kind kind = pl_http_status_kind(status);
     if (kind == PL_ERR_REJECT || kind == PL_ERR_NONE)
@@ -287,22 +274,16 @@ static void position_refused(struct source *s, long status)
     pl_log(PL_WARNING, PL_EVENT_SOURCE_FALLBACK,
            "the source refused the position, asking by time instead", PL_F_INT("STATUS", status),
            PL_F_SLICE("ERROR", s->body.data, s->body.len));
-    count(s, M_FALLBACKS, 1);
+    pl_metrics_inc(s->metrics, M_FALLBACKS, 1);
     connection_drop(s);
     s->fall_back = true;
     connect_after(s, 0);
 }
 
-static long status_of(struct pl_http_request *r)
+static void answer_refused(struct source *s, struct pl_http_request *r)
 {
     long status = 0;
     curl_easy_getinfo(pl_http_request_easy(r), CURLINFO_RESPONSE_CODE, &status);
-    return status;
-}
-
-static void answer_refused(struct source *s, struct pl_http_request *r)
-{
-    long status = status_of(r);
     int64_t floor_ms = wait_asked_for(s, r, status);
     pl_text_flatten(s->body.data, s->body.len);
     s->request = NULL;
@@ -311,23 +292,17 @@ static void answer_refused(struct source *s, struct pl_http_request *r)
         return;
     }
     struct pl_err err;
-    source_err_from_status(&err, status, s->url, pl_buf_cstr(&s->body));
+    err_from_status(&err, status, s->url, pl_buf_cstr(&s->body));
     if (s->worked && err.kind == PL_ERR_CONFIG)
-        err.kind = PL_ERR_RETRY; /* it worked before: theirs to mend, or the position's */
+        err.kind = PL_ERR_RETRY; /* it worked before: theirs to fix, or the position's */
     connection_lost(s, LOST_REFUSED, floor_ms, &err);
-}
-
-static bool is_event_stream(struct pl_http_request *r)
-{
-    static const char type[] = "text/event-stream";
-    const char *value = pl_http_request_header(r, "Content-Type");
-    return value && strncasecmp(value, type, sizeof(type) - 1) == 0;
 }
 
 static void on_headers(void *userdata, struct pl_http_request *r, long status)
 {
     struct source *s = userdata;
-    if (status != 200 || !is_event_stream(r))
+    const char *type = pl_http_request_header(r, "Content-Type");
+    if (status != 200 || !type || strncasecmp(type, "text/event-stream", 17) != 0)
         return; /* on_done knows more: the body says why */
     s->state = STREAMING;
     s->first_event = true;
@@ -337,23 +312,21 @@ static void on_headers(void *userdata, struct pl_http_request *r, long status)
     position_connected(*s->position, s->ask, s->asked_ms, pl_clock_realtime_ms());
     if (s->ask == POSITION_DISCOVERY)
         return;
-    if (s->metrics)
-        pl_metrics_set(s->metrics, M_CONNECTED, 1);
+    pl_metrics_set(s->metrics, M_CONNECTED, 1);
     char since[32] = "";
     if (!s->asked_with_id)
         pl_time_format_ms(s->asked_ms, since);
     pl_log(PL_INFO, PL_EVENT_SOURCE_CONNECTED, "connected to the source", PL_F_STR("URL", s->url),
            PL_F_STR("RESUMED_BY", s->asked_with_id ? "position" : "time"),
            PL_F_STR("SINCE", s->asked_with_id ? NULL : since));
-    if (s->ops->on_answer)
-        s->ops->on_answer(s->userdata, NULL);
+    s->ops->on_answer(s->userdata, NULL);
 }
 
 static bool on_data(void *userdata, struct pl_http_request *r, const char *data, size_t len)
 {
     struct source *s = userdata;
     (void)r;
-    count(s, M_SOURCE_BYTES, len);
+    pl_metrics_inc(s->metrics, M_SOURCE_BYTES, len);
     if (s->state != STREAMING) {
         size_t room = BODY_KEPT - (s->body.len < BODY_KEPT ? s->body.len : BODY_KEPT);
         pl_buf_add(&s->body, data, len < room ? len : room);
@@ -374,13 +347,13 @@ static void on_done(void *userdata, struct pl_http_request *r, const struct pl_e
         return;
     }
     s->request = NULL;
-    enum source_loss loss = LOST_CLOSED;
-    if (err)
-        loss = err->code == CURLE_OPERATION_TIMEDOUT ? LOST_STALL : LOST_NETWORK;
-    /* The service often ends without the last chunk: for a stream that delivered, ordinary. */
-    if (err && s->state == STREAMING && !s->first_event &&
-        (err->code == CURLE_PARTIAL_FILE || err->code == CURLE_RECV_ERROR))
+    enum source_loss loss = LOST_NETWORK;
+    /* The service often ends without the last chunk: ordinary for a stream that delivered. */
+    if (!err || (s->state == STREAMING && !s->first_event &&
+                 (err->code == CURLE_PARTIAL_FILE || err->code == CURLE_RECV_ERROR)))
         loss = LOST_CLOSED;
+    else if (err->code == CURLE_OPERATION_TIMEDOUT)
+        loss = LOST_STALL;
     connection_lost(s, loss, 0, err);
 }
 

@@ -9,13 +9,13 @@
  *                                                   paused until source_resume()
  *
  * What is asked for: with a position that knows topics, Last-Event-ID with a time for each of them;
- * else `since=`. When the position's topics may not be all (other streams are configured, or the
- * last look is a day old), a connection without Last-Event-ID is made first, only to read the
+ * else `since=`. When there may be topics that the position lacks (other streams are configured, or
+ * the last look is a day old), a connection without Last-Event-ID is made first, only to read the
  * topics from its first id (DISCOVERING). A position that the service refuses (400, 404) is
  * replaced by `since=` for one connection.
  *
- * Waiting: the service closes each connection after 15 minutes; that, and any end after a
- * connection that delivered, is followed by the next at once (within a second). What is refused or
+ * Waiting: the service closes each connection after 15 minutes; after that, and after any
+ * connection that delivered, the next follows at once (within a second). One that is refused or
  * ends without an event backs off with jitter up to a minute; Retry-After is obeyed; 429 without it
  * waits 10 s.
  *
@@ -36,24 +36,24 @@ struct source_ops {
     /* false: not now; the source holds it and offers it again after source_resume(). */
     bool (*on_event)(void *userdata, const struct sse_event *event);
     /* Each attempt's outcome: `err` NULL: the service answered 200. CONFIG: refused in a way that a
-     * person must mend, reported only while no attempt has succeeded yet; later such answers are
-     * logged and tried again as RETRY. The source goes on trying unless it is stopped. */
+     * person must fix, reported only while no attempt has succeeded yet; later ones are logged and
+     * retried as RETRY. The source keeps trying unless it is stopped. */
     void (*on_answer)(void *userdata, const struct pl_err *err);
 };
 
-/* `conf`, `metrics` and `*position` outlive the source; the position is the caller's, which may put
- * another in its place between source_stop() and source_start(). `metrics` may be NULL. */
+/* `conf`, `metrics` and `*position` outlive the source; the position is the caller's, who may
+ * replace it between source_stop() and source_start(). */
 int source_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct pl_metrics *metrics,
                struct position **position, const struct source_ops *ops, void *userdata,
                struct source **ret, struct pl_err *err);
 void source_free(struct source *s);
 PL_DEFINE_CLEANUP(struct source *, source_free);
 
-/* Connects after `wait_ms` from where the position stands then. */
+/* Connects after `wait_ms`, from where the position is then. */
 void source_start(struct source *s, int64_t wait_ms);
-/* Ends the connection; what was held is forgotten (the position has not passed it). */
+/* Ends the connection and forgets what was held (the position has not passed it). */
 void source_stop(struct source *s);
-/* Goes on after on_event() answered false. Not from inside on_event(). */
+/* Continues after on_event() returned false. Not from inside on_event(). */
 void source_resume(struct source *s);
 
 /* For STATUS: "streaming", "connecting to the source", "connecting again in 12 s (stall)", "waiting
@@ -63,8 +63,5 @@ bool source_is_held(const struct source *s);
 /* What should have happened by now (a connect, an answer, a byte or the stall's end) has not: for
  * on_watchdog. Never while it is held. */
 bool source_is_overdue(const struct source *s);
-
-/* The kind of an HTTP status that is not 200, with what to do about it. Pure. */
-int source_err_from_status(struct pl_err *err, long status, const char *url, const char *body);
 
 #endif

@@ -2,21 +2,18 @@
 /*
  * sse.c - see sse.h.
  *
- * A line that lies whole in the chunk is read where it lies; only lines cut by the end of a chunk
- * go through the line buffer. Data is copied once, into the event's buffer.
+ * A line that is whole in the chunk is read in place; only lines cut by the end of a chunk go
+ * through the line buffer. Data is copied once, into the event's buffer.
  */
 #include "daemons/wikisrcd/stream/sse.h"
 
-enum { BOM_DONE = 3 };
-
-static const char bom_bytes[3] = {'\xEF', '\xBB', '\xBF'};
+static const char bom_bytes[] = {'\xEF', '\xBB', '\xBF'};
+enum { BOM_DONE = sizeof(bom_bytes) };
 
 void sse_init(struct sse_parser *p, size_t event_bytes_max, sse_event_fn *on_event, void *userdata)
 {
-    *p = (struct sse_parser){.event_bytes_max = event_bytes_max,
-                             .on_event = on_event,
-                             .userdata = userdata,
-                             .retry_ms = -1};
+    *p = (struct sse_parser){
+        .event_bytes_max = event_bytes_max, .on_event = on_event, .userdata = userdata};
     /* A line may hold the field's name, colon and space before as many bytes of data. */
     pl_buf_init(&p->line, event_bytes_max + SSE_NAME_MAX);
     pl_buf_init(&p->data, event_bytes_max + 1);
@@ -74,24 +71,11 @@ static void data_add(struct sse_parser *p, struct pl_slice value, uint64_t lost)
     p->has_data = true;
     p->data_size += value.len + lost + 1;
     if (p->data_size - 1 > p->event_bytes_max) {
-        pl_buf_reset(&p->data); /* not kept; what comes is only counted */
+        pl_buf_reset(&p->data); /* not kept; the rest is only counted */
         return;
     }
     pl_buf_add(&p->data, value.p, value.len);
     pl_buf_add_byte(&p->data, '\n');
-}
-
-static void retry_set(struct sse_parser *p, struct pl_slice value)
-{
-    int64_t ms = 0;
-    if (value.len == 0 || value.len > 15)
-        return;
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.p[i] < '0' || value.p[i] > '9')
-            return;
-        ms = ms * 10 + (value.p[i] - '0');
-    }
-    p->retry_ms = ms;
 }
 
 static void field_read(struct sse_parser *p, struct pl_slice name, struct pl_slice value,
@@ -109,8 +93,6 @@ static void field_read(struct sse_parser *p, struct pl_slice name, struct pl_sli
     } else if (pl_slice_eq(name, "event")) {
         pl_buf_reset(&p->type);
         pl_buf_add(&p->type, value.p, value.len);
-    } else if (pl_slice_eq(name, "retry")) {
-        retry_set(p, value);
     }
 }
 
@@ -135,7 +117,7 @@ static bool line_read(struct sse_parser *p, const char *s, size_t len, uint64_t 
     return true;
 }
 
-/* Keeps the beginning of a line that the chunk's end has cut. */
+/* Keeps the beginning of a line that the end of the chunk cuts. */
 static void line_keep(struct sse_parser *p, const char *s, size_t len)
 {
     size_t room = p->line.max - p->line.len;
@@ -155,7 +137,7 @@ static bool line_end(struct sse_parser *p, const char *s, size_t len)
     return taken;
 }
 
-/* The first CR or LF; lines with a CR are rare, so the search for one is bounded by the LF. */
+/* The first CR or LF. CRs are rare, so the search for one is bounded by the LF. */
 static const char *line_find_end(const char *s, size_t len)
 {
     const char *lf = memchr(s, '\n', len);
@@ -163,7 +145,7 @@ static const char *line_find_end(const char *s, size_t len)
     return cr ? cr : lf;
 }
 
-/* Passes over a byte order mark at the very start. What only began like one is text. */
+/* Skips a byte order mark at the very start. What only begins like one is text. */
 static size_t bom_skip(struct sse_parser *p, const char *data, size_t len)
 {
     size_t used = 0;

@@ -3,18 +3,18 @@
  * sse.h - a push parser for Server-Sent Events: bytes in, events out.
  *
  * Follows the WHATWG HTML standard, section 9.2 "Server-sent events": a byte order mark at the
- * start is passed over; lines end in LF, CR or CRLF (also when a chunk ends between the two); one
+ * start is skipped; lines end in LF, CR or CRLF (also when a chunk ends between the two); one
  * space after the colon is taken off; several `data` lines are joined by LF; an `id` holding a NUL
- * is ignored and any other stays the last id for the events to come; `retry` is read but only
- * digits count; comments and unknown fields are passed over; a block without data is no event; what
- * stands after the last blank line is dropped with the parser. However the bytes are cut into
+ * is ignored and any other is the last id for the events that follow; comments and unknown fields
+ * are skipped, and so is `retry`, as the source has waits of its own; a block without data is not
+ * an event; what follows the last blank line is dropped with the parser. However the bytes are cut into
  * chunks, the events are the same.
  *
- * The receiver may answer "not now". The parser then stops, tells how many bytes it has used, and
+ * The receiver may answer "not now". The parser then stops, returns how many bytes it used, and
  * offers the same event again at the next feed. That is all that back-pressure needs here.
  *
  * Text is passed on as its bytes: the standard would replace bytes that are not UTF-8, but what we
- * write must be what was sent. Whoever reads the data judges it.
+ * write must be what was sent. Its readers judge it.
  *
  * No I/O, no clock. Threads: a parser belongs to one thread.
  */
@@ -48,7 +48,6 @@ struct sse_parser {
     struct pl_buf data, type, id;
     uint64_t data_size; /* of this event, kept or not; with the LF after each line */
     uint64_t line_lost; /* bytes of an overlong line that were not kept */
-    int64_t retry_ms;   /* the last `retry`; -1: none */
     unsigned bom;       /* bytes of a byte order mark matched so far; BOM_DONE when decided */
     bool has_data;      /* a data field was seen in this block */
     bool skip_lf;       /* the last byte was CR: a LF that follows belongs to it */

@@ -2,9 +2,8 @@
 /*
  * fetch.c - see fetch.h, which has the states.
  *
- * Whatever ends a range comes together in finish(); an error that is found inside a callback of
- * the request is kept in `err` and ends the request, so that nothing is torn down while it is on
- * the stack.
+ * Every range ends in finish(). An error found inside a callback of the request is kept in `err`
+ * and ends the request, so that nothing is torn down while it is on the stack.
  */
 #include "daemons/wmfetchd/api/fetch.h"
 
@@ -21,9 +20,9 @@
 #include "lib/log/log.h"
 
 enum {
-    SAID_MAX = 512,        /* of an answer that is no good, kept for the error's text */
+    SAID_MAX = 512,        /* of a refusal, kept for the error's text */
     REFUSAL_MAX = 1 << 20, /* of it, read to its end to keep the connection */
-    /* So much is shown of what an answer or element begins with; more is looked at, so that a
+    /* How much is shown of the beginning of an answer or element; more is searched, so that a
      * secret on the border is recognised. */
     BEGIN_SHOWN_MAX = PL_SPLIT_BEGIN_MAX - PL_SECRET_BEGIN,
 };
@@ -44,25 +43,17 @@ struct fetch {
     struct fetch_ask ask;
     struct pl_auth_waiter waiter;
     struct pl_http_request *request;
-    char *header; /* who asks, of this request */
+    char *header; /* with our credentials, of this request */
     struct pl_split split;
-    struct pl_buf rest; /* behind an element that was not taken */
-    struct pl_buf said; /* what an answer that is no 200 says */
+    struct pl_buf rest; /* after an element that was not taken */
+    struct pl_buf said; /* the body of an answer that is not 200 */
     bool renewed;       /* a 401 was answered by another token already */
     bool held, over;    /* over: the request is done, only `rest` is left */
     bool feeding;
-    uint64_t bytes;
-    long status;
-    int64_t begun_ms, server_ms, heard_ms, heard_mono_ms, retry_after_ms;
-    bool no_token;
-    struct pl_err err; /* found inside a callback; kind NONE: none */
+    int64_t begun_ms;
+    struct fetch_result result; /* as far as it is known */
+    struct pl_err err;          /* found inside a callback; kind NONE: none */
 };
-
-static void count(struct fetch *f, enum wmfetchd_metric metric, uint64_t by)
-{
-    if (f->metrics)
-        pl_metrics_inc(f->metrics, metric, by);
-}
 
 /* ---- ends ---- */
 
@@ -76,30 +67,6 @@ static void request_drop(struct fetch *f)
     f->held = f->over = false;
 }
 
-static void finish(struct fetch *f, const struct pl_err *err)
-{
-    struct fetch_result result = {
-        .status = f->status,
-        .no_token = f->no_token,
-        .bytes = f->bytes,
-        .elements = f->split.elements,
-        .duration_ms = pl_clock_monotonic_ms() - f->begun_ms,
-        .retry_after_ms = f->retry_after_ms,
-        .server_ms = f->server_ms,
-        .heard_ms = f->heard_ms,
-        .heard_mono_ms = f->heard_mono_ms,
-        .shape = f->split.shape,
-    };
-    struct pl_err copy = err ? *err : (struct pl_err){0};
-    if (f->metrics && !err)
-        pl_metrics_observe(f->metrics, M_FETCH_SECONDS, (double)result.duration_ms / 1000);
-    request_drop(f);
-    pl_auth_cancel(f->auth, &f->waiter);
-    pl_split_reset(&f->split);
-    f->state = IDLE;
-    f->ops->on_done(f->userdata, &result, err ? &copy : NULL);
-}
-
 void fetch_stop(struct fetch *f)
 {
     assert(!f->feeding);
@@ -107,6 +74,19 @@ void fetch_stop(struct fetch *f)
     pl_auth_cancel(f->auth, &f->waiter);
     pl_split_reset(&f->split);
     f->state = IDLE;
+}
+
+static void finish(struct fetch *f, const struct pl_err *err)
+{
+    struct fetch_result result = f->result; /* on_done may start another range */
+    struct pl_err copy = err ? *err : (struct pl_err){0};
+    result.elements = f->split.elements;
+    result.shape = pl_split_shape(&f->split);
+    result.duration_ms = pl_clock_monotonic_ms() - f->begun_ms;
+    if (!err)
+        pl_metrics_observe(f->metrics, M_FETCH_SECONDS, (double)result.duration_ms / 1000);
+    fetch_stop(f);
+    f->ops->on_done(f->userdata, &result, err ? &copy : NULL);
 }
 
 /* ---- errors ---- */
@@ -142,8 +122,8 @@ int fetch_err_from_status(struct pl_err *err, long status, const char *refused_a
                       said[0] ? ")" : "");
 }
 
-/* Servers like to repeat the address that was asked for, or the token: what is secret of it, and
- * all behind it, is left out. */
+/* Servers like to repeat the address that was asked for, or the token: its secrets, and all that
+ * follows them, are left out. */
 static void scrub(const struct fetch *f, const char *text, size_t len, char *out, size_t size)
 {
     for (size_t i = 0; i < f->conf->parameters.n; i++) {
@@ -159,19 +139,9 @@ static void scrub(const struct fetch *f, const char *text, size_t len, char *out
     pl_text_scrub(text, len, NULL, out, size);
 }
 
-/* What the server says, for the error's text: WWW-Authenticate for a 401, else the body. */
-static void said_make(struct fetch *f, struct pl_http_request *r, char *out, size_t size)
-{
-    const char *header = f->status == 401 ? pl_http_request_header(r, "WWW-Authenticate") : NULL;
-    if (header)
-        scrub(f, header, strlen(header), out, size);
-    else
-        scrub(f, f->said.data, f->said.len, out, size);
-}
-
 static void answer_refused(struct fetch *f, struct pl_http_request *r)
 {
-    bool another = f->status == 401 && pl_auth_refused(f->auth, f->header);
+    bool another = f->result.status == 401 && pl_auth_refused(f->auth, f->header);
     if (another && !f->renewed) {
         pl_log(PL_INFO, NULL, "the API refuses the token, getting another",
                PL_F_STR("APPLICATION", f->ask.application));
@@ -184,17 +154,20 @@ static void answer_refused(struct fetch *f, struct pl_http_request *r)
         f->begun_ms = begun_ms;
         return;
     }
-    if (f->status == 401)
+    if (f->result.status == 401)
         pl_auth_forget(f->auth);
     char host[256];
     pl_http_host(f->conf->url, host, sizeof(host));
+    const char *why =
+        f->result.status == 401 ? pl_http_request_header(r, "WWW-Authenticate") : NULL;
     char said[160];
-    said_make(f, r, said, sizeof(said));
+    scrub(f, why ? why : f->said.data, why ? strlen(why) : f->said.len, said, sizeof(said));
     struct pl_err err;
-    fetch_err_from_status(&err, f->status, pl_auth_refused_advice(f->auth), host, said);
+    fetch_err_from_status(&err, f->result.status, pl_auth_refused_advice(f->auth), host, said);
     finish(f, &err);
 }
 
+/* A person sees more from the beginning of the text than from what is missing. */
 static void words_add(const struct fetch *f, struct pl_err *err, const char *text, size_t len)
 {
     char begin[BEGIN_SHOWN_MAX];
@@ -204,30 +177,22 @@ static void words_add(const struct fetch *f, struct pl_err *err, const char *tex
     pl_err_set(err, PL_ERR_REJECT, err->code, "%s; it begins with: %s", why, begin);
 }
 
-/* What it begins with tells a person more than what is missing. */
-static void begin_add(struct fetch *f, struct pl_err *err)
+/* The answer is not what was expected. */
+static void answer_broken(struct fetch *f, struct pl_err *err)
 {
     if (err->kind == PL_ERR_REJECT && f->split.elements == 0)
         words_add(f, err, f->split.begin, strnlen(f->split.begin, sizeof(f->split.begin)));
+    finish(f, err);
 }
 
 /* The whole answer has been fed. */
 static void answer_end(struct fetch *f)
 {
     struct pl_err err;
-    if (f->status == 204 || pl_split_end(&f->split, &err) == 0) {
+    if (f->result.status == 204 || pl_split_end(&f->split, &err) == 0)
         finish(f, NULL);
-        return;
-    }
-    begin_add(f, &err);
-    finish(f, &err);
-}
-
-/* The error was found by us, in f->err. */
-static void answer_broken(struct fetch *f)
-{
-    begin_add(f, &f->err);
-    finish(f, &f->err);
+    else
+        answer_broken(f, &err);
 }
 
 /* ---- the body ---- */
@@ -237,7 +202,7 @@ static bool on_element(void *userdata, struct pl_slice element)
     struct fetch *f = userdata;
     switch (f->ops->on_element(f->userdata, element, &f->err)) {
     case FETCH_TAKEN:
-        count(f, M_RECEIVED, 1);
+        pl_metrics_inc(f->metrics, M_RECEIVED, 1);
         return true;
     case FETCH_LATER:
         f->held = true;
@@ -251,7 +216,7 @@ static bool on_element(void *userdata, struct pl_slice element)
     return false;
 }
 
-/* Feeds bytes; false: the range is to be ended with f->err. What was not used is kept. */
+/* Feeds bytes; false: the range must end with f->err. What was not used is kept. */
 static bool feed(struct fetch *f, const char *data, size_t len)
 {
     f->held = false;
@@ -271,13 +236,12 @@ static bool feed(struct fetch *f, const char *data, size_t len)
 
 void fetch_resume(struct fetch *f)
 {
-    PL_CLEANUP(pl_buf_release) struct pl_buf rest = {0};
     if (f->state != RUNNING || !f->held)
         return;
-    rest = f->rest;
+    PL_CLEANUP(pl_buf_release) struct pl_buf rest = f->rest;
     f->rest = (struct pl_buf){0};
     if (!feed(f, rest.data ? rest.data : "", rest.len))
-        answer_broken(f);
+        answer_broken(f, &f->err);
     else if (f->over && !f->held)
         answer_end(f);
 }
@@ -286,28 +250,28 @@ static void on_headers(void *userdata, struct pl_http_request *r, long status)
 {
     struct fetch *f = userdata;
     const char *date = pl_http_request_header(r, "Date");
-    f->status = status;
-    f->heard_ms = pl_clock_realtime_ms();
-    f->heard_mono_ms = pl_clock_monotonic_ms();
-    if (!date || !pl_time_parse_http(date, strlen(date), &f->server_ms))
-        f->server_ms = 0;
-    f->retry_after_ms =
-        pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), f->heard_ms);
+    f->result.status = status;
+    f->result.heard_ms = pl_clock_realtime_ms();
+    f->result.heard_mono_ms = pl_clock_monotonic_ms();
+    if (!date || !pl_time_parse_http(date, strlen(date), &f->result.server_ms))
+        f->result.server_ms = 0;
+    f->result.retry_after_ms =
+        pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), f->result.heard_ms);
 }
 
 static bool on_data(void *userdata, struct pl_http_request *r, const char *data, size_t len)
 {
     struct fetch *f = userdata;
     (void)r;
-    if (f->status != 200) {
+    if (f->result.status != 200) {
         size_t room = SAID_MAX - (f->said.len < SAID_MAX ? f->said.len : SAID_MAX);
         pl_buf_add(&f->said, data, len < room ? len : room);
-        f->bytes += len;
-        return f->bytes <= REFUSAL_MAX;
+        f->result.bytes += len;
+        return f->result.bytes <= REFUSAL_MAX;
     }
-    count(f, M_ANSWER_BYTES, len);
-    f->bytes += len;
-    if (f->bytes > (uint64_t)f->conf->answer_bytes_max) {
+    pl_metrics_inc(f->metrics, M_ANSWER_BYTES, len);
+    f->result.bytes += len;
+    if (f->result.bytes > (uint64_t)f->conf->answer_bytes_max) {
         pl_err_set(&f->err, PL_ERR_CONFIG, 0,
                    "the answer has more than api.answer_bytes_max (%lld bytes): raise it, or lower "
                    "window.size; nothing is lost, the position stands before it",
@@ -330,18 +294,17 @@ static void on_done(void *userdata, struct pl_http_request *r, const struct pl_e
 {
     struct fetch *f = userdata;
     f->request = NULL;
-    count(f,
-          failed && f->err.kind == PL_ERR_NONE ? M_ANSWER_NONE
-                                               : wmfetchd_metric_of_status(f->status),
-          1);
-    struct pl_err err;
+    bool broke_off = failed && f->err.kind == PL_ERR_NONE;
+    pl_metrics_inc(f->metrics,
+                   broke_off ? M_ANSWER_NONE : wmfetchd_metric_of_status(f->result.status), 1);
     if (f->err.kind != PL_ERR_NONE) {
-        answer_broken(f);
-    } else if (f->status != 0 && f->status != 200 && f->status != 204) {
-        answer_refused(f, r); /* where its text broke off, the status says it all */
+        answer_broken(f, &f->err);
+    } else if (f->result.status != 0 && f->result.status != 200 && f->result.status != 204) {
+        answer_refused(f, r); /* even where its body broke off: the status says it all */
     } else if (failed) {
-        err = *failed;
-        pl_err_prefix(&err, "no whole answer (%llu bytes came)", (unsigned long long)f->bytes);
+        struct pl_err err = *failed;
+        pl_err_prefix(&err, "no whole answer (%llu bytes came)",
+                      (unsigned long long)f->result.bytes);
         finish(f, &err);
     } else if (f->held) {
         f->over = true;
@@ -378,7 +341,7 @@ static void url_make(const struct fetch *f, struct pl_buf *url)
         add_parameter(url, f->conf->parameters.v[i].key, f->conf->parameters.v[i].value);
 }
 
-/* `header`: who asks; "" where nobody is to know. */
+/* `header`: our credentials; "": none. */
 static void request_start(struct fetch *f, const char *header)
 {
     PL_CLEANUP(pl_buf_wipe) struct pl_buf url = {0}; /* parameters may be secret */
@@ -411,8 +374,8 @@ static void on_auth(void *userdata, const char *header, const struct pl_err *err
         request_start(f, header);
         return;
     }
-    f->no_token = true;
-    f->retry_after_ms = pl_auth_retry_after_ms(f->auth);
+    f->result.no_token = true;
+    f->result.retry_after_ms = pl_auth_retry_after_ms(f->auth);
     finish(f, err);
 }
 
@@ -421,11 +384,7 @@ void fetch_start(struct fetch *f, const struct fetch_ask *ask)
     assert(f->state == IDLE);
     f->ask = *ask;
     f->renewed = false;
-    f->bytes = 0;
-    f->status = 0;
-    f->server_ms = 0;
-    f->no_token = false;
-    f->retry_after_ms = -1;
+    f->result = (struct fetch_result){.retry_after_ms = -1};
     f->begun_ms = pl_clock_monotonic_ms();
     f->err = (struct pl_err){0};
     f->state = WAITING;
@@ -447,7 +406,7 @@ bool fetch_is_running(const struct fetch *f)
 
 uint64_t fetch_bytes(const struct fetch *f)
 {
-    return f->bytes;
+    return f->result.bytes;
 }
 
 const char *fetch_address(const struct fetch *f)

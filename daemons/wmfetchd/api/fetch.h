@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fetch.h - one range of one application from the API: who asks, request, answer taken apart.
+ * fetch.h - one range of one application from the API: token, request, answer taken apart.
  *
  *   IDLE ──start──> WAITING ──token──> RUNNING ──answer over──> IDLE, on_done
  *                     ^                 │ ^
  *                     └── first 401 ────┘ └ HELD: an element was not taken; the request is paused
  *                                           until fetch_resume()
  *
- * Elements come as they arrive, so before it is known whether the answer is whole and valid: only
- * on_done without an error says so, and until then all must be able to be undone.
+ * Elements are handed out as they arrive, before it is known whether the answer is whole and valid:
+ * only on_done without an error says so, and until then all must be undoable.
  *
- * A 401 makes a token renewed and the range asked for once more; a second one is an error, and the
- * next range begins with a token by the grant. Other methods of auth never wait, and at their first
- * 401 they are refused. No redirect is followed: who asks is told to the API's host and no other.
- * gzip is taken; limits count what comes out of it.
+ * After a 401 the token is renewed and the range asked for once more; a second one is an error, and
+ * the next range begins with a token by the grant. Other methods of auth never wait and are refused
+ * at their first 401. No redirect is followed: credentials go to the API's host and no other. gzip
+ * is accepted; limits count what is unpacked.
  *
- * Errors: CONFIG where a person must act. Its code tells whose finding it is: the status (or curl's
- * number) where the far side or the way to it refuses, 0 where it is a limit of ours. REJECT: an
- * answer that is no good (not JSON, other shape). RETRY: all that passes. What the far side says is
- * passed on without what is secret of ours in it (the token, parameters).
+ * Errors: CONFIG where a person must act. Its code says who refuses: the status (or curl's number)
+ * where it is the far side or the way to it, 0 where it is a limit of ours. REJECT: a bad answer
+ * (not JSON, other shape). RETRY: all that passes. What the far side says is passed on without our
+ * secrets (the token, parameters).
  *
  * Threads: the loop's. One range at a time.
  */
@@ -37,11 +37,11 @@ struct fetch_ask {
 
 struct fetch_result {
     long status;              /* of the last answer; 0: none */
-    bool no_token;            /* it did not come to asking: for every range alike */
+    bool no_token;            /* nothing was asked; the same for every range */
     uint64_t bytes, elements; /* of the answer, unpacked */
     int64_t duration_ms;
     int64_t retry_after_ms; /* -1: not asked for */
-    int64_t server_ms;      /* the API's clock (Date) when it began to answer; 0: not said */
+    int64_t server_ms;      /* the API's clock (Date) when it began to answer; 0: unknown */
     int64_t heard_ms;       /* ours then */
     int64_t heard_mono_ms;  /* … and the monotonic one */
     const char *shape;      /* of split.h */
@@ -50,8 +50,8 @@ struct fetch_result {
 enum fetch_take {
     FETCH_TAKEN,
     FETCH_LATER,   /* offered again after fetch_resume() */
-    FETCH_REFUSED, /* the range ends with the error that was set; where that is REJECT, how the
-                    * element begins is added to it */
+    FETCH_REFUSED, /* the range ends with the error that was set; to a REJECT the beginning of the
+                    * element is added */
 };
 
 struct fetch_ops {
@@ -64,25 +64,25 @@ struct fetch_ops {
     void (*on_done)(void *userdata, const struct fetch_result *result, const struct pl_err *err);
 };
 
-/* `conf`, `auth` and `http` outlive it; `metrics` may be NULL. */
+/* `conf`, `auth`, `http` and `metrics` outlive it. */
 struct fetch *fetch_new(struct pl_http *http, const struct wmfetchd_api_conf *conf,
                         struct pl_auth *auth, struct pl_metrics *metrics,
                         const struct fetch_ops *ops, void *userdata);
 void fetch_free(struct fetch *f); /* before the auth and the http */
 PL_DEFINE_CLEANUP(struct fetch *, fetch_free);
 
-/* A request takes at most so long, whatever api.timeout says. */
+/* The most that a request may take, whatever api.timeout says. */
 void fetch_limit(struct fetch *f, int64_t timeout_ms_max);
 
 /* The callbacks come later, never from inside this call. */
 void fetch_start(struct fetch *f, const struct fetch_ask *ask);
-/* Goes on after FETCH_LATER. Not from inside on_element(). May call on_element() and on_done(). */
+/* Continues after FETCH_LATER. Not from inside on_element(). May call on_element() and on_done(). */
 void fetch_resume(struct fetch *f);
 /* Gives it up. Not from inside on_element() or on_bytes(). */
 void fetch_stop(struct fetch *f);
 
 bool fetch_is_running(const struct fetch *f);
-/* What has come so far of the range that is being fetched. */
+/* Received so far of the range that is being fetched. */
 uint64_t fetch_bytes(const struct fetch *f);
 
 /* "https://host/path" as it is asked, without the query (it may hold a secret). */

@@ -126,8 +126,8 @@ static void on_room(void *userdata)
         fetch_resume(l->fetch);
 }
 
-static void on_delivered(void *userdata, const struct pl_delivery_sums *sums,
-                         const struct pl_err *why)
+static void on_delivery_done(void *userdata, const struct pl_delivery_sums *sums,
+                             const struct pl_err *why)
 {
     struct load *l = userdata;
     struct pl_err copy = why ? *why : (struct pl_err){0};
@@ -159,8 +159,12 @@ static void on_failed(void *userdata, const struct pl_err *err)
     l->ops->on_failed(l->userdata, err);
 }
 
-static const struct pl_delivery_ops delivery_ops = {encode_position, on_room, on_delivered,
-                                                    on_failed};
+static const struct pl_delivery_ops delivery_ops = {
+    .encode_position = encode_position,
+    .on_room = on_room,
+    .on_done = on_delivery_done,
+    .on_failed = on_failed,
+};
 
 /* ---- the public face ---- */
 

@@ -75,7 +75,12 @@ static void on_failed(void *userdata, const struct pl_err *err)
     r->err = *err;
 }
 
-static const struct pl_delivery_ops ops = {encode_position, on_room, on_done, on_failed};
+static const struct pl_delivery_ops ops = {
+    .encode_position = encode_position,
+    .on_room = on_room,
+    .on_done = on_done,
+    .on_failed = on_failed,
+};
 static const struct pl_daemon_ops daemon_ops;
 
 static void delivery_make(const char *advice)
