@@ -2,13 +2,13 @@
 /*
  * conf.c - see conf.h.
  *
- * The table is the only place where an option is named; what it cannot express is checked below
- * it, and added to the same list of findings.
+ * What the table cannot express is checked below it and added to the same list of findings.
  */
 #include "daemons/wikisrcd/conf.h"
 
 #include <errno.h>
 
+#include "daemons/wikisrcd/event/event.h"
 #include "lib/base/time_text.h"
 
 static const char *const bot_choices[] = {"any", "only", "exclude", NULL};
@@ -119,30 +119,27 @@ const char wikisrcd_conf_intro[] =
 bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms)
 {
     size_t len = strlen(text);
-    if (strcmp(text, "now") == 0) {
-        *ret_ms = now_ms;
-        return true;
-    }
-    if (strcmp(text, "oldest") == 0) {
-        *ret_ms = 0;
-        return true;
-    }
-    if (len <= 15 && len > 0 && strspn(text, "0123456789") == len) {
-        *ret_ms = strtoll(text, NULL, 10);
-        return true;
-    }
-    int64_t ms;
-    if (!pl_time_parse(text, len, 3, &ms, NULL) || ms < 0)
+    int64_t ms = 0; /* "oldest" */
+    if (strcmp(text, "now") == 0)
+        ms = now_ms;
+    else if (len > 0 && len <= 15 && strspn(text, "0123456789") == len)
+        ms = strtoll(text, NULL, 10);
+    else if (strcmp(text, "oldest") != 0 && (!pl_time_parse(text, len, 3, &ms, NULL) || ms < 0))
         return false;
     *ret_ms = ms;
     return true;
 }
 
-/* The service's names of streams; they go into the URL as they are. */
-static bool stream_is_valid(const char *name)
+/* They go into the URL as they are. */
+static void streams_check(const struct pl_strings *streams, struct pl_findings *errs)
 {
-    return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-           strlen(name);
+    static const char valid[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    for (size_t i = 0; i < streams->n; i++)
+        if (streams->v[i][strspn(streams->v[i], valid)] != '\0')
+            pl_findings_add(errs, 0, 0,
+                            "source.streams: '%s' is not a stream's name: letters, digits, '.', "
+                            "'_' and '-'",
+                            streams->v[i]);
 }
 
 static void numbers_check(const struct pl_strings *list, const char *path, struct pl_findings *errs)
@@ -159,25 +156,18 @@ static void numbers_check(const struct pl_strings *list, const char *path, struc
 
 static void key_check(const char *key, struct pl_findings *errs)
 {
-    unsigned depth = 1;
-    size_t len = strlen(key);
-    for (const char *c = key; *c; c++)
-        depth += *c == '.';
-    if (len > 0 && (key[0] == '.' || key[len - 1] == '.' || strstr(key, "..") || depth > 8))
+    struct event_path path;
+    if (!event_path_init(&path, key))
         pl_findings_add(errs, 0, 0,
                         "key: '%s' is not a path: names joined by dots, 8 at most (meta.domain)",
                         key);
+    event_path_release(&path);
 }
 
-void wikisrcd_conf_check(const struct wikisrcd_conf *conf, bool needs_kafka,
-                         struct pl_findings *errs)
+void wikisrcd_conf_check(void *data, bool for_service, struct pl_findings *errs)
 {
-    for (size_t i = 0; i < conf->source.streams.n; i++)
-        if (!stream_is_valid(conf->source.streams.v[i]))
-            pl_findings_add(errs, 0, 0,
-                            "source.streams: '%s' is not a stream's name: letters, digits, '.', "
-                            "'_' and '-'",
-                            conf->source.streams.v[i]);
+    const struct wikisrcd_conf *conf = data;
+    streams_check(&conf->source.streams, errs);
     int64_t ms;
     if (conf->source.start && !wikisrcd_conf_start(conf->source.start, 0, &ms))
         pl_findings_add(errs, 0, 0,
@@ -196,6 +186,6 @@ void wikisrcd_conf_check(const struct wikisrcd_conf *conf, bool needs_kafka,
     pl_common_check_create(&conf->create, errs);
     pl_common_check_bytes(conf->message_bytes_max, conf->queue_bytes_max, errs);
     pl_common_check_listen(conf->metrics.listen, errs);
-    if (needs_kafka)
+    if (for_service)
         pl_common_check_kafka(&conf->kafka, "--sample and --schema", errs);
 }

@@ -52,12 +52,12 @@ extern const struct pl_option wikisrcd_opts[];
 /* The comment at the top of the reference (etc/wikisrcd.yaml). */
 extern const char wikisrcd_conf_intro[];
 
-/* What the table cannot say: names, times, numbers in lists, options that need each other. */
-void wikisrcd_conf_check(const struct wikisrcd_conf *conf, bool needs_kafka,
-                         struct pl_findings *errs);
+/* What the table cannot say: names, times, numbers in lists, options that need each other. `conf`:
+ * a struct wikisrcd_conf. */
+void wikisrcd_conf_check(void *conf, bool for_service, struct pl_findings *errs);
 
-/* The time of source.start: "now", "oldest" (0), a time, or milliseconds since 1970. false: none of
- * them. */
+/* The time of source.start: "now", "oldest" (0), a time, or milliseconds since 1970; false: not
+ * one of these. */
 bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms);
 
 #endif

@@ -177,6 +177,8 @@ static bool event_show(struct inspect *in, const struct sse_event *sse, int64_t 
         return true;
     case INSPECT_PRODUCE:
         return message_send(in, sse->data, now_ms);
+    case INSPECT_MODES:
+        break;
     }
     return false;
 }

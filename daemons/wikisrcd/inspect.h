@@ -2,10 +2,10 @@
 /*
  * inspect.h - the modes that look before anything runs: --sample, --schema, --produce.
  *
- * All three read from the source as the service would (source.start), but without a position: they
- * neither read nor write the service's. Only --produce writes to Kafka, through the same
- * transactions under a transactional.id of its own (wikisrcd-NAME.produce), so that a running
- * service is not fenced; what it wrote stays, and the service writes those events again.
+ * All three read from the source as the service would (source.start), but neither read nor write
+ * the service's position. Only --produce writes to Kafka, in transactions under its own
+ * transactional.id (wikisrcd-NAME.produce), so that a running service is not fenced; what it wrote
+ * stays, and the service writes those events again.
  *
  * Threads: the loop's.
  */
@@ -14,7 +14,8 @@
 
 #include "daemons/wikisrcd/conf.h"
 
-enum inspect_mode { INSPECT_SAMPLE, INSPECT_SCHEMA, INSPECT_PRODUCE };
+/* As the command line has them. */
+enum inspect_mode { INSPECT_SAMPLE, INSPECT_SCHEMA, INSPECT_PRODUCE, INSPECT_MODES };
 
 /* Reads `count` events that the filters pass. Returns the exit status: 0 when all came. */
 int inspect_run(const struct wikisrcd_conf *conf, enum inspect_mode mode, int64_t count);

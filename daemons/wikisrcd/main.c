@@ -7,19 +7,12 @@
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/wikisrcd.h"
 
-enum { SAMPLE, SCHEMA, PRODUCE, MODES };
-
 static const struct pl_cli_opt opts[] = {
-    [SAMPLE] = {"sample", "N", "Print N events for a person to read; write nothing."},
-    [SCHEMA] = {"schema", "N", "Print the fields that N events have, and their types."},
-    [PRODUCE] = {"produce", "N", "Write N events to the topic and show each."},
-    [MODES] = {0},
+    [INSPECT_SAMPLE] = {"sample", "N", "Print N events for a person to read; write nothing."},
+    [INSPECT_SCHEMA] = {"schema", "N", "Print the fields that N events have, and their types."},
+    [INSPECT_PRODUCE] = {"produce", "N", "Write N events to the topic and show each."},
+    [INSPECT_MODES] = {0},
 };
-
-static void conf_check(void *conf, bool for_service, struct pl_findings *errs)
-{
-    wikisrcd_conf_check(conf, for_service, errs);
-}
 
 static const struct pl_service_sum sums[] = {
     {"RECEIVED", M_RECEIVED},      {"DELIVERED", M_DELIVERED},
@@ -30,12 +23,12 @@ static const struct pl_service_sum sums[] = {
 };
 
 static const struct pl_program wikisrcd = {
-    .cli = {"wikisrcd", "Wikimedia EventStreams to a Kafka topic, exactly once.", opts, MODES,
-            .count_max = 10000000},
+    .cli = {"wikisrcd", "Wikimedia EventStreams to a Kafka topic, exactly once.", opts,
+            INSPECT_MODES, .count_max = 10000000},
     .options = wikisrcd_opts,
     .options_intro = wikisrcd_conf_intro,
     .conf_size = sizeof(struct wikisrcd_conf),
-    .conf_check = conf_check,
+    .conf_check = wikisrcd_conf_check,
     .metrics = wikisrcd_metrics,
     .metrics_n = M_COUNT,
     .law = &wikisrcd_conservation,
@@ -46,14 +39,13 @@ static const struct pl_program wikisrcd = {
 
 int main(int argc, char **argv)
 {
-    static const enum inspect_mode looks[] = {INSPECT_SAMPLE, INSPECT_SCHEMA, INSPECT_PRODUCE};
     PL_CLEANUP(pl_service_release) struct pl_service service = {0};
     int status = pl_service_parse(&service, &wikisrcd, argc, argv), mode = service.cli.mode;
     if (status < 0)
-        status = pl_service_configure(&service, mode == MODES || mode == PRODUCE);
+        status = pl_service_configure(&service, mode >= INSPECT_PRODUCE);
     if (status >= 0)
         return status;
-    if (mode != MODES)
-        return inspect_run(service.conf, looks[mode], service.cli.count);
+    if (mode < INSPECT_MODES)
+        return inspect_run(service.conf, (enum inspect_mode)mode, service.cli.count);
     return wikisrcd_run(&service);
 }

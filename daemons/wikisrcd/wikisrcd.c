@@ -3,8 +3,8 @@
  * wikisrcd.c - see wikisrcd.h.
  *
  * An event moves the position exactly when it is accounted for (delivered, filtered or dropped as
- * a duplicate), in the same call; so at each moment between events the position, the open
- * transaction and the counters agree, and any of these moments is a good one to commit.
+ * a duplicate), in the same call. So between any two events the position, the open transaction and
+ * the counters agree, and it is safe to commit.
  */
 #include "daemons/wikisrcd/wikisrcd.h"
 
@@ -22,9 +22,9 @@
 #include "lib/log/log.h"
 #include "lib/service/watchdog.h"
 
-/* Work that waits for so long beyond a batch's age, and Kafka is there: something is wrong here.
- * The longest that is in order is a transaction that Kafka has not let begin,
- * transaction.timeout.ms. */
+/* Work that waits for this long beyond a batch's age while Kafka answers: something is wrong here.
+ * The longest legitimate wait is transaction.timeout.ms, for a transaction that Kafka has not let
+ * begin. */
 #define STUCK_MS 120000
 
 enum {
@@ -54,11 +54,6 @@ struct wikisrcd {
     uint64_t committed_events;
 };
 
-static void count(struct wikisrcd *w, enum wikisrcd_metric metric, uint64_t by)
-{
-    pl_metrics_inc(w->metrics, metric, by);
-}
-
 static uint64_t in_flight(const struct wikisrcd *w)
 {
     return pl_delivery_sums(w->delivery)->items;
@@ -68,8 +63,8 @@ static uint64_t in_flight(const struct wikisrcd *w)
 
 static void gap_report(struct wikisrcd *w, const struct position_mark *mark)
 {
-    count(w, M_GAPS, 1);
-    count(w, M_GAP_EVENTS, mark->gap);
+    pl_metrics_inc(w->metrics, M_GAPS, 1);
+    pl_metrics_inc(w->metrics, M_GAP_EVENTS, mark->gap);
     pl_log(PL_WARNING, PL_EVENT_SOURCE_GAP, "upstream offsets have a gap",
            PL_F_STR("TOPIC", position_topic_name(w->position, mark->topic)),
            PL_F_INT("OFFSET", mark->offset), PL_F_UINT("COUNT", mark->gap));
@@ -77,9 +72,8 @@ static void gap_report(struct wikisrcd *w, const struct position_mark *mark)
 
 static void late_report(struct wikisrcd *w, const struct position_mark *mark)
 {
-    char asked[32];
+    char asked[32], first[32];
     pl_time_format_ms(mark->asked_ms, asked);
-    char first[32];
     pl_time_format_ms(mark->time_ms, first);
     if (mark->asked_ms <= 0) {
         pl_log(PL_INFO, NULL, "the oldest event that the source has",
@@ -87,7 +81,7 @@ static void late_report(struct wikisrcd *w, const struct position_mark *mark)
                PL_F_STR("FIRST", first));
         return;
     }
-    count(w, M_TOO_OLD, 1);
+    pl_metrics_inc(w->metrics, M_TOO_OLD, 1);
     pl_log(PL_WARNING, PL_EVENT_SOURCE_TOO_OLD,
            "the source no longer has what was asked for, events between are lost",
            PL_F_STR("TOPIC", position_topic_name(w->position, mark->topic)),
@@ -99,9 +93,9 @@ static void event_account(struct wikisrcd *w, const struct position_mark *mark,
                           enum wikisrcd_metric metric)
 {
     uint64_t cut = position_ids_cut(w->position);
-    count(w, M_RECEIVED, 1);
+    pl_metrics_inc(w->metrics, M_RECEIVED, 1);
     if (metric != M_DELIVERED)
-        count(w, metric, 1);
+        pl_metrics_inc(w->metrics, metric, 1);
     if (mark->gap > 0)
         gap_report(w, mark);
     if (mark->late)
@@ -109,7 +103,7 @@ static void event_account(struct wikisrcd *w, const struct position_mark *mark,
     if (mark->believable && mark->time_ms > w->newest_ms)
         w->newest_ms = mark->time_ms;
     position_add(w->position, mark);
-    count(w, M_WINDOW_CUT, position_ids_cut(w->position) - cut);
+    pl_metrics_inc(w->metrics, M_WINDOW_CUT, position_ids_cut(w->position) - cut);
     if (mark->verdict == POSITION_NEW)
         pl_delivery_moved(w->delivery);
 }
@@ -145,9 +139,9 @@ static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
     switch (pl_delivery_send(w->delivery, &message, &err)) {
     case PL_SEND_OK:
         pl_delivery_item_end(w->delivery, 0);
-        count(w, M_TIME_REPLACED, replaced);
+        pl_metrics_inc(w->metrics, M_TIME_REPLACED, replaced);
         if (w->event.malformed) {
-            count(w, M_MALFORMED, 1);
+            pl_metrics_inc(w->metrics, M_MALFORMED, 1);
             pl_log(PL_WARNING, NULL, "an event is not valid JSON, passed on as it is",
                    PL_F_STR("TOPIC", w->conf->topic), PL_F_STR("REASON", w->event.malformed_why),
                    PL_F_SLICE("ID", sse->id.p, sse->id.len));
@@ -175,7 +169,7 @@ static bool on_event(void *userdata, const struct sse_event *sse)
         return false;
     int64_t now_ms = pl_clock_realtime_ms();
     event_read(&w->event, sse->data.p ? sse->data.p : "", sse->data.len, &w->key);
-    if (sse->too_large) /* its data was not kept: only the service's id is there to know it by */
+    if (sse->too_large) /* its data was not kept, so the service's id must do */
         w->event.identity = event_hash(sse->id.p, sse->id.len);
     struct position_mark mark;
     position_check(w->position, &w->event, sse->id, now_ms, &mark);
@@ -202,7 +196,7 @@ static void ready(struct wikisrcd *w)
     pl_service_ready(w->service);
 }
 
-/* A step of the start that goes on in the loop: on_tick ends it after start_timeout. */
+/* A step of the start that continues in the loop: on_tick ends it after start_timeout. */
 static void step(struct wikisrcd *w, const char *what, const char *of)
 {
     w->step_ms = pl_clock_monotonic_ms();
@@ -216,16 +210,15 @@ static void source_first_start(struct wikisrcd *w)
     source_start(w->source, 0);
 }
 
-/* Ready after the first answer: a refusal that a person must mend shows at the start; a source that
- * is away is our everyday work. */
+/* Ready after the first answer: a refusal that a person must fix shows at the start; a source that
+ * is away is everyday work. */
 static void on_answer(void *userdata, const struct pl_err *err)
 {
     struct wikisrcd *w = userdata;
-    if (err && (err->kind == PL_ERR_CONFIG || err->kind == PL_ERR_FATAL)) {
+    if (err && (err->kind == PL_ERR_CONFIG || err->kind == PL_ERR_FATAL))
         pl_daemon_stop(w->daemon, err);
-        return;
-    }
-    ready(w);
+    else
+        ready(w);
 }
 
 static const struct source_ops source_ops = {on_event, on_answer};
@@ -280,9 +273,9 @@ static int position_begin(struct wikisrcd *w, struct pl_slice record, struct pl_
 static void rewind_to(struct wikisrcd *w, struct pl_slice record, int64_t wait_ms)
 {
     source_stop(w->source);
-    count(w, M_LOST_REWIND, 1);
+    pl_metrics_inc(w->metrics, M_LOST_REWIND, 1);
     if (pl_daemon_stopping(w->daemon)) {
-        finish(w); /* nothing is open any more, and the position in Kafka is right */
+        finish(w); /* nothing is open, and the position in Kafka is right */
         return;
     }
     struct pl_err err;
@@ -403,11 +396,11 @@ static void on_tick(void *userdata)
     if (w->ready)
         status_show(w, rate, lag);
     else if (mono_ms - w->step_ms >= w->conf->start_timeout_ms)
-        ready(w); /* who is away is waited for by the service as well */
+        ready(w); /* from now on the running service waits for it */
 }
 
-/* Fed while what is taken from the source is committed, and the source does what is due. Kafka's
- * absence is told (STATUS, log) and may last; a client library that hangs is no absence. */
+/* Fed while what is taken from the source is committed, and the source does what is due. Kafka may
+ * be away for long, which STATUS and the log show; a client library that hangs is another thing. */
 static bool on_watchdog(void *userdata)
 {
     struct wikisrcd *w = userdata;
@@ -470,9 +463,9 @@ static int start(struct wikisrcd *w, struct pl_err *err)
         source_first_start(w);
         return 0;
     }
+    /* Where the very first start begins is committed before anything is read: after a crash before
+     * the first event, the next start must not begin at a later "now". */
     step(w, "waiting for Kafka to write down where to begin, in topic", conf->position_topic);
-    /* Where the very first start begins is written down before anything is read: a crash before the
-     * first event must not begin at a later "now". */
     pl_delivery_moved(w->delivery);
     pl_delivery_flush(w->delivery);
     return 0;

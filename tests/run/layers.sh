@@ -24,12 +24,13 @@ lib/auth                    base log config json metrics http
 lib/kafka                   base log config service
 lib/batch                   base log metrics service kafka
 
-daemons/wikisrcd/conf
+daemons/wikisrcd/event/event
+daemons/wikisrcd/conf       event/event
 daemons/wikisrcd/metrics
-daemons/wikisrcd/event      conf
-daemons/wikisrcd/position   event
+daemons/wikisrcd/event      conf event/event
+daemons/wikisrcd/position   event/event
 daemons/wikisrcd/stream     conf metrics position
-daemons/wikisrcd            conf metrics event position stream
+daemons/wikisrcd            conf metrics event event/event position stream
 
 daemons/wmfetchd/window/schedule
 daemons/wmfetchd/conf       window/schedule

@@ -28,7 +28,7 @@ refuses() {
 refuses lib/base/buf.c lib/log/log.h 'lib/base may not include lib/log'
 refuses lib/json/reader.c daemons/chsinkd/conf.h 'lib/json may not include daemons/chsinkd/conf'
 refuses daemons/wikisrcd/event/event.c daemons/wikisrcd/stream/source.h \
-    'daemons/wikisrcd/event may not include daemons/wikisrcd/stream'
+    'daemons/wikisrcd/event/event may not include daemons/wikisrcd/stream'
 refuses daemons/wikisrcd/wikisrcd.c daemons/chsinkd/route/route.h \
     'daemons/wikisrcd may not include daemons/chsinkd/route'
 refuses lib/kafka/client.c producer.h 'write it from the root of the tree'

@@ -2,8 +2,8 @@
 /*
  * event.c - see event.h.
  *
- * The walk notes where the first name of the key's path stands and looks into it only after the
- * whole document has proved valid, so that no part is read twice but the key.
+ * The walk notes where the value of the path's first name is and looks into it only after the whole
+ * document has proved valid, so that only the key is read twice.
  */
 #include "daemons/wikisrcd/event/event.h"
 
@@ -42,17 +42,6 @@ void event_release(struct event *event)
     *event = (struct event){0};
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool event_uuid_parse(const char *text, size_t len, struct event_identity *ret)
 {
     uint64_t half[2] = {0, 0};
@@ -65,10 +54,11 @@ bool event_uuid_parse(const char *text, size_t len, struct event_identity *ret)
                 return false;
             continue;
         }
-        int digit = hex_digit(text[i]);
-        if (digit < 0)
+        unsigned char c = (unsigned char)text[i];
+        unsigned digit = c - (unsigned)'0', letter = (c | 0x20u) - 'a';
+        if (digit > 9 && letter > 5)
             return false;
-        half[digits / 16] = half[digits / 16] << 4 | (unsigned)digit;
+        half[digits / 16] = half[digits / 16] << 4 | (digit > 9 ? letter + 10 : digit);
         digits++;
     }
     *ret = (struct event_identity){half[0], half[1]};
@@ -118,8 +108,6 @@ static void meta_read(struct pl_json *j, struct event *e)
             text_read(j, &e->dt);
         else if (pl_json_str_eq(&key, "domain"))
             text_read(j, &e->domain);
-        else if (pl_json_str_eq(&key, "stream"))
-            text_read(j, &e->stream);
         else if (pl_json_str_eq(&key, "topic"))
             text_read(j, &e->topic);
         else if (pl_json_str_eq(&key, "partition"))
@@ -140,7 +128,7 @@ static void bot_read(struct pl_json *j, struct event *e)
         pl_json_skip(j, NULL);
 }
 
-/* Walks the top level. *ret_key_at: the reader as it stood on the value of the key's first name. */
+/* Walks the top level. *ret_key_at: the reader at the value of the path's first name. */
 static void top_read(struct pl_json *j, struct event *e, const struct event_path *path,
                      struct pl_json *ret_key_at)
 {
@@ -189,8 +177,8 @@ static bool path_descend(struct pl_json *j, const struct event_path *path)
     return true;
 }
 
-/* The key's bytes: a text unescaped (as it stands where an escape is a lone surrogate, which UTF-8
- * cannot carry), a number, bool, object or array as its JSON text; null is no key. */
+/* The key's bytes: a text unescaped (as it is where an escape is a lone surrogate, which UTF-8
+ * cannot carry), a number, bool, object or array as its JSON text; null is not a key. */
 static bool key_read(struct pl_json *j, struct pl_buf *out)
 {
     struct pl_json_str text;

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * event.h - what wikisrcd has to know of one event, read from its JSON in one pass without a tree.
+ * event.h - what wikisrcd needs to know of an event, read from its JSON in one pass without a tree.
  *
- * The data of an event is passed on as received whatever this finds: an event that is not valid
- * JSON is `malformed`, gets no key and is for the sink's dead letters.
+ * The data is passed on as received, whatever this finds: an event that is not valid JSON is
+ * `malformed`, gets no key and ends in the sink's dead letters.
  *
  * Identity, for duplicates, has 128 bits: `meta.id` where it is a UUID (all of Wikimedia's are),
  * else the FNV-1a hash of the id's text, else (no id) that of the whole data. Two different events
- * of a window of n ids are taken for one with a probability of about n^2 / 2^129 for the hash and
+ * in a window of n ids are taken for one with a probability of about n^2 / 2^129 for the hash and
  * n^2 / 2^123 for random UUIDs (RFC 4122 version 4 has 122 random bits): for 16,384 ids below
- * 10^-28. FNV is not made against somebody who looks for a collision; whoever can write into the
- * stream could at worst hide an event of his own.
+ * 10^-28. FNV does not resist somebody who looks for a collision; one who can write into the stream
+ * could at worst hide events of their own.
  *
  * No I/O. Threads: one owner.
  */
@@ -37,7 +37,7 @@ void event_path_release(struct event_path *path);
 
 /* Texts are borrowed from the data, still escaped; .p is NULL where absent or null. */
 struct event {
-    struct pl_json_str meta_id, dt, domain, stream, topic;
+    struct pl_json_str meta_id, dt, domain, topic;
     struct pl_json_str wiki, type, title, user;
     int64_t partition; /* -1: absent */
     int64_t offset;    /* -1: absent */

@@ -3,7 +3,7 @@
  * filter.h - which events are wanted: by wiki, type, namespace and bot. Pure.
  *
  * An event that lacks a field fails an `include` on it and passes an `exclude`; one without `bot`
- * is not a bot's. What is not valid JSON is not judged here: it is always passed on.
+ * is not a bot's. What is not valid JSON always passes.
  */
 #ifndef WIKISRCD_EVENT_FILTER_H
 #define WIKISRCD_EVENT_FILTER_H

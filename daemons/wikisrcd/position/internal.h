@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * internal.h - what position.c (the judgement) and record.c (the form in Kafka)
- * share; for nobody else. See position.h.
- */
+/* internal.h - what position.c (the judgement) and record.c (the form in Kafka) share. */
 #ifndef WIKISRCD_POSITION_INTERNAL_H
 #define WIKISRCD_POSITION_INTERNAL_H
 
 #include "daemons/wikisrcd/position/position.h"
 
-/* Twice the ids that there may be, the next power of two: searches stay short. */
+/* At least twice the ids, a power of two: searches stay short. */
 #define POSITION_SET_BITS 16
 #define POSITION_SET_SIZE (1u << POSITION_SET_BITS)
 _Static_assert(POSITION_SET_SIZE >= 2 * (POSITION_IDS_MAX + POSITION_AHEAD_MAX), "half full");
@@ -51,7 +48,10 @@ static inline struct position_id *position_entry(const struct position_topic *t,
     return &t->ring[(t->head + i) & (t->capacity - 1)];
 }
 
-/* The topic must not be there yet, and there is room for it. */
+/* Index of the topic, or -1. */
+int position_topic_find(const struct position *p, const struct pl_json_str *name,
+                        int64_t partition);
+/* Only for a topic that is not there yet, while there is room. */
 struct position_topic *position_topic_add(struct position *p, const char *name, size_t len,
                                           int64_t partition, int64_t high_ms);
 /* false: the id is there already. */

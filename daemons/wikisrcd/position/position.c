@@ -108,8 +108,7 @@ static void topic_release(struct position *p, struct position_topic *t)
     free(t->name);
 }
 
-/* Index of the topic, or -1. */
-static int topic_find(const struct position *p, const struct pl_json_str *name, int64_t partition)
+int position_topic_find(const struct position *p, const struct pl_json_str *name, int64_t partition)
 {
     for (unsigned i = 0; i < p->topics_n; i++)
         if (p->topics[i].partition == partition && pl_json_str_eq(name, p->topics[i].name))
@@ -117,7 +116,7 @@ static int topic_find(const struct position *p, const struct pl_json_str *name, 
     return -1;
 }
 
-/* A topic first seen now: what it has had since the time asked for is asked for again. */
+/* A topic first seen now: all since the time asked for is asked for again. */
 static int topic_learn(struct position *p, const struct pl_json_str *name, int64_t partition,
                        int64_t from_ms)
 {
@@ -146,11 +145,8 @@ void position_free(struct position *p)
 {
     if (!p)
         return;
-    for (unsigned i = 0; i < p->topics_n; i++) {
-        free(p->topics[i].ring);
-        free(p->topics[i].ahead);
-        free(p->topics[i].name);
-    }
+    for (unsigned i = 0; i < p->topics_n; i++)
+        topic_release(p, &p->topics[i]);
     free(p->topics);
     free(p->set);
     pl_strings_release(&p->streams);
@@ -232,7 +228,7 @@ bool position_ahead_push(struct position *p, struct position_topic *t,
     return true;
 }
 
-/* Forgets what a request from high - slack cannot bring back. */
+/* Forgets what a request from high - slack cannot bring again. */
 static void topic_trim(struct position *p, struct position_topic *t)
 {
     int64_t keep_ms = t->high_ms - 2 * p->slack_ms;
@@ -312,7 +308,7 @@ int64_t position_discovered(const struct position *p)
     return p->discovered_ms;
 }
 
-/* One entry of the service's id. Its "topic" is the only thing that must be there. */
+/* One entry of the service's id. Only its "topic" must be there. */
 struct id_entry {
     struct pl_json_str topic;
     int64_t partition;
@@ -331,7 +327,7 @@ static bool id_entry_read(const cJSON *item, struct id_entry *ret)
            pl_doc_int(item, "timestamp", &ret->timestamp_ms);
 }
 
-/* NULL: not of the form. */
+/* NULL: not of that form. */
 static cJSON *id_parse(struct pl_slice id)
 {
     PL_CLEANUP(cJSON_Deletep) cJSON *root = NULL;
@@ -397,7 +393,7 @@ bool position_discover(struct position *p, struct pl_slice id, const struct pl_s
     cJSON_ArrayForEach(item, entries)
     {
         id_entry_read(item, &entry);
-        int i = topic_find(p, &entry.topic, entry.partition);
+        int i = position_topic_find(p, &entry.topic, entry.partition);
         if (i < 0) {
             i = topic_learn(p, &entry.topic, entry.partition, 0);
             if (i < 0)
@@ -434,8 +430,8 @@ void position_connected(struct position *p, enum position_ask ask, int64_t asked
 /* ---- events ---- */
 
 /* Learns the topics that the id names. Returns the index of the event's own topic or -1, and its
- * time. An event without meta.topic is taken for one of the topic with the latest time, which is
- * the one that has just delivered. */
+ * time. An event without meta.topic counts as one of the topic with the latest time, which has just
+ * delivered. */
 static int id_read(struct position *p, struct pl_slice id, const struct event *event,
                    int64_t *ret_time_ms)
 {
@@ -444,16 +440,16 @@ static int id_read(struct position *p, struct pl_slice id, const struct event *e
     const cJSON *item;
     int64_t partition = event->partition >= 0 ? event->partition : 0;
     int64_t latest_ms = -1;
-    int own = event->topic.p ? topic_find(p, &event->topic, partition) : -1;
+    int own = event->topic.p ? position_topic_find(p, &event->topic, partition) : -1;
     cJSON_ArrayForEach(item, entries)
     {
         id_entry_read(item, &entry);
-        int i = topic_find(p, &entry.topic, entry.partition);
+        int i = position_topic_find(p, &entry.topic, entry.partition);
         if (i < 0) {
             i = topic_learn(p, &entry.topic, entry.partition, p->asked_ms);
             if (i < 0)
                 continue;
-            own = event->topic.p ? topic_find(p, &event->topic, partition) : own;
+            own = event->topic.p ? position_topic_find(p, &event->topic, partition) : own;
         }
         bool is_own = event->topic.p ? i == own : entry.timestamp_ms > latest_ms;
         if (!is_own || entry.timestamp_ms < 0)
@@ -465,8 +461,8 @@ static int id_read(struct position *p, struct pl_slice id, const struct event *e
     return own;
 }
 
-/* The topic of an event that neither names one nor comes with an id that does: what we know, or a
- * nameless one, which can be resumed by time. */
+/* The topic of an event when neither it nor its id names one: any known one, or a nameless one,
+ * which can be resumed by time. */
 static int topic_for(struct position *p, const struct event *event)
 {
     static const struct pl_json_str nameless = {"", 0, false};

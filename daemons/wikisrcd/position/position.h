@@ -4,28 +4,28 @@
  *
  * Why not the service's own token: its `id` holds Kafka timestamps plus 1 ms, so resuming with it
  * loses what shares a millisecond, and `offset:-1` for a silent data centre means "latest"
- * (facts: resuming with ids as served lost 68 of 384 recorded events). Instead, for every upstream
- * topic and partition, this keeps
- *   high  the highest *believable* time seen (not more than 60 s in the future); never steps back;
+ * (measured: resuming with ids as served lost 68 of 384 recorded events). Instead, for every
+ * upstream topic and partition, this keeps
+ *   high  the highest *believable* time seen (at most 60 s in the future); never steps back;
  *   ids   a window: the events in order of arrival, each with its time.
- * On each connect the source is asked from `high - slack`, for every topic by time. Kafka answers
- * that with the first offset whose time is at or above it. The event that made `high` is such a
- * one and was delivered, so everything undelivered comes after that offset; and what is repeated is
- * all that arrived since the first event with such a time. So a window that is trimmed at its front
- * only, while the front's time is below high - 2 slack (one slack more than needed, for clusters
+ * On each connect the source is asked from `high - slack`, for every topic by time. Kafka begins at
+ * the first offset whose time is at or above that. The event that made `high` is one of these and
+ * was delivered, so everything undelivered comes after that offset; and what is repeated is all
+ * that arrived since the first event with such a time. So a window that is trimmed only at its
+ * front, while the front's time is below high - 2 slack (one slack more than needed, for clusters
  * that mirror in a slightly different order), holds every id that is repeated; each is dropped.
  *
  * Where that argument does not hold, a topic is `catching_up` after the connect: its events are
- * dropped, being older than the window, until the first id that is in the window, or until a
- * believable time above `high` (the source no longer has what we had: nothing left to skip).
+ * dropped as older than the window, until the first id that is in the window, or a believable time
+ * above `high` (the source no longer has what we had, so nothing is left to skip).
  *   - resumed by `since` (one time for all topics, after the source refused the position): topics
  *     whose own `high` is later get events from before their window;
  *   - the window was cut at its maximum, not by time (cut >= high - slack);
- *   - an event from the future was delivered: the source's index finds it first for every later
- *     time until its day has come, and starts again from there. Such ids are kept apart (`ahead`)
- *     until then, and do not end the catching up.
- * Everything dropped so comes, in the log of the source, before an event that was delivered, so it
- * was delivered too. A topic with an empty window is never catching up.
+ *   - an event from the future was delivered: until its time has come the source's index finds it
+ *     first for every later time, and starts from there. Such ids are kept apart (`ahead`) until
+ *     then, and do not end the catching up.
+ * Everything dropped this way comes before a delivered event in the source's log, so it was
+ * delivered too. A topic with an empty window is never catching up.
  *
  * A topic that has delivered nothing yet (`offset:-1` in the service's id) has high = the time
  * asked for + slack, so that the next request asks from that time again: a data centre that becomes
@@ -44,8 +44,8 @@
 
 #include "daemons/wikisrcd/event/event.h"
 
-/* Ids over all windows; when full, the oldest of the topic that grows go (and catching up takes
- * their place, see above). 10 s at 33 events/s are 330, at the bursts of some hundreds a second
+/* Ids over all windows; when full, the oldest of the topic that grows go (and catching up replaces
+ * them, see above). 10 s at 33 events/s are 330, at the bursts of some hundreds a second
  * some thousands. 16,384 make a record of 490 KB, which passes every limit Kafka has by default. */
 #define POSITION_IDS_MAX    16384
 #define POSITION_AHEAD_MAX  256 /* ids from the future, over all topics */
@@ -69,8 +69,8 @@ PL_DEFINE_CLEANUP(struct position *, position_free);
  * "at":…,"slack":…,"topics":[{"topic","partition","high","active","cut","ids":[id,high-time,…],
  * "ahead":[id,time,…]}]}; an id is 16 bytes in base64url, a time milliseconds since 1970. */
 void position_encode(const struct position *p, int64_t now_ms, struct pl_buf *out);
-/* Strict. The slack may be another than the writer's. CONFIG error that says what to do for a newer
- * version or what is no position. */
+/* Strict. The slack may differ from the writer's. CONFIG, with what to do, for a newer version or
+ * for what is not a position. */
 int position_decode(const char *text, size_t len, int64_t slack_ms, struct position **ret,
                     struct pl_err *err);
 
@@ -98,9 +98,9 @@ void position_connected(struct position *p, enum position_ask ask, int64_t asked
 
 /* The id of the first event of a connection without Last-Event-ID names all topics. New ones get a
  * position: what was asked for; after a DISCOVERY the last time they were known not to be there, or
- * `now_ms` for those of streams that are newly configured. Topics no longer there are not asked for
- * any more; if the configured streams have changed they are forgotten. false: not an id of the
- * expected form, nothing changed. */
+ * `now_ms` for those of streams that are newly configured. Topics that are gone are no longer asked
+ * for; if the configured streams have changed they are forgotten. false: not an id of the expected
+ * form, nothing changed. */
 bool position_discover(struct position *p, struct pl_slice id, const struct pl_strings *streams,
                        int64_t now_ms);
 

@@ -3,8 +3,8 @@
  * record.c - the position as a record in Kafka: one line of JSON. See position.h.
  *
  * What is read must be what the writer writes, down to the ranges of numbers; only the order of
- * members is free. What else stands there was written by a newer version or by somebody else, and
- * guessing would lose or double events.
+ * members is free. Anything else was written by a newer version or by another program, and guessing
+ * would lose or double events.
  */
 #include <endian.h>
 #include <inttypes.h>
@@ -103,7 +103,7 @@ void position_encode(const struct position *p, int64_t now_ms, struct pl_buf *ou
     pl_buf_add_str(out, "]}");
 }
 
-/* ---- reading: what returns a sentence says what is wrong, NULL: nothing ---- */
+/* ---- reading: functions return what is wrong; NULL: nothing ---- */
 
 static bool number_read(const cJSON *value, int64_t min, int64_t max, int64_t *ret)
 {
@@ -147,14 +147,6 @@ static const char *ids_read(struct position *p, struct position_topic *t, const 
     return NULL;
 }
 
-static bool topic_is_known(const struct position *p, const char *name, int64_t partition)
-{
-    for (unsigned i = 0; i < p->topics_n; i++)
-        if (p->topics[i].partition == partition && strcmp(p->topics[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 static const char *topic_read(struct position *p, const cJSON *topic)
 {
     static const char *const members[] = {"topic", "partition", "high",  "active",
@@ -171,28 +163,17 @@ static const char *topic_read(struct position *p, const cJSON *topic)
         return "number out of range";
     if (pl_doc_get(topic, "active") && !pl_doc_bool(topic, "active", &active))
         return "`active` is neither true nor false";
-    if (!name || partition < 0 || high_ms < 0 || topic_is_known(p, name, partition) ||
+    const struct pl_json_str text = {.p = name, .len = name ? strlen(name) : 0};
+    if (!name || partition < 0 || high_ms < 0 || position_topic_find(p, &text, partition) >= 0 ||
         p->topics_n == POSITION_TOPICS_MAX)
         return "a topic that is incomplete or there twice";
     if (!ids)
         return "a topic without ids";
-    struct position_topic *t = position_topic_add(p, name, strlen(name), partition, high_ms);
+    struct position_topic *t = position_topic_add(p, name, text.len, partition, high_ms);
     t->active = active;
     t->cut_ms = cut_ms;
     const char *wrong = ids_read(p, t, ids, false);
     return wrong || !ahead ? wrong : ids_read(p, t, ahead, true);
-}
-
-static const char *streams_read(struct position *p, const cJSON *streams)
-{
-    const cJSON *stream;
-    cJSON_ArrayForEach(stream, streams)
-    {
-        if (!cJSON_IsString(stream) || p->streams.n >= POSITION_TOPICS_MAX)
-            return "not a stream";
-        pl_strings_add(&p->streams, stream->valuestring);
-    }
-    return NULL;
 }
 
 static const char *record_read(struct position *p, const cJSON *record)
@@ -212,19 +193,20 @@ static const char *record_read(struct position *p, const cJSON *record)
         return "no `since` or no `slack`";
     if ((streams && !cJSON_IsArray(streams)) || (topics && !cJSON_IsArray(topics)))
         return "`streams` or `topics` is no array";
-    const char *wrong = streams_read(p, streams);
-    const cJSON *topic;
-    cJSON_ArrayForEach(topic, topics)
-    {
-        if (!wrong)
-            wrong = topic_read(p, topic);
+    for (const cJSON *stream = streams ? streams->child : NULL; stream; stream = stream->next) {
+        if (!cJSON_IsString(stream) || p->streams.n >= POSITION_TOPICS_MAX)
+            return "not a stream";
+        pl_strings_add(&p->streams, stream->valuestring);
     }
+    const char *wrong = NULL;
+    for (const cJSON *topic = topics ? topics->child : NULL; topic && !wrong; topic = topic->next)
+        wrong = topic_read(p, topic);
     return wrong;
 }
 
-/* The writer's slack may have been another: a topic that has delivered nothing must be asked for
- * from the same time as before, and a window that reaches less far back than the new slack asks is
- * one that was cut. */
+/* The writer's slack may have been different: a topic that has delivered nothing must be asked for
+ * from the same time as before, and a window that reaches back less far than the new slack needs
+ * counts as cut. */
 static void slack_adapt(struct position *p, int64_t slack_ms)
 {
     for (unsigned i = 0; i < p->topics_n; i++) {
@@ -255,14 +237,14 @@ int position_decode(const char *text, size_t len, int64_t slack_ms, struct posit
     else if (version > RECORD_VERSION)
         return pl_err_set(err, PL_ERR_CONFIG, 0,
                           "the position was written by a newer wikisrcd (version %lld of its form, "
-                          "this one knows %d): run that one, or begin anew with another `name`",
+                          "this one knows %d): run that one, or start over with another `name`",
                           (long long)version, RECORD_VERSION);
     else
         wrong = record_read(p, record);
     if (wrong)
         return pl_err_set(err, PL_ERR_CONFIG, 0,
                           "the position cannot be read (%s): it is not wikisrcd's; set another "
-                          "position_topic, or begin anew with another `name`",
+                          "position_topic, or start over with another `name`",
                           wrong);
     p->asked_ms = p->since_ms;
     slack_adapt(p, slack_ms);

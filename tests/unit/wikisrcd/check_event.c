@@ -46,7 +46,6 @@ START_TEST(test_fields)
     ck_assert(!e.malformed);
     ck_assert(text_is(&e.meta_id, "ffef6020-2127-4d54-b11a-1d55546aa1a7"));
     ck_assert(text_is(&e.domain, "commons.wikimedia.org"));
-    ck_assert(text_is(&e.stream, "mediawiki.recentchange"));
     ck_assert(text_is(&e.topic, "eqiad.mediawiki.recentchange"));
     ck_assert(text_is(&e.wiki, "commonswiki"));
     ck_assert(text_is(&e.type, "log"));
@@ -283,7 +282,6 @@ static void event_compare(struct event *e, const cJSON *event)
     text_compare(&e->meta_id, meta, "id");
     text_compare(&e->dt, meta, "dt");
     text_compare(&e->domain, meta, "domain");
-    text_compare(&e->stream, meta, "stream");
     text_compare(&e->topic, meta, "topic");
     text_compare(&e->wiki, event, "wiki");
     text_compare(&e->type, event, "type");
