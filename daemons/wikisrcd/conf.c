@@ -22,7 +22,7 @@ const struct pl_option wikisrcd_opts[] = {
     OPT("name", STRING, name, .min = 1, .max = 128, .dflt = "wikipedia",
         .help = "Names this pipeline: the key of its position in position_topic, and a part of its "
                 "Kafka transactional.id (wikisrcd-NAME), by which a second instance of the same "
-                "name is fenced. Another name begins anew."),
+                "name is fenced. Another name starts over."),
     OPT("source.user_agent_contact", STRING, source.user_agent_contact, .min = 3, .max = 200,
         .flags = PL_OPT_REQUIRED,
         .help = "An e-mail address or URL where you can be reached. Wikimedia's User-Agent policy "
@@ -38,13 +38,14 @@ const struct pl_option wikisrcd_opts[] = {
             "(2026-11-21T00:00:00Z) or milliseconds since 1970. The service keeps 7 to 31 days."),
     OPT("source.stall_timeout", DURATION, source.stall_timeout_ms, .max = PL_DAY_MS, .dflt = "10s",
         .help =
-            "So long without a byte is a dead connection. 10s suits recentchange; a quiet stream "
+            "A connection without a byte for this long is dead. 10s suits recentchange; a quiet "
+            "stream "
             "needs more than its longest silence (its canary events come every 15m). 0: never."),
     OPT("source.connect_timeout", DURATION, source.connect_timeout_ms, .min = 100,
         .max = 10 * PL_MINUTE_MS, .dflt = "10s", .help = "How long connecting may take, with TLS."),
     OPT("source.slack", DURATION, source.slack_ms, .max = 10 * PL_MINUTE_MS, .dflt = "5s",
         .help = "How far before the position each connect asks again; what is repeated is dropped "
-                "by its id. It must be longer than events of one topic come out of order (51 ms "
+                "by its id. It must exceed how far events of one topic are out of order (51 ms "
                 "measured)."),
     OPT("source.discover_every", DURATION, source.discover_every_ms, .min = PL_MINUTE_MS,
         .max = 30 * PL_DAY_MS, .dflt = "1d",
@@ -85,26 +86,26 @@ const struct pl_option wikisrcd_opts[] = {
                 "Events without it have no key."),
     PL_POSITION_TOPIC_OPT(struct wikisrcd_conf, "wikisrcd-positions"),
     PL_BYTES_MAX_OPTS(struct wikisrcd_conf,
-                      "The largest event that is taken. A topic that wikisrcd creates accepts it; "
-                      "one that was there needs max.message.bytes to fit.",
+                      "The largest event accepted. A topic that wikisrcd creates allows it; an "
+                      "existing one needs a max.message.bytes that does.",
                       "64MiB"),
     OPT("too_large", ENUM, too_large, .dflt = "stop", .flags = PL_OPT_RELOADABLE,
         .choices = too_large_choices,
         .help = "An event above message_bytes_max: stop (nothing is lost, a person decides) or "
                 "skip (logged and counted)."),
     OPT("batch.age", DURATION, batch.age_ms, .min = 10, .max = PL_MINUTE_MS, .dflt = "1s",
-        .flags = PL_OPT_RELOADABLE, .help = "A transaction is committed when it is so old,"),
+        .flags = PL_OPT_RELOADABLE, .help = "A transaction is committed when it is this old,"),
     OPT("batch.bytes", SIZE, batch.bytes, .min = 1, .max = PL_GIB, .dflt = "32MiB",
-        .flags = PL_OPT_RELOADABLE, .help = "or holds so much,"),
+        .flags = PL_OPT_RELOADABLE, .help = "or holds this much,"),
     OPT("batch.messages", INT, batch.messages, .min = 1, .max = 10000000, .dflt = "50000",
-        .flags = PL_OPT_RELOADABLE, .help = "or so many messages."),
+        .flags = PL_OPT_RELOADABLE, .help = "or this many messages."),
     PL_CREATE_TOPICS_OPTS(struct wikisrcd_conf, "topic and position_topic", "-1",
                           " (position_topic has one.)"),
     PL_CREATE_RETENTION_OPT(struct wikisrcd_conf,
                             " Events of an older start are then deleted soon."),
     PL_SERVICE_OPTS(struct wikisrcd_conf, "9464",
-                    "Kafka, and the last for the source: without Kafka the start fails then, "
-                    "without the source it goes on trying as the service.",
+                    "Kafka, and the last for the source: without Kafka the start then fails, "
+                    "without the source the service keeps trying.",
                     "the open transaction may take to commit."),
     PL_OPT_END,
 };
@@ -114,7 +115,7 @@ const char wikisrcd_conf_intro[] =
     "Every option with its default. Durations: 500ms 5s 15m 2h 7d. Sizes: 4096 64KiB 8MiB.\n"
     "Secrets: { credential: NAME } (the file /etc/wikisrcd/secrets/NAME, or the unit's\n"
     "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
-    "`systemctl reload` takes over filter, batch, too_large and log_level.";
+    "`systemctl reload` applies filter, batch, too_large and log_level.";
 
 bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms)
 {

@@ -10,7 +10,7 @@
 #include "daemons/wikisrcd/event/event.h"
 #include "lib/batch/delivery.h"
 
-/* pl_delivery_new(), with the limits set and the position read. `produce`: under an id of its own,
+/* pl_delivery_new(), with the limits set and the position read. `produce`: under its own id,
  * without positions or limits. `conf`, `metrics` outlive it. */
 int delivery_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, bool produce,
                  struct pl_metrics *metrics, const struct pl_delivery_ops *ops, void *userdata,

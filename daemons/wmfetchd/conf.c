@@ -18,7 +18,7 @@ const struct pl_option wmfetchd_opts[] = {
         .help =
             "Names this pipeline: the first part of the keys of its positions in position_topic "
             "(NAME/APPLICATION/INDEX), and a part of its Kafka transactional.id (wmfetchd-NAME), "
-            "by which a second instance of the same name is fenced. Another name begins anew."),
+            "by which a second instance of the same name is fenced. Another name starts over."),
     OPT("api.url", URL, api.url, .dflt = "https://watermelon.example/api", .flags = PL_OPT_REQUIRED,
         .login = "auth.user and auth.password",
         .help = "The API, without the path of the service."),
@@ -37,12 +37,12 @@ const struct pl_option wmfetchd_opts[] = {
     OPT("api.connect_timeout", DURATION, api.connect_timeout_ms, .min = 100,
         .max = 10 * PL_MINUTE_MS, .dflt = "10s", .help = "How long connecting may take, with TLS."),
     OPT("api.timeout", DURATION, api.timeout_ms, .min = 1000, .max = PL_DAY_MS, .dflt = "10m",
-        .help = "How long a whole answer may take. The Kafka transaction is open as long: beyond "
+        .help = "How long a whole answer may take. The Kafka transaction is open that long: beyond "
                 "14m, raise transaction.timeout.ms under kafka (and the broker's "
                 "transaction.max.timeout.ms), which counts where it is shorter."),
     OPT("api.stall_timeout", DURATION, api.stall_timeout_ms, .max = PL_DAY_MS, .dflt = "2m",
-        .help = "So long without a byte ends the request, also before the first: the service may "
-                "need a while to gather a large answer. 0: never."),
+        .help = "A request without a byte for this long ends, also before the first: the service "
+                "may need a while to gather a large answer. 0: never."),
     OPT("api.answer_bytes_max", SIZE, api.answer_bytes_max, .min = 1024, .max = 1048576 * PL_GIB,
         .dflt = "4GiB",
         .help = "An answer with more bytes (unpacked) is refused. Memory does not depend on it."),
@@ -52,20 +52,21 @@ const struct pl_option wmfetchd_opts[] = {
     PL_AUTH_OPTS("auth", struct wmfetchd_conf, auth, "token", "watermelon"),
     OPT("window.size", DURATION, window.size_ms, .min = 1000, .max = 365 * PL_DAY_MS, .dflt = "1h",
         .flags = PL_OPT_RELOADABLE,
-        .help = "How long a range is fetched, and written in one Kafka transaction, at a time. "
-                "After an outage window follows upon window."),
+        .help = "The range that is fetched, and written in one Kafka transaction, at a time. After "
+                "an outage window follows window."),
     OPT("window.delay", DURATION, window.delay_ms, .max = 365 * PL_DAY_MS, .dflt = "10m",
         .flags = PL_OPT_RELOADABLE,
-        .help = "So long after its end a window is fetched: what the service takes to compute it."),
+        .help =
+            "How long after its end a window is fetched: the service needs time to compute it."),
     OPT("window.overlap", DURATION, window.overlap_ms, .max = 365 * PL_DAY_MS, .dflt = "2h",
         .flags = PL_OPT_RELOADABLE,
-        .help = "So much before a window is fetched with it again, for data that came late or was "
-                "mended. The table's key makes the newer replace the older. At least 1h where "
+        .help = "How much before a window is fetched with it again, for data that came late or was "
+                "corrected. The table's key makes the newer replace the older. At least 1h where "
                 "hours begin at half past in UTC (India): the last one of a window is not over "
                 "when it is fetched."),
     OPT("window.start", STRING, window.start, .min = 1, .max = 64,
         .help = "Where to begin when there is no position yet: 2026-01-01T00:00:00Z, milliseconds "
-                "since 1970, or -12d (so long ago). Default: the last whole window."),
+                "since 1970, or -12d (12 days ago). Default: the last whole window."),
     PL_KAFKA_OPT(struct wmfetchd_conf, 0, ""),
     PL_TOPIC_OPT("topic", struct wmfetchd_conf, topic, "services_series_12days",
                  "The topic that gets the transactions, one message each with its whole series, "
@@ -74,13 +75,13 @@ const struct pl_option wmfetchd_opts[] = {
     PL_BYTES_MAX_OPTS(struct wmfetchd_conf,
                       "A transaction that is larger is written as several messages, each with a "
                       "part of its series (header wmfetchd-part). A topic that wmfetchd creates "
-                      "accepts it; of one that was there the smaller max.message.bytes counts.",
+                      "accepts it; for an existing one its max.message.bytes counts, if smaller.",
                       "8MiB"),
     PL_CREATE_TOPICS_OPTS(struct wmfetchd_conf, "topic and position_topic", "-1",
                           " (position_topic has one.)"),
     PL_CREATE_RETENTION_OPT(struct wmfetchd_conf, ""),
     PL_SERVICE_OPTS(struct wmfetchd_conf, "9466", "Kafka.",
-                    "a commit that runs may take. A window that is still being fetched is given up "
+                    "a running commit may take. A window that is still being fetched is given up "
                     "at once: nothing of it is written, the next start fetches it again."),
     PL_OPT_END,
 };
@@ -90,7 +91,7 @@ const char wmfetchd_conf_intro[] =
     "Every option with its default. Durations: 500ms 5s 15m 2h 7d. Sizes: 4096 64KiB 8MiB.\n"
     "Secrets: { credential: NAME } (the file /etc/wmfetchd/secrets/NAME, or the unit's\n"
     "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
-    "`systemctl reload` takes over auth.user and the secrets of auth, window.size, .delay,\n"
+    "`systemctl reload` applies auth.user and the secrets of auth, window.size, .delay,\n"
     ".overlap and log_level. (A rotated secret takes a reload where it is in a file, a\n"
     "restart where it is a credential: systemd loads those at the start.)";
 
@@ -137,11 +138,11 @@ static void names_check(const struct pl_strings *names, const char *path, struct
             strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") !=
                 len)
             pl_findings_add(errs, 0, 0,
-                            "%s: '%s' is none: up to 128 letters, digits, '.', '_' and '-'", path,
-                            name);
+                            "%s: '%s' is not a name: up to 128 letters, digits, '.', '_' and '-'",
+                            path, name);
         for (size_t k = 0; k < i; k++)
             if (strcmp(names->v[k], name) == 0)
-                pl_findings_add(errs, 0, 0, "%s: '%s' stands there twice", path, name);
+                pl_findings_add(errs, 0, 0, "%s: '%s' is there twice", path, name);
     }
 }
 
@@ -164,7 +165,8 @@ void wmfetchd_conf_check(void *data, bool for_service, struct pl_findings *errs)
     api_check(&conf->api, errs);
     pl_auth_conf_check(&conf->auth, "auth", errs);
     if (conf->name && strchr(conf->name, '/'))
-        pl_findings_add(errs, 0, 0, "name: without '/', which parts the keys of positions");
+        pl_findings_add(errs, 0, 0,
+                        "name: without '/', which separates the parts of a position's key");
     int64_t ms;
     const char *why;
     if (conf->window.start && !schedule_time_parse(conf->window.start, 0, &ms, &why))

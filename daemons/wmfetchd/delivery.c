@@ -9,13 +9,13 @@
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
-/* The broker ends an open transaction after so long: an answer may take long to arrive. The
- * broker's own limit (transaction.max.timeout.ms) is the same. */
+/* When the broker ends an open transaction: an answer may take long to arrive. By default the
+ * broker allows as much (transaction.max.timeout.ms). */
 #define TRANSACTION_TIMEOUT_MS "900000"
 
 enum {
-    /* What a message has besides its value: librdkafka's own bound of a record (36 bytes) and a
-     * batch around it (61), our headers, and some room; the key is counted. */
+    /* A message without key and value: librdkafka's bounds of a record (36 bytes) and the batch
+     * around it (61), our headers, and some room. */
     MESSAGE_OVERHEAD = 1024,
     COMMIT_ROOM_MS = 30000, /* of the transaction's time-out, for the commit */
 };
@@ -70,7 +70,7 @@ static enum pl_send_result message_send(struct delivery *d, struct pl_slice valu
     return result;
 }
 
-/* Parts that went in before are passed over: the element is offered whole again. */
+/* Parts sent before are skipped: the element is offered whole again. */
 static enum pl_send_result parts_send(struct delivery *d, size_t value_max, uint32_t n,
                                       struct pl_err *err)
 {
@@ -79,13 +79,11 @@ static enum pl_send_result parts_send(struct delivery *d, size_t value_max, uint
     element_cut_init(&cut, &d->element, value_max);
     for (uint32_t i = 0; i < n && result == PL_SEND_OK; i++) {
         pl_buf_reset(&d->part);
-        if (!element_cut_next(&cut, &d->part))
-            break;
+        element_cut_next(&cut, &d->part);
         if (i < d->parts_sent)
             continue;
         result = message_send(d, (struct pl_slice){d->part.data, d->part.len}, i, n, err);
-        if (result == PL_SEND_OK)
-            d->parts_sent++;
+        d->parts_sent += result == PL_SEND_OK;
     }
     return result;
 }
@@ -156,26 +154,25 @@ static void map_init(struct delivery *d)
                                                      .value = (char *)TRANSACTION_TIMEOUT_MS};
 }
 
-/* The smaller of what we, librdkafka's configuration and the topic allow. *ret_smaller: it is the
- * topic. */
-static void limit_find(struct delivery *d, struct pl_daemon *daemon, bool *ret_smaller)
+/* The least of what we, librdkafka's configuration and the topic allow. true: it is the topic's. */
+static bool limit_find(struct delivery *d, struct pl_daemon *daemon)
 {
     rd_kafka_t *rk = pl_delivery_client(d->kafka);
     int64_t client_max = pl_kafka_conf_int(rd_kafka_conf(rk), "message.max.bytes");
-    /* Only part of the time: where there is no answer, one can do without. */
+    /* Only part of the time: it also works without an answer. */
     pl_daemon_step(daemon, d->conf->start_timeout_ms / 2,
                    "asking for the limits of Kafka's topic %s", d->conf->topic);
     int64_t topic_max =
         pl_kafka_topic_limit(rk, d->conf->topic, (int)d->conf->start_timeout_ms / 4);
     if (client_max > 0 && client_max < d->message_max)
         d->message_max = client_max;
-    *ret_smaller = topic_max > 0 && topic_max < d->message_max;
-    if (!*ret_smaller)
-        return;
+    if (topic_max <= 0 || topic_max >= d->message_max)
+        return false;
     pl_log(PL_NOTICE, NULL,
            "the topic accepts smaller messages than message_bytes_max, splitting by its limit",
            PL_F_STR("TOPIC", d->conf->topic), PL_F_INT("MAX_MESSAGE_BYTES", topic_max));
     d->message_max = topic_max;
+    return true;
 }
 
 int delivery_new(struct pl_daemon *daemon, const struct wmfetchd_conf *conf, bool once,
@@ -208,15 +205,13 @@ int delivery_new(struct pl_daemon *daemon, const struct wmfetchd_conf *conf, boo
                     .commit_seconds = M_COMMIT_SECONDS,
                     .in_flight = M_IN_FLIGHT},
     };
-    bool smaller;
     d->conf = conf;
     d->metrics = metrics;
     d->message_max = conf->message_bytes_max;
     map_init(d);
     if (pl_delivery_new(daemon, &kafka, ops, userdata, &d->kafka, err) < 0)
         return -1;
-    limit_find(d, daemon, &smaller);
-    if (smaller) { /* librdkafka's batches must be smaller, too: once more */
+    if (limit_find(d, daemon)) { /* librdkafka's batches must be smaller, too: once more */
         kafka.message_bytes_max = d->message_max;
         pl_delivery_free(PL_TAKE(d->kafka));
         if (pl_delivery_new(daemon, &kafka, ops, userdata, &d->kafka, err) < 0)

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * delivery.h - elements of one window and the position behind it into Kafka: what wmfetchd adds to
- * lib/batch/delivery.h, which is how an element becomes a message or several, and the limit of the
- * topic. One transaction at a time, so one window at a time.
+ * delivery.h - elements of one window and the position after it into Kafka: what wmfetchd adds to
+ * lib/batch/delivery.h, which is how an element becomes one message or several, and the topic's
+ * limit. One transaction at a time, so one window at a time.
  *
  * A message is an element as it came. Headers: wmfetchd-window "APPLICATION/INDEX/FROM/END" and,
  * where an element is too large for one message, wmfetchd-part "1/3" (element.h).
  *
- * With --once there is no position: a range that a person loads does not disturb that of the
- * service.
+ * With --once there is no position, so a range that a person loads leaves the service's alone.
  *
  * Threads: the loop's.
  */
@@ -21,7 +20,7 @@
 
 struct delivery;
 
-/* pl_delivery_new(). `once`: under an id of its own, without positions. `conf`, `metrics` outlive
+/* pl_delivery_new(). `once`: under its own id, without positions. `conf`, `metrics` outlive
  * it. */
 int delivery_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once,
                  struct pl_metrics *metrics, const struct pl_delivery_ops *ops, void *userdata,
@@ -37,13 +36,13 @@ struct pl_delivery *delivery_kafka(const struct delivery *d);
 int delivery_position_read(struct delivery *d, const char *key, struct schedule_position *ret,
                            struct pl_err *err);
 
-/* What follows is of another window. `window`: the header's text, copied. Only while idle. */
+/* Another window begins. `window`: the header's text, copied. Only while idle. */
 void delivery_begin(struct delivery *d, const char *window);
-/* FULL: nothing, or only parts of it, is taken: offer it again, as it was, after on_room. ERROR: it
- * cannot be written, abort. */
+/* FULL: none or only parts of it are taken; offer the same again after on_room. ERROR: it cannot be
+ * written, abort. */
 enum pl_send_result delivery_send(struct delivery *d, struct pl_slice element, struct pl_err *err);
 
-/* How long a transaction may take to be filled, so that the broker does not end it meanwhile. */
+/* How long filling a transaction may take before the broker might end it. */
 int64_t delivery_open_ms_max(const struct delivery *d);
 
 #endif

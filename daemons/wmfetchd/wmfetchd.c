@@ -2,8 +2,8 @@
 /*
  * wmfetchd.c - see wmfetchd.h.
  *
- * Whenever something has ended (a window, a wait, the start) next() looks at all series and begins
- * what is due, or waits for what will be. Nothing else begins anything.
+ * Whenever something ends (a window, a wait, the start) next() looks at all series and begins what
+ * is due, or waits for what will be. Nothing else begins anything.
  */
 #include "daemons/wmfetchd/wmfetchd.h"
 
@@ -23,24 +23,24 @@
 enum {
     WAIT_BASE_MS = 1000,
     WAIT_MAX_MS = 300000,
-    REFUSED_WAIT_MS = 60000, /* after a refusal that a person must mend: Keycloak counts failures */
+    REFUSED_WAIT_MS = 60000, /* after a refusal that a person must fix: Keycloak counts failures */
     LIMIT_WAIT_MS = 3600000, /* after a limit of ours: it stays until a person raises it */
     BUSY_WAIT_MS = 10000,    /* 429 without Retry-After */
     RECHECK_MS = 30000,      /* the clock may have been set meanwhile */
-    STUCK_MS = 120000,       /* due for so long and not begun: a bug, the watchdog's case */
+    STUCK_MS = 120000,       /* due for this long and not begun: a bug, for the watchdog */
     HOUR_MS = 3600000,
 };
 
 struct series {
-    const char *application, *index;
-    char *key; /* of the position: NAME/APPLICATION/INDEX */
+    const char *application, *index; /* as in struct wmfetchd_series */
+    char *key;                       /* of the position: NAME/APPLICATION/INDEX */
     bool known;
     struct schedule_position position;
     struct pl_backoff backoff;
     int64_t not_before_ms; /* monotonic */
-    uint64_t turn;         /* when it was its turn the last time, see wmfetchd.turns */
-    bool failing, refused; /* refused: what failed last was for a person to mend */
-    bool ahead;            /* said that the position is in the future */
+    uint64_t turn;         /* the last time that it had its turn, see wmfetchd.turns */
+    bool failing, refused; /* refused: a person must fix what failed last */
+    bool ahead;            /* logged that the position is in the future */
     unsigned lag_metric;
 };
 
@@ -59,7 +59,7 @@ struct wmfetchd {
     struct series *current; /* whose window is under way */
     struct schedule_window window;
     int64_t window_begun_ms;    /* monotonic */
-    struct pl_backoff backoff;  /* of what holds up all series */
+    struct pl_backoff backoff;  /* of what delays all series */
     bool ready, worked;         /* worked: a window was committed since the start */
     struct pl_peer_clock clock; /* the API's */
     int64_t idle_due_ms;   /* monotonic: since when something is due and nothing runs; 0: not */
@@ -90,7 +90,7 @@ static void series_begin(struct wmfetchd *w, struct series *s)
     if (w->conf->window.start)
         schedule_time_parse(w->conf->window.start, now_ms, &start_ms, &why);
     start_ms = schedule_start(&schedule, start_ms, now_ms);
-    /* Written down before anything is fetched: a crash must not begin at a later "now". */
+    /* Committed before anything is fetched: after a crash it must not begin at a later "now". */
     s->position = (struct schedule_position){start_ms, start_ms};
     w->current = s;
     load_position(w->load, s->key, &s->position);
@@ -126,12 +126,11 @@ static int64_t series_wait_ms(const struct wmfetchd *w, const struct series *s, 
     return due_ms > hold_ms ? due_ms : hold_ms > 0 ? hold_ms : 0;
 }
 
-/* In turn: one that has far to catch up does not hold up those that have not. */
+/* In turn, so that one with much to catch up does not delay the others; first those that have no
+ * position yet. */
 static bool goes_before(const struct series *a, const struct series *b)
 {
-    if (!b || a->known != b->known)
-        return !b || !a->known;
-    return a->turn < b->turn;
+    return !b || (a->known == b->known ? a->turn < b->turn : !a->known);
 }
 
 static void next(struct wmfetchd *w)
@@ -160,24 +159,21 @@ static void next(struct wmfetchd *w)
 
 static void begin(struct wmfetchd *w)
 {
+    if (!w->ready)
+        pl_service_ready(w->service);
     w->ready = true;
-    pl_service_ready(w->service);
     next(w);
 }
 
 static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
 {
-    struct wmfetchd *w = userdata;
     (void)timer;
     (void)usec;
-    if (w->ready)
-        next(w);
-    else
-        begin(w);
+    begin(userdata);
     return 0;
 }
 
-/* ---- what came of it ---- */
+/* ---- how it ended ---- */
 
 static void clock_compare(struct wmfetchd *w, const struct fetch_result *result)
 {
@@ -193,7 +189,7 @@ static void committed(struct wmfetchd *w, struct series *s, const struct load_re
     pl_backoff_reset(&s->backoff);
     pl_backoff_reset(&w->backoff);
     s->not_before_ms = 0;
-    char end[32];
+    char from[32], end[32];
     if (!s->known) {
         s->known = true;
         pl_time_format_ms(s->position.end_ms, end);
@@ -212,7 +208,6 @@ static void committed(struct wmfetchd *w, struct series *s, const struct load_re
     w->last_ms = pl_clock_monotonic_ms();
     s->position.end_ms = w->window.end_ms;
     pl_metrics_inc(w->metrics, M_WINDOWS_COMMITTED, 1);
-    char from[32];
     pl_time_format_ms(w->window.from_ms, from);
     pl_time_format_ms(w->window.end_ms, end);
     pl_log(PL_INFO, PL_EVENT_TXN_COMMITTED, "window committed",
@@ -223,9 +218,9 @@ static void committed(struct wmfetchd *w, struct series *s, const struct load_re
            PL_F_INT("DURATION_MS", result->fetch.duration_ms + result->sums.commit_ms));
 }
 
-/* Whether a person must act before anything can go on: every series waits for that. A refusal of
- * the far side counts only while nothing has worked yet: then it is the configuration, later it is
- * theirs to mend. */
+/* Whether nothing can continue until a person acts: every series waits for that. A refusal of the
+ * far side counts only while nothing has worked yet: then it is the configuration, later it is
+ * theirs to fix. */
 static bool must_end(const struct wmfetchd *w, const struct pl_err *err)
 {
     bool refusal = err->code != 0;
@@ -251,8 +246,8 @@ static int64_t floor_ms(const struct load_result *result, const struct pl_err *e
     return err->code != 0 ? REFUSED_WAIT_MS : LIMIT_WAIT_MS;
 }
 
-/* Notes a failure. What does not depend on the series holds up all of them: that there is no token
- * (Keycloak counts wrong passwords), and being asked to wait. */
+/* Notes a failure. What does not depend on the series delays all of them: no token (Keycloak counts
+ * wrong passwords), and being asked to wait. */
 static int64_t hold(struct wmfetchd *w, struct series *s, const struct load_result *result,
                     const struct pl_err *err)
 {
@@ -322,8 +317,8 @@ static const struct load_ops load_ops = {.on_done = on_done, .on_failed = on_fai
 
 /* ---- the first token ---- */
 
-/* Ready after Keycloak's first answer: a refusal that a person must mend shows at the start; a
- * Keycloak that is away is our everyday work. */
+/* Ready after Keycloak's first answer: a refusal that a person must fix shows at the start; a
+ * Keycloak that is away is everyday work. */
 static void on_auth(void *userdata, const char *header, const struct pl_err *err)
 {
     struct wmfetchd *w = userdata;
@@ -367,12 +362,12 @@ static void on_reload(void *userdata)
         secrets |= strncmp(changed.v[i], "auth.", 5) == 0;
     if (secrets)
         pl_auth_forget(w->auth);
-    for (size_t i = 0; i < w->series_n; i++) /* a person says: try now, what was wrong is mended */
+    for (size_t i = 0; i < w->series_n; i++) /* a person says: try now */
         w->series[i].not_before_ms = 0;
     next(w);
 }
 
-/* Exact between elements, which is where the loop looks. */
+/* Exact between elements, where the loop looks. */
 static uint64_t in_flight(const struct wmfetchd *w)
 {
     return pl_delivery_sums(load_kafka(w->load))->items;
@@ -441,7 +436,7 @@ static void on_tick(void *userdata)
         status_show(w);
 }
 
-/* That something is due and nothing is under way, for so long. */
+/* Whether something has been due for STUCK_MS and nothing is under way. */
 static bool is_asleep(struct wmfetchd *w, int64_t mono_ms)
 {
     int64_t now_ms = api_now_ms(w);
@@ -455,7 +450,7 @@ static bool is_asleep(struct wmfetchd *w, int64_t mono_ms)
     return w->idle_due_ms != 0 && mono_ms - w->idle_due_ms >= STUCK_MS;
 }
 
-/* That a window takes longer than all its limits together: twice a token (by refreshing, by the
+/* Whether a window takes longer than all its limits together: twice a token (by refreshing, by the
  * grant) and the answer (the first is a 401), then waiting for room while Kafka is away. */
 static bool is_overdue(const struct wmfetchd *w, int64_t mono_ms)
 {
@@ -464,8 +459,8 @@ static bool is_overdue(const struct wmfetchd *w, int64_t mono_ms)
     return fetch_is_running(load_fetch(w->load)) && mono_ms - w->window_begun_ms >= limit_ms;
 }
 
-/* Every wait has its limit, but for a bug. How long a commit takes has none: Kafka's absence is
- * told, and the thread that waits for it comes round. */
+/* But for a bug, every wait has its limit except a commit's: Kafka's absence is logged, and the
+ * thread that waits for it returns in time. */
 static bool on_watchdog(void *userdata)
 {
     struct wmfetchd *w = userdata;
@@ -521,21 +516,22 @@ static int series_read(struct wmfetchd *w, struct series *s, struct pl_err *err)
         return 0;
     char end[32];
     pl_time_format_ms(s->position.end_ms, end);
-    pl_log(PL_INFO, NULL, "going on from the position", PL_F_STR("APPLICATION", s->application),
+    pl_log(PL_INFO, NULL, "continuing from the position", PL_F_STR("APPLICATION", s->application),
            PL_F_STR("INDEX", s->index), PL_F_STR("END", end));
     return 0;
 }
 
 static int series_start(struct wmfetchd *w, struct pl_err *err)
 {
-    const struct wmfetchd_api_conf *api = &w->conf->api;
+    size_t n = wmfetchd_series_count(w->conf);
     uint64_t seed = (uint64_t)pl_clock_realtime_ms();
     pl_backoff_init(&w->backoff, WAIT_BASE_MS, WAIT_MAX_MS, seed - 1);
-    w->series = pl_alloc_array(api->applications.n * api->index.n, sizeof(*w->series));
-    for (size_t i = 0; i < api->applications.n * api->index.n; i++) {
+    w->series = pl_alloc_array(n, sizeof(*w->series));
+    for (size_t i = 0; i < n; i++) {
         struct series *s = &w->series[w->series_n++];
-        s->application = api->applications.v[i / api->index.n];
-        s->index = api->index.v[i % api->index.n];
+        const struct wmfetchd_series names = wmfetchd_series(w->conf, i);
+        s->application = names.application;
+        s->index = names.index;
         s->key = pl_strf("%s/%s/%s", w->conf->name, s->application, s->index);
         s->lag_metric = lag_metric_add(w, s);
         pl_backoff_init(&s->backoff, WAIT_BASE_MS, WAIT_MAX_MS, seed + i);

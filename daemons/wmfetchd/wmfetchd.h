@@ -7,11 +7,10 @@
  *      ^                                                               │
  *      └──────────── the position moves, or the same window again <────┘
  *
- * A series is an application and an index, and has a position of its own. Those that are due are
- * fetched in turn, one window at a time. A series whose window failed waits for itself and holds up
- * no other; but where no token is to be had, or the API asks to wait, all wait. A refusal that a
- * person must mend ends the daemon while nothing has worked, and a limit of ours at any time, but
- * only when it is so for every series.
+ * A series is an application and an index, with its own position. Those that are due are fetched in
+ * turn, one window at a time. A series whose window failed waits alone; but without a token, or
+ * where the API asks to wait, all wait. The daemon ends when every series meets a refusal that a
+ * person must fix while nothing has worked yet, or a limit of ours at any time.
  *
  * Threads: the loop's.
  */

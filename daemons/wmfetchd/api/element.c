@@ -2,8 +2,8 @@
 /*
  * element.c - see element.h.
  *
- * A part is a run [from, to) of the series' bytes between what stands before the first record and
- * what stands behind the last; counting parts and making them is the same walk.
+ * A part is a run of the series' bytes between all that precedes the first record and all that
+ * follows the last; counting parts and making them is the same walk.
  */
 #include "daemons/wmfetchd/api/element.h"
 
@@ -15,7 +15,7 @@ void element_release(struct element *e)
     *e = (struct element){0};
 }
 
-/* An identifier that can be a key; false: it is null, empty or something else. */
+/* An identifier that can be a key; false: null, empty or something else. */
 static bool key_read(struct pl_json *j, struct pl_buf *out)
 {
     enum pl_json_type type = pl_json_peek(j);
@@ -49,10 +49,7 @@ void element_read(struct element *e, struct pl_slice bytes)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf name = {0};
     bool has_name = false, seen_id = false;
-    e->bytes = bytes;
-    e->series = (struct pl_slice){0};
-    e->records = 0;
-    e->has_key = e->is_transaction = false;
+    *e = (struct element){.bytes = bytes, .key = e->key};
     pl_buf_reset(&e->key);
     struct pl_json j;
     pl_json_init(&j, bytes.p, bytes.len, 0);
@@ -112,10 +109,10 @@ static bool run_next(struct element_cut *c, struct pl_slice *ret_run)
         return false;
     struct pl_json j;
     struct pl_slice record;
-    /* The inside of the array as a sequence of values, with commas that are passed by hand. */
+    /* The inside of the array as a sequence of values; commas are skipped here. */
     for (; c->record < e->records; c->record++) {
         pl_json_init(&j, c->p, (size_t)(e->series.p + e->series.len - c->p), 0);
-        pl_json_peek(&j); /* passes white space */
+        pl_json_peek(&j); /* skips white space */
         const char *begin = j.p;
         pl_json_skip(&j, &record);
         if (from && (size_t)(j.p - from) > room)

@@ -4,8 +4,8 @@
  * how it is cut into several messages where one would be too large.
  *
  * A part is the object itself with `transactionSeries` replaced by a run of its elements: all other
- * members stand in each part, and the bytes of each record are those that came. So a part is read
- * by whoever reads the whole.
+ * members are in each part, and the bytes of each record are those that came. So what reads the
+ * whole reads a part, too.
  *
  *     {"a":1,"transactionSeries":[r1,r2,r3],"b":2}
  *     {"a":1,"transactionSeries":[r1,r2],"b":2}   {"a":1,"transactionSeries":[r3],"b":2}
@@ -32,20 +32,20 @@ struct element {
 void element_read(struct element *e, struct pl_slice bytes);
 void element_release(struct element *e);
 
-/* REJECT for an object without a series: something else than transactions, such as a list of
- * errors, that must not pass for an answer. */
+/* REJECT for an object without a series: not a transaction but, say, a list of errors, which must
+ * not pass for an answer. */
 int element_check(const struct element *e, struct pl_err *err);
 
 /* Into how many parts of at most `bytes_max` bytes the element is cut. CONFIG where it cannot be:
  * it has no series, or one record with the members around is too large alone. */
 int element_parts(const struct element *e, size_t bytes_max, uint32_t *ret_n, struct pl_err *err);
 
-/* Makes one part after the other. */
+/* Makes one part after another. */
 struct element_cut {
     const struct element *element;
     size_t bytes_max;
     const char *p;   /* from here on in the series */
-    uint64_t record; /* how many are behind */
+    uint64_t record; /* how many are done */
 };
 void element_cut_init(struct element_cut *c, const struct element *e, size_t bytes_max);
 /* false: no more. Only where element_parts() said yes. */

@@ -81,7 +81,7 @@ static void finish(struct fetch *f, const struct pl_err *err)
     struct fetch_result result = f->result; /* on_done may start another range */
     struct pl_err copy = err ? *err : (struct pl_err){0};
     result.elements = f->split.elements;
-    result.shape = pl_split_shape(&f->split);
+    result.shape = f->split.shape;
     result.duration_ms = pl_clock_monotonic_ms() - f->begun_ms;
     if (!err)
         pl_metrics_observe(f->metrics, M_FETCH_SECONDS, (double)result.duration_ms / 1000);

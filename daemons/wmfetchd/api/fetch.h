@@ -76,7 +76,7 @@ void fetch_limit(struct fetch *f, int64_t timeout_ms_max);
 
 /* The callbacks come later, never from inside this call. */
 void fetch_start(struct fetch *f, const struct fetch_ask *ask);
-/* Continues after FETCH_LATER. Not from inside on_element(). May call on_element() and on_done(). */
+/* Continues after FETCH_LATER. Not from inside on_element(); may call it, and on_done(). */
 void fetch_resume(struct fetch *f);
 /* Gives it up. Not from inside on_element() or on_bytes(). */
 void fetch_stop(struct fetch *f);

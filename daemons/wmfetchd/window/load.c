@@ -2,8 +2,8 @@
 /*
  * load.c - see load.h, which has the states.
  *
- * Fetch and delivery each end once; whoever ends first with an error makes the other end, and the
- * window is over when both are.
+ * Fetch and delivery each end once; an error of one ends the other, and the window is over when
+ * both are.
  */
 #include "daemons/wmfetchd/window/load.h"
 
@@ -27,7 +27,7 @@ struct load {
     void *userdata;
     enum load_state state;
     struct load_window window;
-    bool undone; /* Kafka undoes it: its reason is the one that counts */
+    bool undone; /* by Kafka, whose reason counts */
     struct load_result result;
     struct pl_err err;
 };
@@ -80,15 +80,14 @@ static int on_bytes(void *userdata, const char *data, size_t len, struct pl_err 
     return l->ops->on_bytes ? l->ops->on_bytes(l->userdata, data, len, err) : 0;
 }
 
-/* Where our clock is ahead of the API's, what we take for a window that is over is not. */
+/* Where our clock is ahead of the API's, a window may not be over although we think so. */
 static bool window_is_over(const struct load *l, struct pl_err *err)
 {
     int64_t server_ms = l->result.fetch.server_ms;
     if (l->window.due_ms == 0 || server_ms == 0 || server_ms + CLOCK_SLACK_MS >= l->window.due_ms)
         return true;
-    char server[32];
+    char server[32], due[32];
     pl_time_format_ms(server_ms, server);
-    char due[32];
     pl_time_format_ms(l->window.due_ms, due);
     pl_err_set(err, PL_ERR_RETRY, 0,
                "by the API's clock it is %s, and the window is due at %s: is our clock ahead?",
@@ -101,10 +100,8 @@ static void on_fetched(void *userdata, const struct fetch_result *result, const 
     struct load *l = userdata;
     l->result.fetch = *result;
     struct pl_err early;
-    if (err)
-        abort_with(l, err);
-    else if (!window_is_over(l, &early))
-        abort_with(l, &early);
+    if (err || !window_is_over(l, &early))
+        abort_with(l, err ? err : &early);
     else
         commit(l);
 }

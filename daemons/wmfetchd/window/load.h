@@ -8,8 +8,8 @@
  * The Kafka transaction begins with the first element (or, where the window is empty, for its
  * position alone). Where Kafka's queue is full, the request is paused.
  *
- * Windows of all applications go through here one after the other, as one producer has one
- * transaction at a time: so there never is more than one request to the API under way.
+ * Windows of all applications go through here one after the other, as a producer has one
+ * transaction at a time: so there is never more than one request to the API.
  *
  * Threads: the loop's.
  */
@@ -26,7 +26,7 @@ struct load_window {
     /* The position to write with it; key NULL: none. */
     const char *key;
     struct schedule_position position;
-    /* The API's clock must be so far, or the window is not over there; 0: does not matter. */
+    /* By the API's clock the window is over from then on; 0: does not matter. */
     int64_t due_ms;
 };
 
@@ -56,8 +56,7 @@ PL_DEFINE_CLEANUP(struct load *, load_free);
 void load_start(struct load *l, const struct load_window *window);
 /* Writes the position alone, without asking for anything: where a series begins. */
 void load_position(struct load *l, const char *key, const struct schedule_position *position);
-/* Gives up what is being fetched; a commit that runs goes on. true: it is idle, no on_done
- * follows. */
+/* Gives up what is being fetched; a running commit continues. true: idle, no on_done follows. */
 bool load_stop(struct load *l);
 bool load_is_idle(const struct load *l);
 

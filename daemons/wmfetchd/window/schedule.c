@@ -2,8 +2,8 @@
 /*
  * schedule.c - see schedule.h.
  *
- * All follows from `end` and the times that are given, at each call anew; so a clock that jumps
- * changes when the next window is due, and never which one it is.
+ * Every call works it out from `end` and the given times, so a clock that jumps changes when the
+ * next window is due, never which one it is.
  */
 #include "daemons/wmfetchd/window/schedule.h"
 
@@ -46,7 +46,7 @@ int64_t schedule_behind(const struct schedule *s, const struct schedule_position
 bool schedule_time_parse(const char *text, int64_t now_ms, int64_t *ret_ms, const char **ret_why)
 {
     size_t len = strlen(text);
-    *ret_why = "none of now, -12d (so long ago), 1767205800000 (milliseconds since 1970), "
+    *ret_why = "none of now, -12d (12 days ago), 1767205800000 (milliseconds since 1970), "
                "2026-01-01T00:00:00Z";
     int64_t ms;
     if (strcmp(text, "now") == 0) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * schedule.h - which range is fetched next, and the record that says how far one has come.
+ * schedule.h - which range is fetched next, and the record of how far we have come.
  *
  *        start      end=p     p+size                now
  *   ───────┼──────────┼─────────┼──────────┼─────────┼──>
@@ -9,9 +9,8 @@
  *
  * A series (one application, one index) has a position: `end`, up to where all is in Kafka. Its
  * next window is [end, end + size), due when it is `delay` old; what is asked for begins `overlap`
- * before it, but not before where the series began. After an outage window follows upon window
- * until the last one that is due: windows are never made larger to catch up, so that one
- * transaction stays as small as ever.
+ * before it, but not before the series began. After an outage window follows window until the last
+ * one that is due: windows are never enlarged to catch up, so that transactions stay small.
  *
  * `end_time` of a request is the window's end itself. Whether the API counts that millisecond in or
  * not, nothing is lost: the next window begins with it.
@@ -39,7 +38,7 @@ struct schedule_window {
     int64_t end_ms;  /* becomes the position */
 };
 
-/* The next window. Returns how long until it is due: 0 it is, now. */
+/* The next window. Returns how long until it is due; 0: it is. */
 int64_t schedule_next(const struct schedule *s, const struct schedule_position *p, int64_t now_ms,
                       struct schedule_window *ret);
 
@@ -47,7 +46,7 @@ int64_t schedule_next(const struct schedule *s, const struct schedule_position *
  * the window's size, so that hourly windows are hours. */
 int64_t schedule_start(const struct schedule *s, int64_t start_ms, int64_t now_ms);
 
-/* How many windows are due and not fetched: what there is to catch up with. */
+/* How many windows are due and not fetched. */
 int64_t schedule_behind(const struct schedule *s, const struct schedule_position *p,
                         int64_t now_ms);
 
@@ -58,7 +57,7 @@ bool schedule_time_parse(const char *text, int64_t now_ms, int64_t *ret_ms, cons
 /* The record in the topic of positions: {"version":1,"start":ms,"end":ms,"at":"…"}. */
 void schedule_position_encode(const struct schedule_position *p, int64_t now_ms,
                               struct pl_buf *out);
-/* CONFIG when it is none of ours. */
+/* CONFIG when it is not one of ours. */
 int schedule_position_decode(const char *data, size_t len, struct schedule_position *ret,
                              struct pl_err *err);
 

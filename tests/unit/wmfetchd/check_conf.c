@@ -77,7 +77,7 @@ START_TEST(findings)
         {"", USER "    realm: a/b\n", KAFKA, "auth.realm"},
         {"    path: a?b=c\n", USER, KAFKA, "api.path: without a query"},
         {"    parameters: { index: DAILY }\n", USER, KAFKA, "index is set by wmfetchd"},
-        {"    index: [A, A]\n", USER, KAFKA, "'A' stands there twice"},
+        {"    index: [A, A]\n", USER, KAFKA, "'A' is there twice"},
         {"    index: [\"a/b\"]\n", USER, KAFKA, "'a/b' is none"},
         {"    index: []\n", USER, KAFKA, "api.index"},
         {"", USER, "", "bootstrap.servers"},
