@@ -36,7 +36,6 @@ struct inspect {
     struct pl_daemon *daemon;
     struct position *position;
     struct source *source;
-    struct filter filter;
     struct event_path key;
     struct event event;
     struct pl_schema *profile;
@@ -194,7 +193,7 @@ static bool on_event(void *userdata, const struct sse_event *sse)
     position_check(in->position, &in->event, sse->id, now_ms, &mark);
     bool canary = in->event.canary && in->conf->filter.canaries == CANARIES_DROP;
     if (mark.verdict != POSITION_NEW || sse->too_large || canary ||
-        !filter_matches(&in->filter, &in->event)) {
+        !filter_matches(&in->conf->filter, &in->event)) {
         in->dropped++;
     } else {
         if (!event_show(in, sse, now_ms))
@@ -286,7 +285,6 @@ static void release(struct inspect *in)
     pl_metrics_free(in->metrics);
     pl_schema_free(in->profile);
     position_free(in->position);
-    filter_release(&in->filter);
     event_release(&in->event);
     event_path_release(&in->key);
     pl_daemon_free(in->daemon);
@@ -299,7 +297,6 @@ static int start(struct inspect *in, struct pl_err *err)
     if (pl_daemon_new(&daemon_ops, in, conf->stop_timeout_ms, &in->daemon, err) < 0)
         return -1;
     event_path_init(&in->key, conf->key ? conf->key : "");
-    filter_init(&in->filter, &conf->filter);
     wikisrcd_conf_start(conf->source.start, pl_clock_realtime_ms(), &start_ms);
     in->position = position_new(&conf->source.streams, start_ms, conf->source.slack_ms);
     if (in->mode == INSPECT_SCHEMA)

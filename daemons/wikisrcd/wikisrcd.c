@@ -40,7 +40,6 @@ struct wikisrcd {
     struct pl_delivery *delivery;
     struct source *source;
     struct position *position;
-    struct filter filter;
     struct event_path key;
     struct event event; /* reused */
     bool started;       /* the source was started */
@@ -179,7 +178,7 @@ static bool on_event(void *userdata, const struct sse_event *sse)
         return event_is_too_large(w, sse, &mark);
     else if (w->event.canary && w->conf->filter.canaries == CANARIES_DROP)
         event_account(w, &mark, M_CANARIES);
-    else if (!w->event.canary && !filter_matches(&w->filter, &w->event))
+    else if (!w->event.canary && !filter_matches(&w->conf->filter, &w->event))
         event_account(w, &mark, M_FILTERED);
     else
         return event_deliver(w, sse, &mark, now_ms);
@@ -355,11 +354,8 @@ static void on_stop_deadline(void *userdata)
 static void on_reload(void *userdata)
 {
     struct wikisrcd *w = userdata;
-    if (!pl_service_reload(w->service, NULL))
-        return;
-    filter_release(&w->filter);
-    filter_init(&w->filter, &w->conf->filter);
-    delivery_reloaded(w->delivery, w->conf);
+    if (pl_service_reload(w->service, NULL)) /* the filter is read from conf each time */
+        delivery_reloaded(w->delivery, w->conf);
 }
 
 static void status_show(struct wikisrcd *w, double rate, double lag)
@@ -436,7 +432,6 @@ static void release(struct wikisrcd *w)
     source_free(w->source);
     pl_delivery_free(w->delivery);
     position_free(w->position);
-    filter_release(&w->filter);
     event_release(&w->event);
     event_path_release(&w->key);
 }
@@ -452,7 +447,6 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     w->daemon = w->service->daemon;
     w->metrics = w->service->metrics;
     event_path_init(&w->key, conf->key ? conf->key : "");
-    filter_init(&w->filter, &conf->filter);
     if (delivery_new(w->daemon, conf, false, w->metrics, &delivery_ops, w, &w->delivery, err) < 0 ||
         position_begin(w, pl_delivery_position(w->delivery), err) < 0 ||
         source_new(w->daemon, conf, w->metrics, &w->position, &source_ops, w, &w->source, err) < 0)

@@ -16,11 +16,9 @@
 
 #include "daemons/wmfetchd/metrics.h"
 #include "daemons/wmfetchd/window/load.h"
-#include "lib/auth/auth.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
-#include "lib/http/request.h"
 #include "lib/log/log.h"
 #include "lib/service/daemon.h"
 
@@ -35,8 +33,6 @@ struct once {
     const struct once_range *range;
     struct pl_daemon *daemon;
     struct pl_metrics *metrics; /* counted, not shown */
-    struct pl_http *http;
-    struct pl_auth *auth;
     struct load *load;
     sd_event_source *timer;
     struct pl_backoff backoff;
@@ -265,8 +261,6 @@ static void release(struct once *o)
 {
     dump_close(o);
     load_free(o->load);
-    pl_auth_free(o->auth);
-    pl_http_free(o->http);
     pl_metrics_free(o->metrics);
     sd_event_source_disable_unref(o->timer);
     pl_daemon_free(o->daemon);
@@ -284,13 +278,8 @@ static int start(struct once *o, struct pl_err *err)
     if (r < 0)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
     o->metrics = pl_metrics_new(wmfetchd_metrics, M_COUNT);
-    if (pl_http_new(pl_daemon_event(o->daemon), &o->http, err) < 0)
-        return -1;
-    const struct pl_auth_owner owner = wmfetchd_auth_owner(o->metrics);
-    o->auth = pl_auth_new(o->http, &conf->auth, &owner);
     /* The timer is due: the first series begins in the loop. */
-    return load_new(o->daemon, conf, true, o->http, o->auth, o->metrics, &load_ops, o, &o->load,
-                    err);
+    return load_new(o->daemon, conf, true, o->metrics, &load_ops, o, &o->load, err);
 }
 
 int once_run(const struct wmfetchd_conf *conf, const struct once_range *range)

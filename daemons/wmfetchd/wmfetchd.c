@@ -17,7 +17,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
 #include "lib/http/peer_clock.h"
-#include "lib/http/request.h"
 #include "lib/log/log.h"
 
 enum {
@@ -49,8 +48,6 @@ struct wmfetchd {
     const struct wmfetchd_conf *conf;
     struct pl_daemon *daemon;
     struct pl_metrics *metrics;
-    struct pl_http *http;
-    struct pl_auth *auth;
     struct pl_auth_waiter waiter; /* for the first token */
     struct load *load;
     sd_event_source *timer;
@@ -339,7 +336,7 @@ static void on_stop(void *userdata)
     struct wmfetchd *w = userdata;
     pl_metrics_set_ready(w->metrics, "stopping");
     sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
-    pl_auth_cancel(w->auth, &w->waiter);
+    pl_auth_cancel(load_auth(w->load), &w->waiter);
     if (load_stop(w->load))
         pl_daemon_finish(w->daemon);
 }
@@ -361,7 +358,7 @@ static void on_reload(void *userdata)
     for (size_t i = 0; i < changed.n; i++)
         secrets |= strncmp(changed.v[i], "auth.", 5) == 0;
     if (secrets)
-        pl_auth_forget(w->auth);
+        pl_auth_forget(load_auth(w->load));
     for (size_t i = 0; i < w->series_n; i++) /* a person says: try now */
         w->series[i].not_before_ms = 0;
     next(w);
@@ -488,8 +485,6 @@ static const struct pl_daemon_ops daemon_ops = {
 static void release(struct wmfetchd *w)
 {
     load_free(w->load);
-    pl_auth_free(w->auth);
-    pl_http_free(w->http);
     sd_event_source_disable_unref(w->timer);
     for (size_t i = 0; i < w->series_n; i++)
         free(w->series[i].key);
@@ -558,17 +553,13 @@ static int start(struct wmfetchd *w, struct pl_err *err)
     if (r < 0)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
     sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
-    if (pl_http_new(pl_daemon_event(w->daemon), &w->http, err) < 0)
-        return -1;
-    const struct pl_auth_owner owner = wmfetchd_auth_owner(w->metrics);
-    w->auth = pl_auth_new(w->http, &conf->auth, &owner);
-    if (load_new(w->daemon, conf, false, w->http, w->auth, w->metrics, &load_ops, w, &w->load,
-                 err) < 0 ||
+    if (load_new(w->daemon, conf, false, w->metrics, &load_ops, w, &w->load, err) < 0 ||
         series_start(w, err) < 0)
         return -1;
     char host[256];
     pl_auth_token_host(&conf->auth, host, sizeof(host));
-    if (pl_auth_get(w->auth, &w->waiter, on_auth, w)) /* no token is needed: begin in the loop */
+    if (pl_auth_get(load_auth(w->load), &w->waiter, on_auth,
+                    w)) /* no token is needed: begin in the loop */
         sd_event_source_set_enabled(w->timer, SD_EVENT_ONESHOT);
     else
         pl_daemon_step(w->daemon, conf->auth.timeout_ms, "waiting for a token from %s", host);

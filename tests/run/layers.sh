@@ -37,7 +37,7 @@ daemons/wmfetchd/conf       window/schedule
 daemons/wmfetchd/metrics    conf
 daemons/wmfetchd/api        conf metrics
 daemons/wmfetchd/delivery   conf metrics api window/schedule
-daemons/wmfetchd/window     api delivery
+daemons/wmfetchd/window     metrics api delivery
 daemons/wmfetchd            conf metrics api window window/schedule
 
 daemons/chsinkd/clickhouse/type

@@ -11,16 +11,7 @@
 #include "daemons/wikisrcd/conf.h"
 #include "daemons/wikisrcd/event/event.h"
 
-/* Namespaces as numbers; the rest is borrowed from the configuration. Zero-initialised: all
- * pass. */
-struct filter {
-    const struct wikisrcd_filter_conf *conf;
-    int64_t *namespaces_include, *namespaces_exclude;
-};
-
-/* The configuration was checked; it outlives the filter. */
-void filter_init(struct filter *f, const struct wikisrcd_filter_conf *conf);
-void filter_release(struct filter *f);
-bool filter_matches(const struct filter *f, const struct event *event);
+/* The configuration was checked. */
+bool filter_matches(const struct wikisrcd_filter_conf *conf, const struct event *event);
 
 #endif

@@ -7,8 +7,8 @@
  * space after the colon is taken off; several `data` lines are joined by LF; an `id` holding a NUL
  * is ignored and any other is the last id for the events that follow; comments and unknown fields
  * are skipped, and so is `retry`, as the source has waits of its own; a block without data is not
- * an event; what follows the last blank line is dropped with the parser. However the bytes are cut into
- * chunks, the events are the same.
+ * an event; what follows the last blank line is dropped with the parser. However the bytes are cut
+ * into chunks, the events are the same.
  *
  * The receiver may answer "not now". The parser then stops, returns how many bytes it used, and
  * offers the same event again at the next feed. That is all that back-pressure needs here.

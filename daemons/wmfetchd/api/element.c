@@ -7,6 +7,9 @@
  */
 #include "daemons/wmfetchd/api/element.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "lib/json/reader.h"
 
 void element_release(struct element *e)
@@ -128,33 +131,34 @@ static bool run_next(struct element_cut *c, struct pl_slice *ret_run)
     return true;
 }
 
+/* `of`: "record 3 of " or ""; `why` it cannot be cut smaller. */
+static int uncuttable(const struct element *e, const char *of, size_t size, const char *why,
+                      size_t bytes_max, struct pl_err *err)
+{
+    return pl_err_set(err, PL_ERR_CONFIG, 0,
+                      "%stransaction %.*s has %zu bytes %s, more than a message may have (%zu): "
+                      "raise message_bytes_max and the topic's max.message.bytes; nothing is lost, "
+                      "the position stands before it",
+                      of, (int)(e->key.len < 100 ? e->key.len : 100), e->has_key ? e->key.data : "",
+                      size, why, bytes_max);
+}
+
 int element_parts(const struct element *e, size_t bytes_max, uint32_t *ret_n, struct pl_err *err)
 {
-    uint32_t n = 0;
-    if (e->bytes.len <= bytes_max) {
-        *ret_n = 1;
-        return 0;
-    }
-    struct pl_slice run;
+    uint32_t n = e->bytes.len <= bytes_max;
     struct element_cut c;
-    for (element_cut_init(&c, e, bytes_max); run_next(&c, &run); n++)
+    struct pl_slice run;
+    element_cut_init(&c, e, bytes_max);
+    for (; e->bytes.len > bytes_max && run_next(&c, &run); n++) {
+        char of[40];
+        snprintf(of, sizeof(of), "record %" PRIu64 " of ", c.record);
         if (run.len + frame_size(e) > bytes_max)
-            return pl_err_set(
-                err, PL_ERR_CONFIG, 0,
-                "record %llu of transaction %.*s has %zu bytes with the fields around "
-                "it, more than a message may have (%zu): raise message_bytes_max "
-                "and the topic's max.message.bytes; nothing is lost, the position "
-                "stands before it",
-                (unsigned long long)c.record, (int)(e->key.len < 100 ? e->key.len : 100),
-                e->has_key ? e->key.data : "", run.len + frame_size(e), bytes_max);
+            return uncuttable(e, of, run.len + frame_size(e), "with the fields around it",
+                              bytes_max, err);
+    }
     if (n == 0)
-        return pl_err_set(err, PL_ERR_CONFIG, 0,
-                          "transaction %.*s has %zu bytes and no transactionSeries to split it by, "
-                          "more than a message may have (%zu): raise message_bytes_max and the "
-                          "topic's max.message.bytes; nothing is lost, the position stands before "
-                          "it",
-                          (int)(e->key.len < 100 ? e->key.len : 100), e->has_key ? e->key.data : "",
-                          e->bytes.len, bytes_max);
+        return uncuttable(e, "", e->bytes.len, "and no transactionSeries to split it by", bytes_max,
+                          err);
     *ret_n = n;
     return 0;
 }

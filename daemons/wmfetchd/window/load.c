@@ -11,8 +11,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemons/wmfetchd/metrics.h"
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
+#include "lib/http/request.h"
 #include "lib/log/log.h"
 
 /* Date counts whole seconds, and clocks differ a little. */
@@ -21,6 +23,8 @@
 enum load_state { IDLE, FETCHING, COMMITTING, ABORTING };
 
 struct load {
+    struct pl_http *http;
+    struct pl_auth *auth;
     struct fetch *fetch;
     struct delivery *delivery;
     const struct load_ops *ops;
@@ -205,6 +209,11 @@ bool load_is_idle(const struct load *l)
     return l->state == IDLE;
 }
 
+struct pl_auth *load_auth(const struct load *l)
+{
+    return l->auth;
+}
+
 struct delivery *load_delivery(const struct load *l)
 {
     return l->delivery;
@@ -220,14 +229,18 @@ const struct fetch *load_fetch(const struct load *l)
     return l->fetch;
 }
 
-int load_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once, struct pl_http *http,
-             struct pl_auth *auth, struct pl_metrics *metrics, const struct load_ops *ops,
-             void *userdata, struct load **ret, struct pl_err *err)
+int load_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once,
+             struct pl_metrics *metrics, const struct load_ops *ops, void *userdata,
+             struct load **ret, struct pl_err *err)
 {
     PL_CLEANUP(load_freep) struct load *l = pl_alloc(sizeof(*l));
+    const struct pl_auth_owner owner = wmfetchd_auth_owner(metrics);
     l->ops = ops;
     l->userdata = userdata;
-    l->fetch = fetch_new(http, &conf->api, auth, metrics, &fetch_ops, l);
+    if (pl_http_new(pl_daemon_event(d), &l->http, err) < 0)
+        return -1;
+    l->auth = pl_auth_new(l->http, &conf->auth, &owner);
+    l->fetch = fetch_new(l->http, &conf->api, l->auth, metrics, &fetch_ops, l);
     if (delivery_new(d, conf, once, metrics, &delivery_ops, l, &l->delivery, err) < 0)
         return -1;
     int64_t open_ms_max = delivery_open_ms_max(l->delivery);
@@ -245,6 +258,8 @@ void load_free(struct load *l)
     if (!l)
         return;
     fetch_free(l->fetch);
+    pl_auth_free(l->auth);
+    pl_http_free(l->http);
     delivery_free(l->delivery);
     free(l);
 }

@@ -45,10 +45,10 @@ struct load_ops {
     void (*on_failed)(void *userdata, const struct pl_err *err);
 };
 
-/* Connects to Kafka (delivery_new()). `http`, `auth`, `conf`, `metrics` outlive it. */
-int load_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once, struct pl_http *http,
-             struct pl_auth *auth, struct pl_metrics *metrics, const struct load_ops *ops,
-             void *userdata, struct load **ret, struct pl_err *err);
+/* Connects to Kafka (delivery_new()). `conf` and `metrics` outlive it. */
+int load_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once,
+             struct pl_metrics *metrics, const struct load_ops *ops, void *userdata,
+             struct load **ret, struct pl_err *err);
 void load_free(struct load *l);
 PL_DEFINE_CLEANUP(struct load *, load_free);
 
@@ -60,6 +60,7 @@ void load_position(struct load *l, const char *key, const struct schedule_positi
 bool load_stop(struct load *l);
 bool load_is_idle(const struct load *l);
 
+struct pl_auth *load_auth(const struct load *l);
 struct delivery *load_delivery(const struct load *l); /* for positions */
 struct pl_delivery *load_kafka(const struct load *l); /* for sums and states */
 const struct fetch *load_fetch(const struct load *l);

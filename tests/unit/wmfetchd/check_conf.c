@@ -78,7 +78,7 @@ START_TEST(findings)
         {"    path: a?b=c\n", USER, KAFKA, "api.path: without a query"},
         {"    parameters: { index: DAILY }\n", USER, KAFKA, "index is set by wmfetchd"},
         {"    index: [A, A]\n", USER, KAFKA, "'A' is there twice"},
-        {"    index: [\"a/b\"]\n", USER, KAFKA, "'a/b' is none"},
+        {"    index: [\"a/b\"]\n", USER, KAFKA, "'a/b' is not a name"},
         {"    index: []\n", USER, KAFKA, "api.index"},
         {"", USER, "", "bootstrap.servers"},
         {"", USER, KAFKA "name: a/b\n", "name: without"},

@@ -13,7 +13,6 @@
 #include "daemons/wmfetchd/metrics.h"
 #include "daemons/wmfetchd/window/load.h"
 #include "lib/base/clock.h"
-#include "lib/http/request.h"
 #include "lib/log/log.h"
 #include "tests/unit/http_server.h"
 #include "tests/unit/kafka_mock.h"
@@ -33,8 +32,6 @@ struct record {
 
 static struct kafka_mock mock;
 static struct pl_daemon *daemon_;
-static struct pl_http *http;
-static struct pl_auth *auth;
 static struct load *load;
 static struct pl_metrics *metrics;
 static struct server server;
@@ -92,7 +89,6 @@ static void set_up(void)
     pl_buf_reset(&body);
     server_start(&server, answer, NULL);
     ck_assert_int_eq(pl_daemon_new(&daemon_ops, NULL, 1000, &daemon_, &err), 0);
-    ck_assert_int_eq(pl_http_new(pl_daemon_event(daemon_), &http, &err), 0);
     metrics = pl_metrics_new(wmfetchd_metrics, M_COUNT);
     conf = (struct wmfetchd_conf){
         .name = (char *)"check",
@@ -116,23 +112,18 @@ static void set_up(void)
         .queue_bytes_max = 262144,
         .start_timeout_ms = 6000, /* a quarter of it is spent: the mock cannot describe topics */
     };
-    const struct pl_auth_owner owner = wmfetchd_auth_owner(metrics);
-    auth = pl_auth_new(http, &conf.auth, &owner);
 }
 
 static void load_make(void)
 {
     struct pl_err err = {0};
-    ck_assert_msg(
-        load_new(daemon_, &conf, false, http, auth, metrics, &load_ops, &record, &load, &err) == 0,
-        "%s", err.msg);
+    ck_assert_msg(load_new(daemon_, &conf, false, metrics, &load_ops, &record, &load, &err) == 0,
+                  "%s", err.msg);
 }
 
 static void tear_down(void)
 {
     load_free(load);
-    pl_auth_free(auth);
-    pl_http_free(http);
     pl_metrics_free(metrics);
     pl_daemon_free(daemon_);
     server_stop(&server);
