@@ -209,7 +209,7 @@ static bool on_event(void *userdata, const struct sse_event *sse)
     return true;
 }
 
-/* The first failure ends it, so that a person sees at once what is wrong; later ones are retried. */
+/* A first failure ends it, so that a person sees at once what is wrong; later ones are retried. */
 static void on_answer(void *userdata, const struct pl_err *err)
 {
     struct inspect *in = userdata;

@@ -121,7 +121,7 @@ static bool event_is_too_large(struct wikisrcd *w, const struct sse_event *sse,
     struct pl_err err;
     pl_err_set(&err, PL_ERR_CONFIG, 0,
                "an event of %" PRIu64 " bytes is larger than message_bytes_max: raise it (and %s's "
-               "max.message.bytes), or set too_large: skip; nothing is lost, the position stands "
+               "max.message.bytes), or set too_large: skip; nothing is lost, the position is "
                "before it",
                sse->size, w->conf->topic);
     pl_daemon_stop(w->daemon, &err);

@@ -111,8 +111,8 @@ static void exposed_warn(const struct wmfetchd_conf *conf)
                "auth.token_url is http: password and secret can be read on the way, use https");
 }
 
-/* Neither a core dump nor a debugger of the same user sees secrets. Not under sanitizers, which find
- * leaks by ptrace. */
+/* Neither a core dump nor a debugger of the same user sees secrets. Not under sanitizers, which
+ * find leaks by ptrace. */
 static void memory_hide(void)
 {
 #if !defined(__SANITIZE_ADDRESS__)

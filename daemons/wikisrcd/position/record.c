@@ -142,7 +142,7 @@ static const char *ids_read(struct position *p, struct position_topic *t, const 
         struct event_identity key = id_salted(&id, t);
         if (!(ahead ? position_ahead_push(p, t, &key, number)
                     : position_window_push(p, t, &key, t->high_ms - number)))
-            return "an id stands there twice";
+            return "an id is there twice";
     }
     return NULL;
 }

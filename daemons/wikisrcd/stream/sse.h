@@ -6,7 +6,7 @@
  * start is skipped; lines end in LF, CR or CRLF (also when a chunk ends between the two); one
  * space after the colon is taken off; several `data` lines are joined by LF; an `id` holding a NUL
  * is ignored and any other is the last id for the events that follow; comments and unknown fields
- * are skipped, and so is `retry`, as the source has waits of its own; a block without data is not
+ * are skipped, and so is `retry`, as the source chooses its waits; a block without data is not
  * an event; what follows the last blank line is dropped with the parser. However the bytes are cut
  * into chunks, the events are the same.
  *

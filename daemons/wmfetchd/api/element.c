@@ -138,7 +138,7 @@ static int uncuttable(const struct element *e, const char *of, size_t size, cons
     return pl_err_set(err, PL_ERR_CONFIG, 0,
                       "%stransaction %.*s has %zu bytes %s, more than a message may have (%zu): "
                       "raise message_bytes_max and the topic's max.message.bytes; nothing is lost, "
-                      "the position stands before it",
+                      "the position is before it",
                       of, (int)(e->key.len < 100 ? e->key.len : 100), e->has_key ? e->key.data : "",
                       size, why, bytes_max);
 }

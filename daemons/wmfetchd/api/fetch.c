@@ -274,7 +274,7 @@ static bool on_data(void *userdata, struct pl_http_request *r, const char *data,
     if (f->result.bytes > (uint64_t)f->conf->answer_bytes_max) {
         pl_err_set(&f->err, PL_ERR_CONFIG, 0,
                    "the answer has more than api.answer_bytes_max (%lld bytes): raise it, or lower "
-                   "window.size; nothing is lost, the position stands before it",
+                   "window.size; nothing is lost, the position is before it",
                    (long long)f->conf->answer_bytes_max);
         return false;
     }
