@@ -102,7 +102,7 @@ static const char *value_begin(struct pl_split *s, const char *p, enum split_sta
 }
 
 /* Passes the last byte of a text, an array or an object; NULL when it is not in [p, end). */
-static const char *brackets_pass(struct pl_split *s, const char *p, const char *end)
+static const char *brackets_skip(struct pl_split *s, const char *p, const char *end)
 {
     while (p < end) {
         char c = *p++;
@@ -128,7 +128,7 @@ static bool ends_scalar(char c)
 }
 
 /* The same for a number or a word, which the next byte ends. */
-static const char *scalar_pass(const char *p, const char *end)
+static const char *scalar_skip(const char *p, const char *end)
 {
     while (p < end && !ends_scalar(*p))
         p++;
@@ -218,7 +218,7 @@ static void value_end(struct pl_split *s, struct pl_slice bytes)
 /* The value begins or continues at p. */
 static const char *value_feed(struct pl_split *s, const char *p, const char *end)
 {
-    const char *behind = s->scalar ? scalar_pass(p, end) : brackets_pass(s, p, end);
+    const char *behind = s->scalar ? scalar_skip(p, end) : brackets_skip(s, p, end);
     size_t len = (size_t)((behind ? behind : end) - p);
     struct pl_slice bytes = {p, len};
     /* A maximum must not depend on how the bytes are cut. */
@@ -322,7 +322,7 @@ static const char *between(struct pl_split *s, const char *p)
 }
 
 /* RFC 8259, section 8.1, lets a reader pass over a byte order mark. */
-static bool mark_pass(struct pl_split *s, const char *p)
+static bool mark_take(struct pl_split *s, const char *p)
 {
     static const char mark[] = "\xEF\xBB\xBF";
     if (s->state != BEGIN || s->bytes >= 3 || s->begin[0] != mark[0])
@@ -350,7 +350,7 @@ size_t pl_split_feed(struct pl_split *s, const char *data, size_t len)
     while (p < end && !s->pending && !pl_split_failed(s)) {
         if (s->state == ELEMENT || s->state == KEY || s->state == BESIDE) {
             p = value_feed(s, p, end);
-        } else if (mark_pass(s, p)) {
+        } else if (mark_take(s, p)) {
             p += !pl_split_failed(s);
         } else if (is_space(*p)) {
             p++;

@@ -258,8 +258,8 @@ static bool start_go_on(void *userdata, const char *why)
 }
 
 /* Waits for the brokers, then for the transaction coordinator. */
-static int producer_meet(struct pl_producer *p, const char *servers, int64_t timeout_ms,
-                         struct pl_err *err)
+static int producer_connect(struct pl_producer *p, const char *servers, int64_t timeout_ms,
+                            struct pl_err *err)
 {
     int64_t end_ms = pl_clock_monotonic_ms() + timeout_ms;
     pl_daemon_step(p->daemon, timeout_ms, "waiting for Kafka at %s", servers);
@@ -287,7 +287,7 @@ int pl_producer_new(struct pl_daemon *d, const struct pl_producer_conf *conf,
     if (pl_waker_new(d, producer_on_wake, p, &p->waker, err) < 0 ||
         pl_txn_open(p->txn, conf, true, err) < 0 ||
         producer_thread_start(p->thread, p->waker, err) < 0 ||
-        producer_meet(p, pl_kafka_servers(conf->kafka), timeout_ms, err) < 0 ||
+        producer_connect(p, pl_kafka_servers(conf->kafka), timeout_ms, err) < 0 ||
         producer_attach(p, err) < 0)
         return -1;
     *ret = PL_TAKE(p);
