@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conf.h - wikisrcd's option table and the struct it fills. */
+/*
+ * conf.h - wikisrcd's option table and the struct it fills.
+ *
+ * Threads: the loop's; a reload changes the struct in place.
+ */
 #ifndef WIKISRCD_CONF_H
 #define WIKISRCD_CONF_H
 

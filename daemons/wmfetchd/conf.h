@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* conf.h - wmfetchd's option table and the struct it fills. */
+/*
+ * conf.h - wmfetchd's option table and the struct it fills.
+ *
+ * Threads: the loop's; a reload changes the struct in place.
+ */
 #ifndef WMFETCHD_CONF_H
 #define WMFETCHD_CONF_H
 

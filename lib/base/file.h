@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * file.h - a small file, read whole.
+ * file.h - a small file, read whole. Blocks. Threads: any.
  */
 #ifndef PL_BASE_FILE_H
 #define PL_BASE_FILE_H

@@ -12,6 +12,8 @@
  *     int log_level;
  *     int64_t start_timeout_ms, stop_timeout_ms;
  * (Those of `tls:` are in lib/http/http.h.)
+ *
+ * Pure.
  */
 #ifndef PL_CONFIG_COMMON_H
 #define PL_CONFIG_COMMON_H

@@ -6,7 +6,7 @@
  * Aliases, anchors, tags and several documents are refused: a daemon's configuration has no use for
  * them. A key that is twice in a mapping is an error at the second.
  *
- * Limits: a file of 1 MiB, 32 levels, 20,000 nodes. No logging.
+ * Limits: a file of 1 MiB, 32 levels, 20,000 nodes. No logging. Threads: one owner.
  */
 #ifndef PL_CONFIG_YAML_TREE_H
 #define PL_CONFIG_YAML_TREE_H
