@@ -41,6 +41,7 @@ struct option {
     const char *name, *value; /* value NULL: not set */
     bool secret;
     unsigned used, needed; /* for what */
+    const char *with;      /* told together with this secret, which is missing as well; or NULL */
 };
 
 /* It may have a finding already: a file that cannot be read. */
@@ -54,10 +55,12 @@ static void option_check(const struct option *o, unsigned purpose, const char *p
                          struct pl_findings *errs)
 {
     PL_FREE char *path = pl_strf("%s.%s", prefix, o->name);
+    PL_FREE char *with = o->with ? pl_strf(", and %s.%s", prefix, o->with) : NULL;
     if (!o->value && (o->needed & purpose) && !is_told(errs, path))
-        pl_findings_add(errs, 0, 0, "%s: is needed for %s.%s%s", path, prefix,
+        pl_findings_add(errs, 0, 0, "%s: is needed for %s.%s%s%s", path, prefix,
                         purpose_name(o->needed == FOR_TOKEN ? FOR_TOKEN : purpose),
-                        o->secret ? ", such as { credential: NAME }" : "");
+                        with ? with : "",
+                        o->secret || with ? ", such as { credential: NAME }" : "");
     if (!o->value || (o->used & purpose))
         return;
     if (o->used == (FOR_BASIC | FOR_PASSWORD))
@@ -112,17 +115,19 @@ void pl_auth_conf_check(const struct pl_auth_conf *conf, const char *prefix,
     const unsigned user = FOR_BASIC | FOR_PASSWORD;
     PL_FREE char *token_url = pl_strf("%s.token_url", prefix);
     bool other = conf->token_url || is_told(errs, token_url);
+    PL_FREE char *password = pl_strf("%s.password", prefix);
+    bool neither = !conf->user && !conf->password.value && !is_told(errs, password);
     const struct option options[] = {
-        {"url", conf->url, false, FOR_TOKEN, other ? 0 : FOR_TOKEN},
-        {"token_url", conf->token_url, false, FOR_TOKEN, 0},
-        {"client_id", conf->client_id, false, FOR_TOKEN, FOR_TOKEN},
-        {"client_secret", conf->client_secret.value, true, FOR_TOKEN, FOR_CLIENT},
-        {"user", conf->user, false, user, user},
-        {"password", conf->password.value, true, user, user},
-        {"scope", conf->scope, false, FOR_TOKEN, 0},
-        {"bearer", conf->bearer.value, true, FOR_BEARER, FOR_BEARER},
-        {"header.name", conf->header.name, false, FOR_HEADER, FOR_HEADER},
-        {"header.value", conf->header.value.value, true, FOR_HEADER, FOR_HEADER},
+        {"url", conf->url, false, FOR_TOKEN, other ? 0 : FOR_TOKEN, NULL},
+        {"token_url", conf->token_url, false, FOR_TOKEN, 0, NULL},
+        {"client_id", conf->client_id, false, FOR_TOKEN, FOR_TOKEN, NULL},
+        {"client_secret", conf->client_secret.value, true, FOR_TOKEN, FOR_CLIENT, NULL},
+        {"user", conf->user, false, user, user, neither ? "password" : NULL},
+        {"password", conf->password.value, true, user, neither ? 0 : user, NULL},
+        {"scope", conf->scope, false, FOR_TOKEN, 0, NULL},
+        {"bearer", conf->bearer.value, true, FOR_BEARER, FOR_BEARER, NULL},
+        {"header.name", conf->header.name, false, FOR_HEADER, FOR_HEADER, NULL},
+        {"header.value", conf->header.value.value, true, FOR_HEADER, FOR_HEADER, NULL},
     };
     for (size_t i = 0; i < PL_COUNT(options); i++)
         option_check(&options[i], purpose_of(conf), prefix, errs);

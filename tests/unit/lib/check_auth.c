@@ -54,8 +54,8 @@ START_TEST(needs)
         {TOKEN ", token_url: 'https://h/t', user: u, password: p", ""},
 
         {"method: basic",
-         "user: is needed for peer.auth.method: basic\n"
-         "password: is needed for peer.auth.method: basic, such as { credential: NAME }\n"},
+         "user: is needed for peer.auth.method: basic, and peer.auth.password, such as "
+         "{ credential: NAME }\n"},
         {"method: bearer",
          "bearer: is needed for peer.auth.method: bearer, such as { credential: NAME }\n"},
         {"method: header",
@@ -64,8 +64,8 @@ START_TEST(needs)
         {"method: token",
          "url: is needed for peer.auth.method: token\n"
          "client_id: is needed for peer.auth.method: token\n"
-         "user: is needed for peer.auth.grant: password\n"
-         "password: is needed for peer.auth.grant: password, such as { credential: NAME }\n"},
+         "user: is needed for peer.auth.grant: password, and peer.auth.password, such as "
+         "{ credential: NAME }\n"},
         {TOKEN ", grant: client_credentials",
          "client_secret: is needed for peer.auth.grant: client_credentials, such as "
          "{ credential: NAME }\n"},
