@@ -429,7 +429,12 @@ def test_second_instance_fences_the_first(pipeline, file):
     first = p.wikisrcd(server.url, 'first', source={'start': '2000-01-01T00:00:00Z'}).start()
     wait_until(lambda: 'committed' in first.text(), 20, 'a commit of the first')
     second = p.wikisrcd(server.url, 'second', source={'start': '2000-01-01T00:00:00Z'}).start()
-    assert_ends(its_end(first, 20), 1, 'wikisrcd-wikipedia', 'another instance')
+    end = its_end(first, 20)
+    # Where the fencing meets a commit on its way, Kafka 4.1 answers that with UNKNOWN_SERVER_ERROR (-1), which says
+    # neither who nor whether it was carried out.
+    words = ['not known whether Kafka has committed'] if 'Unknown broker error' in end[1] else [
+        'wikisrcd-wikipedia', 'another instance']
+    assert_ends(end, 1, *words)
     wait_until(lambda: server.control()['head'] == 3000, 60, 'all played')
     wait_until(lambda: len(list(p.kafka.read(p.topic))) >= 3000, 30, 'all events')
     assert second.terminate()[0] == 0
