@@ -278,6 +278,15 @@ def events(path):
                 yield event
 
 
+def write_whole(path, text):
+    """Puts the file in its place in one step: a daemon that starts meanwhile reads the old text or the new, no half."""
+    new = path.with_name(path.name + '.new')
+    new.write_text(text)
+    new.chmod(0o600)
+    os.replace(new, path)
+    return path
+
+
 class Pipeline:
     """A folder with the real parts and the daemons' configurations."""
 
@@ -315,9 +324,7 @@ class Pipeline:
         return self._daemon('chsinkd', name, conf, args)
 
     def _daemon(self, program, name, conf, args):
-        path = self.folder / f'{name}.yaml'
-        path.write_text(json.dumps(conf, indent=1))  # JSON is YAML
-        path.chmod(0o600)
+        path = write_whole(self.folder / f'{name}.yaml', json.dumps(conf, indent=1))  # JSON is YAML
         return self.process(name, [BUILD / program, '-c', path, *args], notify=True)
 
     def route(self, change=None):
@@ -327,9 +334,7 @@ class Pipeline:
         text = text.replace('wikipedia_edits', self.table)
         if change:
             text = change(text)
-        path = self.folder / f'{self.table}.yaml'
-        path.write_text(text)
-        return path
+        return write_whole(self.folder / f'{self.table}.yaml', text)
 
     def rows(self):
         exists = self.clickhouse.value(f"SELECT count() FROM system.tables WHERE name = '{self.table}'")

@@ -8,7 +8,7 @@ import urllib.request
 
 import confluent_kafka.admin
 
-from pipeline import ROOT, SERVICES, Pipeline, Process, free_port, script, wait_until
+from pipeline import ROOT, SERVICES, Pipeline, Process, free_port, script, wait_until, write_whole
 
 sys.path.insert(0, str(SERVICES))
 import watermelon  # pylint: disable=wrong-import-position  # the API itself: it knows its data
@@ -168,9 +168,7 @@ class WmPipeline(Pipeline):
         text = text.replace('\ntable: transaction_metrics\n', f'\ntable: {self.table}\n')
         if change:
             text = change(text)
-        path = self.folder / f'{self.table}.yaml'
-        path.write_text(text)
-        return path
+        return write_whole(self.folder / f'{self.table}.yaml', text)
 
     def load(self, group=None, **options):
         """chsinkd --once with this table."""
