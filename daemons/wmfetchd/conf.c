@@ -8,8 +8,6 @@
 
 #include <stdio.h>
 
-#include "daemons/wmfetchd/window/schedule.h"
-
 #define OPT(path_, type_, field_, ...)                                                             \
     PL_OPTION(path_, type_, struct wmfetchd_conf, field_, __VA_ARGS__)
 
@@ -169,7 +167,7 @@ void wmfetchd_conf_check(void *data, bool for_service, struct pl_findings *errs)
                         "name: without '/', which separates the parts of a position's key");
     int64_t ms;
     const char *why;
-    if (conf->window.start && !schedule_time_parse(conf->window.start, 0, &ms, &why))
+    if (conf->window.start && !pl_moment_parse(conf->window.start, 0, &ms, &why))
         pl_findings_add(errs, 0, 0, "window.start: '%s': %s", conf->window.start, why);
     pl_common_check_topics(conf->topic, conf->position_topic, errs);
     pl_common_check_create(&conf->create, errs);

@@ -13,7 +13,6 @@
 #include "daemons/wmfetchd/inspect.h"
 #include "daemons/wmfetchd/metrics.h"
 #include "daemons/wmfetchd/once.h"
-#include "daemons/wmfetchd/window/schedule.h"
 #include "daemons/wmfetchd/wmfetchd.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
@@ -61,7 +60,7 @@ static const struct pl_program wmfetchd = {
 static int time_take(const struct pl_cli *cli, int option, int64_t now_ms, int64_t *ret_ms)
 {
     const char *why, *text = cli->values[option];
-    if (!text || schedule_time_parse(text, now_ms, ret_ms, &why))
+    if (!text || pl_moment_parse(text, now_ms, ret_ms, &why))
         return -1;
     return pl_cli_refuse(&wmfetchd.cli, "--%s: '%s' is %s", opts[option].name, text, why);
 }

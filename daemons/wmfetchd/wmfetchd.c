@@ -85,7 +85,7 @@ static void series_begin(struct wmfetchd *w, struct series *s)
     int64_t start_ms = -1, now_ms = pl_clock_realtime_ms();
     const char *why;
     if (w->conf->window.start)
-        schedule_time_parse(w->conf->window.start, now_ms, &start_ms, &why);
+        pl_moment_parse(w->conf->window.start, now_ms, &start_ms, &why);
     start_ms = schedule_start(&schedule, start_ms, now_ms);
     /* Committed before anything is fetched: after a crash it must not begin at a later "now". */
     s->position = (struct schedule_position){start_ms, start_ms};

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * units.c - numbers, sizes ("64MiB") and durations ("15m"): parsed and formatted.
+ * units.c - numbers, sizes ("64MiB") and durations ("15m"): parsed and formatted; times.
  */
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "lib/base/time_text.h"
 #include "lib/config/internal.h"
+
+/* Milliseconds of 1973: a smaller number was meant as seconds. */
+#define MOMENT_LEAST_MS INT64_C(100000000000)
 
 struct unit {
     const char *name;
@@ -63,6 +67,35 @@ int pl_size_parse(const char *text, int64_t *ret_bytes)
 int pl_duration_parse(const char *text, int64_t *ret_ms)
 {
     return united_parse(text, duration_units, false, ret_ms);
+}
+
+bool pl_moment_parse(const char *text, int64_t now_ms, int64_t *ret_ms, const char **ret_why)
+{
+    size_t len = strlen(text);
+    *ret_why = "none of now, -12d (12 days ago), 1767205800000 (milliseconds since 1970), "
+               "2026-01-01T00:00:00Z";
+    int64_t ms;
+    if (strcmp(text, "now") == 0) {
+        ms = now_ms;
+    } else if (text[0] == '-') {
+        if (pl_duration_parse(text + 1, &ms) < 0)
+            return false;
+        ms = ms < now_ms ? now_ms - ms : 0;
+    } else if (len > 0 && strspn(text, "0123456789") == len) {
+        ms = len <= 15 ? strtoll(text, NULL, 10) : INT64_MAX;
+        if (ms != 0 && ms < MOMENT_LEAST_MS) {
+            *ret_why = "milliseconds since 1970 are meant, it looks like seconds";
+            return false;
+        }
+    } else if (!pl_time_parse(text, len, 3, &ms, NULL)) {
+        return false;
+    }
+    if (ms < 0 || ms > PL_MOMENT_MAX_MS) {
+        *ret_why = "a time between 1970 and 9999 is needed";
+        return false;
+    }
+    *ret_ms = ms;
+    return true;
 }
 
 int pl_int_parse(const char *text, int64_t *ret)

@@ -33,12 +33,12 @@ daemons/wikisrcd/stream     conf metrics position
 daemons/wikisrcd            conf metrics event event/event position stream
 
 daemons/wmfetchd/window/schedule
-daemons/wmfetchd/conf       window/schedule
+daemons/wmfetchd/conf
 daemons/wmfetchd/metrics    conf
 daemons/wmfetchd/api        conf metrics
 daemons/wmfetchd/delivery   conf metrics api window/schedule
 daemons/wmfetchd/window     metrics api delivery
-daemons/wmfetchd            conf metrics api window window/schedule
+daemons/wmfetchd            conf metrics api window
 
 daemons/chsinkd/clickhouse/type
 daemons/chsinkd/clickhouse/body

@@ -11,10 +11,6 @@
 #include "lib/config/options.h"
 #include "lib/json/document.h"
 
-/* Milliseconds of 1973: a smaller number was meant as seconds. */
-#define TIME_LEAST_MS INT64_C(100000000000)
-/* Of the year 9999: sums with windows and delays cannot overflow. */
-#define TIME_MOST_MS INT64_C(253402300799999)
 /* Some dozens are written. */
 #define POSITION_BYTES_MAX 65536
 
@@ -43,35 +39,6 @@ int64_t schedule_behind(const struct schedule *s, const struct schedule_position
     return behind_ms > 0 ? behind_ms / s->size_ms : 0;
 }
 
-bool schedule_time_parse(const char *text, int64_t now_ms, int64_t *ret_ms, const char **ret_why)
-{
-    size_t len = strlen(text);
-    *ret_why = "none of now, -12d (12 days ago), 1767205800000 (milliseconds since 1970), "
-               "2026-01-01T00:00:00Z";
-    int64_t ms;
-    if (strcmp(text, "now") == 0) {
-        ms = now_ms;
-    } else if (text[0] == '-') {
-        if (pl_duration_parse(text + 1, &ms) < 0)
-            return false;
-        ms = ms < now_ms ? now_ms - ms : 0;
-    } else if (len > 0 && strspn(text, "0123456789") == len) {
-        ms = len <= 15 ? strtoll(text, NULL, 10) : INT64_MAX;
-        if (ms != 0 && ms < TIME_LEAST_MS) {
-            *ret_why = "milliseconds since 1970 are meant, it looks like seconds";
-            return false;
-        }
-    } else if (!pl_time_parse(text, len, 3, &ms, NULL)) {
-        return false;
-    }
-    if (ms < 0 || ms > TIME_MOST_MS) {
-        *ret_why = "a time between 1970 and 9999 is needed";
-        return false;
-    }
-    *ret_ms = ms;
-    return true;
-}
-
 void schedule_position_encode(const struct schedule_position *p, int64_t now_ms, struct pl_buf *out)
 {
     char at[32];
@@ -86,7 +53,7 @@ static bool time_read(const cJSON *record, const char *name, int64_t *ret_ms)
     if (!pl_doc_get(record, name))
         return true;
     int64_t ms;
-    if (!pl_doc_int(record, name, &ms) || ms < 0 || ms > TIME_MOST_MS)
+    if (!pl_doc_int(record, name, &ms) || ms < 0 || ms > PL_MOMENT_MAX_MS)
         return false;
     *ret_ms = ms;
     return true;

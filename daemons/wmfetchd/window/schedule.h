@@ -50,10 +50,6 @@ int64_t schedule_start(const struct schedule *s, int64_t start_ms, int64_t now_m
 int64_t schedule_behind(const struct schedule *s, const struct schedule_position *p,
                         int64_t now_ms);
 
-/* The time of window.start, --start, --end: "now", "-12d" (before now), milliseconds since 1970, an
- * RFC 3339 time. false, and *ret_why what is wrong. */
-bool schedule_time_parse(const char *text, int64_t now_ms, int64_t *ret_ms, const char **ret_why);
-
 /* The record in the topic of positions: {"version":1,"start":ms,"end":ms,"at":"…"}. */
 void schedule_position_encode(const struct schedule_position *p, int64_t now_ms,
                               struct pl_buf *out);

@@ -124,50 +124,6 @@ START_TEST(starts)
 }
 END_TEST
 
-START_TEST(times)
-{
-    const int64_t now = INT64_C(1768242540123);
-    static const struct {
-        const char *text;
-        int64_t ms; /* -1: refused */
-    } cases[] = {
-        {"now", INT64_C(1768242540123)},
-        {"-12d", INT64_C(1768242540123) - 12 * 24 * HOUR},
-        {"-1h", INT64_C(1768242540123) - HOUR},
-        {"-0", INT64_C(1768242540123)},
-        {"-99999d", 0},
-        {"1767205800000", INT64_C(1767205800000)},
-        {"0", 0},
-        {"2025-12-31T18:30:00Z", INT64_C(1767205800000)},
-        {"2026-01-01T00:00:00+05:30", INT64_C(1767205800000)},
-        {"2026-01-01", INT64_C(1767225600000)},
-        {"1767205800", -1}, /* seconds */
-        {"12", -1},
-        {"9999999999999999", -1},
-        {"999999999999999", -1},
-        {"", -1},
-        {"-", -1},
-        {"-12", -1},
-        {"-12x", -1},
-        {"--12d", -1},
-        {"- 12d", -1},
-        {"12d", -1},
-        {"soon", -1},
-        {"Now", -1},
-        {"1767205800000 ", -1},
-        {"0001-01-01", -1},
-    };
-    for (size_t i = 0; i < PL_COUNT(cases); i++) {
-        int64_t ms = -1;
-        const char *why = NULL;
-        bool ok = schedule_time_parse(cases[i].text, now, &ms, &why);
-        ck_assert_msg(ok == (cases[i].ms >= 0), "'%s'", cases[i].text);
-        ck_assert_msg(ms == cases[i].ms, "'%s': %lld", cases[i].text, (long long)ms);
-        ck_assert(ok || why);
-    }
-}
-END_TEST
-
 START_TEST(positions)
 {
     struct pl_buf out = {0};
@@ -223,8 +179,7 @@ END_TEST
 int main(void)
 {
     const struct unit_test tests[] = {
-        TEST(windows), TEST(catching_up), TEST(starts),
-        TEST(times),   TEST(positions),   TEST(positions_of_others),
+        TEST(windows), TEST(catching_up), TEST(starts), TEST(positions), TEST(positions_of_others),
     };
     return unit_main("schedule", tests, PL_COUNT(tests));
 }
