@@ -9,7 +9,6 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "daemons/wikisrcd/delivery.h"
 #include "daemons/wikisrcd/event/filter.h"
@@ -270,8 +269,8 @@ static void on_tick(void *userdata)
     struct inspect *in = userdata;
     if (!pl_daemon_stopping(in->daemon))
         produce_commit(in);
-    if (in->mode == INSPECT_SCHEMA && isatty(STDERR_FILENO))
-        fprintf(stderr, "\r%" PRId64 " of %" PRId64 " events", in->taken, in->wanted);
+    if (in->mode == INSPECT_SCHEMA)
+        pl_log_progress("%" PRId64 " of %" PRId64 " events", in->taken, in->wanted);
 }
 
 static const struct pl_daemon_ops daemon_ops = {.on_stop = on_stop, .on_tick = on_tick};
@@ -316,9 +315,8 @@ static void summary_print(const struct inspect *in)
         pl_schema_print(in->profile, "TYPE", pl_schema_type, &text);
         fwrite(text.data, 1, text.len, stdout);
     }
-    fprintf(stderr, "%s%" PRId64 " events shown, %" PRIu64 " left out by filters or as canaries",
-            in->mode == INSPECT_SCHEMA && isatty(STDERR_FILENO) ? "\r" : "", in->taken,
-            in->dropped);
+    fprintf(stderr, "%" PRId64 " events shown, %" PRIu64 " left out by filters or as canaries",
+            in->taken, in->dropped);
     if (in->mode == INSPECT_PRODUCE)
         fprintf(stderr, ", %" PRId64 " committed to %s", in->committed, in->conf->topic);
     fprintf(stderr, "%s\n", in->mode == INSPECT_PRODUCE ? "" : "; nothing was written");
@@ -334,6 +332,7 @@ int inspect_run(const struct wikisrcd_conf *conf, enum inspect_mode mode, int64_
     }
     source_start(in.source, 0);
     int status = pl_daemon_run(in.daemon);
+    pl_log_progress_end();
     if (!in.failed || in.taken > 0)
         summary_print(&in);
     return status == 0 && in.interrupted ? 1 : status;

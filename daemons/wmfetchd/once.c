@@ -44,7 +44,7 @@ struct once {
     int64_t begun_ms;                            /* monotonic */
     uint64_t bytes_before;                       /* for the rate */
     uint64_t elements, messages, records, bytes; /* committed, of all series */
-    bool failed, finished, shown;
+    bool failed, finished;
 };
 
 static void stop_with(struct once *o, const struct pl_err *err)
@@ -143,13 +143,6 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
     return 0;
 }
 
-static void progress_end(struct once *o)
-{
-    if (o->shown && isatty(STDERR_FILENO))
-        fputc('\n', stderr);
-    o->shown = false;
-}
-
 static void series_print(const struct once *o, const struct load_result *r)
 {
     char start[32], end[32];
@@ -206,7 +199,7 @@ static void series_failed(struct once *o, const struct load_result *r, const str
 static void on_done(void *userdata, const struct load_result *result, const struct pl_err *err)
 {
     struct once *o = userdata;
-    progress_end(o);
+    pl_log_progress_end();
     /* A commit that ended while stopping counts, too. */
     if (!err)
         series_done(o, result);
@@ -241,16 +234,12 @@ static void on_tick(void *userdata)
     uint64_t bytes = fetch_bytes(load_fetch(o->load));
     if (load_is_idle(o->load) || pl_daemon_stopping(o->daemon))
         return;
-    fprintf(stderr,
-            "%s%s/%s: %.1f MB, %" PRIu64 " transactions, %" PRIu64 " records, %.1f MB/s%s%s",
-            isatty(STDERR_FILENO) ? "\r" : "", o->series.application, o->series.index,
-            (double)bytes / 1e6, sums->items, sums->records,
-            (double)(bytes > o->bytes_before ? bytes - o->bytes_before : 0) / 1e6,
-            fetch_is_running(load_fetch(o->load)) ? "" : ", committing",
-            isatty(STDERR_FILENO) ? "    " : "\n");
-    fflush(stderr);
+    pl_log_progress("%s/%s: %.1f MB, %" PRIu64 " transactions, %" PRIu64 " records, %.1f MB/s%s",
+                    o->series.application, o->series.index, (double)bytes / 1e6, sums->items,
+                    sums->records,
+                    (double)(bytes > o->bytes_before ? bytes - o->bytes_before : 0) / 1e6,
+                    fetch_is_running(load_fetch(o->load)) ? "" : ", committing");
     o->bytes_before = bytes;
-    o->shown = true;
 }
 
 static const struct pl_daemon_ops daemon_ops = {.on_stop = on_stop, .on_tick = on_tick};

@@ -10,9 +10,11 @@
 #include "lib/log/log.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <systemd/sd-journal.h>
@@ -31,6 +33,8 @@ static struct {
     const char *name;
     bool journal;
     bool colour;
+    _Atomic bool progress; /* the terminal's last line shows progress */
+    int64_t progress_ms;   /* monotonic, of the last one that is no terminal's; 0: none */
 } sink = {.level = PL_INFO};
 
 /* ---- a writer with an end ---- */
@@ -213,6 +217,15 @@ static const struct {
     [PL_DEBUG] = {"DEBUG ", "\033[2m"},
 };
 
+/* A stderr that is full or gone must not stop the daemon: the text is lost then. */
+static void write_stderr(const char *text, size_t len)
+{
+    while (write(STDERR_FILENO, text, len) < 0 && errno == EINTR)
+        ;
+}
+
+#define LINE_CLEAR "\r\033[K"
+
 static void write_text(enum pl_log_level level, const char *text, const struct pl_log_field *fields,
                        unsigned suppressed)
 {
@@ -221,6 +234,8 @@ static void write_text(enum pl_log_level level, const char *text, const struct p
     const char *tail = *colour ? "\033[0m\n" : "\n";
     size_t tail_len = strlen(tail);
     struct line l = {.p = out, .cap = sizeof(out) - LINE_DOTS - tail_len};
+    if (atomic_exchange(&sink.progress, false))
+        line_add_str(&l, LINE_CLEAR);
     pl_time_format_ms(pl_clock_realtime_ms(), time);
     line_add_str(&l, time);
     line_add(&l, " ", 1);
@@ -234,9 +249,7 @@ static void write_text(enum pl_log_level level, const char *text, const struct p
     line_add_message(&l, "", text, fields, suppressed);
     line_end(&l);
     memcpy(out + l.len, tail, tail_len);
-    /* A stderr that is full or gone must not stop the daemon: the line is lost then. */
-    while (write(STDERR_FILENO, out, l.len + tail_len) < 0 && errno == EINTR)
-        ;
+    write_stderr(out, l.len + tail_len);
 }
 
 /* A journal record under construction: one arena for the texts, one vector into it. */
@@ -339,6 +352,41 @@ void pl_log_at(struct pl_log_site *site, enum pl_log_level level, const char *me
     errno = saved_errno;
 }
 
+static bool stderr_is_terminal(void)
+{
+    const char *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);
+}
+
+void pl_log_progress(const char *fmt, ...)
+{
+    char text[512];
+    va_list ap;
+    va_start(ap, fmt);
+    size_t len = pl_text_formatv(text, sizeof(text) - 1, fmt, ap);
+    va_end(ap);
+    struct winsize window = {0};
+    int64_t now_ms = pl_clock_monotonic_ms() + 1;
+    if (stderr_is_terminal()) {
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &window);
+        if (window.ws_col > 0)
+            len = pl_text_cut(text, len, window.ws_col - 1u);
+        atomic_store(&sink.progress, true);
+        write_stderr(LINE_CLEAR, strlen(LINE_CLEAR));
+        write_stderr(text, len);
+    } else if (sink.progress_ms == 0 || now_ms - sink.progress_ms >= PL_LOG_PROGRESS_MS) {
+        sink.progress_ms = now_ms;
+        text[len] = '\n';
+        write_stderr(text, len + 1);
+    }
+}
+
+void pl_log_progress_end(void)
+{
+    if (atomic_exchange(&sink.progress, false))
+        write_stderr("\n", 1);
+}
+
 /* systemd.exec(5): JOURNAL_STREAM is "device:inode" of the stream that stdout or stderr was
  * connected to. A child with its stderr elsewhere inherits the variable but not the stream. */
 static bool stderr_is_journal(void)
@@ -354,7 +402,7 @@ static bool stderr_is_journal(void)
 
 void pl_log_open(const char *name)
 {
-    const char *no_colour = getenv("NO_COLOR"), *term = getenv("TERM");
+    const char *no_colour = getenv("NO_COLOR");
     sink.name = name;
     sink.journal = stderr_is_journal();
     /* journald knows the unit of a stream from its connection, but that of a datagram only while
@@ -363,8 +411,7 @@ void pl_log_open(const char *name)
     if (sink.journal)
         dprintf(STDERR_FILENO, "<%d>version " PL_VERSION "\n", (int)PL_INFO);
     /* https://no-color.org: present and not empty, whatever its value. */
-    sink.colour = isatty(STDERR_FILENO) && !(no_colour && no_colour[0]) &&
-                  !(term && strcmp(term, "dumb") == 0);
+    sink.colour = stderr_is_terminal() && !(no_colour && no_colour[0]);
 }
 
 void pl_log_set_level(enum pl_log_level level)

@@ -98,6 +98,14 @@ int pl_log_level(void);
  * the level PL_ERROR + i. */
 extern const char *const pl_log_level_names[];
 
+/* How far long one-shot work is, on stderr: on a terminal one line that is written over (a log line
+ * takes its place, and it comes back below), else a line each PL_LOG_PROGRESS_MS. Flattened and cut
+ * to the terminal's width. Threads: one. */
+#define PL_LOG_PROGRESS_MS 10000
+void pl_log_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* What is printed next begins on a line of its own. */
+void pl_log_progress_end(void);
+
 /* The pure parts of pl_log_at(), for tests: whether a site's line may pass at `now_ms` (monotonic,
  * above 0), and how many were suppressed before it; a line without time, level and newline ("rows
  * inserted table=x rows=1000"), cut to `size` bytes with its NUL. Returns its length. */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -360,42 +361,95 @@ static const struct tty_case {
 } ttys[] = {
     {NULL, "xterm", true}, {"", "xterm", true}, {"1", "xterm", false}, {NULL, "dumb", false}};
 
-START_TEST(tty_colour)
+/* What `fn` writes to a terminal of 30 columns, up to `end`. */
+static void tty_of(void (*fn)(const struct tty_case *), const struct tty_case *c, const char *end,
+                   char *got, size_t size)
 {
-    const struct tty_case *c = &ttys[_i];
     int master = posix_openpt(O_RDWR | O_NOCTTY), status;
-    char got[512] = "";
-    size_t len = 0;
-    ssize_t n;
-    pid_t pid;
-
+    const struct winsize window = {.ws_row = 5, .ws_col = 30};
     ck_assert_int_ge(master, 0);
     ck_assert_int_eq(grantpt(master), 0);
     ck_assert_int_eq(unlockpt(master), 0);
-    pid = fork();
+    pid_t pid = fork();
     if (pid == 0) {
         int slave = open(ptsname(master), O_RDWR | O_NOCTTY);
-        if (slave < 0 || dup2(slave, STDERR_FILENO) < 0)
+        if (slave < 0 || ioctl(slave, TIOCSWINSZ, &window) < 0 || dup2(slave, STDERR_FILENO) < 0)
             _exit(1);
         unsetenv("NO_COLOR");
         if (c->no_color)
             setenv("NO_COLOR", c->no_color, 1);
         setenv("TERM", c->term, 1);
         pl_log_open("testd");
-        pl_log(PL_ERROR, NULL, "red");
+        fn(c);
         _exit(0);
     }
-    while (len < sizeof(got) - 1 && !strchr(got, '\n') &&
-           (n = read(master, got + len, sizeof(got) - 1 - len)) > 0) {
+    size_t len = 0;
+    ssize_t n;
+    *got = '\0';
+    while (len < size - 1 && !strstr(got, end) &&
+           (n = read(master, got + len, size - 1 - len)) > 0) {
         len += (size_t)n;
         got[len] = '\0';
     }
     ck_assert_int_eq(waitpid(pid, &status, 0), pid);
     ck_assert_int_eq(status, 0);
+    close(master);
+}
+
+static void log_red(const struct tty_case *c)
+{
+    (void)c;
+    pl_log(PL_ERROR, NULL, "red");
+}
+
+START_TEST(tty_colour)
+{
+    const struct tty_case *c = &ttys[_i];
+    char got[512];
+    tty_of(log_red, c, "\n", got, sizeof(got));
     ck_assert_ptr_nonnull(strstr(got, "testd: red"));
     ck_assert_int_eq(strstr(got, "\033[1;31m") != NULL, c->colour);
     ck_assert_int_eq(strstr(got, "red\033[0m") != NULL, c->colour);
-    close(master);
+}
+END_TEST
+
+static void show_progress(const struct tty_case *c)
+{
+    (void)c;
+    pl_log_progress("%d %%", 10);
+    pl_log_progress("20 %% \033[31m of more than a line of thirty");
+    pl_log(PL_WARNING, NULL, "between");
+    pl_log(PL_WARNING, NULL, "more");
+    pl_log_progress("30 %%");
+    pl_log_progress_end();
+    pl_log_progress_end();
+    pl_log(PL_WARNING, NULL, "after");
+}
+
+/* One line that is written over; a log line takes its place; what is after it begins below it. */
+START_TEST(tty_progress)
+{
+    char got[1024];
+    tty_of(show_progress, &ttys[2], "after", got, sizeof(got));
+    assert_matches(got, "^\r\033\\[K10 %\r\033\\[K20 %  \\[31m of more than a lin"
+                        "\r\033\\[K[0-9TZ:.-]+ WARN   testd: between\r\n"
+                        "[0-9TZ:.-]+ WARN   testd: more\r\n"
+                        "\r\033\\[K30 %\r\n"
+                        "[0-9TZ:.-]+ WARN   testd: after");
+}
+END_TEST
+
+static void show_progress_in_a_pipe(void)
+{
+    show_progress(NULL);
+}
+
+/* No terminal: a line each ten seconds, none of it written over. */
+START_TEST(stderr_progress)
+{
+    char *got = stderr_of(show_progress_in_a_pipe);
+    assert_matches(got, "^10 %\n[0-9TZ:.-]+ WARN   between\n[^\n]* more\n[^\n]* after\n$");
+    free(got);
 }
 END_TEST
 
@@ -554,6 +608,8 @@ int main(void)
         TEST(stderr_rate_limit),
         TEST(stderr_lines_of_threads_stay_whole),
         TEST(tty_colour, .count = PL_COUNT(ttys)),
+        TEST(tty_progress),
+        TEST(stderr_progress),
         TEST(journal_native),
     };
     return unit_main("log", tests, PL_COUNT(tests));
