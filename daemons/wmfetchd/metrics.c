@@ -34,6 +34,8 @@ const struct pl_metric wmfetchd_metrics[M_COUNT] = {
                           "Windows by result; failed ones are fetched again."},
     [M_WINDOWS_BEHIND] = {"wmfetchd_windows_behind", NULL, PL_GAUGE,
                           "Windows that are due and not fetched yet."},
+    [M_CLOCK_SKEW] = {"wmfetchd_clock_skew_seconds", NULL, PL_GAUGE,
+                      "The API's clock (Date) less ours; 0: not known."},
     [M_ANSWER_2XX] = {ANSWERS, "status=\"2xx\"", PL_COUNTER, ANSWERS_HELP},
     [M_ANSWER_401] = {ANSWERS, "status=\"401\"", PL_COUNTER, ANSWERS_HELP},
     [M_ANSWER_429] = {ANSWERS, "status=\"429\"", PL_COUNTER, ANSWERS_HELP},

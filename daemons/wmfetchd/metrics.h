@@ -23,6 +23,7 @@ enum wmfetchd_metric {
     M_WINDOWS_COMMITTED,
     M_WINDOWS_FAILED,
     M_WINDOWS_BEHIND,
+    M_CLOCK_SKEW,
     /* Answers of the API by status; NONE: no answer, or a broken one. */
     M_ANSWER_2XX,
     M_ANSWER_401,

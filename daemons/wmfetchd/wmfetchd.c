@@ -76,13 +76,13 @@ static struct schedule schedule_of(const struct wmfetchd *w)
 
 static int64_t api_now_ms(const struct wmfetchd *w)
 {
-    return pl_peer_clock_now(&w->clock, pl_clock_realtime_ms(), pl_clock_monotonic_ms());
+    return pl_peer_clock_now(&w->clock, pl_clock_realtime_ms(), pl_clock_boot_ms());
 }
 
 static void series_begin(struct wmfetchd *w, struct series *s)
 {
     struct schedule schedule = schedule_of(w);
-    int64_t start_ms = -1, now_ms = pl_clock_realtime_ms();
+    int64_t start_ms = -1, now_ms = api_now_ms(w);
     const char *why;
     if (w->conf->window.start)
         pl_moment_parse(w->conf->window.start, now_ms, &start_ms, &why);
@@ -171,15 +171,6 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
 }
 
 /* ---- how it ended ---- */
-
-static void clock_compare(struct wmfetchd *w, const struct fetch_result *result)
-{
-    bool was_ahead = w->clock.skew_ms != 0;
-    pl_peer_clock_compare(&w->clock, result->server_ms, result->heard_ms, result->heard_mono_ms);
-    if (w->clock.skew_ms != 0 && !was_ahead)
-        pl_log(PL_WARNING, NULL, "our clock is ahead of the API's, windows are due by the API's",
-               PL_F_INT("DIFFERENCE_MS", -w->clock.skew_ms));
-}
 
 static void committed(struct wmfetchd *w, struct series *s, const struct load_result *result)
 {
@@ -289,7 +280,7 @@ static void on_done(void *userdata, const struct load_result *result, const stru
 {
     struct wmfetchd *w = userdata;
     struct series *s = PL_TAKE(w->current);
-    clock_compare(w, &result->fetch);
+    pl_peer_clock_hear(&w->clock, &result->fetch.heard);
     if (!err)
         committed(w, s, result);
     else if (!pl_daemon_stopping(w->daemon))
@@ -425,10 +416,26 @@ static void status_show(struct wmfetchd *w)
                           behind, oldest, w->windows, last);
 }
 
+/* Ours may be set at any time. */
+static void skew_show(struct wmfetchd *w)
+{
+    int64_t now_ms = pl_clock_realtime_ms(), boot_ms = pl_clock_boot_ms(), skew_ms;
+    pl_metrics_set(w->metrics, M_CLOCK_SKEW,
+                   (double)pl_peer_clock_skew(&w->clock, now_ms, boot_ms) / 1000);
+    if (!pl_peer_clock_notable(&w->clock, now_ms, boot_ms, &skew_ms))
+        return;
+    if (skew_ms != 0)
+        pl_log(PL_WARNING, PL_EVENT_CLOCK_SKEW, "our clock differs from the API's, which counts",
+               PL_F_INT("SKEW_MS", skew_ms));
+    else
+        pl_log(PL_NOTICE, PL_EVENT_CLOCK_SKEW, "our clock and the API's agree again");
+}
+
 static void on_tick(void *userdata)
 {
     struct wmfetchd *w = userdata;
     pl_service_tick(w->service, in_flight(w));
+    skew_show(w);
     if (w->ready && !pl_daemon_stopping(w->daemon))
         status_show(w);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * clock.h - the clocks, in milliseconds: since 1970 UTC, and since some moment in the past (never
- * set, stops with the machine). Threads: any.
+ * set; the monotonic one stops while the machine is suspended, the boot clock does not). Threads:
+ * any.
  */
 #ifndef PL_BASE_CLOCK_H
 #define PL_BASE_CLOCK_H
@@ -22,6 +23,10 @@ static inline int64_t pl_clock_realtime_ms(void)
 static inline int64_t pl_clock_monotonic_ms(void)
 {
     return pl_clock_ms(CLOCK_MONOTONIC);
+}
+static inline int64_t pl_clock_boot_ms(void)
+{
+    return pl_clock_ms(CLOCK_BOOTTIME);
 }
 
 #endif

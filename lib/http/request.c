@@ -53,6 +53,7 @@ struct pl_http_request {
     bool paused, curl_paused; /* what the user wants; what curl was told */
     sd_event_source *stall;
     int64_t stall_timeout_ms, active_ms;
+    int64_t begun_ms;    /* when it was given to curl; the boot clock */
     curl_off_t uploaded; /* as last seen by the stall timer */
 };
 
@@ -341,6 +342,7 @@ static void request_start(struct pl_http_request *r)
     }
     r->state = REQUEST_RUNNING;
     r->active_ms = pl_clock_monotonic_ms();
+    r->begun_ms = pl_clock_boot_ms();
     stall_arm(r, r->stall_timeout_ms);
 }
 
@@ -518,6 +520,19 @@ const char *pl_http_request_header(struct pl_http_request *r, const char *name)
     return curl_easy_header(r->easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK
                ? header->value
                : NULL;
+}
+
+struct pl_peer_answer pl_http_request_heard(struct pl_http_request *r)
+{
+    int64_t boot_ms = pl_clock_boot_ms();
+    /* A value stays valid only until the next is asked for. */
+    PL_FREE char *date = pl_strdup(pl_http_request_header(r, "Date"));
+    return (struct pl_peer_answer){
+        .date_ms = pl_peer_date(date, pl_http_request_header(r, "Age")),
+        .now_ms = pl_clock_realtime_ms(),
+        .boot_ms = boot_ms,
+        .took_ms = boot_ms - r->begun_ms,
+    };
 }
 
 CURL *pl_http_request_easy(struct pl_http_request *r)

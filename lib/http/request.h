@@ -13,6 +13,7 @@
 #include <systemd/sd-event.h>
 
 #include "lib/http/http.h"
+#include "lib/http/peer_clock.h"
 
 struct pl_http; /* a curl multi handle bound to an sd_event */
 int pl_http_new(sd_event *event, struct pl_http **ret, struct pl_err *err);
@@ -44,6 +45,8 @@ void pl_http_request_cancel(struct pl_http_request *r);
 void pl_http_request_pause(struct pl_http_request *r, bool paused);
 /* A response header's value or NULL; valid until on_done returns. */
 const char *pl_http_request_header(struct pl_http_request *r, const char *name);
+/* What the headers say about the time there. In on_headers. */
+struct pl_peer_answer pl_http_request_heard(struct pl_http_request *r);
 /* For CURLINFO, and for options before the first loop turn. */
 CURL *pl_http_request_easy(struct pl_http_request *r);
 

@@ -32,6 +32,8 @@
 #define PL_EVENT_SOURCE_FALLBACK "d28e81da24ff0b8c931224cbdfd4cbe9"
 #define PL_EVENT_SOURCE_GAP "a93ae143cc1bb636a8f667ada5a7faca"
 #define PL_EVENT_SOURCE_TOO_OLD "05f621684b9c1c0a019dd8b190858b3a"
+/* ours and the service's clock differ, or agree again */
+#define PL_EVENT_CLOCK_SKEW "8ddf185033954af1b9ea18f65e9ca1e9"
 #define PL_EVENT_TABLE_CREATED "00140b6c93e6d97091e5b7fc893ae7da"
 #define PL_EVENT_COLUMN_ADDED "6fae07419a204779040acbc31783e938"
 #define PL_EVENT_BATCH_INSERTED "3a5ee37a144c97022fa2fbae3fa6dfe2"

@@ -249,14 +249,12 @@ void fetch_resume(struct fetch *f)
 static void on_headers(void *userdata, struct pl_http_request *r, long status)
 {
     struct fetch *f = userdata;
-    const char *date = pl_http_request_header(r, "Date");
     f->result.status = status;
-    f->result.heard_ms = pl_clock_realtime_ms();
-    f->result.heard_mono_ms = pl_clock_monotonic_ms();
-    if (!date || !pl_time_parse_http(date, strlen(date), &f->result.server_ms))
-        f->result.server_ms = 0;
+    f->result.heard = pl_http_request_heard(r);
+    const struct pl_peer_answer *heard = &f->result.heard;
     f->result.retry_after_ms =
-        pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), f->result.heard_ms);
+        pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"),
+                               heard->date_ms != 0 ? heard->date_ms : heard->now_ms);
 }
 
 static bool on_data(void *userdata, struct pl_http_request *r, const char *data, size_t len)

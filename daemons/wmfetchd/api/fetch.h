@@ -27,6 +27,7 @@
 
 #include "daemons/wmfetchd/conf.h"
 #include "lib/auth/auth.h"
+#include "lib/http/peer_clock.h"
 
 struct fetch;
 
@@ -40,11 +41,9 @@ struct fetch_result {
     bool no_token;            /* nothing was asked; the same for every range */
     uint64_t bytes, elements; /* of the answer, unpacked */
     int64_t duration_ms;
-    int64_t retry_after_ms; /* -1: not asked for */
-    int64_t server_ms;      /* the API's clock (Date) when it began to answer; 0: unknown */
-    int64_t heard_ms;       /* ours then */
-    int64_t heard_mono_ms;  /* … and the monotonic one */
-    const char *shape;      /* of split.h */
+    int64_t retry_after_ms;      /* -1: not asked for */
+    struct pl_peer_answer heard; /* the API's clock when it began to answer, and ours */
+    const char *shape;           /* of split.h */
 };
 
 enum fetch_take {

@@ -87,7 +87,7 @@ static int on_bytes(void *userdata, const char *data, size_t len, struct pl_err 
 /* Where our clock is ahead of the API's, a window may not be over although we think so. */
 static bool window_is_over(const struct load *l, struct pl_err *err)
 {
-    int64_t server_ms = l->result.fetch.server_ms;
+    int64_t server_ms = l->result.fetch.heard.date_ms;
     if (l->window.due_ms == 0 || server_ms == 0 || server_ms + CLOCK_SLACK_MS >= l->window.due_ms)
         return true;
     char server[32], due[32];

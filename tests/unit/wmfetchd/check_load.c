@@ -356,10 +356,10 @@ START_TEST(errors)
          1, 0},
         {NULL, "<html>", PL_ERR_REJECT, "begins with: <html>", 0, 0},
         {"HTTP/1.1 500 Oops\r\n\r\n", "", PL_ERR_RETRY, "500", 0, 0},
-        {"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 2\r\n\r\n",
-         "[]", PL_ERR_RETRY, "by the API's clock", 0, INT64_C(784111780000)},
-        {"HTTP/1.1 200 OK\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\nContent-Length: 2\r\n\r\n",
-         "[]", PL_ERR_NONE, "", 0, INT64_C(784111779000)},
+        {"HTTP/1.1 200 OK\r\nDate: Fri, 01 Jan 2021 00:00:00 GMT\r\nContent-Length: 2\r\n\r\n",
+         "[]", PL_ERR_RETRY, "by the API's clock", 0, INT64_C(1609459203000)},
+        {"HTTP/1.1 200 OK\r\nDate: Fri, 01 Jan 2021 00:00:00 GMT\r\nContent-Length: 2\r\n\r\n",
+         "[]", PL_ERR_NONE, "", 0, INT64_C(1609459202000)},
     };
     uint64_t undone = 0;
     load_make();
