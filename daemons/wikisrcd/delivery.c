@@ -70,9 +70,7 @@ int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf, boo
         return -1;
     if (!produce) {
         struct pl_slice position;
-        pl_daemon_step(daemon, 2 * conf->start_timeout_ms, "reading the position from topic %s",
-                       conf->position_topic);
-        if (pl_delivery_position_read(d, conf->name, &position, err) < 0)
+        if (pl_delivery_position_read(d, &position, err) < 0)
             return -1;
         delivery_reloaded(d, conf);
     }

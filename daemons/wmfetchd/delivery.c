@@ -132,14 +132,27 @@ int64_t delivery_open_ms_max(const struct delivery *d)
 
 /* ---- start ---- */
 
-int delivery_position_read(struct delivery *d, const char *key, struct schedule_position *ret,
+static int position_decode(const struct pl_kafka_position *record, struct delivery_position *ret,
                            struct pl_err *err)
 {
-    struct pl_slice record;
-    int there = pl_delivery_position_read(d->kafka, key, &record, err);
-    if (there > 0 && schedule_position_decode(record.p, record.len, ret, err) < 0)
-        return pl_err_prefix(err, "position %s in topic %s", key, d->conf->position_topic);
-    return there;
+    ret->there = record->value;
+    return ret->there ? schedule_position_decode(record->value, record->len, &ret->position, err)
+                      : 0;
+}
+
+int delivery_positions_read(struct delivery *d, struct delivery_position *positions, size_t n,
+                            struct pl_err *err)
+{
+    PL_FREE struct pl_kafka_position *records = pl_alloc_array(n, sizeof(*records));
+    for (size_t i = 0; i < n; i++)
+        records[i].key = positions[i].key;
+    int r = pl_delivery_positions_read(d->kafka, records, n, err);
+    for (size_t i = 0; i < n && r == 0; i++)
+        if (position_decode(&records[i], &positions[i], err) < 0)
+            r = pl_err_prefix(err, "position %s in topic %s", records[i].key,
+                              d->conf->position_topic);
+    pl_kafka_positions_release(records, n);
+    return r;
 }
 
 /* The user's properties, with a longer transaction.timeout.ms where they have none. */

@@ -31,10 +31,16 @@ PL_DEFINE_CLEANUP(struct delivery *, delivery_free);
 /* For committing, aborting, sums and states. */
 struct pl_delivery *delivery_kafka(const struct delivery *d);
 
-/* Reads the position of a series from Kafka. 1: it is there, 0: there is none, -1: error.
- * Blocks. */
-int delivery_position_read(struct delivery *d, const char *key, struct schedule_position *ret,
-                           struct pl_err *err);
+struct delivery_position {
+    const char *key; /* asked for; borrowed */
+    bool there;
+    struct schedule_position position;
+};
+
+/* Reads the positions of all series from Kafka, in one pass. Blocks
+ * (pl_delivery_positions_read()). */
+int delivery_positions_read(struct delivery *d, struct delivery_position *positions, size_t n,
+                            struct pl_err *err);
 
 /* Another window begins. `window`: the header's text, copied. Only while idle. */
 void delivery_begin(struct delivery *d, const char *window);

@@ -508,18 +508,25 @@ static unsigned lag_metric_add(struct wmfetchd *w, const struct series *s)
     return pl_metrics_add(w->metrics, &lag);
 }
 
-static int series_read(struct wmfetchd *w, struct series *s, struct pl_err *err)
+static int positions_read(struct wmfetchd *w, struct pl_err *err)
 {
-    int there = delivery_position_read(load_delivery(w->load), s->key, &s->position, err);
-    if (there < 0)
+    PL_FREE struct delivery_position *positions = pl_alloc_array(w->series_n, sizeof(*positions));
+    for (size_t i = 0; i < w->series_n; i++)
+        positions[i].key = w->series[i].key;
+    if (delivery_positions_read(load_delivery(w->load), positions, w->series_n, err) < 0)
         return -1;
-    s->known = there > 0;
-    if (!s->known)
-        return 0;
-    char end[32];
-    pl_time_format_ms(s->position.end_ms, end);
-    pl_log(PL_INFO, NULL, "continuing from the position", PL_F_STR("APPLICATION", s->application),
-           PL_F_STR("INDEX", s->index), PL_F_STR("END", end));
+    for (size_t i = 0; i < w->series_n; i++) {
+        struct series *s = &w->series[i];
+        s->known = positions[i].there;
+        if (!s->known)
+            continue;
+        s->position = positions[i].position;
+        char end[32];
+        pl_time_format_ms(s->position.end_ms, end);
+        pl_log(PL_INFO, NULL, "continuing from the position",
+               PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
+               PL_F_STR("END", end));
+    }
     return 0;
 }
 
@@ -537,14 +544,8 @@ static int series_start(struct wmfetchd *w, struct pl_err *err)
         s->key = pl_strf("%s/%s/%s", w->conf->name, s->application, s->index);
         s->lag_metric = lag_metric_add(w, s);
         pl_backoff_init(&s->backoff, WAIT_BASE_MS, WAIT_MAX_MS, seed + i);
-        pl_daemon_step(w->daemon, 2 * w->conf->start_timeout_ms, "reading the position of %s/%s",
-                       s->application, s->index);
-        if (pl_daemon_stopping(w->daemon)) /* hundreds of them take seconds */
-            return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while reading positions");
-        if (series_read(w, s, err) < 0)
-            return -1;
     }
-    return 0;
+    return positions_read(w, err);
 }
 
 /* The order of steps: what can fail for a wrong configuration first, the source last. */

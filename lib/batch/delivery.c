@@ -402,18 +402,27 @@ static int topics_need(struct pl_delivery *d, struct pl_err *err)
                                         (int)conf->start_timeout_ms, err);
 }
 
-int pl_delivery_position_read(struct pl_delivery *d, const char *key, struct pl_slice *ret,
-                              struct pl_err *err)
+int pl_delivery_positions_read(struct pl_delivery *d, struct pl_kafka_position *positions, size_t n,
+                               struct pl_err *err)
 {
-    PL_FREE char *value = NULL;
-    size_t len = 0;
-    if (pl_kafka_read_last(d->conf.kafka, d->conf.position_topic, key,
-                           (int)d->conf.start_timeout_ms, &value, &len, err) < 0)
+    const struct pl_delivery_conf *conf = &d->conf;
+    pl_daemon_step(d->daemon, 3 * conf->start_timeout_ms, "reading the position from topic %s",
+                   conf->position_topic);
+    return pl_kafka_positions_read(d->daemon, conf->kafka, conf->position_topic,
+                                   conf->start_timeout_ms, positions, n, err);
+}
+
+int pl_delivery_position_read(struct pl_delivery *d, struct pl_slice *ret, struct pl_err *err)
+{
+    struct pl_kafka_position position = {.key = d->conf.position_key};
+    if (pl_delivery_positions_read(d, &position, 1, err) < 0)
         return -1;
+    bool there = position.value;
     pl_buf_reset(&d->committed);
-    pl_buf_add(&d->committed, value, len);
+    pl_buf_add(&d->committed, position.value, position.len);
+    pl_kafka_positions_release(&position, 1);
     *ret = pl_delivery_position(d);
-    return value != NULL;
+    return there;
 }
 
 /* init_transactions (in pl_producer_new()) ends what an earlier instance left open, so that a

@@ -32,6 +32,7 @@
 #define PL_BATCH_DELIVERY_H
 
 #include "lib/batch/limits.h"
+#include "lib/kafka/positions.h"
 #include "lib/kafka/producer.h"
 #include "lib/metrics/metrics.h"
 #include "lib/service/daemon.h"
@@ -97,11 +98,13 @@ int pl_delivery_new(struct pl_daemon *daemon, const struct pl_delivery_conf *con
 void pl_delivery_free(struct pl_delivery *d);
 PL_DEFINE_CLEANUP(struct pl_delivery *, pl_delivery_free);
 
-/* Reads the record committed last under `key`. 1: found; 0: there is none; -1: error. Valid until
- * the next commit or read. For use at start: blocks up to twice start_timeout (to look up the topic
- * and to read it). */
-int pl_delivery_position_read(struct pl_delivery *d, const char *key, struct pl_slice *ret,
-                              struct pl_err *err);
+/* pl_kafka_positions_read() of position_topic, with STATUS. Where a source has several deliveries,
+ * all are made before one of them reads: then no earlier instance commits a position any more. */
+int pl_delivery_positions_read(struct pl_delivery *d, struct pl_kafka_position *positions, size_t n,
+                               struct pl_err *err);
+/* Reads that of position_key. 1: found; 0: there is none; -1: error. Valid until the next commit or
+ * read. */
+int pl_delivery_position_read(struct pl_delivery *d, struct pl_slice *ret, struct pl_err *err);
 /* The record committed or read last, under any key; len 0: none. Where a source with one position
  * resumes after an abort. Valid until the next commit. */
 struct pl_slice pl_delivery_position(const struct pl_delivery *d);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * topic.h - topics: whether one exists, creating it, its message limit, and the last value of a key
- * in a compacted one.
+ * topic.h - topics: whether one exists, creating it, its message limit.
  *
  * All calls block, up to `timeout_ms`, and are for use at start; a pending stop signal ends them
  * (RETRY), except pl_kafka_topic_limit(). Threads: any.
@@ -35,14 +34,6 @@ int pl_kafka_topic_need(rd_kafka_t *rk, const struct pl_kafka_topic_spec *spec, 
  * compaction, since one record is overwritten all the time and a start reads the whole topic. */
 int pl_kafka_position_topic_need(rd_kafka_t *rk, const char *name, int replication, bool may_create,
                                  int timeout_ms, struct pl_err *err);
-
-/* Reads a compacted topic (all partitions, committed records only, from the beginning to its
- * present end) and returns the value of the last record with `key`: malloc()ed in *ret_value, or
- * NULL with length 0 when there is none (or a tombstone). The end is the last stable offset: an
- * open transaction hides what follows it, so run init_transactions (pl_producer_new) first. CONFIG
- * when the topic is missing, RETRY when the end is not reached within timeout_ms. */
-int pl_kafka_read_last(const struct pl_map *map, const char *topic, const char *key, int timeout_ms,
-                       char **ret_value, size_t *ret_len, struct pl_err *err);
 
 /* The topic's max.message.bytes; -1 when unknown (no permission to describe it). */
 int64_t pl_kafka_topic_limit(rd_kafka_t *rk, const char *topic, int timeout_ms);

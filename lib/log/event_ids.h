@@ -23,6 +23,8 @@
 #define PL_EVENT_KAFKA_ERROR "2592f9ce4376bab6db902c24fc375c1d"
 #define PL_EVENT_KAFKA_AWAY "10cba197855fd9823e616d4f1b0bdef4"
 #define PL_EVENT_KAFKA_BACK "407ff1e76a0fd1b1df636b860e8c9bae"
+/* an open transaction of another name hides the position, the start waits for its end */
+#define PL_EVENT_POSITION_HELD "4b2c912ac43f47f3a925099ce73386a8"
 #define PL_EVENT_TOPIC_CREATED "04d26b5c7393876c2e318a1a088c29b8"
 #define PL_EVENT_TXN_COMMITTED "5a3756f64ca80e7aa164c14b82d19932"
 #define PL_EVENT_TXN_ABORTED "184ab6dcb93269f7db2a124f299cce65"

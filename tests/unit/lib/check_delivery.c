@@ -188,7 +188,7 @@ static void position_in_kafka_is(const char *text)
 {
     struct pl_err err = {0};
     struct pl_slice found;
-    int there = pl_delivery_position_read(delivery, KEY, &found, &err);
+    int there = pl_delivery_position_read(delivery, &found, &err);
     ck_assert_msg(there == (text != NULL), "%d %s", there, err.msg);
     ck_assert(!text || pl_slice_eq(found, text));
 }

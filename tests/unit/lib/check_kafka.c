@@ -257,17 +257,6 @@ static rd_kafka_t *producer_new(void)
     return rk;
 }
 
-static void put(rd_kafka_t *rk, int partition, const char *key, const char *value,
-                int64_t timestamp_ms)
-{
-    ck_assert_int_eq(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(TOPIC), RD_KAFKA_V_PARTITION(partition),
-                                       RD_KAFKA_V_KEY(key, strlen(key)),
-                                       RD_KAFKA_V_VALUE((void *)value, value ? strlen(value) : 0),
-                                       RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                       RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_END),
-                     0);
-}
-
 START_TEST(a_broker_answers)
 {
     struct pl_err err = {0};
@@ -323,76 +312,6 @@ START_TEST(a_topic_that_is_not_allowed)
 }
 END_TEST
 
-static const struct {
-    const char *key, *expected; /* NULL: none */
-} lasts[] = {
-    {"a", "a3"}, /* the highest offset, although its time is earlier */
-    {"b", "b1"},
-    {"gone", NULL},        /* a tombstone */
-    {"never", NULL},       /* not there */
-    {"moved", "new home"}, /* in two partitions: the later time */
-    {"", ""},
-};
-
-START_TEST(the_last_value_of_a_key)
-{
-    struct pl_err err = {0};
-    char *value = (char *)"untouched";
-    size_t len = 99;
-    rd_kafka_t *rk = producer_new();
-
-    put(rk, 0, "a", "a1", 1000);
-    put(rk, 0, "a", "a2", 3000);
-    put(rk, 0, "a", "a3", 2000);
-    put(rk, 1, "b", "b1", 1000);
-    put(rk, 2, "gone", "was here", 1000);
-    put(rk, 2, "gone", NULL, 2000);
-    put(rk, 0, "moved", "old home", 1000);
-    put(rk, 1, "moved", "new home", 2000);
-    put(rk, 2, "", "", 1000);
-    ck_assert_int_eq(rd_kafka_flush(rk, 10000), 0);
-    ck_assert_msg(pl_kafka_read_last(&mock.map, TOPIC, lasts[_i].key, 10000, &value, &len, &err) ==
-                      0,
-                  "%s", err.msg);
-    if (lasts[_i].expected) {
-        ck_assert_str_eq(value, lasts[_i].expected);
-        ck_assert_uint_eq(len, strlen(lasts[_i].expected));
-    } else {
-        ck_assert_ptr_null(value);
-        ck_assert_uint_eq(len, 0);
-    }
-    free(value);
-    rd_kafka_destroy(rk);
-}
-END_TEST
-
-START_TEST(an_empty_topic_has_no_last_value)
-{
-    struct pl_err err = {0};
-    char *value = (char *)"untouched";
-    size_t len = 99;
-
-    ck_assert_msg(pl_kafka_read_last(&mock.map, TOPIC, "a", 10000, &value, &len, &err) == 0, "%s",
-                  err.msg);
-    ck_assert_ptr_null(value);
-    ck_assert_uint_eq(len, 0);
-}
-END_TEST
-
-START_TEST(reading_ends_when_the_broker_is_away)
-{
-    struct pl_err err = {0};
-    char *value = (char *)"untouched";
-    size_t len = 99;
-
-    rd_kafka_mock_partition_set_leader(mock.cluster, TOPIC, 1, -1);
-    ck_assert_int_eq(pl_kafka_read_last(&mock.map, TOPIC, "a", 1000, &value, &len, &err), -1);
-    ck_assert_int_eq(err.kind, PL_ERR_RETRY);
-    ck_assert_str_eq(value, "untouched");
-    ck_assert_uint_eq(len, 99);
-}
-END_TEST
-
 static const struct slice_case {
     int64_t waited_ms, left_ms;
     int slice_ms;
@@ -439,9 +358,6 @@ int main(void)
         TEST(an_existing_topic_is_ensured),
         TEST(a_topic_without_leader_is_waited_for),
         TEST(a_topic_that_is_not_allowed),
-        TEST(the_last_value_of_a_key, .count = PL_COUNT(lasts)),
-        TEST(an_empty_topic_has_no_last_value),
-        TEST(reading_ends_when_the_broker_is_away),
     };
     return unit_main("kafka", tests, PL_COUNT(tests));
 }

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * positions.c - see positions.h.
+ *
+ * Two of librdkafka's simple consumers, which need no group: no coordinator to wait for, no
+ * permission on a group. The first, of uncommitted records, goes to the end of each partition and
+ * says where that is. (The same question by rd_kafka_query_watermark_offsets() cannot be given up:
+ * it returns when the broker answers or socket.timeout.ms is over.) The second reads what is
+ * committed until it has passed that end: by a record, or by being at the end of what it may read,
+ * since the last thing in a partition is often no record but the mark of a transaction's end, or
+ * was aborted.
+ */
+#include "lib/kafka/positions.h"
+
+#include <inttypes.h>
+
+#include "lib/base/clock.h"
+#include "lib/kafka/topic.h"
+#include "lib/log/log.h"
+#include "lib/service/signals.h"
+
+#define SLICE_MS      100   /* how long one call into librdkafka may block */
+#define SHOW_MS       1000  /* how often STATUS is renewed while something hides the end, from: */
+#define HELD_SHOWN_MS 2000  /* … for then; a running transaction ends sooner */
+#define HELD_LOG_MS   60000 /* … and the log's line is repeated */
+
+PL_DEFINE_CLEANUP(rd_kafka_message_t *, rd_kafka_message_destroy);
+
+struct entry {
+    struct pl_kafka_position *position;
+    char *value; /* the newest so far; NULL: none, or a tombstone */
+    size_t len;
+    int64_t timestamp;
+    int partition; /* where it was found; -1: nowhere */
+};
+
+struct partition {
+    int64_t end;   /* the high watermark; -1: not known yet */
+    int64_t at;    /* read up to here */
+    bool done;     /* at >= end */
+    bool at_limit; /* all that may be read is: what follows is hidden by an open transaction */
+};
+
+struct reader {
+    struct pl_daemon *daemon;
+    const char *topic;
+    int64_t timeout_ms;
+    struct entry *entries; /* sorted by key */
+    size_t entries_n;
+    struct partition *partitions;
+    int partitions_n;
+    int64_t moved_ms; /* monotonic: when something came last */
+    int64_t held_ms;  /* since when nothing but open transactions is in the way; 0: not */
+    int64_t shown_ms, logged_ms; /* that this was shown */
+};
+
+/* ---- one consumer ---- */
+
+struct consumer {
+    struct pl_kafka_health health;
+    rd_kafka_t *rk;
+    rd_kafka_topic_t *rkt;
+    rd_kafka_queue_t *queue;
+    int started; /* partitions */
+};
+
+static void consumer_release(struct consumer *c)
+{
+    for (int i = 0; i < c->started; i++)
+        rd_kafka_consume_stop(c->rkt, i);
+    if (c->queue)
+        rd_kafka_queue_destroy(c->queue);
+    if (c->rkt)
+        rd_kafka_topic_destroy(c->rkt);
+    if (c->rk)
+        rd_kafka_destroy(c->rk);
+}
+
+static int consumer_open(struct consumer *c, const struct pl_map *map, const char *isolation,
+                         struct pl_err *err)
+{
+    /* At the end of a partition the broker holds the answer back for this long. */
+    static const char *const defaults[] = {"fetch.wait.max.ms", "50", NULL};
+    /* clang-format off */
+    const char *const forced[] = {
+        "isolation.level", isolation,
+        "enable.partition.eof", "true",
+        "allow.auto.create.topics", "false",
+        "auto.offset.reset", "earliest", /* what retention deletes meanwhile is no reason to skip */
+        NULL};
+    /* clang-format on */
+    c->health.borrowed_map = true;
+    rd_kafka_conf_t *conf = pl_kafka_conf_new(map, defaults, forced, &c->health, err);
+    if (!conf)
+        return -1;
+    /* The leader knows the end; a follower, which client.rack may choose, is behind it. */
+    rd_kafka_conf_set(conf, "client.rack", "", NULL, 0);
+    c->rk = pl_kafka_new(RD_KAFKA_CONSUMER, conf, err);
+    return c->rk ? 0 : -1;
+}
+
+static int consumer_start(struct consumer *c, const struct reader *r, int64_t offset,
+                          struct pl_err *err)
+{
+    c->queue = rd_kafka_queue_new(c->rk);
+    c->rkt = rd_kafka_topic_new(c->rk, r->topic, NULL);
+    if (!c->rkt)
+        return pl_kafka_err(err, rd_kafka_last_error(), "topic \"%s\"", r->topic);
+    for (; c->started < r->partitions_n; c->started++)
+        if (rd_kafka_consume_start_queue(c->rkt, c->started, offset, c->queue) != 0)
+            return pl_kafka_err(err, rd_kafka_last_error(), "cannot read topic \"%s\"", r->topic);
+    return 0;
+}
+
+/* ---- what came ---- */
+
+static int entry_compare(const void *a, const void *b)
+{
+    const struct entry *left = a, *right = b;
+    return strcmp(left->position->key, right->position->key);
+}
+
+static struct entry *entry_find(const struct reader *r, const char *key, size_t len)
+{
+    size_t low = 0, high = r->entries_n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        const char *found = r->entries[middle].position->key;
+        int order = strncmp(found, key, len);
+        if (order == 0 && found[len] == '\0')
+            return &r->entries[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+static void record_take(const struct reader *r, const rd_kafka_message_t *m)
+{
+    struct entry *e = NULL;
+    if (m->key && !memchr(m->key, '\0', m->key_len))
+        e = entry_find(r, m->key, m->key_len);
+    if (!e)
+        return;
+    /* A key is in one partition, where the later offset wins; in two only after somebody added
+     * partitions, and then the time decides. */
+    int64_t timestamp = rd_kafka_message_timestamp(m, NULL);
+    if (e->partition != m->partition && e->partition >= 0 && timestamp < e->timestamp)
+        return;
+    free(e->value);
+    e->value = m->payload ? pl_strndup(m->payload, m->len) : NULL;
+    e->len = m->payload ? m->len : 0;
+    e->timestamp = timestamp;
+    e->partition = m->partition;
+}
+
+/* A record, or (`at_limit`) that there is nothing more to read at this offset. */
+static void partition_move(struct partition *p, int64_t offset, bool at_limit)
+{
+    p->at = at_limit ? offset : offset + 1;
+    p->at_limit = at_limit;
+    if (p->end < 0)
+        p->end = offset;
+    p->done = p->at >= p->end;
+}
+
+static int message_take(struct reader *r, const rd_kafka_message_t *m, struct pl_err *err)
+{
+    bool at_limit = m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+    if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR && !at_limit)
+        return pl_kafka_err_kind(m->err) == PL_ERR_RETRY
+                   ? 0 /* librdkafka tries again by itself */
+                   : pl_kafka_err(err, m->err, "cannot read topic \"%s\"", r->topic);
+    if (m->partition < 0 || m->partition >= r->partitions_n)
+        return 0;
+    if (!at_limit)
+        record_take(r, m);
+    partition_move(&r->partitions[m->partition], m->offset, at_limit);
+    r->moved_ms = pl_clock_monotonic_ms();
+    return 0;
+}
+
+/* ---- waiting ---- */
+
+/* How many partitions are not read to their end. ret_held: the first of those that an open
+ * transaction hides; NULL: none, or not all of them. */
+static int reader_left(const struct reader *r, const struct partition **ret_held)
+{
+    int left = 0, held = 0;
+    *ret_held = NULL;
+    for (int i = 0; i < r->partitions_n; i++) {
+        const struct partition *p = &r->partitions[i];
+        left += !p->done;
+        if (!p->done && p->at_limit && held++ == 0)
+            *ret_held = p;
+    }
+    if (held < left)
+        *ret_held = NULL;
+    return left;
+}
+
+static void held_show(struct reader *r, const struct partition *held,
+                      struct pl_kafka_health *health)
+{
+    int64_t now_ms = pl_clock_monotonic_ms();
+    char why[sizeof(health->last_text)] = "";
+    if (r->held_ms == 0)
+        r->held_ms = now_ms;
+    int64_t waited_ms = now_ms - r->held_ms;
+    if (waited_ms < HELD_SHOWN_MS || now_ms - r->shown_ms < SHOW_MS)
+        return;
+    r->shown_ms = now_ms;
+    pl_kafka_health_text(health, SHOW_MS * 5, why);
+    pl_daemon_step(r->daemon, HELD_LOG_MS,
+                   "waiting for topic %s, partition %d, for %" PRId64 " s: read to %" PRId64
+                   " of %" PRId64 ", an open transaction of another name hides the rest%s%s",
+                   r->topic, (int)(held - r->partitions), waited_ms / 1000, held->at, held->end,
+                   why[0] ? "; " : "", why);
+    if (r->logged_ms != 0 && now_ms - r->logged_ms < HELD_LOG_MS)
+        return;
+    r->logged_ms = now_ms;
+    pl_log(PL_WARNING, PL_EVENT_POSITION_HELD,
+           "the position is not known yet: an open transaction of another name in its topic hides "
+           "it, until that ends or its transaction.timeout.ms is over; kafka-transactions.sh "
+           "find-hanging shows one that never will",
+           PL_F_STR("TOPIC", r->topic), PL_F_INT("PARTITION", held - r->partitions),
+           PL_F_INT("OFFSET", held->at), PL_F_INT("END", held->end),
+           PL_F_INT("WAITED_MS", waited_ms));
+}
+
+static int reader_late(const struct reader *r, struct pl_kafka_health *health, struct pl_err *err)
+{
+    char why[sizeof(health->last_text)] = "";
+    bool known = pl_kafka_health_text(health, r->timeout_ms, why);
+    return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
+                      "topic \"%s\" is not read to its end, and nothing came for %" PRId64
+                      " ms%s%s",
+                      r->topic, r->timeout_ms, known ? ": " : "", why);
+}
+
+/* Until all partitions are done. */
+static int reader_run(struct reader *r, struct consumer *c, struct pl_err *err)
+{
+    const struct partition *held;
+    r->moved_ms = pl_clock_monotonic_ms();
+    while (reader_left(r, &held) > 0) {
+        PL_CLEANUP(rd_kafka_message_destroyp)
+        rd_kafka_message_t *m = rd_kafka_consume_queue(c->queue, SLICE_MS);
+        if (m && message_take(r, m, err) < 0)
+            return -1;
+        if (!m)
+            rd_kafka_poll(c->rk, 0); /* the error callback */
+        if (pl_signals_stop_is_pending())
+            return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while reading topic \"%s\"", r->topic);
+        if (held)
+            held_show(r, held, &c->health);
+        else if (pl_clock_monotonic_ms() - r->moved_ms > r->timeout_ms)
+            return reader_late(r, &c->health, err);
+    }
+    if (r->logged_ms != 0)
+        pl_log(PL_NOTICE, NULL, "the position's topic is read to its end",
+               PL_F_STR("TOPIC", r->topic));
+    return 0;
+}
+
+/* ---- both passes ---- */
+
+static int topic_open(struct reader *r, rd_kafka_t *rk, struct pl_err *err)
+{
+    int there = pl_kafka_topic_exists(rk, r->topic, (int)r->timeout_ms, &r->partitions_n, err);
+    if (there < 0)
+        return -1;
+    if (there == 0)
+        return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                          "topic \"%s\" is missing", r->topic);
+    r->partitions = pl_alloc_array((size_t)r->partitions_n, sizeof(*r->partitions));
+    for (int i = 0; i < r->partitions_n; i++)
+        r->partitions[i].end = -1;
+    return 0;
+}
+
+static int ends_find(struct reader *r, const struct pl_map *map, struct pl_err *err)
+{
+    PL_CLEANUP(consumer_release) struct consumer c = {0};
+    if (consumer_open(&c, map, "read_uncommitted", err) < 0 || topic_open(r, c.rk, err) < 0 ||
+        consumer_start(&c, r, RD_KAFKA_OFFSET_END, err) < 0 || reader_run(r, &c, err) < 0)
+        return -1;
+    for (int i = 0; i < r->partitions_n; i++) {
+        struct partition *p = &r->partitions[i];
+        *p = (struct partition){.end = p->end, .done = p->end == 0};
+    }
+    return 0;
+}
+
+static int records_read(struct reader *r, const struct pl_map *map, struct pl_err *err)
+{
+    PL_CLEANUP(consumer_release) struct consumer c = {0};
+    if (consumer_open(&c, map, "read_committed", err) < 0 ||
+        consumer_start(&c, r, RD_KAFKA_OFFSET_BEGINNING, err) < 0)
+        return -1;
+    return reader_run(r, &c, err);
+}
+
+static void reader_release(struct reader *r)
+{
+    for (size_t i = 0; r->entries && i < r->entries_n; i++)
+        free(r->entries[i].value);
+    free(r->entries);
+    free(r->partitions);
+}
+
+int pl_kafka_positions_read(struct pl_daemon *d, const struct pl_map *map, const char *topic,
+                            int64_t timeout_ms, struct pl_kafka_position *positions, size_t n,
+                            struct pl_err *err)
+{
+    PL_CLEANUP(reader_release)
+    struct reader r = {.daemon = d, .topic = topic, .timeout_ms = timeout_ms};
+    if (ends_find(&r, map, err) < 0)
+        return -1;
+    r.entries = pl_alloc_array(n, sizeof(*r.entries));
+    for (; r.entries_n < n; r.entries_n++)
+        r.entries[r.entries_n] =
+            (struct entry){.position = &positions[r.entries_n], .partition = -1};
+    qsort(r.entries, n, sizeof(*r.entries), entry_compare);
+    if (records_read(&r, map, err) < 0)
+        return -1;
+    for (size_t i = 0; i < n; i++) {
+        struct entry *e = &r.entries[i];
+        e->position->len = e->len;
+        e->position->value = PL_TAKE(e->value);
+    }
+    return 0;
+}
+
+void pl_kafka_positions_release(struct pl_kafka_position *positions, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        free(PL_TAKE(positions[i].value));
+        positions[i].len = 0;
+    }
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * positions.h - the values committed last under keys of a compacted topic: positions of sources.
+ *
+ * A reader of committed records sees a partition up to its last stable offset, where the oldest
+ * open transaction begins, anyone's; what others committed behind that is hidden until it ends. So
+ * the true end (the high watermark) is asked for first, and then all up to it is read.
+ *
+ * Run init_transactions before (pl_producer_new()): it ends what an earlier instance left open, so
+ * nothing of it can follow what is read here.
+ *
+ * Threads: any.
+ */
+#ifndef PL_KAFKA_POSITIONS_H
+#define PL_KAFKA_POSITIONS_H
+
+#include "lib/kafka/client.h"
+#include "lib/service/daemon.h"
+
+struct pl_kafka_position {
+    const char *key; /* asked for; borrowed, not NULL, no key twice */
+    char *value;     /* malloc()ed; NULL: there is none, or a tombstone */
+    size_t len;
+};
+/* Frees the values. */
+void pl_kafka_positions_release(struct pl_kafka_position *positions, size_t n);
+
+/* Reads all partitions once, however many keys there are; memory holds their values only. For use
+ * at start: blocks, until nothing came for timeout_ms (RETRY) or a stop signal is pending (RETRY).
+ * While another's open transaction hides the end it waits without a limit, since no other answer
+ * would be true: STATUS and a line of the log say so. CONFIG when the topic is missing. On failure
+ * `positions` is unchanged. */
+int pl_kafka_positions_read(struct pl_daemon *d, const struct pl_map *map, const char *topic,
+                            int64_t timeout_ms, struct pl_kafka_position *positions, size_t n,
+                            struct pl_err *err);
+
+#endif
