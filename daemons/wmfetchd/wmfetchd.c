@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemons/wmfetchd/api/look.h"
 #include "daemons/wmfetchd/metrics.h"
 #include "daemons/wmfetchd/window/load.h"
 #include "lib/auth/auth.h"
@@ -59,6 +60,8 @@ struct wmfetchd {
     struct pl_backoff backoff;  /* of what delays all series */
     bool ready, worked;         /* worked: a window was committed since the start */
     struct pl_peer_clock clock; /* the API's */
+    struct look look;           /* what time it is there, where no window told it yet */
+    bool looked;
     int64_t idle_due_ms;   /* monotonic: since when something is due and nothing runs; 0: not */
     uint64_t last_records; /* of the window committed last */
     int64_t last_ms;       /* monotonic: when that was */
@@ -84,6 +87,14 @@ static void series_begin(struct wmfetchd *w, struct series *s)
     struct schedule schedule = schedule_of(w);
     int64_t start_ms = -1, now_ms = api_now_ms(w);
     const char *why;
+    struct pl_err err;
+    if (!w->clock.known && !w->looked && look_is_needed(w->conf->window.start)) {
+        w->current = s;
+        if (look_start(&w->look, load_http(w->load), &w->conf->api,
+                       fetch_address(load_fetch(w->load)), &err) < 0)
+            pl_daemon_stop(w->daemon, &err);
+        return;
+    }
     if (w->conf->window.start)
         pl_moment_parse(w->conf->window.start, now_ms, &start_ms, &why);
     start_ms = schedule_start(&schedule, start_ms, now_ms);
@@ -135,7 +146,7 @@ static void next(struct wmfetchd *w)
     int64_t now_ms = api_now_ms(w), mono_ms = pl_clock_monotonic_ms(), wait_ms = RECHECK_MS;
     struct series *best = NULL;
     w->idle_due_ms = 0;
-    if (!w->ready || pl_daemon_stopping(w->daemon) || !load_is_idle(w->load))
+    if (!w->ready || pl_daemon_stopping(w->daemon) || !load_is_idle(w->load) || w->look.request)
         return;
     for (size_t i = 0; i < w->series_n; i++) {
         int64_t ms = series_wait_ms(w, &w->series[i], now_ms, mono_ms);
@@ -301,6 +312,20 @@ static void on_failed(void *userdata, const struct pl_err *err)
         pl_daemon_finish(w->daemon); /* nothing that on_stop waits for will come */
 }
 
+static void on_looked(void *userdata, const struct pl_peer_answer *heard, const struct pl_err *err)
+{
+    struct wmfetchd *w = userdata;
+    struct series *s = PL_TAKE(w->current);
+    const struct load_result nothing = {.fetch.retry_after_ms = -1};
+    if (heard) {
+        w->looked = true; /* without a Date ours must do */
+        pl_peer_clock_hear(&w->clock, heard);
+    } else {
+        failed(w, s, &nothing, err);
+    }
+    next(w);
+}
+
 static const struct load_ops load_ops = {.on_done = on_done, .on_failed = on_failed};
 
 /* ---- the first token ---- */
@@ -328,6 +353,7 @@ static void on_stop(void *userdata)
     pl_metrics_set_ready(w->metrics, "stopping");
     sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
     pl_auth_cancel(load_auth(w->load), &w->waiter);
+    look_stop(&w->look);
     if (load_stop(w->load))
         pl_daemon_finish(w->daemon);
 }
@@ -416,26 +442,11 @@ static void status_show(struct wmfetchd *w)
                           behind, oldest, w->windows, last);
 }
 
-/* Ours may be set at any time. */
-static void skew_show(struct wmfetchd *w)
-{
-    int64_t now_ms = pl_clock_realtime_ms(), boot_ms = pl_clock_boot_ms(), skew_ms;
-    pl_metrics_set(w->metrics, M_CLOCK_SKEW,
-                   (double)pl_peer_clock_skew(&w->clock, now_ms, boot_ms) / 1000);
-    if (!pl_peer_clock_notable(&w->clock, now_ms, boot_ms, &skew_ms))
-        return;
-    if (skew_ms != 0)
-        pl_log(PL_WARNING, PL_EVENT_CLOCK_SKEW, "our clock differs from the API's, which counts",
-               PL_F_INT("SKEW_MS", skew_ms));
-    else
-        pl_log(PL_NOTICE, PL_EVENT_CLOCK_SKEW, "our clock and the API's agree again");
-}
-
 static void on_tick(void *userdata)
 {
     struct wmfetchd *w = userdata;
     pl_service_tick(w->service, in_flight(w));
-    skew_show(w);
+    pl_service_skew(w->service, &w->clock, M_CLOCK_SKEW);
     if (w->ready && !pl_daemon_stopping(w->daemon))
         status_show(w);
 }
@@ -447,7 +458,8 @@ static bool is_asleep(struct wmfetchd *w, int64_t mono_ms)
     bool due = false;
     for (size_t i = 0; i < w->series_n; i++)
         due |= series_wait_ms(w, &w->series[i], now_ms, mono_ms) == 0;
-    if (!due || !w->ready || pl_daemon_stopping(w->daemon) || !load_is_idle(w->load))
+    if (!due || !w->ready || pl_daemon_stopping(w->daemon) || !load_is_idle(w->load) ||
+        w->look.request)
         w->idle_due_ms = 0;
     else if (w->idle_due_ms == 0)
         w->idle_due_ms = mono_ms;
@@ -491,6 +503,7 @@ static const struct pl_daemon_ops daemon_ops = {
 
 static void release(struct wmfetchd *w)
 {
+    look_stop(&w->look);
     load_free(w->load);
     sd_event_source_disable_unref(w->timer);
     for (size_t i = 0; i < w->series_n; i++)
@@ -577,6 +590,7 @@ static int start(struct wmfetchd *w, struct pl_err *err)
 int wmfetchd_run(struct pl_service *service)
 {
     PL_CLEANUP(release) struct wmfetchd w = {.service = service, .conf = service->conf};
+    w.look = (struct look){.on_done = on_looked, .userdata = &w};
     struct pl_err err;
     if (start(&w, &err) < 0)
         return pl_daemon_start_failed(service->daemon, &err);

@@ -229,6 +229,11 @@ const struct fetch *load_fetch(const struct load *l)
     return l->fetch;
 }
 
+struct pl_http *load_http(const struct load *l)
+{
+    return l->http;
+}
+
 int load_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once,
              struct pl_metrics *metrics, const struct load_ops *ops, void *userdata,
              struct load **ret, struct pl_err *err)

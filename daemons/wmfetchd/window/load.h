@@ -64,5 +64,6 @@ struct pl_auth *load_auth(const struct load *l);
 struct delivery *load_delivery(const struct load *l); /* for positions */
 struct pl_delivery *load_kafka(const struct load *l); /* for sums and states */
 const struct fetch *load_fetch(const struct load *l);
+struct pl_http *load_http(const struct load *l); /* ends with the load */
 
 #endif
