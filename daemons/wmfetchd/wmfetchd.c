@@ -17,8 +17,8 @@
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
-#include "lib/http/peer_clock.h"
 #include "lib/log/log.h"
+#include "lib/service/skew.h"
 
 enum {
     WAIT_BASE_MS = 1000,
@@ -316,12 +316,11 @@ static void on_looked(void *userdata, const struct pl_peer_answer *heard, const 
 {
     struct wmfetchd *w = userdata;
     struct series *s = PL_TAKE(w->current);
-    const struct load_result nothing = {.fetch.retry_after_ms = -1};
     if (heard) {
         w->looked = true; /* without a Date ours must do */
         pl_peer_clock_hear(&w->clock, heard);
     } else {
-        failed(w, s, &nothing, err);
+        failed(w, s, &(struct load_result){.fetch.retry_after_ms = -1}, err);
     }
     next(w);
 }
@@ -446,7 +445,7 @@ static void on_tick(void *userdata)
 {
     struct wmfetchd *w = userdata;
     pl_service_tick(w->service, in_flight(w));
-    pl_service_skew(w->service, &w->clock, M_CLOCK_SKEW);
+    pl_skew_show(&w->clock, w->metrics, M_CLOCK_SKEW);
     if (w->ready && !pl_daemon_stopping(w->daemon))
         status_show(w);
 }

@@ -256,19 +256,6 @@ void pl_service_tick(struct pl_service *s, uint64_t in_flight)
     pl_service_law_check(s, in_flight, s->program->law_looks);
 }
 
-void pl_service_skew(struct pl_service *s, struct pl_peer_clock *clock, unsigned metric)
-{
-    int64_t now_ms = pl_clock_realtime_ms(), boot_ms = pl_clock_boot_ms(), skew_ms;
-    pl_metrics_set(s->metrics, metric, (double)pl_peer_clock_skew(clock, now_ms, boot_ms) / 1000);
-    if (!pl_peer_clock_notable(clock, now_ms, boot_ms, &skew_ms))
-        return;
-    if (skew_ms != 0)
-        pl_log(PL_WARNING, PL_EVENT_CLOCK_SKEW, "our clock differs from the source's, which counts",
-               PL_F_INT("SKEW_MS", skew_ms));
-    else
-        pl_log(PL_NOTICE, PL_EVENT_CLOCK_SKEW, "our clock and the source's agree again");
-}
-
 void pl_service_stopped(struct pl_service *s, int status, uint64_t in_flight)
 {
     struct pl_log_field fields[PL_LOG_FIELDS_MAX] = {PL_F_INT("STATUS", status)};

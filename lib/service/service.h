@@ -23,7 +23,6 @@
 #define PL_SERVICE_SERVICE_H
 
 #include "lib/config/options.h"
-#include "lib/http/peer_clock.h"
 #include "lib/metrics/metrics.h"
 #include "lib/service/cli.h"
 #include "lib/service/daemon.h"
@@ -119,10 +118,6 @@ void pl_service_law_check(struct pl_service *s, uint64_t in_flight, unsigned loo
 
 /* Once a second: the heartbeat and the law. */
 void pl_service_tick(struct pl_service *s, uint64_t in_flight);
-
-/* Once a second: shows what the source's clock (its Date) is ahead of ours, as a metric in seconds,
- * and logs it when it is notable. */
-void pl_service_skew(struct pl_service *s, struct pl_peer_clock *clock, unsigned metric);
 
 /* At SIGHUP: loads the file again and applies what may change; a file with faults changes nothing.
  * Logs either. True: applied, and ret_changed (may be NULL) has the paths of the options that

@@ -274,6 +274,20 @@ def test_stopped_while_it_waits_for_kafka(pipeline, args, status):
 
 # ---- the service: nothing lost, nothing doubled ----
 
+@pytest.mark.parametrize('hours', (-30, 30), ids=['ours is ahead', 'ours is behind'])
+def test_series_begins_by_the_clock_of_the_api(pipeline, hours):
+    """Where a series begins stays for good: the API's Date decides, not our clock."""
+    s = Service(pipeline, size=1, window={'start': 'now'})
+    s.api.control({'clock': hours * 3600})
+    s.begin()
+    wait_until(lambda: s.position() > 0, 60, s.daemon.tail)
+    assert abs(s.position() - time.time() * 1000 - hours * HOUR) < 120_000, s.daemon.tail()
+    wait_until(lambda: 'our clock differs' in s.daemon.text(), 20, s.daemon.tail)
+    assert abs(s.metric('wmfetchd_clock_skew_seconds') - hours * 3600) < 120
+    assert s.daemon.terminate(15)[0] == 0, s.daemon.tail()
+    assert not s.api.requests()
+
+
 def test_killed_20_times_while_catching_up(pipeline):
     """Twelve days, window by window, kill -9 at random: each window's messages are in the topic once."""
     p = pipeline

@@ -32,7 +32,8 @@ wrong, JSON in the body: a fault or a list of them, each for one request of the 
     redirect         the Location of a 307; /elsewhere (here and on the control port) notes if a token came along
     limit            only so many transactions
     application      only requests for this one meet the fault
-Other commands: {"reset": true}; {"revise": {"from": MS, "revision": N}}: elements from there on have other values.
+Other commands: {"reset": true}; {"revise": {"from": MS, "revision": N}}: elements from there on have other values;
+{"clock": SECONDS}: Date is so far ahead.
 """
 import argparse
 import base64
@@ -349,7 +350,7 @@ class State:
         self.data, self.tokens = data, tokens
         self.lock = threading.Lock()
         self.faults, self.requests, self.elsewhere = [], [], []
-        self.open = self.open_most = self.bytes = 0
+        self.open = self.open_most = self.bytes = self.clock = 0
         self.reset = threading.Event()
 
     def next_fault(self, application):
@@ -371,6 +372,8 @@ class State:
                     self.faults.clear()
                     self.reset.set()
                     self.reset = threading.Event()
+                elif 'clock' in one:
+                    self.clock = one['clock']
                 elif 'revise' in one:
                     self.data.revise_from, self.data.revision = one['revise']['from'], one['revise']['revision']
                 else:
@@ -435,6 +438,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, format, *args):  # pylint: disable=redefined-builtin
         pass
 
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string((timestamp or time.time()) + self.state.clock)
+
     def simple(self, status, body, kind='application/json', **headers):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
@@ -473,6 +479,8 @@ class Api(Handler):
             return self.note_elsewhere()
         if url.path != PATH:
             return self.simple(404, {'error': 'no such path'})
+        if not url.query and not self.headers.get('Authorization'):  # only looks what time it is
+            return self.simple(401, {'error': 'no token'})
         self.note = {'query': dict(urllib.parse.parse_qsl(url.query)), 'at': time.time(), 'status': None, 'sent': 0,
                      'whole': False, 'agent': self.headers.get('User-Agent'),
                      'encoding': self.headers.get('Accept-Encoding')}

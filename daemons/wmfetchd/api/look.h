@@ -15,7 +15,8 @@
 #include "lib/http/peer_clock.h"
 #include "lib/http/request.h"
 
-/* Whether a series that begins at window.start (NULL: not given) begins elsewhere at another time. */
+/* Whether a series that begins at window.start (NULL: not given) begins elsewhere at another
+ * time. */
 bool look_is_needed(const char *start);
 
 struct look {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_peer_clock.c - peer_clock.c: what Date says, ours ahead and behind and set meanwhile, what is
- * doubted, what is worth telling.
+ * check_peer_clock.c - peer_clock.c: what Date says, ours ahead and behind and set meanwhile, what
+ * is doubted, what is worth telling.
  */
 #include "lib/http/peer_clock.h"
 #include "tests/unit/unit.h"
@@ -43,7 +43,7 @@ static void hear(struct pl_peer_clock *c, int64_t date_ms, int64_t now_ms, int64
     pl_peer_clock_hear(c, &(struct pl_peer_answer){date_ms, now_ms, boot_ms, 0});
 }
 
-/* Whatever ours says then and later, the time there is its Date and what passed by the boot clock. */
+/* Whatever ours says then and later, the time there is its Date and what passed since. */
 START_TEST(ours_is_wrong)
 {
     static const int64_t offsets[] = {-50 * 365 * DAY, -DAY,     -HOUR, -61 * SEC, -3 * SEC,
