@@ -214,6 +214,8 @@ static void on_answer(void *userdata, const struct pl_err *err)
     struct inspect *in = userdata;
     if (err && !in->worked)
         stop_with(in, err);
+    else if (err && err->kind == PL_ERR_CONFIG)
+        pl_log_err(PL_ERROR, PL_EVENT_REFUSED, "the source refuses us, trying again", err);
     in->worked |= err == NULL;
 }
 

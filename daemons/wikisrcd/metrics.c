@@ -58,6 +58,9 @@ const struct pl_metric wikisrcd_metrics[M_COUNT] = {
                        "Now less the time of the newest event."},
     [M_CONNECTED] = {"wikisrcd_source_connected", NULL, PL_GAUGE,
                      "1 while the source delivers, else 0."},
+    [M_REFUSED_SECONDS] = {"wikisrcd_refused_seconds", NULL, PL_GAUGE,
+                           "For how long Kafka or the source has refused us, which is tried again; "
+                           "0: neither does."},
 };
 
 static const unsigned received[] = {M_RECEIVED};

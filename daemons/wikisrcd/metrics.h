@@ -37,6 +37,7 @@ enum wikisrcd_metric {
     M_WINDOW_IDS,
     M_LAG_SECONDS,
     M_CONNECTED,
+    M_REFUSED_SECONDS,
     M_COUNT
 };
 

@@ -19,6 +19,8 @@
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
+#include "lib/batch/worked.h"
+#include "lib/kafka/errors.h"
 #include "lib/log/log.h"
 #include "lib/service/watchdog.h"
 
@@ -32,6 +34,12 @@ enum {
     ABORT_WAIT_MAX_MS = 60000,
 };
 
+/* The far side of one kind: whether it has worked with us, and what it refuses. */
+struct peer {
+    enum pl_worked worked;
+    struct pl_refusal refusal;
+};
+
 struct wikisrcd {
     struct pl_service *service; /* conf, daemon and metrics are its */
     const struct wikisrcd_conf *conf;
@@ -39,6 +47,7 @@ struct wikisrcd {
     struct pl_metrics *metrics;
     struct pl_delivery *delivery;
     struct source *source;
+    struct peer kafka, stream;
     struct position *position;
     struct event_path key;
     struct event event; /* reused */
@@ -185,6 +194,32 @@ static bool on_event(void *userdata, const struct sse_event *sse)
     return true;
 }
 
+/* ---- refusals ---- */
+
+/* Tried again by the caller; `what`: a literal. */
+static void refused(struct peer *peer, const char *what, const struct pl_err *err)
+{
+    if (pl_refusal_next(&peer->refusal, pl_clock_monotonic_ms()))
+        pl_log_err(PL_ERROR, PL_EVENT_REFUSED,
+                   "refused, although it has worked before: it is tried again until a person or "
+                   "time mends it",
+                   err, PL_F_STR("WHAT", what));
+}
+
+static void accepted(struct peer *peer, const char *what)
+{
+    peer->worked = PL_WORKED;
+    if (pl_refusal_over(&peer->refusal))
+        pl_log(PL_NOTICE, PL_EVENT_REFUSED, "no longer refused", PL_F_STR("WHAT", what));
+}
+
+static int64_t refused_seconds(const struct wikisrcd *w, int64_t mono_ms)
+{
+    int64_t kafka_s = pl_refusal_seconds(&w->kafka.refusal, mono_ms);
+    int64_t stream_s = pl_refusal_seconds(&w->stream.refusal, mono_ms);
+    return kafka_s > stream_s ? kafka_s : stream_s;
+}
+
 /* ---- the source's answers ---- */
 
 static void ready(struct wikisrcd *w)
@@ -209,15 +244,27 @@ static void source_first_start(struct wikisrcd *w)
     source_start(w->source, 0);
 }
 
-/* Ready after the first answer: a refusal that a person must fix shows at the start; a source that
- * is away is everyday work. */
-static void on_answer(void *userdata, const struct pl_err *err)
+/* Ready after the first answer: a refusal that a person must fix shows at the first start; a source
+ * that is away is everyday work. */
+static void on_answer(void *userdata, const struct pl_err *answer)
 {
     struct wikisrcd *w = userdata;
-    if (err && (err->kind == PL_ERR_CONFIG || err->kind == PL_ERR_FATAL))
-        pl_daemon_stop(w->daemon, err);
-    else
-        ready(w);
+    struct pl_err err = answer ? *answer : (struct pl_err){0};
+    switch (pl_end_of(&err, w->stream.worked)) {
+    case PL_END_NONE:
+        accepted(&w->stream, "source");
+        break;
+    case PL_END_AGAIN:
+        break;
+    case PL_END_LOUDLY:
+        refused(&w->stream, "source", &err);
+        break;
+    case PL_END_RESTART:
+    case PL_END_CONFIG:
+        pl_daemon_stop(w->daemon, &err);
+        return;
+    }
+    ready(w);
 }
 
 static const struct source_ops source_ops = {on_event, on_answer};
@@ -294,28 +341,38 @@ static void on_delivery_done(void *userdata, const struct pl_delivery_sums *sums
 {
     struct wikisrcd *w = userdata;
     if (!err) {
+        accepted(&w->kafka, "Kafka");
         pl_backoff_reset(&w->backoff);
         w->committed_ms = pl_clock_monotonic_ms();
         w->committed_events = sums->items;
         on_delivery_ready(w);
         return;
     }
-    if (err->kind == PL_ERR_CONFIG || err->kind == PL_ERR_FATAL) {
-        pl_delivery_fail(w->delivery, err);
+    struct pl_err why = *err;
+    if (pl_kafka_err_kind(why.code) == PL_ERR_REJECT)
+        why.code = 0; /* the same message comes again: a person must choose, as for our own limit */
+    enum pl_end end = pl_end_of(&why, w->kafka.worked);
+    if (end == PL_END_CONFIG || end == PL_END_RESTART) {
+        pl_delivery_fail(w->delivery, &why);
         return;
     }
     int64_t wait_ms = pl_backoff_next(&w->backoff, 0);
-    pl_log_err(PL_WARNING, PL_EVENT_TXN_ABORTED,
-               "transaction aborted, its events are fetched again", err,
-               PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("MESSAGES", sums->items),
-               PL_F_INT("WAIT_MS", wait_ms));
+    if (end == PL_END_LOUDLY)
+        refused(&w->kafka, "Kafka", &why);
+    else
+        pl_log_err(PL_WARNING, PL_EVENT_TXN_ABORTED,
+                   "transaction aborted, its events are fetched again", &why,
+                   PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("MESSAGES", sums->items),
+                   PL_F_INT("WAIT_MS", wait_ms));
     rewind_to(w, pl_delivery_position(w->delivery), wait_ms);
 }
 
-static void on_failed(void *userdata, const struct pl_err *err)
+static void on_failed(void *userdata, const struct pl_err *why)
 {
     struct wikisrcd *w = userdata;
     bool stopping = pl_daemon_stopping(w->daemon);
+    struct pl_err copy = *why, *err = &copy;
+    pl_end_of_last(err, w->kafka.worked); /* a producer that is dead needs a new process */
     pl_daemon_stop(w->daemon, err);
     if (stopping)
         finish(w); /* nothing that on_stop waits for will come */
@@ -371,6 +428,10 @@ static void status_show(struct wikisrcd *w, double rate, double lag)
         pl_service_status(w->service, "Kafka does not answer",
                           "Kafka does not answer; reading is paused, %" PRIu64 " events wait, %s",
                           waiting, last);
+    else if (w->kafka.refusal.since_ms || w->stream.refusal.since_ms)
+        pl_service_status(w->service, "refused", "%s refuses us for %" PRId64 " s now; %s, %s",
+                          w->kafka.refusal.since_ms ? "Kafka" : "the source",
+                          refused_seconds(w, pl_clock_monotonic_ms()), source, last);
     else
         pl_service_status(w->service, NULL, "%s: %.0f events/s, %.1f s behind, to %s, %s", source,
                           rate, lag, w->conf->topic, last);
@@ -384,6 +445,7 @@ static void on_tick(void *userdata)
     double lag = w->newest_ms > 0 ? (double)(now_ms - w->newest_ms) / 1000 : 0;
     pl_service_tick(w->service, in_flight(w));
     pl_metrics_set(w->metrics, M_WINDOW_IDS, position_ids(w->position));
+    pl_metrics_set(w->metrics, M_REFUSED_SECONDS, (double)refused_seconds(w, mono_ms));
     if (w->newest_ms > 0)
         pl_metrics_set(w->metrics, M_LAG_SECONDS, lag);
     pl_delivery_log(w->delivery, false);
@@ -436,6 +498,19 @@ static void release(struct wikisrcd *w)
     event_path_release(&w->key);
 }
 
+/* A committed position proves that Kafka has worked with us; and the source, if it holds an event
+ * of the same streams: the very first is committed before anything is read. */
+static void worked_look(struct wikisrcd *w)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf id = {0};
+    if (pl_delivery_position(w->delivery).len == 0)
+        return;
+    w->kafka.worked = PL_WORKED;
+    if (position_last_event_id(w->position, &id) &&
+        !position_streams_differ(w->position, &w->conf->source.streams))
+        w->stream.worked = PL_WORKED;
+}
+
 /* The order of steps: what can fail for a wrong configuration first, the source last. */
 static int start(struct wikisrcd *w, struct pl_err *err)
 {
@@ -447,12 +522,18 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     w->daemon = w->service->daemon;
     w->metrics = w->service->metrics;
     event_path_init(&w->key, conf->key ? conf->key : "");
-    if (delivery_new(w->daemon, conf, false, w->metrics, &delivery_ops, w, &w->delivery, err) < 0 ||
-        position_begin(w, pl_delivery_position(w->delivery), err) < 0 ||
+    if (delivery_new(w->daemon, conf, false, w->metrics, &delivery_ops, w, &w->delivery, err) < 0) {
+        pl_daemon_step(w->daemon, 2 * conf->start_timeout_ms, "refused: looking for a position");
+        pl_position_end(&conf->kafka, conf->position_topic, conf->name, conf->start_timeout_ms,
+                        err);
+        return -1;
+    }
+    if (position_begin(w, pl_delivery_position(w->delivery), err) < 0 ||
         source_new(w->daemon, conf, w->metrics, &w->position, &source_ops, w, &w->source, err) < 0)
         return -1;
     pl_rate_next(&w->rate, 0, pl_clock_monotonic_ms());
     w->newest_ms = position_high(w->position);
+    worked_look(w);
     if (pl_delivery_position(w->delivery).len > 0) {
         source_first_start(w);
         return 0;

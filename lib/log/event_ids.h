@@ -30,6 +30,8 @@
 #define PL_EVENT_TXN_ABORTED "184ab6dcb93269f7db2a124f299cce65"
 #define PL_EVENT_SOURCE_CONNECTED "527ecb423442b297f7d7d995f5d967cd"
 #define PL_EVENT_SOURCE_LOST "9602934c558824abaa877d856cbb913c"
+/* refused in a way that a person must look at, after it has worked: tried again */
+#define PL_EVENT_REFUSED "d8557844f8de439aaeb0d77721fb0689"
 /* the source refused the position and is asked by time */
 #define PL_EVENT_SOURCE_FALLBACK "d28e81da24ff0b8c931224cbdfd4cbe9"
 #define PL_EVENT_SOURCE_GAP "a93ae143cc1bb636a8f667ada5a7faca"

@@ -48,11 +48,12 @@ def assert_ends(end, status, *words, errors=1, hidden=()):
 class TlsProxy(Process):
     """TLS in front of a plain port."""
 
-    def __init__(self, folder, target_port, pem, name='tls-proxy'):
-        self.port = free_port()
+    def __init__(self, folder, target_port, pem, name='tls-proxy', port=None):
+        self.port = port or free_port()
         super().__init__(name, [sys.executable, '-u', SERVICES / 'tls-proxy.py', self.port, target_port, pem], folder)
+        began = len(self.text())
         self.start()
-        wait_until(lambda: 'listening' in self.text(), 20, 'the TLS proxy listens')
+        wait_until(lambda: 'listening' in self.text()[began:], 20, 'the TLS proxy listens')
 
 
 def make_pki(folder):

@@ -26,7 +26,7 @@ enum {
     BACKOFF_BASE_MS = 1000,
     BACKOFF_MAX_MS = 60000,
     BUSY_WAIT_MS = 10000,    /* 429 without Retry-After: the service sends none */
-    REFUSED_WAIT_MS = 30000, /* 401, 403, 404 after it once worked */
+    REFUSED_WAIT_MS = 30000, /* 401, 403, 404, a redirect */
     LONG_LIVED_MS = 60000,   /* a connection that lived this long makes waits short again */
     DISCOVERY_STALL_MS = 30000,
     DISCOVERY_RETRY_MS = 3600000,
@@ -50,7 +50,6 @@ struct source {
     bool asked_with_id;
     int64_t asked_ms; /* since= of this connection */
     bool fall_back;   /* ask by time at the next connect */
-    bool worked;      /* some answer was 200 */
     bool first_event; /* none came on this connection yet */
     bool held;
     bool feeding;
@@ -141,8 +140,8 @@ static void connection_lost(struct source *s, enum source_loss loss, int64_t flo
         s->discovery_failed_ms = pl_clock_monotonic_ms();
         s->fall_back = position_streams_differ(*s->position, &s->conf->source.streams);
     }
-    if (s->worked || !err || err->kind == PL_ERR_RETRY)
-        loss_log(loss, err, wait_ms); /* else it ends us and is logged there */
+    if (!err || err->kind == PL_ERR_RETRY)
+        loss_log(loss, err, wait_ms); /* else the owner says it, or ends */
     connect_after(s, wait_ms);
     if (err)
         s->ops->on_answer(s->userdata, err);
@@ -256,7 +255,7 @@ static int err_from_status(struct pl_err *err, long status, const char *url, con
     return pl_err_set(err, kind, (int)status, "%s answered %ld (%s)", url, status, body);
 }
 
-static int64_t wait_asked_for(struct source *s, struct pl_http_request *r, long status)
+static int64_t wait_asked_for(struct pl_http_request *r, long status)
 {
     int64_t wait_ms =
         pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), pl_clock_realtime_ms());
@@ -264,7 +263,7 @@ static int64_t wait_asked_for(struct source *s, struct pl_http_request *r, long 
         return wait_ms;
     if (status == 429)
         return BUSY_WAIT_MS;
-    return s->worked && pl_http_status_kind(status) != PL_ERR_RETRY ? REFUSED_WAIT_MS : 0;
+    return pl_http_status_kind(status) != PL_ERR_RETRY ? REFUSED_WAIT_MS : 0;
 }
 
 /* The service refuses the position: its topics are not there (404), or it does not read it
@@ -284,7 +283,7 @@ static void answer_refused(struct source *s, struct pl_http_request *r)
 {
     long status = 0;
     curl_easy_getinfo(pl_http_request_easy(r), CURLINFO_RESPONSE_CODE, &status);
-    int64_t floor_ms = wait_asked_for(s, r, status);
+    int64_t floor_ms = wait_asked_for(r, status);
     pl_text_flatten(s->body.data, s->body.len);
     s->request = NULL;
     if ((status == 400 || status == 404) && s->asked_with_id) {
@@ -293,8 +292,6 @@ static void answer_refused(struct source *s, struct pl_http_request *r)
     }
     struct pl_err err;
     err_from_status(&err, status, s->url, pl_buf_cstr(&s->body));
-    if (s->worked && err.kind == PL_ERR_CONFIG)
-        err.kind = PL_ERR_RETRY; /* it worked before: theirs to fix, or the position's */
     connection_lost(s, LOST_REFUSED, floor_ms, &err);
 }
 
@@ -306,7 +303,6 @@ static void on_headers(void *userdata, struct pl_http_request *r, long status)
         return; /* on_done knows more: the body says why */
     s->state = STREAMING;
     s->first_event = true;
-    s->worked = true;
     s->fall_back = false;
     s->streaming_since_ms = pl_clock_monotonic_ms();
     position_connected(*s->position, s->ask, s->asked_ms, pl_clock_realtime_ms());

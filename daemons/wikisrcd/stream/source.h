@@ -36,8 +36,8 @@ struct source_ops {
     /* false: not now; the source holds it and offers it again after source_resume(). */
     bool (*on_event)(void *userdata, const struct sse_event *event);
     /* Each attempt's outcome: `err` NULL: the service answered 200. CONFIG: refused in a way that a
-     * person must fix, reported only while no attempt has succeeded yet; later ones are logged and
-     * retried as RETRY. The source keeps trying unless it is stopped. */
+     * person must fix, which is for the owner to log, or to end for (lib/service/ends.h). The
+     * source keeps trying unless it is stopped. */
     void (*on_answer)(void *userdata, const struct pl_err *err);
 };
 
