@@ -21,7 +21,7 @@ enum pl_worked pl_position_worked(const struct pl_map *kafka, const char *topic,
                                   int64_t timeout_ms);
 
 /* What a failed start does: as pl_end_of_last(), and looks for the position only where the table
- * needs it. */
+ * needs it and can be read (not where Kafka refuses our password, or we its certificate). */
 enum pl_end pl_position_end(const struct pl_map *kafka, const char *topic, const char *key,
                             int64_t timeout_ms, struct pl_err *err);
 
