@@ -523,9 +523,14 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     w->metrics = w->service->metrics;
     event_path_init(&w->key, conf->key ? conf->key : "");
     if (delivery_new(w->daemon, conf, false, w->metrics, &delivery_ops, w, &w->delivery, err) < 0) {
-        pl_daemon_step(w->daemon, 2 * conf->start_timeout_ms, "refused: looking for a position");
-        pl_position_end(&conf->kafka, conf->position_topic, conf->name, conf->start_timeout_ms,
-                        err);
+        const char *key = conf->name;
+        const struct pl_worked_ask ask = {.daemon = w->daemon,
+                                          .kafka = &conf->kafka,
+                                          .topic = conf->position_topic,
+                                          .keys = &key,
+                                          .keys_n = 1,
+                                          .timeout_ms = conf->start_timeout_ms};
+        pl_worked_end(&ask, err);
         return -1;
     }
     if (position_begin(w, pl_delivery_position(w->delivery), err) < 0 ||

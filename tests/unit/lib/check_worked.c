@@ -12,11 +12,23 @@
 #define KEY   "mine"
 
 static struct kafka_mock mock;
+static struct pl_daemon *loop;
+static const char *const keys[] = {"first", KEY};
+static struct pl_worked_ask ask;
 
 static void set_up(void)
 {
     kafka_mock_start(&mock);
     kafka_mock_topic(&mock, TOPIC, 1);
+    static const struct pl_daemon_ops ops = {0};
+    struct pl_err err;
+    ck_assert_done(pl_daemon_new(&ops, NULL, 1000, &loop, &err), err);
+    ask = (struct pl_worked_ask){loop, &mock.map, TOPIC, keys, PL_COUNT(keys), 5000};
+}
+
+static void tear_down(void)
+{
+    pl_daemon_free(loop);
 }
 
 static void put(const char *key)
@@ -62,8 +74,8 @@ START_TEST(test_a_refused_start)
     }
     if (starts[_i].topic_error)
         rd_kafka_mock_topic_set_error(mock.cluster, TOPIC, starts[_i].topic_error);
-    ck_assert_int_eq(pl_position_worked(&mock.map, TOPIC, KEY, 5000), starts[_i].worked);
-    pl_position_end(&mock.map, TOPIC, KEY, 5000, &err);
+    ck_assert_int_eq(pl_worked_look(&ask), starts[_i].worked);
+    pl_worked_end(&ask, &err);
     ck_assert_int_eq(pl_err_exit_status(err.kind), starts[_i].status);
     ck_assert_str_eq(err.msg, "refused");
 }
@@ -72,14 +84,15 @@ END_TEST
 START_TEST(test_nobody_answers)
 {
     rd_kafka_mock_partition_set_leader(mock.cluster, TOPIC, 0, -1);
-    ck_assert_int_eq(pl_position_worked(&mock.map, TOPIC, KEY, 500), PL_WORKED_UNKNOWN);
+    ask.timeout_ms = 500;
+    ck_assert_int_eq(pl_worked_look(&ask), PL_WORKED_UNKNOWN);
 }
 END_TEST
 
 int main(void)
 {
     const struct unit_test tests[] = {
-        TCASE("a start", .set_up = set_up),
+        TCASE("a start", .set_up = set_up, .tear_down = tear_down),
         TEST(test_a_refused_start, .count = PL_COUNT(starts)),
         TEST(test_nobody_answers),
     };
