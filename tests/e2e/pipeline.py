@@ -28,7 +28,12 @@ BUILD = pathlib.Path(os.environ.get('BUILD', ROOT / 'build')).resolve()
 CONTACT = 'tests@example.org'
 
 
-_ports = iter(range(20000 + os.getpid() % 110 * 100, 31100))
+def _ports_from(first, low=20000, high=31100):
+    yield from range(first, high)
+    yield from range(low, first)
+
+
+_ports = _ports_from(20000 + os.getpid() % 110 * 100)
 
 
 def free_port(count=1):
