@@ -25,13 +25,16 @@ static rd_kafka_resp_err_t metadata_get(rd_kafka_t *rk, rd_kafka_topic_t *rkt, i
                                         const struct rd_kafka_metadata **ret)
 {
     int64_t start = pl_clock_monotonic_ms(), waited = 0;
-    rd_kafka_resp_err_t code;
-    do {
-        code = rd_kafka_metadata(rk, 0, rkt, ret, pl_kafka_slice_ms(waited, timeout_ms - waited));
+    for (;;) {
+        rd_kafka_resp_err_t code =
+            rd_kafka_metadata(rk, 0, rkt, ret, pl_kafka_slice_ms(waited, timeout_ms - waited));
         waited = pl_clock_monotonic_ms() - start;
-    } while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && waited < timeout_ms &&
-             !pl_signals_stop_is_pending());
-    return code;
+        if (pl_kafka_err_kind(code) != PL_ERR_RETRY || waited >= timeout_ms ||
+            pl_signals_stop_is_pending())
+            return code;
+        if (code != RD_KAFKA_RESP_ERR__TIMED_OUT) /* no connection, which can show at once */
+            poll(NULL, 0, SLICE_MS);
+    }
 }
 
 /* As pl_kafka_topic_exists(), but 2 when every partition has a leader. */

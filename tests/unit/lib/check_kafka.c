@@ -7,6 +7,8 @@
  * tests with a real one.
  */
 #include <arpa/inet.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -299,6 +301,30 @@ START_TEST(a_topic_without_leader_is_waited_for)
 }
 END_TEST
 
+static void *broker_up_later(void *arg)
+{
+    (void)arg;
+    poll(NULL, 0, 1000);
+    rd_kafka_mock_broker_set_up(mock.cluster, 1);
+    return NULL;
+}
+
+/* A connection that is lost while a start asks is no reason to end it. */
+START_TEST(a_lost_connection_is_waited_for)
+{
+    struct pl_err err = {0};
+    pthread_t thread;
+    rd_kafka_t *rk = producer_new();
+
+    ck_assert_done(pl_kafka_probe(rk, &health_, "mock", 10000, &err), err);
+    rd_kafka_mock_broker_set_down(mock.cluster, 1);
+    ck_assert_int_eq(pthread_create(&thread, NULL, broker_up_later, NULL), 0);
+    ck_assert_msg(pl_kafka_topic_exists(rk, TOPIC, 30000, NULL, &err) == 1, "%s", err.msg);
+    pthread_join(thread, NULL);
+    rd_kafka_destroy(rk);
+}
+END_TEST
+
 START_TEST(a_topic_that_is_not_allowed)
 {
     struct pl_err err = {0};
@@ -357,6 +383,7 @@ int main(void)
         TEST(a_broker_answers),
         TEST(an_existing_topic_is_ensured),
         TEST(a_topic_without_leader_is_waited_for),
+        TEST(a_lost_connection_is_waited_for),
         TEST(a_topic_that_is_not_allowed),
     };
     return unit_main("kafka", tests, PL_COUNT(tests));
