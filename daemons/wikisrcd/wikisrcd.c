@@ -161,7 +161,7 @@ static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
     case PL_SEND_ERROR:
         if (err.kind == PL_ERR_REJECT)
             return event_is_too_large(w, sse, mark);
-        if (err.kind == PL_ERR_FATAL)
+        if (pl_err_is_final(&err))
             pl_delivery_fail(w->delivery, &err);
         else
             pl_delivery_abort(w->delivery, &err);
@@ -261,6 +261,7 @@ static void on_answer(void *userdata, const struct pl_err *answer)
         break;
     case PL_END_RESTART:
     case PL_END_CONFIG:
+    case PL_END_FENCED:
         pl_daemon_stop(w->daemon, &err);
         return;
     }
@@ -352,7 +353,7 @@ static void on_delivery_done(void *userdata, const struct pl_delivery_sums *sums
     if (pl_kafka_err_kind(why.code) == PL_ERR_REJECT)
         why.code = 0; /* the same message comes again: a person must choose, as for our own limit */
     enum pl_end end = pl_end_of(&why, w->kafka.worked);
-    if (end == PL_END_CONFIG || end == PL_END_RESTART) {
+    if (end == PL_END_CONFIG || end == PL_END_RESTART || end == PL_END_FENCED) {
         pl_delivery_fail(w->delivery, &why);
         return;
     }

@@ -224,7 +224,7 @@ static bool must_end(const struct wmfetchd *w, const struct pl_err *err)
 {
     bool refusal = err->code != 0;
     if (err->kind != PL_ERR_CONFIG || (refusal && w->worked))
-        return err->kind == PL_ERR_FATAL;
+        return pl_err_is_final(err);
     for (size_t i = 0; i < w->series_n; i++)
         if (!w->series[i].refused)
             return false;

@@ -18,6 +18,7 @@ static const struct {
     [PL_ERR_REJECT] = {"reject", EX_DATAERR},
     [PL_ERR_CONFIG] = {"config", EX_CONFIG},
     [PL_ERR_FATAL] = {"fatal", 1},
+    [PL_ERR_FENCED] = {"fenced", PL_EXIT_FENCED},
 };
 
 int pl_err_set(struct pl_err *err, enum pl_err_kind kind, int code, const char *fmt, ...)
@@ -42,6 +43,11 @@ int pl_err_prefix(struct pl_err *err, const char *fmt, ...)
     pl_text_formatv(prefix, sizeof(prefix), fmt, ap);
     va_end(ap);
     return pl_err_set(err, err->kind, err->code, "%s: %s", prefix, err->msg);
+}
+
+bool pl_err_is_final(const struct pl_err *err)
+{
+    return err->kind == PL_ERR_FATAL || err->kind == PL_ERR_FENCED;
 }
 
 const char *pl_err_kind_name(enum pl_err_kind kind)

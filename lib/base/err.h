@@ -15,12 +15,16 @@
 #ifndef PL_BASE_ERR_H
 #define PL_BASE_ERR_H
 
+#include <stdbool.h>
+
 enum pl_err_kind {
     PL_ERR_NONE = 0,
     PL_ERR_RETRY,  /* the same again later: the far side is away, slow or asks to wait */
     PL_ERR_REJECT, /* this record is bad: dead letter, continue */
     PL_ERR_CONFIG, /* a person must act: exit 78 (EX_CONFIG), systemd does not restart */
-    PL_ERR_FATAL,  /* our state is unusable (fenced, out of memory): exit 1, systemd restarts */
+    PL_ERR_FATAL,  /* our state is unusable (out of memory …): exit 1, systemd restarts */
+    PL_ERR_FENCED, /* another instance of the same name has taken over: exit 150, and stay down, or
+                    * the two take over from each other for ever */
 };
 
 /* Long enough for a server's sentence with a name or two in it; longer ones end in "...". */
@@ -40,11 +44,18 @@ int pl_err_set(struct pl_err *err, enum pl_err_kind kind, int code, const char *
 /* Puts "text: " before the message; kind and code stay. Returns -1. */
 int pl_err_prefix(struct pl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* "retry", "reject", "config", "fatal", "none" */
+/* FATAL or FENCED: this process cannot go on. */
+bool pl_err_is_final(const struct pl_err *err);
+
+/* "retry", "reject", "config", "fatal", "fenced", "none" */
 const char *pl_err_kind_name(enum pl_err_kind kind);
 
+/* Of PL_ERR_FENCED; in RestartPreventExitStatus= of the units. sysexits(3) ends with 78, systemd's
+ * own begin with 200, and 150 to 199 are the application's (LSB, "Init Script Actions"). */
+#define PL_EXIT_FENCED 150
+
 /* sysexits(3): NONE 0, CONFIG 78 (EX_CONFIG), RETRY 69 (EX_UNAVAILABLE), REJECT 65 (EX_DATAERR),
- * FATAL 1. */
+ * FATAL 1; FENCED PL_EXIT_FENCED. */
 int pl_err_exit_status(enum pl_err_kind kind);
 
 #endif

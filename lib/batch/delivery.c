@@ -10,9 +10,12 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/time_text.h"
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
@@ -38,6 +41,7 @@ struct pl_delivery {
         int64_t took_ms;
     } unlogged;
     int64_t logged_ms; /* monotonic; 0: never */
+    char *writer;      /* who we are, written with each position */
 };
 
 static void in_flight_show(struct pl_delivery *d)
@@ -116,7 +120,13 @@ void pl_delivery_fail(struct pl_delivery *d, const struct pl_err *err)
         return;
     d->failed = true;
     fill_reset(d); /* no more commits */
-    d->ops->on_failed(d->userdata, err);
+    struct pl_err copy = *err;
+    if (copy.kind == PL_ERR_FENCED)
+        pl_err_set(&copy, copy.kind, copy.code,
+                   "%s; its log names this one as the writer of the position it found; this one "
+                   "stays down (status %d)",
+                   err->msg, PL_EXIT_FENCED);
+    d->ops->on_failed(d->userdata, &copy);
 }
 
 /* The transaction is over. */
@@ -225,12 +235,15 @@ static void commit_continue(struct pl_delivery *d)
     if (!is_in(d, PL_PRODUCER_OPEN))
         return; /* a message has failed: on_aborted follows */
     if (d->key) {
+        const struct pl_header writer = {PL_KAFKA_WRITER_HEADER, d->writer, strlen(d->writer)};
         const struct pl_message record = {
             .topic = d->conf.position_topic,
             .key = d->key,
             .key_len = strlen(d->key),
             .value = d->pending.data,
             .value_len = d->pending.len,
+            .headers = &writer,
+            .headers_n = 1,
         };
         struct pl_err err;
         switch (pl_producer_send(d->producer, &record, &err)) {
@@ -402,14 +415,42 @@ static int topics_need(struct pl_delivery *d, struct pl_err *err)
                                         (int)conf->start_timeout_ms, err);
 }
 
+/* So that somebody who finds an instance fenced learns by whom. */
+static void writer_log(const struct pl_delivery *d, const struct pl_kafka_position *positions,
+                       size_t n)
+{
+    const struct pl_kafka_position *last = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (positions[i].writer && (!last || positions[i].timestamp_ms > last->timestamp_ms))
+            last = &positions[i];
+    if (!last)
+        return;
+    char at[32];
+    pl_time_format_ms(last->timestamp_ms, at);
+    pl_log(PL_INFO, NULL, "the position was written by an instance that is fenced from now on",
+           PL_F_STR("TOPIC", d->conf.position_topic), PL_F_STR("WRITER", last->writer),
+           PL_F_STR("TIME", at));
+}
+
+static char *writer_make(void)
+{
+    char host[HOST_NAME_MAX + 1] = "?", since[32];
+    gethostname(host, sizeof(host) - 1);
+    pl_time_format_ms(pl_clock_realtime_ms(), since);
+    return pl_strf("%s pid %ld since %s", host, (long)getpid(), since);
+}
+
 int pl_delivery_positions_read(struct pl_delivery *d, struct pl_kafka_position *positions, size_t n,
                                struct pl_err *err)
 {
     const struct pl_delivery_conf *conf = &d->conf;
     pl_daemon_step(d->daemon, 3 * conf->start_timeout_ms, "reading the position from topic %s",
                    conf->position_topic);
-    return pl_kafka_positions_read(d->daemon, conf->kafka, conf->position_topic,
-                                   conf->start_timeout_ms, positions, n, err);
+    if (pl_kafka_positions_read(d->daemon, conf->kafka, conf->position_topic,
+                                conf->start_timeout_ms, positions, n, err) < 0)
+        return -1;
+    writer_log(d, positions, n);
+    return 0;
 }
 
 int pl_delivery_position_read(struct pl_delivery *d, struct pl_slice *ret, struct pl_err *err)
@@ -441,6 +482,7 @@ int pl_delivery_new(struct pl_daemon *daemon, const struct pl_delivery_conf *con
     };
     d->conf = *conf;
     d->conf.transactional_id = d->conf.client_id = NULL;
+    d->writer = writer_make();
     d->daemon = daemon;
     d->ops = ops;
     d->userdata = userdata;
@@ -465,5 +507,6 @@ void pl_delivery_free(struct pl_delivery *d)
     sd_event_source_disable_unref(d->timer);
     pl_buf_release(&d->committed);
     pl_buf_release(&d->pending);
+    free(d->writer);
     free(d);
 }

@@ -49,7 +49,7 @@ static const rd_kafka_resp_err_t fatals[] = {
     RD_KAFKA_RESP_ERR__FS, RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE,
     RD_KAFKA_RESP_ERR_INVALID_COMMIT_OFFSET_SIZE, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH,
     RD_KAFKA_RESP_ERR_PRODUCER_FENCED, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE,
-    RD_KAFKA_RESP_ERR_TRANSACTION_COORDINATOR_FENCED, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID,
+    RD_KAFKA_RESP_ERR_TRANSACTION_COORDINATOR_FENCED,
 };
 /* clang-format on */
 
@@ -65,6 +65,8 @@ enum pl_err_kind pl_kafka_err_kind(rd_kafka_resp_err_t code)
 {
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
         return PL_ERR_NONE;
+    if (code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
+        return PL_ERR_FENCED;
     return has_code(rejects, PL_COUNT(rejects), code)   ? PL_ERR_REJECT
            : has_code(configs, PL_COUNT(configs), code) ? PL_ERR_CONFIG
            : has_code(fatals, PL_COUNT(fatals), code)   ? PL_ERR_FATAL

@@ -30,6 +30,7 @@ struct entry {
     struct pl_kafka_position *position;
     char *value; /* the newest so far; NULL: none, or a tombstone */
     size_t len;
+    char *writer;
     int64_t timestamp;
     int partition; /* where it was found; -1: nowhere */
 };
@@ -137,6 +138,20 @@ static struct entry *entry_find(const struct reader *r, const char *key, size_t 
     return NULL;
 }
 
+/* NULL: it has none. */
+static char *record_writer(const rd_kafka_message_t *m)
+{
+    rd_kafka_headers_t *headers;
+    const void *value;
+    size_t len;
+    if (rd_kafka_message_headers(m, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR ||
+        rd_kafka_header_get_last(headers, PL_KAFKA_WRITER_HEADER, &value, &len) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR ||
+        !value)
+        return NULL;
+    return pl_strndup(value, len < PL_KAFKA_WRITER_MAX ? len : PL_KAFKA_WRITER_MAX);
+}
+
 static void record_take(const struct reader *r, const rd_kafka_message_t *m)
 {
     struct entry *e = NULL;
@@ -152,6 +167,8 @@ static void record_take(const struct reader *r, const rd_kafka_message_t *m)
     free(e->value);
     e->value = m->payload ? pl_strndup(m->payload, m->len) : NULL;
     e->len = m->payload ? m->len : 0;
+    free(e->writer);
+    e->writer = record_writer(m);
     e->timestamp = timestamp;
     e->partition = m->partition;
 }
@@ -305,8 +322,10 @@ static int records_read(struct reader *r, const struct pl_map *map, struct pl_er
 
 static void reader_release(struct reader *r)
 {
-    for (size_t i = 0; r->entries && i < r->entries_n; i++)
+    for (size_t i = 0; r->entries && i < r->entries_n; i++) {
         free(r->entries[i].value);
+        free(r->entries[i].writer);
+    }
     free(r->entries);
     free(r->partitions);
 }
@@ -330,6 +349,8 @@ int pl_kafka_positions_read(struct pl_daemon *d, const struct pl_map *map, const
         struct entry *e = &r.entries[i];
         e->position->len = e->len;
         e->position->value = PL_TAKE(e->value);
+        e->position->writer = PL_TAKE(e->writer);
+        e->position->timestamp_ms = e->timestamp;
     }
     return 0;
 }
@@ -338,6 +359,7 @@ void pl_kafka_positions_release(struct pl_kafka_position *positions, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         free(PL_TAKE(positions[i].value));
+        free(PL_TAKE(positions[i].writer));
         positions[i].len = 0;
     }
 }

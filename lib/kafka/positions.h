@@ -17,12 +17,18 @@
 #include "lib/kafka/client.h"
 #include "lib/service/daemon.h"
 
+/* The header that says who wrote a record: "HOST pid N since TIME". Longer texts are cut. */
+#define PL_KAFKA_WRITER_HEADER "writer"
+#define PL_KAFKA_WRITER_MAX    200
+
 struct pl_kafka_position {
     const char *key; /* asked for; borrowed, not NULL, no key twice */
     char *value;     /* malloc()ed; NULL: there is none, or a tombstone */
     size_t len;
+    char *writer;         /* of the record: its header "writer", malloc()ed; NULL: it has none */
+    int64_t timestamp_ms; /* of the record; 0: there is none */
 };
-/* Frees the values. */
+/* Frees the values and writers. */
 void pl_kafka_positions_release(struct pl_kafka_position *positions, size_t n);
 
 /* Reads all partitions once, however many keys there are; memory holds their values only. For use

@@ -44,7 +44,7 @@ struct pl_producer_ops {
     void (*on_stalled)(void *userdata, const struct pl_err *why); /* Kafka is away; may be NULL */
     /* After PL_SEND_FULL: less than half of the queue is taken. Also while BUSY; may be NULL. */
     void (*on_room)(void *userdata);
-    /* FATAL: fenced by another instance … */
+    /* FENCED: by another instance; else FATAL. */
     void (*on_failed)(void *userdata, const struct pl_err *err);
     /* One message is now in the log (an abort may still undo it). May be NULL; for --produce. */
     void (*on_delivered)(void *userdata, const rd_kafka_message_t *message);

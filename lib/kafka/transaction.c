@@ -29,11 +29,12 @@ PL_DEFINE_CLEANUP(rd_kafka_error_t *, rd_kafka_error_destroy);
 static int fatal_err(struct pl_txn *t, rd_kafka_resp_err_t code, const char *text,
                      struct pl_err *err)
 {
-    int64_t age_ms = pl_clock_monotonic_ms() - t->begun_ms;
+    int64_t age_ms = pl_clock_ms(CLOCK_BOOTTIME) - t->begun_ms;
     bool fenced = code == RD_KAFKA_RESP_ERR__FENCED ||
                   code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH ||
                   code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED;
-    /* The coordinator also fences us when it has ended a transaction for its age. */
+    /* The coordinator also fences us when it has ended a transaction for its age; a machine that
+     * slept meanwhile was the cause. */
     if (fenced && t->begun_ms != 0 && age_ms > t->timeout_ms)
         return pl_err_set(err, PL_ERR_FATAL, code,
                           "Kafka has undone the transaction of transactional.id %s, which was open "
@@ -41,9 +42,9 @@ static int fatal_err(struct pl_txn *t, rd_kafka_resp_err_t code, const char *tex
                           "instance took over: start again",
                           t->transactional_id, age_ms / 1000, t->timeout_ms);
     if (fenced)
-        return pl_err_set(err, PL_ERR_FATAL, code,
+        return pl_err_set(err, PL_ERR_FENCED, code,
                           "another instance with transactional.id %s took over: run only one, or "
-                          "give each its own id",
+                          "give each its own name",
                           t->transactional_id);
     if (pl_kafka_err_kind(code) != PL_ERR_CONFIG)
         return pl_err_set(err, PL_ERR_FATAL, code,
@@ -181,7 +182,7 @@ int pl_txn_begin(struct pl_txn *t, struct pl_err *err)
     t->sent = t->failed = t->bytes = 0;
     t->has_offsets = false;
     t->cause.kind = PL_ERR_NONE;
-    t->begun_ms = pl_clock_monotonic_ms();
+    t->begun_ms = pl_clock_ms(CLOCK_BOOTTIME);
     PL_CLEANUP(rd_kafka_error_destroyp) rd_kafka_error_t *error = rd_kafka_begin_transaction(t->rk);
     return error ? error_fatal(t, error, err) : 0;
 }
@@ -288,8 +289,9 @@ int pl_txn_send_offsets(struct pl_txn *t, const rd_kafka_topic_partition_list_t 
     if (pl_txn_is_dead(t, err))
         return -1;
     rd_kafka_resp_err_t code = rd_kafka_error_code(error);
-    enum pl_err_kind kind = pl_kafka_err_kind(code); /* FENCED_INSTANCE_ID: FATAL already */
-    if (code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION || code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
+    enum pl_err_kind kind = pl_kafka_err_kind(code);
+    if (code == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+        code == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID || code == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
         kind = PL_ERR_FATAL;
     else if (code == RD_KAFKA_RESP_ERR__STATE) /* the transaction has failed before */
         kind = PL_ERR_RETRY;

@@ -63,7 +63,7 @@ struct pl_txn {
 
     /* Of this transaction. sent, outstanding, failed: messages. */
     _Atomic uint64_t sent, outstanding, failed;
-    _Atomic int64_t begun_ms; /* monotonic */
+    _Atomic int64_t begun_ms; /* CLOCK_BOOTTIME: the coordinator's time goes on when we sleep */
     uint64_t bytes;           /* keys, values and headers */
     bool has_offsets;
     struct pl_err cause; /* why a message failed; kind NONE: unknown, or none did */
@@ -129,7 +129,7 @@ enum pl_txn_result {
     PL_TXN_ABORTED,
     PL_TXN_REFUSED, /* of a commit: not committed, err says why (so may t->cause); abort it */
     PL_TXN_UNKNOWN, /* of a commit: it may be in the log; err has librdkafka's text */
-    PL_TXN_FAILED,  /* err: FATAL (fenced …) or CONFIG; the client is dead */
+    PL_TXN_FAILED,  /* err: FENCED, FATAL or CONFIG; the client is dead */
     PL_TXN_STOPPED, /* err: RETRY; given up or timed out, the call may still take effect */
 };
 /* A transaction that has failed is never committed: REFUSED. */

@@ -35,6 +35,8 @@ enum pl_end pl_end_decide(enum pl_err_kind kind, enum pl_end_side side, enum pl_
         return config_decide(side, worked);
     case PL_ERR_FATAL:
         return PL_END_RESTART;
+    case PL_ERR_FENCED:
+        return PL_END_FENCED;
     }
     return PL_END_RESTART;
 }
@@ -62,7 +64,7 @@ enum pl_end pl_end_of(struct pl_err *err, enum pl_worked worked)
 enum pl_end pl_end_of_last(struct pl_err *err, enum pl_worked worked)
 {
     enum pl_end end = pl_end_decide(err->kind, pl_end_side(err), worked);
-    if (end == PL_END_NONE || end == PL_END_CONFIG)
+    if (end == PL_END_NONE || end == PL_END_CONFIG || end == PL_END_FENCED)
         return end;
     restart_make(err);
     return PL_END_RESTART;

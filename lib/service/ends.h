@@ -4,7 +4,8 @@
  *
  * Nobody is there at three in the morning. What may pass by itself must never leave a daemon down
  * for good, and a mistake in the configuration must show at once. So only a start that never worked
- * ends with 78, which systemd does not restart (RestartPreventExitStatus=):
+ * ends with 78, which systemd does not restart (RestartPreventExitStatus=), and only one whose name
+ * another instance has taken over ends with 150, which it does not restart either:
  *
  *                      never worked      not known         has worked
  *   NONE               -                 -                 -
@@ -13,6 +14,7 @@
  *   CONFIG, far side   78                69, restarted     again, loudly
  *   CONFIG, ours       78                78                78
  *   FATAL              restarted         restarted         restarted
+ *   FENCED             150               150               150
  *
  * Far side: it answered, or its certificate did: a password or certificate refused, a right taken
  * away, a topic or path that is not there. It may be wrong for a while (a proxy that is being set
@@ -52,6 +54,7 @@ enum pl_end {
     PL_END_LOUDLY,  /* again, loudly */
     PL_END_RESTART, /* end with a status that systemd restarts */
     PL_END_CONFIG,  /* end with 78 */
+    PL_END_FENCED,  /* end with 150 (PL_EXIT_FENCED) */
 };
 
 /* The table above. */

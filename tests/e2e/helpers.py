@@ -11,6 +11,7 @@ import urllib.request
 from pipeline import SERVICES, Process, free_port, script, wait_until
 
 CONFIG, UNAVAILABLE, USAGE = 78, 69, 64  # sysexits.h
+FENCED = 150  # lib/base/err.h
 
 
 def run_to_end(process, seconds=20):

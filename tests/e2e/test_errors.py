@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What goes wrong at a start: it ends by itself, with one clear line and the right exit status, without secrets."""
 import json
+import re
 import socket
 import subprocess
 
@@ -8,8 +9,8 @@ import confluent_kafka
 import confluent_kafka.admin
 import pytest
 
-from helpers import (CONFIG, UNAVAILABLE, USAGE, TlsProxy, assert_ends, error_lines, its_end, make_pki, run_to_end,
-                     silent_server)
+from helpers import (CONFIG, FENCED, UNAVAILABLE, USAGE, TlsProxy, assert_ends, error_lines, its_end, make_pki,
+                     run_to_end, silent_server)
 from pipeline import BUILD, CONTACT, Kafka, Replay, free_port, make_events, wait_until
 
 WRONG = 'Wr0ng-pa55word'
@@ -425,7 +426,8 @@ def test_user_agent_refused(pipeline, replay):
 
 
 def test_second_instance_fences_the_first(pipeline, file):
-    """The first ends with status 1 and one clear line; the second goes on; each event once."""
+    """The first ends with a status of its own, which systemd does not restart, and one clear line; the second goes on
+    and says whose position it found; each event once."""
     p = pipeline
     server = p.replay(make_events(p.folder / 'events.jsonl', 3000, '--seed', 8), '--rate', '200', '--from-start',
                       '--max-connections', '10')
@@ -435,14 +437,31 @@ def test_second_instance_fences_the_first(pipeline, file):
     end = its_end(first, 20)
     # Where the fencing meets a commit on its way, Kafka 4.1 answers that with UNKNOWN_SERVER_ERROR (-1), which says
     # neither who nor whether it was carried out.
-    words = ['not known whether Kafka has committed'] if 'Unknown broker error' in end[1] else [
-        'wikisrcd-wikipedia', 'another instance']
-    assert_ends(end, 1, *words)
+    # Then it is restarted, and one of the two meets a clear answer.
+    if 'Unknown broker error' in end[1]:
+        assert_ends(end, 1, 'not known whether Kafka has committed')
+    else:
+        assert_ends(end, FENCED, 'wikisrcd-wikipedia', 'another instance', 'stays down')
+    assert re.search(rf'position was written by.* writer="\S+ pid {first.process.pid} since 20', second.text()), \
+        second.tail()
     wait_until(lambda: server.control()['head'] == 3000, 60, 'all played')
     wait_until(lambda: len(list(p.kafka.read(p.topic))) >= 3000, 30, 'all events')
     assert second.terminate()[0] == 0
     ids = [json.loads(m.value())['meta']['id'] for m in p.kafka.read(p.topic)]
     assert len(ids) == len(set(ids)) == 3000
+
+
+def test_second_static_member_fences_the_first(pipeline):
+    """Two sinks with one group.instance.id: the first ends and stays down, or they would take over for ever."""
+    p = pipeline
+    loaded(p, 100)
+    member = {'group.instance.id': 'one'}
+    first = p.chsinkd('first', kafka=member).start()
+    wait_until(lambda: p.rows() == 100, 30, 'rows')
+    second = p.chsinkd('second', kafka=member).start()
+    assert_ends(its_end(first, 30), FENCED, 'group.instance.id', 'took over', 'stays down')
+    assert second.terminate()[0] == 0
+    assert p.rows() == 100
 
 
 def test_offset_beyond_the_end(pipeline):

@@ -17,11 +17,15 @@ settings() {
         -e "s/$1/NAME/g" "units/$1.service"
 }
 
+fenced=$(sed -n 's/^#define PL_EXIT_FENCED //p' lib/base/err.h)
 for main in units/*d.service; do
     name=$(basename "$main" .service)
     same "units/$name@.service" "units/$name@.service" <(sed -e "s|^# $name\.service - .*|# $name@.service \
 - as $name.service, for $name@INSTANCE with /etc/$name/INSTANCE.yaml.|" \
         -e 's|^Description=.*|&, instance %i|' -e "s|/$name\.yaml|/%i.yaml|" "$main")
+    # What a person must mend, and an instance whose name another has taken, stay down.
+    grep -qx "RestartPreventExitStatus=64 78 $fenced" "$main" ||
+        { echo "$main: RestartPreventExitStatus= must be 64 78 $fenced (lib/base/err.h)" && status=1; }
     same "$main and units/chsinkd.service" <(settings "$name") <(settings chsinkd)
 done
 exit "$status"

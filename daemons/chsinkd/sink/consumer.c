@@ -163,6 +163,11 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
     case RD_KAFKA_RESP_ERR__FATAL:
         pl_kafka_err(&err, rd_kafka_fatal_error(s->rk, err.msg, sizeof(err.msg)),
                      "the consumer cannot continue: %s", rd_kafka_message_errstr(m));
+        if (err.kind == PL_ERR_FENCED)
+            pl_err_prefix(&err,
+                          "another instance with this kafka.group.instance.id took over: give each "
+                          "its own; this one stays down, with status %d",
+                          PL_EXIT_FENCED);
         sink_fail(s, &err);
         break;
     default:

@@ -246,5 +246,7 @@ int deadletter_write(struct deadletter_writer *w, const struct deadletter_commit
     if (rc == 0)
         rc = transaction_write(w, commit, &wait, err);
     pthread_mutex_unlock(&w->lock);
+    if (rc < 0 && err->kind == PL_ERR_FENCED)
+        err->kind = PL_ERR_FATAL; /* whose partitions these are is the group's affair */
     return rc;
 }

@@ -6,7 +6,9 @@
  * The mock keeps no transactions: that an abort undoes what is in the topic is for the e2e tests;
  * here is what is sent, in which order, and what is said about it.
  */
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/batch/delivery.h"
@@ -193,6 +195,21 @@ static void position_in_kafka_is(const char *text)
     ck_assert(!text || pl_slice_eq(found, text));
 }
 
+/* The record says who wrote it; returns the length of that. */
+static size_t writer_check(void)
+{
+    struct pl_kafka_position found = {.key = KEY};
+    struct pl_err err;
+    char pid[32];
+    snprintf(pid, sizeof(pid), " pid %ld since 2", (long)getpid());
+    ck_assert_done(pl_delivery_positions_read(delivery, &found, 1, &err), err);
+    ck_assert_ptr_nonnull(found.writer);
+    ck_assert_ptr_nonnull(strstr(found.writer, pid));
+    size_t len = strlen(found.writer);
+    pl_kafka_positions_release(&found, 1);
+    return len;
+}
+
 /* ---- committing ---- */
 
 START_TEST(commits_with_the_position)
@@ -218,7 +235,8 @@ START_TEST(commits_with_the_position)
     ck_assert_uint_eq(record.sums.bytes, 3 * 103);
     ck_assert_uint_eq(pl_metrics_get(metrics, DELIVERED), 3);
     ck_assert_uint_eq(pl_metrics_get(metrics, RECORDS), 21);
-    ck_assert_uint_eq(pl_metrics_get(metrics, BYTES), 3 * 103 + strlen(KEY "one"));
+    ck_assert_uint_eq(pl_metrics_get(metrics, BYTES),
+                      3 * 103 + strlen(KEY "one" PL_KAFKA_WRITER_HEADER) + writer_check());
     ck_assert_uint_eq(pl_metrics_get(metrics, COMMITTED), 1);
     ck_assert_uint_eq(pl_metrics_get(metrics, SECONDS), 1);
     ck_assert_uint_eq(pl_metrics_get(metrics, IN_FLIGHT), 0);
@@ -455,7 +473,7 @@ START_TEST(fenced)
     position_set("two");
     pl_delivery_commit(delivery, KEY);
     run_until(&record.failed, 1);
-    ck_assert_int_eq(record.err.kind, PL_ERR_FATAL);
+    ck_assert_int_eq(record.err.kind, PL_ERR_FENCED);
     ck_assert_ptr_nonnull(strstr(record.err.msg, "took over"));
     ck_assert(pl_delivery_is_idle(delivery)); /* nobody waits for it */
     ck_assert(!pl_delivery_can_take(delivery));

@@ -7,7 +7,7 @@
 #include "lib/service/ends.h"
 #include "tests/unit/unit.h"
 
-#define KINDS (PL_ERR_FATAL + 1)
+#define KINDS (PL_ERR_FENCED + 1)
 
 /* One row a kind and side: never worked, not known, has worked. */
 static const struct {
@@ -25,6 +25,8 @@ static const struct {
     {PL_ERR_CONFIG, PL_END_FAR, {PL_END_CONFIG, PL_END_RESTART, PL_END_LOUDLY}},
     {PL_ERR_FATAL, PL_END_OURS, {PL_END_RESTART, PL_END_RESTART, PL_END_RESTART}},
     {PL_ERR_FATAL, PL_END_FAR, {PL_END_RESTART, PL_END_RESTART, PL_END_RESTART}},
+    {PL_ERR_FENCED, PL_END_OURS, {PL_END_FENCED, PL_END_FENCED, PL_END_FENCED}},
+    {PL_ERR_FENCED, PL_END_FAR, {PL_END_FENCED, PL_END_FENCED, PL_END_FENCED}},
 };
 
 static const enum pl_worked worked[] = {PL_WORKED_NEVER, PL_WORKED_UNKNOWN, PL_WORKED};
@@ -59,6 +61,8 @@ START_TEST(test_status)
         ck_assert_str_eq(err.msg, "no");
         if (end == PL_END_CONFIG)
             ck_assert_int_eq(status, EX_CONFIG);
+        if (end == PL_END_FENCED)
+            ck_assert_int_eq(status, PL_EXIT_FENCED);
         if (end == PL_END_RESTART)
             ck_assert_int_eq(status, rows[_i].kind == PL_ERR_FATAL ? 1 : EX_UNAVAILABLE);
     }
@@ -78,6 +82,8 @@ START_TEST(test_last)
             ck_assert_int_eq(end, PL_END_NONE);
         else if (rows[_i].ends[i] == PL_END_CONFIG)
             ck_assert(end == PL_END_CONFIG && status == EX_CONFIG);
+        else if (rows[_i].ends[i] == PL_END_FENCED)
+            ck_assert(end == PL_END_FENCED && status == PL_EXIT_FENCED);
         else
             ck_assert(end == PL_END_RESTART &&
                       status == (rows[_i].kind == PL_ERR_FATAL ? 1 : EX_UNAVAILABLE));

@@ -101,11 +101,9 @@ START_TEST(test_kinds)
         enum pl_err_kind kind;
         const char *name;
         int status;
-    } table[] = {{PL_ERR_NONE, "none", 0},
-                 {PL_ERR_RETRY, "retry", 69},
-                 {PL_ERR_REJECT, "reject", 65},
-                 {PL_ERR_CONFIG, "config", 78},
-                 {PL_ERR_FATAL, "fatal", 1}};
+    } table[] = {{PL_ERR_NONE, "none", 0},      {PL_ERR_RETRY, "retry", 69},
+                 {PL_ERR_REJECT, "reject", 65}, {PL_ERR_CONFIG, "config", 78},
+                 {PL_ERR_FATAL, "fatal", 1},    {PL_ERR_FENCED, "fenced", 150}};
 
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         ck_assert_str_eq(pl_err_kind_name(table[i].kind), table[i].name);

@@ -176,19 +176,34 @@ START_TEST(fenced)
     rd_kafka_mock_push_request_errors(mock.cluster, API_END_TXN, 1,
                                       RD_KAFKA_RESP_ERR_PRODUCER_FENCED);
     ck_assert_int_eq(pl_txn_commit(&txn, &patient, &err), PL_TXN_FAILED);
-    ck_assert_int_eq(err.kind, PL_ERR_FATAL);
+    ck_assert_int_eq(err.kind, PL_ERR_FENCED);
     ck_assert_msg(strstr(err.msg, "another instance with transactional.id check-1 took over"), "%s",
                   err.msg);
     err = (struct pl_err){0};
     ck_assert(pl_txn_is_dead(&txn, &err));
     ck_assert_msg(strstr(err.msg, "took over"), "%s", err.msg);
     ck_assert_int_eq(pl_txn_begin(&txn, &err), -1);
-    ck_assert_int_eq(err.kind, PL_ERR_FATAL);
+    ck_assert_int_eq(err.kind, PL_ERR_FENCED);
     ck_assert_int_eq(pl_txn_abort(&txn, &patient, &err), PL_TXN_FAILED);
     pl_txn_close(&txn);
     ready(); /* a new client, which fences the other in turn */
     send_some(&txn, 1);
     ck_assert_int_eq(pl_txn_commit(&txn, &patient, &err), PL_TXN_COMMITTED);
+}
+END_TEST
+
+/* The coordinator ends a transaction for its age, as after a machine slept, and then refuses the
+ * producer as it refuses a fenced one: a restart mends that. */
+START_TEST(undone_for_its_age)
+{
+    ready();
+    send_some(&txn, 1);
+    txn.begun_ms -= txn.timeout_ms + 1;
+    rd_kafka_mock_push_request_errors(mock.cluster, API_END_TXN, 1,
+                                      RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH);
+    ck_assert_int_eq(pl_txn_commit(&txn, &patient, &err), PL_TXN_FAILED);
+    ck_assert_int_eq(err.kind, PL_ERR_FATAL);
+    ck_assert_msg(strstr(err.msg, "has undone the transaction"), "%s", err.msg);
 }
 END_TEST
 
@@ -359,6 +374,7 @@ int main(void)
         TEST(offsets_are_part_of_it),
         TEST(offsets_of_a_member_that_is_none, .count = PL_COUNT(memberships)),
         TEST(fenced),
+        TEST(undone_for_its_age),
         TEST(an_unknown_end, .count = 2),
         TEST(a_refusal_says_why),
         TEST(waiting_ends_when_asked),

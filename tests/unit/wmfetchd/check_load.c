@@ -166,7 +166,8 @@ static void on_message(const rd_kafka_message_t *m, void *userdata)
     size_t len;
     if (rd_kafka_message_headers(m, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
         for (size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &len) == 0; i++)
-            pl_buf_addf(userdata, "%s=%.*s|", name, (int)len, (const char *)value);
+            if (strcmp(name, PL_KAFKA_WRITER_HEADER) != 0) /* this process */
+                pl_buf_addf(userdata, "%s=%.*s|", name, (int)len, (const char *)value);
     pl_buf_addf(userdata, "%.*s\n", (int)m->len, (const char *)m->payload);
 }
 
