@@ -19,6 +19,7 @@ union pl_field {
     struct pl_strings strings;
     struct pl_map map;
     struct pl_secret secret;
+    struct pl_node *rows;
     const struct pl_node *node;
 };
 #define PL_FIELD(member, field) (*(__typeof__(((union pl_field *)0)->member) *)(field))

@@ -28,6 +28,8 @@ enum pl_option_type {
     PL_OPT_URLS,     /* struct pl_strings       a list of URLs, or one URL */
     PL_OPT_MAP,      /* struct pl_map           a mapping of scalars (or secret references) */
     PL_OPT_SECRET,   /* struct pl_secret        see below */
+    PL_OPT_ROWS,     /* struct pl_node *        a list of mappings, for pl_options_apply() of each;
+                                                NULL: none */
     PL_OPT_NODE,     /* const struct pl_node *  any sub-tree, left to the caller (borrowed) */
 };
 
@@ -42,7 +44,8 @@ struct pl_option {
     enum pl_option_type type;
     size_t offset;       /* offsetof() in the target struct; the field has the type named above */
     int64_t min, max;    /* INT, SIZE (bytes), DURATION (ms): both 0, no range but int64_t's.
-                            STRING (bytes), STRINGS, URLS, MAP (count): max 0, no upper limit */
+                            STRING (bytes), STRINGS, URLS, MAP, ROWS (count): max 0, no
+                            upper limit */
     const char *dflt;    /* as it would stand in YAML; NULL: NULL, 0, empty. That of a REQUIRED
                             option is only shown in the reference */
     unsigned flags;

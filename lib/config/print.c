@@ -204,6 +204,7 @@ static void value_print(struct pl_buf *out, struct line_head h, const struct pl_
         else
             pl_buf_add_byte(out, '\n');
         break;
+    case PL_OPT_ROWS:
     case PL_OPT_NODE:
         node_print(out, h, PL_FIELD(node, f));
         break;
@@ -304,6 +305,7 @@ static void facts_print(struct pl_buf *out, unsigned depth, const struct pl_opti
         [PL_OPT_URLS] = "List of URLs",
         [PL_OPT_MAP] = "Mapping",
         [PL_OPT_SECRET] = "Secret: { file: PATH }, { credential: NAME } or { env: VARIABLE }",
+        [PL_OPT_ROWS] = "List of mappings",
         [PL_OPT_NODE] = "Mapping or list",
     };
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};

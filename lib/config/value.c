@@ -233,6 +233,39 @@ static bool set_secret(const struct pl_option *o, struct pl_node *n, void *f,
     return pl_secret_resolve(n, o->path, false, f, errs);
 }
 
+/* Keys stay in the order of the file. The depth is the parser's. */
+static struct pl_node *tree_copy(const struct pl_node *n)
+{
+    struct pl_node *copy = pl_alloc(sizeof(*copy));
+    *copy = *n;
+    copy->key = n->key ? pl_strdup(n->key) : NULL;
+    copy->value = n->value ? pl_strdup(n->value) : NULL;
+    copy->child = copy->next = NULL;
+    struct pl_node **end = &copy->child;
+    for (const struct pl_node *c = n->child; c; c = c->next, end = &(*end)->next)
+        *end = tree_copy(c);
+    return copy;
+}
+
+static bool set_rows(const struct pl_option *o, struct pl_node *n, void *f,
+                     struct pl_findings *errs)
+{
+    bool good = true;
+    if (n->type != PL_NODE_SEQ)
+        return expected(o, n, "a list of mappings", "", errs);
+    for (const struct pl_node *c = n->child; c; c = c->next) {
+        if (c->type == PL_NODE_MAP)
+            continue;
+        PL_FINDING(errs, c, "%s: expected a mapping in the list, found %s", o->path,
+                   pl_node_sort(c));
+        good = false;
+    }
+    if (!good || !count_check(o, n, children(n), "entries", errs))
+        return false;
+    PL_FIELD(rows, f) = tree_copy(n);
+    return true;
+}
+
 static bool set_node(const struct pl_option *o, struct pl_node *n, void *f,
                      struct pl_findings *errs)
 {
@@ -256,6 +289,11 @@ static void strings_release(void *f)
 static void secret_release(void *f)
 {
     pl_secret_release(f);
+}
+
+static void rows_release(void *f)
+{
+    pl_node_free(PL_FIELD(rows, f));
 }
 
 /* ---- compared ---- */
@@ -333,6 +371,7 @@ static const struct kind {
     [PL_OPT_URLS] = {sizeof(struct pl_strings), set_strings, strings_release, strings_equal},
     [PL_OPT_MAP] = {sizeof(struct pl_map), set_map, map_release, map_equal},
     [PL_OPT_SECRET] = {sizeof(struct pl_secret), set_secret, secret_release, secret_equal},
+    [PL_OPT_ROWS] = {sizeof(struct pl_node *), set_rows, rows_release, node_equal},
     [PL_OPT_NODE] = {sizeof(struct pl_node *), set_node, NULL, node_equal},
 };
 

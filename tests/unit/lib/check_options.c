@@ -507,6 +507,69 @@ START_TEST(test_reload_order)
 }
 END_TEST
 
+/* ---- lists of mappings ---- */
+
+struct rows_conf {
+    struct pl_node *rows;
+};
+static const struct pl_option rows_table[] = {
+    PL_OPTION("deep.rows", ROWS, struct rows_conf, rows, .max = 2, .flags = PL_OPT_RELOADABLE,
+              .help = "Rows."),
+    PL_OPT_END,
+};
+
+/* The rows own their nodes: the tree of the file is gone when they are looked at. */
+static struct rows_conf rows_load(const char *text, const char *said)
+{
+    struct rows_conf c = {0};
+    struct pl_findings errs;
+    pl_findings_init(&errs);
+    PL_CLEANUP(pl_node_freep) struct pl_node *root = pl_yaml_parse(text, strlen(text), &errs);
+    pl_options_apply(rows_table, root, &c, &errs);
+    ck_assert_str_eq(pl_buf_cstr(&errs.text), said);
+    pl_findings_release(&errs);
+    return c;
+}
+
+START_TEST(test_rows)
+{
+    struct rows_conf a = rows_load("deep: {rows: [{path: a, in: [1, \"2\"]}, {b: {c: d}}]}", "");
+    struct rows_conf same = rows_load("deep:\n  rows:\n    - in: [1, '2']\n      path: a\n"
+                                      "    - b:\n        c: d\n",
+                                      "");
+    struct rows_conf none = rows_load("deep: {rows: }", "");
+    ck_assert_ptr_null(none.rows);
+    ck_assert_uint_eq(a.rows->child->line, 1);
+    ck_assert_uint_eq(a.rows->child->column, 15);
+    ck_assert_str_eq(pl_node_get(a.rows->child, "in")->child->next->value, "2");
+    ck_assert_uint_eq(same.rows->child->next->line, 5);
+
+    PL_CLEANUP(pl_strings_release) struct pl_strings changed = {0}, restart = {0}, more = {0};
+    pl_options_reload(rows_table, &a, &same, &changed, &restart);
+    ck_assert_uint_eq(changed.n, 0);
+    pl_options_reload(rows_table, &a, &none, &changed, &restart);
+    ck_assert_uint_eq(changed.n, 1);
+    ck_assert_ptr_null(a.rows);
+    ck_assert_ptr_nonnull(none.rows);
+
+    PL_CLEANUP(pl_buf_release) struct pl_buf out = {0};
+    pl_options_print(rows_table, &none, &out);
+    struct rows_conf again = rows_load(pl_buf_cstr(&out), "");
+    pl_options_reload(rows_table, &none, &again, &more, &restart);
+    ck_assert_uint_eq(more.n, 0);
+    pl_options_release(rows_table, &a);
+    pl_options_release(rows_table, &same);
+    pl_options_release(rows_table, &none);
+    pl_options_release(rows_table, &again);
+
+    rows_load("deep: {rows: x}",
+              "input:1:14: deep.rows: expected a list of mappings, found \"x\"\n");
+    rows_load("deep: {rows: [{a: b}, c]}",
+              "input:1:23: deep.rows: expected a mapping in the list, found a text\n");
+    rows_load("deep: {rows: [{}, {}, {}]}", "input:1:14: deep.rows: 3 entries; at most 2\n");
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -525,6 +588,7 @@ int main(void)
         TCASE("reload"),
         TEST(test_reload),
         TEST(test_reload_order),
+        TEST(test_rows),
     };
     return unit_main("options", tests, PL_COUNT(tests));
 }
