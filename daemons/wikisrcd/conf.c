@@ -8,7 +8,9 @@
 
 #include <errno.h>
 
-#include "daemons/wikisrcd/event/event.h"
+#include "daemons/wikisrcd/event/path.h"
+#include "daemons/wikisrcd/event/redact.h"
+#include "daemons/wikisrcd/event/rules.h"
 #include "lib/base/time_text.h"
 
 static const char *const bot_choices[] = {"any", "only", "exclude", NULL};
@@ -61,29 +63,63 @@ const struct pl_option wikisrcd_opts[] = {
     PL_HTTP_TLS_OPTS("source.tls", struct wikisrcd_conf, source.tls),
     OPT("filter.wiki.include", STRINGS, filter.wiki.include, .max = 2000,
         .flags = PL_OPT_RELOADABLE,
-        .help = "Only events of these wikis (enwiki, commonswiki); empty: all."),
+        .help = "Only events of these wikis (enwiki, commonswiki); empty: all. The field is wiki, "
+                "wiki_id or database, as the stream's schema has it."),
     OPT("filter.wiki.exclude", STRINGS, filter.wiki.exclude, .max = 2000,
         .flags = PL_OPT_RELOADABLE, .help = "No events of these wikis."),
     OPT("filter.type.include", STRINGS, filter.type.include, .max = 100, .flags = PL_OPT_RELOADABLE,
-        .help = "Only events of these types (edit, new, log, categorize, external); empty: all."),
+        .help = "Only events of these types (edit, new, log, categorize, external); empty: all. "
+                "The field is type, page_change_kind (create, edit, move, delete, undelete, "
+                "visibility_change) or changelog_kind (insert, update, delete)."),
     OPT("filter.type.exclude", STRINGS, filter.type.exclude, .max = 100, .flags = PL_OPT_RELOADABLE,
         .help = "No events of these types."),
     OPT("filter.namespace.include", STRINGS, filter.namespaces.include, .max = 1000,
         .flags = PL_OPT_RELOADABLE,
-        .help = "Only events in these namespaces, by number (0: articles); empty: all."),
+        .help = "Only events in these namespaces, by number (0: articles); empty: all. The field "
+                "is namespace, page.namespace_id or page_namespace."),
     OPT("filter.namespace.exclude", STRINGS, filter.namespaces.exclude, .max = 1000,
         .flags = PL_OPT_RELOADABLE, .help = "No events in these namespaces."),
     OPT("filter.bot", ENUM, filter.bot, .dflt = "any", .flags = PL_OPT_RELOADABLE,
-        .choices = bot_choices, .help = "Edits by bots: any (no matter), only, exclude."),
+        .choices = bot_choices,
+        .help = "Edits by bots: any (no matter), only, exclude. The "
+                "field is bot, performer.is_bot or performer.user_is_bot."),
+    OPT("filter.fields", ROWS, filter.fields, .max = FILTER_RULES_MAX, .flags = PL_OPT_RELOADABLE,
+        .help =
+            "More conditions, on any field; all must hold. A list of { path: page.page_id, in: [1, "
+            "2] }, { path: performer.groups, not_in: [sysop] } or { path: revision.comment, "
+            "exists: true }. Arrays are entered: in holds if one value is in the list, not_in if "
+            "none is. An event without the field fails in and passes not_in; a stream that never "
+            "has it is warned of. Numbers are compared by value, null is absent."),
     OPT("filter.canaries", ENUM, filter.canaries, .dflt = "drop", .flags = PL_OPT_RELOADABLE,
         .choices = canaries_choices,
         .help = "The service's own test events, one each 15m in each topic: drop or keep."),
     PL_KAFKA_OPT(struct wikisrcd_conf, 0, ""),
     PL_TOPIC_OPT("topic", struct wikisrcd_conf, topic, "wikipedia-data",
-                 "The topic that gets the events, one message an event, its JSON as received."),
-    OPT("key", STRING, key, .max = 500, .dflt = "title",
-        .help = "Path of the message key inside the event (title, meta.domain); \"\": no key. "
-                "Events without it have no key."),
+                 "The topic that gets the events, one message an event, its JSON as received (less "
+                 "what redact takes out). The headers wikisrcd-stream and wikisrcd-id have its "
+                 "meta.stream and meta.id."),
+    OPT("topics", MAP, topics, .max = 64,
+        .help = "A topic of its own for a stream: { mediawiki.page_change.v1: wiki-page-changes }. "
+                "The other streams go to topic."),
+    OPT("key", STRINGS, key, .min = 1, .max = 8, .dflt = "title",
+        .help = "Path of the message key inside the event (title, meta.domain), or a list of "
+                "paths, of which the first one counts that the event has; \"\": no key. wiki, "
+                "type, namespace, title, user and bot mean the field of the stream's schema: title "
+                "is also page.page_title and page_title. Events without it have no key."),
+    OPT("redact", ROWS, redact, .max = REDACT_RULES_MAX, .flags = PL_OPT_RELOADABLE,
+        .help =
+            "Personal data that is taken out of events before they go to Kafka: a list of { path: "
+            "user, action: drop } (the member is removed) or hash (its value becomes an HMAC-"
+            "SHA256 with redact_key: the same for the same value). Names and addresses are in user "
+            "(recentchange), performer.user_text, revision.editor.user_text, "
+            "prior_state.revision.editor.user_text (page_change) and user_text (user-blocks-"
+            "change); they may also be in title, title_url, comment, parsedcomment, log_params, "
+            "log_action_comment, meta.uri, page.page_title, page_title and the like, which each "
+            "need a row. Arrays are entered, other members stay as they are, and the message key "
+            "is taken from what is left. An event that is not valid JSON is then not passed on."),
+    OPT("redact_key", SECRET, redact_key, .flags = PL_OPT_RELOADABLE,
+        .help = "The key of the hashes, 16 bytes or more, for instance of: openssl rand -hex 32. "
+                "With another key the same people get other hashes."),
     PL_POSITION_TOPIC_OPT(struct wikisrcd_conf, "wikisrcd-positions"),
     PL_BYTES_MAX_OPTS(struct wikisrcd_conf,
                       "The largest event accepted. A topic that wikisrcd creates allows it; an "
@@ -115,7 +151,7 @@ const char wikisrcd_conf_intro[] =
     "Every option with its default. Durations: 500ms 5s 15m 2h 7d. Sizes: 4096 64KiB 8MiB.\n"
     "Secrets: { credential: NAME } (the file /etc/wikisrcd/secrets/NAME, or the unit's\n"
     "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
-    "`systemctl reload` applies filter, batch, too_large and log_level.";
+    "`systemctl reload` applies filter, redact, batch, too_large and log_level.";
 
 bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms)
 {
@@ -155,14 +191,68 @@ static void numbers_check(const struct pl_strings *list, const char *path, struc
     }
 }
 
-static void key_check(const char *key, struct pl_findings *errs)
+static void key_check(const struct pl_strings *key, struct pl_findings *errs)
 {
-    struct event_path path;
-    if (!event_path_init(&path, key))
+    if (key->n == 1 && key->v[0][0] == '\0')
+        return;
+    for (size_t i = 0; i < key->n; i++) {
+        struct event_path path;
+        if (event_path_init(&path, key->v[i]))
+            event_path_release(&path);
+        else
+            pl_findings_add(errs, 0, 0, "key: '%s' is not a path: %s", key->v[i], EVENT_PATH_RULE);
+    }
+}
+
+bool wikisrcd_conf_stream_is(const char *name, const char *stream, size_t len)
+{
+    static const char left_out[] = "mediawiki.";
+    size_t n = sizeof(left_out) - 1, name_len = strlen(name);
+    if (len == name_len + n && memcmp(stream, left_out, n) == 0)
+        return memcmp(stream + n, name, name_len) == 0;
+    return len == name_len && memcmp(stream, name, len) == 0;
+}
+
+static void topics_check(const struct wikisrcd_conf *conf, struct pl_findings *errs)
+{
+    for (size_t i = 0; i < conf->topics.n; i++) {
+        const struct pl_map_entry *e = &conf->topics.v[i];
+        bool known = false;
+        for (size_t k = 0; k < conf->source.streams.n && !known; k++) {
+            const char *stream = conf->source.streams.v[k];
+            known = wikisrcd_conf_stream_is(stream, e->key, strlen(e->key)) ||
+                    wikisrcd_conf_stream_is(e->key, stream, strlen(stream));
+        }
+        if (!known)
+            pl_findings_add(errs, e->line, e->column, "topics: %s is not in source.streams",
+                            e->key);
+        size_t len = strlen(e->value);
+        if (len == 0 || len > 249)
+            pl_findings_add(errs, e->line, e->column,
+                            "topics: %s: a topic's name has 1 to 249 bytes", e->key);
+        if (conf->position_topic && strcmp(e->value, conf->position_topic) == 0)
+            pl_findings_add(errs, e->line, e->column,
+                            "topics: %s: must be another topic than position_topic", e->key);
+    }
+}
+
+static void rules_check(const struct wikisrcd_conf *conf, struct pl_findings *errs)
+{
+    PL_CLEANUP(filter_rules_release) struct filter_rules filter = {0};
+    PL_CLEANUP(redact_rules_release) struct redact_rules redact = {0};
+    bool hashes = false;
+    filter_rules_parse(conf->filter.fields, &filter, errs);
+    redact_rules_parse(conf->redact, &redact, errs);
+    for (size_t i = 0; i < redact.n; i++)
+        hashes |= redact.v[i].action == REDACT_HASH;
+    const char *key = conf->redact_key.value;
+    if (hashes && !key)
         pl_findings_add(errs, 0, 0,
-                        "key: '%s' is not a path: names joined by dots, 8 at most (meta.domain)",
-                        key);
-    event_path_release(&path);
+                        "redact_key: is needed for action: hash; without a secret, names could be "
+                        "tried until one fits");
+    if (key && strlen(key) < REDACT_KEY_MIN)
+        pl_findings_add(errs, 0, 0, "redact_key: %d bytes or more, such as: openssl rand -hex 32",
+                        REDACT_KEY_MIN);
 }
 
 void wikisrcd_conf_check(void *data, bool for_service, struct pl_findings *errs)
@@ -181,8 +271,9 @@ void wikisrcd_conf_check(void *data, bool for_service, struct pl_findings *errs)
         pl_findings_add(errs, 0, 0, "source.user_agent_contact: one line without parentheses");
     numbers_check(&conf->filter.namespaces.include, "filter.namespace.include", errs);
     numbers_check(&conf->filter.namespaces.exclude, "filter.namespace.exclude", errs);
-    if (conf->key)
-        key_check(conf->key, errs);
+    key_check(&conf->key, errs);
+    topics_check(conf, errs);
+    rules_check(conf, errs);
     pl_common_check_topics(conf->topic, conf->position_topic, errs);
     pl_common_check_create(&conf->create, errs);
     pl_common_check_bytes(conf->message_bytes_max, conf->queue_bytes_max, errs);

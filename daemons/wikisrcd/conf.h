@@ -20,8 +20,9 @@ struct wikisrcd_include {
 
 struct wikisrcd_filter_conf {
     struct wikisrcd_include wiki, type, namespaces;
-    int bot;      /* enum wikisrcd_bot */
-    int canaries; /* enum wikisrcd_canaries */
+    struct pl_node *fields; /* rows: filter_rules_parse() */
+    int bot;                /* enum wikisrcd_bot */
+    int canaries;           /* enum wikisrcd_canaries */
 };
 
 struct wikisrcd_conf {
@@ -38,7 +39,11 @@ struct wikisrcd_conf {
     } source;
     struct wikisrcd_filter_conf filter;
     struct pl_map kafka;
-    char *topic, *key, *position_topic;
+    char *topic, *position_topic;
+    struct pl_map topics; /* stream -> topic */
+    struct pl_strings key;
+    struct pl_node *redact; /* rows: redact_rules_parse() */
+    struct pl_secret redact_key;
     int64_t message_bytes_max, queue_bytes_max;
     int too_large; /* enum wikisrcd_too_large */
     struct {
@@ -63,5 +68,9 @@ void wikisrcd_conf_check(void *conf, bool for_service, struct pl_findings *errs)
 /* The time of source.start: "now", "oldest" (0), a time, or milliseconds since 1970; false: not
  * one of these. */
 bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms);
+
+/* Whether `name`, as in source.streams, is the stream that an event calls `stream` (meta.stream):
+ * the service leaves out "mediawiki." in some names (recentchange, page-create). */
+bool wikisrcd_conf_stream_is(const char *name, const char *stream, size_t len);
 
 #endif

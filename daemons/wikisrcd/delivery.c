@@ -8,21 +8,39 @@
 /* How long a position that moved without an event to deliver may stay uncommitted. */
 #define POSITION_MS 5000
 
-struct pl_message delivery_message(const char *topic, const struct event *event,
-                                   struct pl_slice data, int64_t now_ms, bool *ret_replaced)
+static const char *topic_for(const struct wikisrcd_conf *conf, const struct pl_json_str *stream)
+{
+    for (size_t i = 0; stream->p && i < conf->topics.n; i++)
+        if (wikisrcd_conf_stream_is(conf->topics.v[i].key, stream->p, stream->len))
+            return conf->topics.v[i].value;
+    return conf->topic;
+}
+
+/* No id and no stream needs an escape; one that has some is left out. */
+static void header_add(struct delivery_message *d, const char *name, const struct pl_json_str *text)
+{
+    if (text->p && !text->escaped)
+        d->headers[d->m.headers_n++] = (struct pl_header){name, text->p, text->len};
+}
+
+void delivery_message(const struct wikisrcd_conf *conf, const struct event *event,
+                      struct pl_slice data, int64_t now_ms, struct delivery_message *ret)
 {
     /* Brokers refuse times more than an hour ahead (log.message.timestamp.after.max.ms); 0 would
      * mean "now" to the producer. */
     bool usable = event->has_dt && event->dt_ms > 0 && event->dt_ms <= now_ms + POSITION_BELIEVE_MS;
-    *ret_replaced = !usable;
-    return (struct pl_message){
-        .topic = topic,
+    ret->time_replaced = !usable;
+    ret->m = (struct pl_message){
+        .topic = topic_for(conf, &event->stream),
         .key = event->has_key ? (event->key.data ? event->key.data : "") : NULL,
         .key_len = event->has_key ? event->key.len : 0,
         .value = data.p,
         .value_len = data.len,
         .timestamp_ms = usable ? event->dt_ms : now_ms,
+        .headers = ret->headers,
     };
+    header_add(ret, "wikisrcd-stream", &event->stream);
+    header_add(ret, "wikisrcd-id", &event->meta_id);
 }
 
 void delivery_reloaded(struct pl_delivery *d, const struct wikisrcd_conf *conf)
@@ -45,6 +63,7 @@ int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf, boo
         .transactional_id = id,
         .client_id = "wikisrcd",
         .topic = conf->topic,
+        .more_topics = &conf->topics,
         .position_topic = produce ? NULL : conf->position_topic,
         .position_key = conf->name,
         .message_bytes_max = conf->message_bytes_max,

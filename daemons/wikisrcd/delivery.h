@@ -18,9 +18,15 @@ int delivery_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, bool pro
 /* The batch options may have changed (SIGHUP). */
 void delivery_reloaded(struct pl_delivery *d, const struct wikisrcd_conf *conf);
 
-/* The message for an event: key, value and time. `*ret_replaced`: its own time was absent or not
- * believable, so it gets the time of arrival. Pure. */
-struct pl_message delivery_message(const char *topic, const struct event *event,
-                                   struct pl_slice data, int64_t now_ms, bool *ret_replaced);
+/* The message for an event, which borrows from all of them and must not be moved. */
+struct delivery_message {
+    struct pl_message m;
+    struct pl_header headers[2]; /* wikisrcd-stream, wikisrcd-id: where the event has them */
+    bool time_replaced; /* its own was absent or not believable, so it has that of arrival */
+};
+
+/* Topic, key, value (`data`: the event as received, or redacted), headers and time. Pure. */
+void delivery_message(const struct wikisrcd_conf *conf, const struct event *event,
+                      struct pl_slice data, int64_t now_ms, struct delivery_message *ret);
 
 #endif

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 #include "daemons/wikisrcd/delivery.h"
-#include "daemons/wikisrcd/event/filter.h"
+#include "daemons/wikisrcd/event/plan.h"
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/position/position.h"
 #include "daemons/wikisrcd/stream/source.h"
@@ -35,8 +35,8 @@ struct inspect {
     struct pl_daemon *daemon;
     struct position *position;
     struct source *source;
-    struct event_path key;
-    struct event event;
+    struct plan *plan;
+    struct event event, shown_event; /* as received, and as it would be delivered */
     struct pl_schema *profile;
     struct pl_metrics *metrics;   /* counted, not shown */
     struct pl_delivery *delivery; /* --produce; else NULL */
@@ -97,14 +97,30 @@ static void sample_show(struct inspect *in)
     if (in->taken == 0)
         printf("%6s  %-24s  %-10s  %-16s  %-24s  %s\n", "number", "time", "type", "wiki", "user",
                "title");
-    if (in->event.has_dt)
-        pl_time_format_ms(in->event.dt_ms, time);
+    const struct event *e = &in->shown_event;
+    if (e->has_dt)
+        pl_time_format_ms(e->dt_ms, time);
     pl_buf_addf(&line, "%6" PRId64 "  %-24s  ", in->taken + 1, time);
-    field_add(&line, &in->event.type, 10, true);
-    field_add(&line, &in->event.wiki, 16, true);
-    field_add(&line, &in->event.user, 24, true);
-    field_add(&line, &in->event.title, 80, false);
+    field_add(&line, &e->type, 10, true);
+    field_add(&line, &e->wiki, 16, true);
+    field_add(&line, &e->user, 24, true);
+    field_add(&line, &e->title, 80, false);
     line_print(&line);
+}
+
+static void headers_add(struct pl_buf *text, const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    const char *name;
+    const void *value;
+    size_t len, i = 0;
+    if (rd_kafka_message_headers(message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR)
+        for (; rd_kafka_header_get_all(headers, i, &name, &value, &len) == 0; i++) {
+            pl_buf_addf(text, "%s%s=", i > 0 ? " " : "", name);
+            text_add(text, value, len, VALUE_SHOWN, false);
+        }
+    if (i == 0)
+        pl_buf_add_str(text, "none");
 }
 
 static void message_show(void *userdata, const rd_kafka_message_t *message)
@@ -120,10 +136,10 @@ static void message_show(void *userdata, const rd_kafka_message_t *message)
         text_add(&text, message->key, message->key_len, VALUE_SHOWN, false);
     else
         pl_buf_add_str(&text, "none");
-    pl_buf_addf(&text,
-                "\n  timestamp  %s\n  headers    none\n  topic      %s\n  partition  %" PRId32
-                "\n  offset     %" PRId64,
-                time, rd_kafka_topic_name(message->rkt), message->partition, message->offset);
+    pl_buf_addf(&text, "\n  timestamp  %s\n  headers    ", time);
+    headers_add(&text, message);
+    pl_buf_addf(&text, "\n  topic      %s\n  partition  %" PRId32 "\n  offset     %" PRId64,
+                rd_kafka_topic_name(message->rkt), message->partition, message->offset);
     line_print(&text);
 }
 
@@ -136,12 +152,12 @@ static void stop_with(struct inspect *in, const struct pl_err *err)
 /* false: not now. */
 static bool message_send(struct inspect *in, struct pl_slice data, int64_t now_ms)
 {
-    bool replaced;
-    struct pl_message m = delivery_message(in->conf->topic, &in->event, data, now_ms, &replaced);
+    struct delivery_message message;
     struct pl_err err;
+    delivery_message(in->conf, &in->event, data, now_ms, &message);
     if (!pl_delivery_can_take(in->delivery))
         return false;
-    switch (pl_delivery_send(in->delivery, &m, &err)) {
+    switch (pl_delivery_send(in->delivery, &message.m, &err)) {
     case PL_SEND_OK:
         pl_delivery_item_end(in->delivery, 0);
         return true;
@@ -162,19 +178,20 @@ static void produce_commit(struct inspect *in)
 
 /* ---- events ---- */
 
-static bool event_show(struct inspect *in, const struct sse_event *sse, int64_t now_ms)
+static bool event_show(struct inspect *in, struct pl_slice data, int64_t now_ms)
 {
     const char *why;
     switch (in->mode) {
     case INSPECT_SAMPLE:
+        plan_read(in->plan, &in->shown_event, data.p ? data.p : "", data.len);
         sample_show(in);
         return true;
     case INSPECT_SCHEMA:
-        if (!pl_schema_add(in->profile, sse->data.p, sse->data.len, &why))
+        if (!pl_schema_add(in->profile, data.p, data.len, &why))
             pl_log(PL_WARNING, NULL, "an event is not valid JSON", PL_F_STR("REASON", why));
         return true;
     case INSPECT_PRODUCE:
-        return message_send(in, sse->data, now_ms);
+        return message_send(in, data, now_ms);
     case INSPECT_MODES:
         break;
     }
@@ -187,15 +204,18 @@ static bool on_event(void *userdata, const struct sse_event *sse)
     int64_t now_ms = pl_clock_realtime_ms();
     if (in->taken >= in->wanted || pl_daemon_stopping(in->daemon))
         return false;
-    event_read(&in->event, sse->data.p ? sse->data.p : "", sse->data.len, &in->key);
+    plan_read(in->plan, &in->event, sse->data.p ? sse->data.p : "", sse->data.len);
     struct position_mark mark;
+    struct pl_slice data;
+    const char *why;
     position_check(in->position, &in->event, sse->id, now_ms, &mark);
     bool canary = in->event.canary && in->conf->filter.canaries == CANARIES_DROP;
     if (mark.verdict != POSITION_NEW || sse->too_large || canary ||
-        !filter_matches(&in->conf->filter, &in->event)) {
+        (!in->event.canary && !plan_passes(in->plan, &in->event)) ||
+        !plan_redact(in->plan, &in->event, sse->data, &data, &why)) {
         in->dropped++;
     } else {
-        if (!event_show(in, sse, now_ms))
+        if (!event_show(in, data, now_ms))
             return false;
         in->taken++;
     }
@@ -287,7 +307,8 @@ static void release(struct inspect *in)
     pl_schema_free(in->profile);
     position_free(in->position);
     event_release(&in->event);
-    event_path_release(&in->key);
+    event_release(&in->shown_event);
+    plan_free(in->plan);
     pl_daemon_free(in->daemon);
 }
 
@@ -297,7 +318,7 @@ static int start(struct inspect *in, struct pl_err *err)
     int64_t start_ms = 0;
     if (pl_daemon_new(&daemon_ops, in, conf->stop_timeout_ms, &in->daemon, err) < 0)
         return -1;
-    event_path_init(&in->key, conf->key ? conf->key : "");
+    in->plan = plan_new(conf, true);
     wikisrcd_conf_start(conf->source.start, pl_clock_realtime_ms(), &start_ms);
     in->position = position_new(&conf->source.streams, start_ms, conf->source.slack_ms);
     if (in->mode == INSPECT_SCHEMA)

@@ -15,11 +15,17 @@ static const struct pl_cli_opt opts[] = {
 };
 
 static const struct pl_service_sum sums[] = {
-    {"RECEIVED", M_RECEIVED},      {"DELIVERED", M_DELIVERED},
-    {"DUPLICATES", M_DUPLICATES},  {"CANARIES", M_CANARIES},
-    {"FILTERED", M_FILTERED},      {"SKIPPED", M_SKIPPED},
-    {"REFETCHED", M_REFETCHED},    {"MALFORMED", M_MALFORMED},
-    {"TRANSACTIONS", M_COMMITTED}, {0},
+    {"RECEIVED", M_RECEIVED},
+    {"DELIVERED", M_DELIVERED},
+    {"DUPLICATES", M_DUPLICATES},
+    {"CANARIES", M_CANARIES},
+    {"FILTERED", M_FILTERED},
+    {"SKIPPED", M_SKIPPED},
+    {"NOT_REDACTABLE", M_NOT_REDACTABLE},
+    {"REFETCHED", M_REFETCHED},
+    {"MALFORMED", M_MALFORMED},
+    {"TRANSACTIONS", M_COMMITTED},
+    {0},
 };
 
 static const struct pl_program wikisrcd = {

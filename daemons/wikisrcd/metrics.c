@@ -16,10 +16,13 @@ const struct pl_metric wikisrcd_metrics[M_COUNT] = {
     [M_DUPLICATES] = {DROPPED, "reason=\"duplicate\"", PL_COUNTER, DROPPED_HELP},
     [M_FILTERED] = {DROPPED, "reason=\"filter\"", PL_COUNTER, DROPPED_HELP},
     [M_SKIPPED] = {DROPPED, "reason=\"too_large\"", PL_COUNTER, DROPPED_HELP},
+    [M_NOT_REDACTABLE] = {DROPPED, "reason=\"not_redactable\"", PL_COUNTER, DROPPED_HELP},
     [M_REFETCHED] = {"wikisrcd_events_refetched_total", NULL, PL_COUNTER,
                      "Events of aborted transactions, which are fetched again."},
     [M_MALFORMED] = {"wikisrcd_events_malformed_total", NULL, PL_COUNTER,
                      "Events that are not valid JSON; passed on without a key."},
+    [M_FIELD_ABSENT] = {"wikisrcd_filter_field_absent_total", NULL, PL_COUNTER,
+                        "Events that did not have a field which a filter looks at."},
     [M_SOURCE_BYTES] = {"wikisrcd_source_bytes_total", NULL, PL_COUNTER,
                         "Bytes received from the source."},
     [M_DELIVERED_BYTES] = {"wikisrcd_delivered_bytes_total", NULL, PL_COUNTER,
@@ -64,8 +67,8 @@ const struct pl_metric wikisrcd_metrics[M_COUNT] = {
 };
 
 static const unsigned received[] = {M_RECEIVED};
-static const unsigned accounted[] = {M_DELIVERED, M_CANARIES, M_DUPLICATES,
-                                     M_FILTERED,  M_SKIPPED,  M_REFETCHED};
+static const unsigned accounted[] = {M_DELIVERED, M_CANARIES,       M_DUPLICATES, M_FILTERED,
+                                     M_SKIPPED,   M_NOT_REDACTABLE, M_REFETCHED};
 
 const struct pl_conservation wikisrcd_conservation = {received, accounted, PL_COUNT(received),
                                                       PL_COUNT(accounted)};

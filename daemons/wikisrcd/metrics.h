@@ -12,8 +12,10 @@ enum wikisrcd_metric {
     M_DUPLICATES,
     M_FILTERED,
     M_SKIPPED,
+    M_NOT_REDACTABLE,
     M_REFETCHED,
     M_MALFORMED,
+    M_FIELD_ABSENT,
     M_SOURCE_BYTES,
     M_DELIVERED_BYTES,
     /* Why a connection ended; in the order of enum source_loss; REWIND is

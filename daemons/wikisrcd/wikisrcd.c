@@ -12,7 +12,7 @@
 #include <stdio.h>
 
 #include "daemons/wikisrcd/delivery.h"
-#include "daemons/wikisrcd/event/filter.h"
+#include "daemons/wikisrcd/event/plan.h"
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/position/position.h"
 #include "daemons/wikisrcd/stream/source.h"
@@ -49,7 +49,7 @@ struct wikisrcd {
     struct source *source;
     struct peer kafka, stream;
     struct position *position;
-    struct event_path key;
+    struct plan *plan;  /* made anew at a reload */
     struct event event; /* reused */
     bool started;       /* the source was started */
     bool ready;
@@ -137,17 +137,47 @@ static bool event_is_too_large(struct wikisrcd *w, const struct sse_event *sse,
     return false;
 }
 
+/* The filter has looked at the event, and it is accounted for. */
+static void fields_account(struct wikisrcd *w)
+{
+    struct plan_absence a;
+    pl_metrics_inc(w->metrics, M_FIELD_ABSENT, plan_account(w->plan, &w->event));
+    while (plan_absence_take(w->plan, &a))
+        pl_log(PL_WARNING, PL_EVENT_FIELD_ABSENT, "no event has a field that an option names",
+               PL_F_STR("OPTION", a.option), PL_F_STR("FIELD", a.paths),
+               PL_F_STR("STREAM", a.stream ? a.stream : "any"),
+               PL_F_STR("RESULT", !a.stream ? "nothing is taken out"
+                                  : a.drops ? "all events are left out"
+                                            : "none is left out"));
+}
+
+/* What cannot be redacted must not get into Kafka, and the stream goes on. */
+static void not_redactable(struct wikisrcd *w, const struct sse_event *sse,
+                           const struct position_mark *mark, const char *why)
+{
+    pl_log(PL_ERROR, PL_EVENT_DATA_LOST, "event left out, it cannot be redacted",
+           PL_F_STR("TOPIC", w->conf->topic), PL_F_STR("REASON", why),
+           PL_F_SLICE("ID", sse->id.p, sse->id.len));
+    event_account(w, mark, M_NOT_REDACTABLE);
+}
+
 static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
                           const struct position_mark *mark, int64_t now_ms)
 {
     struct pl_err err;
-    bool replaced;
-    const struct pl_message message =
-        delivery_message(w->conf->topic, &w->event, sse->data, now_ms, &replaced);
-    switch (pl_delivery_send(w->delivery, &message, &err)) {
+    struct pl_slice data;
+    const char *why;
+    if (!plan_redact(w->plan, &w->event, sse->data, &data, &why)) {
+        not_redactable(w, sse, mark, why);
+        return true;
+    }
+    struct delivery_message message;
+    delivery_message(w->conf, &w->event, data, now_ms, &message);
+    switch (pl_delivery_send(w->delivery, &message.m, &err)) {
     case PL_SEND_OK:
         pl_delivery_item_end(w->delivery, 0);
-        pl_metrics_inc(w->metrics, M_TIME_REPLACED, replaced);
+        pl_metrics_inc(w->metrics, M_TIME_REPLACED, message.time_replaced);
+        fields_account(w);
         if (w->event.malformed) {
             pl_metrics_inc(w->metrics, M_MALFORMED, 1);
             pl_log(PL_WARNING, NULL, "an event is not valid JSON, passed on as it is",
@@ -170,13 +200,19 @@ static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
     return false;
 }
 
+static void event_filtered(struct wikisrcd *w, const struct position_mark *mark)
+{
+    fields_account(w);
+    event_account(w, mark, M_FILTERED);
+}
+
 static bool on_event(void *userdata, const struct sse_event *sse)
 {
     struct wikisrcd *w = userdata;
     if (pl_daemon_stopping(w->daemon) || !pl_delivery_can_take(w->delivery))
         return false;
     int64_t now_ms = pl_clock_realtime_ms();
-    event_read(&w->event, sse->data.p ? sse->data.p : "", sse->data.len, &w->key);
+    plan_read(w->plan, &w->event, sse->data.p ? sse->data.p : "", sse->data.len);
     if (sse->too_large) /* its data was not kept, so the service's id must do */
         w->event.identity = event_hash(sse->id.p, sse->id.len);
     struct position_mark mark;
@@ -187,10 +223,10 @@ static bool on_event(void *userdata, const struct sse_event *sse)
         return event_is_too_large(w, sse, &mark);
     else if (w->event.canary && w->conf->filter.canaries == CANARIES_DROP)
         event_account(w, &mark, M_CANARIES);
-    else if (!w->event.canary && !filter_matches(&w->conf->filter, &w->event))
-        event_account(w, &mark, M_FILTERED);
-    else
+    else if (w->event.canary || plan_passes(w->plan, &w->event))
         return event_deliver(w, sse, &mark, now_ms);
+    else
+        event_filtered(w, &mark);
     return true;
 }
 
@@ -412,8 +448,11 @@ static void on_stop_deadline(void *userdata)
 static void on_reload(void *userdata)
 {
     struct wikisrcd *w = userdata;
-    if (pl_service_reload(w->service, NULL)) /* the filter is read from conf each time */
-        delivery_reloaded(w->delivery, w->conf);
+    if (!pl_service_reload(w->service, NULL))
+        return;
+    plan_free(w->plan);
+    w->plan = plan_new(w->conf, false);
+    delivery_reloaded(w->delivery, w->conf);
 }
 
 static void status_show(struct wikisrcd *w, double rate, double lag)
@@ -423,8 +462,12 @@ static void status_show(struct wikisrcd *w, double rate, double lag)
     if (w->committed_ms > 0)
         snprintf(last, sizeof(last), "last commit %" PRId64 " s ago, %" PRIu64 " events",
                  (pl_clock_monotonic_ms() - w->committed_ms) / 1000, w->committed_events);
-    char source[64];
+    char source[64], absence[256] = "";
+    struct plan_absence a;
     source_describe(w->source, source, sizeof(source));
+    if (plan_absence_now(w->plan, &a))
+        snprintf(absence, sizeof(absence), "; %s: stream %s has no %s, %s", a.option, a.stream,
+                 a.paths, a.drops ? "all its events are left out" : "so it leaves out nothing");
     if (pl_delivery_is_stalled(w->delivery))
         pl_service_status(w->service, "Kafka does not answer",
                           "Kafka does not answer; reading is paused, %" PRIu64 " events wait, %s",
@@ -434,8 +477,8 @@ static void status_show(struct wikisrcd *w, double rate, double lag)
                           w->kafka.refusal.since_ms ? "Kafka" : "the source",
                           refused_seconds(w, pl_clock_monotonic_ms()), source, last);
     else
-        pl_service_status(w->service, NULL, "%s: %.0f events/s, %.1f s behind, to %s, %s", source,
-                          rate, lag, w->conf->topic, last);
+        pl_service_status(w->service, NULL, "%s: %.0f events/s, %.1f s behind, to %s, %s%s", source,
+                          rate, lag, w->conf->topic, last, absence);
 }
 
 static void on_tick(void *userdata)
@@ -496,7 +539,7 @@ static void release(struct wikisrcd *w)
     pl_delivery_free(w->delivery);
     position_free(w->position);
     event_release(&w->event);
-    event_path_release(&w->key);
+    plan_free(w->plan);
 }
 
 /* A committed position proves that Kafka has worked with us; and the source, if it holds an event
@@ -522,7 +565,7 @@ static int start(struct wikisrcd *w, struct pl_err *err)
         return -1;
     w->daemon = w->service->daemon;
     w->metrics = w->service->metrics;
-    event_path_init(&w->key, conf->key ? conf->key : "");
+    w->plan = plan_new(conf, false);
     if (delivery_new(w->daemon, conf, false, w->metrics, &delivery_ops, w, &w->delivery, err) < 0) {
         const char *key = conf->name;
         const struct pl_worked_ask ask = {.daemon = w->daemon,

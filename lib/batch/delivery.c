@@ -377,7 +377,7 @@ void pl_delivery_log(struct pl_delivery *d, bool now)
 
 /* ---- start ---- */
 
-static int topic_need(struct pl_delivery *d, struct pl_err *err)
+static int topic_need(struct pl_delivery *d, const char *topic, struct pl_err *err)
 {
     const struct pl_delivery_conf *conf = &d->conf;
     char bytes[32];
@@ -394,9 +394,9 @@ static int topic_need(struct pl_delivery *d, struct pl_err *err)
         config[n++] = "segment.ms";
         config[n++] = conf->create.segment_ms;
     }
-    const struct pl_kafka_topic_spec spec = {conf->topic, (int)conf->create.partitions,
+    const struct pl_kafka_topic_spec spec = {topic, (int)conf->create.partitions,
                                              (int)conf->create.replication, config};
-    pl_daemon_step(d->daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s", conf->topic);
+    pl_daemon_step(d->daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s", topic);
     return pl_kafka_topic_need(pl_delivery_client(d), &spec, conf->create.enabled,
                                (int)conf->start_timeout_ms, err);
 }
@@ -404,8 +404,11 @@ static int topic_need(struct pl_delivery *d, struct pl_err *err)
 static int topics_need(struct pl_delivery *d, struct pl_err *err)
 {
     const struct pl_delivery_conf *conf = &d->conf;
-    if (topic_need(d, err) < 0)
+    if (topic_need(d, conf->topic, err) < 0)
         return -1;
+    for (size_t i = 0; conf->more_topics && i < conf->more_topics->n; i++)
+        if (topic_need(d, conf->more_topics->v[i].value, err) < 0)
+            return -1;
     if (!conf->position_topic)
         return 0;
     pl_daemon_step(d->daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s",

@@ -75,8 +75,9 @@ struct pl_delivery_conf {
     const struct pl_map *kafka; /* the user's properties */
     const char *transactional_id, *client_id;
     const char *topic;
-    const char *position_topic; /* NULL: no positions are kept */
-    const char *position_key;   /* for commits by limits */
+    const struct pl_map *more_topics; /* the values: topics as `topic` is; may be NULL */
+    const char *position_topic;       /* NULL: no positions are kept */
+    const char *position_key;         /* for commits by limits */
     int64_t message_bytes_max, queue_bytes_max;
     struct {
         bool enabled;
@@ -89,7 +90,7 @@ struct pl_delivery_conf {
     struct pl_delivery_metrics metrics;
 };
 
-/* Connects to Kafka, fences an earlier instance and ends what it left open, then ensures both
+/* Connects to Kafka, fences an earlier instance and ends what it left open, then ensures the
  * topics. For use at start: blocks, each step up to start_timeout. */
 int pl_delivery_new(struct pl_daemon *daemon, const struct pl_delivery_conf *conf,
                     const struct pl_delivery_ops *ops, void *userdata, struct pl_delivery **ret,

@@ -38,6 +38,8 @@
 #define PL_EVENT_SOURCE_TOO_OLD "05f621684b9c1c0a019dd8b190858b3a"
 /* ours and the service's clock differ, or agree again */
 #define PL_EVENT_CLOCK_SKEW "8ddf185033954af1b9ea18f65e9ca1e9"
+/* a filter or redaction names a field that the stream's events do not have */
+#define PL_EVENT_FIELD_ABSENT "2e9ac1dea37a14c7214749a966d54c4c"
 #define PL_EVENT_TABLE_CREATED "00140b6c93e6d97091e5b7fc893ae7da"
 #define PL_EVENT_COLUMN_ADDED "6fae07419a204779040acbc31783e938"
 #define PL_EVENT_BATCH_INSERTED "3a5ee37a144c97022fa2fbae3fa6dfe2"

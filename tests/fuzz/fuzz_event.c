@@ -43,11 +43,12 @@ static void event_try(struct position *p, struct pl_slice json, struct pl_slice 
 {
     const struct pl_strings streams = {0};
     struct event e = {0};
-    struct event_path key;
+    struct event_wants wants;
     struct position_mark mark;
     PL_CLEANUP(pl_buf_release) struct pl_buf header = {0};
-    event_path_init(&key, "meta.id");
-    event_read(&e, json.p, json.len, &key);
+    event_wants_init(&wants, true);
+    event_wants_key(&wants, "meta.id");
+    event_read(&e, json.p, json.len, &wants);
     position_connected(p, POSITION_BY_TIME, 0, 1800000000000);
     position_check(p, &e, id, 1800000000000, &mark);
     position_add(p, &mark);
@@ -64,7 +65,7 @@ static void event_try(struct position *p, struct pl_slice json, struct pl_slice 
         assert(known);
     }
     event_release(&e);
-    event_path_release(&key);
+    event_wants_release(&wants);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)

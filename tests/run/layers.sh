@@ -24,10 +24,14 @@ lib/auth                    base log config json metrics http
 lib/kafka                   base log config service
 lib/batch                   base log metrics service kafka
 
-daemons/wikisrcd/event/event
-daemons/wikisrcd/conf       event/event
+daemons/wikisrcd/event/path
+daemons/wikisrcd/event/fields
+daemons/wikisrcd/event/event event/path event/fields
+daemons/wikisrcd/event/rules event/path
+daemons/wikisrcd/event/redact event/path event/rules
+daemons/wikisrcd/conf       event/path event/rules event/redact
 daemons/wikisrcd/metrics
-daemons/wikisrcd/event      conf event/event
+daemons/wikisrcd/event      conf event/event event/fields event/redact event/rules
 daemons/wikisrcd/position   event/event
 daemons/wikisrcd/stream     conf metrics position
 daemons/wikisrcd            conf metrics event event/event position stream

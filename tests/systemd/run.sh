@@ -37,7 +37,7 @@ done
 # The tests and the services; then what the packages depend on, since there is no network inside;
 # man-db, so that systemd-analyze finds the pages that the units name.
 export VM_PACKAGES='python3-pytest python3-confluent-kafka default-jre-headless openssl
-    libcjson1 libcurl4 liblz4-1 libmicrohttpd12 librdkafka1 libsystemd0 libyaml-0-2 libzstd1
+    libcjson1 libcurl4 liblz4-1 libmicrohttpd12 librdkafka1 libssl3 libsystemd0 libyaml-0-2 libzstd1
     man-db'
 export VM_SECONDS=${VM_SECONDS:-1200}
 

@@ -2,38 +2,72 @@
 /*
  * event.c - see event.h.
  *
- * The walk notes where the value of the path's first name is and looks into it only after the whole
- * document has proved valid, so that only the key is read twice.
+ * The walk only notes what it finds. The key is unescaped and times are parsed after the whole
+ * document has proved valid.
  */
 #include "daemons/wikisrcd/event/event.h"
 
+#include "daemons/wikisrcd/event/fields.h"
 #include "lib/base/time_text.h"
 
-bool event_path_init(struct event_path *path, const char *text)
+/* Uses of a value, in the tree of paths. */
+enum {
+    USE_ID,
+    USE_DOMAIN,
+    USE_STREAM,
+    USE_TOPIC,
+    USE_PARTITION,
+    USE_OFFSET,
+    USE_META_DT,
+    USE_DT,
+    USE_TIMESTAMP,
+    USE_FIELD, /* + field * EVENT_FIELD_PATHS_MAX + which of its paths */
+    USE_KEY = USE_FIELD + FIELDS * EVENT_FIELD_PATHS_MAX, /* + rank */
+    USE_VALUE = USE_KEY + EVENT_KEYS_MAX,                 /* + the caller's number */
+};
+
+static const char *const fixed_paths[] = {
+    [USE_ID] = "meta.id",
+    [USE_DOMAIN] = "meta.domain",
+    [USE_STREAM] = "meta.stream",
+    [USE_TOPIC] = "meta.topic",
+    [USE_PARTITION] = "meta.partition",
+    [USE_OFFSET] = "meta.offset",
+    [USE_META_DT] = "meta.dt",
+    [USE_DT] = "dt",
+    [USE_TIMESTAMP] = "timestamp",
+};
+
+void event_wants_init(struct event_wants *wants, bool shown)
 {
-    *path = (struct event_path){0};
-    if (*text == '\0')
-        return true;
-    path->text = pl_strdup(text);
-    for (char *name = path->text;;) {
-        char *dot = strchrnul(name, '.');
-        if (dot == name || path->depth == EVENT_PATH_DEPTH_MAX) {
-            event_path_release(path);
-            return false;
-        }
-        bool last = *dot == '\0';
-        *dot = '\0'; /* names are compared as C strings */
-        path->names[path->depth++] = (struct pl_slice){name, (size_t)(dot - name)};
-        if (last)
-            return true;
-        name = dot + 1;
-    }
+    static const enum event_field fields[] = {FIELD_WIKI, FIELD_TYPE, FIELD_TITLE, FIELD_USER};
+    *wants = (struct event_wants){.root = path_tree_new()};
+    for (unsigned i = 0; i < PL_COUNT(fixed_paths); i++)
+        path_tree_add(wants->root, fixed_paths[i], i);
+    for (unsigned i = 0; shown && i < PL_COUNT(fields); i++)
+        for (unsigned k = 0; event_fields[fields[i]][k]; k++)
+            path_tree_add(wants->root, event_fields[fields[i]][k],
+                          USE_FIELD + fields[i] * EVENT_FIELD_PATHS_MAX + k);
 }
 
-void event_path_release(struct event_path *path)
+void event_wants_release(struct event_wants *wants)
 {
-    free(path->text);
-    *path = (struct event_path){0};
+    path_tree_free(wants->root);
+    *wants = (struct event_wants){0};
+}
+
+bool event_wants_key(struct event_wants *wants, const char *path)
+{
+    if (wants->keys_n == EVENT_KEYS_MAX ||
+        !path_tree_add(wants->root, path, USE_KEY + wants->keys_n))
+        return false;
+    wants->keys_n++;
+    return true;
+}
+
+bool event_wants_value(struct event_wants *wants, const char *path, unsigned number)
+{
+    return path_tree_add(wants->root, path, USE_VALUE + number);
 }
 
 void event_release(struct event *event)
@@ -74,143 +108,180 @@ struct event_identity event_hash(const char *data, size_t len)
     return (struct event_identity){(uint64_t)(hash >> 64), (uint64_t)hash};
 }
 
-/* A text; null and other types leave it absent. */
-static void text_read(struct pl_json *j, struct pl_json_str *ret)
+/* ---- the walk ---- */
+
+struct walk {
+    struct pl_json j;
+    const struct event_wants *wants;
+    struct event *e;
+    struct event_value partition, offset, meta_dt, dt, timestamp, key;
+    unsigned key_rank;
+    unsigned char ranks[FIELDS]; /* 1 + which path the field came from; 0: none yet */
+};
+
+static void text_note(struct pl_json_str *ret, const struct event_value *v)
 {
-    if (pl_json_peek(j) == PL_JSON_STRING)
-        pl_json_string(j, ret);
-    else
-        pl_json_skip(j, NULL);
+    if (v->type == PL_JSON_STRING)
+        *ret = v->text;
 }
 
-static bool integer_read(struct pl_json *j, int64_t *ret)
+/* The first path of a field that is there counts. */
+static void field_note(struct walk *w, unsigned use, const struct event_value *v)
 {
-    if (pl_json_peek(j) != PL_JSON_NUMBER) {
-        pl_json_skip(j, NULL);
-        return false;
-    }
-    struct pl_json_num number;
-    return pl_json_number(j, &number) && pl_json_num_i64(&number, ret) == PL_JSON_NUM_OK;
-}
-
-static void meta_read(struct pl_json *j, struct event *e)
-{
-    if (pl_json_peek(j) != PL_JSON_OBJECT) {
-        pl_json_skip(j, NULL);
+    unsigned field = use / EVENT_FIELD_PATHS_MAX, rank = use % EVENT_FIELD_PATHS_MAX + 1;
+    struct event *e = w->e;
+    if (v->type != PL_JSON_STRING || (w->ranks[field] != 0 && w->ranks[field] < rank))
         return;
-    }
-    pl_json_object_begin(j);
-    struct pl_json_str key;
-    while (pl_json_object_next(j, &key)) {
-        if (pl_json_str_eq(&key, "id"))
-            text_read(j, &e->meta_id);
-        else if (pl_json_str_eq(&key, "dt"))
-            text_read(j, &e->dt);
-        else if (pl_json_str_eq(&key, "domain"))
-            text_read(j, &e->domain);
-        else if (pl_json_str_eq(&key, "topic"))
-            text_read(j, &e->topic);
-        else if (pl_json_str_eq(&key, "partition"))
-            integer_read(j, &e->partition);
-        else if (pl_json_str_eq(&key, "offset"))
-            integer_read(j, &e->offset);
-        else
-            pl_json_skip(j, NULL);
+    w->ranks[field] = (unsigned char)rank;
+    switch ((enum event_field)field) {
+    case FIELD_WIKI:
+        e->wiki = v->text;
+        break;
+    case FIELD_TYPE:
+        e->type = v->text;
+        break;
+    case FIELD_TITLE:
+        e->title = v->text;
+        break;
+    case FIELD_USER:
+        e->user = v->text;
+        break;
+    case FIELD_NAMESPACE:
+    case FIELD_BOT:
+    case FIELDS:
+        break;
     }
 }
 
-static void bot_read(struct pl_json *j, struct event *e)
+static void fixed_note(struct walk *w, unsigned use, const struct event_value *v)
 {
+    switch (use) {
+    case USE_ID:
+        text_note(&w->e->meta_id, v);
+        break;
+    case USE_DOMAIN:
+        text_note(&w->e->domain, v);
+        break;
+    case USE_STREAM:
+        text_note(&w->e->stream, v);
+        break;
+    case USE_TOPIC:
+        text_note(&w->e->topic, v);
+        break;
+    case USE_PARTITION:
+        w->partition = *v;
+        break;
+    case USE_OFFSET:
+        w->offset = *v;
+        break;
+    case USE_META_DT:
+        w->meta_dt = *v;
+        break;
+    case USE_DT:
+        w->dt = *v;
+        break;
+    case USE_TIMESTAMP:
+        w->timestamp = *v;
+        break;
+    }
+}
+
+static void use_note(struct walk *w, unsigned use, const struct event_value *v)
+{
+    if (use < USE_FIELD) {
+        fixed_note(w, use, v);
+    } else if (use < USE_KEY) {
+        field_note(w, use - USE_FIELD, v);
+    } else if (use < USE_VALUE) {
+        if (w->key.type == PL_JSON_NONE || use - USE_KEY <= w->key_rank) {
+            w->key = *v;
+            w->key_rank = use - USE_KEY;
+        }
+    } else if (w->wants->on_value) {
+        w->wants->on_value(w->wants->userdata, use - USE_VALUE, v);
+    }
+}
+
+static void value_walk(struct walk *w, const struct path_node *n);
+
+/* Into an object; into each element of an array. The depth is the reader's. */
+static void members_walk(struct walk *w, const struct path_node *n)
+{
+    struct pl_json *j = &w->j;
     enum pl_json_type type = pl_json_peek(j);
-    if (type == PL_JSON_TRUE || type == PL_JSON_FALSE)
-        e->has_bot = pl_json_bool(j, &e->bot);
-    else
-        pl_json_skip(j, NULL);
-}
-
-/* Walks the top level. *ret_key_at: the reader at the value of the path's first name. */
-static void top_read(struct pl_json *j, struct event *e, const struct event_path *path,
-                     struct pl_json *ret_key_at)
-{
-    if (!pl_json_object_begin(j))
-        return;
-    struct pl_json_str key;
-    while (pl_json_object_next(j, &key)) {
-        if (path->depth > 0 && pl_json_str_eq(&key, path->names[0].p))
-            *ret_key_at = *j;
-        if (pl_json_str_eq(&key, "meta"))
-            meta_read(j, e);
-        else if (pl_json_str_eq(&key, "wiki"))
-            text_read(j, &e->wiki);
-        else if (pl_json_str_eq(&key, "type"))
-            text_read(j, &e->type);
-        else if (pl_json_str_eq(&key, "title"))
-            text_read(j, &e->title);
-        else if (pl_json_str_eq(&key, "user"))
-            text_read(j, &e->user);
-        else if (pl_json_str_eq(&key, "namespace"))
-            e->has_namespace = integer_read(j, &e->namespace_id);
-        else if (pl_json_str_eq(&key, "bot"))
-            bot_read(j, e);
-        else
-            pl_json_skip(j, NULL);
-    }
-}
-
-/* Steps into objects along the path. false: not there. */
-static bool path_descend(struct pl_json *j, const struct event_path *path)
-{
-    for (unsigned i = 1; i < path->depth; i++) {
-        bool found = false;
-        if (pl_json_peek(j) != PL_JSON_OBJECT)
-            return false;
-        pl_json_object_begin(j);
+    if (type == PL_JSON_ARRAY) {
+        pl_json_array_begin(j);
+        while (pl_json_array_next(j))
+            members_walk(w, n);
+    } else if (type == PL_JSON_OBJECT) {
         struct pl_json_str key;
-        while (!found && pl_json_object_next(j, &key)) {
-            found = pl_json_str_eq(&key, path->names[i].p);
-            if (!found)
+        pl_json_object_begin(j);
+        while (pl_json_object_next(j, &key)) {
+            const struct path_node *child = path_child(n, &key);
+            if (child)
+                value_walk(w, child);
+            else
                 pl_json_skip(j, NULL);
         }
-        if (!found)
-            return false;
+    } else {
+        pl_json_skip(j, NULL);
     }
-    return true;
 }
 
-/* The key's bytes: a text unescaped (as it is where an escape is a lone surrogate, which UTF-8
- * cannot carry), a number, bool, object or array as its JSON text; null is not a key. */
-static bool key_read(struct pl_json *j, struct pl_buf *out)
+static void value_walk(struct walk *w, const struct path_node *n)
 {
-    struct pl_json_str text;
-    struct pl_slice raw;
-    switch (pl_json_peek(j)) {
-    case PL_JSON_NONE:
-    case PL_JSON_NULL:
+    struct pl_json *j = &w->j;
+    struct event_value v = {.type = pl_json_peek(j)};
+    const char *start = j->p;
+    if (v.type == PL_JSON_STRING)
+        pl_json_string(j, &v.text);
+    else if (n->children_n > 0)
+        members_walk(w, n);
+    else
+        pl_json_skip(j, NULL);
+    if (j->error || v.type == PL_JSON_NULL)
+        return;
+    v.raw = (struct pl_slice){start, (size_t)(j->p - start)};
+    for (unsigned i = 0; i < n->uses_n; i++)
+        use_note(w, n->uses[i], &v);
+}
+
+/* An event is an object, no array of them. */
+static bool walk(struct walk *w, const char *data, size_t len)
+{
+    pl_json_init(&w->j, data, len, PL_JSON_DEPTH_DEFAULT);
+    if (pl_json_peek(&w->j) == PL_JSON_OBJECT)
+        members_walk(w, w->wants->root);
+    else
+        pl_json_object_begin(&w->j); /* says what was expected */
+    return pl_json_end(&w->j);
+}
+
+/* ---- after it ---- */
+
+static bool integer_of(const struct event_value *v, int64_t *ret)
+{
+    struct pl_json j;
+    struct pl_json_num number;
+    if (v->type != PL_JSON_NUMBER)
         return false;
-    case PL_JSON_STRING:
-        if (!pl_json_string(j, &text))
-            return false;
-        if (!text.escaped)
-            return pl_buf_add(out, text.p, text.len);
-        if (pl_json_unescape_buf(&text, out))
-            return true;
-        pl_buf_reset(out);
-        return pl_buf_add(out, text.p, text.len);
-    case PL_JSON_FALSE:
-    case PL_JSON_TRUE:
-    case PL_JSON_NUMBER:
-    case PL_JSON_ARRAY:
-    case PL_JSON_OBJECT:
-        return pl_json_skip(j, &raw) && pl_buf_add(out, raw.p, raw.len);
-    }
-    return false;
+    pl_json_init(&j, v->raw.p, v->raw.len, 1);
+    return pl_json_number(&j, &number) && pl_json_num_i64(&number, ret) == PL_JSON_NUM_OK;
 }
 
-static void event_clear(struct event *e)
+static bool time_of(const struct event_value *v, int64_t *ret_ms)
 {
-    struct pl_buf key = e->key;
-    pl_buf_reset(&key);
-    *e = (struct event){.key = key, .partition = -1, .offset = -1};
+    return v->type == PL_JSON_STRING && pl_time_parse(v->text.p, v->text.len, 3, ret_ms, NULL);
+}
+
+static void time_find(const struct walk *w, struct event *e)
+{
+    int64_t s = 0;
+    e->has_dt = time_of(&w->meta_dt, &e->dt_ms) || time_of(&w->dt, &e->dt_ms);
+    if (!e->has_dt && integer_of(&w->timestamp, &s) && s > 0 && s < INT64_MAX / 1000) {
+        e->has_dt = true;
+        e->dt_ms = s * 1000;
+    }
 }
 
 static void identity_find(struct event *e, const char *data, size_t len)
@@ -221,24 +292,52 @@ static void identity_find(struct event *e, const char *data, size_t len)
         e->identity = event_hash(e->meta_id.p, e->meta_id.len);
 }
 
-void event_read(struct event *e, const char *data, size_t len, const struct event_path *path)
+/* A text unescaped (as it is where an escape is a lone surrogate, which UTF-8 cannot carry), all
+ * else as its JSON text. */
+static bool key_write(const struct event_value *v, struct pl_buf *out)
 {
-    struct pl_json key_at = {0};
+    if (v->type == PL_JSON_NONE)
+        return false;
+    if (v->type != PL_JSON_STRING)
+        return pl_buf_add(out, v->raw.p, v->raw.len);
+    if (v->text.escaped && pl_json_unescape_buf(&v->text, out))
+        return true;
+    pl_buf_reset(out);
+    return pl_buf_add(out, v->text.p, v->text.len);
+}
+
+static void event_clear(struct event *e)
+{
+    struct pl_buf key = e->key;
+    pl_buf_reset(&key);
+    *e = (struct event){.key = key, .partition = -1, .offset = -1};
+}
+
+void event_read(struct event *e, const char *data, size_t len, const struct event_wants *wants)
+{
+    struct walk w = {.wants = wants, .e = e};
     event_clear(e);
-    struct pl_json j;
-    pl_json_init(&j, data, len, PL_JSON_DEPTH_DEFAULT);
-    top_read(&j, e, path, &key_at);
-    if (!pl_json_end(&j)) {
-        const char *why = j.error ? j.error : "text after the end of the document";
+    if (!walk(&w, data, len)) {
         event_clear(e);
         e->malformed = true;
-        e->malformed_why = why;
+        e->malformed_why = w.j.error ? w.j.error : "text after the end of the document";
         e->identity = event_hash(data, len);
         return;
     }
     identity_find(e, data, len);
-    e->has_dt = e->dt.p && pl_time_parse(e->dt.p, e->dt.len, 3, &e->dt_ms, NULL);
+    time_find(&w, e);
+    integer_of(&w.partition, &e->partition);
+    integer_of(&w.offset, &e->offset);
     e->canary = e->domain.p && pl_json_str_eq(&e->domain, "canary");
-    if (path->depth > 0 && key_at.p && path_descend(&key_at, path))
-        e->has_key = key_read(&key_at, &e->key);
+    e->has_key = key_write(&w.key, &e->key);
+}
+
+void event_key_read(struct event *e, const char *data, size_t len, const struct event_wants *wants)
+{
+    struct event other = {0};
+    struct event_wants quiet = *wants;
+    quiet.on_value = NULL;
+    struct walk w = {.wants = &quiet, .e = &other};
+    pl_buf_reset(&e->key);
+    e->has_key = walk(&w, data, len) && key_write(&w.key, &e->key);
 }

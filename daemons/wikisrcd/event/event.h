@@ -2,8 +2,12 @@
 /*
  * event.h - what wikisrcd needs to know of an event, read from its JSON in one pass without a tree.
  *
- * The data is passed on as received, whatever this finds: an event that is not valid JSON is
- * `malformed`, gets no key and ends in the sink's dead letters.
+ * Nothing is changed here: an event that is not valid JSON is `malformed`, gets no key, and (where
+ * nothing is redacted) ends in the sink's dead letters.
+ *
+ * Its time is `meta.dt`, when the platform took it in: all schemas have it, and the stream is in its
+ * order. Else `dt`, when it happened (fragment/common 2.0.0 has only that as required), else
+ * recentchange's `timestamp`, in seconds since 1970.
  *
  * Identity, for duplicates, has 128 bits: `meta.id` where it is a UUID (all of Wikimedia's are),
  * else the FNV-1a hash of the id's text, else (no id) that of the whole data. Two different events
@@ -17,33 +21,48 @@
 #ifndef WIKISRCD_EVENT_EVENT_H
 #define WIKISRCD_EVENT_EVENT_H
 
-#include "lib/json/reader.h"
+#include "daemons/wikisrcd/event/path.h"
 
 struct event_identity {
     uint64_t hi, lo;
 };
 
-/* The path of the message key inside the event: "title", "meta.domain". */
-#define EVENT_PATH_DEPTH_MAX 8
-struct event_path {
-    char *text; /* owns the names below */
-    struct pl_slice names[EVENT_PATH_DEPTH_MAX];
-    unsigned depth; /* 0: no key */
+/* A value somewhere inside an event, borrowed from its data. */
+struct event_value {
+    enum pl_json_type type;  /* NONE: not there */
+    struct pl_json_str text; /* of a STRING */
+    struct pl_slice raw;     /* all its bytes; an object or array as it stands */
 };
 
-/* "" is no key. false: an empty name in it, or more than EVENT_PATH_DEPTH_MAX. */
-bool event_path_init(struct event_path *path, const char *text);
-void event_path_release(struct event_path *path);
+/* What is looked for in each event, in one pass. Made once from the configuration, then only
+ * read. */
+struct event_wants {
+    struct path_node *root;
+    unsigned keys_n;
+    /* Called for each value at a path of event_wants_value(), while the event is read: whether it is
+     * valid JSON is known only afterwards. null counts as absent. A value may come several times:
+     * arrays on the way, keys that are there twice. */
+    void (*on_value)(void *userdata, unsigned number, const struct event_value *value);
+    void *userdata;
+};
+
+/* With the texts that people are shown (wiki, type, title, user), if `shown`. */
+void event_wants_init(struct event_wants *wants, bool shown);
+void event_wants_release(struct event_wants *wants);
+/* One more path for the message key: the first one counts whose value is there. false: not a path,
+ * or too many. */
+#define EVENT_KEYS_MAX 32
+bool event_wants_key(struct event_wants *wants, const char *path);
+bool event_wants_value(struct event_wants *wants, const char *path, unsigned number);
 
 /* Texts are borrowed from the data, still escaped; .p is NULL where absent or null. */
 struct event {
-    struct pl_json_str meta_id, dt, domain, topic;
-    struct pl_json_str wiki, type, title, user;
-    int64_t partition; /* -1: absent */
-    int64_t offset;    /* -1: absent */
-    int64_t namespace_id;
-    int64_t dt_ms; /* meta.dt */
-    bool has_namespace, has_bot, bot, has_dt;
+    struct pl_json_str meta_id, domain, topic, stream; /* of meta */
+    struct pl_json_str wiki, type, title, user;        /* only for people: see fields.h */
+    int64_t partition;                                 /* -1: absent */
+    int64_t offset;                                    /* -1: absent */
+    int64_t dt_ms;                                     /* its time; see above */
+    bool has_dt;
     bool canary; /* meta.domain is "canary" */
     bool has_key;
     bool malformed;
@@ -54,8 +73,11 @@ struct event {
 
 /* Zero-initialise an event before its first use; release it after its last. A malformed event has
  * its identity and the flag, nothing else. */
-void event_read(struct event *event, const char *data, size_t len, const struct event_path *key);
+void event_read(struct event *event, const char *data, size_t len, const struct event_wants *wants);
 void event_release(struct event *event);
+/* Only the key, of other bytes for the same event (redacted ones). */
+void event_key_read(struct event *event, const char *data, size_t len,
+                    const struct event_wants *wants);
 
 /* 8-4-4-4-12 hexadecimal digits. */
 bool event_uuid_parse(const char *text, size_t len, struct event_identity *ret);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_event.c - what is read from an event, identities, and the filters. links: wikisrcd
+ * check_event.c - what is read from an event, and identities. links: wikisrcd
  */
 #include <stdio.h>
 
 #include "daemons/wikisrcd/event/event.h"
-#include "daemons/wikisrcd/event/filter.h"
+#include "daemons/wikisrcd/event/fields.h"
 #include "tests/unit/events.h"
 #include "tests/unit/unit.h"
 
@@ -16,15 +16,20 @@ static size_t kept_n;
 static struct event read_event(const char *json, const char *path)
 {
     struct event e = {0};
-    struct event_path key;
-    ck_assert(event_path_init(&key, path));
+    struct event_wants wants;
+    event_wants_init(&wants, true);
+    while (path[0]) { /* several, divided by blanks */
+        PL_FREE char *one = pl_strndup(path, strcspn(path, " "));
+        ck_assert(event_wants_key(&wants, one));
+        path += strlen(one) + (path[strlen(one)] != '\0');
+    }
     /* A copy of its own size, so that a sanitizer sees a read beyond it. */
     char *copy = malloc(strlen(json));
     memcpy(copy, json, strlen(json));
     ck_assert_uint_lt(kept_n, PL_COUNT(kept));
     kept[kept_n++] = copy;
-    event_read(&e, copy, strlen(json), &key);
-    event_path_release(&key);
+    event_read(&e, copy, strlen(json), &wants);
+    event_wants_release(&wants);
     return e;
 }
 
@@ -52,8 +57,8 @@ START_TEST(test_fields)
     ck_assert(text_is(&e.user, "U"));
     ck_assert_int_eq(e.partition, 0);
     ck_assert_int_eq(e.offset, 5383496577);
-    ck_assert(e.has_namespace && e.namespace_id == 6);
-    ck_assert(e.has_bot && e.bot);
+    ck_assert(text_is(&e.stream, "mediawiki.recentchange"));
+    ck_assert(text_is(&e.title, "File:A&B.jpg"));
     ck_assert(e.has_dt);
     ck_assert_int_eq(e.dt_ms, 1692074639007);
     ck_assert(!e.canary);
@@ -85,6 +90,14 @@ static const struct key_case {
     {"{\"a\":{\"b\":{\"x\":1,\"c\":\"v\"}},\"b\":2}", "a.b.c", "v"},
     {"{\"wiki\":\"w\"}", "wiki", "w"},
     {"{\"t\\u0069tle\":\"a\"}", "title", "a"},
+    {"{\"page\":{\"page_title\":\"P\"}}", "title page.page_title", "P"},
+    {"{\"page\":{\"page_title\":\"P\"},\"title\":\"t\"}", "title page.page_title", "t"},
+    {"{\"title\":null,\"page\":{\"page_title\":\"P\"}}", "title page.page_title", "P"},
+    {"{\"title\":\"\",\"page\":{\"page_title\":\"P\"}}", "title page.page_title", ""},
+    {"{\"a\":[{\"b\":1},{\"b\":2}]}", "a.b", "2"},
+    {"{\"a\":[{\"b\":1},{\"c\":2}]}", "a[*].b", "1"},
+    {"{\"a\":{\"b\":1}}", "a a.b", "{\"b\":1}"},
+    {"{\"title\":\"a\",\"title\":\"b\"}", "title", "b"},
 };
 
 START_TEST(test_key)
@@ -99,7 +112,8 @@ START_TEST(test_key)
 }
 END_TEST
 
-static const char *const bad_paths[] = {".", "a.", ".a", "a..b", "a.b.c.d.e.f.g.h.i"};
+static const char *const bad_paths[] = {"",     ".",   "a.",  ".a",    "a..b",  "a.b.c.d.e.f.g.h.i",
+                                        "a[0]", "a]b", "[*]", "a.[*]", "$.a[b]"};
 
 START_TEST(test_bad_path)
 {
@@ -147,10 +161,73 @@ START_TEST(test_odd_types)
                                 "title");
     ck_assert(!e.malformed);
     ck_assert(!e.meta_id.p && !e.has_dt && !e.topic.p && !e.type.p && !e.wiki.p);
-    ck_assert(!e.has_bot && !e.has_namespace);
     ck_assert_int_eq(e.offset, -1);
     ck_assert_int_eq(e.partition, -1);
     event_release(&e);
+}
+END_TEST
+
+/* Which of the times of the schemas is the event's. */
+static const struct {
+    const char *json;
+    int64_t ms; /* -1: none */
+} times[] = {
+    {"{\"meta\":{\"dt\":\"2026-03-01T00:00:01.007Z\"},\"dt\":\"2026-03-01T00:00:00Z\","
+     "\"timestamp\":5}",
+     1772323201007},
+    {"{\"dt\":\"2026-03-01T00:00:00Z\",\"meta\":{\"dt\":null},\"timestamp\":5}", 1772323200000},
+    {"{\"dt\":\"soon\",\"timestamp\":1772323200}", 1772323200000},
+    {"{\"timestamp\":1772323200.0}", 1772323200000},
+    {"{\"timestamp\":\"1772323200\"}", -1},
+    {"{\"timestamp\":0}", -1},
+    {"{\"timestamp\":9223372036854775807}", -1},
+    {"{\"timestamp\":1.5}", -1},
+    {"{\"rev_timestamp\":\"2026-03-01T00:00:00Z\"}", -1},
+};
+
+START_TEST(test_time)
+{
+    struct event e = read_event(times[_i].json, "");
+    ck_assert_int_eq(e.has_dt, times[_i].ms >= 0);
+    ck_assert_int_eq(e.dt_ms, times[_i].ms >= 0 ? times[_i].ms : 0);
+    event_release(&e);
+}
+END_TEST
+
+/* The names of each schema. Whatever the order: the first path of fields.h that is there counts. */
+static const struct {
+    const char *json, *wiki, *type, *title, *user;
+} schemas[] = {
+    {"{\"wiki\":\"w\",\"type\":\"edit\",\"title\":\"t\",\"user\":\"u\"}", "w", "edit", "t", "u"},
+    {"{\"changelog_kind\":\"update\",\"page_change_kind\":\"edit\",\"wiki_id\":\"w\","
+     "\"page\":{\"page_title\":\"t\"},\"performer\":{\"user_text\":\"u\"}}",
+     "w", "edit", "t", "u"},
+    {"{\"page_change_kind\":\"edit\",\"changelog_kind\":\"update\"}", NULL, "edit", NULL, NULL},
+    {"{\"database\":\"w\",\"page_title\":\"t\",\"performer\":{\"user_text\":\"u\"}}", "w", NULL,
+     "t", "u"},
+    {"{\"database\":\"w\",\"performer\":null,\"page_title\":{}}", "w", NULL, NULL, NULL},
+};
+
+START_TEST(test_schema)
+{
+    struct event e = read_event(schemas[_i].json, "");
+    ck_assert(text_is(&e.wiki, schemas[_i].wiki));
+    ck_assert(text_is(&e.type, schemas[_i].type));
+    ck_assert(text_is(&e.title, schemas[_i].title));
+    ck_assert(text_is(&e.user, schemas[_i].user));
+    event_release(&e);
+}
+END_TEST
+
+START_TEST(test_field_paths)
+{
+    const char *paths[EVENT_FIELD_PATHS_MAX];
+    ck_assert_uint_eq(event_field_paths("title", paths), 3);
+    ck_assert_str_eq(paths[0], "title");
+    ck_assert_str_eq(paths[1], "page.page_title");
+    ck_assert_str_eq(paths[2], "page_title");
+    ck_assert_uint_eq(event_field_paths("page_title", paths), 1);
+    ck_assert_str_eq(paths[0], "page_title");
 }
 END_TEST
 
@@ -213,52 +290,6 @@ START_TEST(test_identity)
 }
 END_TEST
 
-/* ---- filters ---- */
-
-#define LIST(...)                                                                                  \
-    {                                                                                              \
-        (char **)(const char *[]){__VA_ARGS__}, PL_COUNT(((const char *[]){__VA_ARGS__}))          \
-    }
-
-#define EDIT "{\"wiki\":\"enwiki\",\"type\":\"edit\",\"namespace\":0,\"bot\":false}"
-#define BOT  "{\"wiki\":\"dewiki\",\"type\":\"new\",\"namespace\":-1,\"bot\":true}"
-
-static struct filter_case {
-    const char *name, *json;
-    struct wikisrcd_filter_conf conf;
-    bool pass;
-} filter_cases[] = {
-    {"no filter", EDIT, {.bot = BOT_ANY}, true},
-    {"wiki in", EDIT, {.wiki.include = LIST("dewiki", "enwiki")}, true},
-    {"wiki not in", EDIT, {.wiki.include = LIST("dewiki")}, false},
-    {"wiki out", EDIT, {.wiki.exclude = LIST("enwiki")}, false},
-    {"wiki in and out", EDIT, {.wiki = {LIST("enwiki"), LIST("enwiki")}}, false},
-    {"wiki absent, include", "{}", {.wiki.include = LIST("enwiki")}, false},
-    {"wiki absent, exclude", "{}", {.wiki.exclude = LIST("enwiki")}, true},
-    {"type in", EDIT, {.type.include = LIST("edit")}, true},
-    {"type out", EDIT, {.type.exclude = LIST("edit")}, false},
-    {"namespace in", EDIT, {.namespaces.include = LIST("0")}, true},
-    {"namespace not in", EDIT, {.namespaces.include = LIST("1", "2")}, false},
-    {"namespace out, negative", BOT, {.namespaces.exclude = LIST("-1")}, false},
-    {"namespace absent, include", "{}", {.namespaces.include = LIST("0")}, false},
-    {"namespace absent, exclude", "{}", {.namespaces.exclude = LIST("0")}, true},
-    {"bots only, a bot", BOT, {.bot = BOT_ONLY}, true},
-    {"bots only, a person", EDIT, {.bot = BOT_ONLY}, false},
-    {"bots only, unknown", "{}", {.bot = BOT_ONLY}, false},
-    {"no bots, a bot", BOT, {.bot = BOT_EXCLUDE}, false},
-    {"no bots, unknown", "{}", {.bot = BOT_EXCLUDE}, true},
-    {"not JSON always passes", "{", {.wiki.include = LIST("enwiki"), .bot = BOT_ONLY}, true},
-};
-
-START_TEST(test_filter)
-{
-    const struct filter_case *c = &filter_cases[_i];
-    struct event e = read_event(c->json, "");
-    ck_assert_msg(filter_matches(&c->conf, &e) == c->pass, "%s", c->name);
-    event_release(&e);
-}
-END_TEST
-
 /* ---- events as cJSON reads them ---- */
 
 static void text_compare(const struct pl_json_str *text, const cJSON *object, const char *key)
@@ -272,22 +303,17 @@ static void event_compare(struct event *e, const cJSON *event)
 {
     const cJSON *meta = events_get(event, "meta"), *id = events_get(meta, "id");
     const cJSON *title = events_get(event, "title"), *domain = events_get(meta, "domain");
-    const cJSON *ns = events_get(event, "namespace"), *bot = events_get(event, "bot");
     struct event_identity identity;
     int64_t ms = 0;
 
     text_compare(&e->meta_id, meta, "id");
-    text_compare(&e->dt, meta, "dt");
+    text_compare(&e->stream, meta, "stream");
     text_compare(&e->domain, meta, "domain");
     text_compare(&e->topic, meta, "topic");
     text_compare(&e->wiki, event, "wiki");
     text_compare(&e->type, event, "type");
     text_compare(&e->title, event, "title");
     text_compare(&e->user, event, "user");
-    ck_assert_int_eq(e->has_namespace, ns != NULL);
-    ck_assert_int_eq(e->namespace_id, ns ? ns->valueint : 0);
-    ck_assert_int_eq(e->has_bot, bot != NULL);
-    ck_assert_int_eq(e->bot, cJSON_IsTrue(bot));
     ck_assert_int_eq(e->has_dt, events_time(events_get(meta, "dt"), &ms));
     ck_assert_int_eq(e->dt_ms, e->has_dt ? ms : 0);
     ck_assert_int_eq(e->canary, domain && strcmp(domain->valuestring, "canary") == 0);
@@ -299,16 +325,17 @@ static void event_compare(struct event *e, const cJSON *event)
     }
 }
 
-/* Returns how many had an identity, a time, a key, a namespace and a wiki. */
+/* Returns how many had an identity, a time, a key and a wiki. */
 static size_t events_check(const struct events *events)
 {
     struct event e = {0};
-    struct event_path key;
+    struct event_wants wants;
     size_t whole = 0;
-    event_path_init(&key, "title");
+    event_wants_init(&wants, true);
+    event_wants_key(&wants, "title");
     for (size_t i = 0; i < events->n; i++) {
         const struct pl_slice *line = &events->v[i];
-        event_read(&e, line->p, line->len, &key);
+        event_read(&e, line->p, line->len, &wants);
         ck_assert_msg(!e.malformed, "%.*s", (int)line->len, line->p);
         cJSON *event = cJSON_ParseWithLength(line->p, line->len);
         if (event) /* it refuses lone surrogates, which are no malformed JSON */
@@ -316,10 +343,10 @@ static size_t events_check(const struct events *events)
         cJSON_Delete(event);
         struct event_identity id;
         whole += e.meta_id.p && event_uuid_parse(e.meta_id.p, e.meta_id.len, &id) && e.has_dt &&
-                 e.has_key && e.has_namespace && e.wiki.p;
+                 e.has_key && e.wiki.p;
     }
     event_release(&e);
-    event_path_release(&key);
+    event_wants_release(&wants);
     return whole;
 }
 
@@ -349,7 +376,9 @@ int main(void)
         TEST(test_uuid, .count = PL_COUNT(uuids)),
         TEST(test_hash),
         TEST(test_identity),
-        TEST(test_filter, .count = PL_COUNT(filter_cases)),
+        TEST(test_time, .count = PL_COUNT(times)),
+        TEST(test_schema, .count = PL_COUNT(schemas)),
+        TEST(test_field_paths),
         TEST(made),
         TEST(recorded, .skip = events_recorded_skip()),
     };
