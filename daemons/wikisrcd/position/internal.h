@@ -26,6 +26,8 @@ struct position_topic {
     unsigned head, count, capacity;
     struct position_id *ahead;
     unsigned ahead_n;
+    unsigned ahead_run; /* how many came one after the other that are not believable */
+    int64_t believe_ms; /* what a run of them said; 0: none did */
     bool active; /* asked for by Last-Event-ID */
     bool fresh;  /* nothing came since the connect */
     bool catching_up;
@@ -39,7 +41,7 @@ struct position {
     unsigned topics_n;
     struct event_identity *set; /* of POSITION_SET_SIZE; zero: free */
     unsigned ids, ahead_ids;
-    uint64_t ids_cut;
+    uint64_t ids_cut, ahead_cut, taken;
     enum position_ask ask;
 };
 
@@ -48,12 +50,26 @@ static inline struct position_id *position_entry(const struct position_topic *t,
     return &t->ring[(t->head + i) & (t->capacity - 1)];
 }
 
+static inline bool position_id_is_zero(const struct event_identity *id)
+{
+    return (id->hi | id->lo) == 0;
+}
+
 /* Index of the topic, or -1. */
 int position_topic_find(const struct position *p, const struct pl_json_str *name,
                         int64_t partition);
 /* Only for a topic that is not there yet, while there is room. */
 struct position_topic *position_topic_add(struct position *p, const char *name, size_t len,
                                           int64_t partition, int64_t high_ms);
+
+bool position_set_has(const struct position *p, const struct event_identity *id);
+/* Forgets all of the topic's ids. */
+void position_window_release(struct position *p, struct position_topic *t);
+/* Forgets what a request from high - slack cannot bring again. */
+void position_window_trim(struct position *p, struct position_topic *t);
+bool position_ahead_has(const struct position_topic *t, const struct event_identity *key);
+/* A run of events says what time it is in the topic: those up to there are taken for believable. */
+void position_ahead_believe(struct position *p, struct position_topic *t);
 /* false: the id is there already. */
 bool position_window_push(struct position *p, struct position_topic *t,
                           const struct event_identity *key, int64_t time_ms);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * position.c - see position.h, which holds the argument. The record's form is in record.c.
- *
- * A ring of (id, time) for each topic, and one hash set over all of them.
+ * position.c - see position.h, which holds the argument. The ids are kept in window.c, the record's
+ * form is in record.c.
  */
 #include "daemons/wikisrcd/position/position.h"
 
@@ -13,60 +12,6 @@
 
 /* As long as what the stream's parser keeps (sse.h). */
 #define ID_BYTES_MAX 65536
-
-/* ---- the set of ids: open addressing, linear probing, at most half full ---- */
-
-static unsigned set_slot(const struct event_identity *id)
-{
-    /* Fibonacci hashing: the high bits of the product depend on all bits. */
-    return (unsigned)(((id->hi ^ id->lo) * 0x9E3779B97F4A7C15ULL) >> (64 - POSITION_SET_BITS));
-}
-
-static bool id_is_zero(const struct event_identity *id)
-{
-    return (id->hi | id->lo) == 0;
-}
-
-static bool id_equal(const struct event_identity *a, const struct event_identity *b)
-{
-    return a->hi == b->hi && a->lo == b->lo;
-}
-
-/* The slot that holds the id, or the free one where it would go. */
-static unsigned set_find(const struct position *p, const struct event_identity *id)
-{
-    unsigned slot = set_slot(id);
-    while (!id_is_zero(&p->set[slot]) && !id_equal(&p->set[slot], id))
-        slot = (slot + 1) & (POSITION_SET_SIZE - 1);
-    return slot;
-}
-
-static bool set_has(const struct position *p, const struct event_identity *id)
-{
-    return !id_is_zero(&p->set[set_find(p, id)]);
-}
-
-static void set_add(struct position *p, const struct event_identity *id)
-{
-    p->set[set_find(p, id)] = *id;
-}
-
-/* Removes and closes the gap, so that no search ends too early (Knuth 6.4, algorithm R). */
-static void set_remove(struct position *p, const struct event_identity *id)
-{
-    const unsigned mask = POSITION_SET_SIZE - 1;
-    unsigned hole = set_find(p, id);
-    if (id_is_zero(&p->set[hole]))
-        return;
-    for (unsigned i = (hole + 1) & mask; !id_is_zero(&p->set[i]); i = (i + 1) & mask) {
-        unsigned home = set_slot(&p->set[i]);
-        if (((i - home) & mask) >= ((i - hole) & mask)) {
-            p->set[hole] = p->set[i];
-            hole = i;
-        }
-    }
-    p->set[hole] = (struct event_identity){0, 0};
-}
 
 /* ---- topics ---- */
 
@@ -97,14 +42,7 @@ struct position_topic *position_topic_add(struct position *p, const char *name, 
 
 static void topic_release(struct position *p, struct position_topic *t)
 {
-    for (unsigned i = 0; i < t->count; i++)
-        set_remove(p, &position_entry(t, i)->key);
-    for (unsigned i = 0; i < t->ahead_n; i++)
-        set_remove(p, &t->ahead[i].key);
-    p->ids -= t->count;
-    p->ahead_ids -= t->ahead_n;
-    free(t->ring);
-    free(t->ahead);
+    position_window_release(p, t);
     free(t->name);
 }
 
@@ -153,100 +91,6 @@ void position_free(struct position *p)
     free(p);
 }
 
-/* ---- the window ---- */
-
-static void window_drop_front(struct position *p, struct position_topic *t)
-{
-    set_remove(p, &position_entry(t, 0)->key);
-    t->head = (t->head + 1) & (t->capacity - 1);
-    t->count--;
-    p->ids--;
-}
-
-static void window_grow(struct position_topic *t)
-{
-    unsigned capacity = t->capacity ? t->capacity * 2 : 64;
-    struct position_id *ring = pl_alloc_array(capacity, sizeof(*ring));
-    for (unsigned i = 0; i < t->count; i++)
-        ring[i] = *position_entry(t, i);
-    free(t->ring);
-    t->ring = ring;
-    t->capacity = capacity;
-    t->head = 0;
-}
-
-/* Makes room when all windows together are full. */
-static void window_cut(struct position *p, struct position_topic *growing)
-{
-    struct position_topic *t = growing;
-    for (unsigned i = 0; t->count == 0; i++)
-        t = &p->topics[i];
-    if (position_entry(t, 0)->time_ms > t->cut_ms)
-        t->cut_ms = position_entry(t, 0)->time_ms;
-    window_drop_front(p, t);
-    p->ids_cut++;
-}
-
-bool position_window_push(struct position *p, struct position_topic *t,
-                          const struct event_identity *key, int64_t time_ms)
-{
-    if (set_has(p, key))
-        return false;
-    if (p->ids >= POSITION_IDS_MAX)
-        window_cut(p, t);
-    if (t->count == t->capacity)
-        window_grow(t);
-    t->ring[(t->head + t->count) & (t->capacity - 1)] = (struct position_id){*key, time_ms};
-    t->count++;
-    p->ids++;
-    set_add(p, key);
-    return true;
-}
-
-static void ahead_drop(struct position *p, struct position_topic *t, unsigned i)
-{
-    set_remove(p, &t->ahead[i].key);
-    memmove(&t->ahead[i], &t->ahead[i + 1], (t->ahead_n - i - 1) * sizeof(*t->ahead));
-    t->ahead_n--;
-    p->ahead_ids--;
-}
-
-bool position_ahead_push(struct position *p, struct position_topic *t,
-                         const struct event_identity *key, int64_t time_ms)
-{
-    if (set_has(p, key))
-        return false;
-    if (p->ahead_ids >= POSITION_AHEAD_MAX) {
-        if (t->ahead_n == 0)
-            return true; /* other topics have them all; this one is then taken by its time */
-        ahead_drop(p, t, 0);
-    }
-    t->ahead = pl_realloc_array(t->ahead, t->ahead_n + 1, sizeof(*t->ahead));
-    t->ahead[t->ahead_n++] = (struct position_id){*key, time_ms};
-    p->ahead_ids++;
-    set_add(p, key);
-    return true;
-}
-
-/* Forgets what a request from high - slack cannot bring again. */
-static void topic_trim(struct position *p, struct position_topic *t)
-{
-    int64_t keep_ms = t->high_ms - 2 * p->slack_ms;
-    while (t->count > 0 && position_entry(t, 0)->time_ms < keep_ms)
-        window_drop_front(p, t);
-    for (unsigned i = t->ahead_n; i-- > 0;)
-        if (t->ahead[i].time_ms < keep_ms)
-            ahead_drop(p, t, i);
-}
-
-static bool ahead_has(const struct position_topic *t, const struct event_identity *key)
-{
-    for (unsigned i = 0; i < t->ahead_n; i++)
-        if (id_equal(&t->ahead[i].key, key))
-            return true;
-    return false;
-}
-
 /* ---- connecting ---- */
 
 static bool topic_is_asked(const struct position_topic *t)
@@ -265,7 +109,7 @@ bool position_last_event_id(const struct position *p, struct pl_buf *out)
         pl_buf_add_str(out, any ? ",{\"topic\":" : "[{\"topic\":");
         pl_json_quote(out, t->name, strlen(t->name));
         pl_buf_addf(out, ",\"partition\":%lld,\"timestamp\":%lld}", (long long)t->partition,
-                    (long long)(from_ms > 0 ? from_ms : 0));
+                    (long long)position_time_out(from_ms));
         any = true;
     }
     if (any)
@@ -413,13 +257,23 @@ bool position_discover(struct position *p, struct pl_slice id, const struct pl_s
     return true;
 }
 
+static int64_t earlier(int64_t a_ms, int64_t b_ms)
+{
+    return a_ms < b_ms ? a_ms : b_ms;
+}
+
 void position_connected(struct position *p, enum position_ask ask, int64_t asked_ms, int64_t now_ms)
 {
     p->ask = ask;
     p->asked_ms = ask == POSITION_BY_TIME ? asked_ms : p->discovered_ms;
     p->connected_ms = now_ms;
+    p->since_ms = earlier(p->since_ms, now_ms);
+    p->asked_ms = earlier(p->asked_ms, now_ms);
+    p->discovered_ms = earlier(p->discovered_ms, now_ms);
     for (unsigned i = 0; i < p->topics_n; i++) {
         struct position_topic *t = &p->topics[i];
+        if (t->count == 0)
+            t->high_ms = earlier(t->high_ms, now_ms + p->slack_ms);
         bool cut = t->cut_ms >= t->high_ms - p->slack_ms;
         t->next_offset = -1;
         t->fresh = true;
@@ -493,7 +347,7 @@ static bool first_is_late(const struct position *p, const struct position_topic 
 static enum position_verdict verdict_of(const struct position *p, const struct position_topic *t,
                                         const struct position_mark *mark)
 {
-    if (set_has(p, &mark->key))
+    if (position_set_has(p, &mark->key))
         return POSITION_DUPLICATE;
     if (t->catching_up && !(mark->believable && mark->time_ms > t->high_ms))
         return POSITION_OLD;
@@ -513,11 +367,12 @@ void position_check(struct position *p, const struct event *event, struct pl_sli
     *ret = (struct position_mark){
         .topic = (unsigned)topic,
         .time_ms = time_ms,
-        .believable = time_ms <= now_ms + POSITION_BELIEVE_MS,
+        .believable = time_ms <= now_ms + POSITION_BELIEVE_MS ||
+                      time_ms <= t->believe_ms + POSITION_BELIEVE_MS,
         .key = {event->identity.hi ^ t->salt.hi, event->identity.lo ^ t->salt.lo},
         .offset = event->offset,
     };
-    if (id_is_zero(&ret->key))
+    if (position_id_is_zero(&ret->key))
         ret->key.lo = 1; /* zero marks a free slot */
     ret->verdict = verdict_of(p, t, ret);
     if (t->next_offset >= 0 && event->offset > t->next_offset)
@@ -531,25 +386,31 @@ void position_add(struct position *p, const struct position_mark *mark)
     struct position_topic *t = &p->topics[mark->topic];
     t->next_offset = mark->offset >= 0 ? mark->offset + 1 : -1;
     t->fresh = false;
+    t->ahead_run = mark->believable ? 0 : t->ahead_run + 1;
     switch (mark->verdict) {
     case POSITION_OLD:
         return;
     case POSITION_DUPLICATE:
-        if (!ahead_has(t, &mark->key))
+        if (!position_ahead_has(t, &mark->key))
             t->catching_up = false;
         return;
     case POSITION_NEW:
         break;
     }
     t->catching_up = false;
+    p->taken++;
     if (!mark->believable) {
         position_ahead_push(p, t, &mark->key, mark->time_ms);
+        if (t->ahead_run >= POSITION_AHEAD_RUN && t->ahead_n > 0)
+            position_ahead_believe(p, t);
         return;
     }
+    if (t->count == 0 && mark->time_ms < t->high_ms - p->slack_ms)
+        t->high_ms = t->cut_ms = mark->time_ms; /* asked for the future, it began at the latest */
     position_window_push(p, t, &mark->key, mark->time_ms);
     if (mark->time_ms > t->high_ms)
         t->high_ms = mark->time_ms;
-    topic_trim(p, t);
+    position_window_trim(p, t);
 }
 
 const char *position_topic_name(const struct position *p, unsigned topic)
@@ -574,4 +435,14 @@ unsigned position_ids(const struct position *p)
 uint64_t position_ids_cut(const struct position *p)
 {
     return p->ids_cut;
+}
+
+uint64_t position_ahead_cut(const struct position *p)
+{
+    return p->ahead_cut;
+}
+
+uint64_t position_taken(const struct position *p)
+{
+    return p->taken;
 }
