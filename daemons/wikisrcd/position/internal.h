@@ -28,8 +28,8 @@ struct position_topic {
     unsigned ahead_n;
     unsigned ahead_run; /* how many came one after the other that are not believable */
     int64_t believe_ms; /* what a run of them said; 0: none did */
-    bool active; /* asked for by Last-Event-ID */
-    bool fresh;  /* nothing came since the connect */
+    bool active;        /* asked for by Last-Event-ID */
+    bool fresh;         /* nothing came since the connect */
     bool catching_up;
 };
 

@@ -4,9 +4,9 @@
  * links: wikisrcd
  *
  * A model of the service (topics that answer by time, Date in whole seconds or now and then wrong,
- * or never there; cuts) and of the daemon (its first look at the time there, the position, commits, crashes). Our clock is wrong by
- * up to a day, is set while it runs, and stands still for a while. `true_ms` is the time that
- * nobody in it knows.
+ * or never there; cuts) and of the daemon (its first look at the time there, the position, commits,
+ * crashes). Our clock is wrong by up to a day, is set while it runs, and stands still for a while.
+ * `true_ms` is the time that nobody in it knows.
  */
 #include <stdio.h>
 
@@ -114,9 +114,8 @@ static void events_make(struct model *m)
         int64_t time_ms = arrived_ms - (int64_t)rng(m, BACK_MS + 1);
         if (rng(m, 300) == 0)
             time_ms -= (int64_t)rng(m, 300000000000); /* a liar */
-        m->items[i] = (struct item){.topic = i >= EVENTS / 2,
-                                    .time_ms = time_ms,
-                                    .arrived_ms = arrived_ms};
+        m->items[i] =
+            (struct item){.topic = i >= EVENTS / 2, .time_ms = time_ms, .arrived_ms = arrived_ms};
     }
 }
 
@@ -163,8 +162,8 @@ static void crash(struct model *m)
     position_free(m->position);
     m->position = NULL;
     m->clock = (struct pl_peer_clock){0};
-    ck_assert_int_eq(
-        position_decode(m->record.data, m->record.len, SLACK_MS, &m->position, &err), 0);
+    ck_assert_int_eq(position_decode(m->record.data, m->record.len, SLACK_MS, &m->position, &err),
+                     0);
 }
 
 /* source.start is "now", and there is no position. */
@@ -274,9 +273,9 @@ static void model_run(struct model *m, int64_t offset_ms, uint64_t seed)
     }
 }
 
-static const int64_t offsets[] = {
-    -DAY_MS, -DAY_MS / 4, -3600000, -600000, -61000, -30000, -3000,   -1500,      0,
-    1500,    3000,        30000,    61000,   600000, 3600000, DAY_MS / 4, DAY_MS};
+static const int64_t offsets[] = {-DAY_MS, -DAY_MS / 4, -3600000, -600000,    -61000, -30000,
+                                  -3000,   -1500,       0,        1500,       3000,   30000,
+                                  61000,   600000,      3600000,  DAY_MS / 4, DAY_MS};
 
 #define SEEDS 12
 
