@@ -48,6 +48,9 @@ const struct pl_metric wmfetchd_metrics[M_COUNT] = {
     [M_TOKENS_FAILED] = {TOKENS, "way=\"failed\"", PL_COUNTER, TOKENS_HELP},
     [M_TOKENS_REFUSED] = {"wmfetchd_tokens_refused_total", NULL, PL_COUNTER,
                           "Tokens that the API refused (401) before their end."},
+    [M_CREDENTIALS_REFUSED] = {"wmfetchd_credentials_refused", NULL, PL_GAUGE,
+                               "How often in a row Keycloak has refused user, password or client; "
+                               "from 3 on they are tried once an hour."},
     [M_FETCH_SECONDS] = {"wmfetchd_fetch_seconds", NULL, PL_HISTOGRAM,
                          "From asking for a window to the end of its answer."},
     [M_COMMIT_SECONDS] = {"wmfetchd_commit_seconds", NULL, PL_HISTOGRAM,

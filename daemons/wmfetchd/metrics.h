@@ -32,10 +32,11 @@ enum wmfetchd_metric {
     M_ANSWER_5XX,
     M_ANSWER_OTHER,
     M_ANSWER_NONE,
-    M_TOKENS_GRANT, /* these four: enum pl_token_event */
+    M_TOKENS_GRANT, /* these five: enum pl_token_event */
     M_TOKENS_REFRESH,
     M_TOKENS_FAILED,
     M_TOKENS_REFUSED,
+    M_CREDENTIALS_REFUSED,
     M_FETCH_SECONDS,
     M_COMMIT_SECONDS,
     M_COMMITTED,

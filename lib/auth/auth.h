@@ -56,7 +56,7 @@ const char *pl_auth_refused_advice(const struct pl_auth *a);
 /* pl_token_forget(). */
 void pl_auth_forget(struct pl_auth *a);
 
-/* Retry-After of the token endpoint's last failure; -1: none. */
+/* pl_token_retry_after_ms(). */
 int64_t pl_auth_retry_after_ms(const struct pl_auth *a);
 
 /* Lines for a terminal: method, user, and what is known of a token. Of one that is fetched, only

@@ -8,6 +8,7 @@
 #include "lib/auth/token.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
 #include "lib/auth/token_answer.h"
 #include "lib/base/clock.h"
@@ -35,11 +36,21 @@ struct pl_token {
     int64_t asked_ms;
     struct pl_buf body;
     int64_t retry_after_ms;
+    unsigned denied;      /* credentials refused, in a row */
+    int64_t tried_ms;     /* monotonic; `denied`: not again before */
+    struct pl_err denial; /* the last of them */
+    sd_event_source *soon;
     TAILQ_HEAD(, pl_token_waiter) waiters;
     unsigned round; /* of answering: a waiter that is added during one waits for the next */
 };
 
 static void renew(struct pl_token *o);
+
+static int64_t held_ms(const struct pl_token *o)
+{
+    int64_t left_ms = o->tried_ms + pl_token_denied_wait_ms(o->denied) - pl_clock_monotonic_ms();
+    return o->denied > 0 && left_ms > 0 ? left_ms : 0;
+}
 
 static void count(struct pl_token *o, enum pl_token_event event)
 {
@@ -68,6 +79,56 @@ static void waiters_answer(struct pl_token *o, const struct pl_err *err)
         w->fn(w->userdata, token, err);
     }
     pl_wipe(token);
+}
+
+/* ---- refused credentials ---- */
+
+static void denied_set(struct pl_token *o, unsigned denied)
+{
+    bool often = denied >= PL_TOKEN_DENIED_OFTEN, was_often = o->denied >= PL_TOKEN_DENIED_OFTEN;
+    o->denied = denied;
+    if (o->owner.metrics)
+        pl_metrics_set(o->owner.metrics, o->owner.first_metric + PL_TOKEN_DENIED, denied);
+    if (often && !was_often)
+        pl_log_err(PL_ERROR, PL_EVENT_CREDENTIALS,
+                   "our credentials are refused again and again: from now on they are tried once "
+                   "an hour, so that no account is locked; other secrets are tried at once after a "
+                   "reload",
+                   &o->denial, PL_F_UINT("TRIES", denied));
+}
+
+static void denied_over(struct pl_token *o)
+{
+    if (o->denied >= PL_TOKEN_DENIED_OFTEN)
+        pl_log(PL_NOTICE, PL_EVENT_CREDENTIALS, "our credentials are accepted again",
+               PL_F_UINT("TRIES", o->denied));
+    denied_set(o, 0);
+}
+
+static void denied_note(struct pl_token *o, const struct pl_err *err)
+{
+    o->denial = *err;
+    o->tried_ms = pl_clock_monotonic_ms();
+    denied_set(o, o->denied + 1);
+}
+
+/* For those who ask while it is not tried. */
+static int on_soon(sd_event_source *soon, void *userdata)
+{
+    struct pl_token *o = userdata;
+    int64_t left_ms = held_ms(o);
+    (void)soon;
+    if (o->request || TAILQ_EMPTY(&o->waiters))
+        return 0; /* its answer is theirs as well */
+    if (left_ms == 0) {
+        renew(o); /* other secrets meanwhile */
+        return 0;
+    }
+    struct pl_err err = o->denial;
+    pl_err_prefix(&err, "refused, %u in a row, not tried again for %" PRId64 " s", o->denied,
+                  (left_ms + 999) / 1000);
+    waiters_answer(o, &err);
+    return 0;
 }
 
 /* ---- keeping ---- */
@@ -99,6 +160,7 @@ void pl_token_forget(struct pl_token *o)
     pl_token_answer_release(&o->token);
     refresh_drop(o);
     o->stale = o->request != NULL;
+    denied_set(o, 0);
 }
 
 void pl_token_refused(struct pl_token *o, const char *token)
@@ -120,7 +182,7 @@ static void done(struct pl_token *o, const struct pl_err *err)
     pl_buf_init(&o->body, PL_TOKEN_ANSWER_MAX);
     if (err)
         count(o, PL_TOKEN_FAILED);
-    if (err && err->kind == PL_ERR_RETRY && o->token.access && now_ms < o->ends_ms) {
+    if (err && o->token.access && now_ms < o->ends_ms) {
         pl_log(PL_WARNING, NULL, "the token could not be renewed, the old one is still good",
                PL_F_STR("ERROR", err->msg), PL_F_INT("LEFT_MS", o->ends_ms - now_ms));
         o->renew_ms = again_ms < o->ends_ms ? again_ms : o->ends_ms;
@@ -132,11 +194,12 @@ static void done(struct pl_token *o, const struct pl_err *err)
 static void answer_take(struct pl_token *o, long status)
 {
     PL_CLEANUP(pl_token_answer_release) struct pl_token_answer fresh = {0};
-    const char *body = o->body.data ? o->body.data : "";
+    const struct pl_token_reply reply = {status, o->body.data ? o->body.data : "", o->body.len,
+                                         o->by_refresh ? o->refresh : NULL};
     struct pl_err err;
-    int r = status == 200 ? pl_token_answer_read(o->conf, body, o->body.len, &fresh, &err)
-                          : pl_token_err_from_status(&err, o->conf, status, body, o->body.len);
-    if (r == 0) {
+    bool denied;
+    if (pl_token_reply_read(o->conf, &reply, &fresh, &denied, &err) == 0) {
+        denied_over(o);
         keep(o, &fresh);
         count(o, o->by_refresh ? PL_TOKEN_REFRESHED : PL_TOKEN_GRANTED);
         pl_log(PL_DEBUG, NULL, "token received",
@@ -152,6 +215,8 @@ static void answer_take(struct pl_token *o, long status)
         renew(o);
         return;
     }
+    if (denied)
+        denied_note(o, &err);
     done(o, &err);
 }
 
@@ -229,19 +294,23 @@ const char *pl_token_get(struct pl_token *o, struct pl_token_waiter *w, pl_token
                          void *userdata)
 {
     assert(!w->waiting);
-    if (o->token.access && pl_clock_monotonic_ms() < o->renew_ms)
+    int64_t now_ms = pl_clock_monotonic_ms();
+    if (o->token.access && now_ms < (held_ms(o) > 0 ? o->ends_ms : o->renew_ms))
         return o->token.access;
     *w = (struct pl_token_waiter){
         .fn = fn, .userdata = userdata, .round = o->round, .waiting = true};
     TAILQ_INSERT_TAIL(&o->waiters, w, list);
-    if (!o->request)
+    if (!o->request && held_ms(o) > 0)
+        sd_event_source_set_enabled(o->soon, SD_EVENT_ONESHOT);
+    else if (!o->request)
         renew(o);
     return NULL;
 }
 
 int64_t pl_token_retry_after_ms(const struct pl_token *o)
 {
-    return o->retry_after_ms;
+    int64_t hold_ms = held_ms(o);
+    return hold_ms > 0 && hold_ms > o->retry_after_ms ? hold_ms : o->retry_after_ms;
 }
 
 bool pl_token_info(const struct pl_token *o, struct pl_token_info *ret)
@@ -270,6 +339,9 @@ struct pl_token *pl_token_new(struct pl_http *http, const struct pl_auth_conf *c
     TAILQ_INIT(&o->waiters);
     o->retry_after_ms = -1;
     pl_buf_init(&o->body, PL_TOKEN_ANSWER_MAX);
+    if (sd_event_add_defer(pl_http_event(http), &o->soon, on_soon, o) < 0)
+        abort(); /* without memory: the policy of alloc.h */
+    sd_event_source_set_enabled(o->soon, SD_EVENT_OFF);
     return o;
 }
 
@@ -279,7 +351,9 @@ void pl_token_free(struct pl_token *o)
         return;
     if (o->request)
         pl_http_request_cancel(o->request);
-    pl_token_forget(o);
+    sd_event_source_disable_unref(o->soon);
+    pl_token_answer_release(&o->token);
+    refresh_drop(o);
     pl_buf_wipe(&o->body);
     free(o->url);
     free(o);

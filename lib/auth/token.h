@@ -9,13 +9,19 @@
  * A token is kept until 70 to 90 % of its life are over (monotonic clock, counted from before the
  * request for it), then the next caller starts a renewal: by the refresh token where there is one
  * that has not ended, else (or when it is refused: the session ended) by the grant. If a renewal
- * fails for a passing reason, a token that has not ended stays in use.
+ * fails, a token that has not ended stays in use.
  *
  * A token that the API refuses is forgotten only if it is still the kept one: a caller with an
  * older one gets the one that has replaced it.
  *
  * Errors: CONFIG where the server refuses us, with what to do; RETRY otherwise. Nothing here tries
  * again: that is for the caller. Tokens and secrets are never logged, and are wiped.
+ *
+ * Credentials that are refused may lock the account when they are tried again and again, so the
+ * server is asked three times and then once an hour (pl_token_denied_wait_ms()), however often and
+ * by how many callers a token is asked for here: in between they get the same error. One line of
+ * the log when that begins, and when they are accepted again. pl_token_forget() (other secrets)
+ * ends it.
  *
  * Threads: the loop's.
  */
@@ -48,13 +54,14 @@ enum pl_token_event {
     PL_TOKEN_REFRESHED,
     PL_TOKEN_FAILED,  /* an attempt */
     PL_TOKEN_REFUSED, /* a token, before its end */
+    PL_TOKEN_DENIED,  /* a gauge: how often in a row our credentials were refused */
 };
 
 /* What the daemon lends: borrowed, the struct itself is copied. */
 struct pl_auth_owner {
     const char *user_agent;     /* NULL: the library's */
     struct pl_metrics *metrics; /* may be NULL */
-    unsigned first_metric;      /* of four counters, in the order of enum pl_token_event */
+    unsigned first_metric;      /* of five, in the order of enum pl_token_event */
 };
 
 /* `conf` outlives it, and its secrets and user may change between two renewals (a reload). */
@@ -77,7 +84,8 @@ void pl_token_refused(struct pl_token *o, const char *token);
  * refresh token are refused again and again. */
 void pl_token_forget(struct pl_token *o);
 
-/* Retry-After of the last failure; -1: none. */
+/* How long to wait after the last failure: Retry-After, or until refused credentials are tried
+ * again; -1: as the caller likes. */
 int64_t pl_token_retry_after_ms(const struct pl_token *o);
 
 /* What is known of the kept token, for a person. */

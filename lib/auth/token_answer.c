@@ -121,27 +121,6 @@ static int64_t seconds_ms(const cJSON *answer, const char *name, int64_t unknown
     return s < 0 ? unknown : (s < LIFE_MAX_S ? s : LIFE_MAX_S) * 1000;
 }
 
-int pl_token_answer_read(const struct pl_auth_conf *conf, const char *body, size_t len,
-                         struct pl_token_answer *ret, struct pl_err *err)
-{
-    PL_CLEANUP(pl_doc_wipep) cJSON *answer = NULL;
-    struct pl_err why = {.msg = "no usable access_token in it"};
-    char *access = pl_doc_parse(body, len, PL_TOKEN_ANSWER_MAX, &answer, &why) == 0
-                       ? token_text(pl_doc_str(answer, "access_token"))
-                       : NULL;
-    if (!access)
-        return pl_err_set(err, PL_ERR_CONFIG, 200,
-                          "the token endpoint answered 200 without a token (%s): check %s", why.msg,
-                          pl_auth_url_options(conf));
-    *ret = (struct pl_token_answer){
-        .access = access,
-        .refresh = token_text(pl_doc_str(answer, "refresh_token")),
-        .life_ms = seconds_ms(answer, "expires_in", PL_TOKEN_LIFE_UNKNOWN_MS),
-        .refresh_life_ms = seconds_ms(answer, "refresh_expires_in", 0),
-    };
-    return 0;
-}
-
 int64_t pl_token_renew_after_ms(int64_t life_ms, uint64_t random)
 {
     int64_t after_ms = life_ms / 100 * 70 + (int64_t)(random % (uint64_t)(life_ms / 5 + 1));
@@ -177,58 +156,124 @@ static const struct pl_token_error {
     {"server_error", NULL, PL_ERR_RETRY, NULL},
 };
 
-/* A text of the answer as one short line, "" where there is none. */
-static void word_read(const cJSON *answer, const char *name, char *ret)
+/* What the server says. */
+struct words {
+    char error[DESCRIPTION_MAX], description[DESCRIPTION_MAX];
+};
+
+/* The text before a secret that it repeats, as it is or as it is sent in a form. */
+static size_t before_secret(const char *text, size_t len, const char *secret)
 {
-    const char *text = pl_doc_str(answer, name);
-    pl_text_scrub(text, text ? strlen(text) : 0, NULL, ret, DESCRIPTION_MAX);
+    PL_CLEANUP(pl_buf_wipe) struct pl_buf encoded = {0};
+    if (!secret)
+        return len;
+    pl_buf_reserve(&encoded, 3 * strlen(secret) + 1);
+    pl_percent_add(&encoded, secret);
+    len = pl_text_before_secret(text, len, secret);
+    return pl_text_before_secret(text, len, pl_buf_cstr(&encoded));
 }
 
-static const struct pl_token_error *error_find(const char *name, const char *description)
+/* A text of the answer as one short line, "" where there is none. */
+static void word_read(const struct pl_auth_conf *conf, const char *refresh, const char *text,
+                      char *ret)
+{
+    size_t len = len_of(text);
+    len = before_secret(text, len, conf->password.value);
+    len = before_secret(text, len, conf->client_secret.value);
+    len = before_secret(text, len, refresh);
+    pl_text_scrub(text, len, NULL, ret, DESCRIPTION_MAX);
+}
+
+static const struct pl_token_error *error_find(const struct words *words)
 {
     for (size_t i = 0; i < PL_COUNT(pl_token_errors); i++) {
         const struct pl_token_error *e = &pl_token_errors[i];
-        if (strcmp(e->name, name) == 0 &&
-            (!e->description || strcasestr(description, e->description)))
+        if (strcmp(e->name, words->error) == 0 &&
+            (!e->description || strcasestr(words->description, e->description)))
             return e;
     }
     return NULL;
 }
 
-int pl_token_err_from_status(struct pl_err *err, const struct pl_auth_conf *conf, long status,
-                             const char *body, size_t len)
+/* " invalid_grant (Account disabled)", as far as they are there. */
+static void words_join(const struct words *w, char *ret, size_t size)
 {
-    PL_CLEANUP(pl_doc_wipep) cJSON *answer = NULL;
-    char host[256];
+    snprintf(ret, size, "%s%s%s%s%s", w->error[0] ? " " : "", w->error,
+             w->description[0] ? " (" : "", w->description, w->description[0] ? ")" : "");
+}
+
+static bool is_denied(const struct words *words, const struct pl_token_error *known, long status)
+{
+    static const char *const names[] = {"invalid_grant", "invalid_client", "unauthorized_client"};
+    if (pl_http_status_kind(status) == PL_ERR_RETRY || (known && known->kind == PL_ERR_RETRY))
+        return false;
+    for (size_t i = 0; i < PL_COUNT(names); i++)
+        if (strcmp(words->error, names[i]) == 0)
+            return true;
+    return status == 401;
+}
+
+static int err_from_words(struct pl_err *err, const struct pl_auth_conf *conf, long status,
+                          const struct words *words, bool *ret_denied)
+{
+    const struct pl_token_error *known = error_find(words);
     enum pl_err_kind kind = pl_http_status_kind(status);
+    char host[256], said[2 * DESCRIPTION_MAX + 8];
     pl_auth_token_host(conf, host, sizeof(host));
-    pl_doc_parse(body, len, PL_TOKEN_ANSWER_MAX, &answer, err); /* no tree: no words */
-    char name[DESCRIPTION_MAX];
-    word_read(answer, "error", name);
-    char description[DESCRIPTION_MAX];
-    word_read(answer, "error_description", description);
+    words_join(words, said, sizeof(said));
+    *ret_denied = is_denied(words, known, status);
     if (kind != PL_ERR_RETRY)
         kind = PL_ERR_CONFIG;
     if (status >= 300 && status < 400)
         return pl_err_set(err, PL_ERR_CONFIG, (int)status,
-                          "%s redirects (%ld), which is not followed with secrets: set %s to "
+                          "%s redirects (%ld%s), which is not followed with secrets: set %s to "
                           "where it points",
-                          host, status, conf->token_url ? "auth.token_url" : "auth.url");
+                          host, status, said, conf->token_url ? "auth.token_url" : "auth.url");
     if (status == 404 && conf->token_url)
         return pl_err_set(err, kind, 404,
-                          "%s has no token endpoint at this path (404%s%s): check auth.token_url",
-                          host, name[0] ? " " : "", name);
+                          "%s has no token endpoint at this path (404%s): check auth.token_url",
+                          host, said);
     if (status == 404)
-        return pl_err_set(
-            err, kind, 404,
-            "%s has no realm %s at this path (404%s%s): check auth.url (old Keycloaks "
-            "have /auth at its end) and auth.realm",
-            host, conf->realm, name[0] ? " " : "", name);
-    const struct pl_token_error *known = error_find(name, description);
+        return pl_err_set(err, kind, 404,
+                          "%s has no realm %s at this path (404%s): check auth.url (old Keycloaks "
+                          "have /auth at its end) and auth.realm",
+                          host, conf->realm, said);
     if (known && kind != PL_ERR_RETRY)
         kind = known->kind;
-    return pl_err_set(err, kind, (int)status, "%s gives no token: %ld%s%s%s%s%s%s%s", host, status,
-                      name[0] ? " " : "", name, description[0] ? " (" : "", description,
-                      description[0] ? ")" : "", known && known->advice ? ": " : "",
-                      known && known->advice ? known->advice : "");
+    const char *advice = known ? known->advice : NULL;
+    return pl_err_set(err, kind, (int)status, "%s gives no token: %ld%s%s%s", host, status, said,
+                      advice ? ": " : "", advice ? advice : "");
+}
+
+int pl_token_reply_read(const struct pl_auth_conf *conf, const struct pl_token_reply *reply,
+                        struct pl_token_answer *ret, bool *ret_denied, struct pl_err *err)
+{
+    PL_CLEANUP(pl_doc_wipep) cJSON *answer = NULL;
+    struct pl_err why = {.msg = "no usable access_token in it"};
+    struct words words;
+    pl_doc_parse(reply->body, reply->len, PL_TOKEN_ANSWER_MAX, &answer, &why); /* or no tree */
+    char *access = reply->status == 200 ? token_text(pl_doc_str(answer, "access_token")) : NULL;
+    *ret_denied = false;
+    if (access) {
+        *ret = (struct pl_token_answer){
+            .access = access,
+            .refresh = token_text(pl_doc_str(answer, "refresh_token")),
+            .life_ms = seconds_ms(answer, "expires_in", PL_TOKEN_LIFE_UNKNOWN_MS),
+            .refresh_life_ms = seconds_ms(answer, "refresh_expires_in", 0),
+        };
+        return 0;
+    }
+    word_read(conf, reply->refresh, pl_doc_str(answer, "error"), words.error);
+    word_read(conf, reply->refresh, pl_doc_str(answer, "error_description"), words.description);
+    if (reply->status == 200 && !words.error[0] && !words.description[0])
+        return pl_err_set(err, PL_ERR_CONFIG, 200,
+                          "the token endpoint answered 200 without a token (%s): check %s", why.msg,
+                          pl_auth_url_options(conf));
+    return err_from_words(err, conf, reply->status, &words, ret_denied);
+}
+
+int64_t pl_token_denied_wait_ms(unsigned denied)
+{
+    static const int64_t waits_ms[PL_TOKEN_DENIED_OFTEN + 1] = {0, 10000, 60000, 3600000};
+    return waits_ms[denied < PL_TOKEN_DENIED_OFTEN ? denied : PL_TOKEN_DENIED_OFTEN];
 }

@@ -28,13 +28,28 @@ struct pl_token_answer {
 
 void pl_token_answer_release(struct pl_token_answer *t);
 
-/* An answer of status 200. CONFIG (code 200) when it is not one of a token endpoint: wrong URL. */
-int pl_token_answer_read(const struct pl_auth_conf *conf, const char *body, size_t len,
-                         struct pl_token_answer *ret, struct pl_err *err);
+/* What came. */
+struct pl_token_reply {
+    long status;
+    const char *body;
+    size_t len;
+    const char *refresh; /* the token that was sent; NULL: none */
+};
 
-/* An answer of any other status: what is wrong and what to do. RETRY for what time heals. */
-int pl_token_err_from_status(struct pl_err *err, const struct pl_auth_conf *conf, long status,
-                             const char *body, size_t len);
+/* The token, or the error: what is wrong, in the server's own words (`error` and
+ * `error_description`, also where the status is 200), and what to do. The words end before a secret
+ * that they repeat. CONFIG where a person must act (code: the status), RETRY for what time heals.
+ * ret_denied is set in both cases. true: the credentials are refused (invalid_grant, invalid_client,
+ * unauthorized_client, or 401 without a word), so that asking again with them may lock an
+ * account. */
+int pl_token_reply_read(const struct pl_auth_conf *conf, const struct pl_token_reply *reply,
+                        struct pl_token_answer *ret, bool *ret_denied, struct pl_err *err);
+
+/* How long refused credentials are not tried again, after so many refusals in a row: 10 s, 1 min,
+ * then an hour each time. That is 15 tries in 12 hours; Keycloak's brute force detection locks an
+ * account at 30 failures (its failureFactor) and forgets them after 12 hours without any. */
+int64_t pl_token_denied_wait_ms(unsigned denied);
+#define PL_TOKEN_DENIED_OFTEN 3 /* from this one on it is an hour */
 
 /* The form for the grant, or (`refresh` not NULL) for a refresh. Does not reallocate what holds a
  * secret. */

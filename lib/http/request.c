@@ -400,6 +400,11 @@ int pl_http_new(sd_event *event, struct pl_http **ret, struct pl_err *err)
     return 0;
 }
 
+sd_event *pl_http_event(struct pl_http *h)
+{
+    return h->event;
+}
+
 void pl_http_free(struct pl_http *h)
 {
     if (!h)

@@ -19,6 +19,7 @@ struct pl_http; /* a curl multi handle bound to an sd_event */
 int pl_http_new(sd_event *event, struct pl_http **ret, struct pl_err *err);
 /* Ends running requests without their callbacks. Not from a callback. */
 void pl_http_free(struct pl_http *h);
+sd_event *pl_http_event(struct pl_http *h); /* borrowed */
 
 struct pl_http_request;
 

@@ -30,6 +30,8 @@
 #define PL_EVENT_TXN_ABORTED "184ab6dcb93269f7db2a124f299cce65"
 #define PL_EVENT_SOURCE_CONNECTED "527ecb423442b297f7d7d995f5d967cd"
 #define PL_EVENT_SOURCE_LOST "9602934c558824abaa877d856cbb913c"
+/* user, password or client are refused again and again: they are tried rarely, or work again */
+#define PL_EVENT_CREDENTIALS "c394ad11c31244208dbfc73ede5e65d0"
 /* refused in a way that a person must look at, after it has worked: tried again */
 #define PL_EVENT_REFUSED "d8557844f8de439aaeb0d77721fb0689"
 /* the source refused the position and is asked by time */

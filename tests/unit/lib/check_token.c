@@ -21,7 +21,7 @@ struct script {
     atomic_int hold; /* answers wait while it is not 0 */
 };
 
-/* One that is not ours, then the four. */
+/* One that is not ours, then the five. */
 enum { FIRST = 1 };
 static const struct pl_metric counters[] = {
     {"other_total", NULL, PL_COUNTER, "Of others."},
@@ -29,6 +29,7 @@ static const struct pl_metric counters[] = {
     [FIRST + PL_TOKEN_REFRESHED] = {"tokens_total", "way=\"refresh\"", PL_COUNTER, "Tokens."},
     [FIRST + PL_TOKEN_FAILED] = {"tokens_total", "way=\"failed\"", PL_COUNTER, "Tokens."},
     [FIRST + PL_TOKEN_REFUSED] = {"refused_total", NULL, PL_COUNTER, "Refused."},
+    [FIRST + PL_TOKEN_DENIED] = {"credentials_refused", NULL, PL_GAUGE, "In a row."},
 };
 
 static sd_event *loop;
@@ -41,6 +42,10 @@ static struct pl_auth_conf conf;
 
 #define OK(access, more)                                                                           \
     "200 OK\r\n\r\n{\"access_token\":\"" access "\",\"token_type\":\"Bearer\"" more "}"
+
+#define DENIED                                                                                     \
+    "401 No\r\n\r\n{\"error\":\"invalid_grant\",\"error_description\":\"Invalid user "             \
+    "credentials\"}"
 
 static bool answer(struct server *s, int fd, const struct server_request *r)
 {
@@ -282,9 +287,7 @@ END_TEST
 
 START_TEST(refused_for_good)
 {
-    ANSWERS("401 No\r\n\r\n{\"error\":\"invalid_grant\",\"error_description\":\"Invalid user "
-            "credentials\"}",
-            "302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n", "200 OK\r\n\r\n<html>");
+    ANSWERS("302 Found\r\nLocation: http://127.0.0.1:1/\r\n\r\n", "200 OK\r\n\r\n<html>", DENIED);
     struct asker a = {0};
     for (int i = 0; i < 3; i++) {
         ask(&a);
@@ -295,6 +298,63 @@ START_TEST(refused_for_good)
     }
     ck_assert_int_eq(server.requests, 3);
     ck_assert_uint_eq(counted(PL_TOKEN_FAILED), 3);
+}
+END_TEST
+
+/* Asked for by many, again and again: refused credentials are not tried more often for that. */
+START_TEST(denied_is_held)
+{
+    struct asker a[3] = {0};
+    ANSWERS(DENIED, DENIED, OK("t1", LONG));
+    for (int round = 0; round < 5; round++) {
+        for (size_t i = 0; i < PL_COUNT(a); i++)
+            ask(&a[i]);
+        for (size_t i = 0; i < PL_COUNT(a); i++) {
+            wait_for(&a[i]);
+            ck_assert_int_eq(a[i].err.kind, PL_ERR_CONFIG);
+            ck_assert_int_eq(a[i].err.code, 401);
+            ck_assert_msg(strstr(a[i].err.msg, "Invalid user credentials"), "%s", a[i].err.msg);
+        }
+    }
+    ck_assert_int_eq(server.requests, 1);
+    ck_assert_msg(strstr(a[0].err.msg, "refused, 1 in a row, not tried again for"), "%s",
+                  a[0].err.msg);
+    int64_t wait_ms = pl_token_retry_after_ms(tokens);
+    ck_assert(wait_ms > 0 && wait_ms <= 10000);
+    ck_assert_uint_eq(counted(PL_TOKEN_FAILED), 1);
+    ck_assert_uint_eq(counted(PL_TOKEN_DENIED), 1);
+    pl_token_forget(tokens); /* other secrets: at once */
+    ck_assert_uint_eq(counted(PL_TOKEN_DENIED), 0);
+    ask(&a[0]);
+    wait_for(&a[0]);
+    ck_assert_int_eq(server.requests, 2);
+    ask(&a[1]); /* held, and the secrets change before its answer */
+    pl_token_forget(tokens);
+    wait_for(&a[1]);
+    ck_assert_str_eq(a[1].token, "t1");
+    ck_assert_uint_eq(counted(PL_TOKEN_DENIED), 0);
+    ck_assert_int_eq(pl_token_retry_after_ms(tokens), -1);
+}
+END_TEST
+
+/* The password was changed, and the last token still has some life: it is used until its end. */
+START_TEST(denied_while_the_token_lives)
+{
+    struct asker a = {0};
+    ANSWERS(OK("t1", ",\"expires_in\":3"), DENIED);
+    ck_assert_str_eq(get(), "t1");
+    while (server.requests == 1) { /* half of its life is over */
+        ck_assert_str_eq(get(), "t1");
+        usleep(10000);
+    }
+    ck_assert_str_eq(get(), "t1");
+    do {
+        ask(&a);
+        wait_for(&a);
+        usleep(10000);
+    } while (a.err.kind == PL_ERR_NONE); /* its end */
+    ck_assert_msg(strstr(a.err.msg, "Invalid user credentials"), "%s", a.err.msg);
+    ck_assert_int_eq(server.requests, 2);
 }
 END_TEST
 
@@ -397,6 +457,8 @@ int main(void)
         TEST(refresh_ended),
         TEST(refused_by_the_api),
         TEST(refused_for_good),
+        TEST(denied_is_held),
+        TEST(denied_while_the_token_lives),
         TEST(connection_lost),
         TEST(renewal_fails_early),
         TEST(ended_token_is_not_given_out),

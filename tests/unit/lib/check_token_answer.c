@@ -23,6 +23,15 @@ static struct pl_auth_conf conf_of(int grant, int client_auth, const char *secre
     };
 }
 
+/* The answer read, without a refresh token sent. */
+static int reply_read(const struct pl_auth_conf *conf, long status, const char *body,
+                      struct pl_token_answer *ret, struct pl_err *err)
+{
+    const struct pl_token_reply reply = {status, body, strlen(body), NULL};
+    bool denied;
+    return pl_token_reply_read(conf, &reply, ret, &denied, err);
+}
+
 START_TEST(forms)
 {
     static const struct {
@@ -98,7 +107,7 @@ START_TEST(answers)
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
         struct pl_token_answer t = {0};
         struct pl_err err;
-        int r = pl_token_answer_read(&conf, cases[i].body, strlen(cases[i].body), &t, &err);
+        int r = reply_read(&conf, 200, cases[i].body, &t, &err);
         ck_assert_msg((r == 0) == (cases[i].access != NULL), "%s", cases[i].body);
         if (r < 0) {
             ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
@@ -153,10 +162,9 @@ START_TEST(errors)
     };
     struct pl_auth_conf conf = conf_of(PL_GRANT_PASSWORD, PL_CLIENT_AUTH_BASIC, NULL);
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_token_answer t = {0};
         struct pl_err err;
-        ck_assert_int_eq(pl_token_err_from_status(&err, &conf, cases[i].status, cases[i].body,
-                                                  strlen(cases[i].body)),
-                         -1);
+        ck_assert_int_eq(reply_read(&conf, cases[i].status, cases[i].body, &t, &err), -1);
         ck_assert_msg(err.kind == cases[i].kind, "%ld %s: %s", cases[i].status, cases[i].body,
                       err.msg);
         ck_assert_int_eq(err.code, cases[i].status);
@@ -164,6 +172,132 @@ START_TEST(errors)
                       err.msg);
         ck_assert_msg(strstr(err.msg, "kc.example"), "%s", err.msg);
     }
+}
+END_TEST
+
+/* The server's own words reach the person, whatever the status, and nothing else of its answer. */
+START_TEST(words)
+{
+    static const struct {
+        long status;
+        const char *body;
+        enum pl_err_kind kind;
+        bool denied;
+        const char *has[4], *lacks[4];
+    } cases[] = {
+        {200,
+         "{\"error\":\"invalid_grant\",\"error_description\":\"Account is locked\"}",
+         PL_ERR_CONFIG,
+         true,
+         {"invalid_grant", "Account is locked", "check auth.user and auth.password"},
+         {"without a token"}},
+        {200,
+         "{\"error\":\"temporarily_unavailable\",\"error_description\":\"Come back later\"}",
+         PL_ERR_RETRY,
+         false,
+         {"temporarily_unavailable", "Come back later"},
+         {"check"}},
+        {200, "{\"error\":\"code_42\"}", PL_ERR_CONFIG, false, {"code_42"}, {0}},
+        {200,
+         "{\"error_description\":\"no error named\"}",
+         PL_ERR_CONFIG,
+         false,
+         {"no error named"},
+         {0}},
+        {200, "{\"error\":5}", PL_ERR_CONFIG, false, {"200 without a token"}, {0}},
+        {404,
+         "{\"error\":\"unknown_realm\",\"error_description\":\"There is no such realm\"}",
+         PL_ERR_CONFIG,
+         false,
+         {"unknown_realm", "There is no such realm", "auth.realm"},
+         {0}},
+        {302,
+         "{\"error\":\"moved\",\"error_description\":\"To the new house\"}",
+         PL_ERR_CONFIG,
+         false,
+         {"redirects", "moved", "To the new house"},
+         {0}},
+        {503,
+         "{\"error\":\"busy\",\"error_description\":\"Too many logins\"}",
+         PL_ERR_RETRY,
+         false,
+         {"503", "busy", "Too many logins"},
+         {0}},
+        {401, "{\"error\":\"invalid_client\"}", PL_ERR_CONFIG, true, {"invalid_client"}, {"()"}},
+        {401, "", PL_ERR_CONFIG, true, {"401"}, {0}},
+        {400, "{\"error\":\"unauthorized_client\"}", PL_ERR_CONFIG, true, {"400"}, {0}},
+        {400, "{\"error\":\"invalid_scope\"}", PL_ERR_CONFIG, false, {"400"}, {0}},
+        {500, "{\"error\":\"invalid_grant\"}", PL_ERR_RETRY, false, {"500"}, {0}},
+        /* What is repeated of what we sent, as it is or as it went, and all after it. */
+        {401,
+         "{\"error\":\"invalid_grant\",\"error_description\":\"wrong: pass-word & word (really)\"}",
+         PL_ERR_CONFIG,
+         true,
+         {"wrong:"},
+         {"pass-word", "really"}},
+        {401,
+         "{\"error\":\"invalid_grant\",\"error_description\":\"wrong: pass-word%20%26%20word\"}",
+         PL_ERR_CONFIG,
+         true,
+         {"wrong:"},
+         {"pass-word"}},
+        {401,
+         "{\"error\":\"client-secret-1 is wrong\"}",
+         PL_ERR_CONFIG,
+         true,
+         {"401"},
+         {"client-secret"}},
+        {200,
+         "{\"error\":\"no\",\"error_description\":\"token refresh.tok.en.1 has ended\"}",
+         PL_ERR_CONFIG,
+         false,
+         {"no", "token"},
+         {"refresh.tok.en", "has ended"}},
+        {200,
+         "{\"error\":\"a\\u001b[31mb\\r\\nc\",\"error_description\":\"\\u0007d\"}",
+         PL_ERR_CONFIG,
+         false,
+         {"a [31mb", "c"},
+         {"\x1b", "\n", "\r", "\a"}},
+    };
+    struct pl_auth_conf conf = conf_of(PL_GRANT_PASSWORD, PL_CLIENT_AUTH_BODY, "client-secret-1");
+    conf.password.value = (char *)"pass-word & word";
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_token_answer t = {0};
+        struct pl_err err;
+        bool denied;
+        size_t len = strlen(cases[i].body);
+        const struct pl_token_reply reply = {cases[i].status, cases[i].body, len,
+                                             "refresh.tok.en.1"};
+        ck_assert_int_eq(pl_token_reply_read(&conf, &reply, &t, &denied, &err), -1);
+        ck_assert_msg(err.kind == cases[i].kind && denied == cases[i].denied, "%s: %d %d: %s",
+                      cases[i].body, err.kind, denied, err.msg);
+        ck_assert_int_eq(err.code, cases[i].status);
+        for (const char *const *has = cases[i].has; *has; has++)
+            ck_assert_msg(strstr(err.msg, *has), "no %s: %s", *has, err.msg);
+        for (const char *const *lacks = cases[i].lacks; *lacks; lacks++)
+            ck_assert_msg(!strstr(err.msg, *lacks), "%s: %s", *lacks, err.msg);
+    }
+}
+END_TEST
+
+/* Asked each second for a day: three tries, then one an hour, below the 30 at which Keycloak locks
+ * an account. */
+START_TEST(tries_of_what_is_refused)
+{
+    static const int64_t at_s[] = {0, 10, 70, 3670, 7270};
+    int64_t again_ms = 0;
+    unsigned denied = 0;
+    ck_assert_int_eq(pl_token_denied_wait_ms(0), 0);
+    for (int64_t s = 0; s < 86400; s++) {
+        if (s * 1000 < again_ms)
+            continue;
+        if (denied < PL_COUNT(at_s))
+            ck_assert_int_eq(s, at_s[denied]);
+        again_ms = s * 1000 + pl_token_denied_wait_ms(++denied);
+    }
+    ck_assert_uint_eq(denied, 26);
+    ck_assert_int_eq(pl_token_denied_wait_ms(UINT32_MAX), 3600000);
 }
 END_TEST
 
@@ -274,10 +408,10 @@ START_TEST(wiped)
     left_behind = 0;
     for (size_t i = 0; i < PL_COUNT(bodies); i++) {
         struct pl_token_answer t = {0};
-        int r = pl_token_answer_read(&conf, bodies[i], strlen(bodies[i]), &t, &err);
+        int r = reply_read(&conf, 200, bodies[i], &t, &err);
         ck_assert_int_eq(r, i == 0 ? 0 : -1);
         pl_token_answer_release(&t);
-        pl_token_err_from_status(&err, &conf, 400, bodies[i], strlen(bodies[i]));
+        ck_assert_int_eq(reply_read(&conf, 400, bodies[i], &t, &err), -1);
         ck_assert_msg(!strstr(err.msg, SECRET), "%s", err.msg);
     }
     freed = 0;
@@ -292,7 +426,14 @@ END_TEST
 int main(void)
 {
     const struct unit_test tests[] = {
-        TEST(forms), TEST(answers), TEST(errors), TEST(renewal_times), TEST(claims), TEST(wiped),
+        TEST(forms),
+        TEST(answers),
+        TEST(errors),
+        TEST(words),
+        TEST(tries_of_what_is_refused),
+        TEST(renewal_times),
+        TEST(claims),
+        TEST(wiped),
     };
     return unit_main("token_answer", tests, PL_COUNT(tests));
 }
