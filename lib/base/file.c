@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static void fd_close(int *fd)
@@ -31,4 +33,65 @@ bool pl_file_read(const char *path, size_t max, struct pl_buf *out, struct stat 
     }
     errno = EFBIG;
     return false;
+}
+
+/* ---- written ---- */
+
+/* 0, or why nothing may be put there. */
+static int place_check(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) < 0)
+        return errno == ENOENT ? 0 : errno;
+    return S_ISREG(st.st_mode) ? 0 : S_ISLNK(st.st_mode) ? ELOOP : EEXIST;
+}
+
+bool pl_new_file_open(struct pl_new_file *f, const char *path)
+{
+    errno = place_check(path);
+    if (errno != 0)
+        return false;
+    f->temporary = pl_strf("%s.XXXXXX", path);
+    int fd = mkostemp(f->temporary, O_CLOEXEC); /* O_CREAT | O_EXCL, 0600 */
+    f->stream = fd < 0 ? NULL : fdopen(fd, "w");
+    if (f->stream)
+        return true;
+    int code = errno;
+    if (fd >= 0) {
+        unlink(f->temporary);
+        close(fd);
+    }
+    free(PL_TAKE(f->temporary));
+    errno = code;
+    return false;
+}
+
+bool pl_new_file_commit(struct pl_new_file *f, const char *path)
+{
+    bool whole = fflush(f->stream) == 0 && !ferror(f->stream) && fsync(fileno(f->stream)) == 0;
+    if (whole && rename(f->temporary, path) == 0) {
+        fclose(PL_TAKE(f->stream));
+        free(PL_TAKE(f->temporary));
+        return true;
+    }
+    int code = errno;
+    pl_new_file_release(f);
+    errno = code;
+    return false;
+}
+
+void pl_new_file_release(struct pl_new_file *f)
+{
+    if (!f->stream)
+        return;
+    unlink(f->temporary);
+    fclose(PL_TAKE(f->stream));
+    free(PL_TAKE(f->temporary));
+}
+
+const char *pl_new_file_error(int code)
+{
+    return code == ELOOP    ? "it is a symbolic link: remove it, or name the file itself"
+           : code == EEXIST ? "there is something else than a regular file"
+                            : strerror(code);
 }
