@@ -8,6 +8,8 @@
 
 #include <stdio.h>
 
+#include "daemons/wmfetchd/window/turns.h"
+
 #define OPT(path_, type_, field_, ...)                                                             \
     PL_OPTION(path_, type_, struct wmfetchd_conf, field_, __VA_ARGS__)
 
@@ -32,6 +34,11 @@ const struct pl_option wmfetchd_opts[] = {
     OPT("api.parameters", MAP, api.parameters,
         .help = "Further parameters of the query, besides application_id, range, start_time, "
                 "end_time and index. Values may be secret references."),
+    OPT("api.requests", INT, api.requests, .min = 1, .max = TURNS_SLOTS_MAX, .dflt = "2",
+        .help = "How many applications are asked for at once, so that one whose answer is slow "
+                "holds up no other; one request at a time for each. Memory: queue_bytes_max and "
+                "api.element_bytes_max for each. One of two or more is kept free of applications "
+                "that failed last."),
     OPT("api.connect_timeout", DURATION, api.connect_timeout_ms, .min = 100,
         .max = 10 * PL_MINUTE_MS, .dflt = "10s", .help = "How long connecting may take, with TLS."),
     OPT("api.timeout", DURATION, api.timeout_ms, .min = 1000, .max = PL_DAY_MS, .dflt = "10m",

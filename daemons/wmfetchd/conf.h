@@ -14,6 +14,7 @@ struct wmfetchd_api_conf {
     char *url, *path;
     struct pl_strings applications, index;
     struct pl_map parameters;
+    int64_t requests; /* at once */
     int64_t connect_timeout_ms, timeout_ms, stall_timeout_ms;
     int64_t answer_bytes_max, element_bytes_max;
     struct pl_tls tls;

@@ -6,6 +6,7 @@
 
 #include "daemons/wmfetchd/api/element.h"
 #include "daemons/wmfetchd/metrics.h"
+#include "lib/kafka/fence.h"
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
@@ -188,18 +189,61 @@ static bool limit_find(struct delivery *d, struct pl_daemon *daemon)
     return true;
 }
 
-int delivery_new(struct pl_daemon *daemon, const struct wmfetchd_conf *conf, bool once,
-                 struct pl_metrics *metrics, const struct pl_delivery_ops *ops, void *userdata,
-                 struct delivery **ret, struct pl_err *err)
+char *delivery_id(const struct wmfetchd_conf *conf, int slot)
+{
+    if (slot == DELIVERY_ONCE)
+        return pl_strf("wmfetchd-%s.once", conf->name);
+    return slot == 0 ? pl_strf("wmfetchd-%s", conf->name)
+                     : pl_strf("wmfetchd-%s/%d", conf->name, slot);
+}
+
+int delivery_fence(struct delivery_env *env, int from, struct pl_err *err)
+{
+    const struct wmfetchd_conf *conf = env->conf;
+    const struct pl_producer_conf producer = {.kafka = &conf->kafka, .client_id = "wmfetchd"};
+    char *ids[TURNS_SLOTS_MAX];
+    size_t n = 0;
+    for (int slot = from; slot < TURNS_SLOTS_MAX; slot++)
+        ids[n++] = delivery_id(conf, slot);
+    pl_daemon_step(env->daemon, conf->start_timeout_ms,
+                   "taking over the transactional ids of an earlier instance");
+    int r = pl_kafka_fence(&producer, (const char *const *)ids, n, conf->start_timeout_ms, err);
+    while (n > 0)
+        free(ids[--n]);
+    return r;
+}
+
+/* Connects. The topic's limit is asked for once, by the first. */
+static int kafka_new(struct delivery *d, struct delivery_env *env, struct pl_delivery_conf *kafka,
+                     const struct pl_delivery_ops *ops, void *userdata, struct pl_err *err)
+{
+    bool known = env->message_max > 0;
+    if (known)
+        kafka->message_bytes_max = d->message_max = env->message_max;
+    if (pl_delivery_new(env->daemon, kafka, ops, userdata, &d->kafka, err) < 0)
+        return -1;
+    if (!known && limit_find(d, env->daemon)) { /* librdkafka's batches must be smaller, too */
+        kafka->message_bytes_max = d->message_max;
+        pl_delivery_free(PL_TAKE(d->kafka));
+        if (pl_delivery_new(env->daemon, kafka, ops, userdata, &d->kafka, err) < 0)
+            return -1;
+    }
+    env->message_max = d->message_max;
+    return 0;
+}
+
+int delivery_new(struct delivery_env *env, int slot, const struct pl_delivery_ops *ops,
+                 void *userdata, struct delivery **ret, struct pl_err *err)
 {
     PL_CLEANUP(delivery_freep) struct delivery *d = pl_alloc(sizeof(*d));
-    PL_FREE char *id = pl_strf("wmfetchd-%s%s", conf->name, once ? ".once" : "");
+    const struct wmfetchd_conf *conf = env->conf;
+    PL_FREE char *id = delivery_id(conf, slot);
     struct pl_delivery_conf kafka = {
         .kafka = &d->map,
         .transactional_id = id,
         .client_id = "wmfetchd",
         .topic = conf->topic,
-        .position_topic = once ? NULL : conf->position_topic,
+        .position_topic = slot == DELIVERY_ONCE ? NULL : conf->position_topic,
         .message_bytes_max = conf->message_bytes_max,
         .queue_bytes_max = conf->queue_bytes_max,
         .create = {conf->create.enabled, conf->create.partitions, conf->create.replication,
@@ -207,7 +251,7 @@ int delivery_new(struct pl_daemon *daemon, const struct wmfetchd_conf *conf, boo
         .start_timeout_ms = conf->start_timeout_ms,
         .too_large_advice = "lower message_bytes_max to its max.message.bytes, so that "
                             "transactions are split, or raise that",
-        .metrics = {.values = metrics,
+        .metrics = {.values = env->metrics,
                     .delivered = M_DELIVERED,
                     .records = M_RECORDS,
                     .messages = M_MESSAGES,
@@ -219,17 +263,11 @@ int delivery_new(struct pl_daemon *daemon, const struct wmfetchd_conf *conf, boo
                     .in_flight = M_IN_FLIGHT},
     };
     d->conf = conf;
-    d->metrics = metrics;
+    d->metrics = env->metrics;
     d->message_max = conf->message_bytes_max;
     map_init(d);
-    if (pl_delivery_new(daemon, &kafka, ops, userdata, &d->kafka, err) < 0)
+    if (kafka_new(d, env, &kafka, ops, userdata, err) < 0)
         return -1;
-    if (limit_find(d, daemon)) { /* librdkafka's batches must be smaller, too: once more */
-        kafka.message_bytes_max = d->message_max;
-        pl_delivery_free(PL_TAKE(d->kafka));
-        if (pl_delivery_new(daemon, &kafka, ops, userdata, &d->kafka, err) < 0)
-            return -1;
-    }
     *ret = PL_TAKE(d);
     return 0;
 }

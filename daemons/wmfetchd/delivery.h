@@ -2,7 +2,8 @@
 /*
  * delivery.h - elements of one window and the position after it into Kafka: what wmfetchd adds to
  * lib/batch/delivery.h, which is how an element becomes one message or several, and the topic's
- * limit. One transaction at a time, so one window at a time.
+ * limit. One transaction at a time, so one window at a time: the service has one for each slot
+ * (window/turns.h), each under an id of its own.
  *
  * A message is an element as it came. Headers: wmfetchd-window "APPLICATION/INDEX/FROM/END" and,
  * where an element is too large for one message, wmfetchd-part "1/3" (element.h).
@@ -16,15 +17,33 @@
 
 #include "daemons/wmfetchd/conf.h"
 #include "daemons/wmfetchd/window/schedule.h"
+#include "daemons/wmfetchd/window/turns.h"
 #include "lib/batch/delivery.h"
 
 struct delivery;
 
-/* pl_delivery_new(). `once`: under its own id, without positions. `conf`, `metrics` outlive
- * it. */
-int delivery_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once,
-                 struct pl_metrics *metrics, const struct pl_delivery_ops *ops, void *userdata,
-                 struct delivery **ret, struct pl_err *err);
+/* In place of a slot: --once, under its own id, without positions. */
+#define DELIVERY_ONCE (-1)
+
+/* The transactional.id of a slot: wmfetchd-NAME for the first, wmfetchd-NAME/1 … for the others
+ * (no name has a '/'), wmfetchd-NAME.once. The caller's. */
+char *delivery_id(const struct wmfetchd_conf *conf, int slot);
+
+/* Fences the ids of the slots from `from` up to TURNS_SLOTS_MAX, which an earlier instance may be
+ * using: with those that are used, before positions are read. Blocks up to start_timeout. */
+struct delivery_env;
+int delivery_fence(struct delivery_env *env, int from, struct pl_err *err);
+
+struct delivery_env {
+    struct pl_daemon *daemon;
+    const struct wmfetchd_conf *conf;
+    struct pl_metrics *metrics;
+    int64_t message_max; /* what the topic takes, found by the first delivery; 0: not known yet */
+};
+
+/* pl_delivery_new(). What is in `env` outlives it. */
+int delivery_new(struct delivery_env *env, int slot, const struct pl_delivery_ops *ops,
+                 void *userdata, struct delivery **ret, struct pl_err *err);
 void delivery_free(struct delivery *d);
 PL_DEFINE_CLEANUP(struct delivery *, delivery_free);
 

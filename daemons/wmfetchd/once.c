@@ -33,6 +33,7 @@ struct once {
     const struct once_range *range;
     struct pl_daemon *daemon;
     struct pl_metrics *metrics; /* counted, not shown */
+    struct load_env env;
     struct load *load;
     sd_event_source *timer;
     struct pl_backoff backoff;
@@ -250,6 +251,7 @@ static void release(struct once *o)
 {
     dump_close(o);
     load_free(o->load);
+    load_env_release(&o->env);
     pl_metrics_free(o->metrics);
     sd_event_source_disable_unref(o->timer);
     pl_daemon_free(o->daemon);
@@ -268,7 +270,9 @@ static int start(struct once *o, struct pl_err *err)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
     o->metrics = pl_metrics_new(wmfetchd_metrics, M_COUNT);
     /* The timer is due: the first series begins in the loop. */
-    return load_new(o->daemon, conf, true, o->metrics, &load_ops, o, &o->load, err);
+    if (load_env_init(&o->env, o->daemon, conf, o->metrics, err) < 0)
+        return -1;
+    return load_new(&o->env, DELIVERY_ONCE, &load_ops, o, &o->load, err);
 }
 
 int once_run(const struct wmfetchd_conf *conf, const struct once_range *range)

@@ -30,6 +30,7 @@ struct pl_delivery {
     struct pl_buf committed, pending;
     const char *key; /* of `pending`; NULL: the transaction has no position */
     struct pl_delivery_sums sums;
+    uint64_t in_flight; /* of `sums`, as the metric has it */
     struct pl_limits limits;
     struct pl_fill fill; /* since the last commit began */
     sd_event_source *timer;
@@ -46,7 +47,9 @@ struct pl_delivery {
 
 static void in_flight_show(struct pl_delivery *d)
 {
-    pl_metrics_set(d->conf.metrics.values, d->conf.metrics.in_flight, (double)d->sums.items);
+    pl_metrics_shift(d->conf.metrics.values, d->conf.metrics.in_flight,
+                     (double)d->sums.items - (double)d->in_flight);
+    d->in_flight = d->sums.items;
 }
 
 static bool is_in(const struct pl_delivery *d, enum pl_producer_state state)

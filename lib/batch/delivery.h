@@ -67,7 +67,7 @@ struct pl_delivery_metrics {
     unsigned delivered, records, messages, bytes; /* of what is committed */
     unsigned refetched;                           /* items undone */
     unsigned committed, aborted, commit_seconds;  /* transactions */
-    unsigned in_flight;                           /* items of the open one */
+    unsigned in_flight; /* items of the open one; of all where several deliveries share it */
 };
 
 /* Strings, maps and metrics are borrowed and outlive the delivery, except the ids. */

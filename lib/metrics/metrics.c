@@ -210,6 +210,17 @@ void pl_metrics_set(struct pl_metrics *s, unsigned metric, double value)
         atomic_store_explicit(&series->gauge, value, memory_order_relaxed);
 }
 
+void pl_metrics_shift(struct pl_metrics *s, unsigned metric, double by)
+{
+    struct series *series = series_of(s, metric, PL_GAUGE);
+    if (!series)
+        return;
+    double before = atomic_load_explicit(&series->gauge, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&series->gauge, &before, before + by,
+                                                  memory_order_relaxed, memory_order_relaxed))
+        ;
+}
+
 void pl_metrics_observe(struct pl_metrics *s, unsigned metric, double value)
 {
     struct series *series = series_of(s, metric, PL_HISTOGRAM);

@@ -37,12 +37,13 @@ daemons/wikisrcd/stream     conf metrics position
 daemons/wikisrcd            conf metrics event event/event position stream
 
 daemons/wmfetchd/window/schedule
-daemons/wmfetchd/conf
+daemons/wmfetchd/window/turns
+daemons/wmfetchd/conf       window/turns
 daemons/wmfetchd/metrics    conf
 daemons/wmfetchd/api        conf metrics
-daemons/wmfetchd/delivery   conf metrics api window/schedule
+daemons/wmfetchd/delivery   conf metrics api window/schedule window/turns
 daemons/wmfetchd/window     metrics api delivery
-daemons/wmfetchd            conf metrics api window
+daemons/wmfetchd            conf metrics api window window/turns
 
 daemons/chsinkd/clickhouse/type
 daemons/chsinkd/clickhouse/body

@@ -9,12 +9,15 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "daemons/wmfetchd/metrics.h"
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
 #include "lib/http/request.h"
+#include "lib/json/reader.h"
 #include "lib/log/log.h"
 
 /* Date counts whole seconds, and clocks differ a little. */
@@ -23,14 +26,13 @@
 enum load_state { IDLE, FETCHING, COMMITTING, ABORTING };
 
 struct load {
-    struct pl_http *http;
-    struct pl_auth *auth;
     struct fetch *fetch;
     struct delivery *delivery;
     const struct load_ops *ops;
     void *userdata;
     enum load_state state;
     struct load_window window;
+    bool claim;  /* in place of a position */
     bool undone; /* by Kafka, whose reason counts */
     struct load_result result;
     struct pl_err err;
@@ -40,7 +42,7 @@ static void done(struct load *l, const struct pl_err *err)
 {
     struct pl_err copy = err ? *err : (struct pl_err){0};
     l->state = IDLE;
-    l->undone = false;
+    l->undone = l->claim = false;
     l->ops->on_done(l->userdata, &l->result, err ? &copy : NULL);
 }
 
@@ -114,10 +116,23 @@ static const struct fetch_ops fetch_ops = {on_element, on_bytes, on_fetched};
 
 /* ---- delivery ---- */
 
+static void claim_encode(int64_t now_ms, struct pl_buf *out)
+{
+    char at[32], host[HOST_NAME_MAX + 1] = "";
+    pl_time_format_ms(now_ms, at);
+    gethostname(host, sizeof(host) - 1);
+    pl_buf_add_str(out, "{\"version\":1,\"host\":");
+    pl_json_quote(out, host, strlen(host));
+    pl_buf_addf(out, ",\"pid\":%lld,\"at\":\"%s\"}", (long long)getpid(), at);
+}
+
 static void encode_position(void *userdata, struct pl_buf *out)
 {
     struct load *l = userdata;
-    schedule_position_encode(&l->window.position, pl_clock_realtime_ms(), out);
+    if (l->claim)
+        claim_encode(pl_clock_realtime_ms(), out);
+    else
+        schedule_position_encode(&l->window.position, pl_clock_realtime_ms(), out);
 }
 
 static void on_room(void *userdata)
@@ -190,6 +205,15 @@ void load_position(struct load *l, const char *key, const struct schedule_positi
     commit(l);
 }
 
+void load_claim(struct load *l, const char *key)
+{
+    assert(l->state == IDLE);
+    l->window = (struct load_window){.key = key};
+    l->result = (struct load_result){0};
+    l->claim = true;
+    commit(l);
+}
+
 bool load_stop(struct load *l)
 {
     if (l->state != FETCHING)
@@ -209,11 +233,6 @@ bool load_is_idle(const struct load *l)
     return l->state == IDLE;
 }
 
-struct pl_auth *load_auth(const struct load *l)
-{
-    return l->auth;
-}
-
 struct delivery *load_delivery(const struct load *l)
 {
     return l->delivery;
@@ -229,27 +248,36 @@ const struct fetch *load_fetch(const struct load *l)
     return l->fetch;
 }
 
-struct pl_http *load_http(const struct load *l)
+int load_env_init(struct load_env *env, struct pl_daemon *d, const struct wmfetchd_conf *conf,
+                  struct pl_metrics *metrics, struct pl_err *err)
 {
-    return l->http;
+    const struct pl_auth_owner owner = wmfetchd_auth_owner(metrics);
+    *env = (struct load_env){.kafka = {.daemon = d, .conf = conf, .metrics = metrics}};
+    if (pl_http_new(pl_daemon_event(d), &env->http, err) < 0)
+        return -1;
+    env->auth = pl_auth_new(env->http, &conf->auth, &owner);
+    return 0;
 }
 
-int load_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once,
-             struct pl_metrics *metrics, const struct load_ops *ops, void *userdata,
+void load_env_release(struct load_env *env)
+{
+    pl_auth_free(env->auth);
+    pl_http_free(env->http);
+    *env = (struct load_env){0};
+}
+
+int load_new(struct load_env *env, int slot, const struct load_ops *ops, void *userdata,
              struct load **ret, struct pl_err *err)
 {
     PL_CLEANUP(load_freep) struct load *l = pl_alloc(sizeof(*l));
-    const struct pl_auth_owner owner = wmfetchd_auth_owner(metrics);
+    const struct wmfetchd_api_conf *api = &env->kafka.conf->api;
     l->ops = ops;
     l->userdata = userdata;
-    if (pl_http_new(pl_daemon_event(d), &l->http, err) < 0)
-        return -1;
-    l->auth = pl_auth_new(l->http, &conf->auth, &owner);
-    l->fetch = fetch_new(l->http, &conf->api, l->auth, metrics, &fetch_ops, l);
-    if (delivery_new(d, conf, once, metrics, &delivery_ops, l, &l->delivery, err) < 0)
+    l->fetch = fetch_new(env->http, api, env->auth, env->kafka.metrics, &fetch_ops, l);
+    if (delivery_new(&env->kafka, slot, &delivery_ops, l, &l->delivery, err) < 0)
         return -1;
     int64_t open_ms_max = delivery_open_ms_max(l->delivery);
-    if (conf->api.timeout_ms > open_ms_max)
+    if (api->timeout_ms > open_ms_max && slot <= 0)
         pl_log(PL_NOTICE, NULL,
                "api.timeout is longer than Kafka's transaction.timeout.ms allows, which counts",
                PL_F_INT("TIMEOUT_MS", open_ms_max));
@@ -263,8 +291,6 @@ void load_free(struct load *l)
     if (!l)
         return;
     fetch_free(l->fetch);
-    pl_auth_free(l->auth);
-    pl_http_free(l->http);
     delivery_free(l->delivery);
     free(l);
 }

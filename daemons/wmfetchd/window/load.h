@@ -8,8 +8,10 @@
  * The Kafka transaction begins with the first element (or, where the window is empty, for its
  * position alone). Where Kafka's queue is full, the request is paused.
  *
- * Windows of all applications go through here one after the other, as a producer has one
- * transaction at a time: so there is never more than one request to the API.
+ * One window after the other, as a producer has one transaction at a time. Of the service's loads
+ * (one for each slot, window/turns.h) each has its own producer; what asks, they share.
+ *
+ * Memory of each: queue_bytes_max, and the largest element.
  *
  * Threads: the loop's.
  */
@@ -45,9 +47,19 @@ struct load_ops {
     void (*on_failed)(void *userdata, const struct pl_err *err);
 };
 
-/* Connects to Kafka (delivery_new()). `conf` and `metrics` outlive it. */
-int load_new(struct pl_daemon *d, const struct wmfetchd_conf *conf, bool once,
-             struct pl_metrics *metrics, const struct load_ops *ops, void *userdata,
+/* What loads share: the connections to the API and the token. Outlives them. */
+struct load_env {
+    struct delivery_env kafka;
+    struct pl_http *http;
+    struct pl_auth *auth;
+};
+/* `conf` and `metrics` are borrowed. */
+int load_env_init(struct load_env *env, struct pl_daemon *d, const struct wmfetchd_conf *conf,
+                  struct pl_metrics *metrics, struct pl_err *err);
+void load_env_release(struct load_env *env);
+
+/* Connects to Kafka under the id of the slot (delivery.h). */
+int load_new(struct load_env *env, int slot, const struct load_ops *ops, void *userdata,
              struct load **ret, struct pl_err *err);
 void load_free(struct load *l);
 PL_DEFINE_CLEANUP(struct load *, load_free);
@@ -56,14 +68,15 @@ PL_DEFINE_CLEANUP(struct load *, load_free);
 void load_start(struct load *l, const struct load_window *window);
 /* Writes the position alone, without asking for anything: where a series begins. */
 void load_position(struct load *l, const char *key, const struct schedule_position *position);
+/* Writes under `key` who we are, {"version":1,"host":"…","pid":…,"at":"…"}, as the first thing: that it could be committed proves that nobody
+ * has taken this load's id since (lib/kafka/fence.h). */
+void load_claim(struct load *l, const char *key);
 /* Gives up what is being fetched; a running commit continues. true: idle, no on_done follows. */
 bool load_stop(struct load *l);
 bool load_is_idle(const struct load *l);
 
-struct pl_auth *load_auth(const struct load *l);
 struct delivery *load_delivery(const struct load *l); /* for positions */
 struct pl_delivery *load_kafka(const struct load *l); /* for sums and states */
 const struct fetch *load_fetch(const struct load *l);
-struct pl_http *load_http(const struct load *l); /* ends with the load */
 
 #endif

@@ -32,6 +32,7 @@ struct record {
 
 static struct kafka_mock mock;
 static struct pl_daemon *daemon_;
+static struct load_env env;
 static struct load *load;
 static struct pl_metrics *metrics;
 static struct server server;
@@ -117,13 +118,14 @@ static void set_up(void)
 static void load_make(void)
 {
     struct pl_err err = {0};
-    ck_assert_msg(load_new(daemon_, &conf, false, metrics, &load_ops, &record, &load, &err) == 0,
-                  "%s", err.msg);
+    ck_assert_done(load_env_init(&env, daemon_, &conf, metrics, &err), err);
+    ck_assert_done(load_new(&env, 0, &load_ops, &record, &load, &err), err);
 }
 
 static void tear_down(void)
 {
     load_free(load);
+    load_env_release(&env);
     pl_metrics_free(metrics);
     pl_daemon_free(daemon_);
     server_stop(&server);

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * status.c - what the service says of itself: STATUS and lag, and to the watchdog whether it moves.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "daemons/wmfetchd/internal.h"
+#include "daemons/wmfetchd/metrics.h"
+#include "lib/base/clock.h"
+#include "lib/base/time_text.h"
+#include "lib/log/log.h"
+
+enum {
+    STUCK_MS = 120000, /* due for this long and not begun: a bug, for the watchdog */
+    SLOW_MS = 60000,   /* a request that takes longer is slow */
+    HOUR_MS = 3600000,
+};
+
+uint64_t status_in_flight(const struct wmfetchd *w)
+{
+    uint64_t items = 0;
+    for (unsigned k = 0; k < w->turns.slots_n; k++)
+        if (w->slots[k].load)
+            items += pl_delivery_sums(load_kafka(w->slots[k].load))->items;
+    return items;
+}
+
+/* ---- lag ---- */
+
+/* Sets the gauges and returns how many windows are due. */
+static int64_t lag_measure(struct wmfetchd *w, int64_t *ret_oldest_ms)
+{
+    struct schedule schedule = wmfetchd_schedule(w);
+    int64_t now_ms = wmfetchd_api_now_ms(w), behind = 0;
+    *ret_oldest_ms = INT64_MAX;
+    for (size_t i = 0; i < w->turns.n; i++) {
+        struct series *s = &w->series[i];
+        if (!s->known)
+            continue;
+        behind += schedule_behind(&schedule, &s->position, now_ms);
+        if (s->position.end_ms < *ret_oldest_ms)
+            *ret_oldest_ms = s->position.end_ms;
+        pl_metrics_set(w->metrics, s->lag_metric, (double)(now_ms - s->position.end_ms) / 1000);
+        bool ahead = s->position.end_ms > now_ms + HOUR_MS;
+        if (ahead && !s->ahead)
+            pl_log(PL_WARNING, NULL,
+                   "the position is in the future, waiting for the clock to reach it",
+                   PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
+                   PL_F_INT("END", s->position.end_ms));
+        s->ahead = ahead;
+    }
+    pl_metrics_set(w->metrics, M_WINDOWS_BEHIND, (double)behind);
+    return behind;
+}
+
+/* ---- STATUS ---- */
+
+static bool is_stalled(const struct wmfetchd *w)
+{
+    bool stalled = false;
+    for (unsigned k = 0; k < w->turns.slots_n; k++)
+        stalled |= pl_delivery_is_stalled(load_kafka(w->slots[k].load));
+    return stalled;
+}
+
+/* What is being fetched: "31854/HOURLY for 12 s, 7/HOURLY for 0 s", as many as there is room for.
+ * Returns how many there are; *ret_slow: of these the slow ones. */
+static unsigned fetching_describe(const struct wmfetchd *w, char *out, size_t size,
+                                  unsigned *ret_slow)
+{
+    int64_t mono_ms = pl_clock_monotonic_ms();
+    unsigned n = 0;
+    size_t len = 0;
+    out[0] = '\0';
+    *ret_slow = 0;
+    for (unsigned k = 0; k < w->turns.slots_n; k++) {
+        const struct slot *slot = &w->slots[k];
+        if (!slot->series || !fetch_is_running(load_fetch(slot->load)))
+            continue;
+        int64_t took_ms = mono_ms - slot->begun_ms;
+        char one[96];
+        int one_len =
+            snprintf(one, sizeof(one), "%s%.40s/%.20s for %" PRId64 " s", n > 0 ? ", " : "",
+                     slot->series->application, slot->series->index, took_ms / 1000);
+        *ret_slow += took_ms >= SLOW_MS;
+        n++;
+        if (len + (size_t)one_len < size)
+            len += (size_t)snprintf(out + len, size - len, "%s", one);
+    }
+    return n;
+}
+
+static void slow_log(struct wmfetchd *w, bool slow, const char *fetching)
+{
+    if (slow && !w->slow)
+        pl_log(PL_WARNING, NULL,
+               "slow requests take all of api.requests, the other applications wait",
+               PL_F_STR("REASON", fetching));
+    w->slow = slow;
+}
+
+void status_show(struct wmfetchd *w)
+{
+    char oldest[32] = "-", last[64] = "none committed yet", fetching[128];
+    unsigned slow, n = fetching_describe(w, fetching, sizeof(fetching), &slow);
+    bool all_slow = slow == w->turns.slots_n && w->turns.n > slow;
+    int64_t oldest_ms, mono_ms = pl_clock_monotonic_ms(), behind = lag_measure(w, &oldest_ms);
+    double rate = pl_rate_next(&w->rate, pl_metrics_get(w->metrics, M_ANSWER_BYTES), mono_ms);
+    if (oldest_ms != INT64_MAX)
+        pl_time_format_ms(oldest_ms, oldest);
+    if (w->windows > 0)
+        snprintf(last, sizeof(last), "last window %" PRIu64 " records %" PRId64 " s ago",
+                 w->last_records, (mono_ms - w->last_ms) / 1000);
+    slow_log(w, all_slow, fetching);
+    if (is_stalled(w))
+        pl_service_status(w->service, "Kafka does not answer",
+                          "Kafka does not answer; fetching is paused, %" PRId64
+                          " windows due, all to %s, %s",
+                          behind, oldest, last);
+    else if (all_slow)
+        pl_service_status(w->service, NULL,
+                          "slow requests hold up the others: %s; %" PRId64
+                          " windows due, all to %s, %s",
+                          fetching, behind, oldest, last);
+    else if (n > 0)
+        pl_service_status(w->service, NULL,
+                          "fetching %s, %.1f MB/s; %" PRId64 " windows due, all to %s, %s",
+                          fetching, rate / 1e6, behind, oldest, last);
+    else
+        pl_service_status(w->service, NULL,
+                          "waiting for the next window; %" PRId64
+                          " windows due, all to %s, %" PRIu64 " done, %s",
+                          behind, oldest, w->windows, last);
+}
+
+/* ---- the watchdog ---- */
+
+/* Whether something might have begun for STUCK_MS and has not. */
+static bool is_asleep(struct wmfetchd *w, int64_t mono_ms)
+{
+    struct turns_next next;
+    bool idle =
+        w->ready && w->claimed && !pl_daemon_stopping(w->daemon) && wmfetchd_next(w, &next) == 0;
+    if (!idle)
+        w->idle_due_ms = 0;
+    else if (w->idle_due_ms == 0)
+        w->idle_due_ms = mono_ms;
+    return w->idle_due_ms != 0 && mono_ms - w->idle_due_ms >= STUCK_MS;
+}
+
+/* Whether a window takes longer than all its limits together: twice a token (by refreshing, by the
+ * grant) and the answer (the first is a 401), then waiting for room while Kafka is away. */
+static bool is_overdue(const struct wmfetchd *w, const struct slot *slot, int64_t mono_ms)
+{
+    int64_t limit_ms = 2 * (2 * w->conf->auth.timeout_ms + w->conf->api.timeout_ms) +
+                       delivery_open_ms_max(load_delivery(slot->load)) + STUCK_MS;
+    return fetch_is_running(load_fetch(slot->load)) && mono_ms - slot->begun_ms >= limit_ms;
+}
+
+/* But for a bug, every wait has its limit except a commit's: Kafka's absence is logged, and the
+ * thread that waits for it returns in time. */
+const char *status_stuck(struct wmfetchd *w)
+{
+    int64_t mono_ms = pl_clock_monotonic_ms();
+    for (unsigned k = 0; k < w->turns.slots_n; k++) {
+        const struct slot *slot = &w->slots[k];
+        if (pl_delivery_is_stuck(load_kafka(slot->load)))
+            return "librdkafka does not come back";
+        if (is_overdue(w, slot, mono_ms))
+            return "a window is being fetched for longer than it may";
+    }
+    return is_asleep(w, mono_ms) ? "a window is due, and nothing is under way" : NULL;
+}
