@@ -229,8 +229,13 @@ static int64_t floor_ms(const struct load_result *result, const struct pl_err *e
     return err->code != 0 ? REFUSED_WAIT_MS : LIMIT_WAIT_MS;
 }
 
-/* No token (Keycloak counts wrong passwords), or asked to wait: no series is asked for. Requests at
- * once fail together, and wait once. */
+/* No token (Keycloak counts wrong passwords), or asked to wait. */
+static bool is_for_all(const struct load_result *result, const struct pl_err *err)
+{
+    return result->fetch.no_token || asks_to_wait(result, err);
+}
+
+/* No series is asked for meanwhile. Requests at once fail together, and wait once. */
 static int64_t hold_all(struct wmfetchd *w, int64_t floor, bool refused)
 {
     int64_t mono_ms = pl_clock_monotonic_ms(), wait_ms = w->not_before_ms - mono_ms;
@@ -248,7 +253,7 @@ static int64_t hold(struct wmfetchd *w, struct series *s, const struct load_resu
 {
     int64_t floor = floor_ms(result, err);
     bool refused = err->kind == PL_ERR_CONFIG;
-    if (result->fetch.no_token || asks_to_wait(result, err))
+    if (is_for_all(result, err))
         return hold_all(w, floor, refused);
     int64_t wait_ms = pl_backoff_next(&s->backoff, floor);
     s->refused = refused;
@@ -261,12 +266,15 @@ static void failed(struct wmfetchd *w, struct series *s, const struct load_resul
 {
     if (s->known)
         pl_metrics_inc(w->metrics, M_WINDOWS_FAILED, 1);
+    bool said = is_for_all(result, err) && w->not_before_ms > pl_clock_monotonic_ms();
     int64_t wait_ms = hold(w, s, result, err);
     if (must_end(w, err)) {
         pl_daemon_stop(w->daemon, err);
         return;
     }
     s->failing = s->known;
+    if (said) /* of another that was under way */
+        return;
     if (err->kind == PL_ERR_RETRY)
         pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST,
                    "window not fetched, nothing of it is written, it is tried again", err,
