@@ -9,15 +9,12 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "daemons/wmfetchd/metrics.h"
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
 #include "lib/http/request.h"
-#include "lib/json/reader.h"
 #include "lib/log/log.h"
 
 /* Date counts whole seconds, and clocks differ a little. */
@@ -116,14 +113,12 @@ static const struct fetch_ops fetch_ops = {on_element, on_bytes, on_fetched};
 
 /* ---- delivery ---- */
 
+/* Who wrote it stands in the record's header (lib/batch/delivery.c). */
 static void claim_encode(int64_t now_ms, struct pl_buf *out)
 {
-    char at[32], host[HOST_NAME_MAX + 1] = "";
+    char at[32];
     pl_time_format_ms(now_ms, at);
-    gethostname(host, sizeof(host) - 1);
-    pl_buf_add_str(out, "{\"version\":1,\"host\":");
-    pl_json_quote(out, host, strlen(host));
-    pl_buf_addf(out, ",\"pid\":%lld,\"at\":\"%s\"}", (long long)getpid(), at);
+    pl_buf_addf(out, "{\"version\":1,\"at\":\"%s\"}", at);
 }
 
 static void encode_position(void *userdata, struct pl_buf *out)

@@ -68,7 +68,7 @@ PL_DEFINE_CLEANUP(struct load *, load_free);
 void load_start(struct load *l, const struct load_window *window);
 /* Writes the position alone, without asking for anything: where a series begins. */
 void load_position(struct load *l, const char *key, const struct schedule_position *position);
-/* Writes who we are (host, pid, time) under `key`, as the first thing: that it could be committed
+/* Writes under `key` that we are there, as the first thing: that it could be committed
  * proves that nobody has taken this load's id since (lib/kafka/fence.h). */
 void load_claim(struct load *l, const char *key);
 /* Gives up what is being fetched; a running commit continues. true: idle, no on_done follows. */
