@@ -7,11 +7,16 @@
 #include "daemons/wmfetchd/conf.h"
 
 #include <stdio.h>
+#include <strings.h>
 
 #include "daemons/wmfetchd/window/turns.h"
+#include "lib/http/field.h"
 
 #define OPT(path_, type_, field_, ...)                                                             \
     PL_OPTION(path_, type_, struct wmfetchd_conf, field_, __VA_ARGS__)
+
+/* enum wmfetchd_time_format */
+static const char *const time_formats[] = {"ms", "s", "rfc3339", NULL};
 
 const struct pl_option wmfetchd_opts[] = {
     OPT("name", STRING, name, .min = 1, .max = 128, .dflt = "watermelon",
@@ -34,6 +39,44 @@ const struct pl_option wmfetchd_opts[] = {
     OPT("api.parameters", MAP, api.parameters,
         .help = "Further parameters of the query, besides application_id, range, start_time, "
                 "end_time and index. Values may be secret references."),
+    OPT("api.headers", MAP, api.headers, .max = 32,
+        .help = "Further headers of the request, such as X-Tenant: { credential: tenant }. Values "
+                "may be secret references."),
+    OPT("api.names.application", STRING, api.query.application, .max = 128,
+        .dflt = "application_id",
+        .help = "The parameter that names the application; \"\": none is sent."),
+    OPT("api.names.index", STRING, api.query.index, .max = 128, .dflt = "index",
+        .help = "The parameter that names the index; \"\": none is sent."),
+    OPT("api.time.start", STRING, api.query.start, .min = 1, .max = 128, .dflt = "start_time",
+        .help = "The parameter with the beginning of the range."),
+    OPT("api.time.end", STRING, api.query.end, .min = 1, .max = 128, .dflt = "end_time",
+        .help = "The parameter with its end."),
+    OPT("api.time.format", ENUM, api.query.time_format, .choices = time_formats, .dflt = "ms",
+        .help = "Their form: ms or s since 1970, or rfc3339 (2026-01-01T00:00:00.000Z). With s, "
+                "window.size, .overlap and .start must be whole seconds."),
+    OPT("api.time.range", STRING, api.query.range, .max = 128, .dflt = "CUSTOM",
+        .help = "The value of the parameter range, by which the times count; \"\": none is sent."),
+    OPT("api.answer.array", STRING, api.answer.array, .min = 1, .max = 256,
+        .help = "Where in the answer the array is, such as result.items. Default: the answer "
+                "itself, or data, records or series in it."),
+    OPT("api.answer.ignore", STRINGS, api.answer.ignore, .max = 32,
+        .help = "An answer that says that something is wrong (status: ERROR, errors, success: "
+                "false) or that it is a part (hasMore, next, totalPages, a total larger than the "
+                "array, a Link header with rel=next) is refused. Names that mean something else "
+                "here, as the error shows them: [total, meta.count]."),
+    OPT("api.answer.require", MAP, api.answer.require, .max = 16,
+        .help = "Members that an answer must have, with their values: { status: OK|DONE, "
+                "meta.complete: true }. Nothing else is read into these."),
+    OPT("api.answer.accept_no_content", BOOL, api.answer.accept_no_content, .dflt = "false",
+        .help = "Whether 204 (no content) is the answer for a range without data. It has no body "
+                "that says so: by default it is asked again. An empty array is always taken."),
+    OPT("api.record.key", STRINGS, api.record.key, .max = 8,
+        .dflt = "[transactionId, transactionName]",
+        .help = "The member of a record that becomes the key of its message: the first of these "
+                "that it has, a text or a number. []: messages have no key."),
+    OPT("api.record.series", STRING, api.record.series, .max = 128, .dflt = "transactionSeries",
+        .help = "The array in each record by which one that is too large for a message is split; "
+                "a record without it is refused. \"\": records have none, and are never split."),
     OPT("api.requests", INT, api.requests, .min = 1, .max = TURNS_SLOTS_MAX, .dflt = "2",
         .help = "How many applications are asked for at once, so that one whose answer is slow "
                 "holds up no other; one request at a time for each. Memory: queue_bytes_max and "
@@ -133,6 +176,11 @@ struct wmfetchd_series wmfetchd_series(const struct wmfetchd_conf *conf, size_t 
                                     api->index.v[i % api->index.n]};
 }
 
+int64_t wmfetchd_time_unit_ms(const struct wmfetchd_conf *conf)
+{
+    return conf->api.query.time_format == WMFETCHD_TIME_S ? 1000 : 1;
+}
+
 /* Applications and indexes go into URLs, keys of positions and headers as they are. */
 static void names_check(const struct pl_strings *names, const char *path, struct pl_findings *errs)
 {
@@ -151,31 +199,132 @@ static void names_check(const struct pl_strings *names, const char *path, struct
     }
 }
 
-static void api_check(const struct wmfetchd_api_conf *api, struct pl_findings *errs)
+/* The names of parameters that we send: each once. */
+static void query_check(const struct wmfetchd_api_conf *api, struct pl_findings *errs)
 {
-    static const char *const ours[] = {"application_id", "range", "start_time", "end_time",
-                                       "index"};
+    const struct wmfetchd_query_conf *q = &api->query;
+    const char *const ours[] = {q->application, q->index, q->start, q->end,
+                                q->range && q->range[0] ? "range" : ""};
+    for (size_t i = 0; i < PL_COUNT(ours); i++) {
+        if (!ours[i] || !ours[i][0])
+            continue;
+        if (pl_map_get(&api->parameters, ours[i]))
+            pl_findings_add(errs, 0, 0, "api.parameters: %s is set by wmfetchd", ours[i]);
+        for (size_t k = 0; k < i; k++)
+            if (ours[k] && strcmp(ours[i], ours[k]) == 0)
+                pl_findings_add(errs, 0, 0,
+                                "api.names, api.time: two parameters have the name '%s'", ours[i]);
+    }
+}
+
+/* Those that we set, and those that are the connection's, not the request's (RFC 9110, section
+ * 7.6.1), or would make the answer another than the whole one. */
+static bool is_header_of_ours(const char *name, const struct pl_auth_conf *auth)
+{
+    static const char *const ours[] = {"Accept",
+                                       "Accept-Encoding",
+                                       "Authorization",
+                                       "Cache-Control",
+                                       "Connection",
+                                       "Content-Length",
+                                       "Content-Type",
+                                       "Expect",
+                                       "Host",
+                                       "If-Match",
+                                       "If-Modified-Since",
+                                       "If-None-Match",
+                                       "If-Range",
+                                       "If-Unmodified-Since",
+                                       "Keep-Alive",
+                                       "Range",
+                                       "TE",
+                                       "Trailer",
+                                       "Transfer-Encoding",
+                                       "Upgrade",
+                                       "User-Agent"};
+    for (size_t i = 0; i < PL_COUNT(ours); i++)
+        if (strcasecmp(name, ours[i]) == 0)
+            return true;
+    return strncasecmp(name, "Proxy-", 6) == 0 ||
+           (auth->header.name && strcasecmp(name, auth->header.name) == 0);
+}
+
+static void headers_check(const struct wmfetchd_conf *conf, struct pl_findings *errs)
+{
+    const struct pl_map *headers = &conf->api.headers;
+    for (size_t i = 0; i < headers->n; i++) {
+        const struct pl_map_entry *e = &headers->v[i];
+        if (!pl_http_is_field_name(e->key))
+            pl_findings_add(errs, e->line, e->column,
+                            "api.headers: '%.60s': the name only, without ':' or spaces", e->key);
+        else if (is_header_of_ours(e->key, &conf->auth))
+            pl_findings_add(errs, e->line, e->column, "api.headers: %s is set by wmfetchd", e->key);
+        if (!e->value[0] || !pl_http_is_field_value(e->value, true))
+            pl_findings_add(errs, e->line, e->column,
+                            "api.headers: %.60s: has characters that no header may have, or none",
+                            e->key);
+        for (size_t k = 0; k < i; k++)
+            if (strcasecmp(headers->v[k].key, e->key) == 0)
+                pl_findings_add(errs, e->line, e->column, "api.headers: '%.60s' is there twice",
+                                e->key);
+    }
+}
+
+static void answer_check(const struct wmfetchd_answer_conf *answer, struct pl_findings *errs)
+{
+    const char *array = answer->array;
+    if (array && (array[0] == '.' || array[strlen(array) - 1] == '.' || strstr(array, "..")))
+        pl_findings_add(errs, 0, 0, "api.answer.array: names separated by '.', such as data.items");
+    for (size_t i = 0; i < answer->require.n; i++)
+        for (size_t k = 0; k < answer->ignore.n; k++)
+            if (strcasecmp(answer->require.v[i].key, answer->ignore.v[k]) == 0)
+                pl_findings_add(errs, 0, 0, "api.answer: '%.60s' is both in ignore and in require",
+                                answer->ignore.v[k]);
+}
+
+static void api_check(const struct wmfetchd_conf *conf, struct pl_findings *errs)
+{
+    const struct wmfetchd_api_conf *api = &conf->api;
     names_check(&api->applications, "api.applications", errs);
     names_check(&api->index, "api.index", errs);
     if (api->path && strpbrk(api->path, "?# "))
         pl_findings_add(errs, 0, 0, "api.path: without a query: that is for api.parameters");
-    for (size_t i = 0; i < PL_COUNT(ours); i++)
-        if (pl_map_get(&api->parameters, ours[i]))
-            pl_findings_add(errs, 0, 0, "api.parameters: %s is set by wmfetchd", ours[i]);
+    query_check(api, errs);
+    headers_check(conf, errs);
+    answer_check(&api->answer, errs);
+}
+
+/* A time that the API's form cannot express would be another one in the request. */
+static void unit_check(int64_t ms, int64_t unit_ms, const char *path, struct pl_findings *errs)
+{
+    if (ms % unit_ms != 0)
+        pl_findings_add(errs, 0, 0,
+                        "%s: must be whole seconds, as api.time.format is s: the API could only be "
+                        "asked for another range",
+                        path);
+}
+
+static void window_check(const struct wmfetchd_conf *conf, struct pl_findings *errs)
+{
+    int64_t ms, unit_ms = wmfetchd_time_unit_ms(conf);
+    const char *why, *start = conf->window.start;
+    unit_check(conf->window.size_ms, unit_ms, "window.size", errs);
+    unit_check(conf->window.overlap_ms, unit_ms, "window.overlap", errs);
+    if (start && !pl_moment_parse(start, 0, &ms, &why))
+        pl_findings_add(errs, 0, 0, "window.start: '%s': %s", start, why);
+    else if (start && start[0] >= '0' && start[0] <= '9')
+        unit_check(ms, unit_ms, "window.start", errs);
 }
 
 void wmfetchd_conf_check(void *data, bool for_service, struct pl_findings *errs)
 {
     const struct wmfetchd_conf *conf = data;
-    api_check(&conf->api, errs);
+    api_check(conf, errs);
     pl_auth_conf_check(&conf->auth, "auth", errs);
     if (conf->name && strchr(conf->name, '/'))
         pl_findings_add(errs, 0, 0,
                         "name: without '/', which separates the parts of a position's key");
-    int64_t ms;
-    const char *why;
-    if (conf->window.start && !pl_moment_parse(conf->window.start, 0, &ms, &why))
-        pl_findings_add(errs, 0, 0, "window.start: '%s': %s", conf->window.start, why);
+    window_check(conf, errs);
     pl_common_check_topics(conf->topic, conf->position_topic, errs);
     pl_common_check_create(&conf->create, errs);
     pl_common_check_bytes(conf->message_bytes_max, conf->queue_bytes_max, errs);

@@ -10,11 +10,37 @@
 #include "lib/auth/conf.h"
 #include "lib/config/common.h"
 
+enum wmfetchd_time_format { WMFETCHD_TIME_MS, WMFETCHD_TIME_S, WMFETCHD_TIME_RFC3339 };
+
+/* How the API names what is asked for; "": it is not sent. */
+struct wmfetchd_query_conf {
+    char *application, *index;
+    char *start, *end, *range;
+    int time_format; /* enum wmfetchd_time_format */
+};
+
+/* What an answer must say of itself: api/answer.h. */
+struct wmfetchd_answer_conf {
+    char *array; /* NULL: it is detected */
+    struct pl_strings ignore;
+    struct pl_map require;
+    bool accept_no_content;
+};
+
+/* The members of a record that matter: api/element.h. */
+struct wmfetchd_record_conf {
+    struct pl_strings key;
+    char *series; /* "": it has none */
+};
+
 struct wmfetchd_api_conf {
     char *url, *path;
     struct pl_strings applications, index;
-    struct pl_map parameters;
+    struct pl_map parameters, headers;
     int64_t requests; /* at once */
+    struct wmfetchd_query_conf query;
+    struct wmfetchd_answer_conf answer;
+    struct wmfetchd_record_conf record;
     int64_t connect_timeout_ms, timeout_ms, stall_timeout_ms;
     int64_t answer_bytes_max, element_bytes_max;
     struct pl_tls tls;
@@ -53,6 +79,9 @@ struct wmfetchd_series {
 };
 size_t wmfetchd_series_count(const struct wmfetchd_conf *conf);
 struct wmfetchd_series wmfetchd_series(const struct wmfetchd_conf *conf, size_t i);
+
+/* What a time of a request is a multiple of: the API cannot be asked for less. */
+int64_t wmfetchd_time_unit_ms(const struct wmfetchd_conf *conf);
 
 /* Whether secrets would go unencrypted over a network to this URL: http, and not this machine. */
 bool wmfetchd_url_is_exposed(const char *url);

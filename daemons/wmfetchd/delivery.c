@@ -96,7 +96,7 @@ enum pl_send_result delivery_send(struct delivery *d, struct pl_slice element, s
         pl_err_set(err, PL_ERR_RETRY, 0, "the Kafka transaction is being undone");
         return PL_SEND_ERROR;
     }
-    element_read(&d->element, element);
+    element_read(&d->element, &d->conf->api.record, element);
     if (element_check(&d->element, err) < 0)
         return PL_SEND_ERROR;
     size_t overhead = d->element.key.len + MESSAGE_OVERHEAD;
@@ -133,12 +133,20 @@ int64_t delivery_open_ms_max(const struct delivery *d)
 
 /* ---- start ---- */
 
-static int position_decode(const struct pl_kafka_position *record, struct delivery_position *ret,
-                           struct pl_err *err)
+static int position_decode(const struct delivery *d, const struct pl_kafka_position *record,
+                           struct delivery_position *ret, struct pl_err *err)
 {
+    int64_t unit_ms = wmfetchd_time_unit_ms(d->conf);
     ret->there = record->value;
-    return ret->there ? schedule_position_decode(record->value, record->len, &ret->position, err)
-                      : 0;
+    if (!ret->there)
+        return 0;
+    if (schedule_position_decode(record->value, record->len, &ret->position, err) < 0)
+        return -1;
+    if (ret->position.start_ms % unit_ms == 0 && ret->position.end_ms % unit_ms == 0)
+        return 0;
+    return pl_err_set(err, PL_ERR_CONFIG, 0,
+                      "it is no whole second, and api.time.format: s can ask for no other: use ms "
+                      "or rfc3339, or another name, which begins anew");
 }
 
 int delivery_positions_read(struct delivery *d, struct delivery_position *positions, size_t n,
@@ -149,7 +157,7 @@ int delivery_positions_read(struct delivery *d, struct delivery_position *positi
         records[i].key = positions[i].key;
     int r = pl_delivery_positions_read(d->kafka, records, n, err);
     for (size_t i = 0; i < n && r == 0; i++)
-        if (position_decode(&records[i], &positions[i], err) < 0)
+        if (position_decode(d, &records[i], &positions[i], err) < 0)
             r = pl_err_prefix(err, "position %s in topic %s", records[i].key,
                               d->conf->position_topic);
     pl_kafka_positions_release(records, n);

@@ -117,12 +117,13 @@ static void member_text(struct pl_slice element, const char *name, char *out, si
 
 static void sample_print(struct inspect *in, struct pl_slice element)
 {
+    const struct pl_strings *keys = &in->conf->api.record.key;
+    const char *key = keys->n > 0 ? keys->v[0] : "", *other = keys->n > 1 ? keys->v[1] : "";
     if (in->taken == 0)
-        printf("%6s  %-38s  %8s  %10s  %s\n", "number", "transactionId", "records", "bytes",
-               "transactionName");
+        printf("%6s  %-38s  %8s  %10s  %s\n", "number", key, "records", "bytes", other);
     char id[40], name[80];
-    member_text(element, "transactionId", id, sizeof(id));
-    member_text(element, "transactionName", name, sizeof(name));
+    member_text(element, key, id, sizeof(id));
+    member_text(element, other, name, sizeof(name));
     printf("%6" PRId64 "  %-38s  %8" PRIu64 "  %10zu  %s\n", in->taken + 1, id, in->element.records,
            element.len, name);
 }
@@ -132,7 +133,7 @@ static enum fetch_take on_element(void *userdata, struct pl_slice element, struc
     struct inspect *in = userdata;
     if (in->ask->mode != INSPECT_AUTH_TEST && in->taken >= in->ask->count)
         return FETCH_LATER; /* there is enough: it is being stopped */
-    element_read(&in->element, element);
+    element_read(&in->element, &in->conf->api.record, element);
     if (element_check(&in->element, err) < 0)
         return FETCH_REFUSED;
     const char *why;

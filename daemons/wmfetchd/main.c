@@ -93,6 +93,20 @@ static int range_take(const struct pl_cli *cli, struct once_range *ret)
     return status;
 }
 
+/* A time that the API's form cannot express: given as such it is refused, "now" and "-12d" are its
+ * second. -1: continue; else the exit status. */
+static int unit_take(const struct pl_service *service, int option, int64_t *ms)
+{
+    int64_t rest_ms = *ms % wmfetchd_time_unit_ms(service->conf);
+    const char *text = service->cli.values[option];
+    if (rest_ms != 0 && text && text[0] >= '0' && text[0] <= '9')
+        return pl_cli_refuse(&wmfetchd.cli,
+                             "--%s: '%s' must be a whole second, as api.time.format is s",
+                             opts[option].name, text);
+    *ms -= rest_ms;
+    return -1;
+}
+
 static void exposed_warn(const struct wmfetchd_conf *conf)
 {
     bool token = conf->auth.method == PL_AUTH_TOKEN;
@@ -136,6 +150,10 @@ int main(int argc, char **argv)
         status = range_take(&service.cli, &range);
     if (status < 0)
         status = pl_service_configure(&service, mode == MODES || mode == ONCE);
+    if (status < 0)
+        status = unit_take(&service, START, &range.start_ms);
+    if (status < 0)
+        status = unit_take(&service, END, &range.end_ms);
     if (status >= 0)
         return status;
     exposed_warn(service.conf);

@@ -51,6 +51,7 @@ static void series_begin(struct wmfetchd *w, struct slot *slot, struct series *s
     if (w->conf->window.start)
         pl_moment_parse(w->conf->window.start, now_ms, &start_ms, &why);
     start_ms = schedule_start(&schedule, start_ms, now_ms);
+    start_ms -= start_ms % wmfetchd_time_unit_ms(w->conf); /* of a time before now */
     /* Committed before anything is fetched: after a crash it must not begin at a later "now". */
     s->position = (struct schedule_position){start_ms, start_ms};
     load_position(slot->load, s->key, &s->position);

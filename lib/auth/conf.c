@@ -4,6 +4,7 @@
  */
 #include "lib/auth/conf.h"
 
+#include "lib/http/field.h"
 #include "lib/http/percent.h"
 
 const char *const pl_auth_methods[] = {"none", "basic", "bearer", "header", "token", NULL};
@@ -74,24 +75,6 @@ static void option_check(const struct option *o, unsigned purpose, const char *p
 
 /* ---- what can be sent as it is ---- */
 
-/* A field-name is a token (RFC 9110, sections 5.1 and 5.6.2). */
-static bool is_field_name(const char *text)
-{
-    return text[strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                             "!#$%&'*+-.^_`|~")] == '\0';
-}
-
-/* Visible ASCII, with spaces inside where they are allowed. */
-static bool is_field_value(const char *text, bool spaces)
-{
-    size_t len = strlen(text);
-    for (size_t i = 0; i < len; i++)
-        if ((text[i] < 0x21 || text[i] > 0x7e) &&
-            !(text[i] == ' ' && spaces && i > 0 && i < len - 1))
-            return false;
-    return true;
-}
-
 static void values_check(const struct pl_auth_conf *conf, const char *prefix,
                          struct pl_findings *errs)
 {
@@ -99,12 +82,12 @@ static void values_check(const struct pl_auth_conf *conf, const char *prefix,
         pl_findings_add(errs, 0, 0, "%s.realm: the name only, without '/'", prefix);
     if (conf->method == PL_AUTH_BASIC && conf->user && strchr(conf->user, ':'))
         pl_findings_add(errs, 0, 0, "%s.user: without ':', which HTTP Basic parts it by", prefix);
-    if (conf->header.name && !is_field_name(conf->header.name))
+    if (conf->header.name && !pl_http_is_field_name(conf->header.name))
         pl_findings_add(errs, 0, 0, "%s.header.name: the name only, without ':' or spaces", prefix);
-    if (conf->header.value.value && !is_field_value(conf->header.value.value, true))
+    if (conf->header.value.value && !pl_http_is_field_value(conf->header.value.value, true))
         pl_findings_add(errs, 0, 0, "%s.header.value: has characters that no header may have",
                         prefix);
-    if (conf->bearer.value && !is_field_value(conf->bearer.value, false))
+    if (conf->bearer.value && !pl_http_is_field_value(conf->bearer.value, false))
         pl_findings_add(errs, 0, 0, "%s.bearer: the token only, without \"Bearer\" or spaces",
                         prefix);
 }

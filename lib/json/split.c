@@ -50,17 +50,34 @@ void pl_split_init(struct pl_split *s, size_t element_bytes_max, pl_split_elemen
     pl_buf_init(&s->value, element_bytes_max);
 }
 
+void pl_split_around(struct pl_split *s, const char *path, pl_split_member_fn *on_member)
+{
+    s->on_member = on_member;
+    if (!path || !path[0])
+        return;
+    s->path = pl_strdup(path);
+    s->path_shape = pl_strf("an object with the array under %s", path);
+}
+
 void pl_split_release(struct pl_split *s)
 {
     pl_buf_release(&s->value);
+    pl_buf_release(&s->key);
+    free(s->path);
+    free(s->path_shape);
 }
 
 void pl_split_reset(struct pl_split *s)
 {
-    struct pl_buf value = s->value;
-    pl_split_init(s, s->element_bytes_max, s->on_element, s->userdata);
-    s->value = value;
+    struct pl_split before = *s;
+    pl_split_init(s, before.element_bytes_max, before.on_element, before.userdata);
+    s->on_member = before.on_member;
+    s->path = before.path;
+    s->path_shape = before.path_shape;
+    s->value = before.value;
+    s->key = before.key;
     pl_buf_reset(&s->value);
+    pl_buf_reset(&s->key);
 }
 
 /* ---- errors ---- */
@@ -98,6 +115,7 @@ static const char *value_begin(struct pl_split *s, const char *p, enum split_sta
     s->scalar = *p != '"' && *p != '{' && *p != '[';
     s->in_string = s->escaped = s->too_large = false;
     s->open = 0;
+    s->first = *p;
     return p;
 }
 
@@ -182,29 +200,60 @@ static bool element_offer(struct pl_split *s, struct pl_slice bytes)
     return true;
 }
 
-/* The shape that a key makes of an array, or NULL. */
-static const char *key_shape(struct pl_slice bytes)
+static bool key_is(const struct pl_split *s, const char *name, size_t len)
 {
-    struct pl_json j;
-    pl_json_init(&j, bytes.p, bytes.len, 0);
-    struct pl_json_str key;
-    if (!pl_json_string(&j, &key))
-        return NULL;
-    for (size_t i = 0; i < PL_COUNT(wrappers); i++)
-        if (pl_json_str_eq(&key, wrappers[i].key))
-            return wrappers[i].shape;
-    return NULL;
+    return s->key_seen && s->key.len == len && (len == 0 || memcmp(s->key.data, name, len) == 0);
 }
 
-/* A value is whole; `bytes` is empty when it was too large. */
+/* What the member under this key would be; `bytes`: the key, NULL if it was too large. */
+static void key_end(struct pl_split *s, struct pl_slice bytes)
+{
+    s->key_seen = s->around = false;
+    s->array_shape = NULL;
+    pl_buf_reset(&s->key);
+    struct pl_json j;
+    struct pl_json_str key;
+    pl_json_init(&j, bytes.p, bytes.len, 0);
+    if (!bytes.p || !pl_json_string(&j, &key) || key.len > PL_SPLIT_KEY_MAX)
+        return;
+    s->key_seen = pl_json_unescape_buf(&key, &s->key);
+    for (size_t i = 0; !s->path && i < PL_COUNT(wrappers); i++)
+        if (key_is(s, wrappers[i].key, strlen(wrappers[i].key)))
+            s->array_shape = wrappers[i].shape;
+    if (!s->path)
+        return;
+    const char *name = s->path;
+    for (unsigned i = 0; i < s->depth; i++)
+        name += strcspn(name, ".") + 1;
+    size_t len = strcspn(name, ".");
+    if (!key_is(s, name, len))
+        return;
+    s->around = name[len] == '.';
+    s->array_shape = s->around ? NULL : s->path_shape;
+}
+
+static void member_show(struct pl_split *s, struct pl_slice value)
+{
+    const struct pl_split_member m = {
+        .key = {s->key_seen ? pl_buf_cstr(&s->key) : NULL, s->key.len},
+        .value = value,
+        .first = s->first,
+        .depth = s->depth,
+    };
+    if (s->on_member)
+        s->on_member(s->userdata, &m);
+}
+
+/* A value is whole; `bytes.p` is NULL when it was too large. */
 static void value_end(struct pl_split *s, struct pl_slice bytes)
 {
     if (!s->too_large && !value_check(s, bytes))
         return;
     if (s->state == KEY) {
-        s->key = s->too_large ? NULL : key_shape(bytes);
+        key_end(s, bytes);
         s->state = COLON;
     } else if (s->state == BESIDE) {
+        member_show(s, bytes);
         s->state = COMMA;
     } else {
         s->state = BEHIND;
@@ -229,7 +278,7 @@ static const char *value_feed(struct pl_split *s, const char *p, const char *end
     if (!behind)
         return end;
     if (!whole)
-        bytes = (struct pl_slice){s->value.data, s->value.len};
+        bytes = (struct pl_slice){s->too_large ? NULL : s->value.data, s->value.len};
     value_end(s, bytes);
     return behind;
 }
@@ -256,6 +305,8 @@ static const char *array_end(struct pl_split *s, const char *p)
 
 static const char *root_begin(struct pl_split *s, const char *p)
 {
+    if (*p == '[' && s->path)
+        return fail(s, p, "an array, although api.answer.array says where in an object it is");
     if (*p == '[')
         return array_begin(s, "an array", p);
     if (*p != '{')
@@ -279,11 +330,23 @@ static const char *member_begin(struct pl_split *s, const char *p)
 {
     if (ends_scalar(*p))
         return fail(s, p, "expected a value");
-    if (!s->key || *p != '[')
+    if (s->around && *p == '{') {
+        s->depth++;
+        return to(s, FIRST_MEMBER, p);
+    }
+    if (!s->array_shape || *p != '[')
         return value_begin(s, p, BESIDE);
     if (s->array_seen)
         return fail(s, p, "a second array");
-    return array_begin(s, s->key, p);
+    return array_begin(s, s->array_shape, p);
+}
+
+static const char *object_end(struct pl_split *s, const char *p)
+{
+    if (s->depth == 0)
+        return to(s, TAIL, p);
+    s->depth--;
+    return to(s, COMMA, p);
 }
 
 static const char *between(struct pl_split *s, const char *p)
@@ -300,7 +363,7 @@ static const char *between(struct pl_split *s, const char *p)
             return array_end(s, p);
         return *p == ',' ? to(s, NEXT, p) : fail(s, p, "expected ',' or ']'");
     case FIRST_MEMBER:
-        return *p == '}' ? to(s, TAIL, p) : key_begin(s, p);
+        return *p == '}' ? object_end(s, p) : key_begin(s, p);
     case MEMBER:
         return key_begin(s, p);
     case COLON:
@@ -309,7 +372,7 @@ static const char *between(struct pl_split *s, const char *p)
         return member_begin(s, p);
     case COMMA:
         if (*p == '}')
-            return to(s, TAIL, p);
+            return object_end(s, p);
         return *p == ',' ? to(s, MEMBER, p) : fail(s, p, "expected ',' or '}'");
     case TAIL:
         return fail(s, p, "text after the end");
@@ -377,8 +440,9 @@ int pl_split_end(const struct pl_split *s, struct pl_err *err)
                           "the answer ends too early, after %llu bytes and %llu elements",
                           (unsigned long long)s->bytes, (unsigned long long)s->elements);
     if (!s->array_seen)
-        return pl_err_set(err, PL_ERR_REJECT, 0,
-                          "the answer is not what was expected: an object without an array under "
-                          "data, records or series");
+        return pl_err_set(
+            err, PL_ERR_REJECT, 0,
+            "the answer is not what was expected: an object without an array under %s",
+            s->path ? s->path : "data, records or series");
     return 0;
 }

@@ -2,13 +2,14 @@
 /*
  * fuzz_split.c - an answer taken apart: any bytes, any pieces, any refusals. links: wmfetchd
  *
- * The input's first byte chooses the size of pieces, the refusals and the largest element; whatever
- * the first two are, elements and error are those of one whole feed that refuses nothing. Where
- * nothing is too large, an answer is accepted exactly when the reader finds a valid document in the
- * whole text, of one of the shapes.
+ * The input's first byte chooses the size of pieces, the refusals, the largest element and whether
+ * a path says where the array is; whatever the first two are, elements, members, what they say, and
+ * error are those of one whole feed that refuses nothing. Where nothing is too large, an answer is
+ * accepted exactly when the reader finds a valid document in the whole text, of one of the shapes.
  */
 #include <assert.h>
 
+#include "daemons/wmfetchd/api/answer.h"
 #include "daemons/wmfetchd/api/element.h"
 #include "lib/json/reader.h"
 #include "lib/json/split.h"
@@ -24,7 +25,12 @@ struct receiver {
     struct pl_buf text;
     size_t element_max;
     unsigned refuse, offers;
+    struct answer answer;
 };
+
+static char *const keys[] = {(char *)"transactionId", (char *)"transactionName"};
+static const struct wmfetchd_record_conf record_conf = {{(char **)keys, 2},
+                                                        (char *)"transactionSeries"};
 
 /* An element cut into parts has all its records, once, in order. */
 static void parts_check(struct pl_slice bytes)
@@ -36,7 +42,7 @@ static void parts_check(struct pl_slice bytes)
     struct pl_err err;
     uint32_t n, made = 0;
     uint64_t records = 0;
-    element_read(&e, bytes);
+    element_read(&e, &record_conf, bytes);
     assert(!e.has_key || e.key.len > 0);
     if (element_parts(&e, PART_MAX, &n, &err) < 0)
         return;
@@ -46,7 +52,7 @@ static void parts_check(struct pl_slice bytes)
         pl_json_init(&j, part.data, part.len, 0);
         pl_json_skip(&j, NULL);
         assert(pl_json_end(&j));
-        element_read(&again, (struct pl_slice){part.data, part.len});
+        element_read(&again, &record_conf, (struct pl_slice){part.data, part.len});
         assert(again.has_key == e.has_key && again.key.len == e.key.len);
         records += again.records;
         pl_buf_reset(&part);
@@ -65,6 +71,19 @@ static bool on_element(void *userdata, struct pl_slice element)
     pl_buf_add(&r->text, element.p, element.len);
     pl_buf_add_byte(&r->text, '\n');
     return true;
+}
+
+static void on_member(void *userdata, const struct pl_split_member *m)
+{
+    struct receiver *r = userdata;
+    assert(!m->value.p || m->value.p[0] == m->first);
+    pl_buf_addf(&r->text, "%u %c ", m->depth, m->first);
+    if (m->key.p)
+        pl_buf_add(&r->text, m->key.p, m->key.len);
+    if (m->value.p)
+        pl_buf_add(&r->text, m->value.p, m->value.len);
+    pl_buf_add_byte(&r->text, '\n');
+    answer_member(&r->answer, m);
 }
 
 /* ---- what the reader says of the whole text ---- */
@@ -122,7 +141,9 @@ static bool run(const char *data, size_t size, size_t step, unsigned refuse, str
     struct pl_split s;
     struct pl_err err;
     r->refuse = refuse;
+    answer_init(&r->answer, r->answer.conf);
     pl_split_init(&s, r->element_max, on_element, r);
+    pl_split_around(&s, r->answer.conf->array, on_member);
     for (size_t i = 0; i < size && !pl_split_failed(&s); i += step) {
         size_t n = size - i < step ? size - i : step, used = 0;
         do {
@@ -131,6 +152,9 @@ static bool run(const char *data, size_t size, size_t step, unsigned refuse, str
         } while (!pl_split_failed(&s) && (used < n || s.pending));
     }
     bool accepted = pl_split_end(&s, &err) == 0;
+    enum answer_says says = answer_end(&r->answer, s.elements);
+    pl_buf_addf(&r->text, "says %d %s %.*s\n", says, r->answer.name, (int)r->answer.value.len,
+                r->answer.value.p);
     if (accepted)
         pl_buf_addf(&r->text, "whole %s", s.shape);
     else
@@ -145,13 +169,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const char *text = (const char *)data + 1;
     bool limited = data[0] & 128;
-    struct receiver whole = {.element_max = limited ? ELEMENT_MAX : ELEMENT_MAX_NONE};
-    struct receiver cut = {.element_max = whole.element_max};
+    const struct wmfetchd_answer_conf conf = {.array = data[0] & 64 ? (char *)"data.data" : NULL};
+    struct receiver whole = {.element_max = limited ? ELEMENT_MAX : ELEMENT_MAX_NONE,
+                             .answer = {.conf = &conf}};
+    struct receiver cut = {.element_max = whole.element_max, .answer = {.conf = &conf}};
     bool accepted = run(text, size - 1, size, 0, &whole);
     run(text, size - 1, 1 + data[0] % 16, 1 + data[0] / 16 % 4, &cut);
     assert(whole.text.len == cut.text.len &&
            memcmp(whole.text.data, cut.text.data, cut.text.len) == 0);
-    if (!limited && size <= PL_SPLIT_BESIDE_MAX)
+    if (!limited && !conf.array && size <= PL_SPLIT_BESIDE_MAX)
         assert(accepted == answer_is_good(text, size - 1));
     pl_buf_release(&whole.text);
     pl_buf_release(&cut.text);

@@ -22,7 +22,9 @@ wrong, JSON in the body: a fault or a list of them, each for one request of the 
     status, retry_after ("2" or "date:2": in two seconds)     refuses; 401 says error="invalid_token"
     delay            seconds before the answer begins
     shape            one of SHAPES: what is no array of transactions, with status 200
-    wrap             data | records | series: the array in an object, other keys around
+    wrap             data | records | series, or a path such as result.items: the array in an object, other keys around
+    before, after    members around it: {"status": "ERROR"}, {"total": 122}
+    headers          of the answer: {"Link": "</x>; rel=next"}
     gzip             compressed, where the client takes that
     rate             bytes a second
     cut_after        so many body bytes, then the connection ends ("cut": "fin" or "rst"; "chunk": as if it were whole)
@@ -32,12 +34,15 @@ wrong, JSON in the body: a fault or a list of them, each for one request of the 
     redirect         the Location of a 307; /elsewhere (here and on the control port) notes if a token came along
     limit            only so many transactions
     application      only requests for this one meet the fault
+With --form FILE it is another API: another path, other names; DEFAULT_FORM has all that can differ.
+
 Other commands: {"reset": true}; {"revise": {"from": MS, "revision": N}}: elements from there on have other values;
 {"clock": SECONDS}: Date is so far ahead.
 """
 import argparse
 import base64
 import contextlib
+import datetime
 import email.utils
 import functools
 import hashlib
@@ -60,6 +65,10 @@ HOUR_MS = 3600 * 1000
 ZONE_MS = 30 * 60 * 1000
 CYCLE = 288  # hours in twelve days
 CHUNK = 64 * 1024
+# Names of parameters ('': there is none), the form of times (ms, s, rfc3339), where the array is, other names of
+# members, and headers that a request must have.
+DEFAULT_FORM = {'path': PATH, 'application': 'application_id', 'index': 'index', 'start': 'start_time',
+                'end': 'end_time', 'time': 'ms', 'range': 'CUSTOM', 'wrap': None, 'members': {}, 'headers': {}}
 SEVERITIES = {'HEALTHY': '#2E7D32', 'AT_RISK': '#F9A825', 'BREACHED': '#C62828', 'NO_DATA': '#9E9E9E'}
 
 SHAPES = {
@@ -346,8 +355,8 @@ def rs256_verifies(key, message, signature):
 class State:
     """What both ports share."""
 
-    def __init__(self, data, tokens):
-        self.data, self.tokens = data, tokens
+    def __init__(self, data, tokens, form):
+        self.data, self.tokens, self.form = data, tokens, form
         self.lock = threading.Lock()
         self.faults, self.requests, self.elsewhere = [], [], []
         self.open = self.open_most = self.bytes = self.clock = 0
@@ -444,12 +453,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def simple(self, status, body, kind='application/json', **headers):
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
-        self.send_header('Content-Type', kind)
-        self.send_header('Content-Length', str(len(data)))
+        if status != 204:
+            self.send_header('Content-Type', kind)
+            self.send_header('Content-Length', str(len(data)))
         for name, value in headers.items():
             self.send_header(name.replace('_', '-'), value)
         self.end_headers()
-        self.wfile.write(data)
+        if status != 204:
+            self.wfile.write(data)
 
     def note_elsewhere(self):
         with self.state.lock:
@@ -477,7 +488,8 @@ class Api(Handler):
         url = urllib.parse.urlsplit(self.path)
         if url.path == '/elsewhere':
             return self.note_elsewhere()
-        if url.path != PATH:
+        form = self.state.form
+        if url.path != form['path']:
             return self.simple(404, {'error': 'no such path'})
         if not url.query and not self.headers.get('Authorization'):  # only looks what time it is
             return self.simple(401, {'error': 'no token'})
@@ -489,7 +501,7 @@ class Api(Handler):
             self.state.open += 1
             self.state.open_most = max(self.state.open_most, self.state.open)
         try:
-            self.series(self.state.next_fault(self.note['query'].get('application_id', '')))
+            self.series(self.state.next_fault(self.note['query'].get(form['application'], '')))
         except OSError as error:  # the client went away
             self.note['error'] = str(error)
             self.close_connection = True
@@ -535,15 +547,30 @@ class Api(Handler):
                                f'error_description="{refused}"')
         except OSError as error:
             return self.refuse(503, f'Keycloak: {error}')
-        query = self.note['query']
         try:
-            app, start, end = (int(query[k]) for k in ('application_id', 'start_time', 'end_time'))
-            index = query['index']
-            if query['range'] != 'CUSTOM' or index not in ('HOURLY', 'DAILY') or start > end:
-                raise ValueError('range, index or times')
+            asked = self.asked(self.note['query'])
         except (KeyError, ValueError) as error:
             return self.refuse(400, f'bad request: {error}')
-        return self.answer(fault, app, start, end, index)
+        return self.answer(fault, *asked)
+
+    def asked(self, query):
+        """(application, start, end, index) by the form; KeyError, ValueError: a bad request."""
+        form = self.state.form
+
+        def when(text):
+            if form['time'] == 'rfc3339':
+                return round(datetime.datetime.fromisoformat(text.replace('Z', '+00:00')).timestamp() * 1000)
+            return int(text) * (1000 if form['time'] == 's' else 1)
+
+        app = int(query[form['application']]) if form['application'] else 31854
+        start, end = when(query[form['start']]), when(query[form['end']])
+        index = query[form['index']] if form['index'] else 'HOURLY'
+        if query.get('range', '') != form['range'] or index not in ('HOURLY', 'DAILY') or start > end:
+            raise ValueError('range, index or times')
+        for name, value in form['headers'].items():
+            if self.headers.get(name) != value:
+                raise ValueError(f'header {name}')
+        return app, start, end, index
 
     def answer(self, fault, app, start, end, index):
         data = self.state.data
@@ -555,6 +582,8 @@ class Api(Handler):
         self.send_header('Transfer-Encoding', 'chunked')
         if fault['gzip']:
             self.send_header('Content-Encoding', 'gzip')
+        for name, value in fault.get('headers', {}).items():
+            self.send_header(name, value)
         self.end_headers()
         if 'huge' in fault:
             pieces = data.huge(app, fault['huge'], start, end, index)
@@ -565,23 +594,39 @@ class Api(Handler):
             if body is not None:
                 sender.write(body)
             else:
-                wrap = fault.get('wrap')
-                sender.write(b'{"status":"OK","meta":{"pages":[1,2]},"%b":' % wrap.encode() if wrap else b'')
-                sender.write(b'[')
+                wrap = fault.get('wrap', self.state.form['wrap'])
+                before, after = self.around(fault, wrap)
+                sender.write(before + b'[')
+                number = 0
                 if 'long_series' in fault:
                     for part in data.long_series(app, fault['long_series'], end, index):
                         sender.write(part)
                 else:
-                    for number, piece in enumerate(pieces):
-                        sender.write(b',' + piece if number else piece)
-                sender.write(b']')
-                sender.write(b',"count":122}' if wrap else b'')
+                    for number, piece in enumerate(map(self.renamed, pieces), 1):
+                        sender.write(b',' + piece if number > 1 else piece)
+                sender.write(b']' + (b',"count":%d' % number if wrap else b'') + after)
             sender.end()
             self.note['whole'] = True
         except Cut as cut:
             self.cut(str(cut), fault)
         finally:
             self.note['sent'] = sender.sent
+
+    @staticmethod
+    def around(fault, wrap):
+        """What stands before and after the array; both empty where it is not in an object."""
+        if not wrap:
+            return b'', b''
+        *outer, name = wrap.split('.')
+        before = json.dumps(fault.get('before', {'status': 'OK', 'meta': {'pages': [1, 2]}}))[1:-1]
+        after = json.dumps(fault.get('after', {}))[1:-1]
+        before = '{' + ''.join(f'"{o}":{{' for o in outer) + before + (',' if before else '') + f'"{name}":'
+        return before.encode(), ((',' if after else '') + after + '}' * (len(outer) + 1)).encode()
+
+    def renamed(self, piece):
+        for old, new in self.state.form['members'].items():
+            piece = piece.replace(f'"{old}":'.encode(), f'"{new}":'.encode())
+        return piece
 
     def cut(self, kind, fault):
         """Ends the connection, in one of the ways in which connections end."""
@@ -628,11 +673,16 @@ def main():
     parser.add_argument('--tls', metavar='PEM', help='key and certificate; without: plain HTTP')
     parser.add_argument('--issuer', help='the realm that issues the tokens; without: any token is good')
     parser.add_argument('--ca', help='the authority of the issuer')
+    parser.add_argument('--form', metavar='FILE', help='JSON: what differs from DEFAULT_FORM')
     parser.add_argument('--transactions', type=int, default=122)
     parser.add_argument('--seed', type=int, default=1)
     args = parser.parse_args()
     tokens = Tokens(args.issuer, args.ca) if args.issuer else None
-    state = State(Data(args.transactions, args.seed), tokens)
+    form = dict(DEFAULT_FORM)
+    if args.form:
+        with open(args.form, encoding='utf-8') as file:
+            form.update(json.load(file))
+    state = State(Data(args.transactions, args.seed), tokens, form)
     control = Server(args.control_port, Control, state)
     threading.Thread(target=control.serve_forever, daemon=True).start()
     api = Server(args.port, Api, state, args.tls)

@@ -48,34 +48,44 @@ static void series_read(struct element *e, struct pl_json *j)
     e->series = (struct pl_slice){begin, (size_t)(j->p - begin)};
 }
 
-void element_read(struct element *e, struct pl_slice bytes)
+/* The place of a name in api.record.key; `n`: it is none of them. */
+static size_t key_place(const struct pl_strings *names, size_t n, const struct pl_json_str *key)
 {
-    PL_CLEANUP(pl_buf_release) struct pl_buf name = {0};
-    bool has_name = false, seen_id = false;
-    *e = (struct element){.bytes = bytes, .key = e->key};
+    for (size_t i = 0; i < n; i++)
+        if (pl_json_str_eq(key, names->v[i]))
+            return i;
+    return n;
+}
+
+void element_read(struct element *e, const struct wmfetchd_record_conf *conf, struct pl_slice bytes)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf found = {0};
+    bool has_series = conf->series && conf->series[0];
+    *e = (struct element){.conf = conf,
+                          .bytes = bytes,
+                          .is_transaction = !has_series,
+                          .records = !has_series,
+                          .key = e->key};
     pl_buf_reset(&e->key);
     struct pl_json j;
     pl_json_init(&j, bytes.p, bytes.len, 0);
     pl_json_object_begin(&j);
     struct pl_json_str key;
+    size_t best = conf->key.n; /* those before it would be better keys */
     while (pl_json_object_next(&j, &key)) {
-        if (!seen_id && pl_json_str_eq(&key, "transactionId")) {
-            e->has_key = key_read(&j, &e->key);
-            seen_id = true;
-        } else if (!has_name && pl_json_str_eq(&key, "transactionName")) {
-            has_name = key_read(&j, &name);
-        } else if (!e->series.p && pl_json_str_eq(&key, "transactionSeries")) {
+        size_t place = key_place(&conf->key, best, &key);
+        if (has_series && !e->series.p && pl_json_str_eq(&key, conf->series)) {
             series_read(e, &j);
-        } else {
+        } else if (place == best) {
             pl_json_skip(&j, NULL);
+        } else if (key_read(&j, &found)) {
+            struct pl_buf before = e->key;
+            e->key = found;
+            found = before;
+            e->has_key = true;
+            best = place;
         }
     }
-    if (e->has_key || !has_name)
-        return;
-    struct pl_buf unused = e->key;
-    e->key = name;
-    name = unused;
-    e->has_key = true;
 }
 
 int element_check(const struct element *e, struct pl_err *err)
@@ -84,7 +94,8 @@ int element_check(const struct element *e, struct pl_err *err)
         return 0;
     return pl_err_set(err, PL_ERR_REJECT, 0,
                       "the answer is not what was expected: its array holds an object without a "
-                      "transactionSeries");
+                      "%s",
+                      e->conf->series);
 }
 
 /* ---- parts ---- */
@@ -149,7 +160,7 @@ int element_parts(const struct element *e, size_t bytes_max, uint32_t *ret_n, st
     struct element_cut c;
     struct pl_slice run;
     element_cut_init(&c, e, bytes_max);
-    for (; e->bytes.len > bytes_max && run_next(&c, &run); n++) {
+    for (; e->series.p && e->bytes.len > bytes_max && run_next(&c, &run); n++) {
         char of[40];
         snprintf(of, sizeof(of), "record %" PRIu64 " of ", c.record);
         if (run.len + frame_size(e) > bytes_max)
@@ -157,8 +168,7 @@ int element_parts(const struct element *e, size_t bytes_max, uint32_t *ret_n, st
                               bytes_max, err);
     }
     if (n == 0)
-        return uncuttable(e, "", e->bytes.len, "and no transactionSeries to split it by", bytes_max,
-                          err);
+        return uncuttable(e, "", e->bytes.len, "and no series to split it by", bytes_max, err);
     *ret_n = n;
     return 0;
 }

@@ -3,9 +3,10 @@
  * element.h - one transaction object of the answer: its key, how many records its series has, and
  * how it is cut into several messages where one would be too large.
  *
- * A part is the object itself with `transactionSeries` replaced by a run of its elements: all other
- * members are in each part, and the bytes of each record are those that came. So what reads the
- * whole reads a part, too.
+ * Which members those are, says the configuration (api.record); these are its defaults. A part is
+ * the object itself with `transactionSeries` replaced by a run of its elements: all other members
+ * are in each part, and the bytes of each record are those that came. So what reads the whole reads
+ * a part, too. Where objects have no series by the configuration, each is one record, never cut.
  *
  *     {"a":1,"transactionSeries":[r1,r2,r3],"b":2}
  *     {"a":1,"transactionSeries":[r1,r2],"b":2}   {"a":1,"transactionSeries":[r3],"b":2}
@@ -15,21 +16,24 @@
 #ifndef WMFETCHD_API_ELEMENT_H
 #define WMFETCHD_API_ELEMENT_H
 
+#include "daemons/wmfetchd/conf.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 
 struct element {
+    const struct wmfetchd_record_conf *conf;
     struct pl_slice bytes;  /* borrowed: good as long as they are */
     struct pl_slice series; /* within bytes, with its brackets; p NULL: none, or no array */
-    bool is_transaction;    /* it has transactionSeries: an array, or null for an empty one */
+    bool is_transaction;    /* it has its series: an array, or null for an empty one */
     uint64_t records;       /* elements of the series */
     bool has_key;
     struct pl_buf key; /* transactionId (a text, or a number's text), else transactionName */
 };
 
-/* `bytes` is a valid JSON object (split.h). The struct is zeroed before its first use and may be
- * used again. */
-void element_read(struct element *e, struct pl_slice bytes);
+/* `bytes` is a valid JSON object (split.h); both are borrowed. The struct is zeroed before its
+ * first use and may be used again. */
+void element_read(struct element *e, const struct wmfetchd_record_conf *conf,
+                  struct pl_slice bytes);
 void element_release(struct element *e);
 
 /* REJECT for an object without a series: not a transaction but, say, a list of errors, which must

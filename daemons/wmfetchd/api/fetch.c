@@ -9,6 +9,7 @@
 
 #include <assert.h>
 
+#include "daemons/wmfetchd/api/answer.h"
 #include "daemons/wmfetchd/metrics.h"
 #include "lib/auth/token_answer.h"
 #include "lib/base/clock.h"
@@ -16,7 +17,6 @@
 #include "lib/base/time_text.h"
 #include "lib/http/percent.h"
 #include "lib/http/request.h"
-#include "lib/json/split.h"
 #include "lib/log/log.h"
 
 enum {
@@ -45,10 +45,11 @@ struct fetch {
     struct pl_http_request *request;
     char *header; /* with our credentials, of this request */
     struct pl_split split;
-    struct pl_buf rest; /* after an element that was not taken */
-    struct pl_buf said; /* the body of an answer that is not 200 */
-    bool renewed;       /* a 401 was answered by another token already */
-    bool held, over;    /* over: the request is done, only `rest` is left */
+    struct answer answer; /* what it says of itself */
+    struct pl_buf rest;   /* after an element that was not taken */
+    struct pl_buf said;   /* the body of an answer that is not 200 */
+    bool renewed;         /* a 401 was answered by another token already */
+    bool held, over;      /* over: the request is done, only `rest` is left */
     bool feeding;
     int64_t begun_ms;
     struct fetch_result result; /* as far as it is known */
@@ -122,12 +123,11 @@ int fetch_err_from_status(struct pl_err *err, long status, const char *refused_a
                       said[0] ? ")" : "");
 }
 
-/* Servers like to repeat the address that was asked for, or the token: its secrets, and all that
- * follows them, are left out. */
-static void scrub(const struct fetch *f, const char *text, size_t len, char *out, size_t size)
+/* The text before what is secret in a map, as it is and as it stands in an address. */
+static size_t before_secrets(const struct pl_map *map, const char *text, size_t len)
 {
-    for (size_t i = 0; i < f->conf->parameters.n; i++) {
-        const struct pl_map_entry *e = &f->conf->parameters.v[i];
+    for (size_t i = 0; i < map->n; i++) {
+        const struct pl_map_entry *e = &map->v[i];
         if (!e->secret)
             continue;
         PL_CLEANUP(pl_buf_wipe) struct pl_buf encoded = {0};
@@ -135,6 +135,15 @@ static void scrub(const struct fetch *f, const char *text, size_t len, char *out
         len = pl_text_before_secret(text, len, e->value);
         len = pl_text_before_secret(text, len, pl_buf_cstr(&encoded));
     }
+    return len;
+}
+
+/* Servers like to repeat the address that was asked for, or the token: its secrets, and all that
+ * follows them, are left out. */
+static void scrub(const struct fetch *f, const char *text, size_t len, char *out, size_t size)
+{
+    len = before_secrets(&f->conf->parameters, text, len);
+    len = before_secrets(&f->conf->headers, text, len);
     len = pl_auth_before_secret(f->auth, f->header, text, len);
     pl_text_scrub(text, len, NULL, out, size);
 }
@@ -177,22 +186,65 @@ static void words_add(const struct fetch *f, struct pl_err *err, const char *tex
     pl_err_set(err, PL_ERR_REJECT, err->code, "%s; it begins with: %s", why, begin);
 }
 
+/* It says itself that it is not whole. */
+static int answer_doubted(const struct fetch *f, enum answer_says says, struct pl_err *err)
+{
+    const struct answer *a = &f->answer;
+    char value[100], message[100];
+    scrub(f, a->value.p, a->value.len, value, sizeof(value));
+    scrub(f, a->message.p, a->message.len, message, sizeof(message));
+    const char *before = message[0] ? " (message: " : "", *behind = message[0] ? ")" : "";
+    if (says == ANSWER_FAILED)
+        return pl_err_set(err, PL_ERR_RETRY, 0,
+                          "the answer says that it is not whole: %s is %s%s%s%s; if it means "
+                          "something else here, see api.answer.require and .ignore",
+                          a->name, value, before, message, behind);
+    return pl_err_set(
+        err, PL_ERR_CONFIG, (int)f->result.status,
+        "the answer is only a part: %s is %s%s%s%s, after %llu elements; pages are not "
+        "followed: ask for all in one by api.parameters or a smaller window.size, or, "
+        "if it means something else here, name it in api.answer.ignore",
+        a->name, value, before, message, behind, (unsigned long long)f->split.elements);
+}
+
 /* The answer is not what was expected. */
 static void answer_broken(struct fetch *f, struct pl_err *err)
 {
-    if (err->kind == PL_ERR_REJECT && f->split.elements == 0)
+    char array[80];
+    scrub(f, f->answer.array, strlen(f->answer.array), array, sizeof(array));
+    if (err->kind == PL_ERR_REJECT && f->answer.says == ANSWER_FAILED)
+        answer_doubted(f, ANSWER_FAILED, err); /* then it is no wonder */
+    else if (err->kind == PL_ERR_REJECT && f->split.elements == 0)
         words_add(f, err, f->split.begin, strnlen(f->split.begin, sizeof(f->split.begin)));
+    if (err->kind == PL_ERR_REJECT && !f->split.array_seen && array[0]) {
+        char why[PL_ERR_MSG_MAX];
+        snprintf(why, sizeof(why), "%s", err->msg);
+        pl_err_set(err, PL_ERR_REJECT, err->code, "%s; it has an array %s: is it api.answer.array?",
+                   why, array);
+    }
     finish(f, err);
 }
 
 /* The whole answer has been fed. */
-static void answer_end(struct fetch *f)
+static void answer_over(struct fetch *f)
 {
     struct pl_err err;
-    if (f->result.status == 204 || pl_split_end(&f->split, &err) == 0)
+    enum answer_says says;
+    if (f->result.status == 204 && !f->conf->answer.accept_no_content) {
+        pl_err_set(&err, PL_ERR_RETRY, 204,
+                   "the API answered 204, without content: nothing says that it has no data for "
+                   "this range; if it does mean that, set api.answer.accept_no_content: true");
+        finish(f, &err);
+    } else if (f->result.status == 204) {
         finish(f, NULL);
-    else
+    } else if (pl_split_end(&f->split, &err) < 0) {
         answer_broken(f, &err);
+    } else if ((says = answer_end(&f->answer, f->split.elements)) != ANSWER_NOTHING) {
+        answer_doubted(f, says, &err);
+        finish(f, &err);
+    } else {
+        finish(f, NULL);
+    }
 }
 
 /* ---- the body ---- */
@@ -214,6 +266,12 @@ static bool on_element(void *userdata, struct pl_slice element)
         return false;
     }
     return false;
+}
+
+static void on_member(void *userdata, const struct pl_split_member *member)
+{
+    struct fetch *f = userdata;
+    answer_member(&f->answer, member);
 }
 
 /* Feeds bytes; false: the range must end with f->err. What was not used is kept. */
@@ -243,7 +301,17 @@ void fetch_resume(struct fetch *f)
     if (!feed(f, rest.data ? rest.data : "", rest.len))
         answer_broken(f, &f->err);
     else if (f->over && !f->held)
-        answer_end(f);
+        answer_over(f);
+}
+
+/* There may be several of a name. */
+static void headers_read(struct fetch *f, struct pl_http_request *r, const char *name)
+{
+    struct curl_header *header = NULL;
+    for (size_t i = 0;
+         curl_easy_header(pl_http_request_easy(r), name, i, CURLH_HEADER, -1, &header) == CURLHE_OK;
+         i++)
+        answer_header(&f->answer, name, header->value);
 }
 
 static void on_headers(void *userdata, struct pl_http_request *r, long status)
@@ -255,6 +323,8 @@ static void on_headers(void *userdata, struct pl_http_request *r, long status)
     f->result.retry_after_ms =
         pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"),
                                heard->date_ms != 0 ? heard->date_ms : heard->now_ms);
+    headers_read(f, r, "Link");
+    headers_read(f, r, "X-Total-Count");
 }
 
 static bool on_data(void *userdata, struct pl_http_request *r, const char *data, size_t len)
@@ -307,7 +377,7 @@ static void on_done(void *userdata, struct pl_http_request *r, const struct pl_e
     } else if (f->held) {
         f->over = true;
     } else {
-        answer_end(f);
+        answer_over(f);
     }
 }
 
@@ -315,34 +385,34 @@ static const struct pl_http_ops http_ops = {on_headers, on_data, on_done};
 
 /* ---- asking ---- */
 
-static void add_parameter(struct pl_buf *url, const char *name, const char *value)
+/* All headers, NULL at the end. */
+static void headers_make(const struct fetch *f, struct pl_strings *out)
 {
-    pl_buf_add_byte(url, strchr(pl_buf_cstr(url), '?') ? '&' : '?');
-    pl_percent_add(url, name);
-    pl_buf_add_byte(url, '=');
-    pl_percent_add(url, value);
+    pl_strings_add(out, "Accept: application/json");
+    pl_strings_add(out, "Cache-Control: no-cache");
+    if (f->header[0])
+        pl_strings_add(out, f->header);
+    for (size_t i = 0; i < f->conf->headers.n; i++) {
+        const struct pl_map_entry *e = &f->conf->headers.v[i];
+        char *line = pl_strf("%s: %s", e->key, e->value);
+        pl_strings_add(out, line);
+        pl_wipe(line);
+    }
+    pl_strings_add(out, NULL);
 }
 
-static void url_make(const struct fetch *f, struct pl_buf *url)
+static void headers_wipe(struct pl_strings *headers)
 {
-    char from[24];
-    snprintf(from, sizeof(from), "%lld", (long long)f->ask.from_ms);
-    char end[24];
-    snprintf(end, sizeof(end), "%lld", (long long)f->ask.end_ms);
-    pl_buf_add_str(url, f->address);
-    add_parameter(url, "application_id", f->ask.application);
-    add_parameter(url, "range", "CUSTOM");
-    add_parameter(url, "start_time", from);
-    add_parameter(url, "end_time", end);
-    add_parameter(url, "index", f->ask.index);
-    for (size_t i = 0; i < f->conf->parameters.n; i++)
-        add_parameter(url, f->conf->parameters.v[i].key, f->conf->parameters.v[i].value);
+    for (size_t i = 0; i < headers->n; i++)
+        pl_wipe(PL_TAKE(headers->v[i]));
+    pl_strings_release(headers);
 }
 
 /* `header`: our credentials; "": none. */
 static void request_start(struct fetch *f, const char *header)
 {
     PL_CLEANUP(pl_buf_wipe) struct pl_buf url = {0}; /* parameters may be secret */
+    PL_CLEANUP(headers_wipe) struct pl_strings headers = {0};
     struct pl_err err;
     const struct pl_http_conf http_conf = {
         .user_agent = wmfetchd_user_agent(),
@@ -352,12 +422,12 @@ static void request_start(struct fetch *f, const char *header)
         .stall_timeout_ms = f->conf->stall_timeout_ms,
     };
     f->header = pl_strdup(header);
-    url_make(f, &url);
-    const char *headers[] = {"Accept: application/json", "Cache-Control: no-cache",
-                             header[0] ? f->header : NULL, NULL};
+    query_make(f->conf, f->address, &f->ask, &url);
+    headers_make(f, &headers);
+    answer_init(&f->answer, &f->conf->answer);
     f->state = RUNNING;
-    if (pl_http_request_new(f->http, &http_conf, pl_buf_cstr(&url), headers, NULL, 0, &http_ops, f,
-                            &f->request, &err) < 0) {
+    if (pl_http_request_new(f->http, &http_conf, pl_buf_cstr(&url), (const char *const *)headers.v,
+                            NULL, 0, &http_ops, f, &f->request, &err) < 0) {
         /* Without memory only: the policy of buf.h. */
         pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot ask the API", &err);
         abort();
@@ -414,17 +484,6 @@ const char *fetch_address(const struct fetch *f)
 
 /* ---- construction ---- */
 
-static char *address_make(const struct wmfetchd_api_conf *conf)
-{
-    size_t len = strlen(conf->url);
-    const char *path = conf->path;
-    while (len > 0 && conf->url[len - 1] == '/')
-        len--;
-    while (*path == '/')
-        path++;
-    return pl_strf("%.*s/%s", (int)len, conf->url, path);
-}
-
 struct fetch *fetch_new(struct pl_http *http, const struct wmfetchd_api_conf *conf,
                         struct pl_auth *auth, struct pl_metrics *metrics,
                         const struct fetch_ops *ops, void *userdata)
@@ -436,9 +495,10 @@ struct fetch *fetch_new(struct pl_http *http, const struct wmfetchd_api_conf *co
     f->metrics = metrics;
     f->ops = ops;
     f->userdata = userdata;
-    f->address = address_make(conf);
+    f->address = query_address(conf);
     f->timeout_ms = conf->timeout_ms;
     pl_split_init(&f->split, (size_t)conf->element_bytes_max, on_element, f);
+    pl_split_around(&f->split, conf->answer.array, on_member);
     return f;
 }
 

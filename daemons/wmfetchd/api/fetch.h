@@ -17,24 +17,22 @@
  *
  * Errors: CONFIG where a person must act. Its code says who refuses: the status (or curl's number)
  * where it is the far side or the way to it, 0 where it is a limit of ours. REJECT: a bad answer
- * (not JSON, other shape). RETRY: all that passes. What the far side says is passed on without our
- * secrets (the token, parameters).
+ * (not JSON, other shape). RETRY: all that passes. An answer that says itself that it is not whole
+ * (answer.h) is RETRY where it speaks of an error, CONFIG where it is a part; 204 is RETRY unless
+ * api.answer.accept_no_content. What the far side says is passed on without our secrets (the token,
+ * parameters, headers).
  *
  * Threads: the loop's. One range at a time.
  */
 #ifndef WMFETCHD_API_FETCH_H
 #define WMFETCHD_API_FETCH_H
 
+#include "daemons/wmfetchd/api/query.h"
 #include "daemons/wmfetchd/conf.h"
 #include "lib/auth/auth.h"
 #include "lib/http/peer_clock.h"
 
 struct fetch;
-
-struct fetch_ask {
-    const char *application, *index; /* borrowed until on_done */
-    int64_t from_ms, end_ms;         /* go into the request as they are */
-};
 
 struct fetch_result {
     long status;              /* of the last answer; 0: none */

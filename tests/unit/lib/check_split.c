@@ -269,6 +269,110 @@ START_TEST(reset_begins_anew)
 }
 END_TEST
 
+/* ---- members and paths ---- */
+
+static void on_member(void *userdata, const struct pl_split_member *m)
+{
+    struct receiver *r = userdata;
+    pl_buf_addf(&r->text, "%u.", m->depth);
+    pl_buf_add(&r->text, m->key.p ? m->key.p : "?", m->key.p ? m->key.len : 1);
+    pl_buf_addf(&r->text, "=%c", m->first);
+    if (m->value.p)
+        pl_buf_add(&r->text, m->value.p + 1, m->value.len - 1);
+    else
+        pl_buf_add_byte(&r->text, '~');
+    pl_buf_add_byte(&r->text, ';');
+}
+
+#define LONG_64  "1234567890123456789012345678901234567890123456789012345678901234"
+#define LONG_256 LONG_64 LONG_64 LONG_64 LONG_64
+
+static const struct around_case {
+    const char *path, *in;
+    const char *seen; /* members and elements in their order, each followed by ';' */
+    const char *error, *shape;
+} around_cases[] = {
+    {NULL, "{\"a\":1, \"b\" : \"x\" ,\"data\":[{}],\"c\":[1, {}],\"data\":null}",
+     "0.a=1;0.b=\"x\";{};0.c=[1, {}];0.data=null;", NULL, "an object with the array under data"},
+    {NULL, "{\"\\u0061\\n\":1,\"data\":[]}", "0.a\n=1;", NULL,
+     "an object with the array under data"},
+    {NULL, "{\"\\ud800\":1,\"data\":[]}", "0.?=1;", NULL, "an object with the array under data"},
+    {NULL, "{\"a\":\"" LONG_64 "\",\"data\":[]}", "0.a=\"~;", NULL,
+     "an object with the array under data"},
+    {NULL, "{\"" LONG_64 "\":[],\"data\":[]}", "0.?=[];", NULL,
+     "an object with the array under data"},
+    {NULL, "{\"a\":{\"b\":2}}", "0.a={\"b\":2};", NOT "an object without an array under data,",
+     "no array"},
+    {NULL, "{\"a\":[1}", "", NOT, "no array"}, /* what is invalid is not shown */
+    {"items", "{\"data\":[{}],\"items\":[{}]}", "0.data=[{}];{};", NULL,
+     "an object with the array under items"},
+    {"result.items", "{\"n\":1,\"result\":{\"more\":false,\"items\":[{\"a\":1}],\"x\":{}},\"z\":2}",
+     "0.n=1;1.more=false;{\"a\":1};1.x={};0.z=2;", NULL,
+     "an object with the array under result.items"},
+    {"a.b.c", "{\"a\":{\"a\":[{}],\"b\":{\"c\":[ ]} } }", "1.a=[{}];", NULL,
+     "an object with the array under a.b.c"},
+    {"a.b", "{\"a\":{},\"a\":{\"b\":[]}}", "", NULL, "an object with the array under a.b"},
+    {"a.b", "{\"b\":[{}],\"a\":[{}]}", "0.b=[{}];0.a=[{}];",
+     NOT "an object without an array under a.b", "no array"},
+    {"a.b", "{\"a\":{\"b\":null}}", "1.b=null;", NOT "an object without an array under a.b",
+     "no array"},
+    {"a.b", "{\"a\":{\"b\":{\"b\":[]}}}", "1.b={\"b\":[]};", NOT "an object without", "no array"},
+    {"a.b", "{\"a\":{\"b\":[]},\"a\":{\"b\":[]}}", "", NOT "a second array at byte 23",
+     "an object with the array under a.b"},
+    {"a.b", "[{}]", "", NOT "an array, although api.answer.array", "no array"},
+    {"a.b", "{\"a\":{\"b\":[]}", "", CUT, "an object with the array under a.b"},
+    {"a.b", "{\"a\":{\"b\":[]}}}", "", NOT "text after the end",
+     "an object with the array under a.b"},
+    {"a.b", "{\"a\":{,\"b\":[]}}", "", NOT "expected a key", "no array"},
+};
+
+START_TEST(members_around)
+{
+    const struct around_case *c = &around_cases[_i];
+    size_t len = strlen(c->in);
+    for (size_t step = 1; step <= len; step++) {
+        struct receiver r = {.refuse_each = step % 2};
+        struct pl_split s;
+        struct pl_err err = {0};
+        pl_split_init(&s, ELEMENT_MAX, on_element, &r);
+        pl_split_around(&s, c->path, on_member);
+        for (int again = 0; again < 2; again++) { /* the same of a second answer */
+            pl_split_reset(&s);
+            pl_buf_reset(&r.text);
+            for (size_t i = 0; i < len && !pl_split_failed(&s); i += step)
+                feed_all(&s, c->in + i, len - i < step ? len - i : step);
+            ck_assert_msg((pl_split_end(&s, &err) == 0) == !c->error, "%s: %s", c->in, err.msg);
+            ck_assert_msg(strcmp(pl_buf_cstr(&r.text), c->seen) == 0, "%s, step %zu: %s", c->in,
+                          step, pl_buf_cstr(&r.text));
+            ck_assert_str_eq(s.shape, c->shape);
+            ck_assert_msg(!c->error || strncmp(err.msg, c->error, strlen(c->error)) == 0, "%s: %s",
+                          c->in, err.msg);
+        }
+        pl_split_release(&s);
+        pl_buf_release(&r.text);
+    }
+}
+END_TEST
+
+/* A key of 256 bytes is shown, one of 257 is not. */
+START_TEST(long_keys)
+{
+    static const char *const keys[] = {LONG_256, LONG_256 "x"};
+    for (size_t i = 0; i < PL_COUNT(keys); i++) {
+        PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+        struct receiver r = {0};
+        struct pl_split s;
+        pl_buf_addf(&text, "{\"%s\":1,\"data\":[]}", keys[i]);
+        pl_split_init(&s, 1000, on_element, &r);
+        pl_split_around(&s, NULL, on_member);
+        feed_all(&s, text.data, text.len);
+        ck_assert_str_eq(pl_buf_cstr(&r.text), i == 0 ? "0." LONG_256 "=1;" : "0.?=1;");
+        pl_split_release(&s);
+        pl_buf_release(&r.text);
+    }
+}
+END_TEST
+
 /* ---- what stands beside the array ---- */
 
 static const char *const values[] = {
@@ -420,6 +524,8 @@ int main(void)
         TEST(every_cut_is_seen),
         TEST(memory_is_flat),
         TEST(reset_begins_anew),
+        TEST(members_around, .count = PL_COUNT(around_cases)),
+        TEST(long_keys),
         TEST(beside_agrees_with_the_reader),
         TEST(beside_is_bounded),
     };

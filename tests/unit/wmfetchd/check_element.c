@@ -8,6 +8,10 @@
 #include "daemons/wmfetchd/api/element.h"
 #include "tests/unit/unit.h"
 
+static char *const default_keys[] = {(char *)"transactionId", (char *)"transactionName"};
+static const struct wmfetchd_record_conf conf = {{(char **)default_keys, 2},
+                                                 (char *)"transactionSeries"};
+
 static struct pl_slice slice(const char *text)
 {
     return (struct pl_slice){text, strlen(text)};
@@ -40,7 +44,7 @@ START_TEST(keys_and_records)
     struct element e = {0};
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
         struct pl_err err;
-        element_read(&e, slice(cases[i].in));
+        element_read(&e, &conf, slice(cases[i].in));
         ck_assert_msg(e.has_key == (cases[i].key != NULL), "%s", cases[i].in);
         if (!cases[i].key) /* nothing of the one before */
             ck_assert_uint_eq(e.key.len, 0);
@@ -50,6 +54,45 @@ START_TEST(keys_and_records)
         ck_assert_msg((element_check(&e, &err) == 0) == cases[i].transaction, "%s", cases[i].in);
         if (!cases[i].transaction)
             ck_assert_int_eq(err.kind, PL_ERR_REJECT);
+    }
+    element_release(&e);
+}
+END_TEST
+
+/* Other names, as api.record has them. */
+START_TEST(other_names)
+{
+    static char *names[] = {(char *)"id", (char *)"data id", (char *)"c"};
+    static const struct {
+        size_t keys;
+        const char *series, *in, *key;
+        bool good;
+        uint64_t records;
+    } cases[] = {
+        {1, "values", "{\"id\":7,\"values\":[1,2,3]}", "7", true, 3},
+        {1, "values", "{\"id\":7,\"transactionSeries\":[1,2,3]}", "7", false, 0},
+        {3, "values", "{\"c\":1,\"data id\":2,\"values\":[]}", "2", true, 0},
+        {3, "values", "{\"id\":null,\"data id\":[],\"c\":3,\"values\":null}", "3", true, 0},
+        {3, "values", "{\"id\":\"a\",\"data id\":\"b\",\"values\":null}", "a", true, 0},
+        {0, "values", "{\"id\":7,\"values\":[0]}", NULL, true, 1},
+        {1, "", "{\"id\":7,\"values\":[1,2,3]}", "7", true, 1},
+        {1, "", "{}", NULL, true, 1},
+        {1, "id", "{\"id\":[1,2]}", NULL, true, 2},
+    };
+    struct element e = {0};
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        const struct wmfetchd_record_conf other = {{names, cases[i].keys},
+                                                   (char *)(uintptr_t)cases[i].series};
+        struct pl_err err;
+        uint32_t n;
+        element_read(&e, &other, slice(cases[i].in));
+        ck_assert_msg(e.has_key == (cases[i].key != NULL), "%s", cases[i].in);
+        ck_assert_str_eq(pl_buf_cstr(&e.key), cases[i].key ? cases[i].key : "");
+        ck_assert_msg((element_check(&e, &err) == 0) == cases[i].good, "%s", cases[i].in);
+        ck_assert_msg(cases[i].good || strstr(err.msg, cases[i].series), "%s", err.msg);
+        ck_assert_msg(e.records == cases[i].records, "%s", cases[i].in);
+        if (!cases[i].series[0]) /* never cut */
+            ck_assert_int_eq(element_parts(&e, 1, &n, &err), -1);
     }
     element_release(&e);
 }
@@ -95,7 +138,7 @@ START_TEST(parts)
         struct element_cut cut;
         struct pl_err err;
         uint32_t n = 0, made = 0;
-        element_read(&e, slice(cases[i].in));
+        element_read(&e, &conf, slice(cases[i].in));
         int r = element_parts(&e, cases[i].max, &n, &err);
         ck_assert_msg((r == 0) == (cases[i].parts[0] != NULL), "case %zu", i);
         if (r < 0) {
@@ -121,6 +164,7 @@ int main(void)
 {
     const struct unit_test tests[] = {
         TEST(keys_and_records),
+        TEST(other_names),
         TEST(parts),
     };
     return unit_main("element", tests, PL_COUNT(tests));

@@ -16,7 +16,7 @@
 #include "tests/unit/http_server.h"
 #include "tests/unit/unit.h"
 
-#define ANSWERS_MAX 8
+#define ANSWERS_MAX 16
 
 /* ---- pure ---- */
 
@@ -177,6 +177,9 @@ static void set_up(void)
     api = (struct wmfetchd_api_conf){.url = server.url,
                                      .path = (char *)"/a/b",
                                      .parameters = {parameters, 1},
+                                     .query = {(char *)"application_id", (char *)"index",
+                                               (char *)"start_time", (char *)"end_time",
+                                               (char *)"CUSTOM", WMFETCHD_TIME_MS},
                                      .connect_timeout_ms = 5000,
                                      .timeout_ms = 20000,
                                      .answer_bytes_max = 100000,
@@ -261,11 +264,13 @@ START_TEST(good_answers)
     } cases[] = {
         {CLOSED "[]", ""},
         {CLOSED "{\"data\":[{\"a\":1},{\"a\":2}],\"n\":1}", "{\"a\":1};{\"a\":2};"},
+        {CLOSED "{\"status\":200,\"errors\":[],\"data\":[{}],\"total\":1,\"next\":null}", "{};"},
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n[{}\r\n2\r\n,{\r\n2\r\n}]"
          "\r\n0\r\n\r\n",
          "{};{};"},
         {"HTTP/1.1 204 No Content\r\n\r\n", ""},
     };
+    api.answer.accept_no_content = true;
     for (size_t i = 0; i < PL_COUNT(cases); i++)
         reply(cases[i].text);
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
@@ -312,7 +317,10 @@ START_TEST(bad_answers)
         {CLOSED, PL_ERR_RETRY, "ends too early, after 0 bytes"},
         {CLOSED "<!DOCTYPE html>\n<title>Log in</title>", PL_ERR_REJECT,
          "begins with: <!DOCTYPE html> <title>Log in"},
-        {CLOSED "{\"error\":\"no\"}", PL_ERR_REJECT, "begins with: {\"error\":\"no\"}"},
+        {CLOSED "{\"note\":\"no\"}", PL_ERR_REJECT, "begins with: {\"note\":\"no\"}"},
+        {CLOSED "{\"error\":\"no\"}", PL_ERR_RETRY, "error is \"no\""},
+        {CLOSED "{\"n\":1,\"items\":[{}]}", PL_ERR_REJECT,
+         "it has an array items: is it api.answer.array?"},
         {CLOSED "you sent token-number-1 to me", PL_ERR_REJECT, "begins with: you sent"},
         {CLOSED "[{}] and more", PL_ERR_REJECT, "text after the end"},
     };
@@ -325,6 +333,45 @@ START_TEST(bad_answers)
         ck_assert_msg(!strstr(record.err.msg, "token-number-1"), "%s", record.err.msg);
     }
     ck_assert_int_eq(script.asked, PL_COUNT(cases));
+}
+END_TEST
+
+/* Answers that are JSON of the right shape, and say themselves that they are not all of it. The
+ * rules are in check_answer.c; here it is that the words arrive, and no secret with them. */
+START_TEST(says_that_it_is_not_whole)
+{
+    static const struct {
+        const char *text;
+        enum pl_err_kind kind;
+        const char *has;
+    } cases[] = {
+        {CLOSED "{\"status\":\"ERROR\",\"data\":[],\"message\":\"shard 3 is away\"}", PL_ERR_RETRY,
+         "status is \"ERROR\" (message: \"shard 3 is away\")"},
+        {CLOSED "{\"errors\":[\"timeout of 5 s\"],\"records\":[]}", PL_ERR_RETRY,
+         "errors is [\"timeout of 5 s\"]"},
+        {CLOSED "{\"data\":[{}],\"hasMore\":true}", PL_ERR_CONFIG, "hasMore is true"},
+        {CLOSED "{\"data\":[{}],\"next\":\"/all?key=token-number-1\"}", PL_ERR_CONFIG,
+         "next is \"/all?key="},
+        {CLOSED "{\"data\":[{}],\"page\":1,\"totalPages\":14}", PL_ERR_CONFIG, "totalPages is 14"},
+        {CLOSED "{\"total\":122,\"data\":[{}]}", PL_ERR_CONFIG, "total is 122"},
+        {"HTTP/1.1 200 OK\r\nX-Total-Count: 122\r\n\r\n[{}]", PL_ERR_CONFIG,
+         "X-Total-Count is 122"},
+        {"HTTP/1.1 200 OK\r\nLink: </x?page=0>; rel=\"first\"\r\n"
+         "link: </x?page=1>; rel=\"next\"\r\n\r\n[{}]",
+         PL_ERR_CONFIG, "Link is </x?page=1>; rel=\"next\""},
+        {CLOSED "{\"status\":\"ERROR\",\"message\":\"no database\"}", PL_ERR_RETRY, "no database"},
+        {"HTTP/1.1 204 No Content\r\n\r\n", PL_ERR_RETRY, "api.answer.accept_no_content"},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        script.asked = 0;
+        script.n = 0;
+        reply(cases[i].text);
+        run();
+        ck_assert_msg(record.err.kind == cases[i].kind, "%zu: kind %d %s", i, record.err.kind,
+                      record.err.msg);
+        ck_assert_msg(strstr(record.err.msg, cases[i].has), "%zu: %s", i, record.err.msg);
+        ck_assert_msg(!strstr(record.err.msg, "token-number-1"), "%s", record.err.msg);
+    }
 }
 END_TEST
 
@@ -386,6 +433,50 @@ START_TEST(refused_key)
     ck_assert_int_eq(script.asked, 2);
     ck_assert_int_eq(script.tokens, 0);
     ck_assert_uint_eq(pl_metrics_get(metrics, M_TOKENS_REFUSED), 0);
+}
+END_TEST
+
+/* Headers of the configuration are sent behind ours, and what is secret in them does not come
+ * back. */
+START_TEST(further_headers)
+{
+    struct pl_map_entry headers[] = {
+        {.key = (char *)"X-Tenant", .value = (char *)"north"},
+        {.key = (char *)"X-Key", .value = (char *)"K3y 0123456789abcdef", .secret = true}};
+    api.headers = (struct pl_map){headers, 2};
+    reply(CLOSED "[]");
+    reply(CLOSED "{\"status\":\"bad key K3y 0123456789abcdef of north\",\"data\":[]}");
+    run();
+    ck_assert_msg(record.err.kind == PL_ERR_NONE, "%s", record.err.msg);
+    ck_assert_msg(strstr(pl_buf_cstr(&script.heads[0]),
+                         "\r\nX-Tenant: north\r\nX-Key: K3y 0123456789abcdef\r\n"),
+                  "%s", pl_buf_cstr(&script.heads[0]));
+    run();
+    ck_assert_msg(strstr(record.err.msg, "status is \"bad key"), "%s", record.err.msg);
+    ck_assert_msg(!strstr(record.err.msg, "K3y"), "%s", record.err.msg);
+}
+END_TEST
+
+/* Where the array is by the configuration, and what stands around it there. */
+START_TEST(array_named)
+{
+    api.answer.array = (char *)"result.items";
+    fetch_free(fetch);
+    pl_auth_free(auth);
+    fetch_make();
+    reply(CLOSED "{\"data\":[1],\"result\":{\"items\":[{\"a\":1}],\"total\":1}}");
+    reply(CLOSED "{\"result\":{\"items\":[{\"a\":1}],\"total\":2}}");
+    reply(CLOSED "[{}]");
+    run();
+    ck_assert_msg(record.err.kind == PL_ERR_NONE, "%s", record.err.msg);
+    ck_assert_str_eq(elements(), "{\"a\":1};");
+    ck_assert_str_eq(record.result.shape, "an object with the array under result.items");
+    run();
+    ck_assert_int_eq(record.err.kind, PL_ERR_CONFIG);
+    ck_assert_msg(strstr(record.err.msg, "result.total is 2"), "%s", record.err.msg);
+    run();
+    ck_assert_int_eq(record.err.kind, PL_ERR_REJECT);
+    ck_assert_msg(strstr(record.err.msg, "api.answer.array"), "%s", record.err.msg);
 }
 END_TEST
 
@@ -574,9 +665,12 @@ int main(void)
         TEST(good_answers),
         TEST(unpacked),
         TEST(bad_answers),
+        TEST(says_that_it_is_not_whole),
         TEST(refused_once),
         TEST(refused_twice),
         TEST(refused_key),
+        TEST(further_headers),
+        TEST(array_named),
         TEST(repeats_our_secret),
         TEST(asked_to_wait),
         TEST(redirect_not_followed),

@@ -77,6 +77,8 @@ static void on_failed(void *userdata, const struct pl_err *err)
 static const struct load_ops load_ops = {.on_done = on_done, .on_failed = on_failed};
 static const struct pl_daemon_ops daemon_ops;
 
+static char *const keys[] = {(char *)"transactionId", (char *)"transactionName"};
+
 static void set_up(void)
 {
     struct pl_err err;
@@ -95,6 +97,10 @@ static void set_up(void)
         .name = (char *)"check",
         .api = {.url = server.url,
                 .path = (char *)"x",
+                .query = {(char *)"application_id", (char *)"index", (char *)"start_time",
+                          (char *)"end_time", (char *)"CUSTOM", WMFETCHD_TIME_MS},
+                .answer = {.accept_no_content = true},
+                .record = {{(char **)keys, 2}, (char *)"transactionSeries"},
                 .connect_timeout_ms = 5000,
                 .timeout_ms = 20000,
                 .answer_bytes_max = 1 << 30,
