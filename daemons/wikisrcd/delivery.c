@@ -52,20 +52,21 @@ void delivery_reloaded(struct pl_delivery *d, const struct wikisrcd_conf *conf)
     pl_delivery_limit(d, &limits);
 }
 
-int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf, bool produce,
-                 struct pl_metrics *metrics, const struct pl_delivery_ops *ops, void *userdata,
-                 struct pl_delivery **ret, struct pl_err *err)
+int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf,
+                 struct delivery_use use, struct pl_metrics *metrics,
+                 const struct pl_delivery_ops *ops, void *userdata, struct pl_delivery **ret,
+                 struct pl_err *err)
 {
     PL_CLEANUP(pl_delivery_freep) struct pl_delivery *d = NULL;
-    PL_FREE char *id = pl_strf("wikisrcd-%s%s", conf->name, produce ? ".produce" : "");
+    PL_FREE char *id = pl_strf("wikisrcd-%s%s", conf->name, use.id);
     const struct pl_delivery_conf kafka = {
         .kafka = &conf->kafka,
         .transactional_id = id,
         .client_id = "wikisrcd",
         .topic = conf->topic,
         .more_topics = &conf->topics,
-        .position_topic = produce ? NULL : conf->position_topic,
-        .position_key = conf->name,
+        .position_topic = use.position_key ? conf->position_topic : NULL,
+        .position_key = use.position_key,
         .message_bytes_max = conf->message_bytes_max,
         .queue_bytes_max = conf->queue_bytes_max,
         /* Events carry their own times, and some are wrong by years. A broker rolls a segment when
@@ -87,7 +88,7 @@ int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf, boo
     };
     if (pl_delivery_new(daemon, &kafka, ops, userdata, &d, err) < 0)
         return -1;
-    if (!produce) {
+    if (use.position_key) {
         struct pl_slice position;
         if (pl_delivery_position_read(d, &position, err) < 0)
             return -1;

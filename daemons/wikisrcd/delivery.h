@@ -10,9 +10,14 @@
 #include "daemons/wikisrcd/event/event.h"
 #include "lib/batch/delivery.h"
 
-/* pl_delivery_new(), with the limits set and the position read. `produce`: under its own id,
- * without positions or limits. `conf`, `metrics` outlive it. */
-int delivery_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, bool produce,
+struct delivery_use {
+    const char *id;           /* what follows wikisrcd-NAME in the transactional.id */
+    const char *position_key; /* NULL: without positions or limits */
+};
+
+/* pl_delivery_new(), with the limits set and the position read. `conf`, `metrics` and the key
+ * outlive it. */
+int delivery_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct delivery_use use,
                  struct pl_metrics *metrics, const struct pl_delivery_ops *ops, void *userdata,
                  struct pl_delivery **ret, struct pl_err *err);
 /* The batch options may have changed (SIGHUP). */

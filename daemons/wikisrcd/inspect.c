@@ -324,8 +324,9 @@ static int start(struct inspect *in, struct pl_err *err)
     if (in->mode == INSPECT_SCHEMA)
         in->profile = pl_schema_new();
     in->metrics = pl_metrics_new(wikisrcd_metrics, M_COUNT);
-    if (in->mode == INSPECT_PRODUCE && delivery_new(in->daemon, conf, true, in->metrics,
-                                                    &delivery_ops, in, &in->delivery, err) < 0)
+    const struct delivery_use use = {".produce", NULL};
+    if (in->mode == INSPECT_PRODUCE &&
+        delivery_new(in->daemon, conf, use, in->metrics, &delivery_ops, in, &in->delivery, err) < 0)
         return -1;
     return source_new(in->daemon, conf, in->metrics, &in->position, &source_ops, in, &in->source,
                       err);

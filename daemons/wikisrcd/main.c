@@ -6,12 +6,21 @@
 #include "daemons/wikisrcd/inspect.h"
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/wikisrcd.h"
+#include "lib/base/clock.h"
+
+enum { ONCE = INSPECT_MODES, MODES, START = MODES, END, OVERLAP, OPTS };
 
 static const struct pl_cli_opt opts[] = {
     [INSPECT_SAMPLE] = {"sample", "N", "Print N events for a person to read; write nothing."},
     [INSPECT_SCHEMA] = {"schema", "N", "Print the fields that N events have, and their types."},
     [INSPECT_PRODUCE] = {"produce", "N", "Write N events to the topic and show each."},
-    [INSPECT_MODES] = {0},
+    [ONCE] = {"once", NULL,
+              "Load --start to --end into the topic and exit, or go on with what was begun."},
+    [START] = {"start", "TIME", "Begin of the range: -2d, 2026-01-01T00:00:00Z, milliseconds."},
+    [END] = {"end", "TIME",
+             "End of the range, of the same forms; default: where the service began, or now."},
+    [OVERLAP] = {"overlap", NULL, "With --once: load also what is in the topic already."},
+    [OPTS] = {0},
 };
 
 static const struct pl_service_sum sums[] = {
@@ -29,8 +38,8 @@ static const struct pl_service_sum sums[] = {
 };
 
 static const struct pl_program wikisrcd = {
-    .cli = {"wikisrcd", "Wikimedia EventStreams to a Kafka topic, exactly once.", opts,
-            INSPECT_MODES, .count_max = 10000000},
+    .cli = {"wikisrcd", "Wikimedia EventStreams to a Kafka topic, exactly once.", opts, MODES,
+            .count_max = 10000000},
     .options = wikisrcd_opts,
     .options_intro = wikisrcd_conf_intro,
     .conf_size = sizeof(struct wikisrcd_conf),
@@ -43,15 +52,55 @@ static const struct pl_program wikisrcd = {
     .sums = sums,
 };
 
+/* -1: continue; else the exit status. */
+static int time_take(const struct pl_cli *cli, int option, int64_t now_ms, int64_t *ret_ms)
+{
+    const char *why, *text = cli->values[option];
+    *ret_ms = -1;
+    if (!text || pl_moment_parse(text, now_ms, ret_ms, &why))
+        return -1;
+    return pl_cli_refuse(&wikisrcd.cli, "--%s: '%s' is %s", opts[option].name, text, why);
+}
+
+/* The same, for --start, --end and --overlap. */
+static int range_take(const struct pl_cli *cli, struct backfill_ask *ret)
+{
+    ret->now_ms = pl_clock_realtime_ms();
+    ret->overlap = cli->values[OVERLAP];
+    if (cli->mode != ONCE && (cli->values[START] || cli->values[END] || ret->overlap))
+        return pl_cli_refuse(&wikisrcd.cli, "--start, --end and --overlap go with --once");
+    int status = time_take(cli, START, ret->now_ms, &ret->start_ms);
+    if (status < 0)
+        status = time_take(cli, END, ret->now_ms, &ret->end_ms);
+    if (status >= 0)
+        return status;
+    if (ret->start_ms < 0 && (ret->end_ms >= 0 || ret->overlap))
+        return pl_cli_refuse(&wikisrcd.cli, "--end and --overlap need --start, such as --start "
+                                            "-2d");
+    if (ret->end_ms > ret->now_ms)
+        return pl_cli_refuse(&wikisrcd.cli, "--end is in the future, which is the service's");
+    if (ret->end_ms >= 0 && ret->start_ms >= ret->end_ms)
+        return pl_cli_refuse(&wikisrcd.cli, "--start must be before --end");
+    return -1;
+}
+
 int main(int argc, char **argv)
 {
     PL_CLEANUP(pl_service_release) struct pl_service service = {0};
+    PL_CLEANUP(once_release) struct once once = {.ask = {.service_ms = -1}};
     int status = pl_service_parse(&service, &wikisrcd, argc, argv), mode = service.cli.mode;
+    if (status < 0)
+        status = range_take(&service.cli, &once.ask);
     if (status < 0)
         status = pl_service_configure(&service, mode >= INSPECT_PRODUCE);
     if (status >= 0)
         return status;
     if (mode < INSPECT_MODES)
         return inspect_run(service.conf, (enum inspect_mode)mode, service.cli.count);
-    return wikisrcd_run(&service);
+    if (mode == ONCE) { /* the service's address is the service's */
+        struct wikisrcd_conf *conf = service.conf;
+        free(PL_TAKE(conf->metrics.listen));
+        once.key = pl_strf("%s/once", conf->name);
+    }
+    return wikisrcd_run(&service, mode == ONCE ? &once : NULL);
 }

@@ -49,6 +49,7 @@ struct wikisrcd {
     struct source *source;
     struct peer kafka, stream;
     struct position *position;
+    struct once *once;  /* NULL: the service */
     struct plan *plan;  /* made anew at a reload */
     struct event event; /* reused */
     bool started;       /* the source was started */
@@ -96,6 +97,14 @@ static void late_report(struct wikisrcd *w, const struct position_mark *mark)
            PL_F_STR("ASKED", asked), PL_F_STR("FIRST", first));
 }
 
+/* --once has all of its range. */
+static void whole(struct wikisrcd *w)
+{
+    source_stop(w->source);
+    pl_delivery_moved(w->delivery);
+    pl_delivery_flush(w->delivery); /* false: being committed, or limits will */
+}
+
 /* The event is accounted for: `metric` is where. DELIVERED is counted at the commit. */
 static void event_account(struct wikisrcd *w, const struct position_mark *mark,
                           enum wikisrcd_metric metric)
@@ -112,7 +121,13 @@ static void event_account(struct wikisrcd *w, const struct position_mark *mark,
         w->newest_ms = mark->time_ms;
     position_add(w->position, mark);
     pl_metrics_inc(w->metrics, M_WINDOW_CUT, position_ids_cut(w->position) - cut);
-    if (mark->verdict == POSITION_NEW)
+    if (mark->verdict != POSITION_NEW)
+        return;
+    if (w->once)
+        once_add(w->once, mark, w->event.canary, metric);
+    if (w->once && once_is_whole(w->once, w->position))
+        whole(w);
+    else
         pl_delivery_moved(w->delivery);
 }
 
@@ -219,6 +234,8 @@ static bool on_event(void *userdata, const struct sse_event *sse)
     position_check(w->position, &w->event, sse->id, now_ms, &mark);
     if (mark.verdict != POSITION_NEW)
         event_account(w, &mark, M_DUPLICATES);
+    else if (w->once && !backfill_has(&w->once->record.now, &mark))
+        event_account(w, &mark, M_FILTERED);
     else if (sse->too_large)
         return event_is_too_large(w, sse, &mark);
     else if (w->event.canary && w->conf->filter.canaries == CANARIES_DROP)
@@ -311,7 +328,10 @@ static const struct source_ops source_ops = {on_event, on_answer};
 static void encode_position(void *userdata, struct pl_buf *out)
 {
     struct wikisrcd *w = userdata;
-    position_encode(w->position, pl_clock_realtime_ms(), out);
+    if (w->once)
+        once_encode(w->once, w->position, pl_clock_realtime_ms(), out);
+    else
+        position_encode(w->position, pl_clock_realtime_ms(), out);
 }
 
 static void finish(struct wikisrcd *w)
@@ -335,11 +355,17 @@ static void on_delivery_ready(void *userdata)
     source_resume(w->source);
 }
 
+/* 1: from a committed position; 0: it is not committed yet; -1: error. */
 static int position_begin(struct wikisrcd *w, struct pl_slice record, struct pl_err *err)
 {
-    struct position *position;
+    struct position *position = NULL;
     int64_t start_ms = 0;
-    if (record.len > 0) {
+    int committed = record.len > 0;
+    if (w->once) {
+        committed = once_begin(w->once, w->conf, record, &position, err);
+        if (committed < 0)
+            return -1;
+    } else if (committed) {
         if (position_decode(record.p, record.len, w->conf->source.slack_ms, &position, err) < 0)
             return pl_err_prefix(err, "position %s in topic %s", w->conf->name,
                                  w->conf->position_topic);
@@ -349,7 +375,7 @@ static int position_begin(struct wikisrcd *w, struct pl_slice record, struct pl_
     }
     position_free(w->position);
     w->position = position;
-    return 0;
+    return committed;
 }
 
 /* The transaction is undone: back to the position committed last. */
@@ -362,11 +388,12 @@ static void rewind_to(struct wikisrcd *w, struct pl_slice record, int64_t wait_m
         return;
     }
     struct pl_err err;
-    if (position_begin(w, record, &err) < 0) {
+    int committed = position_begin(w, record, &err);
+    if (committed < 0) {
         pl_daemon_stop(w->daemon, &err);
         return;
     }
-    w->started = record.len > 0;
+    w->started = committed;
     if (w->started)
         source_start(w->source, wait_ms);
     else
@@ -382,6 +409,8 @@ static void on_delivery_done(void *userdata, const struct pl_delivery_sums *sums
         pl_backoff_reset(&w->backoff);
         w->committed_ms = pl_clock_monotonic_ms();
         w->committed_events = sums->items;
+        if (w->once && once_committed(w->once))
+            pl_daemon_stop(w->daemon, NULL);
         on_delivery_ready(w);
         return;
     }
@@ -495,6 +524,8 @@ static void on_tick(void *userdata)
     pl_delivery_log(w->delivery, false);
     if (pl_daemon_stopping(w->daemon))
         return;
+    if (w->once && once_tick(w->once, w->position, w->source, w->delivery, rate))
+        whole(w);
     if (w->ready)
         status_show(w, rate, lag);
     else if (mono_ms - w->step_ms >= w->conf->start_timeout_ms)
@@ -566,8 +597,9 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     w->daemon = w->service->daemon;
     w->metrics = w->service->metrics;
     w->plan = plan_new(conf, false);
-    if (delivery_new(w->daemon, conf, false, w->metrics, &delivery_ops, w, &w->delivery, err) < 0) {
-        const char *key = conf->name;
+    const char *key = w->once ? w->once->key : conf->name;
+    const struct delivery_use use = {w->once ? ".once" : "", key};
+    if (delivery_new(w->daemon, conf, use, w->metrics, &delivery_ops, w, &w->delivery, err) < 0) {
         const struct pl_worked_ask ask = {.daemon = w->daemon,
                                           .kafka = &conf->kafka,
                                           .topic = conf->position_topic,
@@ -577,13 +609,17 @@ static int start(struct wikisrcd *w, struct pl_err *err)
         pl_worked_end(&ask, err);
         return -1;
     }
-    if (position_begin(w, pl_delivery_position(w->delivery), err) < 0 ||
-        source_new(w->daemon, conf, w->metrics, &w->position, &source_ops, w, &w->source, err) < 0)
+    if (w->once && once_look(w->once, conf, w->delivery, err) < 0)
+        return -1;
+    int committed = position_begin(w, pl_delivery_position(w->delivery), err);
+    if (committed < 0 || (w->once && w->once->is_done))
+        return committed;
+    if (source_new(w->daemon, conf, w->metrics, &w->position, &source_ops, w, &w->source, err) < 0)
         return -1;
     pl_rate_next(&w->rate, 0, pl_clock_monotonic_ms());
     w->newest_ms = position_high(w->position);
     worked_look(w);
-    if (pl_delivery_position(w->delivery).len > 0) {
+    if (committed) {
         source_first_start(w);
         return 0;
     }
@@ -595,15 +631,18 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     return 0;
 }
 
-int wikisrcd_run(struct pl_service *service)
+int wikisrcd_run(struct pl_service *service, struct once *once)
 {
-    PL_CLEANUP(release) struct wikisrcd w = {.service = service, .conf = service->conf};
+    PL_CLEANUP(release)
+    struct wikisrcd w = {.service = service, .conf = service->conf, .once = once};
     struct pl_err err;
     if (start(&w, &err) < 0)
         return pl_daemon_start_failed(service->daemon, &err);
+    if (once && once->is_done)
+        return once_end(once, w.conf, w.metrics, 0);
     int status = pl_daemon_run(w.daemon);
     pl_service_law_check(service, in_flight(&w), 1);
     pl_delivery_log(w.delivery, true);
     pl_service_stopped(service, status, in_flight(&w));
-    return status;
+    return once ? once_end(once, w.conf, w.metrics, status) : status;
 }

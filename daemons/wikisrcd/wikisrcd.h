@@ -12,10 +12,11 @@
 #ifndef WIKISRCD_WIKISRCD_H
 #define WIKISRCD_WIKISRCD_H
 
-#include "daemons/wikisrcd/conf.h"
+#include "daemons/wikisrcd/once.h"
 #include "lib/service/service.h"
 
-/* Service mode until stopped; the service is configured. Returns the exit status. */
-int wikisrcd_run(struct pl_service *service);
+/* Service mode until stopped, or --once; the service is configured. Returns the exit status. `once`
+ * NULL: the service; released by the caller. */
+int wikisrcd_run(struct pl_service *service, struct once *once);
 
 #endif

@@ -34,7 +34,8 @@ daemons/wikisrcd/metrics
 daemons/wikisrcd/event      conf event/event event/fields event/redact event/rules
 daemons/wikisrcd/position   event/event
 daemons/wikisrcd/stream     conf metrics position
-daemons/wikisrcd            conf metrics event event/event position stream
+daemons/wikisrcd/backfill   position
+daemons/wikisrcd            conf metrics backfill event event/event position stream
 
 daemons/wmfetchd/window/schedule
 daemons/wmfetchd/window/turns

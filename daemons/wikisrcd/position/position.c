@@ -413,6 +413,21 @@ void position_add(struct position *p, const struct position_mark *mark)
     position_window_trim(p, t);
 }
 
+unsigned position_topics(const struct position *p)
+{
+    return p->topics_n;
+}
+
+bool position_topic_is_active(const struct position *p, unsigned topic)
+{
+    return p->topics[topic].active;
+}
+
+int64_t position_begun(const struct position *p)
+{
+    return p->since_ms;
+}
+
 const char *position_topic_name(const struct position *p, unsigned topic)
 {
     return p->topics[topic].name;

@@ -148,7 +148,13 @@ void position_check(struct position *p, const struct event *event, struct pl_sli
 /* The event was taken (delivered, filtered or dropped as a duplicate): remember it. */
 void position_add(struct position *p, const struct position_mark *mark);
 
+/* Topics are numbered from 0 as they are learned; the order is also that of the record, and changes
+ * only when other streams are configured. */
+unsigned position_topics(const struct position *p);
+bool position_topic_is_active(const struct position *p, unsigned topic); /* it is asked for */
 const char *position_topic_name(const struct position *p, unsigned topic);
+/* What the very first start asked for; 0: the oldest. */
+int64_t position_begun(const struct position *p);
 int64_t position_high(const struct position *p); /* over all topics that delivered; 0: none */
 unsigned position_ids(const struct position *p);
 /* So far, of this object: ids that were dropped because there were too many, and the same for those
