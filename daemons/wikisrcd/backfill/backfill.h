@@ -5,9 +5,9 @@
  *
  * Of each upstream topic (and partition), the range [start, end) is what lies from the first event
  * whose time is at or above `start` up to, but not including, the first whose time is at or above
- * `end`. The time is Kafka's own, as in position.h; one in the future (more than POSITION_BELIEVE_MS
- * ahead) counts as none. In other words: an event belongs to the range in which the highest time of
- * its topic so far, its own included, lies.
+ * `end`. The time is Kafka's own, as in position.h; one in the future (by more than
+ * POSITION_BELIEVE_MS) counts as none. In other words: an event belongs to the range in which the
+ * highest time of its topic so far, its own included, lies.
  *
  * That is where Kafka's index begins for a request by time. So what belongs to a range depends on
  * the topic alone, not on when, how often or after how many connections it is read; ranges that

@@ -3,8 +3,8 @@
  * check_backfill.c - which events belong to a range, when it is whole, what is remembered.
  * links: wikisrcd
  *
- * All orders of a few events in two topics are gone through, with wrong times, canaries and stops at
- * each event, and compared with what Kafka's index by time says.
+ * All orders of a few events in two topics are gone through, with wrong times, canaries and stops
+ * at each event, and compared with what Kafka's index by time says.
  */
 #include "daemons/wikisrcd/backfill/backfill.h"
 
@@ -348,8 +348,10 @@ START_TEST(record_again)
     static const char json[] = "{\"meta\":{\"id\":\"01234567-89ab-4def-8123-456789abcdef\","
                                "\"topic\":\"eqiad.mediawiki.recentchange\",\"partition\":0}}";
     struct event event = {0};
-    const struct event_path no_key = {0};
-    event_read(&event, json, strlen(json), &no_key);
+    struct event_wants wants;
+    event_wants_init(&wants, false);
+    event_read(&event, json, strlen(json), &wants);
+    event_wants_release(&wants);
     struct position_mark mark;
     position_connected(position, POSITION_BY_TIME, 100000, NOW);
     position_check(position, &event, (struct pl_slice){sse_id, strlen(sse_id)}, NOW, &mark);
