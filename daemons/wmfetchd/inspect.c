@@ -8,7 +8,6 @@
 #include "daemons/wmfetchd/inspect.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -18,6 +17,7 @@
 #include "lib/auth/auth.h"
 #include "lib/auth/token_answer.h"
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "lib/base/text.h"
 #include "lib/base/time_text.h"
 #include "lib/http/request.h"
@@ -41,7 +41,7 @@ struct inspect {
     struct wmfetchd_series series; /* the one under way */
     int64_t taken;
     uint64_t records;
-    FILE *file; /* of --auth-test */
+    struct pl_new_file file; /* of --auth-test */
     size_t written;
     bool cut, failed, finished;
 };
@@ -62,14 +62,23 @@ static void series_start(struct inspect *in)
 
 /* ---- who asks ---- */
 
+static int answer_failed(struct pl_err *err)
+{
+    return pl_err_set(err, PL_ERR_CONFIG, errno, "cannot write %s here: %s", INSPECT_ANSWER_FILE,
+                      pl_new_file_error(errno));
+}
+
 static int answer_open(struct inspect *in, struct pl_err *err)
 {
-    int fd = open(INSPECT_ANSWER_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    in->file = fd < 0 ? NULL : fdopen(fd, "w");
-    if (!in->file)
-        return pl_err_set(err, PL_ERR_CONFIG, errno, "cannot write %s here: %s",
-                          INSPECT_ANSWER_FILE, strerror(errno));
-    return 0;
+    return pl_new_file_open(&in->file, INSPECT_ANSWER_FILE) ? 0 : answer_failed(err);
+}
+
+/* It is worth a look, too, where it is not as expected, but under a name that says so. */
+static void answer_keep_part(struct inspect *in)
+{
+    if (in->written > 0 && in->file.stream &&
+        pl_new_file_commit(&in->file, INSPECT_ANSWER_FILE ".part"))
+        fprintf(stderr, "what came of the answer is in %s.part\n", INSPECT_ANSWER_FILE);
 }
 
 static void on_auth(void *userdata, const char *header, const struct pl_err *err)
@@ -160,10 +169,7 @@ static int on_bytes(void *userdata, const char *data, size_t len, struct pl_err 
     in->cut |= len > room;
     len = len < room ? len : room;
     in->written += len;
-    if (fwrite(data, 1, len, in->file) != len || fflush(in->file) != 0)
-        return pl_err_set(err, PL_ERR_CONFIG, errno, "cannot write %s: %s", INSPECT_ANSWER_FILE,
-                          strerror(errno));
-    return 0;
+    return fwrite(data, 1, len, in->file.stream) == len ? 0 : answer_failed(err);
 }
 
 static void answer_print(struct inspect *in, const struct fetch_result *r)
@@ -184,8 +190,15 @@ static void on_done(void *userdata, const struct fetch_result *result, const str
 {
     struct inspect *in = userdata;
     bool auth_test = in->ask->mode == INSPECT_AUTH_TEST;
-    if (!err && auth_test)
+    struct pl_err keep_err;
+    if (err && auth_test) {
+        answer_keep_part(in);
+    } else if (auth_test && !pl_new_file_commit(&in->file, INSPECT_ANSWER_FILE)) {
+        answer_failed(&keep_err);
+        err = &keep_err;
+    } else if (auth_test) {
         answer_print(in, result);
+    }
     if (!err && !auth_test && ++in->at < wmfetchd_series_count(in->conf) &&
         !pl_daemon_stopping(in->daemon)) {
         series_start(in);
@@ -211,8 +224,7 @@ static const struct pl_daemon_ops daemon_ops = {.on_stop = on_stop};
 
 static void release(struct inspect *in)
 {
-    if (in->file)
-        fclose(in->file);
+    pl_new_file_release(&in->file);
     fetch_free(in->fetch);
     pl_auth_free(in->auth);
     pl_http_free(in->http);

@@ -8,16 +8,15 @@
 #include "daemons/wmfetchd/once.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemons/wmfetchd/metrics.h"
 #include "daemons/wmfetchd/window/load.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "lib/base/time_text.h"
 #include "lib/log/log.h"
 #include "lib/service/daemon.h"
@@ -40,7 +39,7 @@ struct once {
     size_t at, series_n;
     struct wmfetchd_series series; /* the one under way */
     unsigned tries;
-    FILE *dump;
+    struct pl_new_file dump;
     char *dump_path;
     int64_t begun_ms;                            /* monotonic */
     uint64_t bytes_before;                       /* for the rate */
@@ -71,47 +70,44 @@ static char *dump_path_make(const struct once *o)
 
 static void dump_close(struct once *o)
 {
-    if (o->dump)
-        fclose(o->dump);
-    o->dump = NULL;
+    pl_new_file_release(&o->dump);
     free(PL_TAKE(o->dump_path));
 }
 
 static int dump_failed(const struct once *o, struct pl_err *err)
 {
     return pl_err_set(err, PL_ERR_CONFIG, errno, "--dump: cannot write %s: %s", o->dump_path,
-                      strerror(errno));
+                      pl_new_file_error(errno));
 }
 
-/* Truncated at each try; for nobody else to read, even where the file was there. */
+/* Anew at each try. */
 static int dump_open(struct once *o, struct pl_err *err)
 {
     dump_close(o);
     if (!o->range->dump)
         return 0;
     o->dump_path = dump_path_make(o);
-    int fd = open(o->dump_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    struct stat st;
-    if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-        fchmod(fd, 0600);
-    o->dump = fd < 0 ? NULL : fdopen(fd, "w");
-    return o->dump ? 0 : dump_failed(o, err);
+    return pl_new_file_open(&o->dump, o->dump_path) ? 0 : dump_failed(o, err);
 }
 
 static int on_bytes(void *userdata, const char *data, size_t len, struct pl_err *err)
 {
     struct once *o = userdata;
-    return !o->dump || fwrite(data, 1, len, o->dump) == len ? 0 : dump_failed(o, err);
+    FILE *dump = o->dump.stream;
+    return !dump || fwrite(data, 1, len, dump) == len ? 0 : dump_failed(o, err);
 }
 
-/* The series is over; `whole`: it is committed. */
+/* The series is over; `whole`: it is committed. What came of another answer is worth a look, too,
+ * but under a name that says so. */
 static int dump_end(struct once *o, bool whole, struct pl_err *err)
 {
-    if (o->dump && fflush(o->dump) != 0)
-        return dump_failed(o, err);
-    if (o->dump)
+    if (o->dump.stream && (whole || ftell(o->dump.stream) > 0)) {
+        PL_FREE char *path = pl_strf("%s%s", o->dump_path, whole ? "" : ".part");
+        if (!pl_new_file_commit(&o->dump, path))
+            return dump_failed(o, err);
         fprintf(stderr, whole ? "the answer is in %s\n" : "what came of the answer is in %s\n",
-                o->dump_path);
+                path);
+    }
     dump_close(o);
     return 0;
 }

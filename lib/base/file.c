@@ -68,7 +68,8 @@ bool pl_new_file_open(struct pl_new_file *f, const char *path)
 
 bool pl_new_file_commit(struct pl_new_file *f, const char *path)
 {
-    bool whole = fflush(f->stream) == 0 && !ferror(f->stream) && fsync(fileno(f->stream)) == 0;
+    errno = EIO; /* of a write before */
+    bool whole = !ferror(f->stream) && fflush(f->stream) == 0 && fsync(fileno(f->stream)) == 0;
     if (whole && rename(f->temporary, path) == 0) {
         fclose(PL_TAKE(f->stream));
         free(PL_TAKE(f->temporary));

@@ -212,11 +212,46 @@ def test_dump(pipeline):
     assert json.loads(dump.read_bytes()) == [json.loads(piece) for piece in twelve_days(2)]
     api.control({'cut_after': 300, 'times': -1})
     status, text = run(p, p.once(api, args=('--dump', str(dump)), api={'timeout': '5s'}))
-    assert status == 69 and 'what came of the answer is in' in text, text
-    assert dump.stat().st_size == 300
-    api.control({'reset': True}, {'shape': 'empty-array', 'times': -1})
-    status, text = run(p, p.once(api, args=('--dump', '/dev/full')))
-    assert status == 78 and '/dev/full' in text and '1 of 1 series are committed' in text, text
+    assert status == 69 and f'what came of the answer is in {dump}.part' in text, text
+    part = p.folder / 'answer.json.part'
+    assert part.stat().st_size == 300 and part.stat().st_mode & 0o777 == 0o600
+    assert json.loads(dump.read_bytes())  # the whole one is still there
+    dump.unlink()
+    part.unlink()
+    api.control({'reset': True})
+    small = p.once(api, args=('--dump', str(dump)))
+    small.args = ['/bin/bash', '-c', 'trap "" XFSZ; ulimit -f 8; exec "$@"', 'sh', *small.args]
+    status, text = run(p, small)
+    assert status == 78 and str(dump) in text and 'File too large' in text, text
+    assert not list(p.folder.glob('answer.json*'))
+
+
+def test_files_are_never_written_through_links(pipeline):
+    """Somebody else has put a link in their place (in /tmp, say): refused, and what it points to stays as it is."""
+    p = pipeline
+    api = p.api('--transactions', 2)
+    precious = p.folder / 'precious'
+    precious.write_text('precious')
+    precious.chmod(0o644)
+    for name, daemon in (('answer.json', p.once(api, name='once', args=('--dump', str(p.folder / 'answer.json')))),
+                         ('service_health_response.json',
+                          p.wmfetchd(api, args=('--auth-test',), auth=p.auth('password')))):
+        link = p.folder / name
+        link.symlink_to(precious)
+        status, text = run(p, daemon)
+        assert status == 78 and name in text and 'symbolic link' in text, text
+        assert precious.read_text() == 'precious' and precious.stat().st_mode & 0o777 == 0o644
+        assert link.is_symlink() and not list(p.folder.glob(f'{name}.*'))
+    assert not api.requests()
+    # A name of somebody else's, which everybody may read: the new file is ours alone.
+    link.unlink()
+    link.hardlink_to(precious)
+    status, text = run(p, p.wmfetchd(api, name='again', args=('--auth-test',), auth=p.auth('password')))
+    assert status == 0, text
+    assert precious.read_text() == 'precious' and link.stat().st_mode & 0o777 == 0o600
+    # Nothing but files: a device would be replaced.
+    status, text = run(p, p.once(api, name='device', args=('--dump', '/dev/null')))
+    assert status == 78 and 'something else than a regular file' in text, text
 
 
 def test_once_with_times_for_people(pipeline):

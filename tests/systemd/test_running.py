@@ -87,6 +87,8 @@ def test_confined(world):  # pylint: disable=unused-argument
         users |= user
         limits = pathlib.Path(f'/proc/{unit.pid}/limits').read_text()
         assert re.search(r'Max core file size +0 +0 ', limits), limits
+        # Not dumpable: then what is its own below /proc/PID is root's, and nobody but root can trace it.
+        assert pathlib.Path(f'/proc/{unit.pid}/mem').stat().st_uid == 0
     assert len(users) == 3
 
 

@@ -8,6 +8,8 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 #include "lib/base/clock.h"
 #include "lib/config/common.h"
@@ -282,6 +284,25 @@ START_TEST(parsed)
 }
 END_TEST
 
+/* No core, no reader of our memory: from the first call on, whatever the command line is. */
+START_TEST(memory_is_hidden)
+{
+    const struct rlimit some = {.rlim_cur = 0, .rlim_max = RLIM_INFINITY};
+    struct rlimit core;
+    PL_CLEANUP(pl_service_release) struct pl_service s = {0};
+
+    conf_write("");
+    setrlimit(RLIMIT_CORE, &some);
+    prctl(PR_SET_DUMPABLE, 1);
+    capture_begin(&capture);
+    parse(&s, &testd, "--nonsense");
+    capture_end(&capture);
+    ck_assert_int_eq(prctl(PR_GET_DUMPABLE), 0);
+    ck_assert_int_eq(getrlimit(RLIMIT_CORE, &core), 0);
+    ck_assert(core.rlim_cur == 0 && core.rlim_max == 0);
+}
+END_TEST
+
 /* ---- reload ---- */
 
 static const struct reload_case {
@@ -478,6 +499,11 @@ int main(void)
         TEST(rate),
         TEST(law_watch, .count = PL_COUNT(law_cases)),
         TEST(parsed, .count = PL_COUNT(parse_cases)),
+#if defined(__SANITIZE_ADDRESS__)
+        TEST(memory_is_hidden, .skip = "AddressSanitizer finds leaks by ptrace"),
+#else
+        TEST(memory_is_hidden),
+#endif
         TEST(configure, .count = PL_COUNT(config_cases)),
         TEST(configure_without_a_file),
         TEST(configure_for_a_mode),
