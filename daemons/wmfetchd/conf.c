@@ -115,17 +115,31 @@ const struct pl_option wmfetchd_opts[] = {
     OPT("window.start", STRING, window.start, .min = 1, .max = 64,
         .help = "Where to begin when there is no position yet: 2026-01-01T00:00:00Z, milliseconds "
                 "since 1970, or -12d (12 days ago). Default: the last whole window."),
+    OPT("window.give_up_after", INT, window.give_up_after, .max = 1000, .dflt = "0",
+        .help =
+            "After how many tries a window is passed whose data cannot be read: an element that "
+            "is not JSON or not UTF-8, or is larger than api.element_bytes_max or "
+            "message_bytes_max allow. It is tried once more without its overlap, then what is "
+            "around the fault is written to dead_letter_topic, in one Kafka transaction with "
+            "the position behind the window. Tries are up to 5m apart, of what is too large "
+            "1h. 0: never, the series waits for a person. What the API refuses or does not "
+            "answer is never passed."),
     PL_KAFKA_OPT(struct wmfetchd_conf, 0, ""),
     PL_TOPIC_OPT("topic", struct wmfetchd_conf, topic, "services_series_12days",
                  "The topic that gets the transactions, one message each with its whole series, "
                  "its JSON as received, keyed by transactionId."),
     PL_POSITION_TOPIC_OPT(struct wmfetchd_conf, "wmfetchd-positions"),
+    PL_TOPIC_OPT("dead_letter_topic", struct wmfetchd_conf, dead_letter_topic,
+                 "wmfetchd-dead-letters",
+                 "Where windows that are passed are written down (window.give_up_after), keyed as "
+                 "the position, with the headers wmfetchd-window, wmfetchd-reason and "
+                 "wmfetchd-begin."),
     PL_BYTES_MAX_OPTS(struct wmfetchd_conf,
                       "A transaction that is larger is written as several messages, each with a "
                       "part of its series (header wmfetchd-part). A topic that wmfetchd creates "
                       "accepts it; for an existing one its max.message.bytes counts, if smaller.",
                       "8MiB"),
-    PL_CREATE_TOPICS_OPTS(struct wmfetchd_conf, "topic and position_topic", "-1",
+    PL_CREATE_TOPICS_OPTS(struct wmfetchd_conf, "topic, position_topic and dead_letter_topic", "-1",
                           " (position_topic has one.)"),
     PL_CREATE_RETENTION_OPT(struct wmfetchd_conf, ""),
     PL_SERVICE_OPTS(struct wmfetchd_conf, "9466", "Kafka.",
@@ -326,6 +340,11 @@ void wmfetchd_conf_check(void *data, bool for_service, struct pl_findings *errs)
                         "name: without '/', which separates the parts of a position's key");
     window_check(conf, errs);
     pl_common_check_topics(conf->topic, conf->position_topic, errs);
+    if (conf->dead_letter_topic && conf->topic && conf->position_topic &&
+        (strcmp(conf->dead_letter_topic, conf->topic) == 0 ||
+         strcmp(conf->dead_letter_topic, conf->position_topic) == 0))
+        pl_findings_add(errs, 0, 0, "dead_letter_topic: a topic of its own, not '%s'",
+                        conf->dead_letter_topic);
     pl_common_check_create(&conf->create, errs);
     pl_common_check_bytes(conf->message_bytes_max, conf->queue_bytes_max, errs);
     pl_common_check_listen(conf->metrics.listen, errs);

@@ -53,9 +53,10 @@ struct wmfetchd_conf {
     struct {
         int64_t size_ms, delay_ms, overlap_ms;
         char *start;
+        int64_t give_up_after; /* tries; 0: never */
     } window;
     struct pl_map kafka;
-    char *topic, *position_topic;
+    char *topic, *position_topic, *dead_letter_topic;
     int64_t message_bytes_max, queue_bytes_max;
     struct pl_create_topics create;
     struct {

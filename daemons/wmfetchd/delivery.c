@@ -31,6 +31,7 @@ struct delivery {
     struct element element; /* reused */
     struct pl_buf part;     /* reused */
     uint32_t parts_sent;    /* of the element that is offered */
+    bool too_large;         /* it is */
     char *window;
 };
 
@@ -92,6 +93,7 @@ static enum pl_send_result parts_send(struct delivery *d, size_t value_max, uint
 enum pl_send_result delivery_send(struct delivery *d, struct pl_slice element, struct pl_err *err)
 {
     uint32_t parts = 1;
+    d->too_large = false;
     if (!pl_delivery_can_take(d->kafka)) { /* a message has failed: on_done follows */
         pl_err_set(err, PL_ERR_RETRY, 0, "the Kafka transaction is being undone");
         return PL_SEND_ERROR;
@@ -101,7 +103,8 @@ enum pl_send_result delivery_send(struct delivery *d, struct pl_slice element, s
         return PL_SEND_ERROR;
     size_t overhead = d->element.key.len + MESSAGE_OVERHEAD;
     size_t max = (size_t)d->message_max, value_max = max > overhead ? max - overhead : 1;
-    if (element_parts(&d->element, value_max, &parts, err) < 0)
+    d->too_large = element_parts(&d->element, value_max, &parts, err) < 0;
+    if (d->too_large)
         return PL_SEND_ERROR;
     enum pl_send_result result =
         parts == 1 ? message_send(d, element, 0, 1, err) : parts_send(d, value_max, parts, err);
@@ -117,6 +120,39 @@ enum pl_send_result delivery_send(struct delivery *d, struct pl_slice element, s
     d->parts_sent = 0;
     pl_delivery_item_end(d->kafka, d->element.records);
     return PL_SEND_OK;
+}
+
+bool delivery_is_too_large(const struct delivery *d)
+{
+    return d->too_large;
+}
+
+int delivery_letter_send(struct delivery *d, const struct delivery_letter *letter,
+                         struct pl_err *err)
+{
+    const struct pl_header headers[] = {
+        {"wmfetchd-window", d->window, strlen(d->window)},
+        {"wmfetchd-reason", letter->reason, strlen(letter->reason)},
+        {"wmfetchd-begin", letter->begin, strlen(letter->begin)},
+    };
+    const struct pl_message m = {
+        .topic = d->conf->dead_letter_topic,
+        .key = letter->key,
+        .key_len = strlen(letter->key),
+        .value = letter->fault.p,
+        .value_len = letter->fault.len,
+        .headers = headers,
+        .headers_n = PL_COUNT(headers),
+    };
+    switch (pl_delivery_send(d->kafka, &m, err)) {
+    case PL_SEND_OK:
+        return 0;
+    case PL_SEND_FULL: /* nothing is queued before it */
+        return pl_err_set(err, PL_ERR_RETRY, 0, "Kafka's queue is full");
+    case PL_SEND_ERROR:
+        break;
+    }
+    return -1;
 }
 
 struct pl_delivery *delivery_kafka(const struct delivery *d)
@@ -221,6 +257,16 @@ int delivery_fence(struct delivery_env *env, int from, struct pl_err *err)
     return r;
 }
 
+static int dead_letter_topic_need(struct delivery *d, struct pl_daemon *daemon, struct pl_err *err)
+{
+    const struct wmfetchd_conf *conf = d->conf;
+    const struct pl_kafka_topic_spec spec = {conf->dead_letter_topic, (int)conf->create.partitions,
+                                             (int)conf->create.replication, NULL};
+    pl_daemon_step(daemon, conf->start_timeout_ms, "waiting for Kafka's topic %s", spec.name);
+    return pl_kafka_topic_need(pl_delivery_client(d->kafka), &spec, conf->create.enabled,
+                               (int)conf->start_timeout_ms, err);
+}
+
 /* Connects. The topic's limit is asked for once, by the first. */
 static int kafka_new(struct delivery *d, struct delivery_env *env, struct pl_delivery_conf *kafka,
                      const struct pl_delivery_ops *ops, void *userdata, struct pl_err *err)
@@ -274,7 +320,9 @@ int delivery_new(struct delivery_env *env, int slot, const struct pl_delivery_op
     d->metrics = env->metrics;
     d->message_max = conf->message_bytes_max;
     map_init(d);
-    if (kafka_new(d, env, &kafka, ops, userdata, err) < 0)
+    if (kafka_new(d, env, &kafka, ops, userdata, err) < 0 ||
+        (slot == 0 && conf->window.give_up_after > 0 &&
+         dead_letter_topic_need(d, env->daemon, err) < 0))
         return -1;
     *ret = PL_TAKE(d);
     return 0;

@@ -67,6 +67,21 @@ void delivery_begin(struct delivery *d, const char *window);
  * written, abort. */
 enum pl_send_result delivery_send(struct delivery *d, struct pl_slice element, struct pl_err *err);
 
+/* The element that was offered last is too large for messages: the error that delivery_send() set is
+ * about what stands in it. */
+bool delivery_is_too_large(const struct delivery *d);
+
+/* A window that is passed. */
+struct delivery_letter {
+    const char *key; /* of the position */
+    const char *reason, *begin;
+    struct pl_slice fault;
+};
+/* In place of elements, after delivery_begin(): a dead letter into dead_letter_topic, its value
+ * `fault`, with the headers wmfetchd-window, wmfetchd-reason and wmfetchd-begin. */
+int delivery_letter_send(struct delivery *d, const struct delivery_letter *letter,
+                         struct pl_err *err);
+
 /* How long filling a transaction may take before the broker might end it. */
 int64_t delivery_open_ms_max(const struct delivery *d);
 

@@ -6,6 +6,7 @@
 #define WMFETCHD_INTERNAL_H
 
 #include "daemons/wmfetchd/api/look.h"
+#include "daemons/wmfetchd/window/giveup.h"
 #include "daemons/wmfetchd/window/load.h"
 #include "daemons/wmfetchd/window/turns.h"
 #include "daemons/wmfetchd/wmfetchd.h"
@@ -18,6 +19,7 @@ struct series {
     struct schedule_position position;
     struct pl_backoff backoff;
     int64_t not_before_ms; /* monotonic */
+    struct giveup giveup;
     bool failing, refused; /* refused: a person must fix what failed last */
     bool ahead;            /* logged that the position is in the future */
     unsigned lag_metric;
@@ -29,7 +31,9 @@ struct slot {
     struct load *load;
     struct series *series; /* whose window is under way; NULL: none */
     struct schedule_window window;
-    int64_t begun_ms; /* monotonic */
+    struct schedule_position position; /* behind it */
+    bool passing;                      /* a dead letter is being written in place of it */
+    int64_t begun_ms;                  /* monotonic */
 };
 
 struct wmfetchd {

@@ -4,6 +4,8 @@
 
 #include "daemons/wmfetchd/conf.h"
 
+#define WINDOWS_HELP                                                                               \
+    "Windows by result; failed ones are fetched again, passed ones are dead letters."
 #define ANSWERS      "wmfetchd_api_answers_total"
 #define ANSWERS_HELP "Answers of the API, by status; none: no answer, or one that broke off."
 #define TOKENS       "wmfetchd_tokens_total"
@@ -29,9 +31,9 @@ const struct pl_metric wmfetchd_metrics[M_COUNT] = {
     [M_ANSWER_BYTES] = {"wmfetchd_api_answer_bytes_total", NULL, PL_COUNTER,
                         "Bytes of answers, unpacked."},
     [M_WINDOWS_COMMITTED] = {"wmfetchd_windows_total", "result=\"committed\"", PL_COUNTER,
-                             "Windows by result; failed ones are fetched again."},
-    [M_WINDOWS_FAILED] = {"wmfetchd_windows_total", "result=\"failed\"", PL_COUNTER,
-                          "Windows by result; failed ones are fetched again."},
+                             WINDOWS_HELP},
+    [M_WINDOWS_FAILED] = {"wmfetchd_windows_total", "result=\"failed\"", PL_COUNTER, WINDOWS_HELP},
+    [M_WINDOWS_PASSED] = {"wmfetchd_windows_total", "result=\"passed\"", PL_COUNTER, WINDOWS_HELP},
     [M_WINDOWS_BEHIND] = {"wmfetchd_windows_behind", NULL, PL_GAUGE,
                           "Windows that are due and not fetched yet."},
     [M_CLOCK_SKEW] = {"wmfetchd_clock_skew_seconds", NULL, PL_GAUGE,

@@ -22,6 +22,7 @@ enum wmfetchd_metric {
     M_ANSWER_BYTES,
     M_WINDOWS_COMMITTED,
     M_WINDOWS_FAILED,
+    M_WINDOWS_PASSED,
     M_WINDOWS_BEHIND,
     M_CLOCK_SKEW,
     /* Answers of the API by status; NONE: no answer, or a broken one. */

@@ -60,11 +60,15 @@ static void series_begin(struct wmfetchd *w, struct slot *slot, struct series *s
 static void window_begin(struct wmfetchd *w, struct slot *slot, struct series *s)
 {
     struct schedule schedule = wmfetchd_schedule(w);
-    schedule_next(&schedule, &s->position, wmfetchd_api_now_ms(w), &slot->window);
+    struct schedule_position position = s->position;
+    if (s->giveup.narrow)
+        position.start_ms = position.end_ms;
+    schedule_next(&schedule, &position, wmfetchd_api_now_ms(w), &slot->window);
+    slot->position = (struct schedule_position){position.start_ms, slot->window.end_ms};
     const struct load_window window = {
         .ask = {s->application, s->index, slot->window.from_ms, slot->window.end_ms},
         .key = s->key,
-        .position = {s->position.start_ms, slot->window.end_ms},
+        .position = slot->position,
         .due_ms = slot->window.end_ms + schedule.delay_ms,
     };
     pl_log(PL_DEBUG, NULL, "fetching a window", PL_F_STR("APPLICATION", s->application),
@@ -167,6 +171,33 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
 
 /* ---- how it ended ---- */
 
+/* The position is behind the window. */
+static void window_over(struct wmfetchd *w, const struct slot *slot)
+{
+    struct series *s = slot->series;
+    s->failing = s->refused = false;
+    s->giveup = (struct giveup){0};
+    s->position = slot->position;
+    w->last_ms = pl_clock_monotonic_ms();
+}
+
+static void passed(struct wmfetchd *w, struct slot *slot)
+{
+    struct series *s = slot->series;
+    char from[32], end[32];
+    slot->position.start_ms = slot->position.end_ms;
+    window_over(w, slot);
+    pl_backoff_reset(&s->backoff);
+    s->not_before_ms = 0;
+    pl_metrics_inc(w->metrics, M_WINDOWS_PASSED, 1);
+    pl_time_format_ms(slot->window.from_ms, from);
+    pl_time_format_ms(slot->window.end_ms, end);
+    pl_log(PL_ERROR, PL_EVENT_WINDOW_PASSED, "window passed, its data is a dead letter",
+           PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
+           PL_F_STR("FROM", from), PL_F_STR("END", end),
+           PL_F_STR("TOPIC", w->conf->dead_letter_topic));
+}
+
 static void committed(struct wmfetchd *w, const struct slot *slot, const struct load_result *result)
 {
     struct series *s = slot->series;
@@ -185,12 +216,10 @@ static void committed(struct wmfetchd *w, const struct slot *slot, const struct 
     if (s->failing)
         pl_log(PL_NOTICE, PL_EVENT_SOURCE_CONNECTED, "fetching works again",
                PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index));
-    s->failing = s->refused = false;
+    window_over(w, slot);
     w->worked = true;
     w->windows++;
     w->last_records = result->sums.records;
-    w->last_ms = pl_clock_monotonic_ms();
-    s->position.end_ms = slot->window.end_ms;
     pl_metrics_inc(w->metrics, M_WINDOWS_COMMITTED, 1);
     pl_time_format_ms(slot->window.from_ms, from);
     pl_time_format_ms(slot->window.end_ms, end);
@@ -288,6 +317,29 @@ static void failed(struct wmfetchd *w, struct series *s, const struct load_resul
                    PL_F_UINT("UNDONE", result->sums.messages), PL_F_INT("WAIT_MS", wait_ms));
 }
 
+/* Whether the window that failed is passed; that has begun then. */
+static bool gives_up(struct wmfetchd *w, struct slot *slot, const struct load_result *result,
+                     const struct pl_err *err)
+{
+    struct series *s = slot->series;
+    bool overlap = slot->window.from_ms < s->position.end_ms;
+    switch (giveup_failed(&s->giveup, w->conf->window.give_up_after, result->fetch.fault.len > 0,
+                          overlap)) {
+    case GIVEUP_AGAIN:
+        return false;
+    case GIVEUP_NARROW:
+        pl_log(PL_WARNING, NULL, "window not readable, it is tried without its overlap",
+               PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
+               PL_F_INT("TRIES", s->giveup.tries));
+        return false;
+    case GIVEUP_PASS:
+        break;
+    }
+    slot->passing = true;
+    load_pass(slot->load, err);
+    return true;
+}
+
 static void claim_done(struct wmfetchd *w, const struct load_result *result,
                        const struct pl_err *err)
 {
@@ -315,10 +367,17 @@ static void on_done(void *userdata, const struct load_result *result, const stru
     struct slot *slot = userdata;
     struct wmfetchd *w = slot->w;
     pl_peer_clock_hear(&w->clock, &result->fetch.heard);
+    bool was_passing = slot->passing;
+    slot->passing = false;
     if (!slot->series)
         claim_done(w, result, err);
+    else if (!err && was_passing)
+        passed(w, slot);
     else if (!err)
         committed(w, slot, result);
+    else if (!pl_daemon_stopping(w->daemon) && slot->series->known &&
+             gives_up(w, slot, result, err))
+        return;
     else if (!pl_daemon_stopping(w->daemon))
         failed(w, slot->series, result, err);
     if (slot->series)

@@ -62,6 +62,7 @@ void pl_split_around(struct pl_split *s, const char *path, pl_split_member_fn *o
 void pl_split_release(struct pl_split *s)
 {
     pl_buf_release(&s->value);
+    pl_buf_release(&s->fault);
     pl_buf_release(&s->key);
     free(s->path);
     free(s->path_shape);
@@ -76,8 +77,10 @@ void pl_split_reset(struct pl_split *s)
     s->path_shape = before.path_shape;
     s->value = before.value;
     s->key = before.key;
+    s->fault = before.fault;
     pl_buf_reset(&s->value);
     pl_buf_reset(&s->key);
+    pl_buf_reset(&s->fault);
 }
 
 /* ---- errors ---- */
@@ -153,6 +156,15 @@ static const char *scalar_skip(const char *p, const char *end)
     return p < end ? p : NULL;
 }
 
+/* Keeps what is around byte `at` of an element. */
+static void fault_keep(struct pl_split *s, const char *p, size_t len, size_t at)
+{
+    size_t from = at > PL_SPLIT_FAULT_MAX / 2 ? at - PL_SPLIT_FAULT_MAX / 2 : 0;
+    size_t n = len - from < PL_SPLIT_FAULT_MAX ? len - from : PL_SPLIT_FAULT_MAX;
+    pl_buf_reset(&s->fault);
+    pl_buf_add(&s->fault, p + from, n);
+}
+
 /* false: an element is too large. What is too large beside the array is not kept. */
 static bool value_keep(struct pl_split *s, const char *p, size_t len)
 {
@@ -161,6 +173,10 @@ static bool value_keep(struct pl_split *s, const char *p, size_t len)
     if (!s->too_large && fits && pl_buf_add(&s->value, p, len))
         return true;
     s->too_large = true;
+    if (element && s->value.len > 0)
+        fault_keep(s, s->value.data, s->value.len, 0);
+    else if (element)
+        fault_keep(s, p, len, 0);
     pl_buf_reset(&s->value);
     if (!element)
         return true;
@@ -183,6 +199,7 @@ static bool value_check(struct pl_split *s, struct pl_slice bytes)
     size_t at = (size_t)(j.p - j.start);
     if (s->state != ELEMENT)
         return fail_at(s, s->bytes - bytes.len + at, error);
+    fault_keep(s, bytes.p, bytes.len, at);
     char why[160];
     snprintf(why, sizeof(why), "%s, in element %llu, %zu bytes into it,", error,
              (unsigned long long)s->elements + 1, at);

@@ -50,6 +50,7 @@ typedef void pl_split_member_fn(void *userdata, const struct pl_split_member *me
 #define PL_SPLIT_KEY_MAX    256   /* bytes of a key that is shown, as it came */
 #define PL_SPLIT_BESIDE_MAX 65536 /* bytes of a key or value beside the array that is checked */
 #define PL_SPLIT_BEGIN_MAX  80    /* of the answer's first bytes, for the error's text */
+#define PL_SPLIT_FAULT_MAX  32768 /* kept of an element that is no good */
 
 struct pl_split {
     size_t element_bytes_max;
@@ -75,6 +76,7 @@ struct pl_split {
     bool around;             /* an object under this key is one around the array */
     unsigned depth;          /* how many of those are open below the root */
 
+    struct pl_buf fault; /* of the element that the error is in, what is around it; else empty */
     char begin[PL_SPLIT_BEGIN_MAX];
     uint64_t bytes, elements; /* taken so far */
     struct pl_err err;        /* kind NONE: none */

@@ -630,6 +630,50 @@ def test_answer_too_large(pipeline):
     assert p.messages() == []
 
 
+def test_window_that_cannot_be_read_is_passed(pipeline):
+    """A byte of Latin-1 in one window: it is a dead letter, in one transaction with the position behind it. What is bad
+    in an overlap costs nothing: neither the window before nor those after."""
+    p = pipeline
+    dead = f'wmfetchd-dead-letters-{p.tag}'
+    s = Service(p, hours=16, size=2, overlap=2, transactions=3, dead_letter_topic=dead,
+                window={'give_up_after': 2})
+    bad = s.start + 5 * HOUR - HOUR // 4
+    s.api.control({'latin1': bad, 'times': -1})
+    s.begin().wait()
+    passed = s.metric('wmfetchd_windows_total{result="passed"}')
+    assert s.daemon.terminate(15)[0] == 0, s.daemon.tail()
+    assert passed == 1
+    letter, = p.kafka.read(dead)
+    headers = {name: value.decode() for name, value in letter.headers()}
+    assert letter.key().decode() == f'watermelon/{APP}/HOURLY'
+    assert headers['wmfetchd-window'] == f'{APP}/HOURLY/{s.start + 4 * HOUR}/{s.start + 6 * HOUR}'
+    assert 'UTF-8' in headers['wmfetchd-reason'] and headers['wmfetchd-begin'].startswith('[{"')
+    assert b'caf\xe9 ' in letter.value() and len(letter.value()) <= 32768
+    assert [line for line in error_lines(s.daemon.text()) if 'window passed' in line and dead in line]
+    wanted = collections.Counter()
+    for begin in range(s.start, s.position(), s.size):
+        if begin != s.start + 4 * HOUR:
+            overlap = 0 if begin in (s.start, s.start + 6 * HOUR) else 2 * HOUR
+            wanted.update(s.data.pieces(APP, begin - overlap, begin + s.size))
+    assert collections.Counter(m.value() for m in p.messages()) == wanted
+    ranges = [tuple(int(r['query'][k]) for k in ('start_time', 'end_time')) for r in s.api.requests()]
+    assert ranges.count((s.start + 2 * HOUR, s.start + 6 * HOUR)) == 2
+    assert ranges.count((s.start + 4 * HOUR, s.start + 6 * HOUR)) == 1
+
+
+def test_window_is_not_passed_for_what_the_far_side_says(pipeline):
+    """A page of HTML, a refusal, an answer that breaks off: however often, they are waited for."""
+    p = pipeline
+    s = Service(p, hours=6, size=2, transactions=3, window={'give_up_after': 1},
+                dead_letter_topic=f'wmfetchd-dead-letters-{p.tag}')
+    s.api.control({'shape': 'html', 'times': 2}, {'cut_after': 500}, {'status': 503}, {'status': 500},
+                  {'shape': 'no-array'})
+    s.begin().wait()
+    assert s.metric('wmfetchd_windows_total{result="passed"}') == 0
+    assert s.metric('wmfetchd_windows_total{result="failed"}') == 6
+    s.finish()
+
+
 def test_transaction_larger_than_a_message(pipeline):
     """Is split by its series: every record once, the fields around it on each part."""
     p = pipeline

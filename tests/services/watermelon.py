@@ -33,6 +33,7 @@ wrong, JSON in the body: a fault or a list of them, each for one request of the 
     long_series      one transaction, its series alone has so many bytes
     redirect         the Location of a 307; /elsewhere (here and on the control port) notes if a token came along
     limit            only so many transactions
+    latin1           a time in ms: of a range that has it, a byte of the first transaction is Latin-1
     application      only requests for this one meet the fault
 With --form FILE it is another API: another path, other names; DEFAULT_FORM has all that can differ.
 
@@ -589,6 +590,8 @@ class Api(Handler):
             pieces = data.huge(app, fault['huge'], start, end, index)
         else:
             pieces = data.pieces(app, start, end, index, fault.get('limit'))
+        if start <= fault.get('latin1', -1) < end:
+            pieces = (p if n else p.replace(b':"', b':"caf\xe9 ', 1) for n, p in enumerate(pieces))
         sender = Sender(self, fault)
         try:
             if body is not None:

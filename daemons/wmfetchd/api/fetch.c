@@ -77,6 +77,8 @@ void fetch_stop(struct fetch *f)
     f->state = IDLE;
 }
 
+static void begin_scrub(const struct fetch *f, char *out, size_t size);
+
 static void finish(struct fetch *f, const struct pl_err *err)
 {
     struct fetch_result result = f->result; /* on_done may start another range */
@@ -84,6 +86,13 @@ static void finish(struct fetch *f, const struct pl_err *err)
     result.elements = f->split.elements;
     result.shape = f->split.shape;
     result.duration_ms = pl_clock_monotonic_ms() - f->begun_ms;
+    PL_CLEANUP(pl_buf_release) struct pl_buf fault = f->split.fault;
+    f->split.fault = (struct pl_buf){0};
+    if (copy.kind == PL_ERR_REJECT || copy.kind == PL_ERR_CONFIG)
+        result.fault = (struct pl_slice){fault.data, fault.len};
+    char begin[BEGIN_SHOWN_MAX];
+    begin_scrub(f, begin, sizeof(begin));
+    result.begin = begin;
     if (!err)
         pl_metrics_observe(f->metrics, M_FETCH_SECONDS, (double)result.duration_ms / 1000);
     fetch_stop(f);
@@ -174,6 +183,11 @@ static void answer_refused(struct fetch *f, struct pl_http_request *r)
     struct pl_err err;
     fetch_err_from_status(&err, f->result.status, pl_auth_refused_advice(f->auth), host, said);
     finish(f, &err);
+}
+
+static void begin_scrub(const struct fetch *f, char *out, size_t size)
+{
+    scrub(f, f->split.begin, strnlen(f->split.begin, sizeof(f->split.begin)), out, size);
 }
 
 /* A person sees more from the beginning of the text than from what is missing. */

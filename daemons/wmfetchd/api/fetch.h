@@ -42,6 +42,10 @@ struct fetch_result {
     int64_t retry_after_ms;      /* -1: not asked for */
     struct pl_peer_answer heard; /* the API's clock when it began to answer, and ours */
     const char *shape;           /* of split.h */
+    /* After an error in an element, which comes again however often it is asked for: what is around
+     * it. Else empty. Borrowed during on_done(), as the next. */
+    struct pl_slice fault;
+    const char *begin; /* how the answer begins, without secrets */
 };
 
 enum fetch_take {

@@ -15,6 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
 #include "lib/http/request.h"
+#include "lib/json/split.h"
 #include "lib/log/log.h"
 
 /* Date counts whole seconds, and clocks differ a little. */
@@ -32,6 +33,8 @@ struct load {
     bool claim;  /* in place of a position */
     bool undone; /* by Kafka, whose reason counts */
     struct load_result result;
+    struct pl_buf fault; /* result.fetch.fault */
+    char begin[PL_SPLIT_BEGIN_MAX];
     struct pl_err err;
 };
 
@@ -62,6 +65,12 @@ static void commit(struct load *l)
 
 /* ---- fetch ---- */
 
+static void fault_keep(struct load *l, struct pl_slice fault)
+{
+    pl_buf_reset(&l->fault);
+    pl_buf_add(&l->fault, fault.p, fault.len < PL_SPLIT_FAULT_MAX ? fault.len : PL_SPLIT_FAULT_MAX);
+}
+
 static enum fetch_take on_element(void *userdata, struct pl_slice element, struct pl_err *err)
 {
     struct load *l = userdata;
@@ -71,6 +80,8 @@ static enum fetch_take on_element(void *userdata, struct pl_slice element, struc
     case PL_SEND_FULL:
         return FETCH_LATER;
     case PL_SEND_ERROR:
+        if (delivery_is_too_large(l->delivery))
+            fault_keep(l, element);
         l->undone = !pl_delivery_can_take(load_kafka(l));
         return FETCH_REFUSED;
     }
@@ -102,6 +113,11 @@ static void on_fetched(void *userdata, const struct fetch_result *result, const 
 {
     struct load *l = userdata;
     l->result.fetch = *result;
+    if (result->fault.len > 0)
+        fault_keep(l, result->fault);
+    l->result.fetch.fault = (struct pl_slice){l->fault.data, l->fault.len};
+    snprintf(l->begin, sizeof(l->begin), "%s", result->begin);
+    l->result.fetch.begin = l->begin;
     struct pl_err early;
     if (err || !window_is_over(l, &early))
         abort_with(l, err ? err : &early);
@@ -152,6 +168,8 @@ static void on_delivery_done(void *userdata, const struct pl_delivery_sums *sums
         done(l, err);
         return;
     case ABORTING:
+        if (l->undone && err)
+            l->result.fetch.fault = (struct pl_slice){0};
         done(l, l->undone && err ? err : &l->err);
         return;
     case COMMITTING:
@@ -186,6 +204,7 @@ void load_start(struct load *l, const struct load_window *window)
     l->window = *window;
     l->result = (struct load_result){0};
     l->state = FETCHING;
+    pl_buf_reset(&l->fault);
     snprintf(header, sizeof(header), "%s/%s/%" PRId64 "/%" PRId64, window->ask.application,
              window->ask.index, window->ask.from_ms, window->ask.end_ms);
     delivery_begin(l->delivery, header);
@@ -198,6 +217,26 @@ void load_position(struct load *l, const char *key, const struct schedule_positi
     l->window = (struct load_window){.key = key, .position = *position};
     l->result = (struct load_result){0};
     commit(l);
+}
+
+void load_pass(struct load *l, const struct pl_err *why)
+{
+    const struct pl_err reason = *why; /* perhaps ours */
+    const struct delivery_letter letter = {
+        .key = l->window.key,
+        .reason = reason.msg,
+        .begin = l->begin,
+        .fault = {l->fault.data, l->fault.len},
+    };
+    assert(l->state == IDLE && l->fault.len > 0);
+    /* The next windows' overlap must not reach into it. */
+    l->window.position.start_ms = l->window.position.end_ms;
+    l->result = (struct load_result){.fetch.retry_after_ms = -1};
+    struct pl_err err;
+    if (delivery_letter_send(l->delivery, &letter, &err) < 0)
+        abort_with(l, &err);
+    else
+        commit(l);
 }
 
 void load_claim(struct load *l, const char *key)
@@ -287,5 +326,6 @@ void load_free(struct load *l)
         return;
     fetch_free(l->fetch);
     delivery_free(l->delivery);
+    pl_buf_release(&l->fault);
     free(l);
 }

@@ -71,6 +71,10 @@ void load_position(struct load *l, const char *key, const struct schedule_positi
 /* Writes under `key` that we are there, as the first thing: that it could be committed
  * proves that nobody has taken this load's id since (lib/kafka/fence.h). */
 void load_claim(struct load *l, const char *key);
+/* From inside on_done() with an error that has a fault (fetch.h): passes the window that failed. A
+ * dead letter and the position behind it are written in one transaction; on_done() follows. `why`:
+ * the error. */
+void load_pass(struct load *l, const struct pl_err *why);
 /* Gives up what is being fetched; a running commit continues. true: idle, no on_done follows. */
 bool load_stop(struct load *l);
 bool load_is_idle(const struct load *l);

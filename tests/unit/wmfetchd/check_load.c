@@ -13,6 +13,7 @@
 #include "daemons/wmfetchd/metrics.h"
 #include "daemons/wmfetchd/window/load.h"
 #include "lib/base/clock.h"
+#include "lib/json/split.h"
 #include "lib/log/log.h"
 #include "tests/unit/http_server.h"
 #include "tests/unit/kafka_mock.h"
@@ -20,6 +21,7 @@
 
 #define TOPIC     "series"
 #define POSITIONS "positions"
+#define LETTERS   "letters"
 #define WAIT_MS   30000 /* the limit of a wait: only a failing test meets it */
 
 enum { API_PRODUCE = 0 }; /* Kafka's request types (protocol, "api_key") */
@@ -85,6 +87,7 @@ static void set_up(void)
     kafka_mock_start(&mock);
     kafka_mock_topic(&mock, TOPIC, 1);
     kafka_mock_topic(&mock, POSITIONS, 1);
+    kafka_mock_topic(&mock, LETTERS, 1);
     kafka_mock_set(&mock, "retry.backoff.ms", "20");
     memset(&record, 0, sizeof(record));
     head = NULL;
@@ -115,6 +118,7 @@ static void set_up(void)
         .kafka = mock.map,
         .topic = (char *)TOPIC,
         .position_topic = (char *)POSITIONS,
+        .dead_letter_topic = (char *)LETTERS,
         .message_bytes_max = 65536,
         .queue_bytes_max = 262144,
         .start_timeout_ms = 6000, /* a quarter of it is spent: the mock cannot describe topics */
@@ -387,6 +391,47 @@ START_TEST(errors)
 }
 END_TEST
 
+/* What stands in an element makes a window that can be passed: a dead letter and the position, from
+ * which no overlap reaches back into it. Other faults do not. */
+START_TEST(passed)
+{
+    static const char *const others[] = {"<html>", "[" T("1", "") ",", "{\"data\":{}}",
+                                         "[" T("1", "") ",{\"error\":\"no\"}]", "[1]"};
+    struct pl_buf text = {0};
+    load_make();
+    for (size_t i = 0; i < PL_COUNT(others); i++) {
+        pl_buf_reset(&body);
+        pl_buf_add_str(&body, others[i]);
+        run(0);
+        ck_assert_int_ne(record.err.kind, PL_ERR_NONE);
+        ck_assert_msg(record.result.fetch.fault.len == 0, "%s", others[i]);
+    }
+    pl_buf_reset(&body);
+    pl_buf_add_str(&body, "[" T("1", "") "," T("2", "\"caf\xe9\"") "]");
+    run(0);
+    ck_assert_int_eq(record.err.kind, PL_ERR_REJECT);
+    struct pl_err why = record.err;
+    load_pass(load, &why);
+    run_until(&record.done, PL_COUNT(others) + 2);
+    ck_assert_msg(record.err.kind == PL_ERR_NONE, "%s", record.err.msg);
+    ck_assert_uint_eq(record.result.sums.items, 0);
+    read_all(LETTERS, &text);
+    ck_assert_msg(strncmp(pl_buf_cstr(&text),
+                          "check/31854/HOURLY|wmfetchd-window=31854/HOURLY/1000/2000|"
+                          "wmfetchd-reason=",
+                          73) == 0,
+                  "%s", pl_buf_cstr(&text));
+    ck_assert_ptr_nonnull(strstr(pl_buf_cstr(&text), why.msg));
+    ck_assert_ptr_nonnull(strstr(pl_buf_cstr(&text), "|wmfetchd-begin=[{\"transactionId\":1,"));
+    ck_assert_ptr_nonnull(strstr(pl_buf_cstr(&text), "|" T("2", "\"caf\xe9\"") "\n"));
+    pl_buf_reset(&text);
+    read_all(POSITIONS, &text);
+    ck_assert_msg(strstr(pl_buf_cstr(&text), "\"start\":2000,\"end\":2000,"), "%s",
+                  pl_buf_cstr(&text));
+    pl_buf_release(&text);
+}
+END_TEST
+
 START_TEST(record_too_large)
 {
     load_make();
@@ -398,6 +443,7 @@ START_TEST(record_too_large)
     ck_assert_int_eq(record.err.kind, PL_ERR_CONFIG);
     ck_assert_int_eq(record.err.code, 0);
     ck_assert_ptr_nonnull(strstr(record.err.msg, "message_bytes_max"));
+    ck_assert_uint_eq(record.result.fetch.fault.len, PL_SPLIT_FAULT_MAX);
 }
 END_TEST
 
@@ -451,6 +497,7 @@ int main(void)
         TEST(parts),
         TEST(errors),
         TEST(element_repeats_our_secret),
+        TEST(passed),
         TEST(record_too_large),
         TEST(refused_by_the_broker),
         TEST(stopped),
