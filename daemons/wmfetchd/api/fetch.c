@@ -187,6 +187,9 @@ static void answer_refused(struct fetch *f, struct pl_http_request *r)
 
 static void begin_scrub(const struct fetch *f, char *out, size_t size)
 {
+    out[0] = '\0';
+    if (f->split.bytes == 0)
+        return; /* perhaps not even asked */
     scrub(f, f->split.begin, strnlen(f->split.begin, sizeof(f->split.begin)), out, size);
 }
 
