@@ -139,10 +139,6 @@ static struct pl_delivery_sums sums_take(struct pl_delivery *d)
     d->sums = (struct pl_delivery_sums){0};
     d->commit_wanted = false;
     in_flight_show(d);
-    if (d->stalled)
-        pl_log(PL_NOTICE, PL_EVENT_KAFKA_BACK, "Kafka answers again",
-               PL_F_STR("TOPIC", d->conf.topic));
-    d->stalled = false;
     return sums;
 }
 
@@ -201,8 +197,15 @@ static void on_stalled(void *userdata, const struct pl_err *why)
 {
     struct pl_delivery *d = userdata;
     d->stalled = true;
-    pl_log_err(PL_WARNING, PL_EVENT_KAFKA_AWAY, "Kafka does not answer, the source is paused", why,
+    pl_log_err(PL_WARNING, PL_EVENT_KAFKA_AWAY, "Kafka does not answer", why,
                PL_F_STR("TOPIC", d->conf.topic));
+}
+
+static void on_recovered(void *userdata)
+{
+    struct pl_delivery *d = userdata;
+    d->stalled = false;
+    pl_log(PL_NOTICE, PL_EVENT_KAFKA_BACK, "Kafka answers again", PL_F_STR("TOPIC", d->conf.topic));
 }
 
 static void on_producer_failed(void *userdata, const struct pl_err *err)
@@ -298,6 +301,7 @@ static const struct pl_producer_ops producer_ops = {
     .on_committed = on_committed,
     .on_aborted = on_aborted,
     .on_stalled = on_stalled,
+    .on_recovered = on_recovered,
     .on_room = on_room,
     .on_failed = on_producer_failed,
     .on_delivered = on_delivered,

@@ -24,7 +24,8 @@
  * An item is what the source counts (an event, an element of an answer): one message or several.
  *
  * A commit has no time limit (lib/kafka/producer.h): while Kafka is away, which is logged and shown
- * by pl_delivery_is_stalled(), nothing is taken, so the source pauses.
+ * by pl_delivery_is_stalled(), nothing is taken, so the source pauses; in an open transaction once
+ * the queue is full.
  *
  * Threads: the loop's.
  */
@@ -141,7 +142,7 @@ bool pl_delivery_flush(struct pl_delivery *d);
 
 /* Nothing is open or waits to be committed; or FAILED. */
 bool pl_delivery_is_idle(const struct pl_delivery *d);
-bool pl_delivery_is_stalled(const struct pl_delivery *d); /* Kafka is away */
+bool pl_delivery_is_stalled(const struct pl_delivery *d); /* Kafka is away (lib/kafka/stall.h) */
 bool pl_delivery_is_stuck(const struct pl_delivery *d);   /* pl_producer_is_stuck() */
 /* Of the open transaction. */
 const struct pl_delivery_sums *pl_delivery_sums(const struct pl_delivery *d);

@@ -6,12 +6,13 @@
 #include "lib/kafka/producer.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "lib/base/clock.h"
 #include "lib/kafka/internal.h"
+#include "lib/kafka/stall.h"
 
-#define STALLED_MS       5000  /* BUSY for longer: on_stalled */
 #define EVENTS_MAX       64    /* taken in one turn of the loop, so that others have theirs */
 #define HEALTH_WITHIN_MS 60000 /* a fault older than that does not explain a stall */
 
@@ -21,10 +22,13 @@ struct pl_producer {
     void *userdata;
 
     struct producer_thread *thread;
-    struct pl_txn *txn;      /* the thread's */
-    rd_kafka_queue_t *queue; /* the client's main queue: delivery reports, errors */
-    struct pl_waker *waker;  /* the queue has events, or the thread a result */
-    sd_event_source *stall_timer;
+    struct pl_txn *txn;           /* the thread's */
+    rd_kafka_queue_t *queue;      /* the client's main queue: delivery reports, errors */
+    struct pl_waker *waker;       /* the queue has events, or the thread a result */
+    sd_event_source *stall_timer; /* on while OPEN or BUSY */
+    struct pl_stall stall;
+    uint64_t taken; /* messages by a broker, and ends of transactions */
+    bool stalled;   /* on_stalled was called */
 
     enum pl_producer_state state;
     bool full; /* PL_SEND_FULL was returned, on_room is due */
@@ -46,9 +50,73 @@ static void producer_busy(struct pl_producer *p, enum producer_job job)
 {
     p->state = PL_PRODUCER_BUSY;
     p->busy_since_ms = pl_clock_monotonic_ms();
-    sd_event_source_set_time_relative(p->stall_timer, STALLED_MS * 1000);
-    sd_event_source_set_enabled(p->stall_timer, SD_EVENT_ONESHOT);
     producer_thread_request(p->thread, job);
+}
+
+/* ---- Kafka is away ---- */
+
+static void stall_explain(struct pl_producer *p, struct pl_err *err)
+{
+    char why[256] = "";
+    uint64_t waiting = p->txn->outstanding;
+    if (!pl_kafka_health_text(&p->txn->health, HEALTH_WITHIN_MS, why) &&
+        p->state == PL_PRODUCER_BUSY && waiting == 0)
+        producer_thread_waiting_for(p->thread, why);
+    if (waiting > 0)
+        pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
+                   "Kafka has taken none of %" PRIu64 " messages for %d s%s%s", waiting,
+                   PL_STALL_MS / 1000, why[0] ? ": " : "", why);
+    else
+        pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
+                   "Kafka has not ended the transaction for %d s%s%s", PL_STALL_MS / 1000,
+                   why[0] ? ": " : "", why);
+}
+
+static void stall_look(struct pl_producer *p)
+{
+    const struct pl_stall_now now = {
+        .now_ms = pl_clock_monotonic_ms(),
+        .waits = p->state == PL_PRODUCER_BUSY ||
+                 (p->state == PL_PRODUCER_OPEN && p->txn->outstanding > 0),
+        .answers = p->taken,
+    };
+    bool stalled = pl_stall_look(&p->stall, &now), was = p->stalled;
+    p->stalled = stalled;
+    if (stalled == was || !p->ops->on_stalled)
+        return;
+    struct pl_err err;
+    if (stalled) {
+        stall_explain(p, &err);
+        p->ops->on_stalled(p->userdata, &err);
+    } else {
+        p->ops->on_recovered(p->userdata);
+    }
+}
+
+static void stall_timer_set(struct pl_producer *p)
+{
+    sd_event_source_set_time_relative(p->stall_timer, PL_STALL_LOOK_MS * 1000);
+    sd_event_source_set_enabled(p->stall_timer, SD_EVENT_ONESHOT);
+}
+
+static int on_stall_timer(sd_event_source *s, uint64_t usec, void *userdata)
+{
+    struct pl_producer *p = userdata;
+    (void)s;
+    (void)usec;
+    stall_look(p);
+    if (p->state == PL_PRODUCER_OPEN || p->state == PL_PRODUCER_BUSY)
+        stall_timer_set(p);
+    return 0;
+}
+
+/* The transaction is over. */
+static void producer_idle(struct pl_producer *p)
+{
+    p->state = PL_PRODUCER_IDLE;
+    p->taken++;
+    sd_event_source_set_enabled(p->stall_timer, SD_EVENT_OFF);
+    stall_look(p);
 }
 
 /* ---- events ---- */
@@ -58,7 +126,10 @@ static void producer_take_reports(struct pl_producer *p, rd_kafka_event_t *event
     const rd_kafka_message_t *m;
     while ((m = rd_kafka_event_message_next(event))) {
         pl_txn_report(p->txn, m);
-        if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR && p->ops->on_delivered)
+        if (m->err != RD_KAFKA_RESP_ERR_NO_ERROR)
+            continue;
+        p->taken++;
+        if (p->ops->on_delivered)
             p->ops->on_delivered(p->userdata, m);
     }
 }
@@ -104,24 +175,6 @@ static bool producer_serve(struct pl_producer *p)
     return n < EVENTS_MAX;
 }
 
-static int producer_on_stall(sd_event_source *s, uint64_t usec, void *userdata)
-{
-    struct pl_producer *p = userdata;
-    char why[256] = "";
-    (void)s;
-    (void)usec;
-    if (p->state != PL_PRODUCER_BUSY || !p->ops->on_stalled)
-        return 0;
-    if (!pl_kafka_health_text(&p->txn->health, HEALTH_WITHIN_MS, why))
-        producer_thread_waiting_for(p->thread, why);
-    struct pl_err err;
-    pl_err_set(&err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
-               "Kafka has not ended the transaction for %d s%s%s", STALLED_MS / 1000,
-               why[0] ? ": " : "", why);
-    p->ops->on_stalled(p->userdata, &err);
-    return 0;
-}
-
 static void producer_on_wake(void *userdata)
 {
     struct pl_producer *p = userdata;
@@ -133,15 +186,14 @@ static void producer_on_wake(void *userdata)
     enum pl_txn_result result;
     if (!producer_thread_take(p->thread, &result, &why) || p->state != PL_PRODUCER_BUSY)
         return;
-    sd_event_source_set_enabled(p->stall_timer, SD_EVENT_OFF);
     switch (result) {
     case PL_TXN_COMMITTED:
-        p->state = PL_PRODUCER_IDLE;
+        producer_idle(p);
         p->ops->on_committed(p->userdata, p->txn->sent, p->txn->bytes,
                              pl_clock_monotonic_ms() - p->busy_since_ms);
         break;
     case PL_TXN_ABORTED:
-        p->state = PL_PRODUCER_IDLE;
+        producer_idle(p);
         if (p->txn->cause.kind != PL_ERR_NONE)
             why = p->txn->cause;
         p->ops->on_aborted(p->userdata, &why);
@@ -166,6 +218,7 @@ int pl_producer_begin(struct pl_producer *p, struct pl_err *err)
     if (pl_txn_begin(p->txn, err) < 0)
         return -1;
     p->state = PL_PRODUCER_OPEN;
+    stall_timer_set(p);
     return 0;
 }
 
@@ -239,7 +292,7 @@ static void producer_on_queue(rd_kafka_t *rk, void *waker)
 static int producer_attach(struct pl_producer *p, struct pl_err *err)
 {
     int r = sd_event_add_time_relative(pl_daemon_event(p->daemon), &p->stall_timer, CLOCK_MONOTONIC,
-                                       0, 0, producer_on_stall, p);
+                                       0, 0, on_stall_timer, p);
     if (r >= 0)
         r = sd_event_source_set_enabled(p->stall_timer, SD_EVENT_OFF);
     if (r < 0)

@@ -17,7 +17,7 @@
  * librdkafka's queue.
  *
  * A commit is tried until it succeeds, the transaction has failed, or the producer is freed; while
- * the broker is away it stays BUSY (on_stalled once, after 5 s; then on_committed or on_aborted).
+ * the broker is away it stays BUSY, then on_committed or on_aborted. on_stalled says so after 5 s.
  *
  * When it is unknown whether a commit was carried out, on_failed is called (FATAL): a restart reads
  * the valid position. The same when Kafka was away for longer than transaction.timeout.ms and has
@@ -41,7 +41,9 @@ struct pl_producer_ops {
      * RETRY, or CONFIG where trying again cannot help (topic gone, no permission, a message that
      * the broker refuses). */
     void (*on_aborted)(void *userdata, const struct pl_err *why);
-    void (*on_stalled)(void *userdata, const struct pl_err *why); /* Kafka is away; may be NULL */
+    /* Kafka is away (stall.h), in OPEN or BUSY; and answers again. Both or none. */
+    void (*on_stalled)(void *userdata, const struct pl_err *why);
+    void (*on_recovered)(void *userdata);
     /* After PL_SEND_FULL: less than half of the queue is taken. Also while BUSY; may be NULL. */
     void (*on_room)(void *userdata);
     /* FENCED: by another instance; else FATAL. */

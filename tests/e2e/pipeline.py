@@ -85,6 +85,16 @@ class Kafka:
     def stop(self):
         script('kafka.sh', 'stop', self.dir)
 
+    @contextlib.contextmanager
+    def frozen(self):
+        """Its connections stay open, and it does nothing."""
+        pid = int((self.dir / 'pid').read_text())
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
     def create(self, topic, partitions=1, **config):
         admin = confluent_kafka.admin.AdminClient({'bootstrap.servers': self.servers})
         config = {k.replace('_', '.'): v for k, v in config.items()}

@@ -521,16 +521,36 @@ START_TEST(stopped_during_a_commit)
 }
 END_TEST
 
+static void stalled_until(bool stalled)
+{
+    int64_t end = pl_clock_monotonic_ms() + WAIT_MS;
+    while (pl_delivery_is_stalled(delivery) != stalled && pl_clock_monotonic_ms() < end)
+        sd_event_run(pl_daemon_event(daemon_), 100000);
+    ck_assert(pl_delivery_is_stalled(delivery) == stalled);
+}
+
+/* A source fills its transaction for minutes: it must not wait for the commit to notice. */
+START_TEST(stalls_in_an_open_transaction)
+{
+    rd_kafka_mock_broker_set_down(mock.cluster, -1);
+    send_items(3);
+    stalled_until(true);
+    ck_assert(pl_delivery_can_take(delivery));
+    rd_kafka_mock_broker_set_up(mock.cluster, -1);
+    stalled_until(false);
+    ck_assert_uint_eq(record.done, 0); /* still open */
+    commit_good("one");
+    ck_assert_uint_eq(record.sums.items, 3);
+}
+END_TEST
+
 START_TEST(stalls_while_the_broker_is_away)
 {
     send_items(3);
     rd_kafka_mock_broker_set_down(mock.cluster, -1);
     position_set("one");
     pl_delivery_commit(delivery, KEY);
-    int64_t end = pl_clock_monotonic_ms() + WAIT_MS;
-    while (!pl_delivery_is_stalled(delivery) && pl_clock_monotonic_ms() < end)
-        sd_event_run(pl_daemon_event(daemon_), 100000);
-    ck_assert(pl_delivery_is_stalled(delivery));
+    stalled_until(true);
     ck_assert(!pl_delivery_can_take(delivery));
     ck_assert(!pl_delivery_is_stuck(delivery));
     rd_kafka_mock_broker_set_up(mock.cluster, -1);
@@ -605,6 +625,7 @@ int main(void)
         TEST(failed_by_the_caller),
         TEST(stopped_during_a_commit),
         TEST(stalls_while_the_broker_is_away),
+        TEST(stalls_in_an_open_transaction),
         TEST(commits_by_its_limits),
         TEST(limits_change),
     };

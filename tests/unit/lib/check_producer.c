@@ -22,7 +22,7 @@
 enum { API_PRODUCE = 0, API_INIT_PRODUCER_ID = 22, API_ADD_PARTITIONS = 24, API_END_TXN = 26 };
 
 struct record {
-    unsigned committed, aborted, stalled, room, failed, delivered;
+    unsigned committed, aborted, stalled, recovered, room, failed, delivered;
     uint64_t messages, bytes;
     struct pl_err err; /* of the last aborted, stalled or failed */
 };
@@ -47,6 +47,11 @@ static void on_aborted(void *userdata, const struct pl_err *why)
 
     r->err = *why;
     r->aborted++;
+}
+
+static void on_recovered(void *userdata)
+{
+    ((struct record *)userdata)->recovered++;
 }
 
 static void on_stalled(void *userdata, const struct pl_err *why)
@@ -80,6 +85,7 @@ static const struct pl_producer_ops ops = {
     .on_committed = on_committed,
     .on_aborted = on_aborted,
     .on_stalled = on_stalled,
+    .on_recovered = on_recovered,
     .on_room = on_room,
     .on_failed = on_failed,
     .on_delivered = on_delivered,
@@ -411,6 +417,7 @@ START_TEST(stalls_while_the_broker_is_away_then_commits)
     run_until(&record.committed, 1);
     ck_assert_uint_eq(record.messages, 3);
     ck_assert_uint_eq(record.stalled, 1);
+    ck_assert_uint_eq(record.recovered, 1);
     pl_producer_free(p);
 }
 END_TEST
