@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_event.c - what is read from outside of an event: its JSON, the service's id, and the
- * position's record. links: wikisrcd
+ * fuzz_event.c - what is read from outside of an event: its JSON, what is left of that after a
+ * redaction, the service's id, and the position's record. links: wikisrcd
  *
  * The input is up to three parts divided by LF: an event, an id, a record.
  */
 #include <assert.h>
 
 #include "daemons/wikisrcd/event/event.h"
+#include "daemons/wikisrcd/event/redact.h"
 #include "daemons/wikisrcd/position/position.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -68,6 +69,30 @@ static void event_try(struct position *p, struct pl_slice json, struct pl_slice 
     event_wants_release(&wants);
 }
 
+/* What can be redacted stays JSON, and has nothing left to drop. */
+static void redact_try(struct pl_slice json)
+{
+    static char user[] = "user", meta_dt[] = "meta.dt", title[] = "title", deep[] = "log_params.a";
+    struct redact_rule drops[] = {{user, REDACT_DROP}, {meta_dt, REDACT_DROP}, {deep, REDACT_DROP}};
+    struct redact_rule hashes[] = {{title, REDACT_HASH}, {user, REDACT_HASH}};
+    struct redact *drop = redact_new(&(struct redact_rules){drops, 3}, NULL);
+    struct redact *hash = redact_new(&(struct redact_rules){hashes, 2}, "0123456789abcdef");
+    PL_CLEANUP(pl_buf_release) struct pl_buf hashed = {0}, first = {0}, second = {0};
+    const char *why;
+    bool good = redact_apply(hash, json.p, json.len, &hashed, &why);
+    bool same = redact_apply(drop, json.p, json.len, &first, &why);
+    assert(good == same);
+    if (good) {
+        good = redact_apply(drop, first.data, first.len, &second, &why);
+        assert(good && first.len == second.len && memcmp(first.data, second.data, first.len) == 0);
+        pl_buf_reset(&second);
+        good = redact_apply(drop, hashed.data, hashed.len, &second, &why);
+        assert(good);
+    }
+    redact_free(drop);
+    redact_free(hash);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
     const char *data = (const char *)bytes;
@@ -80,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
     if (!p)
         p = position_new(&streams, 0, 5000);
     event_try(p, json, id);
+    redact_try(json);
     position_free(p);
     free((char *)json.p);
     free((char *)id.p);
