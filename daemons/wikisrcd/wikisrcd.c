@@ -133,11 +133,11 @@ static void event_account(struct wikisrcd *w, const struct position_mark *mark,
 
 /* Above message_bytes_max, by our parser or by Kafka's client. */
 static bool event_is_too_large(struct wikisrcd *w, const struct sse_event *sse,
-                               const struct position_mark *mark)
+                               const struct position_mark *mark, const char *topic)
 {
     if (w->conf->too_large == TOO_LARGE_SKIP) {
         pl_log(PL_ERROR, PL_EVENT_DATA_LOST, "event skipped, it is larger than message_bytes_max",
-               PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("BYTES", sse->size),
+               PL_F_STR("TOPIC", topic), PL_F_UINT("BYTES", sse->size),
                PL_F_SLICE("ID", sse->id.p, sse->id.len));
         event_account(w, mark, M_SKIPPED);
         return true;
@@ -147,7 +147,7 @@ static bool event_is_too_large(struct wikisrcd *w, const struct sse_event *sse,
                "an event of %" PRIu64 " bytes is larger than message_bytes_max: raise it (and %s's "
                "max.message.bytes), or set too_large: skip; nothing is lost, the position is "
                "before it",
-               sse->size, w->conf->topic);
+               sse->size, topic);
     pl_daemon_stop(w->daemon, &err);
     return false;
 }
@@ -205,7 +205,7 @@ static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
         return false;
     case PL_SEND_ERROR:
         if (err.kind == PL_ERR_REJECT)
-            return event_is_too_large(w, sse, mark);
+            return event_is_too_large(w, sse, mark, message.m.topic);
         if (pl_err_is_final(&err))
             pl_delivery_fail(w->delivery, &err);
         else
@@ -237,7 +237,7 @@ static bool on_event(void *userdata, const struct sse_event *sse)
     else if (w->once && !backfill_has(&w->once->record.now, &mark))
         event_account(w, &mark, M_FILTERED);
     else if (sse->too_large)
-        return event_is_too_large(w, sse, &mark);
+        return event_is_too_large(w, sse, &mark, w->conf->topic);
     else if (w->event.canary && w->conf->filter.canaries == CANARIES_DROP)
         event_account(w, &mark, M_CANARIES);
     else if (w->event.canary || plan_passes(w->plan, &w->event))

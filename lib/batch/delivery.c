@@ -186,7 +186,9 @@ static void on_aborted(void *userdata, const struct pl_err *why)
         char advice[64];
         snprintf(advice, sizeof(advice), "raise its max.message.bytes to %" PRId64,
                  d->conf.message_bytes_max);
-        pl_err_prefix(&err, "%s accepts only smaller messages: %s", d->conf.topic,
+        pl_err_prefix(&err, "%s accepts only smaller messages: %s",
+                      d->conf.more_topics && d->conf.more_topics->n > 0 ? "one of the topics"
+                                                                        : d->conf.topic,
                       d->conf.too_large_advice ? d->conf.too_large_advice : advice);
     }
     if (!d->failed)

@@ -5,8 +5,8 @@
  * Nothing is changed here: an event that is not valid JSON is `malformed`, gets no key, and (where
  * nothing is redacted) ends in the sink's dead letters.
  *
- * Its time is `meta.dt`, when the platform took it in: all schemas have it, and the stream is in its
- * order. Else `dt`, when it happened (fragment/common 2.0.0 has only that as required), else
+ * Its time is `meta.dt`, when the platform took it in: all schemas have it, and the stream is in
+ * its order. Else `dt`, when it happened (fragment/common 2.0.0 has only that as required), else
  * recentchange's `timestamp`, in seconds since 1970.
  *
  * Identity, for duplicates, has 128 bits: `meta.id` where it is a UUID (all of Wikimedia's are),
@@ -39,9 +39,9 @@ struct event_value {
 struct event_wants {
     struct path_node *root;
     unsigned keys_n;
-    /* Called for each value at a path of event_wants_value(), while the event is read: whether it is
-     * valid JSON is known only afterwards. null counts as absent. A value may come several times:
-     * arrays on the way, keys that are there twice. */
+    /* Called for each value at a path of event_wants_value(), while the event is read: whether it
+     * is valid JSON is known only afterwards. null counts as absent. A value may come several
+     * times: arrays on the way, keys that are there twice. */
     void (*on_value)(void *userdata, unsigned number, const struct event_value *value);
     void *userdata;
 };

@@ -17,9 +17,9 @@
  * mediawiki/page/change 1.2.0 (fragment/mediawiki/state/change/page, state/entity/page, /user),
  * mediawiki/revision/create 2.0.0 (also of the stream page-create), mediawiki/page/{delete, move,
  * undelete, links-change, properties-change, restrictions-change} 1.0.0,
- * mediawiki/revision/{tags-change, visibility-change} 1.0.0, revision/score 3.0.0, user/blocks-change
- * 1.1.0 (fragments mediawiki/common, page/common, revision/common). No event has two of a row, but
- * page_change both kinds.
+ * mediawiki/revision/{tags-change, visibility-change} 1.0.0, revision/score 3.0.0,
+ * user/blocks-change 1.1.0 (fragments mediawiki/common, page/common, revision/common). No event has
+ * two of a row, but page_change both kinds.
  */
 #ifndef WIKISRCD_EVENT_FIELDS_H
 #define WIKISRCD_EVENT_FIELDS_H

@@ -2,10 +2,10 @@
 /*
  * filter.h - which events are wanted: conditions on values inside them, all of which must hold.
  *
- * A condition looks at each value at its path (arrays are entered; the short forms look at the paths
- * of all schemas, fields.h). `in` holds when one of the values is in its list, `not_in` when none
- * is. An event without the field (null is as good as absent) therefore fails an `in` and passes a
- * `not_in`. What is not valid JSON always passes.
+ * A condition looks at each value at its path (arrays are entered; the short forms look at the
+ * paths of all schemas, fields.h). `in` holds when one of the values is in its list, `not_in` when
+ * none is. An event without the field (null is as good as absent) therefore fails an `in` and
+ * passes a `not_in`. What is not valid JSON always passes.
  *
  * Texts are compared after unescaping, numbers by value (1, 1.0 and 1e0 are the same), true and
  * false as such; whether the list has its elements in quotes does not matter. An object is in no

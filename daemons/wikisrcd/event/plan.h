@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan.h - what the configuration makes of an event: what is read in it, whether it is wanted, which
- * bytes of it go to Kafka, and what the configuration names but events do not have.
+ * plan.h - what the configuration makes of an event: what is read in it, whether it is wanted,
+ * which bytes of it go to Kafka, and what the configuration names but events do not have.
  *
  *     plan_read() -> plan_passes() -> plan_redact() -> … -> plan_account()
  *
@@ -24,15 +24,15 @@ PL_DEFINE_CLEANUP(struct plan *, plan_free);
 void plan_read(struct plan *p, struct event *event, const char *data, size_t len);
 /* The filter, of the event read last. */
 bool plan_passes(const struct plan *p, const struct event *event);
-/* What is delivered of it: `data`, or redacted bytes that live until the next call, which the key is
- * then read from. false: something is to be redacted and this cannot be done; *ret_why is a constant
- * sentence. */
+/* What is delivered of it: `data`, or redacted bytes that live until the next call, which the key
+ * is then read from. false: something is to be redacted and this cannot be done; *ret_why is a
+ * constant sentence. */
 bool plan_redact(struct plan *p, struct event *event, struct pl_slice data, struct pl_slice *ret,
                  const char **ret_why);
 
 /* A filter asks for a field that the first PLAN_LOOKS events of a stream did not have, or a
- * redaction has found nothing in PLAN_REDACT_LOOKS events of all streams (which have their shares of
- * them, so that it takes more). */
+ * redaction has found nothing in PLAN_REDACT_LOOKS events of all streams (which have their shares
+ * of them, so that it takes more). */
 #define PLAN_LOOKS        100
 #define PLAN_REDACT_LOOKS 1000
 struct plan_absence {

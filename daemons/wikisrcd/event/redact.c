@@ -163,8 +163,8 @@ static void value_keep(struct redaction *w, const struct path_node *n, struct ru
         pl_json_skip(&w->j, NULL);
 }
 
-/* A member that is dropped goes with the comma before it, or, as long as none was kept, with the one
- * behind it. */
+/* A member that is dropped goes with the comma before it, or, as long as none was kept, with the
+ * one behind it. */
 static void object_redact(struct redaction *w, const struct path_node *n)
 {
     struct pl_json *j = &w->j;

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * redact.h - takes personal data out of an event before it goes to Kafka, on its bytes: what no rule
- * names stays as it is, byte for byte.
+ * redact.h - takes personal data out of an event before it goes to Kafka, on its bytes: what no
+ * rule names stays as it is, byte for byte.
  *
  *     drop   the member is removed, with its comma
  *     hash   the value becomes the text of its HMAC-SHA256 (RFC 2104, FIPS 180-4), 64 hexadecimal
  *            digits, keyed by a secret: the same person has the same hash in every event and field,
  *            and nobody without the key can try names until one fits
  *
- * What is hashed is the value and not how it is written: a text unescaped (one with a lone surrogate,
- * which UTF-8 cannot carry, as it stands), a whole number by its digits (1.0: "1"), another number
- * and an object as they stand, true and false as such. An array's elements are hashed one by one.
- * null stays null.
+ * What is hashed is the value and not how it is written: a text unescaped (one with a lone
+ * surrogate, which UTF-8 cannot carry, as it stands), a whole number by its digits (1.0: "1"),
+ * another number and an object as they stand, true and false as such. An array's elements are
+ * hashed one by one. null stays null.
  *
  * All members of a path are redacted: of a key that is there twice both, whatever escapes it is
- * written with, and in each element of the arrays on the way. A path that is not there is nothing. Of
- * two paths one inside the other, the outer one counts.
+ * written with, and in each element of the arrays on the way. A path that is not there is nothing.
+ * Of two paths one inside the other, the outer one counts.
  *
  * Only valid JSON can be redacted. No I/O. Threads: one owner.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_redact.c - personal data is out of an event's bytes, and all else is as it was. links: wikisrcd
+ * check_redact.c - personal data is out of an event's bytes, and all else is as it was.
+ * links: wikisrcd
  *
  * Expected hashes come from another implementation of HMAC-SHA256 (Python's).
  */
