@@ -141,6 +141,8 @@ void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs)
     pl_common_check_listen(conf->metrics.listen, errs);
     if (conf->kafka.n > 0) /* else it is known to be missing */
         pl_common_check_kafka(&conf->kafka, NULL, errs);
+    pl_common_check_transaction(&conf->kafka, CHSINKD_TRANSACTION_TIMEOUT_MS, NULL,
+                                CHSINKD_TRANSACTION_OPEN_MS, errs);
     routes_load(conf, errs);
 }
 

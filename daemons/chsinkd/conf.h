@@ -11,6 +11,12 @@
 #include "daemons/chsinkd/route/route.h"
 #include "lib/config/common.h"
 
+/* transaction.timeout.ms of the writer of dead letters, where the user has no other. Short: the
+ * group's offsets are held back that long by what a killed sink left open. */
+#define CHSINKD_TRANSACTION_TIMEOUT_MS 10000
+/* How long writing a batch's dead letters may take: with less than that they are never written. */
+#define CHSINKD_TRANSACTION_OPEN_MS 5000
+
 struct chsinkd_conf {
     struct pl_map kafka;
     struct clickhouse_conf clickhouse;

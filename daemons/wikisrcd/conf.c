@@ -274,6 +274,8 @@ void wikisrcd_conf_check(void *data, bool for_service, struct pl_findings *errs)
     key_check(&conf->key, errs);
     topics_check(conf, errs);
     rules_check(conf, errs);
+    pl_common_check_transaction(&conf->kafka, PL_TRANSACTION_TIMEOUT_MS, "batch.age",
+                                conf->batch.age_ms, errs);
     pl_common_check_topics(conf->topic, conf->position_topic, errs);
     pl_common_check_create(&conf->create, errs);
     pl_common_check_bytes(conf->message_bytes_max, conf->queue_bytes_max, errs);

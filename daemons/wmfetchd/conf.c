@@ -87,7 +87,7 @@ const struct pl_option wmfetchd_opts[] = {
     OPT("api.timeout", DURATION, api.timeout_ms, .min = 1000, .max = PL_DAY_MS, .dflt = "10m",
         .help = "How long a whole answer may take. The Kafka transaction is open that long: beyond "
                 "14m, raise transaction.timeout.ms under kafka (and the broker's "
-                "transaction.max.timeout.ms), which counts where it is shorter."),
+                "transaction.max.timeout.ms), which must be longer."),
     OPT("api.stall_timeout", DURATION, api.stall_timeout_ms, .max = PL_DAY_MS, .dflt = "2m",
         .help = "A request without a byte for this long ends, also before the first: the service "
                 "may need a while to gather a large answer. 0: never."),
@@ -339,6 +339,8 @@ void wmfetchd_conf_check(void *data, bool for_service, struct pl_findings *errs)
         pl_findings_add(errs, 0, 0,
                         "name: without '/', which separates the parts of a position's key");
     window_check(conf, errs);
+    pl_common_check_transaction(&conf->kafka, WMFETCHD_TRANSACTION_TIMEOUT_MS, "api.timeout",
+                                conf->api.timeout_ms, errs);
     pl_common_check_topics(conf->topic, conf->position_topic, errs);
     if (conf->dead_letter_topic && conf->topic && conf->position_topic &&
         (strcmp(conf->dead_letter_topic, conf->topic) == 0 ||

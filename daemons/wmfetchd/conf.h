@@ -10,6 +10,11 @@
 #include "lib/auth/conf.h"
 #include "lib/config/common.h"
 
+/* When the broker ends an open transaction, where the user has no other transaction.timeout.ms: an
+ * answer may take long to arrive. By default the broker allows as much
+ * (transaction.max.timeout.ms). */
+#define WMFETCHD_TRANSACTION_TIMEOUT_MS 900000
+
 enum wmfetchd_time_format { WMFETCHD_TIME_MS, WMFETCHD_TIME_S, WMFETCHD_TIME_RFC3339 };
 
 /* How the API names what is asked for; "": it is not sent. */

@@ -10,22 +10,16 @@
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
-/* When the broker ends an open transaction: an answer may take long to arrive. By default the
- * broker allows as much (transaction.max.timeout.ms). */
-#define TRANSACTION_TIMEOUT_MS "900000"
-
 enum {
     /* A message without key and value: librdkafka's bounds of a record (36 bytes) and the batch
      * around it (61), our headers, and some room. */
     MESSAGE_OVERHEAD = 1024,
-    COMMIT_ROOM_MS = 30000, /* of the transaction's time-out, for the commit */
 };
 
 struct delivery {
     const struct wmfetchd_conf *conf;
     struct pl_metrics *metrics;
     struct pl_delivery *kafka;
-    struct pl_map map;   /* the user's properties and ours; the entries' texts are borrowed */
     int64_t message_max; /* of key, value and overhead */
 
     struct element element; /* reused */
@@ -162,9 +156,7 @@ struct pl_delivery *delivery_kafka(const struct delivery *d)
 
 int64_t delivery_open_ms_max(const struct delivery *d)
 {
-    int64_t ms =
-        pl_kafka_conf_int(rd_kafka_conf(pl_delivery_client(d->kafka)), "transaction.timeout.ms");
-    return ms - (ms / 10 < COMMIT_ROOM_MS ? ms / 10 : COMMIT_ROOM_MS);
+    return pl_delivery_open_ms_max(d->kafka);
 }
 
 /* ---- start ---- */
@@ -198,18 +190,6 @@ int delivery_positions_read(struct delivery *d, struct delivery_position *positi
                               d->conf->position_topic);
     pl_kafka_positions_release(records, n);
     return r;
-}
-
-/* The user's properties, with a longer transaction.timeout.ms where they have none. */
-static void map_init(struct delivery *d)
-{
-    const struct pl_map *map = &d->conf->kafka;
-    d->map.v = pl_alloc_array(map->n + 1, sizeof(*map->v));
-    for (; d->map.n < map->n; d->map.n++)
-        d->map.v[d->map.n] = map->v[d->map.n];
-    if (!pl_map_get(map, "transaction.timeout.ms"))
-        d->map.v[d->map.n++] = (struct pl_map_entry){.key = (char *)"transaction.timeout.ms",
-                                                     .value = (char *)TRANSACTION_TIMEOUT_MS};
 }
 
 /* The least of what we, librdkafka's configuration and the topic allow. true: it is the topic's. */
@@ -293,11 +273,12 @@ int delivery_new(struct delivery_env *env, int slot, const struct pl_delivery_op
     const struct wmfetchd_conf *conf = env->conf;
     PL_FREE char *id = delivery_id(conf, slot);
     struct pl_delivery_conf kafka = {
-        .kafka = &d->map,
+        .kafka = &conf->kafka,
         .transactional_id = id,
         .client_id = "wmfetchd",
         .topic = conf->topic,
         .position_topic = slot == DELIVERY_ONCE ? NULL : conf->position_topic,
+        .transaction_timeout_ms = WMFETCHD_TRANSACTION_TIMEOUT_MS,
         .message_bytes_max = conf->message_bytes_max,
         .queue_bytes_max = conf->queue_bytes_max,
         .create = {conf->create.enabled, conf->create.partitions, conf->create.replication,
@@ -319,7 +300,6 @@ int delivery_new(struct delivery_env *env, int slot, const struct pl_delivery_op
     d->conf = conf;
     d->metrics = env->metrics;
     d->message_max = conf->message_bytes_max;
-    map_init(d);
     if (kafka_new(d, env, &kafka, ops, userdata, err) < 0 ||
         (slot == 0 && conf->window.give_up_after > 0 &&
          dead_letter_topic_need(d, env->daemon, err) < 0))
@@ -335,7 +315,6 @@ void delivery_free(struct delivery *d)
     pl_delivery_free(d->kafka);
     element_release(&d->element);
     pl_buf_release(&d->part);
-    free(d->map.v);
     free(d->window);
     free(d);
 }

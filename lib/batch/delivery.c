@@ -16,6 +16,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
+#include "lib/config/common.h"
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
@@ -88,9 +89,24 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
     return 0;
 }
 
+int64_t pl_delivery_open_ms_max(const struct pl_delivery *d)
+{
+    const rd_kafka_conf_t *conf = rd_kafka_conf(pl_producer_client(d->producer));
+    return pl_transaction_open_ms_max(pl_kafka_conf_int(conf, "transaction.timeout.ms"));
+}
+
 void pl_delivery_limit(struct pl_delivery *d, const struct pl_limits *limits)
 {
+    int64_t age_ms_max = pl_delivery_open_ms_max(d);
     d->limits = *limits;
+    /* The configuration was checked, but a reload can change the age alone. */
+    if (d->limits.age_ms > age_ms_max) {
+        pl_log(PL_WARNING, NULL,
+               "batch.age is longer than transaction.timeout.ms as it was at the start allows, "
+               "which counts until a restart",
+               PL_F_INT("AGE_MS", age_ms_max));
+        d->limits.age_ms = age_ms_max;
+    }
     timer_arm(d);
 }
 
@@ -491,6 +507,7 @@ int pl_delivery_new(struct pl_daemon *daemon, const struct pl_delivery_conf *con
         .client_id = conf->client_id,
         .queue_bytes_max = conf->queue_bytes_max,
         .message_bytes_max = conf->message_bytes_max,
+        .transaction_timeout_ms = conf->transaction_timeout_ms,
     };
     d->conf = *conf;
     d->conf.transactional_id = d->conf.client_id = NULL;

@@ -79,6 +79,7 @@ struct pl_delivery_conf {
     const struct pl_map *more_topics; /* the values: topics as `topic` is; may be NULL */
     const char *position_topic;       /* NULL: no positions are kept */
     const char *position_key;         /* for commits by limits */
+    int64_t transaction_timeout_ms;   /* as in struct pl_producer_conf */
     int64_t message_bytes_max, queue_bytes_max;
     struct {
         bool enabled;
@@ -130,8 +131,11 @@ void pl_delivery_abort(struct pl_delivery *d, const struct pl_err *why);
 /* The caller cannot continue: FAILED; calls on_failed, unless it was called before. */
 void pl_delivery_fail(struct pl_delivery *d, const struct pl_err *err);
 
-/* From now on it commits by these limits, also an open transaction. For a source whose items are
- * one message each: it may commit after any. */
+/* How long a transaction may be filled before Kafka might undo it for its age (common.h). */
+int64_t pl_delivery_open_ms_max(const struct pl_delivery *d);
+/* From now on it commits by these limits, also an open transaction, and by age no later than
+ * pl_delivery_open_ms_max(). For a source whose items are one message each: it may commit after
+ * any. */
 void pl_delivery_limit(struct pl_delivery *d, const struct pl_limits *limits);
 /* The position has moved; call it for each item, after it was sent. With limits it may begin a
  * commit. */

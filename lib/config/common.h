@@ -89,6 +89,18 @@ struct pl_create_topics {
 /* `without`: the modes that need no Kafka, for the text; NULL: all need it. */
 void pl_common_check_kafka(const struct pl_map *kafka, const char *without,
                            struct pl_findings *errs);
+
+/* transaction.timeout.ms where the user's properties have none, unless a daemon has its own. */
+#define PL_TRANSACTION_TIMEOUT_MS 60000
+
+/* How long a transaction may be filled before Kafka might undo it for its age: some of the time-out
+ * is left for the commit. */
+int64_t pl_transaction_open_ms_max(int64_t timeout_ms);
+
+/* `option` has a transaction open for open_ms, which must fit in transaction.timeout.ms (in `kafka`,
+ * else dflt_ms): a longer one would never be committed. `option` NULL: the time is no option. */
+void pl_common_check_transaction(const struct pl_map *kafka, int64_t dflt_ms, const char *option,
+                                 int64_t open_ms, struct pl_findings *errs);
 void pl_common_check_topics(const char *topic, const char *position_topic,
                             struct pl_findings *errs);
 void pl_common_check_create(const struct pl_create_topics *create, struct pl_findings *errs);

@@ -16,6 +16,7 @@
 #include <stdio.h>
 
 #include "lib/base/clock.h"
+#include "lib/config/common.h"
 
 /* A time-out below a slice shortens the slices, but to no less than an answer needs. */
 #define SLICE_MIN_MS 500
@@ -314,7 +315,8 @@ static rd_kafka_conf_t *client_conf(struct pl_txn *t, const struct pl_producer_c
     char timeout_ms[32], queue_kbytes[32], message_bytes[32];
     int64_t kbytes = conf->queue_bytes_max > 1024 ? conf->queue_bytes_max / 1024 : 1;
     snprintf(timeout_ms, sizeof(timeout_ms), "%" PRId64,
-             conf->transaction_timeout_ms > 0 ? conf->transaction_timeout_ms : 60000);
+             conf->transaction_timeout_ms > 0 ? conf->transaction_timeout_ms
+                                              : PL_TRANSACTION_TIMEOUT_MS);
     snprintf(queue_kbytes, sizeof(queue_kbytes), "%" PRId64, kbytes);
     snprintf(message_bytes, sizeof(message_bytes), "%" PRId64, conf->message_bytes_max);
     /* clang-format off */
@@ -356,13 +358,6 @@ int pl_txn_open(struct pl_txn *t, const struct pl_producer_conf *conf, bool repo
     t->timeout_ms = pl_kafka_conf_int(rkconf, "transaction.timeout.ms");
     t->queued_bytes_max = (uint64_t)pl_kafka_conf_int(rkconf, "queue.buffering.max.kbytes") * 1024;
     t->queued_messages_max = (uint64_t)pl_kafka_conf_int(rkconf, "queue.buffering.max.messages");
-    if (conf->transaction_ms_max > 0 && t->timeout_ms <= conf->transaction_ms_max) {
-        rd_kafka_conf_destroy(rkconf);
-        return pl_err_set(err, PL_ERR_CONFIG, 0,
-                          "kafka.transaction.timeout.ms (%" PRId64 ") must be longer than a batch "
-                          "stays open (%" PRId64 " ms)",
-                          t->timeout_ms, conf->transaction_ms_max);
-    }
     if (reports_as_events)
         rd_kafka_conf_set_events(rkconf, RD_KAFKA_EVENT_DR);
     else

@@ -31,11 +31,9 @@ struct pl_producer_conf {
     bool borrowed_map;            /* they were written for a consumer, see pl_kafka_health */
     const char *transactional_id; /* fences a second instance */
     const char *client_id;        /* default for client.id */
-    int64_t queue_bytes_max;    /* librdkafka's queue.buffering.max.kbytes; 0: its default, 1 GiB */
-    int64_t message_bytes_max;  /* message.max.bytes; 0: its default, 1,000,000 */
-    int64_t transaction_ms_max; /* the longest that the caller leaves a transaction open (its batch
-                                 * time); transaction.timeout.ms must be longer. 0: not checked */
-    int64_t transaction_timeout_ms; /* default for transaction.timeout.ms; 0: 60,000 */
+    int64_t queue_bytes_max;   /* librdkafka's queue.buffering.max.kbytes; 0: its default, 1 GiB */
+    int64_t message_bytes_max; /* message.max.bytes; 0: its default, 1,000,000 */
+    int64_t transaction_timeout_ms; /* default for transaction.timeout.ms; 0: that of common.h */
 };
 
 struct pl_message {

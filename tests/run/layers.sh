@@ -21,8 +21,8 @@ lib/config/common           log config metrics
 lib/http                    base config
 lib/service                 base log config config/common metrics http
 lib/auth                    base log config json metrics http
-lib/kafka                   base log config service
-lib/batch                   base log metrics service kafka
+lib/kafka                   base log config config/common service
+lib/batch                   base log config/common metrics service kafka
 
 daemons/wikisrcd/event/path
 daemons/wikisrcd/event/fields

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "daemons/chsinkd/conf.h"
 #include "lib/base/clock.h"
 
 #define INIT_MS      30000
@@ -15,8 +16,6 @@
 #define ABORT_MS     10000
 #define CLOSE_MS     30000
 #define FULL_POLL_MS 100
-/* Short: the group's offsets are held back that long by what a killed sink left open. */
-#define TRANSACTION_TIMEOUT_MS 10000
 
 static char *bytes_copy(const void *data, size_t len)
 {
@@ -165,7 +164,7 @@ static int writer_connect(struct deadletter_writer *w, struct pl_txn_wait *wait,
                                           .transactional_id = w->transactional_id,
                                           .client_id = "chsinkd",
                                           .message_bytes_max = w->conf.message_bytes_max,
-                                          .transaction_timeout_ms = TRANSACTION_TIMEOUT_MS};
+                                          .transaction_timeout_ms = CHSINKD_TRANSACTION_TIMEOUT_MS};
     if (w->txn.rk)
         return 0;
     step(wait, "connecting to write dead letters", INIT_MS);

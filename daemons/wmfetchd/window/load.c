@@ -310,12 +310,7 @@ int load_new(struct load_env *env, int slot, const struct load_ops *ops, void *u
     l->fetch = fetch_new(env->http, api, env->auth, env->kafka.metrics, &fetch_ops, l);
     if (delivery_new(&env->kafka, slot, &delivery_ops, l, &l->delivery, err) < 0)
         return -1;
-    int64_t open_ms_max = delivery_open_ms_max(l->delivery);
-    if (api->timeout_ms > open_ms_max && slot <= 0)
-        pl_log(PL_NOTICE, NULL,
-               "api.timeout is longer than Kafka's transaction.timeout.ms allows, which counts",
-               PL_F_INT("TIMEOUT_MS", open_ms_max));
-    fetch_limit(l->fetch, open_ms_max);
+    fetch_limit(l->fetch, delivery_open_ms_max(l->delivery));
     *ret = PL_TAKE(l);
     return 0;
 }

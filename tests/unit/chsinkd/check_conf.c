@@ -28,6 +28,13 @@ START_TEST(findings)
         {"kafka: {bootstrap.servers: k}\nclickhouse: {urls: [http://c:8123]}\n", NULL},
         {"kafka: {a: b}\nclickhouse: {urls: [http://c:8123]}\n",
          ": kafka: needs bootstrap.servers, such as \"localhost:9092\"\n"},
+        {"kafka: {bootstrap.servers: k, transaction.timeout.ms: 6000}\n"
+         "clickhouse: {urls: [http://c:8123]}\n",
+         NULL},
+        {"kafka: {bootstrap.servers: k, transaction.timeout.ms: 5000}\n"
+         "clickhouse: {urls: [http://c:8123]}\n",
+         ": kafka.transaction.timeout.ms: a transaction may be open for 5000ms here: set it to at "
+         "least 5556\n"},
         {"kafka: {}\nclickhouse: {urls: [http://c:8123]}\n", ":1:8: kafka is empty\n"},
         {"clickhouse: {urls: [http://c:8123]}\n", ":1:1: kafka is missing; it is required\n"},
         {"kafka: {bootstrap.servers: k}\n"

@@ -66,6 +66,46 @@ START_TEST(defaults)
 }
 END_TEST
 
+/* Kafka undoes a transaction for its age: one that is filled for as long is never committed. */
+START_TEST(transactions)
+{
+    static const struct {
+        const char *timeout; /* NULL: not set */
+        int64_t dflt_ms, open_ms;
+        const char *finding;
+    } cases[] = {
+        {NULL, 60000, 1000, NULL},
+        {NULL, 60000, 54000, NULL},
+        {NULL, 60000, 60000,
+         "input: batch.age: keeps a transaction open for 60000ms, and Kafka undoes it after "
+         "kafka.transaction.timeout.ms, 60000 by default: set it to at most 54000ms, or that to at "
+         "least 66667 (above 900000 the broker's transaction.max.timeout.ms too)\n"},
+        {"66667", 60000, 60000, NULL},
+        {"66666", 60000, 60001,
+         "input: batch.age: keeps a transaction open for 60001ms, and Kafka undoes it after "
+         "kafka.transaction.timeout.ms, 66666: set it to at most 60000ms, or that to at least "
+         "66668 "
+         "(above 900000 the broker's transaction.max.timeout.ms too)\n"},
+        {NULL, 900000, 870000, NULL},
+        {"899999", 900000, 870000,
+         "input: batch.age: keeps a transaction open for 870000ms, and Kafka undoes it after "
+         "kafka.transaction.timeout.ms, 899999: set it to at most 869999ms, or that to at least "
+         "900000 (above 900000 the broker's transaction.max.timeout.ms too)\n"},
+        {"soon", 60000, 90000, NULL}, /* librdkafka says what is wrong with it */
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_map_entry entry = {.key = (char *)"transaction.timeout.ms",
+                                     .value = (char *)cases[i].timeout};
+        const struct pl_map kafka = {&entry, cases[i].timeout != NULL};
+        struct pl_findings errs;
+        pl_findings_init(&errs);
+        pl_common_check_transaction(&kafka, cases[i].dflt_ms, "batch.age", cases[i].open_ms, &errs);
+        ck_assert_str_eq(pl_buf_cstr(&errs.text), cases[i].finding ? cases[i].finding : "");
+        pl_findings_release(&errs);
+    }
+}
+END_TEST
+
 START_TEST(findings)
 {
     static const struct {
@@ -134,6 +174,7 @@ int main(void)
 {
     const struct unit_test tests[] = {
         TEST(defaults),
+        TEST(transactions),
         TEST(findings),
         TEST(log_levels),
     };

@@ -478,22 +478,6 @@ START_TEST(starts_or_says_why_not)
 }
 END_TEST
 
-START_TEST(refuses_a_timeout_shorter_than_a_batch)
-{
-    const struct pl_producer_conf conf = {.kafka = &mock.map,
-                                          .transactional_id = "check-1",
-                                          .client_id = "check",
-                                          .transaction_ms_max = 60000};
-    struct pl_producer *p = NULL;
-    struct pl_err err;
-
-    ck_assert_int_eq(pl_producer_new(daemon_, &conf, &ops, &record, 1000, &p, &err), -1);
-    ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
-    ck_assert_ptr_nonnull(strstr(err.msg, "transaction.timeout.ms"));
-    ck_assert_ptr_null(p);
-}
-END_TEST
-
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -508,7 +492,6 @@ int main(void)
         TEST(stalls_while_the_broker_is_away_then_commits),
         TEST(is_freed_in_every_state, .count = 20),
         TEST(starts_or_says_why_not, .count = PL_COUNT(starts)),
-        TEST(refuses_a_timeout_shorter_than_a_batch),
     };
     return unit_main("producer", tests, PL_COUNT(tests));
 }

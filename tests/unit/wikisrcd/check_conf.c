@@ -93,6 +93,11 @@ START_TEST(findings)
         {"", "create_topics: {replication: 0}\n",
          "input: create_topics: partitions and replication are -1 (the broker's default) or at "
          "least 1"},
+        {"", "batch: {age: 54s}\n", NULL},
+        {"", "batch: {age: 60s}\n",
+         "input: batch.age: keeps a transaction open for 60000ms, and Kafka undoes it after "
+         "kafka.transaction.timeout.ms, 60000 by default: set it to at most 54000ms, or that to at "
+         "least 66667 (above 900000 the broker's transaction.max.timeout.ms too)"},
         {"", "queue_bytes_max: 1MiB\n",
          "input: queue_bytes_max: must be at least message_bytes_max, or the largest message never "
          "fits"},

@@ -120,6 +120,14 @@ START_TEST(findings)
         {"", USER, KAFKA "topic: t\nposition_topic: t\n", "position_topic: must be another"},
         {"", USER, KAFKA "window: { start: soon }\n", "window.start: 'soon'"},
         {"", USER, KAFKA "window: { start: \"--12d\" }\n", "window.start: '--12d'"},
+        {"    timeout: 14m\n", USER, KAFKA, NULL},
+        {"    timeout: 15m\n", USER, KAFKA,
+         "api.timeout: keeps a transaction open for 900000ms, and Kafka undoes it after "
+         "kafka.transaction.timeout.ms, 900000 by default: set it to at most 870000ms"},
+        {"", USER, "kafka: { bootstrap.servers: k, transaction.timeout.ms: 60000 }\n",
+         "api.timeout: keeps a transaction open for 600000ms"}, /* both defaults are checked */
+        {"    timeout: 50s\n", USER,
+         "kafka: { bootstrap.servers: k, transaction.timeout.ms: 60000 }\n", NULL},
         {"", USER, KAFKA "queue_bytes_max: 1MiB\n", "queue_bytes_max: must be at least"},
         {"", USER, KAFKA "create_topics: { partitions: 0 }\n", "create_topics"},
         {"", USER, KAFKA "metrics: { listen: nowhere }\n", "metrics.listen"},
