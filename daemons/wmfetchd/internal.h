@@ -22,6 +22,7 @@ struct series {
     struct giveup giveup;
     bool failing, refused; /* refused: a person must fix what failed last */
     bool ahead;            /* logged that the position is in the future */
+    uint64_t empty;        /* windows without a record up to the last, since the start */
     unsigned lag_metric;
 };
 
@@ -75,6 +76,9 @@ int64_t wmfetchd_next(const struct wmfetchd *w, struct turns_next *ret);
 /* Elements in open transactions. Exact between elements, where the loop looks. */
 uint64_t status_in_flight(const struct wmfetchd *w);
 void status_show(struct wmfetchd *w);
+/* A window with so many records was committed. One without may be true, at night; many one after
+ * another are said. */
+void status_records_note(struct wmfetchd *w, struct series *s, uint64_t records);
 /* Why it makes no progress; NULL: it does, or waits for a known reason. */
 const char *status_stuck(struct wmfetchd *w);
 

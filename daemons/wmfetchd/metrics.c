@@ -38,6 +38,11 @@ const struct pl_metric wmfetchd_metrics[M_COUNT] = {
                           "Windows that are due and not fetched yet."},
     [M_CLOCK_SKEW] = {"wmfetchd_clock_skew_seconds", NULL, PL_GAUGE,
                       "The API's clock (Date) less ours; 0: not known."},
+    [M_WINDOWS_EMPTY] = {"wmfetchd_windows_empty_total", NULL, PL_COUNTER,
+                         "Committed windows without a record."},
+    [M_WINDOWS_EMPTY_RUN] = {"wmfetchd_windows_empty_in_a_row", NULL, PL_GAUGE,
+                             "Windows without a record, one after another up to the last, of the "
+                             "series that has most of them."},
     [M_ANSWER_2XX] = {ANSWERS, "status=\"2xx\"", PL_COUNTER, ANSWERS_HELP},
     [M_ANSWER_401] = {ANSWERS, "status=\"401\"", PL_COUNTER, ANSWERS_HELP},
     [M_ANSWER_429] = {ANSWERS, "status=\"429\"", PL_COUNTER, ANSWERS_HELP},

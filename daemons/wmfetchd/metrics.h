@@ -24,6 +24,8 @@ enum wmfetchd_metric {
     M_WINDOWS_FAILED,
     M_WINDOWS_PASSED,
     M_WINDOWS_BEHIND,
+    M_WINDOWS_EMPTY,
+    M_WINDOWS_EMPTY_RUN,
     M_CLOCK_SKEW,
     /* Answers of the API by status; NONE: no answer, or a broken one. */
     M_ANSWER_2XX,

@@ -15,6 +15,7 @@ enum {
     STUCK_MS = 120000, /* due for this long and not begun: a bug, for the watchdog */
     SLOW_MS = 60000,   /* a request that takes longer is slow */
     HOUR_MS = 3600000,
+    EMPTY_MANY = 3, /* windows without a record, one after another */
 };
 
 uint64_t status_in_flight(const struct wmfetchd *w)
@@ -52,6 +53,44 @@ static int64_t lag_measure(struct wmfetchd *w, int64_t *ret_oldest_ms)
     }
     pl_metrics_set(w->metrics, M_WINDOWS_BEHIND, (double)behind);
     return behind;
+}
+
+/* ---- empty windows ---- */
+
+/* 3, 10, 30, 100, 300 … */
+static bool is_told(uint64_t n)
+{
+    while (n > 10 && n % 10 == 0)
+        n /= 10;
+    return n == 10 || n == EMPTY_MANY;
+}
+
+void status_records_note(struct wmfetchd *w, struct series *s, uint64_t records)
+{
+    if (records > 0 && s->empty >= EMPTY_MANY)
+        pl_log(PL_NOTICE, PL_EVENT_WINDOWS_EMPTY, "windows have records again",
+               PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
+               PL_F_UINT("WINDOWS", s->empty));
+    s->empty = records > 0 ? 0 : s->empty + 1;
+    if (records > 0)
+        return;
+    pl_metrics_inc(w->metrics, M_WINDOWS_EMPTY, 1);
+    if (is_told(s->empty))
+        pl_log(PL_WARNING, PL_EVENT_WINDOWS_EMPTY,
+               "windows without a record, one after another: is that so?",
+               PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
+               PL_F_UINT("WINDOWS", s->empty));
+}
+
+/* The series with the longest run, NULL where none is long. Sets the gauge. */
+static const struct series *empty_measure(struct wmfetchd *w)
+{
+    const struct series *most = &w->series[0];
+    for (size_t i = 1; i < w->turns.n; i++)
+        if (w->series[i].empty > most->empty)
+            most = &w->series[i];
+    pl_metrics_set(w->metrics, M_WINDOWS_EMPTY_RUN, (double)most->empty);
+    return most->empty >= EMPTY_MANY ? most : NULL;
 }
 
 /* ---- STATUS ---- */
@@ -102,7 +141,7 @@ static void slow_log(struct wmfetchd *w, bool slow, const char *fetching)
 
 void status_show(struct wmfetchd *w)
 {
-    char oldest[32] = "-", last[64] = "none committed yet", fetching[128];
+    char oldest[32] = "-", last[192] = "none committed yet", fetching[128];
     unsigned slow, n = fetching_describe(w, fetching, sizeof(fetching), &slow);
     bool all_slow = slow == w->turns.slots_n && w->turns.n > slow;
     int64_t oldest_ms, mono_ms = pl_clock_monotonic_ms(), behind = lag_measure(w, &oldest_ms);
@@ -112,6 +151,11 @@ void status_show(struct wmfetchd *w)
     if (w->windows > 0)
         snprintf(last, sizeof(last), "last window %" PRIu64 " records %" PRId64 " s ago",
                  w->last_records, (mono_ms - w->last_ms) / 1000);
+    const struct series *empty = empty_measure(w);
+    size_t len = strlen(last);
+    if (empty)
+        snprintf(last + len, sizeof(last) - len, "; %.40s/%.20s empty for %" PRIu64 " windows",
+                 empty->application, empty->index, empty->empty);
     slow_log(w, all_slow, fetching);
     if (is_stalled(w))
         pl_service_status(w->service, "Kafka does not answer",

@@ -221,6 +221,7 @@ static void committed(struct wmfetchd *w, const struct slot *slot, const struct 
     w->windows++;
     w->last_records = result->sums.records;
     pl_metrics_inc(w->metrics, M_WINDOWS_COMMITTED, 1);
+    status_records_note(w, s, result->sums.records);
     pl_time_format_ms(slot->window.from_ms, from);
     pl_time_format_ms(slot->window.end_ms, end);
     pl_log(PL_INFO, PL_EVENT_TXN_COMMITTED, "window committed",

@@ -40,6 +40,8 @@
 #define PL_EVENT_SOURCE_TOO_OLD "05f621684b9c1c0a019dd8b190858b3a"
 /* ours and the service's clock differ, or agree again */
 #define PL_EVENT_CLOCK_SKEW "8ddf185033954af1b9ea18f65e9ca1e9"
+/* windows without a record, one after another, or their end */
+#define PL_EVENT_WINDOWS_EMPTY "e7b80a129603492899fde5d6a8e0608b"
 /* a filter or redaction names a field that the stream's events do not have */
 #define PL_EVENT_FIELD_ABSENT "2e9ac1dea37a14c7214749a966d54c4c"
 #define PL_EVENT_TABLE_CREATED "00140b6c93e6d97091e5b7fc893ae7da"

@@ -601,6 +601,114 @@ def test_kafka_frozen_inside_a_window(pipeline):
     s.finish()
 
 
+# ---- an answer that says itself that it is not whole ----
+
+FAILED = {
+    'status': ({'wrap': 'data', 'limit': 0, 'before': {'status': 'ERROR', 'message': 'shard 3 is away'}},
+               'status is "ERROR" (message: "shard 3 is away")'),
+    'errors behind the array': ({'wrap': 'records', 'limit': 0, 'after': {'errors': ['timeout']}},
+                                'errors is ["timeout"]'),
+    'success': ({'wrap': 'series', 'limit': 2, 'after': {'success': False}}, 'success is false'),
+    'no content': ({'status': 204}, 'api.answer.accept_no_content'),
+}
+PARTS = {
+    'page 1 of 14': ({'wrap': 'data', 'limit': 5, 'before': {'page': 1, 'totalPages': 14}}, 'totalPages is 14'),
+    'hasMore': ({'wrap': 'data', 'limit': 5, 'after': {'hasMore': True}}, 'hasMore is true'),
+    'next': ({'wrap': 'data', 'limit': 5, 'after': {'links': {'next': '/all?page=2'}}}, 'links.next is "/all?page=2"'),
+    'total': ({'wrap': 'data', 'limit': 5, 'before': {'total': 20}}, 'total is 20'),
+    'Link': ({'limit': 5, 'headers': {'Link': '</all?page=0>; rel="first", </all?page=1>; rel="next"'}}, 'rel="next"'),
+    'X-Total-Count': ({'limit': 5, 'headers': {'X-Total-Count': '20'}}, 'X-Total-Count is 20'),
+}
+
+
+def unquoted(text):
+    """Quotes of an error as they were."""
+    return text.replace('\\"', '"')
+
+
+def test_answer_says_that_it_failed(pipeline):
+    """In the middle of catching up: said with its words, nothing of it is written, the window is asked for again."""
+    s = Service(pipeline, hours=12, size=2)
+    s.api.control({'times': 2}, *(fault for fault, _ in FAILED.values()))
+    s.begin(timeout=0).wait()
+    assert not s.api.control()['faults']
+    for _, words in FAILED.values():
+        assert words in unquoted(s.daemon.text()), f'{words}:\n{s.daemon.tail(30)}'
+    s.finish()
+
+
+def test_answer_is_a_part(pipeline):
+    """Pages are not followed: an error that says by what it is known, the position stays, a person says try again."""
+    s = Service(pipeline, hours=12, size=2)
+    s.api.control({'times': 2}, *(fault for fault, _ in PARTS.values()))
+    s.begin(timeout=0)
+    for number, (_, words) in enumerate(PARTS.values(), 1):
+        wait_until(lambda n=number: len(error_lines(s.daemon.text())) >= n, 40, s.daemon.tail)
+        assert words in unquoted(error_lines(s.daemon.text())[-1]), s.daemon.tail()
+        assert s.position() == s.start + 2 * s.size
+        s.daemon.process.send_signal(signal.SIGHUP)
+    s.wait()
+    s.finish()
+
+
+def test_once_refuses_a_part(pipeline):
+    """Nothing is written, and a person reads what to do; with `total` ignored the same answer counts."""
+    p = pipeline
+    api = p.api('--transactions', 5)
+    fault, words = {'wrap': 'data', 'before': {'total': 300, 'status': 'FRESH'}, 'times': -1}, 'total is 300'
+    api.control(fault)
+    answer = {'require': {'status': 'FRESH|CACHED'}}
+    status, text = run(p, p.once(api, api={'answer': answer}))
+    assert status == 78 and words in text and 'api.answer.ignore' in text, text
+    assert p.messages() == []
+    status, text = run(p, p.once(api, api={'answer': {**answer, 'ignore': ['total']}}))
+    assert status == 0, text
+    assert len(p.messages()) == 5
+
+
+def test_empty_windows(pipeline):
+    """One after another they count, and are said; so is their end."""
+    s = Service(pipeline, hours=20, size=1, transactions=3)
+    s.api.control({'limit': 0, 'times': 12})
+    s.begin().wait()
+    lines = [line for line in s.daemon.text().splitlines() if 'windows without a record' in line]
+    assert [int(re.search(r'windows=(\d+)', line)[1]) for line in lines] == [3, 10], s.daemon.tail(30)
+    assert 'windows have records again' in s.daemon.text()
+    assert s.metric('wmfetchd_windows_empty_total') >= 12
+    s.api.control({'reset': True})
+    assert s.daemon.terminate()[0] == 0
+
+
+def test_another_api(pipeline):
+    """Another path, other names and headers, seconds, a wrapped array, another key: the bytes stay as they came."""
+    p = pipeline
+    form = {'path': '/v2/all', 'application': 'app', 'index': '', 'start': 'from', 'end': 'to', 'time': 's', 'range': '',
+            'wrap': 'result.items', 'headers': {'X-Tenant': 'n0rth-Tenant'},
+            'members': {'transactionId': 'id', 'transactionSeries': 'values'}}
+    path = p.folder / 'form.json'
+    path.write_text(json.dumps(form))
+    api = p.api('--transactions', 12, '--form', path)
+    path.unlink()
+    options = {'path': '/v2/all', 'names': {'application': 'app', 'index': ''},
+               'time': {'start': 'from', 'end': 'to', 'format': 's', 'range': ''},
+               'headers': {'X-Tenant': p.secret('wrong', 'n0rth-Tenant')}, 'answer': {'array': 'result.items'},
+               'record': {'key': ['id'], 'series': 'values'}}
+    status, text = run(p, p.once(api, api=options))
+    assert status == 0, text
+    wanted = [piece.replace(b'"transactionId":', b'"id":').replace(b'"transactionSeries":', b'"values":')
+              for piece in twelve_days(12)]
+    messages = sorted(p.messages(), key=lambda m: m.key())
+    assert [m.value() for m in messages] == wanted
+    assert [m.key().decode() for m in messages] == [str(700000 + t) for t in range(12)]
+    request, = api.requests()
+    assert request['query'] == {'app': str(APP), 'from': str(START // 1000), 'to': str(END // 1000)}
+    status, text = run(p, p.once(api, start=START + 1, api=options))
+    assert status == 64 and 'whole second' in text, text
+    status, text = run(p, p.once(api, start='-2h', end='now', api=options))
+    assert status == 0, text
+    p.assert_no_secrets()
+
+
 @pytest.mark.parametrize('fault', [{'gzip': True}, {'wrap': 'data'}, {'wrap': 'records'}, {'wrap': 'series'},
                                    {'rate': 300000}, {'wrap': 'data', 'gzip': True, 'rate': 100000}],
                          ids=lambda f: ' '.join(f))
