@@ -14,11 +14,9 @@ static const struct pl_cli_opt opts[] = {
     [INSPECT_SAMPLE] = {"sample", "N", "Print N events for a person to read; write nothing."},
     [INSPECT_SCHEMA] = {"schema", "N", "Print the fields that N events have, and their types."},
     [INSPECT_PRODUCE] = {"produce", "N", "Write N events to the topic and show each."},
-    [ONCE] = {"once", NULL,
-              "Load --start to --end into the topic and exit, or go on with what was begun."},
+    [ONCE] = {"once", NULL, "Load --start to --end into the topic, or go on with it, and exit."},
     [START] = {"start", "TIME", "Begin of the range: -2d, 2026-01-01T00:00:00Z, milliseconds."},
-    [END] = {"end", "TIME",
-             "End of the range, of the same forms; default: where the service began, or now."},
+    [END] = {"end", "TIME", "End, of the same forms; default: where the service began, or now."},
     [OVERLAP] = {"overlap", NULL, "With --once: load also what is in the topic already."},
     [OPTS] = {0},
 };

@@ -140,6 +140,21 @@ def test_stopped_and_gone_on_with(pipeline):
     assert '--once needs --start' in b.run(status=CONFIG)
 
 
+def test_kafka_goes_away(pipeline):
+    """In the middle of a range: it waits, says so, and has each event once."""
+    b = Backfill(pipeline)
+    b.replay.control(stall_after_bytes=1_200_000)
+    b.options['source'] = {'stall_timeout': '3s'}
+    first = b.once('--start', A, '--end', B)
+    first.start(timeout=0)
+    wait_until(lambda: len(b.messages()) >= 500, 60, '500 events')
+    pipeline.kafka.kill()
+    wait_until(lambda: 'Kafka does not answer' in first.text(), 60, 'the stall is seen')
+    pipeline.kafka.start()
+    assert first.process.wait(120) == 0, first.tail()
+    b.assert_has((A, B))
+
+
 @pytest.mark.parametrize('args, words', (
     (['--once', '--start', 'soon'], "--start: 'soon' is none of now"),
     (['--once', '--start', '1767205800'], 'it looks like seconds'),

@@ -60,7 +60,7 @@ def process_of(p, program, **options):
 def test_help_and_version(name):
     done = run(BUILD / name, '--help')
     assert done.returncode == 0 and not done.stderr
-    modes = {'wikisrcd': ('--sample', '--schema', '--produce'),
+    modes = {'wikisrcd': ('--sample', '--schema', '--produce', '--once', '--start', '--end'),
              'chsinkd': ('--sample', '--schema', '--topic', '--dry-run', '--once', '--replay')}[name]
     for option in (*modes, '--config', '--check-config', '--print-config', '--help-config', '--version', '--verbose',
                    f'/etc/{name}/{name}.yaml'):
