@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/text.h"
 #include "lib/base/time_text.h"
 #include "lib/log/log.h"
 
@@ -196,6 +197,20 @@ static void sums_print(const struct once *o, const struct wikisrcd_conf *conf,
            sums[BACKFILL_SKIPPED], sums[BACKFILL_OUTSIDE], pl_metrics_get(metrics, M_DUPLICATES));
 }
 
+static void topics_print(const struct once *o, const struct position *position)
+{
+    for (unsigned i = 0; i < position_topics(position); i++) {
+        char at[32] = "nothing";
+        int64_t reached_ms = i < o->record.now.topics_n ? o->record.now.topics[i].reached_ms : -1;
+        if (reached_ms >= 0)
+            pl_time_format_ms(reached_ms, at);
+        const char *given = position_topic_name(position, i); /* by the service */
+        char name[256];
+        pl_text_copy(given, strlen(given), name, sizeof(name));
+        printf("  %s: read up to %s\n", name, at);
+    }
+}
+
 static void behind_warn(const struct once *o, const char *end)
 {
     if (o->record.now.sums[BACKFILL_BEHIND] == 0)
@@ -207,7 +222,7 @@ static void behind_warn(const struct once *o, const char *end)
 }
 
 int once_end(const struct once *o, const struct wikisrcd_conf *conf,
-             const struct pl_metrics *metrics, int status)
+             const struct pl_metrics *metrics, const struct position *position, int status)
 {
     char start[32], end[32], at[32];
     pl_log_progress_end();
@@ -225,5 +240,6 @@ int once_end(const struct once *o, const struct wikisrcd_conf *conf,
     if (!o->finished)
         printf("not whole, %u %% (%s); --once goes on from there: ", percent(o), at);
     sums_print(o, conf, metrics);
+    topics_print(o, position);
     return status == 0 && !o->finished ? 1 : status;
 }

@@ -639,10 +639,10 @@ int wikisrcd_run(struct pl_service *service, struct once *once)
     if (start(&w, &err) < 0)
         return pl_daemon_start_failed(service->daemon, &err);
     if (once && once->is_done)
-        return once_end(once, w.conf, w.metrics, 0);
+        return once_end(once, w.conf, w.metrics, NULL, 0);
     int status = pl_daemon_run(w.daemon);
     pl_service_law_check(service, in_flight(&w), 1);
     pl_delivery_log(w.delivery, true);
     pl_service_stopped(service, status, in_flight(&w));
-    return once ? once_end(once, w.conf, w.metrics, status) : status;
+    return once ? once_end(once, w.conf, w.metrics, w.position, status) : status;
 }

@@ -97,6 +97,8 @@ def test_killed_and_adjoining(pipeline):
     text = b.run('--start', A, '--end', B)
     count = len(b.between(A, B))
     assert f'{count} events written to {pipeline.topic}' in text, text
+    for site in ('eqiad', 'codfw'):
+        assert f'  {site}.mediawiki.recentchange: read up to {DAY}00:' in text, text
     b.assert_has((A, B), (SERVICE, f'{DAY}23:00:00Z'))
 
     # Again: nothing to do.
