@@ -2,11 +2,15 @@
 /* plan.c - see plan.h. */
 #include "daemons/wikisrcd/event/plan.h"
 
+#include <ctype.h>
+
 #include "daemons/wikisrcd/event/fields.h"
 #include "daemons/wikisrcd/event/filter.h"
 #include "daemons/wikisrcd/event/redact.h"
 
-#define STREAMS_MAX 64 /* as many as can be configured; of more nothing is said */
+/* As many as can be configured; of more, and of odd names, nothing is said. */
+#define STREAMS_MAX     64
+#define STREAM_NAME_MAX 120
 
 struct stream {
     char *name;
@@ -110,8 +114,11 @@ static struct stream *stream_of(struct plan *p, const struct event *event)
     for (unsigned i = 0; i < p->streams_n; i++)
         if (pl_json_str_eq(name, p->streams[i].name))
             return &p->streams[i];
-    if (name->escaped || name->len > 200 || p->streams_n == STREAMS_MAX)
+    if (name->len > STREAM_NAME_MAX || p->streams_n == STREAMS_MAX)
         return NULL;
+    for (size_t i = 0; i < name->len; i++) /* it is shown in STATUS */
+        if (!isalnum((unsigned char)name->p[i]) && !strchr("._-", name->p[i]))
+            return NULL;
     struct stream *s = &p->streams[p->streams_n++];
     s->name = pl_strndup(name->p, name->len);
     s->found = pl_alloc_array(filter_conditions(p->filter), sizeof(*s->found));

@@ -342,6 +342,8 @@ START_TEST(test_no_absence)
         account(&m, OF("s", ""));
         ck_assert(!account(&m, "{\"meta\":{\"stream\":\"c\",\"domain\":\"canary\"}}"));
         ck_assert(!account(&m, "{\"meta\":{\"stream\":\"d\"}"));
+        account(&m, OF("e\xE2\x80\xAE", ""));
+        account(&m, OF("\\u0065", ""));
         account(&m, "{}");
     }
     ck_assert(!plan_absence_take(m.plan, &a) && !plan_absence_now(m.plan, &a));
