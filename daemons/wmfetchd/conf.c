@@ -213,10 +213,21 @@ static void names_check(const struct pl_strings *names, const char *path, struct
     }
 }
 
+/* What is not sent cannot tell series apart: all would get the same answer. */
+static void untold_check(const char *name, size_t n, const char *which, struct pl_findings *errs)
+{
+    if (name && !name[0] && n > 1)
+        pl_findings_add(errs, 0, 0,
+                        "api.names.%s: the API is not told which of several %s is asked for", which,
+                        which[0] == 'i' ? "api.index" : "api.applications");
+}
+
 /* The names of parameters that we send: each once. */
 static void query_check(const struct wmfetchd_api_conf *api, struct pl_findings *errs)
 {
     const struct wmfetchd_query_conf *q = &api->query;
+    untold_check(q->application, api->applications.n, "application", errs);
+    untold_check(q->index, api->index.n, "index", errs);
     const char *const ours[] = {q->application, q->index, q->start, q->end,
                                 q->range && q->range[0] ? "range" : ""};
     for (size_t i = 0; i < PL_COUNT(ours); i++) {

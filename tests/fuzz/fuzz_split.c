@@ -2,10 +2,11 @@
 /*
  * fuzz_split.c - an answer taken apart: any bytes, any pieces, any refusals. links: wmfetchd
  *
- * The input's first byte chooses the size of pieces, the refusals, the largest element and whether
- * a path says where the array is; whatever the first two are, elements, members, what they say, and
- * error are those of one whole feed that refuses nothing. Where nothing is too large, an answer is
- * accepted exactly when the reader finds a valid document in the whole text, of one of the shapes.
+ * The input's first byte chooses the size of pieces, the refusals, the largest element and (by '~')
+ * that a path says where the array is; whatever the first two are, elements, members, what they say
+ * and error are those of one whole feed that refuses nothing. Where nothing is too large, an answer
+ * is accepted exactly when the reader finds a valid document in the whole text, of one of the
+ * shapes.
  */
 #include <assert.h>
 
@@ -169,7 +170,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     const char *text = (const char *)data + 1;
     bool limited = data[0] & 128;
-    const struct wmfetchd_answer_conf conf = {.array = data[0] & 64 ? (char *)"data.data" : NULL};
+    const struct wmfetchd_answer_conf conf = {.array = data[0] == '~' ? (char *)"data.data" : NULL};
     struct receiver whole = {.element_max = limited ? ELEMENT_MAX : ELEMENT_MAX_NONE,
                              .answer = {.conf = &conf}};
     struct receiver cut = {.element_max = whole.element_max, .answer = {.conf = &conf}};

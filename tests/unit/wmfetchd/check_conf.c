@@ -84,6 +84,8 @@ START_TEST(findings)
         {"    parameters: { range: x }\n    time: { range: \"\" }\n", USER, KAFKA, NULL},
         {"    time: { start: index }\n", USER, KAFKA, "two parameters have the name 'index'"},
         {"    names: { application: \"\", index: \"\" }\n", USER, KAFKA, NULL},
+        {"    names: { index: \"\" }\n    index: [HOURLY, DAILY]\n", USER, KAFKA,
+         "api.names.index: the API is not told which of several api.index"},
         {"    time: { start: \"\" }\n", USER, KAFKA, "api.time.start"},
         {"    headers: { X-Tenant: a b, Cookie: c }\n", USER, KAFKA, NULL},
         {"    headers: { \"X Tenant\": a }\n", USER, KAFKA, "the name only"},
