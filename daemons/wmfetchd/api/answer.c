@@ -3,6 +3,7 @@
 #include "daemons/wmfetchd/api/answer.h"
 
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "lib/json/reader.h"
@@ -184,17 +185,15 @@ struct value {
     struct pl_slice raw;
     char text[64];  /* of a string, unescaped */
     bool is_other;  /* a string that is not kept there */
-    bool is_number; /* also in a string: "200", "200 OK" */
-    double number;
+    bool is_number; /* also in a string: "200" */
+    double number;  /* infinite: none that a double holds */
 };
 
 static void number_read(struct value *v, const char *text)
 {
-    char *end;
-    size_t digits = strspn(text, "0123456789");
-    v->is_number = digits > 0 && (text[digits] == '\0' || text[digits] == ' ');
+    v->is_number = text[0] && text[strspn(text, "0123456789")] == '\0';
     if (v->is_number)
-        v->number = strtod(text, &end);
+        v->number = strtod(text, NULL);
 }
 
 static struct value value_read(struct pl_slice raw)
@@ -205,11 +204,15 @@ static struct value value_read(struct pl_slice raw)
     struct pl_json_num num;
     pl_json_init(&j, raw.p, raw.len, 0);
     v.type = pl_json_peek(&j);
-    if (v.type == PL_JSON_NUMBER && pl_json_number(&j, &num))
-        v.is_number = pl_json_num_f64(&num, &v.number) != PL_JSON_NUM_RANGE;
+    if (v.type == PL_JSON_NUMBER && pl_json_number(&j, &num)) {
+        v.is_number = true;
+        if (pl_json_num_f64(&num, &v.number) != PL_JSON_NUM_OK)
+            v.number = num.negative ? -INFINITY : INFINITY;
+    }
     if (v.type != PL_JSON_STRING || !pl_json_string(&j, &str))
         return v;
-    v.is_other = str.len >= sizeof(v.text) || pl_json_unescape(&str, v.text) < 0;
+    ssize_t len = str.len < sizeof(v.text) ? pl_json_unescape(&str, v.text) : -1;
+    v.is_other = len < 0 || strlen(v.text) != (size_t)len; /* a NUL byte is in it */
     if (v.is_other)
         v.text[0] = '\0';
     number_read(&v, v.text);
@@ -257,8 +260,8 @@ static bool status_is_good(const struct value *v)
         return false;
     if (v->is_number)
         return v->number == 0 || v->number == 200;
-    if (v->type != PL_JSON_STRING || text_is_empty(v))
-        return v->type != PL_JSON_NUMBER; /* one that is out of all ranges */
+    if (v->type != PL_JSON_STRING || text_is_empty(v) || strncmp(v->text, "200 ", 4) == 0)
+        return true;
     for (size_t i = 0; i < PL_COUNT(good_words); i++)
         if (word_is(v, good_words[i]))
             return true;
