@@ -15,6 +15,7 @@
 
 static const char *const bot_choices[] = {"any", "only", "exclude", NULL};
 static const char *const canaries_choices[] = {"drop", "keep", NULL};
+static const char *const timestamp_choices[] = {"event", "arrival", NULL};
 static const char *const too_large_choices[] = {"stop", "skip", NULL};
 
 #define OPT(path_, type_, field_, ...)                                                             \
@@ -106,6 +107,11 @@ const struct pl_option wikisrcd_opts[] = {
                 "paths, of which the first one counts that the event has; \"\": no key. wiki, "
                 "type, namespace, title, user and bot mean the field of the stream's schema: title "
                 "is also page.page_title and page_title. Events without it have no key."),
+    OPT("timestamp", ENUM, timestamp, .dflt = "event", .choices = timestamp_choices,
+        .flags = PL_OPT_RELOADABLE,
+        .help = "Time of the messages: the event's own, or that of its arrival, for topics that "
+                "accept no old ones (message.timestamp.before.max.ms): events of years ago exist. "
+                "An event whose own time is absent or in the future has that of arrival."),
     OPT("redact", ROWS, redact, .max = REDACT_RULES_MAX, .flags = PL_OPT_RELOADABLE,
         .help =
             "Personal data that is taken out of events before they go to Kafka: a list of { path: "
@@ -151,7 +157,8 @@ const char wikisrcd_conf_intro[] =
     "Every option with its default. Durations: 500ms 5s 15m 2h 7d. Sizes: 4096 64KiB 8MiB.\n"
     "Secrets: { credential: NAME } (the file /etc/wikisrcd/secrets/NAME, or the unit's\n"
     "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
-    "`systemctl reload` applies filter, redact, batch, too_large and log_level.";
+    "`systemctl reload` applies filter, timestamp, redact, batch, too_large and\n"
+    "log_level.";
 
 bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms)
 {

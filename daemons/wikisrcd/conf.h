@@ -12,6 +12,7 @@
 
 enum wikisrcd_bot { BOT_ANY, BOT_ONLY, BOT_EXCLUDE };
 enum wikisrcd_canaries { CANARIES_DROP, CANARIES_KEEP };
+enum wikisrcd_timestamp { TIMESTAMP_EVENT, TIMESTAMP_ARRIVAL };
 enum wikisrcd_too_large { TOO_LARGE_STOP, TOO_LARGE_SKIP };
 
 struct wikisrcd_include {
@@ -46,6 +47,7 @@ struct wikisrcd_conf {
     struct pl_secret redact_key;
     int64_t message_bytes_max, queue_bytes_max;
     int too_large; /* enum wikisrcd_too_large */
+    int timestamp; /* enum wikisrcd_timestamp */
     struct {
         int64_t age_ms, bytes, messages;
     } batch;

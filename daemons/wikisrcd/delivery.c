@@ -29,14 +29,15 @@ void delivery_message(const struct wikisrcd_conf *conf, const struct event *even
     /* Brokers refuse times more than an hour ahead (log.message.timestamp.after.max.ms); 0 would
      * mean "now" to the producer. */
     bool usable = event->has_dt && event->dt_ms > 0 && event->dt_ms <= now_ms + POSITION_BELIEVE_MS;
-    ret->time_replaced = !usable;
+    bool own = conf->timestamp == TIMESTAMP_EVENT;
+    ret->time_replaced = own && !usable;
     ret->m = (struct pl_message){
         .topic = topic_for(conf, &event->stream),
         .key = event->has_key ? (event->key.data ? event->key.data : "") : NULL,
         .key_len = event->has_key ? event->key.len : 0,
         .value = data.p,
         .value_len = data.len,
-        .timestamp_ms = usable ? event->dt_ms : now_ms,
+        .timestamp_ms = own && usable ? event->dt_ms : now_ms,
         .headers = ret->headers,
     };
     header_add(ret, "wikisrcd-stream", &event->stream);
@@ -75,6 +76,7 @@ int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf,
         .create = {conf->create.enabled, conf->create.partitions, conf->create.replication,
                    conf->create.retention_ms, .segment_ms = "9223372036854775807"},
         .start_timeout_ms = conf->start_timeout_ms,
+        .timestamp_advice = "timestamp: arrival",
         .metrics = {.values = metrics,
                     .delivered = M_DELIVERED,
                     .records = PL_METRICS_NONE,

@@ -27,7 +27,7 @@ void delivery_reloaded(struct pl_delivery *d, const struct wikisrcd_conf *conf);
 struct delivery_message {
     struct pl_message m;
     struct pl_header headers[2]; /* wikisrcd-stream, wikisrcd-id: where the event has them */
-    bool time_replaced; /* its own was absent or not believable, so it has that of arrival */
+    bool time_replaced;          /* not by `timestamp`: its own was absent or not believable */
 };
 
 /* Topic, key, value (`data`: the event as received, or redacted), headers and time. Pure. */

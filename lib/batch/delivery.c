@@ -207,6 +207,8 @@ static void on_aborted(void *userdata, const struct pl_err *why)
                                                                         : d->conf.topic,
                       d->conf.too_large_advice ? d->conf.too_large_advice : advice);
     }
+    if (err.code == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP && d->conf.timestamp_advice)
+        pl_err_set(&err, err.kind, err.code, "%s; or set %s", why->msg, d->conf.timestamp_advice);
     if (!d->failed)
         d->ops->on_done(d->userdata, &sums, &err);
 }
@@ -455,7 +457,7 @@ static void writer_log(const struct pl_delivery *d, const struct pl_kafka_positi
         return;
     char at[32];
     pl_time_format_ms(last->timestamp_ms, at);
-    pl_log(PL_INFO, NULL, "the position was written by an instance that is fenced from now on",
+    pl_log(PL_INFO, NULL, "the position found was written by an earlier instance, which is fenced",
            PL_F_STR("TOPIC", d->conf.position_topic), PL_F_STR("WRITER", last->writer),
            PL_F_STR("TIME", at));
 }

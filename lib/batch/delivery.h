@@ -89,6 +89,8 @@ struct pl_delivery_conf {
     int64_t start_timeout_ms;
     /* What to do if the topic accepts only smaller messages; NULL: raise its limit to ours. */
     const char *too_large_advice;
+    /* The option that stamps messages by arrival; NULL: there is none, or they are so always. */
+    const char *timestamp_advice;
     struct pl_delivery_metrics metrics;
 };
 

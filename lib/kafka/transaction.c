@@ -253,6 +253,22 @@ enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, st
     return PL_SEND_OK;
 }
 
+static const char *report_advice(rd_kafka_resp_err_t code)
+{
+    switch ((int)code) {
+    case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+        return ": raise the topic's max.message.bytes or lower kafka.message.max.bytes";
+    case RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP:
+        return ": its time is further from the broker's than the topic allows: raise its "
+               "message.timestamp.before.max.ms (times of the past) or .after.max.ms (of the "
+               "future; "
+               "is this machine's clock right?); both are message.timestamp.difference.max.ms in "
+               "Kafka before 3.6";
+    default:
+        return "";
+    }
+}
+
 void pl_txn_report(struct pl_txn *t, const rd_kafka_message_t *m)
 {
     t->queued_bytes -= (uintptr_t)m->_private;
@@ -270,9 +286,7 @@ void pl_txn_report(struct pl_txn *t, const rd_kafka_message_t *m)
     pl_err_set(&t->cause, kind == PL_ERR_REJECT ? PL_ERR_CONFIG : kind, m->err,
                "Kafka did not take a message for topic \"%s\": %s%s",
                m->rkt ? rd_kafka_topic_name(m->rkt) : "?", rd_kafka_err2str(m->err),
-               m->err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE
-                   ? ": raise the topic's max.message.bytes or lower kafka.message.max.bytes"
-                   : "");
+               report_advice(m->err));
 }
 
 int pl_txn_send_offsets(struct pl_txn *t, const rd_kafka_topic_partition_list_t *offsets,

@@ -442,7 +442,7 @@ def test_second_instance_fences_the_first(pipeline, file):
         assert_ends(end, 1, 'not known whether Kafka has committed')
     else:
         assert_ends(end, FENCED, 'wikisrcd-wikipedia', 'another instance', 'stays down')
-    assert re.search(rf'position was written by.* writer="\S+ pid {first.process.pid} since 20', second.text()), \
+    assert re.search(rf'position found was written by.* writer="\S+ pid {first.process.pid} since 20', second.text()), \
         second.tail()
     wait_until(lambda: server.control()['head'] == 3000, 60, 'all played')
     wait_until(lambda: len(list(p.kafka.read(p.topic))) >= 3000, 30, 'all events')

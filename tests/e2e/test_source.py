@@ -4,10 +4,11 @@ import collections
 import datetime
 import json
 import re
+import time
 
 import confluent_kafka
 
-from helpers import metrics
+from helpers import CONFIG, error_lines, metrics, run_to_end
 from pipeline import events, free_port, make_events, wait_until
 
 EQIAD, CODFW, NEW = (f'{site}.mediawiki.recentchange' for site in ('eqiad', 'codfw', 'esams'))
@@ -353,6 +354,25 @@ def test_key_and_timestamp(pipeline):
             for added in ('offset', 'partition', 'topic'):
                 original['meta'].pop(added, None)
             assert event == original
+
+
+def test_topic_that_accepts_no_old_events(pipeline):
+    """A broker with a limit for times: said what it is and what helps, and with times of arrival all are there."""
+    p = pipeline
+    p.kafka.create(p.topic, message_timestamp_before_max_ms='86400000')
+    file = made(p, 200)
+    s = Source(p, file, '--fast', '--from-start')
+    status, text = run_to_end(s.daemon, 40)
+    assert status == CONFIG, text
+    line = error_lines(text)[-1]
+    assert 'message.timestamp.before.max.ms' in line and 'timestamp: arrival' in line and p.topic in line, text
+    assert not s.messages()
+    s.daemon.log.unlink()
+    began = time.time() * 1000
+    s = Source(p, file, '--fast', '--from-start', timestamp='arrival').start()
+    s.wait(len(list(events(file))))
+    s.finish()
+    assert all(m.timestamp()[1] >= began - 1000 for m in s.messages())
 
 
 def is_surrogate(text):

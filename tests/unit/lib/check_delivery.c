@@ -100,6 +100,7 @@ static void delivery_make(const char *advice)
         .create = {.partitions = -1, .replication = -1},
         .start_timeout_ms = 20000,
         .too_large_advice = advice,
+        .timestamp_advice = "timestamp: arrival",
         .metrics = {.values = metrics,
                     .delivered = DELIVERED,
                     .records = RECORDS,
@@ -443,6 +444,22 @@ START_TEST(message_too_large_for_the_topic)
 }
 END_TEST
 
+START_TEST(time_that_the_topic_does_not_allow)
+{
+    rd_kafka_mock_push_request_errors(mock.cluster, API_PRODUCE, 1,
+                                      RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP);
+    send_items(2);
+    position_set("one");
+    pl_delivery_commit(delivery, KEY);
+    run_until(&record.done, 1);
+    ck_assert_int_eq(record.err.kind, PL_ERR_CONFIG);
+    ck_assert_msg(strstr(record.err.msg, "message.timestamp.before.max.ms") &&
+                      strstr(record.err.msg, "; or set timestamp: arrival"),
+                  "%s", record.err.msg);
+    ck_assert(position_is(""));
+}
+END_TEST
+
 /* Without its position a transaction must not be committed. */
 START_TEST(position_too_large)
 {
@@ -620,6 +637,7 @@ int main(void)
         TEST(abort_while_the_queue_is_full, .count = 2),
         TEST(message_too_large_and_the_rest_goes_on),
         TEST(message_too_large_for_the_topic, .count = PL_COUNT(advices)),
+        TEST(time_that_the_topic_does_not_allow),
         TEST(position_too_large),
         TEST(fenced),
         TEST(failed_by_the_caller),

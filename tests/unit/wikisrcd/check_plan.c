@@ -247,6 +247,22 @@ START_TEST(test_message)
 }
 END_TEST
 
+/* By arrival, which is no replacement. */
+START_TEST(test_message_of_its_arrival)
+{
+    PL_CLEANUP(events_release) struct events events = events_load(STREAMS);
+    PL_CLEANUP(made_release) struct made m;
+    struct delivery_message d;
+    make(&m, "timestamp: arrival");
+    for (size_t i = 0; i < events.n; i++) {
+        plan_read(m.plan, &m.event, events.v[i].p, events.v[i].len);
+        delivery_message(&m.conf, &m.event, events.v[i], 1780000000000, &d);
+        ck_assert(!d.time_replaced);
+        ck_assert_int_eq(d.m.timestamp_ms, 1780000000000);
+    }
+}
+END_TEST
+
 /* An event without them has no headers; one that is not JSON neither. */
 START_TEST(test_bare_message)
 {
@@ -392,6 +408,7 @@ int main(void)
         TEST(test_filter, .count = PL_COUNT(filters)),
         TEST(test_short_form, .count = PL_COUNT(short_forms)),
         TEST(test_message, .count = PL_COUNT(messages)),
+        TEST(test_message_of_its_arrival),
         TEST(test_bare_message),
         TEST(test_not_redactable),
         TEST(test_absence),
