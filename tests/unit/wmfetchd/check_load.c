@@ -266,6 +266,35 @@ START_TEST(empty_window)
 }
 END_TEST
 
+/* A position of milliseconds, and the API is asked in seconds from now on: no other window is asked
+ * for in its place. */
+START_TEST(position_between_seconds)
+{
+    static const struct {
+        struct schedule_position position;
+        bool fits;
+    } cases[] = {{{5000, 8000}, true}, {{5000, 8001}, false}, {{4999, 8000}, false}};
+    load_make();
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct delivery_position read = {.key = "check/other"};
+        struct pl_err err = {0};
+        load_position(load, read.key, &cases[i].position);
+        run_until(&record.done, (int)i + 1);
+        ck_assert_int_eq(record.err.kind, PL_ERR_NONE);
+        conf.api.query.time_format = WMFETCHD_TIME_S;
+        int r = delivery_positions_read(load_delivery(load), &read, 1, &err);
+        ck_assert_msg((r == 0) == cases[i].fits, "%zu: %s", i, err.msg);
+        if (!cases[i].fits)
+            ck_assert_msg(err.kind == PL_ERR_CONFIG && strstr(err.msg, "no whole second"), "%s",
+                          err.msg);
+        conf.api.query.time_format = WMFETCHD_TIME_MS;
+        ck_assert_msg(delivery_positions_read(load_delivery(load), &read, 1, &err) == 0, "%s",
+                      err.msg);
+        ck_assert(read.there && read.position.end_ms == cases[i].position.end_ms);
+    }
+}
+END_TEST
+
 /* More than the queue takes: the request is paused and goes on. */
 START_TEST(queue_is_full)
 {
@@ -493,6 +522,7 @@ int main(void)
         TCASE("load", .set_up = set_up, .tear_down = tear_down),
         TEST(window_with_its_position),
         TEST(empty_window),
+        TEST(position_between_seconds),
         TEST(queue_is_full),
         TEST(parts),
         TEST(errors),
