@@ -318,6 +318,24 @@ def test_once(pipeline):
     assert p.rows() == len(found) + 1
 
 
+def test_once_beside_an_open_transaction(pipeline):
+    """What was committed behind it cannot be read yet: said, and left to the next run."""
+    p = pipeline
+    found = loaded(p, 300)
+    other = confluent_kafka.Producer({'bootstrap.servers': p.kafka.servers, 'transactional.id': f'other-{p.tag}'})
+    other.init_transactions(30)
+    other.begin_transaction()
+    other.produce(p.topic, json.dumps(found[0]))
+    assert other.flush(30) == 0
+    p.kafka.produce(p.topic, [(b'x', json.dumps(found[0] | {'title': 'behind'}).encode())])
+    once = p.chsinkd(args=['--once'])
+    status, text = run_to_end(once, 60)
+    assert status == 0 and 'hides the rest' in text and p.rows() == len(found), text
+    other.abort_transaction(30)
+    status, text = run_to_end(once, 60)
+    assert status == 0 and 'hides' not in text and p.rows() == len(found) + 1, text
+
+
 def test_once_of_an_empty_topic(pipeline):
     p = pipeline
     p.kafka.create(p.topic)

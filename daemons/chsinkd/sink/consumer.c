@@ -145,6 +145,21 @@ static void offset_out_of_range(struct sink *s, struct partition *p)
     }
 }
 
+/* The end of what may be read is not always the partition's: an open transaction, of anyone, hides
+ * what follows it. --once does not wait for it, and the next run goes on there. */
+static void hidden_say(const struct sink *s, const struct partition *p, int64_t at)
+{
+    int64_t low = 0, high = 0;
+    if (!s->once || p->once_done ||
+        rd_kafka_get_watermark_offsets(s->rk, p->topic, p->id, &low, &high) !=
+            RD_KAFKA_RESP_ERR_NO_ERROR ||
+        high <= at)
+        return;
+    pl_log(PL_WARNING, NULL,
+           "an open transaction hides the rest of the partition, which is left to the next run",
+           SINK_F_PARTITION(p), PL_F_INT("OFFSET", at), PL_F_INT("END", high));
+}
+
 static void message_error(struct sink *s, const rd_kafka_message_t *m)
 {
     struct partition *p;
@@ -154,6 +169,7 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
         p = partition_of(s->consumer, m);
         if (p->fixed_end >= 0 && m->offset >= p->fixed_end)
             intake_end_fixed(s, p);
+        hidden_say(s, p, m->offset);
         p->once_done = true; /* a rewind clears it */
         break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
