@@ -32,9 +32,11 @@ void pl_findings_release(struct pl_findings *errs)
     pl_findings_init(errs);
 }
 
-static void line_add(struct pl_buf *out, const char *file, unsigned line, unsigned column,
-                     const char *text)
+static void line_addv(struct pl_buf *out, const char *file, unsigned line, unsigned column,
+                      const char *fmt, va_list ap)
 {
+    char text[FINDING_BYTES];
+    pl_text_formatv(text, sizeof(text), fmt, ap);
     pl_buf_add_str(out, file ? file : "input");
     if (line > 0)
         pl_buf_addf(out, ":%u:%u", line, column);
@@ -43,25 +45,21 @@ static void line_add(struct pl_buf *out, const char *file, unsigned line, unsign
 
 void pl_findings_add(struct pl_findings *errs, unsigned line, unsigned column, const char *fmt, ...)
 {
-    char text[FINDING_BYTES];
     va_list ap;
     va_start(ap, fmt);
-    pl_text_formatv(text, sizeof(text), fmt, ap);
-    va_end(ap);
     if (errs->count++ < FINDINGS_MAX)
-        line_add(&errs->text, errs->file, line, column, text);
+        line_addv(&errs->text, errs->file, line, column, fmt, ap);
+    va_end(ap);
 }
 
 void pl_findings_warn(struct pl_findings *errs, unsigned line, unsigned column, const char *fmt,
                       ...)
 {
-    char text[FINDING_BYTES];
     va_list ap;
     va_start(ap, fmt);
-    pl_text_formatv(text, sizeof(text), fmt, ap);
-    va_end(ap);
     if (errs->warnings_count++ < FINDINGS_MAX)
-        line_add(&errs->warnings, errs->file, line, column, text);
+        line_addv(&errs->warnings, errs->file, line, column, fmt, ap);
+    va_end(ap);
 }
 
 /* ---- nodes ---- */
