@@ -11,7 +11,6 @@
 #include "daemons/wikisrcd/event/path.h"
 #include "daemons/wikisrcd/event/redact.h"
 #include "daemons/wikisrcd/event/rules.h"
-#include "lib/base/time_text.h"
 
 static const char *const bot_choices[] = {"any", "only", "exclude", NULL};
 static const char *const canaries_choices[] = {"drop", "keep", NULL};
@@ -36,9 +35,10 @@ const struct pl_option wikisrcd_opts[] = {
         .help = "Which streams to follow, as the service names them. A stream added later begins "
                 "when it is first seen."),
     OPT("source.start", STRING, source.start, .min = 1, .max = 64, .dflt = "now",
-        .help =
-            "Where to begin when there is no position yet: now, oldest, an RFC 3339 time "
-            "(2026-11-21T00:00:00Z) or milliseconds since 1970. The service keeps 7 to 31 days."),
+        .help = "Where to begin when there is no position yet: now, oldest, -2d (before now), an "
+                "RFC 3339 "
+                "time (2026-11-21T00:00:00Z) or milliseconds since 1970. The service keeps 7 to 31 "
+                "days."),
     OPT("source.stall_timeout", DURATION, source.stall_timeout_ms, .max = PL_DAY_MS, .dflt = "10s",
         .help =
             "A connection without a byte for this long is dead. 10s suits recentchange; a quiet "
@@ -162,15 +162,10 @@ const char wikisrcd_conf_intro[] =
 
 bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms)
 {
-    size_t len = strlen(text);
-    int64_t ms = 0; /* "oldest" */
-    if (strcmp(text, "now") == 0)
-        ms = now_ms;
-    else if (len > 0 && len <= 15 && strspn(text, "0123456789") == len)
-        ms = strtoll(text, NULL, 10);
-    else if (strcmp(text, "oldest") != 0 && (!pl_time_parse(text, len, 3, &ms, NULL) || ms < 0))
-        return false;
-    *ret_ms = ms;
+    const char *why;
+    if (strcmp(text, "oldest") != 0)
+        return pl_moment_parse(text, now_ms, ret_ms, &why);
+    *ret_ms = 0;
     return true;
 }
 
@@ -269,8 +264,8 @@ void wikisrcd_conf_check(void *data, bool for_service, struct pl_findings *errs)
     int64_t ms;
     if (conf->source.start && !wikisrcd_conf_start(conf->source.start, 0, &ms))
         pl_findings_add(errs, 0, 0,
-                        "source.start: '%s' is none of now, oldest, a time such as "
-                        "2026-11-21T00:00:00Z, milliseconds since 1970",
+                        "source.start: '%s' is none of now, oldest, -2d (two days ago), a time "
+                        "such as 2026-11-21T00:00:00Z, milliseconds since 1970",
                         conf->source.start);
     if (conf->source.proxy_password.value && !conf->source.proxy_user)
         pl_findings_add(errs, 0, 0, "source.proxy_password: needs source.proxy_user");

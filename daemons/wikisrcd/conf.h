@@ -67,8 +67,7 @@ extern const char wikisrcd_conf_intro[];
  * a struct wikisrcd_conf. */
 void wikisrcd_conf_check(void *conf, bool for_service, struct pl_findings *errs);
 
-/* The time of source.start: "now", "oldest" (0), a time, or milliseconds since 1970; false: not
- * one of these. */
+/* The time of source.start: "oldest" (0), or as pl_moment_parse() has it; false: none. */
 bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms);
 
 /* Whether `name`, as in source.streams, is the stream that an event calls `stream` (meta.stream):

@@ -33,8 +33,10 @@ START_TEST(findings)
         {", url: https://u:hunter2@h/v2", "",
          "input:1:50: source.url: a URL must not hold a user or password, since messages show it"},
         {", url: https://h/v2?since=1", "", "input:1:50: source.url: without a query ('?', '#')"},
+        {", start: -2d", "", NULL},
         {", start: soon", "",
-         "input: source.start: 'soon' is none of now, oldest, a time such as 2026-11-21T00:00:00Z, "
+         "input: source.start: 'soon' is none of now, oldest, -2d (two days ago), a time such as "
+         "2026-11-21T00:00:00Z, "
          "milliseconds since 1970"},
         {", streams: [a/b]", "",
          "input: source.streams: 'a/b' is not a stream's name: letters, digits, '.', '_' and '-'"},
