@@ -198,6 +198,25 @@ static bool event_show(struct inspect *in, struct pl_slice data, int64_t now_ms)
     return false;
 }
 
+/* At once where a filter leaves out all events, as a person would wait in vain. */
+static void absences_show(struct inspect *in, uint64_t looks, uint64_t redact_looks)
+{
+    struct plan_absence a;
+    while (plan_absence_take(in->plan, looks, redact_looks, &a))
+        pl_log(PL_WARNING, PL_EVENT_FIELD_ABSENT, "no event had a field that an option names",
+               PL_F_STR("OPTION", a.option), PL_F_STR("FIELD", a.paths),
+               PL_F_STR("STREAM", a.stream ? a.stream : "any"));
+}
+
+static bool event_passes(struct inspect *in)
+{
+    if (in->event.canary)
+        return in->conf->filter.canaries == CANARIES_KEEP;
+    plan_account(in->plan, &in->event);
+    absences_show(in, PLAN_LOOKS, PLAN_REDACT_LOOKS);
+    return plan_passes(in->plan, &in->event);
+}
+
 static bool on_event(void *userdata, const struct sse_event *sse)
 {
     struct inspect *in = userdata;
@@ -209,9 +228,7 @@ static bool on_event(void *userdata, const struct sse_event *sse)
     struct pl_slice data;
     const char *why;
     position_check(in->position, &in->event, sse->id, now_ms, &mark);
-    bool canary = in->event.canary && in->conf->filter.canaries == CANARIES_DROP;
-    if (mark.verdict != POSITION_NEW || sse->too_large || canary ||
-        (!in->event.canary && !plan_passes(in->plan, &in->event)) ||
+    if (mark.verdict != POSITION_NEW || sse->too_large || !event_passes(in) ||
         !plan_redact(in->plan, &in->event, sse->data, &data, &why)) {
         in->dropped++;
     } else {
@@ -332,8 +349,9 @@ static int start(struct inspect *in, struct pl_err *err)
                       err);
 }
 
-static void summary_print(const struct inspect *in)
+static void summary_print(struct inspect *in)
 {
+    absences_show(in, 1, 1);
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
     if (in->mode == INSPECT_SCHEMA) {
         pl_schema_print(in->profile, "TYPE", pl_schema_type, &text);

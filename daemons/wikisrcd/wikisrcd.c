@@ -157,7 +157,7 @@ static void fields_account(struct wikisrcd *w)
 {
     struct plan_absence a;
     pl_metrics_inc(w->metrics, M_FIELD_ABSENT, plan_account(w->plan, &w->event));
-    while (plan_absence_take(w->plan, &a))
+    while (plan_absence_take(w->plan, PLAN_LOOKS, PLAN_REDACT_LOOKS, &a))
         pl_log(PL_WARNING, PL_EVENT_FIELD_ABSENT, "no event has a field that an option names",
                PL_F_STR("OPTION", a.option), PL_F_STR("FIELD", a.paths),
                PL_F_STR("STREAM", a.stream ? a.stream : "any"),

@@ -191,12 +191,18 @@ def test_modes_show_the_redacted_form(pipeline):
     p = pipeline
     file = p.folder / 'streams.jsonl'
     made = make_streams(file, 20)
-    path = source(p, file).args[2]
+    path = source(p, file, filter={'fields': [{'path': 'performer.is_bt', 'not_in': ['x']}]}).args[2]
+    whole = json.loads(open(path, encoding='utf-8').read())
+    whole['redact'].append({'path': 'performer.user_txt', 'action': 'drop'})
+    write_whole(p.folder / 'wikisrcd.yaml', json.dumps(whole))
     hashes = {hash_of(name)[:20] for _, _, name in made.values()}
     for mode in ('--sample', '--schema', '--produce'):
         done = subprocess.run([BUILD / 'wikisrcd', '-c', path, mode, '60'], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done
         assert 'Qzx' not in done.stdout + done.stderr and 'said by' not in done.stdout, (mode, done.stdout)
+        told = [line for line in done.stderr.splitlines() if 'no event had a field that an option names' in line]
+        assert len([t for t in told if 'performer.is_bt' in t]) == len(STREAMS), done.stderr
+        assert len([t for t in told if 'performer.user_txt' in t]) == 1 and len(told) == 4, done.stderr
         assert mode != '--sample' or any(h in done.stdout for h in hashes), (mode, done.stdout)
     assert f'headers    wikisrcd-stream={PAGE_CHANGE} wikisrcd-id=' in done.stdout, done.stdout
 

@@ -152,11 +152,12 @@ static void absence_make(const struct plan *p, const struct stream *s, unsigned 
                                  .drops = filter_needs(p->filter, i)};
 }
 
-bool plan_absence_take(struct plan *p, struct plan_absence *ret)
+bool plan_absence_take(struct plan *p, uint64_t looks, uint64_t redact_looks,
+                       struct plan_absence *ret)
 {
     for (unsigned k = 0; k < p->streams_n; k++) {
         struct stream *s = &p->streams[k];
-        while (s->events >= PLAN_LOOKS && s->told < filter_conditions(p->filter)) {
+        while (s->events >= looks && s->told < filter_conditions(p->filter)) {
             unsigned i = s->told++;
             if (s->found[i])
                 continue;
@@ -164,7 +165,8 @@ bool plan_absence_take(struct plan *p, struct plan_absence *ret)
             return true;
         }
     }
-    while (p->redactions >= PLAN_REDACT_LOOKS && p->redact_told < redact_rules_n(p->redact)) {
+    while (p->redactions >= redact_looks && p->redactions > 0 &&
+           p->redact_told < redact_rules_n(p->redact)) {
         size_t i = p->redact_told++;
         if (redact_found(p->redact, i))
             continue;

@@ -30,11 +30,8 @@ bool plan_passes(const struct plan *p, const struct event *event);
 bool plan_redact(struct plan *p, struct event *event, struct pl_slice data, struct pl_slice *ret,
                  const char **ret_why);
 
-/* A filter asks for a field that the first PLAN_LOOKS events of a stream did not have, or a
- * redaction has found nothing in PLAN_REDACT_LOOKS events of all streams (which have their shares
- * of them, so that it takes more). */
-#define PLAN_LOOKS        100
-#define PLAN_REDACT_LOOKS 1000
+/* A filter asks for a field that none of a stream's events had, or a redaction has found nothing in
+ * the events of all streams. */
 struct plan_absence {
     const char *option; /* "filter.wiki.include", "redact" */
     const char *paths;
@@ -44,8 +41,13 @@ struct plan_absence {
 
 /* The event read last is accounted for, once. Returns whether a filter's field was absent in it. */
 bool plan_account(struct plan *p, const struct event *event);
-/* The next one that is new. false: none. What `ret` points to lives as long as the plan. */
-bool plan_absence_take(struct plan *p, struct plan_absence *ret);
+/* The next one that is new, after so many events of the stream, or, of a redaction, of all streams
+ * (which have their shares of them, so that it takes more). false: none. What `ret` points to lives
+ * as long as the plan. */
+#define PLAN_LOOKS        100
+#define PLAN_REDACT_LOOKS 1000
+bool plan_absence_take(struct plan *p, uint64_t looks, uint64_t redact_looks,
+                       struct plan_absence *ret);
 /* One of a filter that still holds, for STATUS, first of those that leave out a whole stream. */
 bool plan_absence_now(const struct plan *p, struct plan_absence *ret);
 

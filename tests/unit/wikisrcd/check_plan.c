@@ -311,6 +311,11 @@ static bool account(struct made *m, const char *json)
 
 #define OF(stream, rest) "{\"meta\":{\"stream\":\"" stream "\"}" rest "}"
 
+static bool taken(struct made *m, struct plan_absence *ret)
+{
+    return plan_absence_take(m->plan, PLAN_LOOKS, PLAN_REDACT_LOOKS, ret);
+}
+
 /* Once for each stream and condition, when PLAN_LOOKS events had no such field. */
 START_TEST(test_absence)
 {
@@ -319,7 +324,7 @@ START_TEST(test_absence)
     make(&m, "filter: {wiki: {include: [enwiki]}, bot: exclude, fields: [{path: x.y, in: [1]}, "
              "{path: z, exists: false}]}");
     for (unsigned i = 0; i < PLAN_LOOKS; i++) {
-        ck_assert(!plan_absence_take(m.plan, &a) && !plan_absence_now(m.plan, &a));
+        ck_assert(!taken(&m, &a) && !plan_absence_now(m.plan, &a));
         ck_assert(account(&m, OF("s", ",\"w\":1")));
         ck_assert(!account(&m, OF("t", ",\"wiki\":\"\",\"bot\":false,\"x\":{\"y\":2}")));
     }
@@ -330,20 +335,20 @@ START_TEST(test_absence)
                 {"filter.bot", "bot, performer.is_bot, performer.user_is_bot", false},
                 {"filter.fields", "x.y", true}};
     for (size_t i = 0; i < PL_COUNT(said); i++) {
-        ck_assert(plan_absence_take(m.plan, &a));
+        ck_assert(taken(&m, &a));
         ck_assert_str_eq(a.option, said[i].option);
         ck_assert_str_eq(a.paths, said[i].paths);
         ck_assert_str_eq(a.stream, "s");
         ck_assert_int_eq(a.drops, said[i].drops);
     }
-    ck_assert(!plan_absence_take(m.plan, &a));
+    ck_assert(!taken(&m, &a));
     ck_assert(plan_absence_now(m.plan, &a));
     ck_assert_str_eq(a.option, "filter.wiki.include");
     account(&m, OF("s", ",\"wiki\":\"dewiki\",\"x\":{\"y\":3}"));
     ck_assert(plan_absence_now(m.plan, &a)); /* of those left, none leaves out all */
     ck_assert(strcmp(a.option, "filter.bot") == 0 && !a.drops);
     account(&m, OF("s", ",\"bot\":true"));
-    ck_assert(!plan_absence_now(m.plan, &a) && !plan_absence_take(m.plan, &a));
+    ck_assert(!plan_absence_now(m.plan, &a) && !taken(&m, &a));
 }
 END_TEST
 
@@ -362,7 +367,23 @@ START_TEST(test_no_absence)
         account(&m, OF("\\u0065", ""));
         account(&m, "{}");
     }
-    ck_assert(!plan_absence_take(m.plan, &a) && !plan_absence_now(m.plan, &a));
+    ck_assert(!taken(&m, &a) && !plan_absence_now(m.plan, &a));
+    ck_assert(!plan_absence_take(m.plan, 1, 1, &a)); /* in one event it was there */
+}
+END_TEST
+
+/* At the end of few events it can be asked sooner. */
+START_TEST(test_early_absence)
+{
+    PL_CLEANUP(made_release) struct made m;
+    struct plan_absence a;
+    make(&m, "filter: {fields: [{path: x, not_in: [1]}]}\nredact: [{path: y, action: drop}]");
+    ck_assert(!plan_absence_take(m.plan, 0, 0, &a));
+    account(&m, OF("s", ""));
+    ck_assert(!taken(&m, &a));
+    ck_assert(plan_absence_take(m.plan, 1, 1, &a) && strcmp(a.option, "filter.fields") == 0);
+    ck_assert(plan_absence_take(m.plan, 1, 1, &a) && strcmp(a.option, "redact") == 0);
+    ck_assert(!plan_absence_take(m.plan, 1, 1, &a));
 }
 END_TEST
 
@@ -374,14 +395,14 @@ START_TEST(test_redact_absence)
     make(&m, "redact: [{path: user, action: drop}, {path: perfomer.user_text, action: drop}]");
     account(&m, OF("s", ",\"user\":\"N\""));
     for (unsigned i = 1; i < PLAN_REDACT_LOOKS; i++) {
-        ck_assert(!plan_absence_take(m.plan, &a));
+        ck_assert(!taken(&m, &a));
         ck_assert(!account(&m, OF("s", "")));
     }
-    ck_assert(plan_absence_take(m.plan, &a));
+    ck_assert(taken(&m, &a));
     ck_assert_str_eq(a.option, "redact");
     ck_assert_str_eq(a.paths, "perfomer.user_text");
     ck_assert_ptr_null(a.stream);
-    ck_assert(!plan_absence_take(m.plan, &a) && !plan_absence_now(m.plan, &a));
+    ck_assert(!taken(&m, &a) && !plan_absence_now(m.plan, &a));
 }
 END_TEST
 
@@ -396,7 +417,7 @@ START_TEST(test_many_streams)
         PL_FREE char *json = pl_strf(OF("s%u", ""), i % 200);
         account(&m, json);
     }
-    while (plan_absence_take(m.plan, &a))
+    while (taken(&m, &a))
         told++;
     ck_assert_uint_eq(told, 64);
 }
@@ -413,6 +434,7 @@ int main(void)
         TEST(test_not_redactable),
         TEST(test_absence),
         TEST(test_no_absence),
+        TEST(test_early_absence),
         TEST(test_redact_absence),
         TEST(test_many_streams),
     };
