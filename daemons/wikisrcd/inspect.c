@@ -205,7 +205,8 @@ static void absences_show(struct inspect *in, uint64_t looks, uint64_t redact_lo
     while (plan_absence_take(in->plan, looks, redact_looks, &a))
         pl_log(PL_WARNING, PL_EVENT_FIELD_ABSENT, "no event had a field that an option names",
                PL_F_STR("OPTION", a.option), PL_F_STR("FIELD", a.paths),
-               PL_F_STR("STREAM", a.stream ? a.stream : "any"));
+               PL_F_STR("STREAM", a.stream ? a.stream : "any"),
+               PL_F_STR("RESULT", plan_absence_result(&a)));
 }
 
 static bool event_passes(struct inspect *in)

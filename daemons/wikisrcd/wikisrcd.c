@@ -161,9 +161,7 @@ static void fields_account(struct wikisrcd *w)
         pl_log(PL_WARNING, PL_EVENT_FIELD_ABSENT, "no event has a field that an option names",
                PL_F_STR("OPTION", a.option), PL_F_STR("FIELD", a.paths),
                PL_F_STR("STREAM", a.stream ? a.stream : "any"),
-               PL_F_STR("RESULT", !a.stream ? "nothing is taken out"
-                                  : a.drops ? "all events are left out"
-                                            : "none is left out"));
+               PL_F_STR("RESULT", plan_absence_result(&a)));
 }
 
 /* What cannot be redacted must not get into Kafka, and the stream goes on. */

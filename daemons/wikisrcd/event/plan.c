@@ -176,6 +176,13 @@ bool plan_absence_take(struct plan *p, uint64_t looks, uint64_t redact_looks,
     return false;
 }
 
+const char *plan_absence_result(const struct plan_absence *a)
+{
+    return !a->stream ? "nothing is taken out"
+           : a->drops ? "all events are left out"
+                      : "none is left out";
+}
+
 bool plan_absence_now(const struct plan *p, struct plan_absence *ret)
 {
     bool found = false;

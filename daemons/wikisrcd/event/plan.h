@@ -48,6 +48,8 @@ bool plan_account(struct plan *p, const struct event *event);
 #define PLAN_REDACT_LOOKS 1000
 bool plan_absence_take(struct plan *p, uint64_t looks, uint64_t redact_looks,
                        struct plan_absence *ret);
+/* What comes of it, for a person. */
+const char *plan_absence_result(const struct plan_absence *a);
 /* One of a filter that still holds, for STATUS, first of those that leave out a whole stream. */
 bool plan_absence_now(const struct plan *p, struct plan_absence *ret);
 
