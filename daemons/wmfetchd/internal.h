@@ -11,6 +11,7 @@
 #include "daemons/wmfetchd/window/turns.h"
 #include "daemons/wmfetchd/wmfetchd.h"
 #include "lib/base/backoff.h"
+#include "lib/service/ends.h"
 
 struct series {
     const char *application, *index; /* as in struct wmfetchd_series */
@@ -21,6 +22,7 @@ struct series {
     int64_t not_before_ms; /* monotonic */
     struct giveup giveup;
     bool failing, refused; /* refused: a person must fix what failed last */
+    struct pl_refusal refusal;
     bool ahead;            /* logged that the position is in the future */
     uint64_t empty;        /* windows without a record up to the last, since the start */
     unsigned lag_metric;
@@ -50,7 +52,10 @@ struct wmfetchd {
     struct slot slots[TURNS_SLOTS_MAX]; /* turns.slots_n are used */
     int64_t not_before_ms;              /* monotonic: none is asked for before */
     struct pl_backoff backoff;          /* of what delays all series */
-    bool ready, worked;                 /* worked: a window was committed since the start */
+    struct pl_refusal refusal;          /* of all series */
+    enum pl_worked worked;              /* a window was committed, now or before */
+    enum pl_worked kafka_worked;        /* the same of anything */
+    bool ready;
     bool claimed;               /* we are the only one of this name, see lib/kafka/fence.h */
     struct pl_peer_clock clock; /* the API's */
     struct look look;           /* what time it is there, where no window told it yet … */
@@ -79,6 +84,8 @@ void status_show(struct wmfetchd *w);
 /* A window with so many records was committed. One without may be true, at night; many one after
  * another are said. */
 void status_records_note(struct wmfetchd *w, struct series *s, uint64_t records);
+/* The longest that we are refused, by anyone. */
+int64_t status_refused_seconds(const struct wmfetchd *w);
 /* Why it makes no progress; NULL: it does, or waits for a known reason. */
 const char *status_stuck(struct wmfetchd *w);
 

@@ -58,6 +58,9 @@ const struct pl_metric wmfetchd_metrics[M_COUNT] = {
     [M_CREDENTIALS_REFUSED] = {"wmfetchd_credentials_refused", NULL, PL_GAUGE,
                                "How often in a row Keycloak has refused user, password or client; "
                                "from 3 on they are tried once an hour."},
+    [M_REFUSED_SECONDS] = {"wmfetchd_refused_seconds", NULL, PL_GAUGE,
+                           "The longest that Kafka, Keycloak or the API has refused us or one "
+                           "application, which is tried again; 0: none does."},
     [M_FETCH_SECONDS] = {"wmfetchd_fetch_seconds", NULL, PL_HISTOGRAM,
                          "From asking for a window to the end of its answer."},
     [M_COMMIT_SECONDS] = {"wmfetchd_commit_seconds", NULL, PL_HISTOGRAM,

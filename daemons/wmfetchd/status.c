@@ -103,6 +103,16 @@ static bool is_stalled(const struct wmfetchd *w)
     return stalled;
 }
 
+int64_t status_refused_seconds(const struct wmfetchd *w)
+{
+    int64_t now_ms = pl_clock_monotonic_ms(), most = pl_refusal_seconds(&w->refusal, now_ms);
+    for (size_t i = 0; i < w->turns.n; i++) {
+        int64_t seconds = pl_refusal_seconds(&w->series[i].refusal, now_ms);
+        most = seconds > most ? seconds : most;
+    }
+    return most;
+}
+
 /* What is being fetched: "31854/HOURLY for 12 s, 7/HOURLY for 0 s", as many as there is room for.
  * Returns how many there are; *ret_slow: of these the slow ones. */
 static unsigned fetching_describe(const struct wmfetchd *w, char *out, size_t size,
@@ -162,6 +172,11 @@ void status_show(struct wmfetchd *w)
                           "Kafka does not answer; fetching is paused, %" PRId64
                           " windows due, all to %s, %s",
                           behind, oldest, last);
+    else if (w->refusal.since_ms != 0)
+        pl_service_status(w->service, "refused",
+                          "refused for %" PRId64 " s now, trying again; %" PRId64
+                          " windows due, all to %s, %s",
+                          pl_refusal_seconds(&w->refusal, mono_ms), behind, oldest, last);
     else if (all_slow)
         pl_service_status(w->service, NULL,
                           "slow requests hold up the others: %s; %" PRId64

@@ -10,6 +10,7 @@
 #include "lib/auth/auth.h"
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
+#include "lib/batch/worked.h"
 #include "lib/log/log.h"
 #include "lib/service/skew.h"
 
@@ -179,6 +180,9 @@ static void window_over(struct wmfetchd *w, const struct slot *slot)
     s->giveup = (struct giveup){0};
     s->position = slot->position;
     w->last_ms = pl_clock_monotonic_ms();
+    if (pl_refusal_over(&s->refusal) | pl_refusal_over(&w->refusal))
+        pl_log(PL_NOTICE, PL_EVENT_REFUSED, "no longer refused",
+               PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index));
 }
 
 static void passed(struct wmfetchd *w, struct slot *slot)
@@ -203,6 +207,7 @@ static void committed(struct wmfetchd *w, const struct slot *slot, const struct 
     struct series *s = slot->series;
     pl_backoff_reset(&s->backoff);
     pl_backoff_reset(&w->backoff);
+    w->kafka_worked = PL_WORKED;
     s->not_before_ms = 0;
     char from[32], end[32];
     if (!s->known) {
@@ -217,7 +222,7 @@ static void committed(struct wmfetchd *w, const struct slot *slot, const struct 
         pl_log(PL_NOTICE, PL_EVENT_SOURCE_CONNECTED, "fetching works again",
                PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index));
     window_over(w, slot);
-    w->worked = true;
+    w->worked = PL_WORKED;
     w->windows++;
     w->last_records = result->sums.records;
     pl_metrics_inc(w->metrics, M_WINDOWS_COMMITTED, 1);
@@ -232,18 +237,16 @@ static void committed(struct wmfetchd *w, const struct slot *slot, const struct 
            PL_F_INT("DURATION_MS", result->fetch.duration_ms + result->sums.commit_ms));
 }
 
-/* Whether nothing can continue until a person acts: every series waits for that. A refusal of the
- * far side counts only while nothing has worked yet: then it is the configuration, later it is
- * theirs to fix. */
-static bool must_end(const struct wmfetchd *w, const struct pl_err *err)
+/* What becomes of it. What a person must fix for one series ends the others only when all of them
+ * wait for that. */
+static enum pl_end end_of(const struct wmfetchd *w, const struct load_result *result,
+                          struct pl_err *err)
 {
-    bool refusal = err->code != 0;
-    if (err->kind != PL_ERR_CONFIG || (refusal && w->worked))
-        return pl_err_is_final(err);
-    for (size_t i = 0; i < w->turns.n; i++)
+    enum pl_end end = pl_end_of(err, result->by_kafka ? w->kafka_worked : w->worked);
+    for (size_t i = 0; end == PL_END_CONFIG && i < w->turns.n; i++)
         if (!w->series[i].refused)
-            return false;
-    return true;
+            end = PL_END_LOUDLY;
+    return end;
 }
 
 static bool asks_to_wait(const struct load_result *result, const struct pl_err *err)
@@ -257,13 +260,16 @@ static int64_t floor_ms(const struct load_result *result, const struct pl_err *e
         return result->fetch.retry_after_ms >= 0 ? result->fetch.retry_after_ms : BUSY_WAIT_MS;
     if (err->kind != PL_ERR_CONFIG)
         return 0;
+    if (result->fetch.no_token && result->fetch.retry_after_ms >= 0)
+        return result->fetch.retry_after_ms; /* until the credentials are tried again */
     return err->code != 0 ? REFUSED_WAIT_MS : LIMIT_WAIT_MS;
 }
 
-/* No token (Keycloak counts wrong passwords), or asked to wait. */
+/* No token, refused by Kafka, or asked to wait. */
 static bool is_for_all(const struct load_result *result, const struct pl_err *err)
 {
-    return result->fetch.no_token || asks_to_wait(result, err);
+    return result->fetch.no_token || asks_to_wait(result, err) ||
+           (result->by_kafka && err->kind == PL_ERR_CONFIG && err->code != 0);
 }
 
 /* No series is asked for meanwhile. Requests at once fail together, and wait once. */
@@ -292,27 +298,39 @@ static int64_t hold(struct wmfetchd *w, struct series *s, const struct load_resu
     return wait_ms;
 }
 
-static void failed(struct wmfetchd *w, struct series *s, const struct load_result *result,
-                   const struct pl_err *err)
+/* Whether it is to be said now. Of credentials only the first time: what comes then is said by
+ * lib/auth. */
+static bool refusal_is_news(struct wmfetchd *w, struct series *s, const struct load_result *result,
+                            const struct pl_err *err)
 {
+    struct pl_refusal *refusal = is_for_all(result, err) ? &w->refusal : &s->refusal;
+    return pl_refusal_next(refusal, pl_clock_monotonic_ms()) &&
+           (!result->fetch.no_token || refusal->lines == 1);
+}
+
+static void failed(struct wmfetchd *w, struct series *s, const struct load_result *result,
+                   const struct pl_err *why)
+{
+    struct pl_err copy = *why, *err = &copy;
     if (s->known)
         pl_metrics_inc(w->metrics, M_WINDOWS_FAILED, 1);
     bool said = is_for_all(result, err) && w->not_before_ms > pl_clock_monotonic_ms();
     int64_t wait_ms = hold(w, s, result, err);
-    if (must_end(w, err)) {
+    enum pl_end end = end_of(w, result, err);
+    if (end >= PL_END_RESTART) {
         pl_daemon_stop(w->daemon, err);
         return;
     }
     s->failing = s->known;
     if (said) /* of another that was under way */
         return;
-    if (err->kind == PL_ERR_RETRY)
+    if (end == PL_END_AGAIN)
         pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST,
                    "window not fetched, nothing of it is written, it is tried again", err,
                    PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
                    PL_F_UINT("UNDONE", result->sums.messages), PL_F_INT("WAIT_MS", wait_ms));
-    else
-        pl_log_err(PL_ERROR, PL_EVENT_SOURCE_LOST,
+    else if (refusal_is_news(w, s, result, err))
+        pl_log_err(PL_ERROR, PL_EVENT_REFUSED,
                    "window refused, nothing of it is written, it is tried again", err,
                    PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
                    PL_F_UINT("UNDONE", result->sums.messages), PL_F_INT("WAIT_MS", wait_ms));
@@ -342,15 +360,22 @@ static bool gives_up(struct wmfetchd *w, struct slot *slot, const struct load_re
 }
 
 static void claim_done(struct wmfetchd *w, const struct load_result *result,
-                       const struct pl_err *err)
+                       const struct pl_err *why)
 {
-    w->claimed = !err;
-    if (!err || pl_daemon_stopping(w->daemon))
+    w->claimed = !why;
+    if (!why)
+        w->kafka_worked = PL_WORKED;
+    if (!why || pl_daemon_stopping(w->daemon))
         return;
+    struct pl_err copy = *why, *err = &copy;
     int64_t wait_ms = hold_all(w, floor_ms(result, err), err->kind == PL_ERR_CONFIG);
-    if (must_end(w, err))
+    enum pl_end end = end_of(w, result, err);
+    if (end >= PL_END_RESTART)
         pl_daemon_stop(w->daemon, err);
-    else
+    else if (end == PL_END_LOUDLY && pl_refusal_next(&w->refusal, pl_clock_monotonic_ms()))
+        pl_log_err(PL_ERROR, PL_EVENT_REFUSED, "cannot write to position_topic, it is tried again",
+                   err, PL_F_STR("TOPIC", w->conf->position_topic), PL_F_INT("WAIT_MS", wait_ms));
+    else if (end == PL_END_AGAIN)
         pl_log_err(PL_WARNING, NULL, "cannot write to position_topic, it is tried again", err,
                    PL_F_STR("TOPIC", w->conf->position_topic), PL_F_INT("WAIT_MS", wait_ms));
 }
@@ -389,11 +414,13 @@ static void on_done(void *userdata, const struct load_result *result, const stru
         pl_daemon_finish(w->daemon);
 }
 
-static void on_failed(void *userdata, const struct pl_err *err)
+static void on_failed(void *userdata, const struct pl_err *why)
 {
     struct slot *slot = userdata;
     struct wmfetchd *w = slot->w;
     bool stopping = pl_daemon_stopping(w->daemon);
+    struct pl_err copy = *why, *err = &copy;
+    pl_end_of_last(err, w->kafka_worked); /* a producer that is dead needs a new process */
     pl_daemon_stop(w->daemon, err);
     if (stopping && all_idle(w))
         pl_daemon_finish(w->daemon); /* nothing that on_stop waits for will come */
@@ -417,18 +444,32 @@ static const struct load_ops load_ops = {.on_done = on_done, .on_failed = on_fai
 
 /* ---- the first token ---- */
 
-/* Ready after Keycloak's first answer: a refusal that a person must fix shows at the start; a
+/* Ready after Keycloak's first answer: a refusal that a person must fix shows at the first start; a
  * Keycloak that is away is everyday work. */
-static void on_auth(void *userdata, const char *header, const struct pl_err *err)
+static void on_auth(void *userdata, const char *header, const struct pl_err *why)
 {
     struct wmfetchd *w = userdata;
+    struct pl_err err = why ? *why : (struct pl_err){0};
+    const struct load_result result = {
+        .fetch = {.no_token = true, .retry_after_ms = pl_auth_retry_after_ms(w->env.auth)}};
     (void)header;
-    if (err && err->kind != PL_ERR_RETRY) {
-        pl_daemon_stop(w->daemon, err);
+    switch (pl_end_of(&err, w->worked)) {
+    case PL_END_NONE:
+        break;
+    case PL_END_AGAIN:
+        pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST, "no token yet, it is tried again", &err);
+        break;
+    case PL_END_LOUDLY:
+        hold_all(w, floor_ms(&result, &err), true);
+        pl_refusal_next(&w->refusal, pl_clock_monotonic_ms());
+        pl_log_err(PL_ERROR, PL_EVENT_REFUSED, "no token, it is tried again", &err);
+        break;
+    case PL_END_RESTART:
+    case PL_END_CONFIG:
+    case PL_END_FENCED:
+        pl_daemon_stop(w->daemon, &err);
         return;
     }
-    if (err)
-        pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST, "no token yet, it is tried again", err);
     begin(w);
 }
 
@@ -475,6 +516,7 @@ static void on_tick(void *userdata)
 {
     struct wmfetchd *w = userdata;
     pl_service_tick(w->service, status_in_flight(w));
+    pl_metrics_set(w->metrics, M_REFUSED_SECONDS, (double)status_refused_seconds(w));
     pl_skew_show(&w->clock, w->metrics, M_CLOCK_SKEW);
     if (w->ready && !pl_daemon_stopping(w->daemon))
         status_show(w);
@@ -536,6 +578,9 @@ static int positions_read(struct wmfetchd *w, struct pl_err *err)
         if (!s->known)
             continue;
         s->position = positions[i].position;
+        w->kafka_worked = PL_WORKED;
+        if (s->position.end_ms > s->position.start_ms) /* the first is written before a fetch */
+            w->worked = PL_WORKED;
         char end[32];
         pl_time_format_ms(s->position.end_ms, end);
         pl_log(PL_INFO, NULL, "continuing from the position",
@@ -545,7 +590,7 @@ static int positions_read(struct wmfetchd *w, struct pl_err *err)
     return 0;
 }
 
-static int series_start(struct wmfetchd *w, struct pl_err *err)
+static void series_make(struct wmfetchd *w)
 {
     size_t n = wmfetchd_series_count(w->conf);
     uint64_t seed = (uint64_t)pl_clock_realtime_ms();
@@ -561,7 +606,21 @@ static int series_start(struct wmfetchd *w, struct pl_err *err)
         s->lag_metric = lag_metric_add(w, s);
         pl_backoff_init(&s->backoff, WAIT_BASE_MS, WAIT_MAX_MS, seed + i);
     }
-    return positions_read(w, err);
+}
+
+/* Kafka has refused the start. */
+static void worked_look(const struct wmfetchd *w, struct pl_err *err)
+{
+    PL_FREE const char **keys = pl_alloc_array(w->turns.n, sizeof(*keys));
+    for (size_t i = 0; i < w->turns.n; i++)
+        keys[i] = w->series[i].key;
+    const struct pl_worked_ask ask = {.daemon = w->daemon,
+                                      .kafka = &w->conf->kafka,
+                                      .topic = w->conf->position_topic,
+                                      .keys = keys,
+                                      .keys_n = w->turns.n,
+                                      .timeout_ms = w->conf->start_timeout_ms};
+    pl_worked_end(&ask, err);
 }
 
 static int slots_start(struct wmfetchd *w, struct pl_err *err)
@@ -593,8 +652,11 @@ static int start(struct wmfetchd *w, struct pl_err *err)
     if (r < 0)
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
     sd_event_source_set_enabled(w->timer, SD_EVENT_OFF);
-    if (slots_start(w, err) < 0 || series_start(w, err) < 0)
+    series_make(w);
+    if (slots_start(w, err) < 0 || positions_read(w, err) < 0) {
+        worked_look(w, err);
         return -1;
+    }
     char host[256];
     pl_auth_token_host(&conf->auth, host, sizeof(host));
     if (pl_auth_get(w->env.auth, &w->waiter, on_auth, w)) /* none is needed: begin in the loop */

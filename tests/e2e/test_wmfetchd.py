@@ -906,6 +906,64 @@ def test_one_token_for_all(pipeline):
     assert s.daemon.terminate()[0] == 0
 
 
+def stop_and_refuse(s):
+    """A window or two are committed; then it is killed."""
+    s.api.control({'delay': 0.5, 'times': -1})
+    s.begin()
+    s.wait(s.start + 4 * HOUR)
+    s.daemon.kill()
+    s.daemon.log.unlink()
+    s.api.control({'reset': True})
+
+
+def test_front_refuses_at_the_start(pipeline):
+    """At boot a front answers for the API. That it has worked before stands in Kafka: it waits, and says so once."""
+    s = Service(pipeline, hours=48, size=2, transactions=5)
+    stop_and_refuse(s)
+    for status in (302, 403, 404):
+        s.api.control({'reset': True}, {'status': status, 'times': -1})
+        s.daemon.start()
+        wait_until(lambda: error_lines(s.daemon.text()) or not s.daemon.running(), 40, s.daemon.tail)
+        wait_until(lambda: s.daemon.running() and s.metric('wmfetchd_refused_seconds') > 0, 20, s.daemon.tail)
+        error, = error_lines(s.daemon.text())
+        assert str(status) in error and 'tried again' in error, error
+        s.daemon.kill()
+        s.daemon.log.unlink()
+    s.api.control({'reset': True}, {'status': 404, 'times': 1})
+    s.daemon.start()
+    wait_until(lambda: error_lines(s.daemon.text()), 40, s.daemon.tail)
+    s.daemon.process.send_signal(signal.SIGHUP)  # instead of waiting for a minute
+    s.wait(seconds=120)
+    assert 'no longer refused' in s.daemon.text() and s.metric('wmfetchd_refused_seconds') == 0
+    s.finish()
+
+
+def test_password_refused_after_it_had_worked(pipeline):
+    """At boot, and for all applications: Keycloak is asked for a token as seldom as for one, so that no account is
+    locked; a reload with the right password tries at once."""
+    p = pipeline
+    s = Service(p, hours=48, size=2, transactions=5, auth=p.auth('password'), api={'applications': [str(APP), '2', '3']})
+    stop_and_refuse(s)
+    p.secret('user-password', 'Wr0ng-pa55')
+    s.daemon.start()
+    refused = 'wmfetchd_credentials_refused'
+    wait_until(lambda: s.metric(refused) >= 1 or not s.daemon.running(), 40, s.daemon.tail)
+    wait_until(lambda: s.metric(refused) == 2, 60, 'the second try, after 10 s')
+    for _ in range(5):  # not for being asked
+        s.daemon.process.send_signal(signal.SIGHUP)
+        wait_until(lambda n=s.daemon.messages.count('READY=1'): s.daemon.messages.count('READY=1') > n, 20, 'a reload')
+    assert s.metric(refused) == s.metric('wmfetchd_tokens_total{way="failed"}') == 2
+    error, = error_lines(s.daemon.text())
+    assert 'invalid_grant' in error and 'Invalid user credentials' in error, error
+    assert http_get(s.metrics_port, '/readyz')[0] == 503
+    p.secret('user-password', USER_PASSWORD)
+    s.daemon.process.send_signal(signal.SIGHUP)
+    s.wait(seconds=120)
+    assert s.metric(refused) == 0 and http_get(s.metrics_port, '/readyz')[0] == 200
+    assert s.daemon.terminate()[0] == 0
+    p.assert_no_secrets()
+
+
 def test_every_token_refused(pipeline):
     """A 401 for a token that Keycloak has just given ends a start with 78 and a clear error; goes on when it is mended."""
     s = Service(pipeline, hours=12, size=2, transactions=5)

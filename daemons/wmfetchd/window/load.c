@@ -16,6 +16,7 @@
 #include "lib/base/time_text.h"
 #include "lib/http/request.h"
 #include "lib/json/split.h"
+#include "lib/kafka/errors.h"
 #include "lib/log/log.h"
 
 /* Date counts whole seconds, and clocks differ a little. */
@@ -159,9 +160,10 @@ static void on_delivery_done(void *userdata, const struct pl_delivery_sums *sums
     struct load *l = userdata;
     struct pl_err copy = why ? *why : (struct pl_err){0};
     const struct pl_err *err = why ? &copy : NULL;
-    if (copy.kind == PL_ERR_CONFIG)
-        copy.code = 0; /* as for our own limits: no waiting for Kafka's administrator (fetch.h) */
+    if (pl_kafka_err_kind(copy.code) == PL_ERR_REJECT)
+        copy.code = 0; /* it is the message: as for our own limits (fetch.h) */
     l->result.sums = *sums;
+    l->result.by_kafka = err && (l->state != ABORTING || l->undone);
     switch (l->state) {
     case FETCHING: /* a message has failed */
         fetch_stop(l->fetch);

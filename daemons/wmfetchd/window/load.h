@@ -35,6 +35,7 @@ struct load_window {
 struct load_result {
     struct fetch_result fetch;
     struct pl_delivery_sums sums; /* of what was committed, or undone */
+    bool by_kafka;                /* the error is Kafka's */
 };
 
 struct load_ops {

@@ -489,7 +489,8 @@ START_TEST(refused_by_the_broker)
                                       RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
     run(0);
     ck_assert_int_eq(record.err.kind, PL_ERR_CONFIG);
-    ck_assert_int_eq(record.err.code, 0);
+    ck_assert_int_eq(record.err.code, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED);
+    ck_assert(record.result.by_kafka);
     ck_assert(!fetch_is_running(load_fetch(load)));
     ck_assert_uint_eq(pl_metrics_get(metrics, M_REFETCHED), 2);
 }
