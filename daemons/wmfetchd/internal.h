@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * internal.h - the service's state, which wmfetchd.c changes and status.c looks at.
+ * internal.h - the service's state, which wmfetchd.c and failure.c change and status.c looks at.
  */
 #ifndef WMFETCHD_INTERNAL_H
 #define WMFETCHD_INTERNAL_H
@@ -75,6 +75,15 @@ struct schedule wmfetchd_schedule(const struct wmfetchd *w);
 int64_t wmfetchd_api_now_ms(const struct wmfetchd *w);
 /* turns_next() by the clocks as they are. */
 int64_t wmfetchd_next(const struct wmfetchd *w, struct turns_next *ret);
+
+/* ---- failure.c ---- */
+
+/* Each holds up what it concerns, says so, or ends the daemon. */
+void failure_of_window(struct wmfetchd *w, struct series *s, const struct load_result *result,
+                       const struct pl_err *err);
+void failure_of_claim(struct wmfetchd *w, const struct load_result *result,
+                      const struct pl_err *err);
+void failure_of_token(struct wmfetchd *w, const struct pl_err *err); /* of the start */
 
 /* ---- status.c ---- */
 

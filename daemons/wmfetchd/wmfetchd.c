@@ -17,10 +17,7 @@
 enum {
     WAIT_BASE_MS = 1000,
     WAIT_MAX_MS = 300000,
-    REFUSED_WAIT_MS = 60000, /* after a refusal that a person must fix: Keycloak counts failures */
-    LIMIT_WAIT_MS = 3600000, /* after a limit of ours: it stays until a person raises it */
-    BUSY_WAIT_MS = 10000,    /* 429 without Retry-After */
-    RECHECK_MS = 30000,      /* the clock may have been set meanwhile */
+    RECHECK_MS = 30000, /* the clock may have been set meanwhile */
 };
 
 /* ---- what is next ---- */
@@ -237,105 +234,6 @@ static void committed(struct wmfetchd *w, const struct slot *slot, const struct 
            PL_F_INT("DURATION_MS", result->fetch.duration_ms + result->sums.commit_ms));
 }
 
-/* What becomes of it. What a person must fix for one series ends the others only when all of them
- * wait for that. */
-static enum pl_end end_of(const struct wmfetchd *w, const struct load_result *result,
-                          struct pl_err *err)
-{
-    enum pl_end end = pl_end_of(err, result->by_kafka ? w->kafka_worked : w->worked);
-    for (size_t i = 0; end == PL_END_CONFIG && i < w->turns.n; i++)
-        if (!w->series[i].refused)
-            end = PL_END_LOUDLY;
-    return end;
-}
-
-static bool asks_to_wait(const struct load_result *result, const struct pl_err *err)
-{
-    return err->code == 429 || (err->code == 503 && result->fetch.retry_after_ms >= 0);
-}
-
-static int64_t floor_ms(const struct load_result *result, const struct pl_err *err)
-{
-    if (asks_to_wait(result, err))
-        return result->fetch.retry_after_ms >= 0 ? result->fetch.retry_after_ms : BUSY_WAIT_MS;
-    if (err->kind != PL_ERR_CONFIG)
-        return 0;
-    if (result->fetch.no_token && result->fetch.retry_after_ms >= 0)
-        return result->fetch.retry_after_ms; /* until the credentials are tried again */
-    return err->code != 0 ? REFUSED_WAIT_MS : LIMIT_WAIT_MS;
-}
-
-/* No token, refused by Kafka, or asked to wait. */
-static bool is_for_all(const struct load_result *result, const struct pl_err *err)
-{
-    return result->fetch.no_token || asks_to_wait(result, err) ||
-           (result->by_kafka && err->kind == PL_ERR_CONFIG && err->code != 0);
-}
-
-/* No series is asked for meanwhile. Requests at once fail together, and wait once. */
-static int64_t hold_all(struct wmfetchd *w, int64_t floor, bool refused)
-{
-    int64_t mono_ms = pl_clock_monotonic_ms(), wait_ms = w->not_before_ms - mono_ms;
-    if (wait_ms <= 0 || wait_ms < floor)
-        wait_ms = pl_backoff_next(&w->backoff, floor);
-    w->not_before_ms = mono_ms + wait_ms;
-    for (size_t i = 0; i < w->turns.n; i++)
-        w->series[i].refused = refused;
-    return wait_ms;
-}
-
-/* Notes a failure, and returns how long it waits. */
-static int64_t hold(struct wmfetchd *w, struct series *s, const struct load_result *result,
-                    const struct pl_err *err)
-{
-    int64_t floor = floor_ms(result, err);
-    bool refused = err->kind == PL_ERR_CONFIG;
-    if (is_for_all(result, err))
-        return hold_all(w, floor, refused);
-    int64_t wait_ms = pl_backoff_next(&s->backoff, floor);
-    s->refused = refused;
-    s->not_before_ms = pl_clock_monotonic_ms() + wait_ms;
-    return wait_ms;
-}
-
-/* Whether it is to be said now. Of credentials only the first time: what comes then is said by
- * lib/auth. */
-static bool refusal_is_news(struct wmfetchd *w, struct series *s, const struct load_result *result,
-                            const struct pl_err *err)
-{
-    struct pl_refusal *refusal = is_for_all(result, err) ? &w->refusal : &s->refusal;
-    return pl_refusal_next(refusal, pl_clock_monotonic_ms()) &&
-           (!result->fetch.no_token || refusal->lines == 1);
-}
-
-static void failed(struct wmfetchd *w, struct series *s, const struct load_result *result,
-                   const struct pl_err *why)
-{
-    struct pl_err copy = *why, *err = &copy;
-    if (s->known)
-        pl_metrics_inc(w->metrics, M_WINDOWS_FAILED, 1);
-    bool said = is_for_all(result, err) && w->not_before_ms > pl_clock_monotonic_ms();
-    int64_t wait_ms = hold(w, s, result, err);
-    enum pl_end end = end_of(w, result, err);
-    if (end >= PL_END_RESTART) {
-        pl_daemon_stop(w->daemon, err);
-        return;
-    }
-    s->failing = s->known;
-    if (said) /* of another that was under way */
-        return;
-    if (end == PL_END_AGAIN)
-        pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST,
-                   "window not fetched, nothing of it is written, it is tried again", err,
-                   PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
-                   PL_F_UINT("UNDONE", result->sums.messages), PL_F_INT("WAIT_MS", wait_ms));
-    else if (refusal_is_news(w, s, result, err))
-        pl_log_err(PL_ERROR, PL_EVENT_REFUSED,
-                   "window refused, nothing of it is written, it is tried again", err,
-                   PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
-                   PL_F_UINT("UNDONE", result->sums.messages), PL_F_INT("WAIT_MS", wait_ms));
-}
-
 /* Whether the window that failed is passed; that has begun then. */
 static bool gives_up(struct wmfetchd *w, struct slot *slot, const struct load_result *result,
                      const struct pl_err *err)
@@ -360,24 +258,13 @@ static bool gives_up(struct wmfetchd *w, struct slot *slot, const struct load_re
 }
 
 static void claim_done(struct wmfetchd *w, const struct load_result *result,
-                       const struct pl_err *why)
+                       const struct pl_err *err)
 {
-    w->claimed = !why;
-    if (!why)
+    w->claimed = !err;
+    if (!err)
         w->kafka_worked = PL_WORKED;
-    if (!why || pl_daemon_stopping(w->daemon))
-        return;
-    struct pl_err copy = *why, *err = &copy;
-    int64_t wait_ms = hold_all(w, floor_ms(result, err), err->kind == PL_ERR_CONFIG);
-    enum pl_end end = end_of(w, result, err);
-    if (end >= PL_END_RESTART)
-        pl_daemon_stop(w->daemon, err);
-    else if (end == PL_END_LOUDLY && pl_refusal_next(&w->refusal, pl_clock_monotonic_ms()))
-        pl_log_err(PL_ERROR, PL_EVENT_REFUSED, "cannot write to position_topic, it is tried again",
-                   err, PL_F_STR("TOPIC", w->conf->position_topic), PL_F_INT("WAIT_MS", wait_ms));
-    else if (end == PL_END_AGAIN)
-        pl_log_err(PL_WARNING, NULL, "cannot write to position_topic, it is tried again", err,
-                   PL_F_STR("TOPIC", w->conf->position_topic), PL_F_INT("WAIT_MS", wait_ms));
+    else if (!pl_daemon_stopping(w->daemon))
+        failure_of_claim(w, result, err);
 }
 
 static bool all_idle(const struct wmfetchd *w)
@@ -405,7 +292,7 @@ static void on_done(void *userdata, const struct load_result *result, const stru
              gives_up(w, slot, result, err))
         return;
     else if (!pl_daemon_stopping(w->daemon))
-        failed(w, slot->series, result, err);
+        failure_of_window(w, slot->series, result, err);
     if (slot->series)
         slot_end(w, slot, err != NULL);
     if (!pl_daemon_stopping(w->daemon))
@@ -434,7 +321,7 @@ static void on_looked(void *userdata, const struct pl_peer_answer *heard, const 
         w->looked = true; /* without a Date ours must do */
         pl_peer_clock_hear(&w->clock, heard);
     } else {
-        failed(w, slot->series, &(struct load_result){.fetch.retry_after_ms = -1}, err);
+        failure_of_window(w, slot->series, &(struct load_result){.fetch.retry_after_ms = -1}, err);
     }
     slot_end(w, slot, err != NULL);
     next(w);
@@ -446,31 +333,14 @@ static const struct load_ops load_ops = {.on_done = on_done, .on_failed = on_fai
 
 /* Ready after Keycloak's first answer: a refusal that a person must fix shows at the first start; a
  * Keycloak that is away is everyday work. */
-static void on_auth(void *userdata, const char *header, const struct pl_err *why)
+static void on_auth(void *userdata, const char *header, const struct pl_err *err)
 {
     struct wmfetchd *w = userdata;
-    struct pl_err err = why ? *why : (struct pl_err){0};
-    const struct load_result result = {
-        .fetch = {.no_token = true, .retry_after_ms = pl_auth_retry_after_ms(w->env.auth)}};
     (void)header;
-    switch (pl_end_of(&err, w->worked)) {
-    case PL_END_NONE:
-        break;
-    case PL_END_AGAIN:
-        pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST, "no token yet, it is tried again", &err);
-        break;
-    case PL_END_LOUDLY:
-        hold_all(w, floor_ms(&result, &err), true);
-        pl_refusal_next(&w->refusal, pl_clock_monotonic_ms());
-        pl_log_err(PL_ERROR, PL_EVENT_REFUSED, "no token, it is tried again", &err);
-        break;
-    case PL_END_RESTART:
-    case PL_END_CONFIG:
-    case PL_END_FENCED:
-        pl_daemon_stop(w->daemon, &err);
-        return;
-    }
-    begin(w);
+    if (err)
+        failure_of_token(w, err);
+    if (!pl_daemon_stopping(w->daemon))
+        begin(w);
 }
 
 /* ---- the daemon's calls ---- */
