@@ -23,8 +23,8 @@ struct series {
     struct giveup giveup;
     bool failing, refused; /* refused: a person must fix what failed last */
     struct pl_refusal refusal;
-    bool ahead;            /* logged that the position is in the future */
-    uint64_t empty;        /* windows without a record up to the last, since the start */
+    bool ahead;     /* logged that the position is in the future */
+    uint64_t empty; /* windows without a record up to the last, since the start */
     unsigned lag_metric;
 };
 
