@@ -5,19 +5,23 @@
  */
 #include "daemons/wikisrcd/inspect.h"
 #include "daemons/wikisrcd/metrics.h"
+#include "daemons/wikisrcd/move.h"
 #include "daemons/wikisrcd/wikisrcd.h"
 #include "lib/base/clock.h"
 
-enum { ONCE = INSPECT_MODES, MODES, START = MODES, END, OVERLAP, OPTS };
+enum { ONCE = INSPECT_MODES, POSITION, MODES, START = MODES, END, OVERLAP, SET, OPTS };
 
 static const struct pl_cli_opt opts[] = {
     [INSPECT_SAMPLE] = {"sample", "N", "Print N events for a person to read; write nothing."},
     [INSPECT_SCHEMA] = {"schema", "N", "Print the fields that N events have, and their types."},
     [INSPECT_PRODUCE] = {"produce", "N", "Write N events to the topic and show each."},
     [ONCE] = {"once", NULL, "Load --start to --end into the topic, or go on with it, and exit."},
+    [POSITION] = {"position", NULL, "Show where the service is in the source."},
     [START] = {"start", "TIME", "Begin of the range: -2d, 2026-01-01T00:00:00Z, milliseconds."},
     [END] = {"end", "TIME", "End, of the same forms; default: where the service began, or now."},
     [OVERLAP] = {"overlap", NULL, "With --once: load also what is in the topic already."},
+    [SET] = {"set", "TIME",
+             "With --position: move it. Stop the service first: a running one is ended."},
     [OPTS] = {0},
 };
 
@@ -89,12 +93,19 @@ int main(int argc, char **argv)
     int status = pl_service_parse(&service, &wikisrcd, argc, argv), mode = service.cli.mode;
     if (status < 0)
         status = range_take(&service.cli, &once.ask);
+    int64_t to_ms = -1;
+    if (status < 0)
+        status = time_take(&service.cli, SET, once.ask.now_ms, &to_ms);
+    if (status < 0 && to_ms >= 0 && mode != POSITION)
+        status = pl_cli_refuse(&wikisrcd.cli, "--set goes with --position");
     if (status < 0)
         status = pl_service_configure(&service, mode >= INSPECT_PRODUCE);
     if (status >= 0)
         return status;
     if (mode < INSPECT_MODES)
         return inspect_run(service.conf, (enum inspect_mode)mode, service.cli.count);
+    if (mode == POSITION)
+        return move_run(service.conf, to_ms);
     if (mode == ONCE) { /* the service's address is the service's */
         struct wikisrcd_conf *conf = service.conf;
         free(PL_TAKE(conf->metrics.listen));

@@ -10,6 +10,7 @@
 
 #include "daemons/wmfetchd/inspect.h"
 #include "daemons/wmfetchd/metrics.h"
+#include "daemons/wmfetchd/move.h"
 #include "daemons/wmfetchd/once.h"
 #include "daemons/wmfetchd/wmfetchd.h"
 #include "lib/base/clock.h"
@@ -19,7 +20,7 @@
 #define AUTH_BACK_MS INT64_C(3600000)  /* --auth-test asks for the last hour */
 #define LOOK_BACK_MS INT64_C(86400000) /* --sample, --schema for the last day */
 
-enum { AUTH_TEST, ONCE, SAMPLE, SCHEMA, MODES, START = MODES, END, DUMP, OPTS };
+enum { AUTH_TEST, ONCE, SAMPLE, SCHEMA, POSITION, MODES, START = MODES, END, DUMP, SET, OPTS };
 
 static const struct pl_cli_opt opts[] = {
     [AUTH_TEST] = {"auth-test", NULL,
@@ -27,9 +28,13 @@ static const struct pl_cli_opt opts[] = {
     [ONCE] = {"once", NULL, "Load --start to --end into the topic and exit."},
     [SAMPLE] = {"sample", "N", "Print N transactions for a person to read."},
     [SCHEMA] = {"schema", "N", "Print the fields that N transactions have, with types."},
+    [POSITION] = {"position", "[KEY]",
+                  "Show the position of a series (APPLICATION/INDEX), or of all."},
     [START] = {"start", "TIME", "Begin of the range: -12d, 2026-01-01T00:00:00Z, milliseconds."},
     [END] = {"end", "TIME", "End of the range, of the same forms; default: now."},
     [DUMP] = {"dump", "[FILE]", "With --once: keep the answer as it came (" DUMP_FILE ")."},
+    [SET] = {"set", "TIME",
+             "With --position KEY: move it. Stop the service first: a running one is ended."},
     [OPTS] = {0},
 };
 
@@ -76,6 +81,8 @@ static int range_take(const struct pl_cli *cli, struct once_range *ret)
     if (cli->mode == MODES && given)
         return pl_cli_refuse(&wmfetchd.cli, "--start and --end need a mode, such as --once (the "
                                             "service goes by its position)");
+    if (cli->mode == POSITION && given)
+        return pl_cli_refuse(&wmfetchd.cli, "--position goes with --set, not --start and --end");
     if (cli->mode == ONCE && !cli->values[START])
         return pl_cli_refuse(&wmfetchd.cli, "--once needs --start, such as --start -12d");
     ret->end_ms = now_ms;
@@ -89,6 +96,19 @@ static int range_take(const struct pl_cli *cli, struct once_range *ret)
     if (status < 0 && ret->start_ms >= ret->end_ms)
         return pl_cli_refuse(&wmfetchd.cli, "--start must be before --end");
     return status;
+}
+
+/* The same, for --position and --set. */
+static int move_take(const struct pl_cli *cli, struct move_ask *ret)
+{
+    ret->key = cli->values[POSITION];
+    ret->set = cli->values[SET];
+    if (ret->set && cli->mode != POSITION)
+        return pl_cli_refuse(&wmfetchd.cli, "--set goes with --position KEY");
+    if (ret->set && !ret->key[0])
+        return pl_cli_refuse(&wmfetchd.cli, "--set needs the key of one series: --position KEY; "
+                                            "--position alone shows them");
+    return time_take(cli, SET, pl_clock_realtime_ms(), &ret->to_ms);
 }
 
 /* A time that the API's form cannot express: given as such it is refused, "now" and "-12d" are its
@@ -134,14 +154,21 @@ int main(int argc, char **argv)
     struct once_range range;
     if (status < 0)
         status = range_take(&service.cli, &range);
+    struct move_ask move = {0};
     if (status < 0)
-        status = pl_service_configure(&service, mode == MODES || mode == ONCE);
+        status = move_take(&service.cli, &move);
+    if (status < 0)
+        status = pl_service_configure(&service, mode == MODES || mode == ONCE || mode == POSITION);
     if (status < 0)
         status = unit_take(&service, START, &range.start_ms);
     if (status < 0)
         status = unit_take(&service, END, &range.end_ms);
+    if (status < 0)
+        status = unit_take(&service, SET, &move.to_ms);
     if (status >= 0)
         return status;
+    if (mode == POSITION)
+        return move_run(service.conf, &move);
     exposed_warn(service.conf);
     if (mode == MODES)
         return wmfetchd_run(&service);

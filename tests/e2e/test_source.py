@@ -4,6 +4,7 @@ import collections
 import datetime
 import json
 import re
+import subprocess
 import time
 
 import confluent_kafka
@@ -288,6 +289,35 @@ def take(p, file, wanted, **options):
 
 def is_canary(event):
     return event['meta'].get('domain') == 'canary'
+
+
+def test_position_by_hand(pipeline):
+    """--position shows where it is and disturbs nobody; with --set what is newer than that comes again."""
+    p = pipeline
+    file = make_events(p.folder / 'events.jsonl', 600, '--seed', 11)
+    s = Source(p, file, '--rate', '300', '--from-start')
+    s.start().wait(600)
+
+    def position(*args):
+        daemon = p.wikisrcd(s.replay.url, name='look', args=('--position', *args))
+        done = subprocess.run(daemon.args, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60,
+                              check=False)
+        return done.returncode, done.stdout
+
+    status, text = position()
+    assert status == 0 and re.search(r'asks from 20\S+Z, newest event 20\S+Z, \d+ ids remembered', text), text
+    assert s.daemon.running()
+    assert s.daemon.terminate()[0] == 0, s.daemon.tail()
+    all_events = list(events(file))
+    to = all_events[400]['meta']['dt']
+    status, text = position('--set', to)
+    assert status == 0 and f'new: asks from {to[:19]}' in text and 'old: asks from' in text, text
+    s.daemon.start()
+    s.wait(600 + sum(e['meta']['dt'] >= to for e in all_events))
+    assert s.daemon.terminate()[0] == 0, s.daemon.tail()
+    found = collections.Counter(json.loads(m.value())['meta']['id'] for m in s.messages())
+    for e in all_events:
+        assert found[e['meta']['id']] == (2 if e['meta']['dt'] >= to else 1), e['meta']
 
 
 def test_canaries_dropped_and_kept(pipeline):

@@ -529,6 +529,53 @@ def test_wrong_secret_is_sent_once(pipeline):
     p.assert_no_secrets()
 
 
+def test_position_shown_and_moved(pipeline):
+    """--position shows all series and disturbs nobody; with --set it moves one: its windows from there come again, the
+    other's do not. A service that runs is ended."""
+    p = pipeline
+    s = Service(p, hours=12, size=2, overlap=2, transactions=3, api={'applications': ['1', '2']})
+    s.begin()
+    wait_until(lambda: all(p.position(a) >= s.end for a in (1, 2)), 60, s.daemon.tail)
+    conf = json.loads((p.folder / 'wmfetchd.yaml').read_text())
+
+    def position(*args):
+        return run(p, p.wmfetchd(s.api, name='look', args=('--position', *args),
+                                 **{k: conf[k] for k in ('api', 'window', 'auth')}))
+
+    def iso(ms):
+        return time.strftime('%Y-%m-%dT%H:%M:%S.000Z', time.gmtime(ms / 1000))
+
+    status, text = position()
+    assert status == 0 and [line.split()[:2] for line in text.splitlines()] == [
+        [f'watermelon/{a}/HOURLY', iso(p.position(a))] for a in (1, 2)], text
+    assert position('1/HOURLY') == (0, text.splitlines(keepends=True)[0])
+    assert position('3/HOURLY')[0] == 64 and position('--set', '-1h')[0] == 64
+    assert s.daemon.running()
+    assert s.daemon.terminate(15)[0] == 0, s.daemon.tail()
+    end, to = p.position(1), s.start + 6 * HOUR
+    status, text = position('watermelon/1/HOURLY', '--set', str(to))
+    assert status == 0 and f'old: {iso(end)}' in text and f'new: {iso(to)}' in text, text
+    assert p.position(1) == to
+    s.begin()
+    wait_until(lambda: p.position(1) >= end, 60, s.daemon.tail)
+    wanted = collections.Counter()
+    for app, start in ((1, s.start), (2, s.start), (1, to)):
+        for begin in range(start, end, s.size):
+            wanted.update(s.data.pieces(app, max(start, begin - 2 * HOUR), begin + s.size))
+    assert collections.Counter(m.value() for m in p.messages()) == wanted
+    # With a window of each under way.
+    assert s.daemon.terminate(15)[0] == 0, s.daemon.tail()
+    assert [position(f'{a}/HOURLY', '--set', iso(to))[0] for a in (1, 2)] == [0, 0]
+    s.api.control({'delay': 300, 'times': -1})
+    s.begin()
+    wait_until(lambda: s.api.control()['open'] == 2, 60, s.daemon.tail)
+    assert position('1/HOURLY', '--set', iso(to - 4 * HOUR))[0] == 0
+    s.api.control({'reset': True})
+    assert s.daemon.process.wait(60) == 150, s.daemon.tail()
+    assert (p.position(1), p.position(2)) == (to - 4 * HOUR, to)
+    assert collections.Counter(m.value() for m in p.messages()) == wanted
+
+
 # ---- what the API can do wrong ----
 
 FAULTS = {

@@ -44,7 +44,7 @@ daemons/wmfetchd/metrics    conf
 daemons/wmfetchd/api        conf metrics
 daemons/wmfetchd/delivery   conf metrics api window/schedule window/turns
 daemons/wmfetchd/window     metrics api delivery
-daemons/wmfetchd            conf metrics api window window/turns
+daemons/wmfetchd            conf metrics api delivery window window/turns
 
 daemons/chsinkd/clickhouse/type
 daemons/chsinkd/clickhouse/body
