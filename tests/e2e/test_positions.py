@@ -8,19 +8,22 @@ import pytest
 
 from pipeline import events, make_events, wait_until
 
-COUNT = 900
+COUNT = 1200
 
 
-def frozen(p, topic, seconds=120):
-    """Another name with an open transaction in the topic, as a process that was stopped (SIGSTOP) has one: Kafka ends
-    it after its transaction.timeout.ms."""
+def another_name(p, seconds=120):
     producer = confluent_kafka.Producer({'bootstrap.servers': p.kafka.servers, 'transactional.id': f'other-{p.tag}',
                                          'transaction.timeout.ms': seconds * 1000})
-    producer.init_transactions(30)
+    producer.init_transactions(60)
+    return producer
+
+
+def freeze(producer, topic):
+    """It has an open transaction in the topic, as a process that was stopped (SIGSTOP) has one: Kafka ends it after its
+    transaction.timeout.ms."""
     producer.begin_transaction()
     producer.produce(topic, key='other', value='{}')
-    assert producer.flush(30) == 0
-    return producer
+    assert producer.flush(60) == 0
 
 
 def messages(p):
@@ -45,13 +48,14 @@ def test_position_behind_an_open_transaction(pipeline, ends_by):
     """An ordinary stop and start while another name is frozen: the start waits for the position, and says for whom."""
     p = pipeline
     positions = f'positions-{p.tag}'
+    other = another_name(p, 8 if ends_by == 'timeout' else 120)
     file = make_events(p.folder / 'events.jsonl', COUNT, '--seed', 11)
-    replay = p.replay(file, '--rate', '250', '--from-start', '--max-connections', '10')
+    replay = p.replay(file, '--rate', '150', '--from-start', '--max-connections', '10')
     daemon = p.wikisrcd(replay.url, source={'start': '2000-01-01T00:00:00Z'}).start()
     wait_until(lambda: len(messages(p)) > 50, 30, 'the first events')
-    other = frozen(p, positions, 8 if ends_by == 'timeout' else 120)
+    freeze(other, positions)
     seen = len(messages(p))
-    wait_until(lambda: len(messages(p)) > seen + 150, 30, 'events whose position is hidden')
+    wait_until(lambda: len(messages(p)) > seen + 50, 30, 'events whose position is hidden')
     assert daemon.terminate()[0] == 0
     daemon.start(timeout=0)
     wait_until(lambda: held(daemon) or 'READY=1' in daemon.messages, 30, 'the STATUS of the wait')
@@ -75,7 +79,7 @@ def test_first_position_behind_an_open_transaction(pipeline):
     """All that a name ever committed is hidden: that is no "there is no position"."""
     p = pipeline
     file = make_events(p.folder / 'events.jsonl', COUNT, '--seed', 12)
-    replay = p.replay(file, '--rate', '250', '--from-start', '--max-connections', '10')
+    replay = p.replay(file, '--rate', '150', '--from-start', '--max-connections', '10')
     start = {'start': '2000-01-01T00:00:00Z'}
     daemon = p.wikisrcd(replay.url, source=start).start()
     wait_until(lambda: len(messages(p)) > 100, 30, 'the first events')
@@ -83,7 +87,8 @@ def test_first_position_behind_an_open_transaction(pipeline):
     last = list(p.kafka.read(f'positions-{p.tag}'))[-1]
     moved = f'moved-{p.tag}'
     p.kafka.create(moved, cleanup_policy='compact')
-    other = frozen(p, moved)
+    other = another_name(p)
+    freeze(other, moved)
     p.kafka.produce(moved, [(last.key(), last.value())])
     daemon = p.wikisrcd(replay.url, 'again', source=start, position_topic=moved).start(timeout=0)
     wait_until(lambda: held(daemon) or 'READY=1' in daemon.messages, 30, 'the STATUS of the wait')
