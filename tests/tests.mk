@@ -7,7 +7,7 @@ BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
 C_FILES    = $(wildcard lib/*/*.[ch] daemons/*/*.[ch] daemons/*/*/*.[ch] tests/*/*.[ch] \
              tests/unit/*/*.[ch] tests/services/*/*.[ch])
 
-.PHONY: check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop test-systemd
+.PHONY: torture check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop test-systemd
 
 check: $(BINS) check-bins  ## quick, offline, no root: unit tests, fuzz corpora, tree, configurations
 	$(Q)tests/run/check.sh $(B) $(B)/results/check -- $(UNIT_BIN) -- $(FUZZ_NAMES)
@@ -20,6 +20,9 @@ test:  ## everything: check, end to end with real Kafka and ClickHouse, sanitize
 test-systemd: deb $(B)/services/eventstreams $(B)/services/make-events  ## the packages installed and run in a booted container (root)
 	$(Q)mkdir -p $(B)/results
 	$(Q)tests/systemd/run.sh $(B)
+
+torture: check-bins  ## what is too long for test: the sink's protocol searched to its end (2 minutes, 1.5 GB)
+	$(Q)CK_TIMEOUT_MULTIPLIER=30 PARTITION_SEARCH=full $(B)/unit/chsinkd/check_partition
 
 demo:  ## the live stream into a table, and what is in it (DEMO_SECONDS=30, KEEP=1; root or sudo)
 	$(Q)MAKE='$(MAKE)' tests/demo.sh
