@@ -2,18 +2,18 @@
 /*
  * links: chsinkd
  *
- * The protocol of a partition, searched exhaustively: two owners run the machine against a model of
- * Kafka's group and of the table with its window of tokens. Whatever can happen next is tried,
+ * The protocol of a partition, searched exhaustively: two owners run the machine against a model
+ * of Kafka's group and of the table with its window of tokens. Whatever can happen next is tried,
  * breadth first, until nothing new is reached; in every state each row is in the table or in the
  * dead letters at most once, and exactly once below the group's offset.
  *
- * Either owner can be killed at any moment and started again with the new route, lose the partition
- * with or without hearing of it, be stopped. Every answer can be lost, before or after the call took
- * effect; an insert whose answer was lost can arrive at any time until the world has settled. Tokens
- * are forgotten when old.
+ * Either owner can be killed at any moment and started again with the new route, lose the
+ * partition with or without hearing of it, be stopped. Every answer can be lost, before or after
+ * the call took effect; an insert whose answer was lost can arrive at any time until the world
+ * has settled. Tokens are forgotten when old.
  *
- * And each rule of the machine is taken out in turn, by a WRONG_*: the search must find a row lost or
- * doubled, or the rule is not needed.
+ * And each rule of the machine is taken out in turn, by a WRONG_*: the search must find a row
+ * lost or doubled, or the rule is not needed.
  */
 #include "tests/unit/chsinkd/partition_world.h"
 #include "tests/unit/unit.h"

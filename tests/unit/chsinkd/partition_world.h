@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * partition_world.h - the world in which check_partition.c lets two owners run, and a state of it as
- * bytes.
+ * partition_world.h - the world in which check_partition.c lets two owners run, and a state of it
+ * as bytes.
  *
- * Two messages, three rows. Message 0 is row 0. Message 1 is the rows 1 and 2: the old route takes 1
- * and rejects 2, the new one takes 2 and rejects 1. Row 2 goes to a part (a month's partition) of
+ * Two messages, three rows. Message 0 is row 0. Message 1 is the rows 1 and 2: the old route takes
+ * 1 and rejects 2, the new one takes 2 and rejects 1. Row 2 goes to a part (a month's partition) of
  * its own, so an insert can be in the table in half.
  */
 #ifndef TESTS_UNIT_CHSINKD_PARTITION_WORLD_H
@@ -16,8 +16,8 @@
 
 #include "daemons/chsinkd/sink/partition.h"
 
-/* Times: tokens that are old are numbered from 1, young ones from YOUNG_FROM, in their order; now is
- * the next number. What counts of a time is only whether it is old, and which is later. */
+/* Times: tokens that are old are numbered from 1, young ones from YOUNG_FROM, in their order; now
+ * is the next number. What counts of a time is only whether it is old, and which is later. */
 enum {
     OWNERS = 2,
     MESSAGES = 2,
