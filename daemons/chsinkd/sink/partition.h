@@ -144,8 +144,8 @@ struct partition_conf {
 };
 
 /* The next state, in place, and what is to be done. At most one call is outstanding: after LOOK,
- * PLACE, ANNOUNCE, INSERT, COMMIT and CHECK exactly one of OK, RETRY, UNKNOWN, REFUSED, FENCED answers.
- * An event that cannot come in the state is a bug of the caller (assert). */
+ * PLACE, ANNOUNCE, INSERT, COMMIT and CHECK exactly one of OK, RETRY, UNKNOWN, REFUSED, FENCED
+ * answers. An event that cannot come in the state is a bug of the caller (assert). */
 enum partition_action partition_next(struct partition_state *s, const struct partition_conf *conf,
                                      const struct partition_event *e);
 
