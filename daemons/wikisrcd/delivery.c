@@ -5,6 +5,8 @@
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/position/position.h"
 
+/* How far ahead of our clock the time of a message may be: less than an hour, see below. */
+#define BROKER_AHEAD_MS (55 * 60000)
 /* How long a position that moved without an event to deliver may stay uncommitted. */
 #define POSITION_MS 5000
 
@@ -24,11 +26,14 @@ static void header_add(struct delivery_message *d, const char *name, const struc
 }
 
 void delivery_message(const struct wikisrcd_conf *conf, const struct event *event,
-                      struct pl_slice data, int64_t now_ms, struct delivery_message *ret)
+                      struct pl_slice data, struct delivery_now now, struct delivery_message *ret)
 {
-    /* Brokers refuse times more than an hour ahead (log.message.timestamp.after.max.ms); 0 would
-     * mean "now" to the producer. */
-    bool usable = event->has_dt && event->dt_ms > 0 && event->dt_ms <= now_ms + POSITION_BELIEVE_MS;
+    /* Brokers refuse times more than an hour ahead of their clock, which is ours or right
+     * (log.message.timestamp.after.max.ms); 0 would mean "now" to the producer. */
+    int64_t now_ms = now.ours_ms < now.source_ms ? now.ours_ms : now.source_ms;
+    bool usable = event->has_dt && event->dt_ms > 0 &&
+                  event->dt_ms <= now.source_ms + POSITION_BELIEVE_MS &&
+                  event->dt_ms <= now.ours_ms + BROKER_AHEAD_MS;
     bool own = conf->timestamp == TIMESTAMP_EVENT;
     ret->time_replaced = own && !usable;
     ret->m = (struct pl_message){

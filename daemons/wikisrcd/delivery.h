@@ -30,8 +30,13 @@ struct delivery_message {
     bool time_replaced;          /* not by `timestamp`: its own was absent or not believable */
 };
 
+/* The source's clock, and ours, which Kafka's brokers may share. */
+struct delivery_now {
+    int64_t source_ms, ours_ms;
+};
+
 /* Topic, key, value (`data`: the event as received, or redacted), headers and time. Pure. */
 void delivery_message(const struct wikisrcd_conf *conf, const struct event *event,
-                      struct pl_slice data, int64_t now_ms, struct delivery_message *ret);
+                      struct pl_slice data, struct delivery_now now, struct delivery_message *ret);
 
 #endif

@@ -154,7 +154,8 @@ static bool message_send(struct inspect *in, struct pl_slice data, int64_t now_m
 {
     struct delivery_message message;
     struct pl_err err;
-    delivery_message(in->conf, &in->event, data, now_ms, &message);
+    const struct delivery_now now = {now_ms, pl_clock_realtime_ms()};
+    delivery_message(in->conf, &in->event, data, now, &message);
     if (!pl_delivery_can_take(in->delivery))
         return false;
     switch (pl_delivery_send(in->delivery, &message.m, &err)) {
@@ -221,7 +222,7 @@ static bool event_passes(struct inspect *in)
 static bool on_event(void *userdata, const struct sse_event *sse)
 {
     struct inspect *in = userdata;
-    int64_t now_ms = pl_clock_realtime_ms();
+    int64_t now_ms = source_now_ms(in->source);
     if (in->taken >= in->wanted || pl_daemon_stopping(in->daemon))
         return false;
     plan_read(in->plan, &in->event, sse->data.p ? sse->data.p : "", sse->data.len);
@@ -257,7 +258,15 @@ static void on_answer(void *userdata, const struct pl_err *err)
     in->worked |= err == NULL;
 }
 
-static const struct source_ops source_ops = {on_event, on_answer};
+static void on_looked(void *userdata, int64_t now_ms)
+{
+    struct inspect *in = userdata;
+    position_free(in->position);
+    in->position = position_new(&in->conf->source.streams, now_ms, in->conf->source.slack_ms);
+    source_start(in->source, 0);
+}
+
+static const struct source_ops source_ops = {on_event, on_answer, on_looked};
 
 /* ---- the delivery's answers ---- */
 
@@ -373,7 +382,10 @@ int inspect_run(const struct wikisrcd_conf *conf, enum inspect_mode mode, int64_
         pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot start", &err);
         return pl_err_exit_status(err.kind);
     }
-    source_start(in.source, 0);
+    if (strcmp(conf->source.start, "now") == 0)
+        source_look(in.source);
+    else
+        source_start(in.source, 0);
     int status = pl_daemon_run(in.daemon);
     pl_log_progress_end();
     if (!in.failed || in.taken > 0)

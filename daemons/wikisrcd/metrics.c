@@ -17,6 +17,7 @@ const struct pl_metric wikisrcd_metrics[M_COUNT] = {
     [M_FILTERED] = {DROPPED, "reason=\"filter\"", PL_COUNTER, DROPPED_HELP},
     [M_SKIPPED] = {DROPPED, "reason=\"too_large\"", PL_COUNTER, DROPPED_HELP},
     [M_NOT_REDACTABLE] = {DROPPED, "reason=\"not_redactable\"", PL_COUNTER, DROPPED_HELP},
+    [M_OTHER_TYPE] = {DROPPED, "reason=\"type\"", PL_COUNTER, DROPPED_HELP},
     [M_REFETCHED] = {"wikisrcd_events_refetched_total", NULL, PL_COUNTER,
                      "Events of aborted transactions, which are fetched again."},
     [M_MALFORMED] = {"wikisrcd_events_malformed_total", NULL, PL_COUNTER,
@@ -47,6 +48,11 @@ const struct pl_metric wikisrcd_metrics[M_COUNT] = {
                          "or in the future."},
     [M_WINDOW_CUT] = {"wikisrcd_window_cut_ids_total", NULL, PL_COUNTER,
                       "Remembered ids dropped because there were too many."},
+    [M_AHEAD] = {"wikisrcd_events_ahead_total", NULL, PL_COUNTER,
+                 "Events with a time more than a minute in the service's future."},
+    [M_AHEAD_CUT] = {"wikisrcd_window_cut_ahead_ids_total", NULL, PL_COUNTER,
+                     "Remembered ids of such events dropped because there were too many; these "
+                     "events may come twice."},
     [M_COMMITTED] = {"wikisrcd_transactions_total", "result=\"committed\"", PL_COUNTER,
                      "Kafka transactions by result."},
     [M_ABORTED] = {"wikisrcd_transactions_total", "result=\"aborted\"", PL_COUNTER,
@@ -59,6 +65,8 @@ const struct pl_metric wikisrcd_metrics[M_COUNT] = {
                       "Ids remembered to recognise repeated events."},
     [M_LAG_SECONDS] = {"wikisrcd_lag_seconds", NULL, PL_GAUGE,
                        "Now less the time of the newest event."},
+    [M_CLOCK_SKEW] = {"wikisrcd_clock_skew_seconds", NULL, PL_GAUGE,
+                      "The service's clock (Date) less ours; 0: not known."},
     [M_CONNECTED] = {"wikisrcd_source_connected", NULL, PL_GAUGE,
                      "1 while the source delivers, else 0."},
     [M_REFUSED_SECONDS] = {"wikisrcd_refused_seconds", NULL, PL_GAUGE,
@@ -68,7 +76,7 @@ const struct pl_metric wikisrcd_metrics[M_COUNT] = {
 
 static const unsigned received[] = {M_RECEIVED};
 static const unsigned accounted[] = {M_DELIVERED, M_CANARIES,       M_DUPLICATES, M_FILTERED,
-                                     M_SKIPPED,   M_NOT_REDACTABLE, M_REFETCHED};
+                                     M_SKIPPED,   M_NOT_REDACTABLE, M_OTHER_TYPE, M_REFETCHED};
 
 const struct pl_conservation wikisrcd_conservation = {received, accounted, PL_COUNT(received),
                                                       PL_COUNT(accounted)};

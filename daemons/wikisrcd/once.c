@@ -164,7 +164,7 @@ bool once_tick(struct once *o, const struct position *position, const struct sou
 {
     int64_t mono_ms = pl_clock_monotonic_ms(), reached_ms = backfill_reached(&o->record.now);
     char at[32], left[64], doing[64], waits[320] = "";
-    backfill_tick(&o->record.now, pl_clock_realtime_ms(), mono_ms);
+    backfill_tick(&o->record.now, source_now_ms(source), mono_ms);
     if (o->begun_ms == 0) {
         o->begun_ms = mono_ms;
         o->reached_ms = reached_ms;

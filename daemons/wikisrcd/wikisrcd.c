@@ -15,13 +15,14 @@
 #include "daemons/wikisrcd/event/plan.h"
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/position/position.h"
+#include "daemons/wikisrcd/report.h"
 #include "daemons/wikisrcd/stream/source.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
-#include "lib/base/time_text.h"
 #include "lib/batch/worked.h"
 #include "lib/kafka/errors.h"
 #include "lib/log/log.h"
+#include "lib/service/skew.h"
 #include "lib/service/watchdog.h"
 
 /* Work that waits for this long beyond a batch's age while Kafka answers: something is wrong here.
@@ -53,6 +54,7 @@ struct wikisrcd {
     struct plan *plan;  /* made anew at a reload */
     struct event event; /* reused */
     bool started;       /* the source was started */
+    int64_t looked_ms;  /* what time it was there, for a first start now; 0: not asked */
     bool ready;
     int64_t newest_ms;
     struct pl_rate rate; /* of what is received */
@@ -70,33 +72,6 @@ static uint64_t in_flight(const struct wikisrcd *w)
 
 /* ---- one event ---- */
 
-static void gap_report(struct wikisrcd *w, const struct position_mark *mark)
-{
-    pl_metrics_inc(w->metrics, M_GAPS, 1);
-    pl_metrics_inc(w->metrics, M_GAP_EVENTS, mark->gap);
-    pl_log(PL_WARNING, PL_EVENT_SOURCE_GAP, "upstream offsets have a gap",
-           PL_F_STR("TOPIC", position_topic_name(w->position, mark->topic)),
-           PL_F_INT("OFFSET", mark->offset), PL_F_UINT("COUNT", mark->gap));
-}
-
-static void late_report(struct wikisrcd *w, const struct position_mark *mark)
-{
-    char asked[32], first[32];
-    pl_time_format_ms(mark->asked_ms, asked);
-    pl_time_format_ms(mark->time_ms, first);
-    if (mark->asked_ms <= 0) {
-        pl_log(PL_INFO, NULL, "the oldest event that the source has",
-               PL_F_STR("TOPIC", position_topic_name(w->position, mark->topic)),
-               PL_F_STR("FIRST", first));
-        return;
-    }
-    pl_metrics_inc(w->metrics, M_TOO_OLD, 1);
-    pl_log(PL_WARNING, PL_EVENT_SOURCE_TOO_OLD,
-           "the source no longer has what was asked for, events between are lost",
-           PL_F_STR("TOPIC", position_topic_name(w->position, mark->topic)),
-           PL_F_STR("ASKED", asked), PL_F_STR("FIRST", first));
-}
-
 /* --once has all of its range. */
 static void whole(struct wikisrcd *w)
 {
@@ -109,18 +84,12 @@ static void whole(struct wikisrcd *w)
 static void event_account(struct wikisrcd *w, const struct position_mark *mark,
                           enum wikisrcd_metric metric)
 {
-    uint64_t cut = position_ids_cut(w->position);
     pl_metrics_inc(w->metrics, M_RECEIVED, 1);
     if (metric != M_DELIVERED)
         pl_metrics_inc(w->metrics, metric, 1);
-    if (mark->gap > 0)
-        gap_report(w, mark);
-    if (mark->late)
-        late_report(w, mark);
     if (mark->believable && mark->time_ms > w->newest_ms)
         w->newest_ms = mark->time_ms;
-    position_add(w->position, mark);
-    pl_metrics_inc(w->metrics, M_WINDOW_CUT, position_ids_cut(w->position) - cut);
+    report_add(w->metrics, w->position, mark);
     if (mark->verdict != POSITION_NEW)
         return;
     if (w->once)
@@ -185,7 +154,8 @@ static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
         return true;
     }
     struct delivery_message message;
-    delivery_message(w->conf, &w->event, data, now_ms, &message);
+    const struct delivery_now now = {now_ms, pl_clock_realtime_ms()};
+    delivery_message(w->conf, &w->event, data, now, &message);
     switch (pl_delivery_send(w->delivery, &message.m, &err)) {
     case PL_SEND_OK:
         pl_delivery_item_end(w->delivery, 0);
@@ -224,7 +194,7 @@ static bool on_event(void *userdata, const struct sse_event *sse)
     struct wikisrcd *w = userdata;
     if (pl_daemon_stopping(w->daemon) || !pl_delivery_can_take(w->delivery))
         return false;
-    int64_t now_ms = pl_clock_realtime_ms();
+    int64_t now_ms = source_now_ms(w->source);
     plan_read(w->plan, &w->event, sse->data.p ? sse->data.p : "", sse->data.len);
     if (sse->too_large) /* its data was not kept, so the service's id must do */
         w->event.identity = event_hash(sse->id.p, sse->id.len);
@@ -295,6 +265,39 @@ static void source_first_start(struct wikisrcd *w)
     source_start(w->source, 0);
 }
 
+/* 1: from a committed position; 0: it is not committed yet; -1: error. */
+static int position_begin(struct wikisrcd *w, struct pl_slice record, struct pl_err *err)
+{
+    struct position *position = NULL;
+    int64_t start_ms = 0;
+    int committed = record.len > 0;
+    if (w->once) {
+        committed = once_begin(w->once, w->conf, record, &position, err);
+        if (committed < 0)
+            return -1;
+    } else if (committed) {
+        if (position_decode(record.p, record.len, w->conf->source.slack_ms, &position, err) < 0)
+            return pl_err_prefix(err, "position %s in topic %s", w->conf->name,
+                                 w->conf->position_topic);
+    } else {
+        wikisrcd_conf_start(w->conf->source.start,
+                            w->looked_ms != 0 ? w->looked_ms : pl_clock_realtime_ms(), &start_ms);
+        position = position_new(&w->conf->source.streams, start_ms, w->conf->source.slack_ms);
+    }
+    position_free(w->position);
+    w->position = position;
+    return committed;
+}
+
+/* Where the very first start begins is committed before anything is read: after a crash before the
+ * first event, the next start must not begin at a later "now". */
+static void begin_commit(struct wikisrcd *w)
+{
+    step(w, "waiting for Kafka to write down where to begin, in topic", w->conf->position_topic);
+    pl_delivery_moved(w->delivery);
+    pl_delivery_flush(w->delivery);
+}
+
 /* Ready after the first answer: a refusal that a person must fix shows at the first start; a source
  * that is away is everyday work. */
 static void on_answer(void *userdata, const struct pl_err *answer)
@@ -319,7 +322,17 @@ static void on_answer(void *userdata, const struct pl_err *answer)
     ready(w);
 }
 
-static const struct source_ops source_ops = {on_event, on_answer};
+static void on_looked(void *userdata, int64_t now_ms)
+{
+    struct wikisrcd *w = userdata;
+    const struct pl_slice none = {0};
+    struct pl_err err;
+    w->looked_ms = now_ms;
+    position_begin(w, none, &err);
+    begin_commit(w);
+}
+
+static const struct source_ops source_ops = {on_event, on_answer, on_looked};
 
 /* ---- the delivery's answers ---- */
 
@@ -351,29 +364,6 @@ static void on_delivery_ready(void *userdata)
         return;
     }
     source_resume(w->source);
-}
-
-/* 1: from a committed position; 0: it is not committed yet; -1: error. */
-static int position_begin(struct wikisrcd *w, struct pl_slice record, struct pl_err *err)
-{
-    struct position *position = NULL;
-    int64_t start_ms = 0;
-    int committed = record.len > 0;
-    if (w->once) {
-        committed = once_begin(w->once, w->conf, record, &position, err);
-        if (committed < 0)
-            return -1;
-    } else if (committed) {
-        if (position_decode(record.p, record.len, w->conf->source.slack_ms, &position, err) < 0)
-            return pl_err_prefix(err, "position %s in topic %s", w->conf->name,
-                                 w->conf->position_topic);
-    } else {
-        wikisrcd_conf_start(w->conf->source.start, pl_clock_realtime_ms(), &start_ms);
-        position = position_new(&w->conf->source.streams, start_ms, w->conf->source.slack_ms);
-    }
-    position_free(w->position);
-    w->position = position;
-    return committed;
 }
 
 /* The transaction is undone: back to the position committed last. */
@@ -511,10 +501,11 @@ static void status_show(struct wikisrcd *w, double rate, double lag)
 static void on_tick(void *userdata)
 {
     struct wikisrcd *w = userdata;
-    int64_t now_ms = pl_clock_realtime_ms(), mono_ms = pl_clock_monotonic_ms();
+    int64_t now_ms = source_now_ms(w->source), mono_ms = pl_clock_monotonic_ms();
     double rate = pl_rate_next(&w->rate, pl_metrics_get(w->metrics, M_RECEIVED), mono_ms);
     double lag = w->newest_ms > 0 ? (double)(now_ms - w->newest_ms) / 1000 : 0;
     pl_service_tick(w->service, in_flight(w));
+    pl_skew_show(source_clock(w->source), w->metrics, M_CLOCK_SKEW);
     pl_metrics_set(w->metrics, M_WINDOW_IDS, position_ids(w->position));
     pl_metrics_set(w->metrics, M_REFUSED_SECONDS, (double)refused_seconds(w, mono_ms));
     if (w->newest_ms > 0)
@@ -619,13 +610,12 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     worked_look(w);
     if (committed) {
         source_first_start(w);
-        return 0;
+    } else if (!w->once && strcmp(conf->source.start, "now") == 0) {
+        step(w, "asking what time it is at", conf->source.url);
+        source_look(w->source);
+    } else {
+        begin_commit(w);
     }
-    /* Where the very first start begins is committed before anything is read: after a crash before
-     * the first event, the next start must not begin at a later "now". */
-    step(w, "waiting for Kafka to write down where to begin, in topic", conf->position_topic);
-    pl_delivery_moved(w->delivery);
-    pl_delivery_flush(w->delivery);
     return 0;
 }
 

@@ -38,6 +38,8 @@
 #define PL_EVENT_SOURCE_FALLBACK "d28e81da24ff0b8c931224cbdfd4cbe9"
 #define PL_EVENT_SOURCE_GAP "a93ae143cc1bb636a8f667ada5a7faca"
 #define PL_EVENT_SOURCE_TOO_OLD "05f621684b9c1c0a019dd8b190858b3a"
+/* a type of event that is not known, or a time in the service's future */
+#define PL_EVENT_SOURCE_STRANGE "c3fc836bd9df4c088b4ebac98f77d99c"
 /* ours and the service's clock differ, or agree again */
 #define PL_EVENT_CLOCK_SKEW "8ddf185033954af1b9ea18f65e9ca1e9"
 /* windows without a record, one after another, or their end */

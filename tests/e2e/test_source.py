@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import confluent_kafka
+import pytest
 
 from helpers import CONFIG, error_lines, metrics, run_to_end
 from pipeline import events, free_port, make_events, wait_until
@@ -168,6 +169,87 @@ def test_half_close_and_resets(pipeline):
     s.finish()
 
 
+def test_endless_page(pipeline):
+    """A front's page with 200 that never ends, fast or slowly: it is ended."""
+    s = Source(pipeline, made(pipeline), '--fast', '--from-start',
+               source={'stall_timeout': '1s', 'connect_timeout': '1s'})
+    for speed in (4096, 1):
+        s.replay.control(endless=speed)
+        sample = pipeline.wikisrcd(s.replay.url, 'sample', args=['--sample', '3']).start(timeout=0)
+        wait_until(lambda: not sample.running(), 40, 'the sample ends')  # pylint: disable=cell-var-from-loop
+        assert sample.process.returncode != 0 and 'no event stream' in sample.text(), sample.tail()
+    s.replay.control(endless=1)
+    s.start()  # it is ready, as the source is only away
+    wait_until(lambda: s.metric(LOST % 'refused') >= 1, 20, 'the end of the page')
+    assert 'no event stream' in s.daemon.text() and s.replay.control()['requests'] == 3, s.daemon.tail()
+    assert s.daemon.terminate()[0] == 0, s.daemon.tail()
+
+
+def test_closes_after_each_first_event(pipeline):
+    """It is not asked twice a second for ever: the events that it plays meanwhile are the clock."""
+    s = Source(pipeline, made(pipeline, 2000), '--rate', '100', '--from-start')
+    s.replay.control(close_after_events=1)
+    s.start()
+    wait_until(lambda: s.replay.control()['head'] >= 1000, 60, 'ten seconds of events')
+    state = s.replay.control(close_after_events=-1)
+    assert 2 <= state['requests'] <= 9, state['requests']
+    s.wait(2000, 90)
+    s.finish()
+
+
+# ---- what time it is ----
+
+def test_oldest(pipeline):
+    """The oldest that the service has: a time of 0 would be none given, and begin at the latest."""
+    s = Source(pipeline, made(pipeline), '--fast', start='oldest')
+    s.start().wait(1000)
+    s.replay.control(close_all=1)
+    wait_until(lambda: EQIAD in s.replay.control()['last']['last_event_id'], 20, 'asked by position')
+    asked = s.replay.control()['last']['last_event_id']
+    assert CODFW in asked and '"timestamp":0' not in asked, asked
+    s.finish()
+
+
+def whole_of(s):
+    """By the upstream offsets of what is delivered: each topic has no gap and nothing twice, to the end."""
+    offsets = collections.defaultdict(list)
+    for message in s.messages():
+        meta = json.loads(message.value())['meta']
+        offsets[meta['topic']].append(meta['offset'])
+    state = s.replay.control()['topics']
+    assert offsets
+    for topic, found in offsets.items():
+        last = state[topic]['first_offset'] + state[topic]['played'] - 1
+        wanted = list(range(min(found), int(last) + 1))
+        lost, doubled = len(set(wanted) - set(found)), len(found) - len(set(found))
+        assert sorted(found) == wanted, f'{topic}: {lost} lost, {doubled} doubled of {len(wanted)}'
+
+
+@pytest.mark.parametrize('hours', (-30, 30), ids=['ours is ahead', 'ours is behind'])
+def test_first_start_with_a_wrong_clock(pipeline, hours):
+    """Begins at the service's now, and loses and doubles nothing while it is away for a while, again and again."""
+    s = Source(pipeline, made(pipeline, 6000), '--rate', '100', '--restamp', start='now')
+    s.replay.control(clock=hours * 3600)
+    s.start()
+    for times in range(1, 4):
+        s.wait(150 * times)
+        s.replay.control(status=503, times=1)
+        s.replay.control(close_all=1)
+        wait_until(lambda: s.metric(LOST % 'refused') >= times, 20, 'away')  # pylint: disable=cell-var-from-loop
+        s.wait_connected()
+    s.wait(700)
+    s.replay.control(pause=1)
+    time.sleep(0.5)
+    state = s.replay.control()
+    wait_until(lambda: s.metric('wikisrcd_events_received_total') >= state['sent_events'], 20, 'all received')
+    law(s.metrics_port)
+    skew, text = metrics(s.metrics_port).get('wikisrcd_clock_skew_seconds', 0), s.daemon.text()
+    assert s.daemon.terminate()[0] == 0, s.daemon.tail()
+    whole_of(s)
+    assert abs(skew - hours * 3600) < 120
+    assert text.count('our clock differs') == 1, s.daemon.tail()
+
+
 # ---- positions that are refused, topics that come and go ----
 
 def test_position_refused(pipeline):
@@ -271,6 +353,25 @@ def test_restart_begins_where_it_was(pipeline):
 
 
 # ---- what is taken ----
+
+def test_other_types_and_times_from_the_future(pipeline):
+    """Both are counted and said, and the law holds; more from the future than are remembered are counted, too."""
+    file = made(pipeline, 1000)
+    lines = all_events(file)
+    for event in lines[::3]:
+        event['meta']['dt'] = now_iso(86400)
+    file.write_text(''.join(json.dumps(event) + '\n' for event in lines))
+    s = Source(pipeline, file, '--fast', '--from-start')
+    s.replay.control(other_type='heart\x1b[31mbeat')
+    s.start().wait(1000)
+    assert s.metric('wikisrcd_events_dropped_total{reason="type"}') == 1
+    assert s.metric('wikisrcd_events_received_total') == 1001
+    assert s.metric('wikisrcd_events_ahead_total') == 334
+    assert s.metric('wikisrcd_window_cut_ahead_ids_total') == 334 - 256
+    assert 'are passed over type="heart [31mbeat"' in s.daemon.text(), s.daemon.tail()
+    assert "in the service's future" in s.daemon.text() and 'one may come twice' in s.daemon.text()
+    s.finish()
+
 
 def all_events(file):
     with open(file, encoding='utf-8') as lines:  # not splitlines(): U+2028 is no end of a line in JSON

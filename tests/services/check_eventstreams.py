@@ -144,7 +144,7 @@ def milliseconds(event):
 
 def test_framing(server):
     made = server("--fast", "--split-writes")
-    answer = stream(since=0)
+    answer = stream(since=1)
     assert answer.status == 200
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert answer.body.startswith(b":ok\n\nevent: message\nid: [")
@@ -184,7 +184,7 @@ def test_resume(server, slack, loses):
     for _ in range(100):
         seen = stream(since=since, last_id=last).events() if not slack else None
         if slack:
-            seen = stream(last_id=last).events() if last else stream(since=0).events()
+            seen = stream(last_id=last).events() if last else stream(since=1).events()
         fresh = [event for event in seen if event[2]["meta"]["id"] not in got][:7]
         if not fresh:
             break
@@ -196,17 +196,17 @@ def test_resume(server, slack, loses):
 
 def test_resume_by_id_as_served_and_by_offset(server):
     made = server("--fast", made=("--count", "50",))
-    events = stream(since=0).events()
+    events = stream(since=1).events()
     assert ids_of(stream(last_id=events[19][1]).events()) == ids_of(events[20:])
     offset = events[30][2]["meta"]["offset"]
     again = stream(last_id=[{"topic": EQIAD, "partition": 0, "offset": offset}]).events()
     assert ids_of(again) == ids_of(events[30:]) and len(made) == 50
     # Last-Event-ID wins over since, and over the topics of the path.
-    late = stream(since=0, last_id=[{"topic": EQIAD, "partition": 0, "offset": -1}])
+    late = stream(since=1, last_id=[{"topic": EQIAD, "partition": 0, "offset": -1}])
     assert late.status == 200 and late.events() == []
     # An entry with both is dropped; here the other one is left.
-    both = stream(last_id=[{"topic": EQIAD, "partition": 0, "offset": 1, "timestamp": 0},
-                           {"topic": CODFW, "partition": 0, "timestamp": 0}])
+    both = stream(last_id=[{"topic": EQIAD, "partition": 0, "offset": 1, "timestamp": 1},
+                           {"topic": CODFW, "partition": 0, "timestamp": 1}])
     assert both.status == 200 and both.events() == []
 
 
@@ -223,6 +223,16 @@ def test_refusals(server):
     server("--fast")
     assert get("/healthz").status == 200
     assert stream(since="yesterday").status == 400
+    # 0 is "not given" to the service's library, negative ones are words to Kafka.
+    for none in ("0", "1970-01-01T00:00:00Z", "1969-12-31T23:59:59Z"):
+        answer = stream(since=none)
+        assert answer.status == 200 and not answer.events(), none
+    assert stream(since="1970-01-01T00:00:00.001Z").events()
+    entry = {"topic": EQIAD, "partition": 0}
+    assert not stream(last_id=[{**entry, "timestamp": 0}]).events()
+    assert stream(last_id=[{**entry, "timestamp": 1}]).events()
+    for bad in ([], [entry], [{**entry, "timestamp": 1.5}], [{**entry, "timestamp": "1"}], {}):
+        assert stream(last_id=bad).status == 400, bad
     for bad in ("{", "[]", "[1]", '[{"topic":"x"}]', '[{"topic":"x","partition":0}]'):
         answer = get("/v2/stream/recentchange", headers=[f"Last-Event-ID: {bad}"])
         assert answer.status == 400 and "message" in json.loads(answer.body)
@@ -250,7 +260,7 @@ def test_too_many(server):
 def test_cut_at_exact_bytes(server, kind, end, count):
     server("--fast", "--chunk-bytes", "13")
     control(cut_kind=kind, cut_every=f"{count},{count + 1}")
-    first, second, third = (stream(since=0) for _ in range(3))
+    first, second, third = (stream(since=1) for _ in range(3))
     assert (len(first.body), first.end) == (count, end)
     assert (len(second.body), second.end) == (count + 1, end)
     assert third.end == "silence" and third.body.startswith(second.body)
@@ -259,10 +269,10 @@ def test_cut_at_exact_bytes(server, kind, end, count):
 def test_other_faults(server):
     server("--fast")
     control(stall_after_bytes=5000)
-    stalled = stream(since=0)
+    stalled = stream(since=1)
     assert (len(stalled.body), stalled.end) == (5000, "silence")
     control(error_event_after=4)
-    error = stream(since=0)
+    error = stream(since=1)
     assert [name for name, _, _ in error.events()] == ["message"] * 4 + ["error"]
     assert error.end == "fin"
     control(status=503, times=2, retry_after=7)
@@ -270,7 +280,7 @@ def test_other_faults(server):
     assert [answer.status for answer in answers] == [503, 503, 200]
     assert answers[0].headers["retry-after"] == "7"
     assert get("/_control?nonsense=1", method="POST").status == 400
-    connection = Connection("/v2/stream/recentchange?since=0")
+    connection = Connection("/v2/stream/recentchange?since=1")
     time.sleep(0.1)
     control(close_all=1)
     assert connection.read_all().end in ("last chunk", "fin")
@@ -280,7 +290,7 @@ def test_other_faults(server):
 def test_topics_come_and_go(server):
     server("--fast")
     control(add_topic="esams.mediawiki.recentchange")
-    events = stream(since=0).events()
+    events = stream(since=1).events()
     assert len(events[0][1]) == 3
     control(drop_topic="esams.mediawiki.recentchange")
     assert stream(last_id=events[0][1]).status == 404
@@ -288,7 +298,7 @@ def test_topics_come_and_go(server):
 
 def test_control_tells_what_was_sent(server):
     server("--fast")
-    stream(since=0)
+    stream(since=1)
     last = [{"topic": EQIAD, "partition": 0, "timestamp": 1}]
     stream(last_id=last)
     seen = control()
@@ -300,7 +310,7 @@ def test_control_tells_what_was_sent(server):
 def test_canaries_hard_text_and_both_topics(server):
     made = server("--fast", "--chunk-bytes", "7", made=(
         "--count", "3000", "--rate", "1", "--hard", "--canaries", "--codfw-share", "30"))
-    answer = Connection("/v2/stream/recentchange?since=0").read_all(1.5)
+    answer = Connection("/v2/stream/recentchange?since=1").read_all(1.5)
     events = answer.events()
     assert ids_of(events) == [event["meta"]["id"] for event in made]
     for topic in (EQIAD, CODFW):

@@ -35,9 +35,9 @@
  *
  * A topic that has delivered nothing yet (`offset:-1` in the service's id) has high = the time
  * asked for + slack, so that the next request asks from that time again: a data centre that becomes
- * the active one while we are away is not missed. Where its first event is older than that, the time
- * was still to come, and the source began at its latest: `high` is then the event's, and what is
- * older is not caught up (as if the window had been cut there).
+ * the active one while we are away is not missed. Where its first event is older than that, the
+ * time was still to come, and the source began at its latest: `high` is then the event's, and what
+ * is older is not caught up (as if the window had been cut there).
  *
  * Ids are kept and compared together with their stream (the topic without its data centre), as two
  * streams may carry one meta.id.

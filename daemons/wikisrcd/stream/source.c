@@ -11,7 +11,8 @@
 #include <stdio.h>
 
 #include "daemons/wikisrcd/metrics.h"
-#include "lib/base/backoff.h"
+#include "daemons/wikisrcd/stream/refusal.h"
+#include "daemons/wikisrcd/stream/retry.h"
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "lib/base/time_text.h"
@@ -20,14 +21,12 @@
 #include "lib/service/watchdog.h"
 
 enum {
-    BODY_KEPT = 512,     /* of an answer that is not a stream, for the error's text */
-    QUICK_BASE_MS = 100, /* after an ordinary end: within a second, */
-    QUICK_MAX_MS = 1000, /* spread, so that not all clients come back at once */
-    BACKOFF_BASE_MS = 1000,
-    BACKOFF_MAX_MS = 60000,
+    BODY_KEPT = 512,         /* of an answer that is not a stream, for the error's text */
+    BODY_MAX = 65536,        /* … that is read, lest it never ends; and the time it may take: */
+    ANSWER_MS = 60000,       /* where there is no stall_timeout */
+    TYPE_SHOWN = 64,         /* bytes of a strange event type in the log */
     BUSY_WAIT_MS = 10000,    /* 429 without Retry-After: the service sends none */
     REFUSED_WAIT_MS = 30000, /* 401, 403, 404, a redirect */
-    LONG_LIVED_MS = 60000,   /* a connection that lived this long makes waits short again */
     DISCOVERY_STALL_MS = 30000,
     DISCOVERY_RETRY_MS = 3600000,
 };
@@ -51,8 +50,14 @@ struct source {
     int64_t asked_ms; /* since= of this connection */
     bool fall_back;   /* ask by time at the next connect */
     bool first_event; /* none came on this connection yet */
+    bool looking;     /* only for what time it is there */
+    bool refused;     /* an answer that is no stream has begun */
     bool held;
     bool feeding;
+    uint64_t body_size;
+    uint64_t taken;        /* position_taken() when this connection began */
+    char type[TYPE_SHOWN]; /* the last strange one that was logged */
+    struct pl_peer_clock clock;
     bool saw_error, saw_topics;                      /* found while feeding; acted upon after it */
     int64_t streaming_since_ms, discovery_failed_ms; /* monotonic */
     int64_t connect_ms;                              /* WAITING: until then */
@@ -65,12 +70,13 @@ struct source {
     struct sse_parser parser;
     struct pl_buf rest; /* bytes after an event that was not taken */
     struct pl_buf body; /* of an answer that is not a stream */
-    struct pl_backoff quick, slow;
+    struct retry retry;
     sd_event_source *timer;
     char *url, *user_agent;
 };
 
 static void connect_next(struct source *s);
+static void answer_late(struct source *s);
 
 /* ---- waiting ---- */
 
@@ -81,7 +87,15 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
     (void)usec;
     if (s->state == WAITING)
         connect_next(s);
+    else if (s->state == CONNECTING)
+        answer_late(s);
     return 0;
+}
+
+static void timer_arm(struct source *s, int64_t wait_ms)
+{
+    sd_event_source_set_time_relative(s->timer, (uint64_t)wait_ms * 1000);
+    sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
 }
 
 static void connect_after(struct source *s, int64_t wait_ms)
@@ -89,8 +103,7 @@ static void connect_after(struct source *s, int64_t wait_ms)
     s->state = WAITING;
     s->connect_ms = pl_clock_monotonic_ms() + wait_ms;
     pl_deadline_begin(&s->deadline, "waiting to connect", s->connect_ms, 0);
-    sd_event_source_set_time_relative(s->timer, (uint64_t)wait_ms * 1000);
-    sd_event_source_set_enabled(s->timer, SD_EVENT_ONESHOT);
+    timer_arm(s, wait_ms);
 }
 
 static void connection_drop(struct source *s)
@@ -105,17 +118,17 @@ static void connection_drop(struct source *s)
     pl_metrics_set(s->metrics, M_CONNECTED, 0);
 }
 
-/* A connection that lived long, or delivered and then ended, is replaced at once. */
 static int64_t wait_after(struct source *s, enum source_loss loss, int64_t floor_ms)
 {
     bool streamed = s->state == STREAMING;
-    if (streamed && pl_clock_monotonic_ms() - s->streaming_since_ms >= LONG_LIVED_MS) {
-        pl_backoff_reset(&s->quick);
-        pl_backoff_reset(&s->slow);
-    }
-    if (streamed && !s->first_event && loss != LOST_ERROR_EVENT && loss != LOST_REFUSED)
-        return pl_backoff_next(&s->quick, 0);
-    return pl_backoff_next(&s->slow, floor_ms);
+    const struct retry_end end = {
+        .streamed = streamed,
+        .lived_ms = streamed ? pl_clock_monotonic_ms() - s->streaming_since_ms : 0,
+        .taken = position_taken(*s->position) - s->taken,
+        .bad = loss == LOST_ERROR_EVENT || loss == LOST_REFUSED,
+        .floor_ms = floor_ms,
+    };
+    return retry_wait_ms(&s->retry, &end);
 }
 
 static void loss_log(enum source_loss loss, const struct pl_err *err, int64_t wait_ms)
@@ -152,15 +165,34 @@ static void connection_lost(struct source *s, enum source_loss loss, int64_t flo
 /* The first event of a connection without Last-Event-ID shows all topics. */
 static void topics_read(struct source *s, const struct sse_event *event)
 {
-    int64_t now_ms = pl_clock_realtime_ms();
     if (s->ask == POSITION_BY_ID)
         return;
-    if (!position_discover(*s->position, event->id, &s->conf->source.streams, now_ms)) {
+    if (!position_discover(*s->position, event->id, &s->conf->source.streams, source_now_ms(s))) {
         pl_log(PL_WARNING, PL_EVENT_SOURCE_FALLBACK,
                "the source's event id names no topics; resuming by time only",
                PL_F_SLICE("ID", event->id.p, event->id.len < 200 ? event->id.len : 200));
         s->discovery_failed_ms = pl_clock_monotonic_ms();
     }
+}
+
+/* Of another type than the service has today: not a record. Its name is logged when it is another
+ * one than before. */
+static void type_report(struct source *s, struct pl_slice type)
+{
+    char name[TYPE_SHOWN];
+    size_t len = type.len < sizeof(name) - 1 ? type.len : sizeof(name) - 1;
+    memcpy(name, type.p, len);
+    name[len] = '\0';
+    pl_text_flatten(name, len);
+    if (s->ask == POSITION_DISCOVERY)
+        return;
+    pl_metrics_inc(s->metrics, M_RECEIVED, 1);
+    pl_metrics_inc(s->metrics, M_OTHER_TYPE, 1);
+    if (strcmp(name, s->type) == 0)
+        return;
+    memcpy(s->type, name, len + 1);
+    pl_log(PL_WARNING, PL_EVENT_SOURCE_STRANGE,
+           "events of a type that is not known are passed over", PL_F_STR("TYPE", name));
 }
 
 static bool on_sse_event(void *userdata, const struct sse_event *event)
@@ -175,8 +207,10 @@ static bool on_sse_event(void *userdata, const struct sse_event *event)
         s->saw_error = true;
         return false;
     }
-    if (!pl_slice_eq(event->type, "message"))
-        return true; /* a type that the service does not have today is not a record */
+    if (!pl_slice_eq(event->type, "message")) {
+        type_report(s, event->type);
+        return true;
+    }
     if (s->first_event)
         topics_read(s, event);
     s->first_event = false;
@@ -228,37 +262,11 @@ void source_resume(struct source *s)
 
 /* ---- answers ---- */
 
-/* An answer that is not a stream, with what to do about it. */
-static int err_from_status(struct pl_err *err, long status, const char *url, const char *body)
-{
-    enum pl_err_kind kind = pl_http_status_kind(status);
-    if (kind == PL_ERR_REJECT || kind == PL_ERR_NONE)
-        kind = PL_ERR_CONFIG;
-    if (status == 200)
-        return pl_err_set(err, PL_ERR_RETRY, 200,
-                          "%s answered, but with no event stream: is source.url right, is a proxy "
-                          "in the way? (%s)",
-                          url, body);
-    if (status == 403)
-        return pl_err_set(err, kind, 403,
-                          "%s refuses us (403): Wikimedia asks for a User-Agent with a contact; "
-                          "check source.user_agent_contact (%s)",
-                          url, body);
-    if (status == 404 || status == 400)
-        return pl_err_set(err, kind, (int)status,
-                          "%s: no such stream (%ld): check source.streams (%s)", url, status, body);
-    if (status >= 300 && status < 400)
-        return pl_err_set(err, PL_ERR_CONFIG, (int)status,
-                          "%s redirects (%ld), which is not followed: set source.url to where it "
-                          "points",
-                          url, status);
-    return pl_err_set(err, kind, (int)status, "%s answered %ld (%s)", url, status, body);
-}
-
 static int64_t wait_asked_for(struct pl_http_request *r, long status)
 {
-    int64_t wait_ms =
-        pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"), pl_clock_realtime_ms());
+    const struct pl_peer_answer heard = pl_http_request_heard(r);
+    int64_t wait_ms = pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"),
+                                             heard.date_ms != 0 ? heard.date_ms : heard.now_ms);
     if (wait_ms >= 0 && (status == 429 || status == 503))
         return wait_ms;
     if (status == 429)
@@ -266,8 +274,8 @@ static int64_t wait_asked_for(struct pl_http_request *r, long status)
     return pl_http_status_kind(status) != PL_ERR_RETRY ? REFUSED_WAIT_MS : 0;
 }
 
-/* The service refuses the position: its topics are not there (404), or it does not read it
- * (400). */
+/* The service refuses the position: its topics are not there (404), it does not read it (400), or
+ * it is too long a header (431). */
 static void position_refused(struct source *s, long status)
 {
     pl_log(PL_WARNING, PL_EVENT_SOURCE_FALLBACK,
@@ -286,26 +294,65 @@ static void answer_refused(struct source *s, struct pl_http_request *r)
     int64_t floor_ms = wait_asked_for(r, status);
     pl_text_flatten(s->body.data, s->body.len);
     s->request = NULL;
-    if ((status == 400 || status == 404) && s->asked_with_id) {
+    if ((status == 400 || status == 404 || status == 431) && s->asked_with_id) {
         position_refused(s, status);
         return;
     }
     struct pl_err err;
-    err_from_status(&err, status, s->url, pl_buf_cstr(&s->body));
+    refusal_err(&err, status, s->url, pl_buf_cstr(&s->body));
     connection_lost(s, LOST_REFUSED, floor_ms, &err);
+}
+
+/* For all of an answer that is no stream, and for the beginning of one that is. */
+static int64_t answer_limit_ms(const struct source *s)
+{
+    return s->conf->source.connect_timeout_ms + (s->silence_ms > 0 ? s->silence_ms : ANSWER_MS);
+}
+
+/* There is no stream yet, at the end of the time for it: no answer, or one that does not end. */
+static void answer_late(struct source *s)
+{
+    struct pl_http_request *r = s->request;
+    struct pl_err err;
+    if (s->refused) {
+        answer_refused(s, r);
+        pl_http_request_cancel(r);
+        return;
+    }
+    pl_err_set(&err, PL_ERR_RETRY, CURLE_OPERATION_TIMEDOUT, "%s: no answer in %" PRId64 " ms",
+               s->url, answer_limit_ms(s));
+    connection_lost(s, LOST_STALL, 0, &err);
+}
+
+/* What time it is there, and no more. `heard`: of this answer, which is surely not later. */
+static void looked(struct source *s, const struct pl_peer_answer *heard)
+{
+    int64_t now_ms = source_now_ms(s);
+    source_stop(s);
+    s->ops->on_looked(s->userdata,
+                      heard->date_ms != 0 && heard->date_ms < now_ms ? heard->date_ms : now_ms);
 }
 
 static void on_headers(void *userdata, struct pl_http_request *r, long status)
 {
     struct source *s = userdata;
     const char *type = pl_http_request_header(r, "Content-Type");
-    if (status != 200 || !type || strncasecmp(type, "text/event-stream", 17) != 0)
+    s->refused = status != 200 || !type || strncasecmp(type, "text/event-stream", 17) != 0;
+    if (s->refused)
         return; /* on_done knows more: the body says why */
+    const struct pl_peer_answer heard = pl_http_request_heard(r);
+    pl_peer_clock_hear(&s->clock, &heard);
+    if (s->looking) {
+        looked(s, &heard);
+        return;
+    }
+    sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
     s->state = STREAMING;
     s->first_event = true;
     s->fall_back = false;
     s->streaming_since_ms = pl_clock_monotonic_ms();
-    position_connected(*s->position, s->ask, s->asked_ms, pl_clock_realtime_ms());
+    s->taken = position_taken(*s->position);
+    position_connected(*s->position, s->ask, s->asked_ms, source_now_ms(s));
     if (s->ask == POSITION_DISCOVERY)
         return;
     pl_metrics_set(s->metrics, M_CONNECTED, 1);
@@ -326,7 +373,8 @@ static bool on_data(void *userdata, struct pl_http_request *r, const char *data,
     if (s->state != STREAMING) {
         size_t room = BODY_KEPT - (s->body.len < BODY_KEPT ? s->body.len : BODY_KEPT);
         pl_buf_add(&s->body, data, len < room ? len : room);
-        return true;
+        s->body_size += len;
+        return s->body_size <= BODY_MAX;
     }
     if (s->held)
         pl_buf_add(&s->rest, data, len);
@@ -338,8 +386,8 @@ static bool on_data(void *userdata, struct pl_http_request *r, const char *data,
 static void on_done(void *userdata, struct pl_http_request *r, const struct pl_err *err)
 {
     struct source *s = userdata;
-    if (s->state != STREAMING && !err) {
-        answer_refused(s, r);
+    if (s->state != STREAMING && (!err || s->refused)) {
+        answer_refused(s, r); /* even where its body did not end: the status says it all */
         return;
     }
     s->request = NULL;
@@ -372,7 +420,7 @@ static bool discovery_is_due(const struct source *s, int64_t now_ms)
 /* Chooses what to ask. ret_header gets the Last-Event-ID header or stays empty. */
 static void ask_choose(struct source *s, struct pl_buf *ret_header)
 {
-    int64_t now_ms = pl_clock_realtime_ms();
+    int64_t now_ms = source_now_ms(s);
     s->asked_with_id = false;
     if (discovery_is_due(s, now_ms)) {
         s->ask = POSITION_DISCOVERY;
@@ -394,11 +442,15 @@ static void ask_choose(struct source *s, struct pl_buf *ret_header)
 static void connect_next(struct source *s)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf header = {0};
-    ask_choose(s, &header);
+    char since[32];
+    if (!s->looking)
+        ask_choose(s, &header);
     const char *headers[] = {"Accept: text/event-stream",
                              header.len > 0 ? pl_buf_cstr(&header) : NULL, NULL};
+    /* As a date: whatever is done with a number there. */
+    pl_time_format_ms(position_time_out(s->asked_ms), since);
     PL_FREE char *url =
-        s->asked_with_id ? pl_strdup(s->url) : pl_strf("%s?since=%" PRId64, s->url, s->asked_ms);
+        s->looking || s->asked_with_id ? pl_strdup(s->url) : pl_strf("%s?since=%s", s->url, since);
     struct pl_http_conf conf = {
         .user_agent = s->user_agent,
         .tls = s->conf->source.tls,
@@ -411,9 +463,11 @@ static void connect_next(struct source *s)
     };
     s->state = CONNECTING;
     s->silence_ms = conf.stall_timeout_ms > 0 ? conf.stall_timeout_ms : -1;
-    pl_deadline_begin(&s->deadline, "connecting", pl_clock_monotonic_ms(),
-                      s->silence_ms < 0 ? -1 : conf.connect_timeout_ms + s->silence_ms);
-    s->saw_error = s->saw_topics = false;
+    pl_deadline_begin(&s->deadline, "connecting", pl_clock_monotonic_ms(), answer_limit_ms(s));
+    timer_arm(s, answer_limit_ms(s));
+    s->saw_error = s->saw_topics = s->refused = false;
+    s->body_size = 0;
+    s->taken = position_taken(*s->position);
     pl_log(PL_DEBUG, NULL, "connecting", PL_F_STR("URL", url),
            PL_F_STR("HEADER", header.len > 0 ? headers[1] : NULL));
     struct pl_err err;
@@ -453,8 +507,7 @@ int source_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct pl_
     s->user_agent =
         pl_strf("wikisrcd/" PL_VERSION " (%s) libcurl/%s", conf->source.user_agent_contact,
                 curl_version_info(CURLVERSION_NOW)->version);
-    pl_backoff_init(&s->quick, QUICK_BASE_MS, QUICK_MAX_MS, seed);
-    pl_backoff_init(&s->slow, BACKOFF_BASE_MS, BACKOFF_MAX_MS, seed + 1);
+    retry_init(&s->retry, seed);
     sse_init(&s->parser, (size_t)conf->message_bytes_max, on_sse_event, s);
     if (pl_http_new(pl_daemon_event(d), &s->http, err) < 0)
         return -1;
@@ -485,10 +538,17 @@ void source_start(struct source *s, int64_t wait_ms)
     connect_after(s, wait_ms);
 }
 
+void source_look(struct source *s)
+{
+    connect_after(s, 0);
+    s->looking = true;
+}
+
 void source_stop(struct source *s)
 {
     connection_drop(s);
     s->state = STOPPED;
+    s->looking = false;
     pl_deadline_begin(&s->deadline, "stopped", 0, -1);
     sd_event_source_set_enabled(s->timer, SD_EVENT_OFF);
 }
@@ -504,6 +564,16 @@ void source_describe(const struct source *s, char *out, size_t size)
         snprintf(out, size, "%s",
                  s->held ? "waiting for Kafka"
                          : names[s->state == WAITING ? CONNECTING : s->state]);
+}
+
+int64_t source_now_ms(const struct source *s)
+{
+    return pl_peer_clock_now(&s->clock, pl_clock_realtime_ms(), pl_clock_boot_ms());
+}
+
+struct pl_peer_clock *source_clock(struct source *s)
+{
+    return &s->clock;
 }
 
 bool source_is_held(const struct source *s)

@@ -14,10 +14,8 @@
  * topics from its first id (DISCOVERING). A position that the service refuses (400, 404) is
  * replaced by `since=` for one connection.
  *
- * Waiting: the service closes each connection after 15 minutes; after that, and after any
- * connection that delivered, the next follows at once (within a second). One that is refused or
- * ends without an event backs off with jitter up to a minute; Retry-After is obeyed; 429 without it
- * waits 10 s.
+ * Waiting: retry.h; Retry-After is obeyed; 429 without it waits 10 s. An answer that is no stream
+ * is read up to 64 KiB and for as long as an answer may take (connect_timeout and stall_timeout).
  *
  * Threads: the loop's.
  */
@@ -27,6 +25,7 @@
 #include "daemons/wikisrcd/conf.h"
 #include "daemons/wikisrcd/position/position.h"
 #include "daemons/wikisrcd/stream/sse.h"
+#include "lib/http/peer_clock.h"
 #include "lib/metrics/metrics.h"
 #include "lib/service/daemon.h"
 
@@ -39,6 +38,8 @@ struct source_ops {
      * person must fix, which is for the owner to log, or to end for (lib/service/ends.h). The
      * source keeps trying unless it is stopped. */
     void (*on_answer)(void *userdata, const struct pl_err *err);
+    /* After source_look(), which is over: the time there. */
+    void (*on_looked)(void *userdata, int64_t now_ms);
 };
 
 /* `conf`, `metrics` and `*position` outlive the source; the position is the caller's, who may
@@ -51,6 +52,9 @@ PL_DEFINE_CLEANUP(struct source *, source_free);
 
 /* Connects after `wait_ms`, from where the position is then. */
 void source_start(struct source *s, int64_t wait_ms);
+/* Connects only to learn what time it is there (until it works, as for a start), so that a first
+ * start at "now" is the service's now: on_looked instead of events. */
+void source_look(struct source *s);
 /* Ends the connection and forgets what was held (the position has not passed it). */
 void source_stop(struct source *s);
 /* Continues after on_event() returned false. Not from inside on_event(). */
@@ -59,6 +63,9 @@ void source_resume(struct source *s);
 /* For STATUS: "streaming", "connecting to the source", "connecting again in 12 s (stall)", "waiting
  * for Kafka" (held). */
 void source_describe(const struct source *s, char *out, size_t size);
+/* What time it is at the service, by its own clock; by ours before its first answer. */
+int64_t source_now_ms(const struct source *s);
+struct pl_peer_clock *source_clock(struct source *s); /* for pl_skew_show() */
 bool source_is_held(const struct source *s);
 /* What should have happened by now (a connect, an answer, a byte or the stall's end) has not: for
  * on_watchdog. Never while it is held. */

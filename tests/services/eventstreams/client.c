@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 struct client *client_new(int fd)
@@ -23,7 +24,7 @@ struct client *client_new(int fd)
     if (!client)
         abort();
     client->fd = fd;
-    client->cut_at = client->stall_at = client->error_at = -1;
+    client->cut_at = client->stall_at = client->error_at = client->close_at = -1;
     client->opened_ms = monotonic_ms();
     return client;
 }
@@ -71,13 +72,27 @@ static const char *reason_of(int status)
     }
 }
 
+/* The header line that says what time it is here. */
+static void put_date(struct client *client)
+{
+    time_t now = (time_t)((wall_ms() + client->clock_ms) / 1000);
+    char text[64];
+    struct tm tm;
+
+    gmtime_r(&now, &tm);
+    strftime(text, sizeof(text), "date: %a, %d %b %Y %H:%M:%S GMT\r\n", &tm);
+    bytes_add(&client->out, text, strlen(text));
+}
+
 void client_answer(struct client *client, int status, const char *type, const char *extra,
                    const char *body)
 {
+    bytes_print(&client->out, "HTTP/1.1 %d %s\r\n", status, reason_of(status));
+    put_date(client);
     bytes_print(&client->out,
-                "HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %zu\r\n"
+                "content-type: %s\r\ncontent-length: %zu\r\n"
                 "access-control-allow-origin: *\r\n%sconnection: close\r\n\r\n",
-                status, reason_of(status), type, strlen(body), extra);
+                type, strlen(body), extra);
     bytes_add(&client->out, body, strlen(body));
     client_end(client);
 }
@@ -125,20 +140,37 @@ static void put_body(struct server *server, struct client *client, const char *d
 
 void client_start_stream(struct server *server, struct client *client)
 {
-    static const char head[] = "HTTP/1.1 200 OK\r\n"
-                               "content-type: text/event-stream; charset=utf-8\r\n"
+    static const char head[] = "content-type: text/event-stream; charset=utf-8\r\n"
                                "cache-control: private, max-age=0, s-maxage=0, no-cache\r\n"
                                "access-control-allow-origin: *\r\n"
                                "transfer-encoding: chunked\r\n\r\n";
 
     client->state = CLIENT_STREAMING;
     client->opened_ms = monotonic_ms();
+    bytes_print(&client->out, "HTTP/1.1 200 OK\r\n");
+    put_date(client);
     bytes_add(&client->out, head, sizeof(head) - 1);
     client->next = UINT64_MAX;
     for (size_t i = 0; i < server->log.topic_count; i++)
         if (client->positions[i].wanted && client->positions[i].from < client->next)
             client->next = client->positions[i].from;
     put_body(server, client, ":ok\n\n", 5);
+    if (client->other_type[0]) {
+        struct bytes text = {0};
+
+        bytes_print(&text, "event: %s\ndata: {}\n\n", client->other_type);
+        put_body(server, client, text.data, text.len);
+        free(text.data);
+    }
+}
+
+/* A page of a front that is no stream, and has no end. */
+void client_start_endless(struct client *client)
+{
+    bytes_print(&client->out, "HTTP/1.1 200 OK\r\n");
+    put_date(client);
+    bytes_print(&client->out, "content-type: text/html\r\n\r\n<html><p>Log in to the network\n");
+    client->state = CLIENT_ENDLESS;
 }
 
 /* The id line: an entry for each topic, the first of them another one from event to event. */
@@ -207,8 +239,17 @@ void client_fill(struct server *server, struct client *client)
 {
     const struct log *log = &server->log;
 
+    if (client->state == CLIENT_ENDLESS)
+        for (int64_t i = 0; i < client->endless && client->out.len - client->sent < OUT_LOW; i++)
+            bytes_add(&client->out, ".", 1);
     while (client->state == CLIENT_STREAMING && !client->half_closed) {
         const struct position *position;
+
+        if (client->close_at >= 0 && (int64_t)client->events >= client->close_at) {
+            bytes_add(&client->out, "0\r\n\r\n", 5);
+            client_end(client);
+            return;
+        }
 
         if (client->error_at >= 0 && (int64_t)client->events >= client->error_at) {
             put_error(server, client);

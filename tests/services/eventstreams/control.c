@@ -15,7 +15,7 @@
 
 void control_init(struct faults *faults)
 {
-    *faults = (struct faults){.stall_after = -1, .error_event_after = -1};
+    *faults = (struct faults){.stall_after = -1, .error_event_after = -1, .close_after = -1};
 }
 
 static void add_cuts(struct faults *faults, const char *list)
@@ -70,6 +70,14 @@ static bool apply(struct server *server, const char *key, const char *value)
         faults->stall_after = strtoll(value, NULL, 10);
     else if (!strcmp(key, "error_event_after"))
         faults->error_event_after = strtoll(value, NULL, 10);
+    else if (!strcmp(key, "close_after_events"))
+        faults->close_after = strtoll(value, NULL, 10);
+    else if (!strcmp(key, "endless"))
+        faults->endless = strtoll(value, NULL, 10);
+    else if (!strcmp(key, "clock"))
+        faults->clock_ms = server->log.shift_ms = strtoll(value, NULL, 10) * 1000;
+    else if (!strcmp(key, "other_type"))
+        snprintf(faults->other_type, sizeof(faults->other_type), "%s", value);
     else if (!strcmp(key, "status")) {
         faults->status = atoi(value);
         faults->status_times = 1;

@@ -3,7 +3,9 @@
  * http.c - requests: which stream from where, or the refusal the real service would give.
  *
  * Where a connection begins, in order of precedence: Last-Event-ID (which also sets the topics),
- * `since`, the latest.
+ * `since`, the latest. As in the service's library (KafkaSSE, lib/utils.js) a time of 0 is not
+ * given, so it is the latest, silently. Negative ones are words to Kafka (-1: the latest), which
+ * is what they do here.
  */
 #include "tests/services/eventstreams/replay.h"
 
@@ -189,6 +191,11 @@ enum resume {
     RESUME_UNKNOWN_TOPIC,
 };
 
+static bool is_integer(const cJSON *item)
+{
+    return cJSON_IsNumber(item) && item->valuedouble == (double)(int64_t)item->valuedouble;
+}
+
 static enum resume resume_entry(const struct log *log, struct client *client, const cJSON *item)
 {
     const cJSON *name = cJSON_GetObjectItemCaseSensitive(item, "topic");
@@ -197,17 +204,18 @@ static enum resume resume_entry(const struct log *log, struct client *client, co
     const cJSON *offset = cJSON_GetObjectItemCaseSensitive(item, "offset");
     int topic;
 
-    if (!cJSON_IsObject(item) || !cJSON_IsString(name) || !cJSON_IsNumber(partition))
+    if (!cJSON_IsObject(item) || !cJSON_IsString(name) || !is_integer(partition))
         return RESUME_MALFORMED;
-    if ((time && !cJSON_IsNumber(time)) || (offset && !cJSON_IsNumber(offset)) ||
-        (!time && !offset))
+    if ((time && !is_integer(time)) || (offset && !is_integer(offset)) || (!time && !offset))
         return RESUME_MALFORMED;
     topic = log_find_topic(log, name->valuestring, strlen(name->valuestring));
     if (topic < 0 || !log->topics[topic].active || partition->valuedouble != 0)
         return RESUME_UNKNOWN_TOPIC;
     if (time && offset)
         return RESUME_OK; /* as the service: such an entry is lost */
-    if (time)
+    if (time && time->valuedouble <= 0)
+        seek(log, client, (size_t)topic, POSITION_LATEST, -1);
+    else if (time)
         seek(log, client, (size_t)topic, POSITION_TIME, (int64_t)time->valuedouble);
     else if (offset->valuedouble < 0)
         seek(log, client, (size_t)topic, POSITION_LATEST, -1);
@@ -250,6 +258,9 @@ static void take_faults(struct server *server, struct client *client)
         client->cut_at = faults->cuts[faults->cut_next++];
     client->stall_at = faults->stall_after;
     client->error_at = faults->error_event_after;
+    client->close_at = faults->close_after;
+    snprintf(client->other_type, sizeof(client->other_type), "%s", faults->other_type);
+    faults->other_type[0] = '\0';
     faults->stall_after = -1;
     faults->error_event_after = -1;
 }
@@ -296,6 +307,8 @@ static bool find_positions(struct server *server, struct client *client,
             refuse(server, client, 400, "InvalidTimestampError", "since is not a time");
             return false;
         }
+        if (value <= 0)
+            kind = POSITION_LATEST;
     }
     for (size_t i = 0; i < log->topic_count; i++)
         if (client->positions[i].wanted)
@@ -314,8 +327,15 @@ static void stream_request(struct server *server, struct client *client,
     snprintf(seen->user_agent, sizeof(seen->user_agent), "%s", request->user_agent);
     snprintf(seen->last_event_id, sizeof(seen->last_event_id), "%s", request->last_event_id);
     snprintf(seen->accept, sizeof(seen->accept), "%s", request->accept);
+    client->clock_ms = server->faults.clock_ms;
     if (forced_status(server, client))
         return;
+    if (server->faults.endless > 0) {
+        client->endless = server->faults.endless;
+        server->faults.endless = 0;
+        client_start_endless(client);
+        return;
+    }
     if (!agent_is_welcome(request->user_agent)) {
         refuse(server, client, 403, "Forbidden",
                "Please set a user-agent with a contact, see the user-agent policy");

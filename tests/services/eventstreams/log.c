@@ -360,7 +360,7 @@ void log_add_stream(struct log *log, const char *name)
 static void play_one(struct log *log)
 {
     if (log->restamp)
-        log->restamps[log->head % RESTAMPS_KEPT] = wall_ms();
+        log->restamps[log->head % RESTAMPS_KEPT] = wall_ms() + log->shift_ms;
     log->head++;
 }
 

@@ -64,6 +64,7 @@ struct log {
     size_t capacity;
     bool restamp, loop, recorded, fast;
     double rate;
+    int64_t shift_ms;    /* what restamped times are ahead of the time */
     int64_t started_ms;  /* wall clock; makes restamped ids differ between runs */
     int64_t *restamps;   /* ring: when each event was played */
     uint64_t head;       /* events played so far; with --loop it passes `count` */
@@ -119,6 +120,10 @@ struct faults {
     int64_t stall_after;       /* body bytes; -1: never. Next connection only, as below */
     int64_t error_event_after; /* events; -1: never */
     int status, status_times, status_retry_after;
+    int64_t clock_ms;    /* what Date is ahead of the time. Until reset, as the next */
+    int64_t close_after; /* events; -1: never */
+    int64_t endless;     /* bytes of HTML in each round, with 200; 0: a stream. Next only */
+    char other_type[64]; /* an event of this type comes first; "": none */
 };
 
 struct seen {
@@ -145,6 +150,7 @@ enum client_state {
     CLIENT_REQUEST,   /* reading a request */
     CLIENT_STREAMING, /* sending events */
     CLIENT_STALLED,   /* connected, silent for ever */
+    CLIENT_ENDLESS,   /* sending what is no stream, for ever */
     CLIENT_ENDING,    /* sending what is left, then closing */
     CLIENT_RESETTING, /* waiting for the peer's kernel to have it all, then RST */
     CLIENT_DEAD,
@@ -174,7 +180,10 @@ struct client {
     uint64_t next; /* position in the log */
     uint64_t events;
     int64_t body_bytes;
-    int64_t cut_at, stall_at, error_at; /* -1: never */
+    int64_t cut_at, stall_at, error_at, close_at; /* -1: never */
+    int64_t endless;
+    char other_type[64];
+    int64_t clock_ms;
     enum cut_kind cut_kind;
     int64_t opened_ms, ending_ms;
     bool half_closed;
@@ -183,6 +192,7 @@ struct client {
 struct client *client_new(int fd);
 void client_free(struct client *client);
 void client_start_stream(struct server *server, struct client *client);
+void client_start_endless(struct client *client);
 void client_end(struct client *client);
 void client_fill(struct server *server, struct client *client);
 void client_flush(struct client *client);

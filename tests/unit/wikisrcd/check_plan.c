@@ -144,6 +144,8 @@ static const struct {
     {"fraction", "{\"a\":0.5}", "fields: [{path: a, in: [5e-1]}]", true},
 };
 
+static const struct delivery_now now = {1780000000000, 1780000000000};
+
 START_TEST(test_filter)
 {
     PL_CLEANUP(made_release) struct made m;
@@ -231,7 +233,7 @@ START_TEST(test_message)
     plan_read(m.plan, &m.event, data.p, data.len);
     ck_assert(plan_redact(m.plan, &m.event, data, &out, &why));
     ck_assert(m.conf.redact || (out.p == data.p && out.len == data.len));
-    delivery_message(&m.conf, &m.event, out, 1780000000000, &d);
+    delivery_message(&m.conf, &m.event, out, now, &d);
     ck_assert_str_eq(d.m.topic, messages[_i].topic);
     ck_assert_msg((d.m.key != NULL) == (messages[_i].key != NULL), "%zu %s", messages[_i].line,
                   messages[_i].options);
@@ -256,10 +258,47 @@ START_TEST(test_message_of_its_arrival)
     make(&m, "timestamp: arrival");
     for (size_t i = 0; i < events.n; i++) {
         plan_read(m.plan, &m.event, events.v[i].p, events.v[i].len);
-        delivery_message(&m.conf, &m.event, events.v[i], 1780000000000, &d);
+        delivery_message(&m.conf, &m.event, events.v[i], now, &d);
         ck_assert(!d.time_replaced);
         ck_assert_int_eq(d.m.timestamp_ms, 1780000000000);
     }
+}
+END_TEST
+
+/* The time of a message: the event's, where the source's clock can have passed it and no broker
+ * with our clock refuses it; else the earlier of both nows. */
+#define HOUR_MS INT64_C(3600000)
+#define NOW_MS  INT64_C(1780000000000)
+static const struct stamp_case {
+    int64_t dt_ms, ours_ms; /* less the source's now */
+    bool replaced;
+} stamps[] = {
+    {0, 0, false},
+    {-10 * HOUR_MS, 0, false},
+    {60000, 0, false},
+    {60001, 0, true},
+    {60001, 30 * HOUR_MS, true}, /* ours is ahead */
+    {0, 30 * HOUR_MS, false},
+    {0, -HOUR_MS / 2, false}, /* ours is behind */
+    {0, -30 * HOUR_MS, true},
+    {-31 * HOUR_MS, -30 * HOUR_MS, false},
+};
+
+START_TEST(test_message_time)
+{
+    const struct stamp_case *c = &stamps[_i];
+    const struct delivery_now at = {NOW_MS, NOW_MS + c->ours_ms};
+    PL_CLEANUP(made_release) struct made m;
+    struct delivery_message d;
+    make(&m, "topics: {recentchange: rc}");
+    const struct pl_slice data = {"{}", 2};
+    plan_read(m.plan, &m.event, data.p, data.len);
+    m.event.has_dt = true;
+    m.event.dt_ms = NOW_MS + c->dt_ms;
+    delivery_message(&m.conf, &m.event, data, at, &d);
+    ck_assert(d.time_replaced == c->replaced);
+    int64_t least_ms = c->ours_ms < 0 ? at.ours_ms : at.source_ms;
+    ck_assert_int_eq(d.m.timestamp_ms, c->replaced ? least_ms : m.event.dt_ms);
 }
 END_TEST
 
@@ -273,7 +312,7 @@ START_TEST(test_bare_message)
     for (size_t i = 0; i < PL_COUNT(bare); i++) {
         const struct pl_slice data = {bare[i], strlen(bare[i])};
         plan_read(m.plan, &m.event, data.p, data.len);
-        delivery_message(&m.conf, &m.event, data, 1780000000000, &d);
+        delivery_message(&m.conf, &m.event, data, now, &d);
         ck_assert_uint_eq(d.m.headers_n, 0);
         ck_assert_str_eq(d.m.topic, "wikipedia-data");
         ck_assert(d.time_replaced && d.m.timestamp_ms == 1780000000000);
@@ -430,6 +469,7 @@ int main(void)
         TEST(test_short_form, .count = PL_COUNT(short_forms)),
         TEST(test_message, .count = PL_COUNT(messages)),
         TEST(test_message_of_its_arrival),
+        TEST(test_message_time, .count = PL_COUNT(stamps)),
         TEST(test_bare_message),
         TEST(test_not_redactable),
         TEST(test_absence),
