@@ -27,11 +27,11 @@
  * Everything dropped this way comes before a delivered event in the source's log, so it was
  * delivered too. A topic with an empty window is never catching up.
  *
- * What is believable is said by the source's own clock (lib/http/peer_clock.h). Should that be wrong
- * too, or not known: POSITION_AHEAD_RUN events from the future in a row are right, and the clock is
- * not. Their times count then, and so `high` follows the topic whatever any clock says. (To believe
- * a time too much loses nothing: `high` is the time of an event that was delivered, so all that was
- * not comes after it; only more is repeated, until that time has come.)
+ * What is believable is said by the source's own clock (lib/http/peer_clock.h). Should that be
+ * wrong too, or not known: POSITION_AHEAD_RUN events from the future in a row are right, and the
+ * clock is not. Their times count then, and so `high` follows the topic whatever any clock says.
+ * (To believe a time too much loses nothing: `high` is the time of an event that was delivered, so
+ * all that was not comes after it; only more is repeated, until that time has come.)
  *
  * A topic that has delivered nothing yet (`offset:-1` in the service's id) has high = the time
  * asked for + slack, so that the next request asks from that time again: a data centre that becomes
