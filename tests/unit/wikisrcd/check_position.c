@@ -438,6 +438,82 @@ START_TEST(test_believable)
 }
 END_TEST
 
+/* The service takes 0 for "not given"; negative ones are words to Kafka. */
+START_TEST(test_times_that_go_out)
+{
+    struct position *p = position_fresh(0);
+    struct position_mark mark;
+    struct event e = event_of("eqiad.x", 5, 1);
+    PL_CLEANUP(pl_buf_release) struct pl_buf id = {0};
+    position_connected(p, POSITION_BY_TIME, 0, NOW_MS);
+    ck_assert_int_eq(take(p, &e, ID("6"), &mark), POSITION_NEW);
+    ck_assert(position_last_event_id(p, &id));
+    ck_assert_str_eq(pl_buf_cstr(&id), "[{\"topic\":\"eqiad.x\",\"partition\":0,\"timestamp\":1},"
+                                       "{\"topic\":\"codfw.x\",\"partition\":0,\"timestamp\":1}]");
+    static const int64_t times[][2] = {{INT64_MIN, 1}, {-1, 1}, {0, 1},
+                                       {1, 1},         {2, 2},  {NOW_MS, NOW_MS}};
+    for (size_t i = 0; i < PL_COUNT(times); i++)
+        ck_assert_int_eq(position_time_out(times[i][0]), times[i][1]);
+    position_free(p);
+}
+END_TEST
+
+/* So many in a row are not from the future; fewer, or with another between them, are. */
+START_TEST(test_run_from_the_future)
+{
+    const int64_t ahead_ms = NOW_MS + 3600000;
+    for (unsigned pause = 2; pause <= POSITION_AHEAD_RUN + 1; pause++) {
+        struct position *p = position_fresh(NOW_MS - 1000);
+        struct position_mark mark;
+        position_connected(p, POSITION_BY_TIME, NOW_MS - 1000, NOW_MS);
+        for (unsigned i = 0; i < 3 * POSITION_AHEAD_RUN; i++) {
+            bool good = i % pause == pause - 1;
+            struct event e = event_of("eqiad.x", good ? NOW_MS + i : ahead_ms + i, i + 1);
+            ck_assert_int_eq(take(p, &e, "", &mark), POSITION_NEW);
+        }
+        bool run = pause > POSITION_AHEAD_RUN;
+        ck_assert_msg((position_high(p) > ahead_ms) == run, "pause %u", pause);
+        ck_assert_uint_eq(position_ahead_cut(p), 0);
+        ck_assert_uint_eq(position_taken(p), 3 * POSITION_AHEAD_RUN);
+        position_free(p);
+    }
+}
+END_TEST
+
+/* More of them than are kept apart are counted. */
+START_TEST(test_ahead_cut)
+{
+    struct position *p = position_fresh(0);
+    struct position_mark mark;
+    position_connected(p, POSITION_BY_TIME, 0, NOW_MS);
+    for (unsigned i = 0; i < 2 * (POSITION_AHEAD_MAX + 7); i++) {
+        struct event e = event_of("eqiad.x", i % 2 ? NOW_MS : NOW_MS + 86400000, i + 1);
+        take(p, &e, "", &mark);
+    }
+    ck_assert_uint_eq(position_ahead_cut(p), 7);
+    ck_assert_int_eq(position_high(p), NOW_MS);
+    position_free(p);
+}
+END_TEST
+
+/* A start still to come, or written with a clock that was ahead: the source's now at the latest. */
+START_TEST(test_start_to_come)
+{
+    struct position *p = position_fresh(NOW_MS + 86400000);
+    struct position_mark mark;
+    PL_CLEANUP(pl_buf_release) struct pl_buf id = {0};
+    struct event e = event_of("eqiad.x", NOW_MS + 5, 1);
+    ck_assert_int_eq(position_since(p), NOW_MS + 86400000);
+    position_connected(p, POSITION_BY_TIME, NOW_MS + 86400000, NOW_MS);
+    ck_assert_int_eq(position_since(p), NOW_MS);
+    take(p, &e, ID("1800000000006"), &mark);
+    ck_assert(position_last_event_id(p, &id));
+    ck_assert_ptr_nonnull(
+        strstr(pl_buf_cstr(&id), "codfw.x\",\"partition\":0,\"timestamp\":1800000000000}"));
+    position_free(p);
+}
+END_TEST
+
 /* ---- discovery ---- */
 
 #define ENTRY(topic) "{\"topic\":\"" topic "\",\"partition\":0,\"timestamp\":1799999990001}"
@@ -677,6 +753,10 @@ int main(void)
         TEST(test_gap),
         TEST(test_late),
         TEST(test_believable),
+        TEST(test_times_that_go_out),
+        TEST(test_run_from_the_future),
+        TEST(test_ahead_cut),
+        TEST(test_start_to_come),
         TEST(test_discover),
         TCASE("record"),
         TEST(test_record),
