@@ -183,7 +183,7 @@ START_TEST(words)
         const char *body;
         enum pl_err_kind kind;
         bool denied;
-        const char *has[4], *lacks[4];
+        const char *has[5], *lacks[5]; /* NULL ends each */
     } cases[] = {
         {200,
          "{\"error\":\"invalid_grant\",\"error_description\":\"Account is locked\"}",
