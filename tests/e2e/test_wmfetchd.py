@@ -686,13 +686,13 @@ def test_answer_says_that_it_failed(pipeline):
 
 def test_answer_is_a_part(pipeline):
     """Pages are not followed: an error that says by what it is known, the position stays, a person says try again."""
-    s = Service(pipeline, hours=12, size=2)
-    s.api.control({'times': 2}, *(fault for fault, _ in PARTS.values()))
+    s = Service(pipeline, hours=20, size=2)
+    s.api.control({'times': 2}, *(one for fault, _ in PARTS.values() for one in (fault, {'times': 1})))
     s.begin(timeout=0)
     for number, (_, words) in enumerate(PARTS.values(), 1):
         wait_until(lambda n=number: len(error_lines(s.daemon.text())) >= n, 40, s.daemon.tail)
         assert words in unquoted(error_lines(s.daemon.text())[-1]), s.daemon.tail()
-        assert s.position() == s.start + 2 * s.size
+        assert s.position() == s.start + (1 + number) * s.size
         s.daemon.process.send_signal(signal.SIGHUP)
     s.wait()
     s.finish()
