@@ -121,9 +121,8 @@ const struct pl_option wmfetchd_opts[] = {
             "is not JSON or not UTF-8, or is larger than api.element_bytes_max or "
             "message_bytes_max allow. It is tried once more without its overlap, then what is "
             "around the fault is written to dead_letter_topic, in one Kafka transaction with "
-            "the position behind the window. Tries are up to 5m apart, of what is too large "
-            "1h. 0: never, the series waits for a person. What the API refuses or does not "
-            "answer is never passed."),
+            "the position behind the window. Tries are up to 5m apart. 0: never, the series "
+            "waits for a person. What the API refuses or does not answer is never passed."),
     PL_KAFKA_OPT(struct wmfetchd_conf, 0, ""),
     PL_TOPIC_OPT("topic", struct wmfetchd_conf, topic, "services_series_12days",
                  "The topic that gets the transactions, one message each with its whole series, "

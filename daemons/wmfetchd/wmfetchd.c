@@ -280,6 +280,10 @@ static void on_done(void *userdata, const struct load_result *result, const stru
     struct slot *slot = userdata;
     struct wmfetchd *w = slot->w;
     pl_peer_clock_hear(&w->clock, &result->fetch.heard);
+    struct pl_err copy = err ? *err : (struct pl_err){0};
+    if (result->fetch.fault.len > 0 && w->conf->window.give_up_after > 0)
+        copy.kind = PL_ERR_REJECT; /* also a limit of ours, which else only a person lifts */
+    err = err ? &copy : NULL;
     bool was_passing = slot->passing;
     slot->passing = false;
     if (!slot->series)

@@ -835,6 +835,24 @@ def test_window_that_cannot_be_read_is_passed(pipeline):
     assert ranges.count((s.start + 4 * HOUR, s.start + 6 * HOUR)) == 1
 
 
+def test_record_too_large_is_passed(pipeline):
+    """The only application, so that nothing else works: a limit of ours would end the start with 78."""
+    p = pipeline
+    dead = f'wmfetchd-dead-letters-{p.tag}'
+    s = Service(p, hours=8, size=2, transactions=3, api={'element_bytes_max': '1MiB'}, dead_letter_topic=dead,
+                window={'give_up_after': 2})
+    s.api.control({'long_series': 3 << 20, 'times': 2})
+    s.begin().wait()
+    assert s.daemon.terminate(15)[0] == 0, s.daemon.tail()
+    letter, = p.kafka.read(dead)
+    assert 'api.element_bytes_max' in dict(letter.headers())['wmfetchd-reason'].decode()
+    assert letter.value().startswith(b'{"transactionName"') and len(letter.value()) == 32768
+    wanted = collections.Counter()
+    for begin in range(s.start + s.size, s.position(), s.size):
+        wanted.update(s.data.pieces(APP, begin, begin + s.size))
+    assert collections.Counter(m.value() for m in p.messages()) == wanted
+
+
 def test_window_is_not_passed_for_what_the_far_side_says(pipeline):
     """A page of HTML, a refusal, an answer that breaks off: however often, they are waited for."""
     p = pipeline
