@@ -63,7 +63,7 @@ static int move_to(struct move *m, const struct pl_move *move, int64_t to_ms, st
         return -1;
     printf("  new: asks from %s\n"
            "Events that are in the topic already and newer than that come again; older ones that "
-           "are not do not come.\nStart the service: an instance that ran was ended by this.\n",
+           "are not do not come.\nStart the service: one that runs ends at its next commit.\n",
            new);
     return 0;
 }

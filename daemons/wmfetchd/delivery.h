@@ -67,7 +67,7 @@ void delivery_begin(struct delivery *d, const char *window);
  * written, abort. */
 enum pl_send_result delivery_send(struct delivery *d, struct pl_slice element, struct pl_err *err);
 
-/* The element that was offered last is too large for messages: the error that delivery_send() set is
+/* The element that was offered last is too large for messages: the error of delivery_send() is
  * about what stands in it. */
 bool delivery_is_too_large(const struct delivery *d);
 

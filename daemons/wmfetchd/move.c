@@ -86,7 +86,7 @@ static int move_to(struct move *m, const struct pl_move *move, struct pl_err *er
         return -1;
     printf("  new: %s\n"
            "Windows from there on are fetched, also those that were fetched before; what is before "
-           "it is not.\nStart the service: an instance that ran was ended by this.\n",
+           "it is not.\nStart the service: one that runs ends at its next commit.\n",
            new);
     return 0;
 }

@@ -3,7 +3,7 @@
  * move.h - --position: shows where the service is in each series, and with --set moves one.
  *
  * Showing fences nobody. Moving takes the service's transactional ids, so an instance that runs
- * ends (status 150).
+ * ends (status 150) at its next commit.
  */
 #ifndef WMFETCHD_MOVE_H
 #define WMFETCHD_MOVE_H

@@ -8,8 +8,9 @@
  *      └──────────── the position moves, or the same window again <────┘
  *
  * A series is an application and an index, with its own position. Those that are due are fetched in
- * turn, one window at a time. A series whose window failed waits alone; but without a token, or
- * where the API asks to wait, all wait. The daemon ends when every series meets a refusal that a
+ * turn, up to api.requests at once (window/turns.h). A series whose window failed waits alone, and
+ * may be let pass one that cannot be read (window/giveup.h); but without a token, or where the API
+ * asks to wait, all wait. The daemon ends when every series meets a refusal that a
  * person must fix while nothing has worked yet, or a limit of ours at any time.
  *
  * Threads: the loop's.
