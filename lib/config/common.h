@@ -97,8 +97,8 @@ void pl_common_check_kafka(const struct pl_map *kafka, const char *without,
  * is left for the commit. */
 int64_t pl_transaction_open_ms_max(int64_t timeout_ms);
 
-/* `option` has a transaction open for open_ms, which must fit in transaction.timeout.ms (in `kafka`,
- * else dflt_ms): a longer one would never be committed. `option` NULL: the time is no option. */
+/* `option` has a transaction open for open_ms, which must fit in transaction.timeout.ms (kafka's,
+ * else dflt_ms): a longer one would never be committed. NULL: the time is no option. */
 void pl_common_check_transaction(const struct pl_map *kafka, int64_t dflt_ms, const char *option,
                                  int64_t open_ms, struct pl_findings *errs);
 void pl_common_check_topics(const char *topic, const char *position_topic,
