@@ -17,6 +17,7 @@
 #include "lib/base/clock.h"
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
+#include "lib/service/ends.h"
 #include "lib/service/signals.h"
 
 /* While no rows move, an error that librdkafka reported this recently counts as not over: it
@@ -160,6 +161,9 @@ static void on_wake(void *userdata)
     pthread_mutex_unlock(&d->sink.lock);
     if (failed.kind != PL_ERR_NONE && !d->failed) {
         d->failed = true;
+        /* It has worked: the group gave it partitions. What the far side refuses now may pass. */
+        if (!d->sink.once)
+            pl_end_of_last(&failed, PL_WORKED);
         pl_daemon_stop(d->daemon, &failed); /* logs it */
     } else if (d->sink.drained && !pl_daemon_stopping(d->daemon)) {
         pl_daemon_stop(d->daemon, NULL);

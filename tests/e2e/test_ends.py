@@ -12,7 +12,7 @@ from pipeline import Kafka, free_port, make_events, wait_until
 OLDEST = '2000-01-01T00:00:00Z'
 # https://kafka.apache.org/protocol.html, and the types of org.apache.kafka.common.resource
 CREATE_ACLS, DELETE_ACLS = 30, 31
-TOPIC, TRANSACTIONAL_ID = 2, 5
+TOPIC, GROUP, TRANSACTIONAL_ID = 2, 3, 5
 
 
 @pytest.fixture(scope='module')
@@ -174,3 +174,26 @@ def test_kafka_takes_the_transactional_id(pipeline, guarded):
     source.start()
     each_once(guarded, p.topic, 3000)
     assert source.terminate()[0] == 0
+
+
+def test_sink_refused_in_the_middle(pipeline, guarded):
+    """The group's rights are gone while it works: it ends so that systemd restarts it; no row is lost or doubled."""
+    p = pipeline
+    guarded.create(p.topic)
+
+    def put(count, seed):
+        file = make_events(p.folder / f'{seed}.jsonl', count, '--seed', seed)
+        guarded.produce(p.topic, [(None, line.encode()) for line in file.read_text().splitlines()])
+
+    put(100, 25)
+    sink = p.chsinkd(kafka=guarded.user).start()
+    wait_until(lambda: p.rows() == 100, 40, 'rows')
+    allow = guarded.deny(GROUP, f'sink-{p.tag}')
+    put(100, 26)
+    sink.process.wait(60)
+    assert sink.process.returncode == UNAVAILABLE, sink.tail()
+    allow()
+    sink.start()
+    wait_until(lambda: p.rows() == 200, 60, 'all rows')
+    assert p.distinct() == 200
+    assert sink.terminate()[0] == 0
