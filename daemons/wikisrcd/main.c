@@ -20,8 +20,7 @@ static const struct pl_cli_opt opts[] = {
     [START] = {"start", "TIME", "Begin of the range: -2d, 2026-01-01T00:00:00Z, milliseconds."},
     [END] = {"end", "TIME", "End, of the same forms; default: where the service began, or now."},
     [OVERLAP] = {"overlap", NULL, "With --once: load also what is in the topic already."},
-    [SET] = {"set", "TIME",
-             "With --position: move it. Stop the service first: a running one is ended."},
+    [SET] = {"set", "TIME", "With --position: move it. The service must be stopped."},
     [OPTS] = {0},
 };
 

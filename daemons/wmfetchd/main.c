@@ -33,8 +33,7 @@ static const struct pl_cli_opt opts[] = {
     [START] = {"start", "TIME", "Begin of the range: -12d, 2026-01-01T00:00:00Z, milliseconds."},
     [END] = {"end", "TIME", "End of the range, of the same forms; default: now."},
     [DUMP] = {"dump", "[FILE]", "With --once: keep the answer as it came (" DUMP_FILE ")."},
-    [SET] = {"set", "TIME",
-             "With --position KEY: move it. Stop the service first: a running one is ended."},
+    [SET] = {"set", "TIME", "With --position KEY: move it. The service must be stopped."},
     [OPTS] = {0},
 };
 
