@@ -55,8 +55,8 @@ bool once_committed(struct once *o);
  * event, its topics being still. */
 bool once_tick(struct once *o, const struct position *position, const struct source *source,
                const struct pl_delivery *delivery, double rate);
-/* At the end: the sums, and how far each topic is. Returns the exit status: `status`, or 1 where it would be 0 and the range
- * is not whole. */
+/* At the end: the sums, and how far each topic is. Returns the exit status: `status`, or 1 where it
+ * would be 0 and the range is not whole. */
 int once_end(const struct once *o, const struct wikisrcd_conf *conf,
              const struct pl_metrics *metrics, const struct position *position, int status);
 
