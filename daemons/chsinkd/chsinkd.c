@@ -14,10 +14,10 @@
 #include <unistd.h>
 
 #include "daemons/chsinkd/sink/sink.h"
+#include "daemons/chsinkd/worked.h"
 #include "lib/base/clock.h"
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
-#include "lib/service/ends.h"
 #include "lib/service/signals.h"
 
 /* While no rows move, an error that librdkafka reported this recently counts as not over: it
@@ -151,6 +151,19 @@ static int start(struct chsinkd *d, struct pl_err *err)
     return 0;
 }
 
+/* Kafka or ClickHouse has refused the start: only one that never worked ends with 78. */
+static void refused_look(struct chsinkd *d, struct pl_err *err)
+{
+    enum pl_end_side side = pl_end_side(err);
+    if (pl_end_decide(err->kind, side, PL_WORKED_NEVER) !=
+        pl_end_decide(err->kind, side, PL_WORKED)) {
+        pl_daemon_step(d->daemon, d->conf->start_timeout_ms,
+                       "refused; looking whether the group %s has worked before",
+                       chsinkd_conf_group(d->conf));
+        pl_end_of_last(err, worked_look(&d->sink));
+    }
+}
+
 /* ---- running ---- */
 
 static void on_wake(void *userdata)
@@ -161,7 +174,8 @@ static void on_wake(void *userdata)
     pthread_mutex_unlock(&d->sink.lock);
     if (failed.kind != PL_ERR_NONE && !d->failed) {
         d->failed = true;
-        /* It has worked: the group gave it partitions. What the far side refuses now may pass. */
+        /* It has worked: its group gave it partitions. What the far side refuses now may pass; the
+         * next start looks again. */
         if (!d->sink.once)
             pl_end_of_last(&failed, PL_WORKED);
         pl_daemon_stop(d->daemon, &failed); /* logs it */
@@ -341,6 +355,8 @@ int chsinkd_run(struct pl_service *service, const struct chsinkd_mode *mode)
         pl_rate_next(&d.rate, 0, pl_clock_monotonic_ms());
         status = pl_daemon_run(d.daemon);
     } else {
+        if (!d.sink.once)
+            refused_look(&d, &err);
         status = pl_daemon_start_failed(d.daemon, &err);
         d.sink.drained = true;
     }

@@ -176,8 +176,9 @@ def test_kafka_takes_the_transactional_id(pipeline, guarded):
     assert source.terminate()[0] == 0
 
 
-def test_sink_refused_in_the_middle(pipeline, guarded):
-    """The group's rights are gone while it works: it ends so that systemd restarts it; no row is lost or doubled."""
+def test_sink_refused_after_it_had_worked(pipeline, guarded):
+    """The group's rights are gone in the middle, the topic's at a start, or ClickHouse refuses the password there: the
+    group's offsets say that it has worked, so systemd restarts it; a group that is new ends with 78."""
     p = pipeline
     guarded.create(p.topic)
 
@@ -193,7 +194,14 @@ def test_sink_refused_in_the_middle(pipeline, guarded):
     sink.process.wait(60)
     assert sink.process.returncode == UNAVAILABLE, sink.tail()
     allow()
-    sink.start()
+    allow = guarded.deny(TOPIC, p.topic)
+    assert_ends(run_to_end(p.chsinkd('topic', kafka=guarded.user), 60), UNAVAILABLE, p.topic)
+    allow()
+    wrong = p.chsinkd('wrong', kafka=guarded.user, clickhouse={'password': 'Wr0ng-pa55word'})
+    assert_ends(run_to_end(wrong, 40), UNAVAILABLE, 'clickhouse.user', hidden=['Wr0ng-pa55word'])
+    new = p.chsinkd('new', kafka={**guarded.user, 'group.id': f'new-{p.tag}'}, clickhouse={'password': 'Wr0ng-pa55word'})
+    assert_ends(run_to_end(new, 40), CONFIG, 'clickhouse.user', hidden=['Wr0ng-pa55word'])
+    again = p.chsinkd('again', kafka=guarded.user).start()
     wait_until(lambda: p.rows() == 200, 60, 'all rows')
     assert p.distinct() == 200
-    assert sink.terminate()[0] == 0
+    assert again.terminate()[0] == 0

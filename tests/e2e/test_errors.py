@@ -244,8 +244,7 @@ def test_source_is_not_there(pipeline, file):
 
 # ---- who may not ----
 
-# Where Kafka lets us in nowhere, nobody can say whether it has worked before: systemd is to try again.
-NOT_KNOWN = {'wikisrcd': UNAVAILABLE, 'chsinkd': CONFIG}
+# Where Kafka lets us in nowhere, nobody can say whether it has worked before: systemd is to try again (UNAVAILABLE).
 
 SASL = {'security.protocol': 'SASL_SSL', 'sasl.mechanism': 'PLAIN', 'sasl.username': 'pipeline'}
 
@@ -254,7 +253,7 @@ SASL = {'security.protocol': 'SASL_SSL', 'sasl.mechanism': 'PLAIN', 'sasl.userna
 def test_kafka_password(pipeline, secure_kafka, pki, name):
     process = daemon(pipeline, name, kafka={'bootstrap.servers': secure_kafka.sasl, **SASL, 'sasl.password': WRONG,
                                             'ssl.ca.location': str(pki / 'ca.pem')})
-    assert_ends(run_to_end(process), NOT_KNOWN[name], secure_kafka.sasl, 'sasl.password', hidden=[WRONG])
+    assert_ends(run_to_end(process), UNAVAILABLE, secure_kafka.sasl, 'sasl.password', hidden=[WRONG])
 
 
 @pytest.mark.parametrize('name', DAEMONS)
@@ -263,9 +262,9 @@ def test_kafka_certificate(pipeline, secure_kafka, pki, replay, name):
     p = pipeline
     kafka = {'bootstrap.servers': secure_kafka.sasl, **SASL, 'sasl.password': 'secret'}
     process = daemon(p, name, kafka=kafka)
-    assert_ends(run_to_end(process), NOT_KNOWN[name], secure_kafka.sasl, 'ssl.ca.location')
+    assert_ends(run_to_end(process), UNAVAILABLE, secure_kafka.sasl, 'ssl.ca.location')
     process = daemon(p, name, kafka={**kafka, 'ssl.ca.location': str(pki / 'other-ca.pem')})
-    assert_ends(run_to_end(process), NOT_KNOWN[name], secure_kafka.sasl, 'ssl.ca.location')
+    assert_ends(run_to_end(process), UNAVAILABLE, secure_kafka.sasl, 'ssl.ca.location')
     secure_kafka.create(p.topic)
     process = daemon(p, name, replay.url, kafka={**kafka, 'ssl.ca.location': str(pki / 'ca.pem')})
     process.start()

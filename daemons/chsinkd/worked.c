@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* worked.c - see worked.h. */
+#include "daemons/chsinkd/worked.h"
+
+#include <string.h>
+
+#define LOOK_MS 5000
+
+static void topic_add(rd_kafka_topic_partition_list_t *list, const rd_kafka_metadata_topic_t *t)
+{
+    for (int i = 0; i < t->partition_cnt; i++)
+        rd_kafka_topic_partition_list_add(list, t->topic, t->partitions[i].id);
+}
+
+/* The partitions of the routes' topics. A topic that we may not see is missing in the answer: what
+ * the group has in its first partition is asked for all the same, and refused. */
+static void partitions_add(const struct sink *s, const rd_kafka_metadata_t *md,
+                           rd_kafka_topic_partition_list_t *list)
+{
+    for (unsigned r = 0; r < s->routes_n; r++) {
+        const struct route *route = s->routes[r].route;
+        bool seen = false;
+        for (int i = 0; i < md->topic_cnt; i++)
+            if (route_takes(route, md->topics[i].topic)) {
+                topic_add(list, &md->topics[i]);
+                seen = true;
+            }
+        if (!seen && route->topic)
+            rd_kafka_topic_partition_list_add(list, route->topic, 0);
+    }
+}
+
+enum pl_worked worked_look(struct sink *s)
+{
+    PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
+    const rd_kafka_metadata_t *md;
+    struct pl_err err;
+    if (!s->rk && consumer_new(s, &err) < 0)
+        return PL_WORKED_UNKNOWN;
+    if (rd_kafka_metadata(s->rk, 1, NULL, &md, LOOK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return PL_WORKED_UNKNOWN;
+    partitions_add(s, md, list);
+    rd_kafka_metadata_destroy(md);
+    if (list->cnt == 0)
+        return PL_WORKED_NEVER;
+    if (rd_kafka_committed(s->rk, list, LOOK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return PL_WORKED_UNKNOWN;
+    enum pl_worked worked = PL_WORKED_NEVER;
+    for (int i = 0; i < list->cnt; i++) {
+        if (list->elems[i].offset >= 0)
+            return PL_WORKED;
+        if (list->elems[i].err && list->elems[i].err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)
+            worked = PL_WORKED_UNKNOWN;
+    }
+    return worked;
+}
