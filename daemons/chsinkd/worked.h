@@ -9,9 +9,9 @@
 #include "daemons/chsinkd/sink/sink.h"
 #include "lib/service/ends.h"
 
-/* PL_WORKED: the group has a committed offset in a topic of the routes; NEVER: it has none; UNKNOWN:
- * Kafka does not say. `s` may have no consumer yet: it gets one then, and keeps it. Blocks for some
- * seconds. For the start. */
+/* PL_WORKED: the group has a committed offset in a topic of the routes; NEVER: it has none;
+ * UNKNOWN: Kafka does not say. `s` may have no consumer yet: it gets one then, and keeps it. Blocks
+ * for some seconds. For the start. */
 enum pl_worked worked_look(struct sink *s);
 
 #endif
