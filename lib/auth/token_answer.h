@@ -39,9 +39,9 @@ struct pl_token_reply {
 /* The token, or the error: what is wrong, in the server's own words (`error` and
  * `error_description`, also where the status is 200), and what to do. The words end before a secret
  * that they repeat. CONFIG where a person must act (code: the status), RETRY for what time heals.
- * ret_denied is set in both cases. true: the credentials are refused (invalid_grant, invalid_client,
- * unauthorized_client, or 401 without a word), so that asking again with them may lock an
- * account. */
+ * ret_denied is set in both cases. true: the credentials are refused (invalid_grant,
+ * invalid_client, unauthorized_client, or 401 without a word), so that asking again with them may
+ * lock an account. */
 int pl_token_reply_read(const struct pl_auth_conf *conf, const struct pl_token_reply *reply,
                         struct pl_token_answer *ret, bool *ret_denied, struct pl_err *err);
 
