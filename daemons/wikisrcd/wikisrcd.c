@@ -1,219 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * wikisrcd.c - see wikisrcd.h.
- *
- * An event moves the position exactly when it is accounted for (delivered, filtered or dropped as
- * a duplicate), in the same call. So between any two events the position, the open transaction and
- * the counters agree, and it is safe to commit.
  */
 #include "daemons/wikisrcd/wikisrcd.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "daemons/wikisrcd/delivery.h"
-#include "daemons/wikisrcd/event/plan.h"
+#include "daemons/wikisrcd/internal.h"
 #include "daemons/wikisrcd/metrics.h"
-#include "daemons/wikisrcd/position/position.h"
-#include "daemons/wikisrcd/report.h"
-#include "daemons/wikisrcd/stream/source.h"
-#include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/batch/worked.h"
 #include "lib/kafka/errors.h"
 #include "lib/log/log.h"
 #include "lib/service/skew.h"
-#include "lib/service/watchdog.h"
-
-/* Work that waits for this long beyond a batch's age while Kafka answers: something is wrong here.
- * The longest legitimate wait is transaction.timeout.ms, for a transaction that Kafka has not let
- * begin. */
-#define STUCK_MS 120000
 
 enum {
     ABORT_WAIT_BASE_MS = 500,
     ABORT_WAIT_MAX_MS = 60000,
 };
-
-/* The far side of one kind: whether it has worked with us, and what it refuses. */
-struct peer {
-    enum pl_worked worked;
-    struct pl_refusal refusal;
-};
-
-struct wikisrcd {
-    struct pl_service *service; /* conf, daemon and metrics are its */
-    const struct wikisrcd_conf *conf;
-    struct pl_daemon *daemon;
-    struct pl_metrics *metrics;
-    struct pl_delivery *delivery;
-    struct source *source;
-    struct peer kafka, stream;
-    struct position *position;
-    struct once *once;  /* NULL: the service */
-    struct plan *plan;  /* made anew at a reload */
-    struct event event; /* reused */
-    bool started;       /* the source was started */
-    int64_t looked_ms;  /* what time it was there, for a first start now; 0: not asked */
-    bool ready;
-    int64_t newest_ms;
-    struct pl_rate rate; /* of what is received */
-    int64_t step_ms;     /* when the start's last step began, in the loop */
-    struct pl_progress progress;
-    struct pl_backoff backoff; /* after aborted transactions */
-    int64_t committed_ms;      /* monotonic, of the last commit; 0: none yet */
-    uint64_t committed_events;
-};
-
-static uint64_t in_flight(const struct wikisrcd *w)
-{
-    return pl_delivery_sums(w->delivery)->items;
-}
-
-/* ---- one event ---- */
-
-/* --once has all of its range. */
-static void whole(struct wikisrcd *w)
-{
-    source_stop(w->source);
-    pl_delivery_moved(w->delivery);
-    pl_delivery_flush(w->delivery); /* false: being committed, or limits will */
-}
-
-/* The event is accounted for: `metric` is where. DELIVERED is counted at the commit. */
-static void event_account(struct wikisrcd *w, const struct position_mark *mark,
-                          enum wikisrcd_metric metric)
-{
-    pl_metrics_inc(w->metrics, M_RECEIVED, 1);
-    if (metric != M_DELIVERED)
-        pl_metrics_inc(w->metrics, metric, 1);
-    if (mark->believable && mark->time_ms > w->newest_ms)
-        w->newest_ms = mark->time_ms;
-    report_add(w->metrics, w->position, mark);
-    if (mark->verdict != POSITION_NEW)
-        return;
-    if (w->once)
-        once_add(w->once, mark, w->event.canary, metric);
-    if (w->once && once_is_whole(w->once, w->position))
-        whole(w);
-    else
-        pl_delivery_moved(w->delivery);
-}
-
-/* Above message_bytes_max, by our parser or by Kafka's client. */
-static bool event_is_too_large(struct wikisrcd *w, const struct sse_event *sse,
-                               const struct position_mark *mark, const char *topic)
-{
-    if (w->conf->too_large == TOO_LARGE_SKIP) {
-        pl_log(PL_ERROR, PL_EVENT_DATA_LOST, "event skipped, it is larger than message_bytes_max",
-               PL_F_STR("TOPIC", topic), PL_F_UINT("BYTES", sse->size),
-               PL_F_SLICE("ID", sse->id.p, sse->id.len));
-        event_account(w, mark, M_SKIPPED);
-        return true;
-    }
-    struct pl_err err;
-    pl_err_set(&err, PL_ERR_CONFIG, 0,
-               "an event of %" PRIu64 " bytes is larger than message_bytes_max: raise it (and %s's "
-               "max.message.bytes), or set too_large: skip; nothing is lost, the position is "
-               "before it",
-               sse->size, topic);
-    pl_daemon_stop(w->daemon, &err);
-    return false;
-}
-
-/* The filter has looked at the event, and it is accounted for. */
-static void fields_account(struct wikisrcd *w)
-{
-    struct plan_absence a;
-    pl_metrics_inc(w->metrics, M_FIELD_ABSENT, plan_account(w->plan, &w->event));
-    while (plan_absence_take(w->plan, PLAN_LOOKS, PLAN_REDACT_LOOKS, &a))
-        pl_log(PL_WARNING, PL_EVENT_FIELD_ABSENT, "no event has a field that an option names",
-               PL_F_STR("OPTION", a.option), PL_F_STR("FIELD", a.paths),
-               PL_F_STR("STREAM", a.stream ? a.stream : "any"),
-               PL_F_STR("RESULT", plan_absence_result(&a)));
-}
-
-/* What cannot be redacted must not get into Kafka, and the stream goes on. */
-static void not_redactable(struct wikisrcd *w, const struct sse_event *sse,
-                           const struct position_mark *mark, const char *why)
-{
-    pl_log(PL_ERROR, PL_EVENT_DATA_LOST, "event left out, it cannot be redacted",
-           PL_F_STR("TOPIC", w->conf->topic), PL_F_STR("REASON", why),
-           PL_F_SLICE("ID", sse->id.p, sse->id.len));
-    event_account(w, mark, M_NOT_REDACTABLE);
-}
-
-static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
-                          const struct position_mark *mark, int64_t now_ms)
-{
-    struct pl_err err;
-    struct pl_slice data;
-    const char *why;
-    if (!plan_redact(w->plan, &w->event, sse->data, &data, &why)) {
-        not_redactable(w, sse, mark, why);
-        return true;
-    }
-    struct delivery_message message;
-    const struct delivery_now now = {now_ms, pl_clock_realtime_ms()};
-    delivery_message(w->conf, &w->event, data, now, &message);
-    switch (pl_delivery_send(w->delivery, &message.m, &err)) {
-    case PL_SEND_OK:
-        pl_delivery_item_end(w->delivery, 0);
-        pl_metrics_inc(w->metrics, M_TIME_REPLACED, message.time_replaced);
-        fields_account(w);
-        if (w->event.malformed) {
-            pl_metrics_inc(w->metrics, M_MALFORMED, 1);
-            pl_log(PL_WARNING, NULL, "an event is not valid JSON, passed on as it is",
-                   PL_F_STR("TOPIC", w->conf->topic), PL_F_STR("REASON", w->event.malformed_why),
-                   PL_F_SLICE("ID", sse->id.p, sse->id.len));
-        }
-        event_account(w, mark, M_DELIVERED);
-        return true;
-    case PL_SEND_FULL:
-        return false;
-    case PL_SEND_ERROR:
-        if (err.kind == PL_ERR_REJECT)
-            return event_is_too_large(w, sse, mark, message.m.topic);
-        if (pl_err_is_final(&err))
-            pl_delivery_fail(w->delivery, &err);
-        else
-            pl_delivery_abort(w->delivery, &err);
-        return false;
-    }
-    return false;
-}
-
-static void event_filtered(struct wikisrcd *w, const struct position_mark *mark)
-{
-    fields_account(w);
-    event_account(w, mark, M_FILTERED);
-}
-
-static bool on_event(void *userdata, const struct sse_event *sse)
-{
-    struct wikisrcd *w = userdata;
-    if (pl_daemon_stopping(w->daemon) || !pl_delivery_can_take(w->delivery))
-        return false;
-    int64_t now_ms = source_now_ms(w->source);
-    plan_read(w->plan, &w->event, sse->data.p ? sse->data.p : "", sse->data.len);
-    if (sse->too_large) /* its data was not kept, so the service's id must do */
-        w->event.identity = event_hash(sse->id.p, sse->id.len);
-    struct position_mark mark;
-    position_check(w->position, &w->event, sse->id, now_ms, &mark);
-    if (mark.verdict != POSITION_NEW)
-        event_account(w, &mark, M_DUPLICATES);
-    else if (w->once && !backfill_has(&w->once->record.now, &mark))
-        event_account(w, &mark, M_FILTERED);
-    else if (sse->too_large)
-        return event_is_too_large(w, sse, &mark, w->conf->topic);
-    else if (w->event.canary && w->conf->filter.canaries == CANARIES_DROP)
-        event_account(w, &mark, M_CANARIES);
-    else if (w->event.canary || plan_passes(w->plan, &w->event))
-        return event_deliver(w, sse, &mark, now_ms);
-    else
-        event_filtered(w, &mark);
-    return true;
-}
 
 /* ---- refusals ---- */
 
@@ -232,13 +37,6 @@ static void accepted(struct peer *peer, const char *what)
     peer->worked = PL_WORKED;
     if (pl_refusal_over(&peer->refusal))
         pl_log(PL_NOTICE, PL_EVENT_REFUSED, "no longer refused", PL_F_STR("WHAT", what));
-}
-
-static int64_t refused_seconds(const struct wikisrcd *w, int64_t mono_ms)
-{
-    int64_t kafka_s = pl_refusal_seconds(&w->kafka.refusal, mono_ms);
-    int64_t stream_s = pl_refusal_seconds(&w->stream.refusal, mono_ms);
-    return kafka_s > stream_s ? kafka_s : stream_s;
 }
 
 /* ---- the source's answers ---- */
@@ -332,7 +130,7 @@ static void on_looked(void *userdata, int64_t now_ms)
     begin_commit(w);
 }
 
-static const struct source_ops source_ops = {on_event, on_answer, on_looked};
+static const struct source_ops source_ops = {intake_event, on_answer, on_looked};
 
 /* ---- the delivery's answers ---- */
 
@@ -449,7 +247,7 @@ static void on_stop(void *userdata)
     if (pl_delivery_flush(w->delivery) || !pl_delivery_is_idle(w->delivery))
         pl_daemon_status(w->daemon,
                          "Stopping: waiting for Kafka to take the last %" PRIu64 " events",
-                         in_flight(w));
+                         status_in_flight(w));
     else
         finish(w);
 }
@@ -459,7 +257,7 @@ static void on_stop_deadline(void *userdata)
     struct wikisrcd *w = userdata;
     pl_log(PL_WARNING, PL_EVENT_STOPPING,
            "the last transaction is not committed, its events come again",
-           PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("MESSAGES", in_flight(w)));
+           PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("MESSAGES", status_in_flight(w)));
 }
 
 static void on_reload(void *userdata)
@@ -472,75 +270,36 @@ static void on_reload(void *userdata)
     delivery_reloaded(w->delivery, w->conf);
 }
 
-static void status_show(struct wikisrcd *w, double rate, double lag)
-{
-    uint64_t waiting = in_flight(w);
-    char last[64] = "nothing committed yet";
-    if (w->committed_ms > 0)
-        snprintf(last, sizeof(last), "last commit %" PRId64 " s ago, %" PRIu64 " events",
-                 (pl_clock_monotonic_ms() - w->committed_ms) / 1000, w->committed_events);
-    char source[64], absence[256] = "";
-    struct plan_absence a;
-    source_describe(w->source, source, sizeof(source));
-    if (plan_absence_now(w->plan, &a))
-        snprintf(absence, sizeof(absence), "; %s: stream %s has no %s, %s", a.option, a.stream,
-                 a.paths, a.drops ? "all its events are left out" : "so it leaves out nothing");
-    if (pl_delivery_is_stalled(w->delivery))
-        pl_service_status(w->service, "Kafka does not answer",
-                          "Kafka does not answer; reading is paused, %" PRIu64 " events wait, %s",
-                          waiting, last);
-    else if (w->kafka.refusal.since_ms || w->stream.refusal.since_ms)
-        pl_service_status(w->service, "refused", "%s refuses us for %" PRId64 " s now; %s, %s",
-                          w->kafka.refusal.since_ms ? "Kafka" : "the source",
-                          refused_seconds(w, pl_clock_monotonic_ms()), source, last);
-    else
-        pl_service_status(w->service, NULL, "%s: %.0f events/s, %.1f s behind, to %s, %s%s", source,
-                          rate, lag, w->conf->topic, last, absence);
-}
-
 static void on_tick(void *userdata)
 {
     struct wikisrcd *w = userdata;
     int64_t now_ms = source_now_ms(w->source), mono_ms = pl_clock_monotonic_ms();
     double rate = pl_rate_next(&w->rate, pl_metrics_get(w->metrics, M_RECEIVED), mono_ms);
     double lag = w->newest_ms > 0 ? (double)(now_ms - w->newest_ms) / 1000 : 0;
-    pl_service_tick(w->service, in_flight(w));
+    pl_service_tick(w->service, status_in_flight(w));
     pl_skew_show(source_clock(w->source), w->metrics, M_CLOCK_SKEW);
     pl_metrics_set(w->metrics, M_WINDOW_IDS, position_ids(w->position));
-    pl_metrics_set(w->metrics, M_REFUSED_SECONDS, (double)refused_seconds(w, mono_ms));
+    pl_metrics_set(w->metrics, M_REFUSED_SECONDS, (double)status_refused_seconds(w, mono_ms));
     if (w->newest_ms > 0)
         pl_metrics_set(w->metrics, M_LAG_SECONDS, lag);
     pl_delivery_log(w->delivery, false);
     if (pl_daemon_stopping(w->daemon))
         return;
     if (w->once && once_tick(w->once, w->position, w->source, w->delivery, rate))
-        whole(w);
+        intake_end(w);
     if (w->ready)
         status_show(w, rate, lag);
     else if (mono_ms - w->step_ms >= w->conf->start_timeout_ms)
         ready(w); /* from now on the running service waits for it */
 }
 
-/* Fed while what is taken from the source is committed, and the source does what is due. Kafka may
- * be away for long, which STATUS and the log show; a client library that hangs is another thing. */
 static bool on_watchdog(void *userdata)
 {
-    struct wikisrcd *w = userdata;
-    bool stuck = pl_delivery_is_stuck(w->delivery), overdue = source_is_overdue(w->source);
-    const struct pl_progress_now now = {
-        .now_ms = pl_clock_monotonic_ms(),
-        .done = pl_metrics_get(w->metrics, M_COMMITTED) + pl_metrics_get(w->metrics, M_ABORTED),
-        .pending = !pl_delivery_is_idle(w->delivery) || source_is_held(w->source),
-        .known = pl_delivery_is_stalled(w->delivery),
-    };
-    bool moves = pl_progress_moves(&w->progress, &now, w->conf->batch.age_ms + STUCK_MS);
-    if (moves && !stuck && !overdue)
-        return true;
-    pl_log(PL_ERROR, PL_EVENT_STUCK, "no progress, and no reason for it is known",
-           PL_F_STR("REASON", stuck     ? "librdkafka does not come back"
-                              : overdue ? "the connection to the source does nothing"
-                                        : "nothing is committed"));
-    return false;
+    const char *why = status_stuck(userdata);
+    if (why)
+        pl_log(PL_ERROR, PL_EVENT_STUCK, "no progress, and no reason for it is known",
+               PL_F_STR("REASON", why));
+    return !why;
 }
 
 static const struct pl_daemon_ops daemon_ops = {
@@ -629,8 +388,8 @@ int wikisrcd_run(struct pl_service *service, struct once *once)
     if (once && once->is_done)
         return once_end(once, w.conf, w.metrics, NULL, 0);
     int status = pl_daemon_run(w.daemon);
-    pl_service_law_check(service, in_flight(&w), 1);
+    pl_service_law_check(service, status_in_flight(&w), 1);
     pl_delivery_log(w.delivery, true);
-    pl_service_stopped(service, status, in_flight(&w));
+    pl_service_stopped(service, status, status_in_flight(&w));
     return once ? once_end(once, w.conf, w.metrics, w.position, status) : status;
 }
