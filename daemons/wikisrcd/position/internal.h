@@ -10,6 +10,16 @@
 #define POSITION_SET_SIZE (1u << POSITION_SET_BITS)
 _Static_assert(POSITION_SET_SIZE >= 2 * (POSITION_IDS_MAX + POSITION_AHEAD_MAX), "half full");
 
+/* What a record may hold: times from 1970 up to the end of the year 9999, and as Kafka has them,
+ * partitions from 0 and names of this many bytes at most. Whatever else a service sends is made to
+ * fit, or a record would be written that cannot be read. */
+#define POSITION_TIME_MAX_MS   INT64_C(253402300799999)
+#define POSITION_TOPIC_LEN_MAX 249
+static inline bool position_partition_is_valid(int64_t partition)
+{
+    return partition >= 0 && partition <= INT32_MAX;
+}
+
 struct position_id {
     struct event_identity key;
     int64_t time_ms;

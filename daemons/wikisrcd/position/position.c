@@ -54,12 +54,14 @@ int position_topic_find(const struct position *p, const struct pl_json_str *name
     return -1;
 }
 
-/* A topic first seen now: all since the time asked for is asked for again. */
+/* A topic first seen now: all since the time asked for is asked for again. -1: there is no room, or
+ * it is no topic's name. */
 static int topic_learn(struct position *p, const struct pl_json_str *name, int64_t partition,
                        int64_t from_ms)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    if (p->topics_n == POSITION_TOPICS_MAX || !pl_json_unescape_buf(name, &text))
+    if (p->topics_n == POSITION_TOPICS_MAX || !pl_json_unescape_buf(name, &text) ||
+        text.len > POSITION_TOPIC_LEN_MAX || memchr(pl_buf_cstr(&text), '\0', text.len))
         return -1;
     position_topic_add(p, pl_buf_cstr(&text), text.len, partition, from_ms + p->slack_ms);
     return (int)p->topics_n - 1;
@@ -164,7 +166,8 @@ static bool id_entry_read(const cJSON *item, struct id_entry *ret)
     const char *topic = pl_doc_str(item, "topic");
     *ret = (struct id_entry){.timestamp_ms = -1};
     if (!topic ||
-        (pl_doc_get(item, "partition") && !pl_doc_int(item, "partition", &ret->partition)))
+        (pl_doc_get(item, "partition") && (!pl_doc_int(item, "partition", &ret->partition) ||
+                                           !position_partition_is_valid(ret->partition))))
         return false;
     ret->topic = (struct pl_json_str){.p = topic, .len = strlen(topic)};
     return !cJSON_IsNumber(pl_doc_get(item, "timestamp")) ||
@@ -283,6 +286,11 @@ void position_connected(struct position *p, enum position_ask ask, int64_t asked
 
 /* ---- events ---- */
 
+static int64_t partition_of(const struct event *event)
+{
+    return position_partition_is_valid(event->partition) ? event->partition : 0;
+}
+
 /* Learns the topics that the id names. Returns the index of the event's own topic or -1, and its
  * time. An event without meta.topic counts as one of the topic with the latest time, which has just
  * delivered. */
@@ -292,7 +300,7 @@ static int id_read(struct position *p, struct pl_slice id, const struct event *e
     PL_CLEANUP(cJSON_Deletep) cJSON *entries = id_parse(id);
     struct id_entry entry;
     const cJSON *item;
-    int64_t partition = event->partition >= 0 ? event->partition : 0;
+    int64_t partition = partition_of(event);
     int64_t latest_ms = -1;
     int own = event->topic.p ? position_topic_find(p, &event->topic, partition) : -1;
     cJSON_ArrayForEach(item, entries)
@@ -315,17 +323,23 @@ static int id_read(struct position *p, struct pl_slice id, const struct event *e
     return own;
 }
 
-/* The topic of an event when neither it nor its id names one: any known one, or a nameless one,
- * which can be resumed by time. */
+/* The topic of an event whose own is not known yet. Where neither it nor its id names one: any
+ * known one, or a nameless one, which can be resumed by time. */
 static int topic_for(struct position *p, const struct event *event)
 {
     static const struct pl_json_str nameless = {"", 0, false};
-    int64_t partition = event->partition >= 0 ? event->partition : 0;
-    const struct pl_json_str *name = event->topic.p ? &event->topic : &nameless;
-    if (!event->topic.p && p->topics_n > 0)
-        return 0;
-    int i = topic_learn(p, name, partition, p->asked_ms);
+    int i = -1;
+    if (event->topic.p)
+        i = topic_learn(p, &event->topic, partition_of(event), p->asked_ms);
+    if (i < 0 && p->topics_n == 0)
+        i = topic_learn(p, &nameless, 0, p->asked_ms);
     return i >= 0 ? i : 0;
+}
+
+/* Kafka itself has -1 for "no time", and nothing keeps a producer from microseconds. */
+static int64_t time_fit(int64_t ms)
+{
+    return ms < 0 ? 0 : ms < POSITION_TIME_MAX_MS ? ms : POSITION_TIME_MAX_MS;
 }
 
 /* The first event of a topic after a connect: does what was asked for still exist? If the topic has
@@ -364,6 +378,7 @@ void position_check(struct position *p, const struct event *event, struct pl_sli
     const struct position_topic *t = &p->topics[topic];
     if (time_ms == INT64_MIN)
         time_ms = event->has_dt ? event->dt_ms : t->high_ms;
+    time_ms = time_fit(time_ms);
     *ret = (struct position_mark){
         .topic = (unsigned)topic,
         .time_ms = time_ms,

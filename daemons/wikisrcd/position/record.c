@@ -16,9 +16,6 @@
 
 enum { RECORD_VERSION = 1, ID_TEXT_LEN = 22 };
 
-/* Times up to the end of the year 9999. */
-#define TIME_MAX_MS INT64_C(253402300799999)
-
 /* An id as its 128 bits, first bit first. */
 static void id_write(const struct event_identity *id, char *out)
 {
@@ -135,7 +132,7 @@ static const char *ids_read(struct position *p, struct position_topic *t, const 
         if (!item->next)
             return "an id without a time";
         int64_t number;
-        if (!number_read(item->next, -TIME_MAX_MS, TIME_MAX_MS, &number))
+        if (!number_read(item->next, -POSITION_TIME_MAX_MS, POSITION_TIME_MAX_MS, &number))
             return "number out of range";
         if (ahead ? p->ahead_ids >= POSITION_AHEAD_MAX : p->ids >= POSITION_IDS_MAX)
             return "too many ids";
@@ -158,8 +155,8 @@ static const char *topic_read(struct position *p, const cJSON *topic)
     if (!pl_doc_is_made_of(topic, members))
         return "an unknown member of a topic, or one there twice";
     if (!member_read(topic, "partition", 0, INT32_MAX, &partition) ||
-        !member_read(topic, "high", 0, TIME_MAX_MS, &high_ms) ||
-        !member_read(topic, "cut", -TIME_MAX_MS, TIME_MAX_MS, &cut_ms))
+        !member_read(topic, "high", 0, POSITION_TIME_MAX_MS, &high_ms) ||
+        !member_read(topic, "cut", -POSITION_TIME_MAX_MS, POSITION_TIME_MAX_MS, &cut_ms))
         return "number out of range";
     if (pl_doc_get(topic, "active") && !pl_doc_bool(topic, "active", &active))
         return "`active` is neither true nor false";
@@ -184,10 +181,10 @@ static const char *record_read(struct position *p, const cJSON *record)
     if (!pl_doc_is_made_of(record, members))
         return "an unknown member, or one there twice";
     int64_t at_ms;
-    if (!member_read(record, "since", 0, TIME_MAX_MS, &p->since_ms) ||
-        !member_read(record, "discovered", 0, TIME_MAX_MS, &p->discovered_ms) ||
-        !member_read(record, "at", 0, TIME_MAX_MS, &at_ms) ||
-        !member_read(record, "slack", 0, TIME_MAX_MS, &p->slack_ms))
+    if (!member_read(record, "since", 0, POSITION_TIME_MAX_MS, &p->since_ms) ||
+        !member_read(record, "discovered", 0, POSITION_TIME_MAX_MS, &p->discovered_ms) ||
+        !member_read(record, "at", 0, POSITION_TIME_MAX_MS, &at_ms) ||
+        !member_read(record, "slack", 0, POSITION_TIME_MAX_MS, &p->slack_ms))
         return "number out of range";
     if (p->since_ms < 0 || p->slack_ms < 0)
         return "no `since` or no `slack`";

@@ -78,12 +78,14 @@ static void window_grow(struct position_topic *t)
     t->head = 0;
 }
 
-/* Makes room when all windows together are full. */
+/* Makes room when all windows together are full. None is emptied: a topic without ids counts as one
+ * that has delivered nothing. */
 static void window_cut(struct position *p, struct position_topic *growing)
 {
     struct position_topic *t = growing;
-    for (unsigned i = 0; t->count == 0; i++)
-        t = &p->topics[i];
+    for (unsigned i = 0; growing->count == 0 && i < p->topics_n; i++)
+        if (p->topics[i].count > t->count)
+            t = &p->topics[i];
     if (position_entry(t, 0)->time_ms > t->cut_ms)
         t->cut_ms = position_entry(t, 0)->time_ms;
     window_drop_front(p, t);

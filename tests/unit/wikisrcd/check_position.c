@@ -740,6 +740,91 @@ START_TEST(test_record_largest)
 }
 END_TEST
 
+/* Whatever a service sends, the record can be read again: if it could not, the next start would end
+ * for good. */
+static const struct {
+    const char *name, *id, *topic;
+    int64_t partition, dt_ms;
+} odd_cases[] = {
+    {"no time in Kafka", "[{\"topic\":\"eqiad.x\",\"partition\":0,\"timestamp\":0}]", "eqiad.x", 0,
+     NOW_MS},
+    {"before 1970", "", "eqiad.x", 0, -62135596800000},
+    {"microseconds", "[{\"topic\":\"eqiad.x\",\"partition\":0,\"timestamp\":1800000000000000}]",
+     "eqiad.x", 0, NOW_MS},
+    {"seconds that are none", "", "eqiad.x", 0, INT64_MAX / 1000 * 1000},
+    {"partition below 0", "[{\"topic\":\"eqiad.x\",\"partition\":-1,\"timestamp\":1800000000000}]",
+     "eqiad.x", -1, NOW_MS},
+    {"partition of 33 bits", "[{\"topic\":\"eqiad.x\",\"partition\":4294967296,\"offset\":-1}]",
+     "eqiad.x", INT64_C(4294967296), NOW_MS},
+    {"lone surrogate", "", "\\ud800", 0, NOW_MS},
+    {"NUL", "", "eqiad.x\\u0000y", 0, NOW_MS},
+};
+
+START_TEST(test_odd_answers)
+{
+    struct position *p = position_fresh(1), *other;
+    PL_CLEANUP(pl_buf_release) struct pl_buf record = {0};
+    struct position_mark mark;
+    struct pl_err err;
+    position_connected(p, POSITION_BY_TIME, 1, NOW_MS);
+    for (unsigned i = 0; i < 20; i++) { /* more than POSITION_AHEAD_RUN */
+        struct event e = event_of(odd_cases[_i].topic, odd_cases[_i].dt_ms, i + 1);
+        e.topic.escaped = strchr(odd_cases[_i].topic, '\\') != NULL;
+        e.partition = odd_cases[_i].partition;
+        ck_assert_int_eq(take(p, &e, odd_cases[_i].id, &mark), POSITION_NEW);
+        pl_buf_reset(&record);
+        position_encode(p, NOW_MS, &record);
+        int decoded = position_decode(record.data, record.len, SLACK_MS, &other, &err);
+        ck_assert_msg(decoded == 0, "%s: %s", odd_cases[_i].name, err.msg);
+        position_free(other);
+        ck_assert_uint_eq(position_topics(p), 1);
+    }
+    position_free(p);
+}
+END_TEST
+
+/* Names longer than Kafka's are no topics: 256 of them would be a record that Kafka refuses. */
+START_TEST(test_long_topic)
+{
+    struct position *p = position_fresh(1);
+    PL_CLEANUP(pl_buf_release) struct pl_buf record = {0};
+    struct position_mark mark;
+    char name[8000];
+    memset(name, 'x', sizeof(name) - 1);
+    position_connected(p, POSITION_BY_TIME, 1, NOW_MS);
+    for (unsigned i = 0; i < POSITION_TOPICS_MAX; i++) {
+        snprintf(name + sizeof(name) - 8, 8, "%07u", i);
+        struct event e = event_of(name, NOW_MS, i + 1);
+        ck_assert_int_eq(take(p, &e, "", &mark), POSITION_NEW);
+    }
+    position_encode(p, NOW_MS, &record);
+    ck_assert_uint_le(record.len, POSITION_BYTES_MAX);
+    position_free(p);
+}
+END_TEST
+
+/* When all windows are full, a quiet topic keeps the id that made its high: without any it would
+ * count as one that has delivered nothing, and what is repeated would be taken again. */
+START_TEST(test_cut_spares_quiet)
+{
+    struct position *p = position_fresh(NOW_MS - 60000);
+    struct position_mark mark;
+    position_connected(p, POSITION_BY_TIME, NOW_MS - 60000, NOW_MS);
+    struct event quiet = event_of("eqiad.quiet", NOW_MS - 3000, 1);
+    take(p, &quiet, "", &mark);
+    for (unsigned i = 1; i < POSITION_IDS_MAX; i++) {
+        struct event e = event_of("eqiad.busy", NOW_MS - 3000, i + 1);
+        take(p, &e, "", &mark);
+    }
+    struct event third = event_of("eqiad.third", NOW_MS - 3000, 1);
+    take(p, &third, "", &mark);
+    ck_assert_uint_eq(position_ids_cut(p), 1);
+    position_connected(p, POSITION_BY_ID, 0, NOW_MS);
+    ck_assert_int_eq(take(p, &quiet, "", &mark), POSITION_DUPLICATE);
+    position_free(p);
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -763,6 +848,10 @@ int main(void)
         TEST(test_record_strict, .count = PL_COUNT(records)),
         TEST(test_slack_changes),
         TEST(test_record_largest),
+        TCASE("odd"),
+        TEST(test_odd_answers, .count = PL_COUNT(odd_cases)),
+        TEST(test_long_topic),
+        TEST(test_cut_spares_quiet),
     };
     return unit_main("position", tests, PL_COUNT(tests));
 }
