@@ -169,6 +169,13 @@ bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms)
     return true;
 }
 
+bool wikisrcd_conf_start_is_relative(const char *text)
+{
+    int64_t a_ms, b_ms;
+    return wikisrcd_conf_start(text, PL_MOMENT_MAX_MS - 1, &a_ms) &&
+           wikisrcd_conf_start(text, PL_MOMENT_MAX_MS, &b_ms) && a_ms != b_ms;
+}
+
 /* They go into the URL as they are. */
 static void streams_check(const struct pl_strings *streams, struct pl_findings *errs)
 {

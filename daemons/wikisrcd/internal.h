@@ -34,7 +34,7 @@ struct wikisrcd {
     struct plan *plan;  /* made anew at a reload */
     struct event event; /* reused */
     bool started;       /* the source was started */
-    int64_t looked_ms;  /* what time it was there, for a first start now; 0: not asked */
+    int64_t looked_ms;  /* what time it was there, for a start counted from now; 0: not asked */
     bool ready;
     int64_t newest_ms;
     struct pl_rate rate; /* of what is received */

@@ -369,7 +369,7 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     worked_look(w);
     if (committed) {
         source_first_start(w);
-    } else if (!w->once && strcmp(conf->source.start, "now") == 0) {
+    } else if (!w->once && wikisrcd_conf_start_is_relative(conf->source.start)) {
         step(w, "asking what time it is at", conf->source.url);
         source_look(w->source);
     } else {

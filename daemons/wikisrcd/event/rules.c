@@ -63,6 +63,19 @@ bool filter_rules_parse(struct pl_node *rows, struct filter_rules *ret, struct p
     return errs->count == before;
 }
 
+/* However it is written: "[*]" means nothing. */
+static bool path_is(const char *a, const char *b)
+{
+    PL_CLEANUP(event_path_release) struct event_path x = {0};
+    PL_CLEANUP(event_path_release) struct event_path y = {0};
+    if (!event_path_init(&x, a) || !event_path_init(&y, b) || x.depth != y.depth)
+        return false;
+    for (unsigned i = 0; i < x.depth; i++)
+        if (strcmp(x.names[i].p, y.names[i].p) != 0)
+            return false;
+    return true;
+}
+
 /* Twice the same path: which action counts would be a guess. The headers carry meta.id and
  * meta.stream, and without them a repeated event is not recognised. */
 static void redact_row_check(const struct redact_rules *rules, const struct pl_node *row,
@@ -72,10 +85,10 @@ static void redact_row_check(const struct redact_rules *rules, const struct pl_n
     const char *path = rules->v[rules->n - 1].path;
     const struct pl_node *at = pl_node_get(row, "path");
     for (size_t i = 0; path && i + 1 < rules->n; i++)
-        if (rules->v[i].path && strcmp(rules->v[i].path, path) == 0)
+        if (rules->v[i].path && path_is(rules->v[i].path, path))
             pl_findings_add(errs, at->line, at->column, "redact: %s is there twice", path);
     for (size_t i = 0; path && i < PL_COUNT(needed); i++)
-        if (strcmp(path, needed[i]) == 0)
+        if (path_is(path, needed[i]))
             pl_findings_add(errs, at->line, at->column,
                             "redact: meta.id and meta.stream are needed to tell events apart; no "
                             "personal data is in them");

@@ -53,7 +53,7 @@ PL_DEFINE_CLEANUP(struct source *, source_free);
 /* Connects after `wait_ms`, from where the position is then. */
 void source_start(struct source *s, int64_t wait_ms);
 /* Connects only to learn what time it is there (until it works, as for a start), so that a first
- * start at "now" is the service's now: on_looked instead of events. */
+ * start at "now" or "-2d" counts from the service's now: on_looked instead of events. */
 void source_look(struct source *s);
 /* Ends the connection and forgets what was held (the position has not passed it). */
 void source_stop(struct source *s);

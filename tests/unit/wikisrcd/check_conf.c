@@ -85,6 +85,16 @@ START_TEST(findings)
         {"", "redact: [{path: user}]\n", "input:2:10: action is missing; it is required"},
         {"", "redact: [{path: user, action: drop}, {path: user, action: drop}]\n",
          "input:2:45: redact: user is there twice"},
+        {"",
+         "redact: [{path: user, action: drop}, {path: 'user[*]', action: hash}]\n"
+         "redact_key: 0123456789abcdef\n",
+         "input:2:45: redact: user[*] is there twice"},
+        {"", "redact: [{path: 'meta[*]', action: drop}]\n",
+         "input:2:17: redact: meta.id and meta.stream are needed to tell events apart; no personal "
+         "data is in them"},
+        {"", "redact: [{path: 'meta[*].id[*]', action: hash}]\nredact_key: 0123456789abcdef\n",
+         "input:2:17: redact: meta.id and meta.stream are needed to tell events apart; no personal "
+         "data is in them"},
         {"", "redact: [{path: meta.id, action: drop}]\n",
          "input:2:17: redact: meta.id and meta.stream are needed to tell events apart; no personal "
          "data is in them"},
@@ -126,6 +136,18 @@ START_TEST(findings)
 }
 END_TEST
 
+/* What is counted from now needs a right clock. */
+START_TEST(start_is_relative)
+{
+    ck_assert(wikisrcd_conf_start_is_relative("now"));
+    ck_assert(wikisrcd_conf_start_is_relative("-2d"));
+    ck_assert(wikisrcd_conf_start_is_relative("-31d"));
+    ck_assert(!wikisrcd_conf_start_is_relative("oldest"));
+    ck_assert(!wikisrcd_conf_start_is_relative("2026-11-21T00:00:00Z"));
+    ck_assert(!wikisrcd_conf_start_is_relative("1795219200000"));
+}
+END_TEST
+
 START_TEST(kafka_is_needed)
 {
     struct wikisrcd_conf conf = {0};
@@ -149,6 +171,7 @@ int main(void)
 {
     const struct unit_test tests[] = {
         TEST(findings),
+        TEST(start_is_relative),
         TEST(kafka_is_needed),
     };
     return unit_main("conf", tests, PL_COUNT(tests));
