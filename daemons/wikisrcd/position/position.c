@@ -313,6 +313,7 @@ static int id_read(struct position *p, struct pl_slice id, const struct event *e
                 continue;
             own = event->topic.p ? position_topic_find(p, &event->topic, partition) : own;
         }
+        p->topics[i].active = true;
         bool is_own = event->topic.p ? i == own : entry.timestamp_ms > latest_ms;
         if (!is_own || entry.timestamp_ms < 0)
             continue;
@@ -320,6 +321,8 @@ static int id_read(struct position *p, struct pl_slice id, const struct event *e
         latest_ms = entry.timestamp_ms;
         *ret_time_ms = entry.timestamp_ms - 1; /* the service adds 1 ms */
     }
+    if (own >= 0)
+        p->topics[own].active = true; /* whatever the connection's first id has named */
     return own;
 }
 

@@ -783,6 +783,31 @@ START_TEST(test_odd_answers)
 }
 END_TEST
 
+/* A service whose first id names one topic only: one that delivers all the same is asked for. */
+START_TEST(test_delivers_is_asked)
+{
+    static const char *const ids[] = {
+        "[{\"topic\":\"eqiad.mediawiki.recentchange\",\"partition\":0,\"offset\":-1}]",
+        "[{\"topic\":\"codfw.mediawiki.recentchange\",\"partition\":0,\"offset\":-1}]"};
+    struct pl_strings streams = streams_of("recentchange", NULL);
+    struct position *p = position_fresh(NOW_MS - 60000);
+    struct position_mark mark;
+    for (unsigned k = 0; k < 4; k++) { /* the id names it, or only the event does */
+        const char *id = k % 2 == 0 ? ids[1] : "";
+        position_connected(p, POSITION_BY_TIME, NOW_MS - 60000, NOW_MS);
+        ck_assert(position_discover(p, slice_of(ids[0]), &streams, NOW_MS));
+        struct event e = event_of(names[1], NOW_MS - 100 + k, k + 1);
+        ck_assert_int_eq(take(p, &e, id, &mark), POSITION_NEW);
+        PL_CLEANUP(pl_buf_release) struct pl_buf asked = {0};
+        ck_assert(position_last_event_id(p, &asked));
+        ck_assert_ptr_nonnull(strstr(pl_buf_cstr(&asked), names[0]));
+        ck_assert_msg(strstr(pl_buf_cstr(&asked), names[1]), "%u: %s", k, pl_buf_cstr(&asked));
+    }
+    position_free(p);
+    pl_strings_release(&streams);
+}
+END_TEST
+
 /* Names longer than Kafka's are no topics: 256 of them would be a record that Kafka refuses. */
 START_TEST(test_long_topic)
 {
@@ -850,6 +875,7 @@ int main(void)
         TEST(test_record_largest),
         TCASE("odd"),
         TEST(test_odd_answers, .count = PL_COUNT(odd_cases)),
+        TEST(test_delivers_is_asked),
         TEST(test_long_topic),
         TEST(test_cut_spares_quiet),
     };
