@@ -37,51 +37,53 @@ const struct pl_option wmfetchd_opts[] = {
     OPT("api.index", STRINGS, api.index, .min = 1, .max = 16, .dflt = "HOURLY",
         .help = "The indexes to fetch of each application."),
     OPT("api.parameters", MAP, api.parameters,
-        .help = "Further parameters of the query, besides application_id, range, start_time, "
+        .help = "More parameters for the query, besides application_id, range, start_time, "
                 "end_time and index. Values may be secret references."),
     OPT("api.headers", MAP, api.headers, .max = 32,
-        .help = "Further headers of the request, such as X-Tenant: { credential: tenant }. Values "
+        .help = "More headers for the request, such as X-Tenant: { credential: tenant }. Values "
                 "may be secret references."),
     OPT("api.names.application", STRING, api.query.application, .max = 128,
         .dflt = "application_id",
-        .help = "The parameter that names the application; \"\": none is sent."),
+        .help = "The parameter for the application; \"\": it is not sent."),
     OPT("api.names.index", STRING, api.query.index, .max = 128, .dflt = "index",
-        .help = "The parameter that names the index; \"\": none is sent."),
+        .help = "The parameter for the index; \"\": it is not sent."),
     OPT("api.time.start", STRING, api.query.start, .min = 1, .max = 128, .dflt = "start_time",
-        .help = "The parameter with the beginning of the range."),
+        .help = "The parameter for the start of the range."),
     OPT("api.time.end", STRING, api.query.end, .min = 1, .max = 128, .dflt = "end_time",
-        .help = "The parameter with its end."),
+        .help = "The parameter for the end of the range."),
     OPT("api.time.format", ENUM, api.query.time_format, .choices = time_formats, .dflt = "ms",
-        .help = "Their form: ms or s since 1970, or rfc3339 (2026-01-01T00:00:00.000Z). With s, "
+        .help = "Their format: ms or s since 1970, or rfc3339 (2026-01-01T00:00:00.000Z). With s, "
                 "window.size, .overlap and .start must be whole seconds."),
     OPT("api.time.range", STRING, api.query.range, .max = 128, .dflt = "CUSTOM",
-        .help = "The value of the parameter range, by which the times count; \"\": none is sent."),
+        .help =
+            "The value of the parameter range, which makes the API use these times; \"\": it is "
+            "not sent."),
     OPT("api.answer.array", STRING, api.answer.array, .min = 1, .max = 256,
-        .help = "Where in the answer the array is, such as result.items. Default: the answer "
+        .help = "Where the array is in the answer, such as result.items. Default: the answer "
                 "itself, or data, records or series in it."),
     OPT("api.answer.ignore", STRINGS, api.answer.ignore, .max = 32,
-        .help = "An answer that says that something is wrong (status: ERROR, errors, success: "
-                "false) or that it is a part (hasMore, next, totalPages, a total larger than the "
-                "array, a Link header with rel=next) is refused. Names that mean something else "
-                "here, as the error shows them: [total, meta.count]."),
+        .help = "An answer that reports an error (status: ERROR, errors, success: false) or is "
+                "only part of the data (hasMore, next, totalPages, a total larger than the "
+                "array, a Link header with rel=next) is refused. List names here that mean "
+                "something else in your API, as the error shows them: [total, meta.count]."),
     OPT("api.answer.require", MAP, api.answer.require, .max = 16,
-        .help = "Members that an answer must have, with their values: { status: OK|DONE, "
-                "meta.complete: true }. Nothing else is read into these."),
+        .help = "Members that every answer must have, with their allowed values: { status: "
+                "OK|DONE, meta.complete: true }. They replace the built-in check of these names."),
     OPT("api.answer.accept_no_content", BOOL, api.answer.accept_no_content, .dflt = "false",
-        .help = "Whether 204 (no content) is the answer for a range without data. It has no body "
-                "that says so: by default it is asked again. An empty array is always taken."),
+        .help = "Whether 204 (no content) means that a range has no data. By default it is not "
+                "trusted and the range is fetched again. An empty array is always accepted."),
     OPT("api.record.key", STRINGS, api.record.key, .max = 8,
         .dflt = "[transactionId, transactionName]",
-        .help = "The member of a record that becomes the key of its message: the first of these "
-                "that it has, a text or a number. []: messages have no key."),
+        .help = "The member of a record that becomes its message's key: the first of these that "
+                "it has as a text or number. []: messages have no key."),
     OPT("api.record.series", STRING, api.record.series, .max = 128, .dflt = "transactionSeries",
-        .help = "The array in each record by which one that is too large for a message is split; "
-                "a record without it is refused. \"\": records have none, and are never split."),
+        .help = "The array in each record by which a record too large for a message is split; a "
+                "record without it is refused. \"\": records have none and are never split."),
     OPT("api.requests", INT, api.requests, .min = 1, .max = TURNS_SLOTS_MAX, .dflt = "2",
-        .help = "How many applications are asked for at once, so that one whose answer is slow "
-                "holds up no other; one request at a time for each. Memory: queue_bytes_max and "
-                "api.element_bytes_max for each. One of two or more is kept free of applications "
-                "that failed last."),
+        .help = "How many applications are fetched at once, so that a slow one does not block the "
+                "others; each has one request at a time. Memory: queue_bytes_max and "
+                "api.element_bytes_max for each request. With 2 or more, one request is "
+                "reserved for applications whose last fetch did not fail."),
     OPT("api.connect_timeout", DURATION, api.connect_timeout_ms, .min = 100,
         .max = 10 * PL_MINUTE_MS, .dflt = "10s", .help = "How long connecting may take, with TLS."),
     OPT("api.timeout", DURATION, api.timeout_ms, .min = 1000, .max = PL_DAY_MS, .dflt = "10m",
@@ -117,12 +119,13 @@ const struct pl_option wmfetchd_opts[] = {
                 "since 1970, or -12d (12 days ago). Default: the last whole window."),
     OPT("window.give_up_after", INT, window.give_up_after, .max = 1000, .dflt = "0",
         .help =
-            "After how many tries a window is passed whose data cannot be read: an element that "
-            "is not JSON or not UTF-8, or is larger than api.element_bytes_max or "
-            "message_bytes_max allow. It is tried once more without its overlap, then what is "
-            "around the fault is written to dead_letter_topic, in one Kafka transaction with "
-            "the position behind the window. Tries are up to 5m apart. 0: never, the series "
-            "waits for a person. What the API refuses or does not answer is never passed."),
+            "How many times to try a window whose data cannot be read before it is passed "
+            "(skipped): an element is not JSON, not UTF-8, or larger than api.element_bytes_max "
+            "or message_bytes_max allow. It is tried once more without its overlap; then the "
+            "data around the fault are written to dead_letter_topic, in one Kafka transaction "
+            "with the position after the window. Tries are up to 5m apart. 0: never; the series "
+            "waits for a person. A window that the API refuses or does not answer is never "
+            "passed."),
     PL_KAFKA_OPT(struct wmfetchd_conf, 0, ""),
     PL_TOPIC_OPT("topic", struct wmfetchd_conf, topic, "services_series_12days",
                  "The topic that gets the transactions, one message each with its whole series, "
@@ -130,8 +133,8 @@ const struct pl_option wmfetchd_opts[] = {
     PL_POSITION_TOPIC_OPT(struct wmfetchd_conf, "wmfetchd-positions"),
     PL_TOPIC_OPT("dead_letter_topic", struct wmfetchd_conf, dead_letter_topic,
                  "wmfetchd-dead-letters",
-                 "Where windows that are passed are written down (window.give_up_after), keyed as "
-                 "the position, with the headers wmfetchd-window, wmfetchd-reason and "
+                 "The topic for dead letters: windows that were passed (window.give_up_after). The "
+                 "key is the position's; the headers are wmfetchd-window, wmfetchd-reason and "
                  "wmfetchd-begin."),
     PL_BYTES_MAX_OPTS(struct wmfetchd_conf,
                       "A transaction that is larger is written as several messages, each with a "
@@ -212,16 +215,16 @@ static void names_check(const struct pl_strings *names, const char *path, struct
     }
 }
 
-/* What is not sent cannot tell series apart: all would get the same answer. */
+/* If several series differ only in what is not sent, all get the same answer. */
 static void untold_check(const char *name, size_t n, const char *which, struct pl_findings *errs)
 {
     if (name && !name[0] && n > 1)
         pl_findings_add(errs, 0, 0,
-                        "api.names.%s: the API is not told which of several %s is asked for", which,
-                        which[0] == 'i' ? "api.index" : "api.applications");
+                        "api.names.%s: must be set, or the API cannot tell the several %s apart",
+                        which, which[0] == 'i' ? "api.index" : "api.applications");
 }
 
-/* The names of parameters that we send: each once. */
+/* Each parameter name may be sent once only. */
 static void query_check(const struct wmfetchd_api_conf *api, struct pl_findings *errs)
 {
     const struct wmfetchd_query_conf *q = &api->query;
@@ -241,8 +244,8 @@ static void query_check(const struct wmfetchd_api_conf *api, struct pl_findings 
     }
 }
 
-/* Those that we set, and those that are the connection's, not the request's (RFC 9110, section
- * 7.6.1), or would make the answer another than the whole one. */
+/* Headers that we set, that belong to the connection (RFC 9110, section 7.6.1), or that would make
+ * the answer partial or conditional. */
 static bool is_header_of_ours(const char *name, const struct pl_auth_conf *auth)
 {
     static const char *const ours[] = {"Accept",
@@ -284,9 +287,10 @@ static void headers_check(const struct wmfetchd_conf *conf, struct pl_findings *
         else if (is_header_of_ours(e->key, &conf->auth))
             pl_findings_add(errs, e->line, e->column, "api.headers: %s is set by wmfetchd", e->key);
         if (!e->value[0] || !pl_http_is_field_value(e->value, true))
-            pl_findings_add(errs, e->line, e->column,
-                            "api.headers: %.60s: has characters that no header may have, or none",
-                            e->key);
+            pl_findings_add(
+                errs, e->line, e->column,
+                "api.headers: %.60s: is empty or has characters that a header may not have",
+                e->key);
         for (size_t k = 0; k < i; k++)
             if (strcasecmp(headers->v[k].key, e->key) == 0)
                 pl_findings_add(errs, e->line, e->column, "api.headers: '%.60s' is there twice",
@@ -318,13 +322,11 @@ static void api_check(const struct wmfetchd_conf *conf, struct pl_findings *errs
     answer_check(&api->answer, errs);
 }
 
-/* A time that the API's form cannot express would be another one in the request. */
+/* A time that api.time.format cannot express would be rounded to another. */
 static void unit_check(int64_t ms, int64_t unit_ms, const char *path, struct pl_findings *errs)
 {
     if (ms % unit_ms != 0)
-        pl_findings_add(errs, 0, 0,
-                        "%s: must be whole seconds, as api.time.format is s: the API could only be "
-                        "asked for another range",
+        pl_findings_add(errs, 0, 0, "%s: must be whole seconds, because api.time.format is s",
                         path);
 }
 
@@ -355,7 +357,7 @@ void wmfetchd_conf_check(void *data, bool for_service, struct pl_findings *errs)
     if (conf->dead_letter_topic && conf->topic && conf->position_topic &&
         (strcmp(conf->dead_letter_topic, conf->topic) == 0 ||
          strcmp(conf->dead_letter_topic, conf->position_topic) == 0))
-        pl_findings_add(errs, 0, 0, "dead_letter_topic: a topic of its own, not '%s'",
+        pl_findings_add(errs, 0, 0, "dead_letter_topic: must be another topic than '%s'",
                         conf->dead_letter_topic);
     pl_common_check_create(&conf->create, errs);
     pl_common_check_bytes(conf->message_bytes_max, conf->queue_bytes_max, errs);

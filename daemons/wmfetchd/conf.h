@@ -10,23 +10,22 @@
 #include "lib/auth/conf.h"
 #include "lib/config/common.h"
 
-/* When the broker ends an open transaction, where the user has no other transaction.timeout.ms: an
- * answer may take long to arrive. By default the broker allows as much
- * (transaction.max.timeout.ms). */
+/* Our transaction.timeout.ms unless the user sets it: an answer may take long to arrive. It is the
+ * most that brokers allow by default (transaction.max.timeout.ms). */
 #define WMFETCHD_TRANSACTION_TIMEOUT_MS 900000
 
 enum wmfetchd_time_format { WMFETCHD_TIME_MS, WMFETCHD_TIME_S, WMFETCHD_TIME_RFC3339 };
 
-/* How the API names what is asked for; "": it is not sent. */
+/* The names of the query's parameters; "": not sent. */
 struct wmfetchd_query_conf {
     char *application, *index;
     char *start, *end, *range;
     int time_format; /* enum wmfetchd_time_format */
 };
 
-/* What an answer must say of itself: api/answer.h. */
+/* How answers are checked: api/answer.h. */
 struct wmfetchd_answer_conf {
-    char *array; /* NULL: it is detected */
+    char *array; /* NULL: detected */
     struct pl_strings ignore;
     struct pl_map require;
     bool accept_no_content;
@@ -86,7 +85,7 @@ struct wmfetchd_series {
 size_t wmfetchd_series_count(const struct wmfetchd_conf *conf);
 struct wmfetchd_series wmfetchd_series(const struct wmfetchd_conf *conf, size_t i);
 
-/* What a time of a request is a multiple of: the API cannot be asked for less. */
+/* The precision of the times in a request: each must be a multiple of it. */
 int64_t wmfetchd_time_unit_ms(const struct wmfetchd_conf *conf);
 
 /* Whether secrets would go unencrypted over a network to this URL: http, and not this machine. */

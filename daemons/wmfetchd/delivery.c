@@ -24,8 +24,8 @@ struct delivery {
 
     struct element element; /* reused */
     struct pl_buf part;     /* reused */
-    uint32_t parts_sent;    /* of the element that is offered */
-    bool too_large;         /* it is */
+    uint32_t parts_sent;    /* of the current element */
+    bool too_large;         /* the last element was */
     char *window;
 };
 
@@ -141,7 +141,7 @@ int delivery_letter_send(struct delivery *d, const struct delivery_letter *lette
     switch (pl_delivery_send(d->kafka, &m, err)) {
     case PL_SEND_OK:
         return 0;
-    case PL_SEND_FULL: /* nothing is queued before it */
+    case PL_SEND_FULL: /* not expected: nothing else is queued */
         return pl_err_set(err, PL_ERR_RETRY, 0, "Kafka's queue is full");
     case PL_SEND_ERROR:
         break;
@@ -172,9 +172,10 @@ static int position_decode(const struct delivery *d, const struct pl_kafka_posit
         return -1;
     if (ret->position.start_ms % unit_ms == 0 && ret->position.end_ms % unit_ms == 0)
         return 0;
-    return pl_err_set(err, PL_ERR_CONFIG, 0,
-                      "it is no whole second, and api.time.format: s can ask for no other: use ms "
-                      "or rfc3339, or another name, which begins anew");
+    return pl_err_set(
+        err, PL_ERR_CONFIG, 0,
+        "it is not a whole second, as api.time.format: s needs: use ms or rfc3339, or "
+        "another name, which starts over");
 }
 
 int delivery_positions_read(struct delivery *d, struct delivery_position *positions, size_t n,
@@ -192,7 +193,7 @@ int delivery_positions_read(struct delivery *d, struct delivery_position *positi
     return r;
 }
 
-/* The least of what we, librdkafka's configuration and the topic allow. true: it is the topic's. */
+/* The smallest of our, librdkafka's and the topic's limit. true: it is the topic's. */
 static bool limit_find(struct delivery *d, struct pl_daemon *daemon)
 {
     rd_kafka_t *rk = pl_delivery_client(d->kafka);
@@ -247,7 +248,7 @@ static int dead_letter_topic_need(struct delivery *d, struct pl_daemon *daemon, 
                                (int)conf->start_timeout_ms, err);
 }
 
-/* Connects. The topic's limit is asked for once, by the first. */
+/* Connects. Only the first asks for the topic's limit. */
 static int kafka_new(struct delivery *d, struct delivery_env *env, struct pl_delivery_conf *kafka,
                      const struct pl_delivery_ops *ops, void *userdata, struct pl_err *err)
 {

@@ -2,8 +2,8 @@
 /*
  * delivery.h - elements of one window and the position after it into Kafka: what wmfetchd adds to
  * lib/batch/delivery.h, which is how an element becomes one message or several, and the topic's
- * limit. One transaction at a time, so one window at a time: the service has one for each slot
- * (window/turns.h), each under an id of its own.
+ * limit. One transaction at a time, so one window at a time: each slot of the service
+ * (window/turns.h) has a delivery with its own transactional id.
  *
  * A message is an element as it came. Headers: wmfetchd-window "APPLICATION/INDEX/FROM/END" and,
  * where an element is too large for one message, wmfetchd-part "1/3" (element.h).
@@ -22,15 +22,16 @@
 
 struct delivery;
 
-/* In place of a slot: --once, under its own id, without positions. */
+/* In place of a slot, for --once: an id of its own, no positions. */
 #define DELIVERY_ONCE (-1)
 
 /* The transactional.id of a slot: wmfetchd-NAME for the first, wmfetchd-NAME/1 … for the others
- * (no name has a '/'), wmfetchd-NAME.once. The caller's. */
+ * (a name has no '/'), wmfetchd-NAME.once for DELIVERY_ONCE. Freed by the caller. */
 char *delivery_id(const struct wmfetchd_conf *conf, int slot);
 
-/* Fences the ids of the slots from `from` up to TURNS_SLOTS_MAX, which an earlier instance may be
- * using: with those that are used, before positions are read. Blocks up to start_timeout. */
+/* Fences the ids of slots `from` to TURNS_SLOTS_MAX - 1, which an earlier instance with more slots
+ * may still use; our own are fenced by delivery_new(). To be called before positions are read.
+ * Blocks up to start_timeout. */
 struct delivery_env;
 int delivery_fence(struct delivery_env *env, int from, struct pl_err *err);
 
@@ -38,10 +39,10 @@ struct delivery_env {
     struct pl_daemon *daemon;
     const struct wmfetchd_conf *conf;
     struct pl_metrics *metrics;
-    int64_t message_max; /* what the topic takes, found by the first delivery; 0: not known yet */
+    int64_t message_max; /* bytes, found by the first delivery; 0: not known yet */
 };
 
-/* pl_delivery_new(). What is in `env` outlives it. */
+/* Connects (pl_delivery_new()). `env` and what it refers to must outlive the delivery. */
 int delivery_new(struct delivery_env *env, int slot, const struct pl_delivery_ops *ops,
                  void *userdata, struct delivery **ret, struct pl_err *err);
 void delivery_free(struct delivery *d);
@@ -67,18 +68,17 @@ void delivery_begin(struct delivery *d, const char *window);
  * written, abort. */
 enum pl_send_result delivery_send(struct delivery *d, struct pl_slice element, struct pl_err *err);
 
-/* The element that was offered last is too large for messages: the error of delivery_send() is
- * about what stands in it. */
+/* Whether delivery_send() last failed because the element is too large for messages. */
 bool delivery_is_too_large(const struct delivery *d);
 
-/* A window that is passed. */
+/* The record of a window that is passed (giveup.h). */
 struct delivery_letter {
     const char *key; /* of the position */
     const char *reason, *begin;
     struct pl_slice fault;
 };
-/* In place of elements, after delivery_begin(): a dead letter into dead_letter_topic, its value
- * `fault`, with the headers wmfetchd-window, wmfetchd-reason and wmfetchd-begin. */
+/* Writes a dead letter instead of elements, after delivery_begin(): `fault` to dead_letter_topic,
+ * with the headers wmfetchd-window, wmfetchd-reason and wmfetchd-begin. */
 int delivery_letter_send(struct delivery *d, const struct delivery_letter *letter,
                          struct pl_err *err);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * failure.c - what becomes of a failure: how long whom it holds up, whether it is said, and whether
- * it ends the daemon (lib/service/ends.h).
+ * failure.c - what a failure leads to: which series wait and how long, whether it is logged, and
+ * whether it ends the daemon (lib/service/ends.h).
  */
 #include "daemons/wmfetchd/internal.h"
 #include "daemons/wmfetchd/metrics.h"
@@ -10,13 +10,12 @@
 #include "lib/log/log.h"
 
 enum {
-    REFUSED_WAIT_MS = 60000, /* after a refusal that a person must fix: Keycloak counts failures */
-    LIMIT_WAIT_MS = 3600000, /* after a limit of ours: it stays until a person raises it */
+    REFUSED_WAIT_MS = 60000, /* after a refusal: Keycloak counts failures */
+    LIMIT_WAIT_MS = 3600000, /* after one of our limits: only a person raises it */
     BUSY_WAIT_MS = 10000,    /* 429 without Retry-After */
 };
 
-/* What becomes of it. What a person must fix for one series ends the others only when all of them
- * wait for that. */
+/* What only a person can fix ends the daemon only when every series waits for it. */
 static enum pl_end end_of(const struct wmfetchd *w, const struct load_result *result,
                           struct pl_err *err)
 {
@@ -43,14 +42,14 @@ static int64_t floor_ms(const struct load_result *result, const struct pl_err *e
     return err->code != 0 ? REFUSED_WAIT_MS : LIMIT_WAIT_MS;
 }
 
-/* No token, refused by Kafka, or asked to wait. */
+/* Whether it concerns all series: no token, refused by Kafka, or asked to wait. */
 static bool is_for_all(const struct load_result *result, const struct pl_err *err)
 {
     return result->fetch.no_token || asks_to_wait(result, err) ||
            (result->by_kafka && err->kind == PL_ERR_CONFIG && err->code != 0);
 }
 
-/* No series is asked for meanwhile. Requests at once fail together, and wait once. */
+/* Delays all series. Concurrent requests that fail together add up to one delay. */
 static int64_t hold_all(struct wmfetchd *w, int64_t floor, bool refused)
 {
     int64_t mono_ms = pl_clock_monotonic_ms(), wait_ms = w->not_before_ms - mono_ms;
@@ -62,7 +61,7 @@ static int64_t hold_all(struct wmfetchd *w, int64_t floor, bool refused)
     return wait_ms;
 }
 
-/* Notes a failure, and returns how long it waits. */
+/* Delays what the failure concerns; returns how long. */
 static int64_t hold(struct wmfetchd *w, struct series *s, const struct load_result *result,
                     const struct pl_err *err)
 {
@@ -76,8 +75,7 @@ static int64_t hold(struct wmfetchd *w, struct series *s, const struct load_resu
     return wait_ms;
 }
 
-/* Whether it is to be said now. Of credentials only the first time: what comes then is said by
- * lib/auth. */
+/* Whether to log it now. Refused credentials only the first time: lib/auth logs the rest. */
 static bool refusal_is_news(struct wmfetchd *w, struct series *s, const struct load_result *result,
                             const struct pl_err *err)
 {
@@ -100,7 +98,7 @@ void failure_of_window(struct wmfetchd *w, struct series *s, const struct load_r
         return;
     }
     s->failing = s->known;
-    if (said) /* of another that was under way */
+    if (said) /* by another series that failed with it */
         return;
     if (end == PL_END_AGAIN)
         pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST,

@@ -73,7 +73,7 @@ static int answer_open(struct inspect *in, struct pl_err *err)
     return pl_new_file_open(&in->file, INSPECT_ANSWER_FILE) ? 0 : answer_failed(err);
 }
 
-/* It is worth a look, too, where it is not as expected, but under a name that says so. */
+/* An unexpected answer is worth a look, too, but under a name that says so. */
 static void answer_keep_part(struct inspect *in)
 {
     if (in->written > 0 && in->file.stream &&

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * internal.h - the service's state, which wmfetchd.c and failure.c change and status.c looks at.
+ * internal.h - the service's state, shared by wmfetchd.c, failure.c and status.c.
  */
 #ifndef WMFETCHD_INTERNAL_H
 #define WMFETCHD_INTERNAL_H
@@ -21,10 +21,10 @@ struct series {
     struct pl_backoff backoff;
     int64_t not_before_ms; /* monotonic */
     struct giveup giveup;
-    bool failing, refused; /* refused: a person must fix what failed last */
+    bool failing, refused; /* refused: only a person can fix the last failure */
     struct pl_refusal refusal;
     bool ahead;     /* logged that the position is in the future */
-    uint64_t empty; /* windows without a record up to the last, since the start */
+    uint64_t empty; /* the latest windows in a row without a record, since the start */
     unsigned lag_metric;
 };
 
@@ -32,15 +32,15 @@ struct series {
 struct slot {
     struct wmfetchd *w;
     struct load *load;
-    struct series *series; /* whose window is under way; NULL: none */
+    struct series *series; /* being fetched; NULL: none */
     struct schedule_window window;
-    struct schedule_position position; /* behind it */
-    bool passing;                      /* a dead letter is being written in place of it */
+    struct schedule_position position; /* after it */
+    bool passing;                      /* a dead letter is being written instead */
     int64_t begun_ms;                  /* monotonic */
 };
 
 struct wmfetchd {
-    struct pl_service *service; /* conf, daemon and metrics are its */
+    struct pl_service *service; /* owns conf, daemon and metrics */
     const struct wmfetchd_conf *conf;
     struct pl_daemon *daemon;
     struct pl_metrics *metrics;
@@ -50,19 +50,19 @@ struct wmfetchd {
     struct series *series; /* of turns.n */
     struct turns turns;
     struct slot slots[TURNS_SLOTS_MAX]; /* turns.slots_n are used */
-    int64_t not_before_ms;              /* monotonic: none is asked for before */
-    struct pl_backoff backoff;          /* of what delays all series */
+    int64_t not_before_ms;              /* monotonic: no series begins before */
+    struct pl_backoff backoff;          /* of failures that delay all series */
     struct pl_refusal refusal;          /* of all series */
-    enum pl_worked worked;              /* a window was committed, now or before */
-    enum pl_worked kafka_worked;        /* the same of anything */
+    enum pl_worked worked;              /* whether a window was ever committed */
+    enum pl_worked kafka_worked;        /* the same for anything in Kafka */
     bool ready;
-    bool claimed;               /* we are the only one of this name, see lib/kafka/fence.h */
+    bool claimed;               /* proved that we alone use this name: lib/kafka/fence.h */
     struct pl_peer_clock clock; /* the API's */
-    struct look look;           /* what time it is there, where no window told it yet … */
-    struct slot *looking;       /* … is asked in this slot; NULL: it is not */
+    struct look look;           /* asks for the API's time where no window has shown it yet */
+    struct slot *looking;       /* the slot that waits for it; NULL: none */
     bool looked;
-    int64_t idle_due_ms;   /* monotonic: since when something might begin and does not; 0: not */
-    bool slow;             /* logged that slow requests hold all slots */
+    int64_t idle_due_ms;   /* monotonic: since when something is due but not begun; 0: nothing */
+    bool slow;             /* logged that slow requests occupy all slots */
     uint64_t last_records; /* of the window committed last */
     int64_t last_ms;       /* monotonic: when that was */
     struct pl_rate rate;   /* of the bytes of answers */
@@ -73,29 +73,29 @@ struct wmfetchd {
 
 struct schedule wmfetchd_schedule(const struct wmfetchd *w);
 int64_t wmfetchd_api_now_ms(const struct wmfetchd *w);
-/* turns_next() by the clocks as they are. */
+/* turns_next() at the current time. */
 int64_t wmfetchd_next(const struct wmfetchd *w, struct turns_next *ret);
 
 /* ---- failure.c ---- */
 
-/* Each holds up what it concerns, says so, or ends the daemon. */
+/* Each delays the series concerned and logs it, or ends the daemon. */
 void failure_of_window(struct wmfetchd *w, struct series *s, const struct load_result *result,
                        const struct pl_err *err);
 void failure_of_claim(struct wmfetchd *w, const struct load_result *result,
                       const struct pl_err *err);
-void failure_of_token(struct wmfetchd *w, const struct pl_err *err); /* of the start */
+void failure_of_token(struct wmfetchd *w, const struct pl_err *err); /* at the start */
 
 /* ---- status.c ---- */
 
-/* Elements in open transactions. Exact between elements, where the loop looks. */
+/* Elements in open transactions; exact whenever the loop is between two elements. */
 uint64_t status_in_flight(const struct wmfetchd *w);
 void status_show(struct wmfetchd *w);
-/* A window with so many records was committed. One without may be true, at night; many one after
- * another are said. */
+/* Notes how many records a committed window had. One without may be right, as at night; several in
+ * a row are logged. */
 void status_records_note(struct wmfetchd *w, struct series *s, uint64_t records);
-/* The longest that we are refused, by anyone. */
+/* How long the oldest current refusal has lasted; 0: none. */
 int64_t status_refused_seconds(const struct wmfetchd *w);
-/* Why it makes no progress; NULL: it does, or waits for a known reason. */
+/* Why there is no progress; NULL: there is, or it waits for a known reason. */
 const char *status_stuck(struct wmfetchd *w);
 
 #endif

@@ -24,14 +24,14 @@ enum { AUTH_TEST, ONCE, SAMPLE, SCHEMA, POSITION, MODES, START = MODES, END, DUM
 
 static const struct pl_cli_opt opts[] = {
     [AUTH_TEST] = {"auth-test", NULL,
-                   "Get a token, fetch the last hour, keep it in " INSPECT_ANSWER_FILE "."},
+                   "Get a token and fetch the last hour into " INSPECT_ANSWER_FILE "."},
     [ONCE] = {"once", NULL, "Load --start to --end into the topic and exit."},
     [SAMPLE] = {"sample", "N", "Print N transactions for a person to read."},
     [SCHEMA] = {"schema", "N", "Print the fields that N transactions have, with types."},
     [POSITION] = {"position", "[KEY]",
                   "Show the position of a series (APPLICATION/INDEX), or of all."},
-    [START] = {"start", "TIME", "Begin of the range: -12d, 2026-01-01T00:00:00Z, milliseconds."},
-    [END] = {"end", "TIME", "End of the range, of the same forms; default: now."},
+    [START] = {"start", "TIME", "Start of the range: -12d, 2026-01-01T00:00:00Z, milliseconds."},
+    [END] = {"end", "TIME", "End of the range, in the same forms; default: now."},
     [DUMP] = {"dump", "[FILE]", "With --once: keep the answer as it came (" DUMP_FILE ")."},
     [SET] = {"set", "TIME", "With --position KEY: move it. The service must be stopped."},
     [OPTS] = {0},

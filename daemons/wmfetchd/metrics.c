@@ -41,8 +41,8 @@ const struct pl_metric wmfetchd_metrics[M_COUNT] = {
     [M_WINDOWS_EMPTY] = {"wmfetchd_windows_empty_total", NULL, PL_COUNTER,
                          "Committed windows without a record."},
     [M_WINDOWS_EMPTY_RUN] = {"wmfetchd_windows_empty_in_a_row", NULL, PL_GAUGE,
-                             "Windows without a record, one after another up to the last, of the "
-                             "series that has most of them."},
+                             "The latest windows in a row without a record, of the series that has "
+                             "most."},
     [M_ANSWER_2XX] = {ANSWERS, "status=\"2xx\"", PL_COUNTER, ANSWERS_HELP},
     [M_ANSWER_401] = {ANSWERS, "status=\"401\"", PL_COUNTER, ANSWERS_HELP},
     [M_ANSWER_429] = {ANSWERS, "status=\"429\"", PL_COUNTER, ANSWERS_HELP},
@@ -57,10 +57,10 @@ const struct pl_metric wmfetchd_metrics[M_COUNT] = {
                           "Tokens that the API refused (401) before their end."},
     [M_CREDENTIALS_REFUSED] = {"wmfetchd_credentials_refused", NULL, PL_GAUGE,
                                "How often in a row Keycloak has refused user, password or client; "
-                               "from 3 on they are tried once an hour."},
+                               "after 3 they are tried once an hour."},
     [M_REFUSED_SECONDS] = {"wmfetchd_refused_seconds", NULL, PL_GAUGE,
-                           "The longest that Kafka, Keycloak or the API has refused us or one "
-                           "application, which is tried again; 0: none does."},
+                           "How long Kafka, Keycloak or the API has been refusing us or one "
+                           "application; 0: nobody is."},
     [M_FETCH_SECONDS] = {"wmfetchd_fetch_seconds", NULL, PL_HISTOGRAM,
                          "From asking for a window to the end of its answer."},
     [M_COMMIT_SECONDS] = {"wmfetchd_commit_seconds", NULL, PL_HISTOGRAM,

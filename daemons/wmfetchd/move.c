@@ -34,7 +34,7 @@ static void release(struct move *m)
     pl_daemon_free(m->daemon);
 }
 
-/* Those that are asked for. */
+/* The keys asked for. */
 static void keys_make(struct move *m)
 {
     size_t n = wmfetchd_series_count(m->conf);
@@ -50,7 +50,7 @@ static void keys_make(struct move *m)
     }
 }
 
-/* The record as a person reads it. CONFIG where it is none of ours. */
+/* CONFIG if the record is not one of ours. */
 static int position_print(const char *label, const struct pl_kafka_position *p, struct pl_err *err)
 {
     struct schedule_position position;
@@ -71,7 +71,7 @@ static int position_print(const char *label, const struct pl_kafka_position *p, 
 static int move_to(struct move *m, const struct pl_move *move, struct pl_err *err)
 {
     const struct pl_kafka_position *old = &m->positions[0];
-    /* The series begins there: no overlap reaches behind what was passed over. */
+    /* The series begins there, so that no overlap reaches before it. */
     const struct schedule_position to = {m->ask->to_ms, m->ask->to_ms};
     PL_CLEANUP(pl_buf_release) struct pl_buf record = {0};
     char new[32];
@@ -85,8 +85,8 @@ static int move_to(struct move *m, const struct pl_move *move, struct pl_err *er
         0)
         return -1;
     printf("  new: %s\n"
-           "Windows from there on are fetched, also those that were fetched before; what is before "
-           "it is not.\nStart the service: one that runs ends at its next commit.\n",
+           "Windows from there on are fetched, even if they were before; earlier ones are not.\n"
+           "Now start the service. One that still runs ends at its next commit.\n",
            new);
     return 0;
 }
@@ -124,7 +124,7 @@ int move_run(const struct wmfetchd_conf *conf, const struct move_ask *ask)
     keys_make(&m);
     if (m.n == 0) {
         fprintf(stderr,
-                "wmfetchd: --position: '%s' is no series of the configuration; without a "
+                "wmfetchd: --position: '%s' is not a series of the configuration; without a "
                 "key all are shown\n",
                 ask->key);
         return EX_USAGE;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * move.h - --position: shows where the service is in each series, and with --set moves one.
+ * move.h - --position: shows the position of each series; with --set moves one.
  *
- * Showing fences nobody. Moving takes the service's transactional ids, so an instance that runs
- * ends (status 150) at its next commit.
+ * Showing does not disturb a running service. Moving takes over its transactional ids, so that a
+ * running instance ends (status 150) at its next commit.
+ *
+ * Threads: none; it blocks until done.
  */
 #ifndef WMFETCHD_MOVE_H
 #define WMFETCHD_MOVE_H
@@ -13,10 +15,10 @@
 struct move_ask {
     const char *key; /* NAME/APPLICATION/INDEX, or without NAME/; "": all */
     bool set;
-    int64_t to_ms;
+    int64_t to_ms; /* since 1970 */
 };
 
-/* Returns the exit status. */
+/* Prints to stdout, errors to stderr. Returns the exit status. */
 int move_run(const struct wmfetchd_conf *conf, const struct move_ask *ask);
 
 #endif

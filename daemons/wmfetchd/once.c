@@ -80,7 +80,7 @@ static int dump_failed(const struct once *o, struct pl_err *err)
                       pl_new_file_error(errno));
 }
 
-/* Anew at each try. */
+/* A new file at each try. */
 static int dump_open(struct once *o, struct pl_err *err)
 {
     dump_close(o);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * status.c - what the service says of itself: STATUS and lag, and to the watchdog whether it moves.
+ * status.c - how the service is doing: STATUS, lag, empty windows, and for the watchdog, progress.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,10 +12,10 @@
 #include "lib/log/log.h"
 
 enum {
-    STUCK_MS = 120000, /* due for this long and not begun: a bug, for the watchdog */
+    STUCK_MS = 120000, /* due for this long but not begun: a bug */
     SLOW_MS = 60000,   /* a request that takes longer is slow */
     HOUR_MS = 3600000,
-    EMPTY_MANY = 3, /* windows without a record, one after another */
+    EMPTY_MANY = 3, /* windows in a row without a record */
 };
 
 uint64_t status_in_flight(const struct wmfetchd *w)
@@ -58,7 +58,7 @@ static int64_t lag_measure(struct wmfetchd *w, int64_t *ret_oldest_ms)
 /* ---- empty windows ---- */
 
 /* 3, 10, 30, 100, 300 … */
-static bool is_told(uint64_t n)
+static bool is_milestone(uint64_t n)
 {
     while (n > 10 && n % 10 == 0)
         n /= 10;
@@ -75,14 +75,14 @@ void status_records_note(struct wmfetchd *w, struct series *s, uint64_t records)
     if (records > 0)
         return;
     pl_metrics_inc(w->metrics, M_WINDOWS_EMPTY, 1);
-    if (is_told(s->empty))
+    if (is_milestone(s->empty))
         pl_log(PL_WARNING, PL_EVENT_WINDOWS_EMPTY,
-               "windows without a record, one after another: is that so?",
+               "several windows in a row without a record: is that right?",
                PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
                PL_F_UINT("WINDOWS", s->empty));
 }
 
-/* The series with the longest run, NULL where none is long. Sets the gauge. */
+/* The series with the most empty windows in a row, NULL if no run is long. Sets the gauge. */
 static const struct series *empty_measure(struct wmfetchd *w)
 {
     const struct series *most = &w->series[0];
@@ -113,8 +113,8 @@ int64_t status_refused_seconds(const struct wmfetchd *w)
     return most;
 }
 
-/* What is being fetched: "31854/HOURLY for 12 s, 7/HOURLY for 0 s", as many as there is room for.
- * Returns how many there are; *ret_slow: of these the slow ones. */
+/* Writes what is being fetched: "31854/HOURLY for 12 s, 7/HOURLY for 0 s", as many as fit. Returns
+ * how many there are; *ret_slow: how many of them are slow. */
 static unsigned fetching_describe(const struct wmfetchd *w, char *out, size_t size,
                                   unsigned *ret_slow)
 {
@@ -143,8 +143,7 @@ static unsigned fetching_describe(const struct wmfetchd *w, char *out, size_t si
 static void slow_log(struct wmfetchd *w, bool slow, const char *fetching)
 {
     if (slow && !w->slow)
-        pl_log(PL_WARNING, NULL,
-               "slow requests take all of api.requests, the other applications wait",
+        pl_log(PL_WARNING, NULL, "slow requests use up api.requests, other applications wait",
                PL_F_STR("REASON", fetching));
     w->slow = slow;
 }
@@ -179,7 +178,7 @@ void status_show(struct wmfetchd *w)
                           pl_refusal_seconds(&w->refusal, mono_ms), behind, oldest, last);
     else if (all_slow)
         pl_service_status(w->service, NULL,
-                          "slow requests hold up the others: %s; %" PRId64
+                          "slow requests block the others: %s; %" PRId64
                           " windows due, all to %s, %s",
                           fetching, behind, oldest, last);
     else if (n > 0)

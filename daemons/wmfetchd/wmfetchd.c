@@ -2,8 +2,8 @@
 /*
  * wmfetchd.c - see wmfetchd.h.
  *
- * Whenever something ends (a window, a wait, the start) next() looks at all series and begins what
- * is due in the slots that are free, or waits for what will be. Nothing else begins anything.
+ * Whenever something ends (a window, a wait, the start), next() begins what is due in the free
+ * slots and sets the timer for what will be. Nothing else begins anything.
  */
 #include "daemons/wmfetchd/internal.h"
 #include "daemons/wmfetchd/metrics.h"
@@ -49,7 +49,8 @@ static void series_begin(struct wmfetchd *w, struct slot *slot, struct series *s
     if (w->conf->window.start)
         pl_moment_parse(w->conf->window.start, now_ms, &start_ms, &why);
     start_ms = schedule_start(&schedule, start_ms, now_ms);
-    start_ms -= start_ms % wmfetchd_time_unit_ms(w->conf); /* of a time before now */
+    start_ms -=
+        start_ms % wmfetchd_time_unit_ms(w->conf); /* "now" and "-12d" may have a fraction */
     /* Committed before anything is fetched: after a crash it must not begin at a later "now". */
     s->position = (struct schedule_position){start_ms, start_ms};
     load_position(slot->load, s->key, &s->position);
@@ -87,7 +88,7 @@ static int64_t series_wait_ms(const void *userdata, size_t i)
     const struct series *s = &m->w->series[i];
     struct schedule_window window;
     if (!s->known && m->w->looking)
-        return INT64_MAX; /* what time it is there is being asked */
+        return INT64_MAX; /* the API's time is being asked for */
     int64_t due_ms = s->known ? schedule_next(&m->schedule, &s->position, m->now_ms, &window) : 0;
     int64_t held_ms = s->not_before_ms - m->mono_ms;
     return due_ms > held_ms ? due_ms : held_ms;
@@ -122,7 +123,7 @@ static void slot_end(struct wmfetchd *w, struct slot *slot, bool failed)
     turns_end(&w->turns, (unsigned)(slot - w->slots), failed);
 }
 
-/* Begins what may begin, first of all the claim; returns how long until something else may. */
+/* Begins what may begin, the claim first; returns the ms until something else may. */
 static int64_t begin_all(struct wmfetchd *w)
 {
     int64_t held_ms = w->not_before_ms - pl_clock_monotonic_ms();
@@ -169,7 +170,7 @@ static int on_timer(sd_event_source *timer, uint64_t usec, void *userdata)
 
 /* ---- how it ended ---- */
 
-/* The position is behind the window. */
+/* The position is now after the window. */
 static void window_over(struct wmfetchd *w, const struct slot *slot)
 {
     struct series *s = slot->series;
@@ -234,7 +235,7 @@ static void committed(struct wmfetchd *w, const struct slot *slot, const struct 
            PL_F_INT("DURATION_MS", result->fetch.duration_ms + result->sums.commit_ms));
 }
 
-/* Whether the window that failed is passed; that has begun then. */
+/* Begins to pass the window that failed, if it is to be; whether it did. */
 static bool gives_up(struct wmfetchd *w, struct slot *slot, const struct load_result *result,
                      const struct pl_err *err)
 {
@@ -245,7 +246,7 @@ static bool gives_up(struct wmfetchd *w, struct slot *slot, const struct load_re
     case GIVEUP_AGAIN:
         return false;
     case GIVEUP_NARROW:
-        pl_log(PL_WARNING, NULL, "window not readable, it is tried without its overlap",
+        pl_log(PL_WARNING, NULL, "window unreadable, trying it without its overlap",
                PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
                PL_F_INT("TRIES", s->giveup.tries));
         return false;
@@ -282,7 +283,7 @@ static void on_done(void *userdata, const struct load_result *result, const stru
     pl_peer_clock_hear(&w->clock, &result->fetch.heard);
     struct pl_err copy = err ? *err : (struct pl_err){0};
     if (result->fetch.fault.len > 0 && w->conf->window.give_up_after > 0)
-        copy.kind = PL_ERR_REJECT; /* also a limit of ours, which else only a person lifts */
+        copy.kind = PL_ERR_REJECT; /* even if it is our limit: the window can be passed */
     err = err ? &copy : NULL;
     bool was_passing = slot->passing;
     slot->passing = false;
@@ -314,7 +315,7 @@ static void on_failed(void *userdata, const struct pl_err *why)
     pl_end_of_last(err, w->kafka_worked); /* a producer that is dead needs a new process */
     pl_daemon_stop(w->daemon, err);
     if (stopping && all_idle(w))
-        pl_daemon_finish(w->daemon); /* nothing that on_stop waits for will come */
+        pl_daemon_finish(w->daemon); /* on_stop() waits for nothing more */
 }
 
 static void on_looked(void *userdata, const struct pl_peer_answer *heard, const struct pl_err *err)
@@ -322,7 +323,7 @@ static void on_looked(void *userdata, const struct pl_peer_answer *heard, const 
     struct wmfetchd *w = userdata;
     struct slot *slot = PL_TAKE(w->looking);
     if (heard) {
-        w->looked = true; /* without a Date ours must do */
+        w->looked = true; /* without a Date our clock must do */
         pl_peer_clock_hear(&w->clock, heard);
     } else {
         failure_of_window(w, slot->series, &(struct load_result){.fetch.retry_after_ms = -1}, err);
@@ -453,7 +454,8 @@ static int positions_read(struct wmfetchd *w, struct pl_err *err)
             continue;
         s->position = positions[i].position;
         w->kafka_worked = PL_WORKED;
-        if (s->position.end_ms > s->position.start_ms) /* the first is written before a fetch */
+        if (s->position.end_ms >
+            s->position.start_ms) /* else it was written before the first fetch */
             w->worked = PL_WORKED;
         char end[32];
         pl_time_format_ms(s->position.end_ms, end);
@@ -482,7 +484,7 @@ static void series_make(struct wmfetchd *w)
     }
 }
 
-/* Kafka has refused the start. */
+/* Kafka has refused the start: has this service worked before? */
 static void worked_look(const struct wmfetchd *w, struct pl_err *err)
 {
     PL_FREE const char **keys = pl_alloc_array(w->turns.n, sizeof(*keys));

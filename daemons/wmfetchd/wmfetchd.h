@@ -9,9 +9,9 @@
  *
  * A series is an application and an index, with its own position. Those that are due are fetched in
  * turn, up to api.requests at once (window/turns.h). A series whose window failed waits alone, and
- * may be let pass one that cannot be read (window/giveup.h); but without a token, or where the API
- * asks to wait, all wait. The daemon ends when every series meets a refusal that a
- * person must fix while nothing has worked yet, or a limit of ours at any time.
+ * may pass a window that cannot be read (window/giveup.h); without a token, or when the API asks to
+ * wait, all wait. The daemon ends when every series is refused in a way that only a person can fix
+ * and nothing has worked yet, or when every series has hit one of our limits.
  *
  * Threads: the loop's.
  */

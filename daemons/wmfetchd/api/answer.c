@@ -10,8 +10,8 @@
 
 #define LEVELS_MAX 3
 
-/* What a name can say; and in the comment, which values do not speak against the answer. null, an
- * empty text and values of types that are not named there never do. */
+/* The kinds of names, each with the values that are harmless. null, an empty string and values of
+ * types not listed always are. */
 enum rule {
     NO_RULE,
     STATUS,  /* true, 0, 200, a good word */
@@ -20,13 +20,13 @@ enum rule {
     MORE,    /* the same, and numbers below 0: a link, a token, a flag */
     LAST,    /* all but false */
     PAGES,   /* numbers up to 1 */
-    TOTAL,   /* numbers up to that of the elements */
+    TOTAL,   /* numbers up to the number of elements */
     MESSAGE, /* all */
-    INSIDE,  /* an object to be looked into; a list of links (RFC 8288's rel, as HAL had it) */
+    INSIDE,  /* an object to search; a list of links with a rel */
 };
 
-/* In lower case, without '_' and '-'. Of Spring's and JHipster's pages, JSON:API, HAL, OData,
- * Elasticsearch, Solr, Salesforce, GitHub and Google's guide to API design. */
+/* In lower case, without '_' and '-'. From the pages of Spring and JHipster, JSON:API, HAL, OData,
+ * Elasticsearch, Solr, Salesforce, GitHub and Google's API design guide. */
 static const struct {
     const char *name;
     enum rule rule;
@@ -126,8 +126,8 @@ static const char *const good_words[] = {"ok",        "success",  "successful", 
 
 /* ---- names and texts ---- */
 
-/* Whether they are equal but for case, '_' and '-'; `name` has neither. With `begins`, whether the
- * text begins with it. */
+/* Whether they are equal, ignoring case, '_' and '-' of `text`. With `begins`, whether `text`
+ * begins with `name`. */
 static bool alike(const char *name, const char *text, size_t len, bool begins)
 {
     for (size_t i = 0; i < len; i++) {
@@ -156,7 +156,7 @@ static void text_keep(struct answer_text *t, const char *text, size_t len)
         memcpy(t->p, text, t->len);
 }
 
-/* `value`: as it came, or what is wrong with it. */
+/* `value`: as received, or what is wrong with it. */
 static void say(struct answer *a, enum answer_says says, const char *name, const char *value,
                 size_t len)
 {
@@ -179,14 +179,14 @@ static void say_value(struct answer *a, enum answer_says says, const char *name,
 
 /* ---- values ---- */
 
-/* A value taken apart; of arrays and objects only the type. */
+/* A parsed value; for arrays and objects only the type. */
 struct value {
     enum pl_json_type type;
     struct pl_slice raw;
-    char text[64];  /* of a string, unescaped */
-    bool is_other;  /* a string that is not kept there */
-    bool is_number; /* also in a string: "200" */
-    double number;  /* infinite: none that a double holds */
+    char text[64];  /* a string, unescaped */
+    bool is_other;  /* a string that does not fit there */
+    bool is_number; /* or a string with a number: "200" */
+    double number;  /* infinite if out of a double's range */
 };
 
 static void number_read(struct value *v, const char *text)
@@ -212,7 +212,7 @@ static struct value value_read(struct pl_slice raw)
     if (v.type != PL_JSON_STRING || !pl_json_string(&j, &str))
         return v;
     ssize_t len = str.len < sizeof(v.text) ? pl_json_unescape(&str, v.text) : -1;
-    v.is_other = len < 0 || strlen(v.text) != (size_t)len; /* a NUL byte is in it */
+    v.is_other = len < 0 || strlen(v.text) != (size_t)len; /* or has a NUL */
     if (v.is_other)
         v.text[0] = '\0';
     number_read(&v, v.text);
@@ -235,7 +235,7 @@ static bool is_no(const struct value *v)
            (v->is_number && v->number == 0) || word_is(v, "false") || text_is_empty(v);
 }
 
-/* Nothing, or an array or object that holds nothing. */
+/* Nothing, or an array or object of nothing. */
 static bool is_empty(struct pl_slice raw, unsigned level)
 {
     struct value v = value_read(raw);
@@ -318,7 +318,7 @@ static void judge(struct answer *a, enum rule rule, const char *path, struct pl_
         say_value(a, says, path, raw);
 }
 
-/* ---- what the configuration says ---- */
+/* ---- configuration ---- */
 
 static bool is_ignored(const struct answer *a, const char *path)
 {
@@ -348,7 +348,7 @@ static bool is_one_of(const char *texts, struct pl_slice raw)
     }
 }
 
-/* Whether the member is one that is required; if so, it has been dealt with. */
+/* Checks the member if it is a required one; false: it is not. */
 static bool required_take(struct answer *a, const char *path, struct pl_slice raw)
 {
     for (size_t i = 0; i < a->conf->require.n; i++) {
@@ -378,7 +378,7 @@ static bool is_required_below(const struct answer *a, const char *path)
 /* ---- members ---- */
 
 struct member {
-    const char *path; /* with its name */
+    const char *path; /* includes its name */
     struct pl_slice name, value;
     char first;
     unsigned level;
@@ -488,7 +488,7 @@ static const char *spaces_skip(const char *p)
     return p + strspn(p, " \t");
 }
 
-/* Passes one parameter, `; rel="next"`, and says whether it is that. */
+/* Skips one parameter; whether it is `; rel="next"`. */
 static bool parameter_is_next(const char **at)
 {
     const char *name = spaces_skip(*at + 1), *p = name + strcspn(name, " \t=;,\"");

@@ -48,7 +48,7 @@ static void series_read(struct element *e, struct pl_json *j)
     e->series = (struct pl_slice){begin, (size_t)(j->p - begin)};
 }
 
-/* The place of a name in api.record.key; `n`: it is none of them. */
+/* The index of a name among the first n of api.record.key; `n`: none. */
 static size_t key_place(const struct pl_strings *names, size_t n, const struct pl_json_str *key)
 {
     for (size_t i = 0; i < n; i++)
@@ -71,7 +71,7 @@ void element_read(struct element *e, const struct wmfetchd_record_conf *conf, st
     pl_json_init(&j, bytes.p, bytes.len, 0);
     pl_json_object_begin(&j);
     struct pl_json_str key;
-    size_t best = conf->key.n; /* those before it would be better keys */
+    size_t best = conf->key.n; /* only names before it are better */
     while (pl_json_object_next(&j, &key)) {
         size_t place = key_place(&conf->key, best, &key);
         if (has_series && !e->series.p && pl_json_str_eq(&key, conf->series)) {

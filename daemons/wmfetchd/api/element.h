@@ -3,10 +3,10 @@
  * element.h - one transaction object of the answer: its key, how many records its series has, and
  * how it is cut into several messages where one would be too large.
  *
- * Which members those are, says the configuration (api.record); these are its defaults. A part is
- * the object itself with `transactionSeries` replaced by a run of its elements: all other members
- * are in each part, and the bytes of each record are those that came. So what reads the whole reads
- * a part, too. Where objects have no series by the configuration, each is one record, never cut.
+ * The members' names are configured (api.record); these are the defaults. A part is the object
+ * itself with `transactionSeries` replaced by a run of its elements: all other members are in each
+ * part, and each record keeps its bytes. So a reader of whole objects can read a part, too. If
+ * objects are configured to have no series, each is one record and is never cut.
  *
  *     {"a":1,"transactionSeries":[r1,r2,r3],"b":2}
  *     {"a":1,"transactionSeries":[r1,r2],"b":2}   {"a":1,"transactionSeries":[r3],"b":2}
@@ -24,14 +24,14 @@ struct element {
     const struct wmfetchd_record_conf *conf;
     struct pl_slice bytes;  /* borrowed: good as long as they are */
     struct pl_slice series; /* within bytes, with its brackets; p NULL: none, or no array */
-    bool is_transaction;    /* it has its series: an array, or null for an empty one */
+    bool is_transaction;    /* it has a series: an array, or null if empty */
     uint64_t records;       /* elements of the series */
     bool has_key;
     struct pl_buf key; /* transactionId (a text, or a number's text), else transactionName */
 };
 
-/* `bytes` is a valid JSON object (split.h); both are borrowed. The struct is zeroed before its
- * first use and may be used again. */
+/* `bytes` is a valid JSON object (split.h); `conf` and `bytes` are borrowed. The struct is zeroed
+ * before its first use and may be used again. */
 void element_read(struct element *e, const struct wmfetchd_record_conf *conf,
                   struct pl_slice bytes);
 void element_release(struct element *e);

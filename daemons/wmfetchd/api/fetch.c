@@ -22,8 +22,8 @@
 enum {
     SAID_MAX = 512,        /* of a refusal, kept for the error's text */
     REFUSAL_MAX = 1 << 20, /* of it, read to its end to keep the connection */
-    /* How much is shown of the beginning of an answer or element; more is searched, so that a
-     * secret on the border is recognised. */
+    /* How much of the beginning of an answer or element is shown. More is searched, to recognise a
+     * secret that is cut off there. */
     BEGIN_SHOWN_MAX = PL_SPLIT_BEGIN_MAX - PL_SECRET_BEGIN,
 };
 
@@ -45,7 +45,7 @@ struct fetch {
     struct pl_http_request *request;
     char *header; /* with our credentials, of this request */
     struct pl_split split;
-    struct answer answer; /* what it says of itself */
+    struct answer answer; /* what it reports about itself */
     struct pl_buf rest;   /* after an element that was not taken */
     struct pl_buf said;   /* the body of an answer that is not 200 */
     bool renewed;         /* a 401 was answered by another token already */
@@ -132,7 +132,7 @@ int fetch_err_from_status(struct pl_err *err, long status, const char *refused_a
                       said[0] ? ")" : "");
 }
 
-/* The text before what is secret in a map, as it is and as it stands in an address. */
+/* The length of the text before the map's first secret, plain or percent-encoded. */
 static size_t before_secrets(const struct pl_map *map, const char *text, size_t len)
 {
     for (size_t i = 0; i < map->n; i++) {
@@ -147,8 +147,7 @@ static size_t before_secrets(const struct pl_map *map, const char *text, size_t 
     return len;
 }
 
-/* Servers like to repeat the address that was asked for, or the token: its secrets, and all that
- * follows them, are left out. */
+/* Servers may echo the URL or the token: the text is cut before the first secret. */
 static void scrub(const struct fetch *f, const char *text, size_t len, char *out, size_t size)
 {
     len = before_secrets(&f->conf->parameters, text, len);
@@ -189,11 +188,11 @@ static void begin_scrub(const struct fetch *f, char *out, size_t size)
 {
     out[0] = '\0';
     if (f->split.bytes == 0)
-        return; /* perhaps not even asked */
+        return; /* perhaps nothing was sent */
     scrub(f, f->split.begin, strnlen(f->split.begin, sizeof(f->split.begin)), out, size);
 }
 
-/* A person sees more from the beginning of the text than from what is missing. */
+/* The beginning of the text helps more than the error alone. */
 static void words_add(const struct fetch *f, struct pl_err *err, const char *text, size_t len)
 {
     char begin[BEGIN_SHOWN_MAX];
@@ -203,7 +202,7 @@ static void words_add(const struct fetch *f, struct pl_err *err, const char *tex
     pl_err_set(err, PL_ERR_REJECT, err->code, "%s; it begins with: %s", why, begin);
 }
 
-/* It says itself that it is not whole. */
+/* It reports an error, or that it is only a part. */
 static int answer_doubted(const struct fetch *f, enum answer_says says, struct pl_err *err)
 {
     const struct answer *a = &f->answer;
@@ -213,14 +212,14 @@ static int answer_doubted(const struct fetch *f, enum answer_says says, struct p
     const char *before = message[0] ? " (message: " : "", *behind = message[0] ? ")" : "";
     if (says == ANSWER_FAILED)
         return pl_err_set(err, PL_ERR_RETRY, 0,
-                          "the answer says that it is not whole: %s is %s%s%s%s; if it means "
-                          "something else here, see api.answer.require and .ignore",
+                          "the answer reports that it failed or is incomplete: %s is %s%s%s%s; if "
+                          "this means something else here, see api.answer.require and .ignore",
                           a->name, value, before, message, behind);
     return pl_err_set(
         err, PL_ERR_CONFIG, (int)f->result.status,
-        "the answer is only a part: %s is %s%s%s%s, after %llu elements; pages are not "
-        "followed: ask for all in one by api.parameters or a smaller window.size, or, "
-        "if it means something else here, name it in api.answer.ignore",
+        "the answer is only part of the data: %s is %s%s%s%s, after %llu elements; pages are "
+        "not followed: get all at once with api.parameters or a smaller window.size, or, if "
+        "this means something else here, name it in api.answer.ignore",
         a->name, value, before, message, behind, (unsigned long long)f->split.elements);
 }
 
@@ -230,14 +229,14 @@ static void answer_broken(struct fetch *f, struct pl_err *err)
     char array[80];
     scrub(f, f->answer.array, strlen(f->answer.array), array, sizeof(array));
     if (err->kind == PL_ERR_REJECT && f->answer.says == ANSWER_FAILED)
-        answer_doubted(f, ANSWER_FAILED, err); /* then it is no wonder */
+        answer_doubted(f, ANSWER_FAILED, err); /* the likely cause */
     else if (err->kind == PL_ERR_REJECT && f->split.elements == 0)
         words_add(f, err, f->split.begin, strnlen(f->split.begin, sizeof(f->split.begin)));
     if (err->kind == PL_ERR_REJECT && !f->split.array_seen && array[0]) {
         char why[PL_ERR_MSG_MAX];
         snprintf(why, sizeof(why), "%s", err->msg);
-        pl_err_set(err, PL_ERR_REJECT, err->code, "%s; it has an array %s: is it api.answer.array?",
-                   why, array);
+        pl_err_set(err, PL_ERR_REJECT, err->code,
+                   "%s; if its array %s is meant, set api.answer.array", why, array);
     }
     finish(f, err);
 }
@@ -249,8 +248,8 @@ static void answer_over(struct fetch *f)
     enum answer_says says;
     if (f->result.status == 204 && !f->conf->answer.accept_no_content) {
         pl_err_set(&err, PL_ERR_RETRY, 204,
-                   "the API answered 204, without content: nothing says that it has no data for "
-                   "this range; if it does mean that, set api.answer.accept_no_content: true");
+                   "the API answered 204 (no content), which need not mean that it has no data for "
+                   "this range; if it does here, set api.answer.accept_no_content: true");
         finish(f, &err);
     } else if (f->result.status == 204) {
         finish(f, NULL);
@@ -321,7 +320,7 @@ void fetch_resume(struct fetch *f)
         answer_over(f);
 }
 
-/* There may be several of a name. */
+/* A name may occur several times. */
 static void headers_read(struct fetch *f, struct pl_http_request *r, const char *name)
 {
     struct curl_header *header = NULL;
@@ -402,7 +401,7 @@ static const struct pl_http_ops http_ops = {on_headers, on_data, on_done};
 
 /* ---- asking ---- */
 
-/* All headers, NULL at the end. */
+/* NULL-terminated. */
 static void headers_make(const struct fetch *f, struct pl_strings *out)
 {
     pl_strings_add(out, "Accept: application/json");

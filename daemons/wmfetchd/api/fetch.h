@@ -17,10 +17,9 @@
  *
  * Errors: CONFIG where a person must act. Its code says who refuses: the status (or curl's number)
  * where it is the far side or the way to it, 0 where it is a limit of ours. REJECT: a bad answer
- * (not JSON, other shape). RETRY: all that passes. An answer that says itself that it is not whole
- * (answer.h) is RETRY where it speaks of an error, CONFIG where it is a part; 204 is RETRY unless
- * api.answer.accept_no_content. What the far side says is passed on without our secrets (the token,
- * parameters, headers).
+ * (not JSON, other shape). RETRY: all that passes. An answer that reports an error is RETRY, one
+ * that is only a part is CONFIG (answer.h); 204 is RETRY unless api.answer.accept_no_content. Text
+ * from the far side has our secrets removed (the token, parameters, headers).
  *
  * Threads: the loop's. One range at a time.
  */
@@ -40,10 +39,10 @@ struct fetch_result {
     uint64_t bytes, elements; /* of the answer, unpacked */
     int64_t duration_ms;
     int64_t retry_after_ms;      /* -1: not asked for */
-    struct pl_peer_answer heard; /* the API's clock when it began to answer, and ours */
+    struct pl_peer_answer heard; /* the API's clock and ours when its answer began */
     const char *shape;           /* of split.h */
-    /* After an error in an element, which comes again however often it is asked for: what is around
-     * it. Else empty. Borrowed during on_done(), as the next. */
+    /* After an error in an element, which no retry cures: the bytes around it. Else empty. Valid
+     * during on_done() only, and so is `begin`. */
     struct pl_slice fault;
     const char *begin; /* how the answer begins, without secrets */
 };

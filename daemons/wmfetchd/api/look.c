@@ -16,7 +16,7 @@ static void on_headers(void *userdata, struct pl_http_request *r, long status)
     l->on_done(l->userdata, &heard, NULL);
 }
 
-/* Without an answer: else on_headers ended it. */
+/* Only without an answer: with one, on_headers() ended it. */
 static void on_done(void *userdata, struct pl_http_request *r, const struct pl_err *err)
 {
     struct look *l = userdata;
@@ -24,7 +24,7 @@ static void on_done(void *userdata, struct pl_http_request *r, const struct pl_e
     (void)r;
     l->request = NULL;
     if (!err)
-        pl_err_set(&none, PL_ERR_RETRY, 0, "an answer without headers");
+        pl_err_set(&none, PL_ERR_RETRY, 0, "the answer has no headers");
     l->on_done(l->userdata, NULL, err ? err : &none);
 }
 

@@ -32,7 +32,7 @@ struct load {
     enum load_state state;
     struct load_window window;
     bool claim;  /* in place of a position */
-    bool undone; /* by Kafka, whose reason counts */
+    bool undone; /* by Kafka: its error is reported */
     struct load_result result;
     struct pl_buf fault; /* result.fetch.fault */
     char begin[PL_SPLIT_BEGIN_MAX];
@@ -130,7 +130,7 @@ static const struct fetch_ops fetch_ops = {on_element, on_bytes, on_fetched};
 
 /* ---- delivery ---- */
 
-/* Who wrote it stands in the record's header (lib/batch/delivery.c). */
+/* The record's header says who wrote it (lib/batch/delivery.c). */
 static void claim_encode(int64_t now_ms, struct pl_buf *out)
 {
     char at[32];
@@ -161,7 +161,7 @@ static void on_delivery_done(void *userdata, const struct pl_delivery_sums *sums
     struct pl_err copy = why ? *why : (struct pl_err){0};
     const struct pl_err *err = why ? &copy : NULL;
     if (pl_kafka_err_kind(copy.code) == PL_ERR_REJECT)
-        copy.code = 0; /* it is the message: as for our own limits (fetch.h) */
+        copy.code = 0; /* our message is at fault: as for our limits (fetch.h) */
     l->result.sums = *sums;
     l->result.by_kafka = err && (l->state != ABORTING || l->undone);
     switch (l->state) {
@@ -223,7 +223,7 @@ void load_position(struct load *l, const char *key, const struct schedule_positi
 
 void load_pass(struct load *l, const struct pl_err *why)
 {
-    const struct pl_err reason = *why; /* perhaps ours */
+    const struct pl_err reason = *why; /* may point into *l */
     const struct delivery_letter letter = {
         .key = l->window.key,
         .reason = reason.msg,

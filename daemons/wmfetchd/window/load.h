@@ -8,8 +8,9 @@
  * The Kafka transaction begins with the first element (or, where the window is empty, for its
  * position alone). Where Kafka's queue is full, the request is paused.
  *
- * One window after the other, as a producer has one transaction at a time. Of the service's loads
- * (one for each slot, window/turns.h) each has its own producer; what asks, they share.
+ * One window after the other, as a producer has one transaction at a time. The service has a load
+ * for each slot (window/turns.h), each with its own producer; connections to the API and the token
+ * are shared.
  *
  * Memory of each: queue_bytes_max, and the largest element.
  *
@@ -48,18 +49,18 @@ struct load_ops {
     void (*on_failed)(void *userdata, const struct pl_err *err);
 };
 
-/* What loads share: the connections to the API and the token. Outlives them. */
+/* What loads share: the connections to the API and the token. Must outlive them. */
 struct load_env {
     struct delivery_env kafka;
     struct pl_http *http;
     struct pl_auth *auth;
 };
-/* `conf` and `metrics` are borrowed. */
+/* `d`, `conf` and `metrics` are borrowed. */
 int load_env_init(struct load_env *env, struct pl_daemon *d, const struct wmfetchd_conf *conf,
                   struct pl_metrics *metrics, struct pl_err *err);
 void load_env_release(struct load_env *env);
 
-/* Connects to Kafka under the id of the slot (delivery.h). */
+/* Connects to Kafka with the slot's transactional id (delivery.h). Blocks up to start_timeout. */
 int load_new(struct load_env *env, int slot, const struct load_ops *ops, void *userdata,
              struct load **ret, struct pl_err *err);
 void load_free(struct load *l);
@@ -69,12 +70,12 @@ PL_DEFINE_CLEANUP(struct load *, load_free);
 void load_start(struct load *l, const struct load_window *window);
 /* Writes the position alone, without asking for anything: where a series begins. */
 void load_position(struct load *l, const char *key, const struct schedule_position *position);
-/* Writes under `key` that we are there, as the first thing: that it could be committed
- * proves that nobody has taken this load's id since (lib/kafka/fence.h). */
+/* Commits a record under `key` before anything is fetched, which proves that nobody has taken over
+ * this load's transactional id since it connected (lib/kafka/fence.h). */
 void load_claim(struct load *l, const char *key);
-/* From inside on_done() with an error that has a fault (fetch.h): passes the window that failed. A
- * dead letter and the position behind it are written in one transaction; on_done() follows. `why`:
- * the error. */
+/* Passes the window that failed: writes a dead letter and the position after the window in one
+ * transaction; on_done() follows. Only from inside on_done() with an error that has a fault
+ * (fetch.h). `why`: that error. */
 void load_pass(struct load *l, const struct pl_err *why);
 /* Gives up what is being fetched; a running commit continues. true: idle, no on_done follows. */
 bool load_stop(struct load *l);

@@ -17,7 +17,7 @@ unsigned turns_busy(const struct turns *t)
     return busy;
 }
 
-/* Whether what runs leaves room for it. */
+/* Whether the rules of turns.h let it begin beside what runs. */
 static bool may_begin(const struct turns *t, const struct turn *turn)
 {
     unsigned failed = 0;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_answer.c - what an answer says of itself, by tables: members, headers, and what the
- * configuration makes of them. links: wmfetchd
+ * check_answer.c - answers that report an error or a part, by tables: members, headers and the
+ * configuration's say. links: wmfetchd
  *
- * Each answer goes through the splitter, so that members are those that the fetch would see.
+ * Each answer goes through the splitter, so that the members are those that fetch.c would see.
  */
 #include <stdio.h>
 
@@ -47,7 +47,7 @@ static const struct wmfetchd_answer_conf plain;
 static const struct {
     const char *member;
     enum answer_says says;
-    const char *name; /* of what says so; NULL: as in the member */
+    const char *name; /* of the culprit; NULL: the member's */
 } members[] = {
     {"\"status\":\"ERROR\"", FAIL, NULL},
     {"\"status\":\"error\"", FAIL, NULL},
@@ -158,7 +158,7 @@ static const struct {
     {"\"total\":\"122\"", PART, NULL},
     {"\"total\":1e300", PART, NULL},
     {"\"total\":1e999", PART, NULL},
-    {"\"total\":9007199254740993", PART, NULL}, /* no double */
+    {"\"total\":9007199254740993", PART, NULL}, /* not exact as a double */
     {"\"totalPages\":1e999", PART, NULL},
     {"\"totalCount\":3", PART, NULL},
     {"\"total_count\":3", PART, NULL},
@@ -192,14 +192,14 @@ static const struct {
     {"\"total\":null", YES, NULL},
     {"\"total\":{\"value\":122}", YES, NULL},
     {"\"count\":2,\"total\":2,\"size\":500,\"limit\":10", YES, NULL},
-    {"\"nothing\":{\"total\":122,\"next\":\"x\",\"error\":1}", YES, NULL}, /* of a name unknown */
+    {"\"nothing\":{\"total\":122,\"next\":\"x\",\"error\":1}", YES, NULL}, /* an unknown name */
     {"\"meta\":{\"links\":{\"page\":{\"meta\":{\"next\":\"x\"}}}}", YES, NULL}, /* too deep */
     {"\"\":1,\"x\":\"ERROR\"", YES, NULL},
     {"\"hasMore\":true,\"status\":\"ERROR\"", FAIL, "status"}, /* the error counts */
     {"\"status\":\"ERROR\",\"error\":\"x\",\"hasMore\":true", FAIL, "status"},
 };
 
-/* The name in a member: between its first quotes. */
+/* The text between the first quotes. */
 static void name_of(const char *member, char *out, size_t size)
 {
     snprintf(out, size, "%.*s", (int)strcspn(member + 1, "\""), member + 1);
@@ -235,13 +235,13 @@ START_TEST(its_words)
     ck_assert(memcmp(a.value.p, "\"BAD\"", 5) == 0);
     ck_assert_int_eq((int)a.message.len, 9);
     ck_assert(memcmp(a.message.p, "\"shard 3\"", 9) == 0);
-    /* An array that may have been meant; but not one that says something. */
+    /* An array that may be the data; but not one whose name is in the table. */
     read_answer(&a, &plain, "{\"errors\":[],\"items\":[{}],\"more_items\":[{}]}");
     ck_assert_str_eq(a.array, "items");
 }
 END_TEST
 
-/* What is too large to be kept cannot be empty; what means nothing may be large. */
+/* A member too large to keep is not empty; one with an unknown name may be large. */
 START_TEST(too_large)
 {
     static const struct {
@@ -288,7 +288,7 @@ START_TEST(links)
         {"</1>; rev=next", false},
         {"</1>; rel", false},
         {"</1>; rel=", false},
-        {"</1>; rel=\"next", true}, /* without its end: rather too much */
+        {"</1>; rel=\"next", true}, /* no closing quote: better safe */
         {"</1", false},
         {"; ; ,, <>;", false},
         {"", false},

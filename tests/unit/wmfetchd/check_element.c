@@ -59,7 +59,7 @@ START_TEST(keys_and_records)
 }
 END_TEST
 
-/* Other names, as api.record has them. */
+/* Other names, by api.record. */
 START_TEST(other_names)
 {
     static char *names[] = {(char *)"id", (char *)"data id", (char *)"c"};

@@ -320,7 +320,7 @@ START_TEST(bad_answers)
         {CLOSED "{\"note\":\"no\"}", PL_ERR_REJECT, "begins with: {\"note\":\"no\"}"},
         {CLOSED "{\"error\":\"no\"}", PL_ERR_RETRY, "error is \"no\""},
         {CLOSED "{\"n\":1,\"items\":[{}]}", PL_ERR_REJECT,
-         "it has an array items: is it api.answer.array?"},
+         "if its array items is meant, set api.answer.array"},
         {CLOSED "you sent token-number-1 to me", PL_ERR_REJECT, "begins with: you sent"},
         {CLOSED "[{}] and more", PL_ERR_REJECT, "text after the end"},
     };
@@ -336,8 +336,8 @@ START_TEST(bad_answers)
 }
 END_TEST
 
-/* Answers that are JSON of the right shape, and say themselves that they are not all of it. The
- * rules are in check_answer.c; here it is that the words arrive, and no secret with them. */
+/* Answers of the right shape that report an error or a part. check_answer.c tests the rules; this
+ * tests the error texts, and that they hold no secret. */
 START_TEST(says_that_it_is_not_whole)
 {
     static const struct {
@@ -436,8 +436,7 @@ START_TEST(refused_key)
 }
 END_TEST
 
-/* Headers of the configuration are sent behind ours, and what is secret in them does not come
- * back. */
+/* Configured headers are sent after ours, and their secrets never show up in an error. */
 START_TEST(further_headers)
 {
     struct pl_map_entry headers[] = {
@@ -457,7 +456,7 @@ START_TEST(further_headers)
 }
 END_TEST
 
-/* Where the array is by the configuration, and what stands around it there. */
+/* The array where the configuration says, and the members around it. */
 START_TEST(array_named)
 {
     api.answer.array = (char *)"result.items";

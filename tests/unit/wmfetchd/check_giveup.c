@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_giveup.c - when a window is passed: by a table, and all sequences of failures.
+ * check_giveup.c - when a window is passed: a table, and all sequences of failures.
  * links: wmfetchd
  */
 #include <stdio.h>
@@ -8,8 +8,8 @@
 #include "daemons/wmfetchd/window/giveup.h"
 #include "tests/unit/unit.h"
 
-/* d: fails by its data; a: the far side is away; each with the overlap unless it was left out. The
- * answers: A again, N narrow, P pass. */
+/* d: fails because of the data; a: the API is away; with the overlap unless it was left out.
+ * Expected: A again, N narrow, P pass. */
 START_TEST(sequences)
 {
     static const struct {
@@ -40,8 +40,8 @@ START_TEST(sequences)
 }
 END_TEST
 
-/* Whatever the order: passed only by a failure of the data, after as many as asked for and, with
- * an overlap, one without it; and never where that is off. */
+/* In any order: passed only after the configured number of failures because of the data and, if
+ * there is an overlap, one without it; never if switched off. */
 START_TEST(all_sequences)
 {
     for (int64_t after = 0; after <= 4; after++)

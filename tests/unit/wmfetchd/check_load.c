@@ -54,7 +54,7 @@ static bool answer(struct server *s, int fd, const struct server_request *r)
         return server_send_str(s, fd, text);
     }
     snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", body.len);
-    /* A refused answer is over for the test before all of it is sent. */
+    /* The test may be done with a refused answer before all of it is sent. */
     PL_CLEANUP(pl_buf_release) struct pl_buf copy = {0};
     pl_buf_add(&copy, body.data, half ? body.len / 2 : body.len);
     server_send_str(s, fd, head ? head : text);
@@ -269,8 +269,7 @@ START_TEST(empty_window)
 }
 END_TEST
 
-/* A position of milliseconds, and the API is asked in seconds from now on: no other window is asked
- * for in its place. */
+/* A position with milliseconds, but the API now takes seconds: refused, not rounded. */
 START_TEST(position_between_seconds)
 {
     static const struct {
@@ -288,7 +287,7 @@ START_TEST(position_between_seconds)
         int r = delivery_positions_read(load_delivery(load), &read, 1, &err);
         ck_assert_msg((r == 0) == cases[i].fits, "%zu: %s", i, err.msg);
         if (!cases[i].fits)
-            ck_assert_msg(err.kind == PL_ERR_CONFIG && strstr(err.msg, "no whole second"), "%s",
+            ck_assert_msg(err.kind == PL_ERR_CONFIG && strstr(err.msg, "not a whole second"), "%s",
                           err.msg);
         conf.api.query.time_format = WMFETCHD_TIME_MS;
         ck_assert_msg(delivery_positions_read(load_delivery(load), &read, 1, &err) == 0, "%s",
@@ -423,8 +422,8 @@ START_TEST(errors)
 }
 END_TEST
 
-/* What stands in an element makes a window that can be passed: a dead letter and the position, from
- * which no overlap reaches back into it. Other faults do not. */
+/* A fault in an element lets the window be passed: a dead letter and a position that keeps later
+ * overlaps out of it. Other faults do not. */
 START_TEST(passed)
 {
     static const char *const others[] = {"<html>", "[" T("1", "") ",", "{\"data\":{}}",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_query.c - the address of a request, byte by byte: today's, and that of an API with other
+ * check_query.c - the URL of a request, byte by byte: with the defaults, and for an API with other
  * names. links: wmfetchd
  */
 #include "daemons/wmfetchd/api/query.h"
@@ -10,7 +10,7 @@
 #define FROM        INT64_C(1767205800000)
 #define END         INT64_C(1768242540000)
 
-/* What a configuration of these lines asks for. */
+/* The URL by a configuration with these lines. */
 static void expect(const char *yaml, const char *want)
 {
     PL_CLEANUP(pl_buf_wipe) struct pl_buf text = {0};

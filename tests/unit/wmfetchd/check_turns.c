@@ -28,7 +28,7 @@ static struct turns_next next_of(const struct turns *t, const int64_t *w, int64_
     return next;
 }
 
-/* As it was before there were slots: with one, all are asked in turn. */
+/* With one slot, all take turns. */
 START_TEST(one_slot)
 {
     static const int64_t due[N] = {0};
@@ -48,7 +48,7 @@ START_TEST(one_slot)
 }
 END_TEST
 
-/* One slow request: all others go on beside it. */
+/* One slow request: all others continue beside it. */
 START_TEST(slow_request)
 {
     static const int64_t due[N] = {0};
@@ -59,7 +59,7 @@ START_TEST(slow_request)
     for (size_t k = 0; k < 6; k++) {
         struct turns_next next = next_of(&t, due, 0);
         ck_assert_uint_eq(next.slot, 1);
-        ck_assert_uint_eq(next.i, 1 + k % 2); /* never 3, which is of the slow application */
+        ck_assert_uint_eq(next.i, 1 + k % 2); /* never 3, of the slow application */
         turns_begin(&t, &next);
         turns_end(&t, 1, false);
     }
@@ -86,7 +86,7 @@ START_TEST(waiting)
     }
     struct turns none = {.slots_n = 2};
     next_of(&none, NULL, INT64_MAX);
-    /* What cannot begin says nothing: its application runs. */
+    /* A series that cannot begin has no say in the wait: its application is running. */
     struct turn v[2] = {{.group = 0}, {.group = 0}};
     struct turns t = {.slots_n = 2, .n = 2, .v = v};
     static const int64_t w[2] = {0, 5};
@@ -102,9 +102,9 @@ struct walk {
     unsigned slots_n;
     size_t groups[N];
     uint64_t states, begun;
-    /* How often another series began since this one was due and might have. */
+    /* How often another series began while this one was due and allowed to. */
     unsigned passed[N];
-    const char *broken; /* the first rule that did not hold */
+    const char *broken; /* the first broken rule */
 };
 
 /* Counted here, as libcheck would write each of millions of assertions to its log. */
@@ -122,7 +122,7 @@ static bool is_running(const struct turns *t, size_t i)
     return false;
 }
 
-/* By the words of turns.h, not by its code. */
+/* The rules in turns.h, independent of turns.c. */
 static bool might_begin(const struct turns *t, size_t i, int64_t wait_ms)
 {
     unsigned busy = 0, failed = 0;
@@ -154,8 +154,8 @@ static void check_rules(struct walk *w, const struct turns *t)
     hold(w, t->slots_n == 1 || failed < t->slots_n, "one slot is kept free of what failed");
 }
 
-/* Begins all that may, then tries every way to go on: any slot ends, well or badly, and another set
- * of series is due. */
+/* Begins all that may, then tries everything that can follow: any slot ends, in success or failure,
+ * and another set of series is due. */
 static void walk(struct walk *w, struct turns t, struct turn *v, unsigned depth)
 {
     struct turn here[N];
@@ -184,7 +184,7 @@ static void walk(struct walk *w, struct turns t, struct turn *v, unsigned depth)
             check_rules(w, &u);
             w->begun++;
         }
-        for (size_t i = 0; i < N; i++) /* all that might begin has begun */
+        for (size_t i = 0; i < N; i++) /* nothing that might begin is left */
             hold(w, is_running(&u, i) || !might_begin(&u, i, times[i]), "all that may begin does");
         w->states++;
         for (unsigned k = 0; depth > 0 && k < u.slots_n; k++) {
@@ -228,8 +228,8 @@ START_TEST(all_sequences)
 }
 END_TEST
 
-/* Whatever ends in whatever order: each of many that are always due has its turn before another has
- * its third. */
+/* In whatever order slots end: of many series that are always due, none gets more than three times
+ * the turns of another. */
 START_TEST(none_starves)
 {
     static const int64_t due[64] = {0};
@@ -249,7 +249,7 @@ START_TEST(none_starves)
             }
             rng = rng * 6364136223846793005u + 1442695040888963407u;
             unsigned slot = (unsigned)(rng >> 33) % slots_n;
-            if (turns_is_busy(&t, slot)) /* a third of the series always fail */
+            if (turns_is_busy(&t, slot)) /* a third of the series always fails */
                 turns_end(&t, slot, (t.slots[slot] - 1) % 3 == 0);
         }
         uint64_t least = UINT64_MAX, most = 0;
