@@ -151,14 +151,14 @@ static int start(struct chsinkd *d, struct pl_err *err)
     return 0;
 }
 
-/* Kafka or ClickHouse has refused the start: only one that never worked ends with 78. */
+/* Kafka or ClickHouse refused the start: exit 78 only if the group has never worked. */
 static void refused_look(struct chsinkd *d, struct pl_err *err)
 {
     enum pl_end_side side = pl_end_side(err);
     if (pl_end_decide(err->kind, side, PL_WORKED_NEVER) !=
         pl_end_decide(err->kind, side, PL_WORKED)) {
         pl_daemon_step(d->daemon, d->conf->start_timeout_ms,
-                       "refused; looking whether the group %s has worked before",
+                       "refused; checking whether group %s has worked before",
                        chsinkd_conf_group(d->conf));
         pl_end_of_last(err, worked_look(&d->sink));
     }
@@ -174,8 +174,8 @@ static void on_wake(void *userdata)
     pthread_mutex_unlock(&d->sink.lock);
     if (failed.kind != PL_ERR_NONE && !d->failed) {
         d->failed = true;
-        /* It has worked: its group gave it partitions. What the far side refuses now may pass; the
-         * next start looks again. */
+        /* The group gave us partitions, so we have worked: a refusal now may be temporary. The next
+         * start checks again. */
         if (!d->sink.once)
             pl_end_of_last(&failed, PL_WORKED);
         pl_daemon_stop(d->daemon, &failed); /* logs it */

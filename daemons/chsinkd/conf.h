@@ -11,10 +11,10 @@
 #include "daemons/chsinkd/route/route.h"
 #include "lib/config/common.h"
 
-/* transaction.timeout.ms of the writer of dead letters, where the user has no other. Short: the
- * group's offsets are held back that long by what a killed sink left open. */
+/* Default transaction.timeout.ms of the dead letter writer. Short, because what a killed sink left
+ * open holds back the group's offsets that long. */
 #define CHSINKD_TRANSACTION_TIMEOUT_MS 10000
-/* How long writing a batch's dead letters may take: with less than that they are never written. */
+/* How long writing a batch's dead letters may take; a shorter time-out never lets it finish. */
 #define CHSINKD_TRANSACTION_OPEN_MS 5000
 
 struct chsinkd_conf {

@@ -12,8 +12,8 @@ static void topic_add(rd_kafka_topic_partition_list_t *list, const rd_kafka_meta
         rd_kafka_topic_partition_list_add(list, t->topic, t->partitions[i].id);
 }
 
-/* The partitions of the routes' topics. A topic that we may not see is missing in the answer: what
- * the group has in its first partition is asked for all the same, and refused. */
+/* The partitions of the routes' topics. Metadata lacks topics that we may not see: partition 0 of
+ * those is asked for too, and refused. */
 static void partitions_add(const struct sink *s, const rd_kafka_metadata_t *md,
                            rd_kafka_topic_partition_list_t *list)
 {

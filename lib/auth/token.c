@@ -37,8 +37,8 @@ struct pl_token {
     struct pl_buf body;
     int64_t retry_after_ms;
     unsigned denied;      /* credentials refused, in a row */
-    int64_t tried_ms;     /* monotonic; `denied`: not again before */
-    struct pl_err denial; /* the last of them */
+    int64_t tried_ms;     /* monotonic, the last of those */
+    struct pl_err denial; /* the last of those */
     sd_event_source *soon;
     TAILQ_HEAD(, pl_token_waiter) waiters;
     unsigned round; /* of answering: a waiter that is added during one waits for the next */
@@ -112,20 +112,20 @@ static void denied_note(struct pl_token *o, const struct pl_err *err)
     denied_set(o, o->denied + 1);
 }
 
-/* For those who ask while it is not tried. */
+/* Answers those who ask while refused credentials are held back. */
 static int on_soon(sd_event_source *soon, void *userdata)
 {
     struct pl_token *o = userdata;
     int64_t left_ms = held_ms(o);
     (void)soon;
     if (o->request || TAILQ_EMPTY(&o->waiters))
-        return 0; /* its answer is theirs as well */
+        return 0; /* they get its answer */
     if (left_ms == 0) {
-        renew(o); /* other secrets meanwhile */
+        renew(o); /* the secrets have changed */
         return 0;
     }
     struct pl_err err = o->denial;
-    pl_err_prefix(&err, "refused, %u in a row, not tried again for %" PRId64 " s", o->denied,
+    pl_err_prefix(&err, "refused (%u in a row), not tried again for %" PRId64 " s", o->denied,
                   (left_ms + 999) / 1000);
     waiters_answer(o, &err);
     return 0;

@@ -17,11 +17,10 @@
  * Errors: CONFIG where the server refuses us, with what to do; RETRY otherwise. Nothing here tries
  * again: that is for the caller. Tokens and secrets are never logged, and are wiped.
  *
- * Credentials that are refused may lock the account when they are tried again and again, so the
- * server is asked three times and then once an hour (pl_token_denied_wait_ms()), however often and
- * by how many callers a token is asked for here: in between they get the same error. One line of
- * the log when that begins, and when they are accepted again. pl_token_forget() (other secrets)
- * ends it.
+ * Trying refused credentials again and again may lock the account, so they are tried three times
+ * and then once an hour (pl_token_denied_wait_ms()), however many callers ask: in between, all get
+ * the same error. Logged when the hourly tries begin and when the credentials are accepted.
+ * pl_token_forget() (new secrets) ends it.
  *
  * Threads: the loop's.
  */
@@ -54,7 +53,7 @@ enum pl_token_event {
     PL_TOKEN_REFRESHED,
     PL_TOKEN_FAILED,  /* an attempt */
     PL_TOKEN_REFUSED, /* a token, before its end */
-    PL_TOKEN_DENIED,  /* a gauge: how often in a row our credentials were refused */
+    PL_TOKEN_DENIED,  /* a gauge: refusals of our credentials in a row */
 };
 
 /* What the daemon lends: borrowed, the struct itself is copied. */
@@ -84,8 +83,8 @@ void pl_token_refused(struct pl_token *o, const char *token);
  * refresh token are refused again and again. */
 void pl_token_forget(struct pl_token *o);
 
-/* How long to wait after the last failure: Retry-After, or until refused credentials are tried
- * again; -1: as the caller likes. */
+/* How long to wait after the last failure: Retry-After, or until refused credentials may be tried
+ * again; -1: up to the caller. */
 int64_t pl_token_retry_after_ms(const struct pl_token *o);
 
 /* What is known of the kept token, for a person. */

@@ -156,12 +156,12 @@ static const struct pl_token_error {
     {"server_error", NULL, PL_ERR_RETRY, NULL},
 };
 
-/* What the server says. */
+/* The server's own words. */
 struct words {
     char error[DESCRIPTION_MAX], description[DESCRIPTION_MAX];
 };
 
-/* The text before a secret that it repeats, as it is or as it is sent in a form. */
+/* The length of the text before a secret that it repeats, plain or percent-encoded. */
 static size_t before_secret(const char *text, size_t len, const char *secret)
 {
     PL_CLEANUP(pl_buf_wipe) struct pl_buf encoded = {0};
@@ -173,7 +173,7 @@ static size_t before_secret(const char *text, size_t len, const char *secret)
     return pl_text_before_secret(text, len, pl_buf_cstr(&encoded));
 }
 
-/* A text of the answer as one short line, "" where there is none. */
+/* A text of the answer as one short line; "": none. */
 static void word_read(const struct pl_auth_conf *conf, const char *refresh, const char *text,
                       char *ret)
 {
@@ -195,7 +195,7 @@ static const struct pl_token_error *error_find(const struct words *words)
     return NULL;
 }
 
-/* " invalid_grant (Account disabled)", as far as they are there. */
+/* " invalid_grant (Account disabled)", or what there is of it. */
 static void words_join(const struct words *w, char *ret, size_t size)
 {
     snprintf(ret, size, "%s%s%s%s%s", w->error[0] ? " " : "", w->error,

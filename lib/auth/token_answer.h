@@ -28,28 +28,27 @@ struct pl_token_answer {
 
 void pl_token_answer_release(struct pl_token_answer *t);
 
-/* What came. */
+/* The server's answer. All borrowed. */
 struct pl_token_reply {
     long status;
     const char *body;
     size_t len;
-    const char *refresh; /* the token that was sent; NULL: none */
+    const char *refresh; /* the refresh token that was sent; NULL: none */
 };
 
-/* The token, or the error: what is wrong, in the server's own words (`error` and
- * `error_description`, also where the status is 200), and what to do. The words end before a secret
- * that they repeat. CONFIG where a person must act (code: the status), RETRY for what time heals.
- * ret_denied is set in both cases. true: the credentials are refused (invalid_grant,
- * invalid_client, unauthorized_client, or 401 without a word), so that asking again with them may
- * lock an account. */
+/* The token, or an error that says what is wrong, in the server's own words (`error` and
+ * `error_description`, also with status 200, cut before any secret that they repeat), and what to
+ * do. CONFIG where a person must act (code: the status), RETRY for what may pass by itself.
+ * ret_denied is always set; true: the credentials were refused (invalid_grant, invalid_client,
+ * unauthorized_client, or 401 without a reason), and trying them again may lock the account. */
 int pl_token_reply_read(const struct pl_auth_conf *conf, const struct pl_token_reply *reply,
                         struct pl_token_answer *ret, bool *ret_denied, struct pl_err *err);
 
-/* How long refused credentials are not tried again, after so many refusals in a row: 10 s, 1 min,
- * then an hour each time. That is 15 tries in 12 hours; Keycloak's brute force detection locks an
- * account at 30 failures (its failureFactor) and forgets them after 12 hours without any. */
+/* How long to hold back credentials after `denied` refusals in a row: 10 s, 1 min, then an hour
+ * each. That is 15 tries in 12 hours; Keycloak's brute force detection locks an account at 30
+ * failures (failureFactor) and forgets them after 12 hours without one. */
 int64_t pl_token_denied_wait_ms(unsigned denied);
-#define PL_TOKEN_DENIED_OFTEN 3 /* from this one on it is an hour */
+#define PL_TOKEN_DENIED_OFTEN 3 /* from this many on, an hour */
 
 /* The form for the grant, or (`refresh` not NULL) for a refresh. Does not reallocate what holds a
  * secret. */

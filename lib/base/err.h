@@ -23,8 +23,8 @@ enum pl_err_kind {
     PL_ERR_REJECT, /* this record is bad: dead letter, continue */
     PL_ERR_CONFIG, /* a person must act: exit 78 (EX_CONFIG), systemd does not restart */
     PL_ERR_FATAL,  /* our state is unusable (out of memory …): exit 1, systemd restarts */
-    PL_ERR_FENCED, /* another instance of the same name has taken over: exit 150, and stay down, or
-                    * the two take over from each other for ever */
+    PL_ERR_FENCED, /* another instance of the same name took over: exit 150, systemd does not
+                    * restart, or the two would take over from each other for ever */
 };
 
 /* Long enough for a server's sentence with a name or two in it; longer ones end in "...". */
@@ -44,14 +44,14 @@ int pl_err_set(struct pl_err *err, enum pl_err_kind kind, int code, const char *
 /* Puts "text: " before the message; kind and code stay. Returns -1. */
 int pl_err_prefix(struct pl_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* FATAL or FENCED: this process cannot go on. */
+/* FATAL or FENCED: this process cannot continue. */
 bool pl_err_is_final(const struct pl_err *err);
 
 /* "retry", "reject", "config", "fatal", "fenced", "none" */
 const char *pl_err_kind_name(enum pl_err_kind kind);
 
-/* Of PL_ERR_FENCED; in RestartPreventExitStatus= of the units. sysexits(3) ends with 78, systemd's
- * own begin with 200, and 150 to 199 are the application's (LSB, "Init Script Actions"). */
+/* Exit status of PL_ERR_FENCED, in the units' RestartPreventExitStatus=. sysexits(3) ends at 78,
+ * systemd's own begin at 200; 150 to 199 are for applications (LSB, "Init Script Actions"). */
 #define PL_EXIT_FENCED 150
 
 /* sysexits(3): NONE 0, CONFIG 78 (EX_CONFIG), RETRY 69 (EX_UNAVAILABLE), REJECT 65 (EX_DATAERR),

@@ -37,7 +37,7 @@ bool pl_file_read(const char *path, size_t max, struct pl_buf *out, struct stat 
 
 /* ---- written ---- */
 
-/* 0, or why nothing may be put there. */
+/* 0, or the errno why `path` may not be replaced. */
 static int place_check(const char *path)
 {
     struct stat st;
@@ -68,7 +68,7 @@ bool pl_new_file_open(struct pl_new_file *f, const char *path)
 
 bool pl_new_file_commit(struct pl_new_file *f, const char *path)
 {
-    errno = EIO; /* of a write before */
+    errno = EIO; /* if an earlier write failed */
     bool whole = !ferror(f->stream) && fflush(f->stream) == 0 && fsync(fileno(f->stream)) == 0;
     if (whole && rename(f->temporary, path) == 0) {
         fclose(PL_TAKE(f->stream));
@@ -93,6 +93,6 @@ void pl_new_file_release(struct pl_new_file *f)
 const char *pl_new_file_error(int code)
 {
     return code == ELOOP    ? "it is a symbolic link: remove it, or name the file itself"
-           : code == EEXIST ? "there is something else than a regular file"
+           : code == EEXIST ? "it is not a regular file"
                             : strerror(code);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * file.h - a small file, read whole; and one that is written for a person and put in its place when
- * it is whole. Blocks. Threads: any.
+ * file.h - reads a small file whole; writes a file for a person, which appears only when complete.
+ * Blocks. Threads: any.
  */
 #ifndef PL_BASE_FILE_H
 #define PL_BASE_FILE_H
@@ -16,24 +16,23 @@
  * secret. false: errno, EFBIG for a larger file; `out` holds what was read so far. */
 bool pl_file_read(const char *path, size_t max, struct pl_buf *out, struct stat *ret_st);
 
-/* A file that is being written, under a random name beside its own, for nobody else to read (0600).
- * So nothing is ever written through a link that stands in its place, another's mode is not kept,
- * and a reader sees the old file or the new, no half. Zero-initialise; not to be copied. */
+/* A file that is being written, private (0600), under a random name beside its own. So nothing is
+ * written through a link in its place, the mode of an old file is not kept, and readers see the old
+ * file or the new, never half of it. Zero-initialise; do not copy. */
 struct pl_new_file {
     FILE *stream; /* NULL: none */
     char *temporary;
 };
 
-/* The name is looked at already: what is there must be a regular file, or nothing. A symbolic link
- * is refused, as it says that somebody meant another place: errno ELOOP; a device, folder or pipe:
- * EEXIST. (One that is put there later is replaced, not followed.) false: errno. */
+/* `path` must be a regular file or absent. A symbolic link is refused with errno ELOOP, as somebody
+ * meant another place; a device, folder or pipe with EEXIST. (What is put there later is replaced,
+ * not followed.) false: errno. Ends with pl_new_file_commit() or pl_new_file_release(). */
 bool pl_new_file_open(struct pl_new_file *f, const char *path);
-/* Writes it out to the disk and renames it to `path`. In any case it is closed; false: errno, and
- * nothing of it stays. */
+/* Syncs it to disk, renames it to `path` and closes it. false: errno; it is closed and removed. */
 bool pl_new_file_commit(struct pl_new_file *f, const char *path);
-/* Drops it, unless it is committed. */
+/* Closes and removes it, unless it is committed. */
 void pl_new_file_release(struct pl_new_file *f);
-/* strerror(), with what these codes mean here. */
+/* strerror(), but for ELOOP and EEXIST what they mean here. */
 const char *pl_new_file_error(int code);
 
 #endif

@@ -31,7 +31,7 @@ struct pl_delivery {
     struct pl_buf committed, pending;
     const char *key; /* of `pending`; NULL: the transaction has no position */
     struct pl_delivery_sums sums;
-    uint64_t in_flight; /* of `sums`, as the metric has it */
+    uint64_t in_flight; /* our share of the metric */
     struct pl_limits limits;
     struct pl_fill fill; /* since the last commit began */
     sd_event_source *timer;
@@ -43,7 +43,7 @@ struct pl_delivery {
         int64_t took_ms;
     } unlogged;
     int64_t logged_ms; /* monotonic; 0: never */
-    char *writer;      /* who we are, written with each position */
+    char *writer;      /* our name, written with each position */
 };
 
 static void in_flight_show(struct pl_delivery *d)
@@ -99,11 +99,11 @@ void pl_delivery_limit(struct pl_delivery *d, const struct pl_limits *limits)
 {
     int64_t age_ms_max = pl_delivery_open_ms_max(d);
     d->limits = *limits;
-    /* The configuration was checked, but a reload can change the age alone. */
+    /* The configuration was checked, but a reload applies only the age. */
     if (d->limits.age_ms > age_ms_max) {
         pl_log(PL_WARNING, NULL,
-               "batch.age is longer than transaction.timeout.ms as it was at the start allows, "
-               "which counts until a restart",
+               "batch.age is too long for the transaction.timeout.ms in use since the start: "
+               "limited until a restart",
                PL_F_INT("AGE_MS", age_ms_max));
         d->limits.age_ms = age_ms_max;
     }
@@ -445,7 +445,7 @@ static int topics_need(struct pl_delivery *d, struct pl_err *err)
                                         (int)conf->start_timeout_ms, err);
 }
 
-/* So that somebody who finds an instance fenced learns by whom. */
+/* Tells whoever finds an instance fenced by whom. */
 static void writer_log(const struct pl_delivery *d, const struct pl_kafka_position *positions,
                        size_t n)
 {

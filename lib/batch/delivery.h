@@ -24,8 +24,8 @@
  * An item is what the source counts (an event, an element of an answer): one message or several.
  *
  * A commit has no time limit (lib/kafka/producer.h): while Kafka is away, which is logged and shown
- * by pl_delivery_is_stalled(), nothing is taken, so the source pauses; in an open transaction once
- * the queue is full.
+ * by pl_delivery_is_stalled(), nothing is taken, so the source pauses; while a transaction is
+ * open, only once the queue is full.
  *
  * Threads: the loop's.
  */
@@ -68,7 +68,7 @@ struct pl_delivery_metrics {
     unsigned delivered, records, messages, bytes; /* of what is committed */
     unsigned refetched;                           /* items undone */
     unsigned committed, aborted, commit_seconds;  /* transactions */
-    unsigned in_flight; /* items of the open one; of all where several deliveries share it */
+    unsigned in_flight; /* items of the open one, summed over the deliveries that share it */
 };
 
 /* Strings, maps and metrics are borrowed and outlive the delivery, except the ids. */
@@ -76,7 +76,7 @@ struct pl_delivery_conf {
     const struct pl_map *kafka; /* the user's properties */
     const char *transactional_id, *client_id;
     const char *topic;
-    const struct pl_map *more_topics; /* the values: topics as `topic` is; may be NULL */
+    const struct pl_map *more_topics; /* its values: more topics like `topic`; may be NULL */
     const char *position_topic;       /* NULL: no positions are kept */
     const char *position_key;         /* for commits by limits */
     int64_t transaction_timeout_ms;   /* as in struct pl_producer_conf */
@@ -89,7 +89,7 @@ struct pl_delivery_conf {
     int64_t start_timeout_ms;
     /* What to do if the topic accepts only smaller messages; NULL: raise its limit to ours. */
     const char *too_large_advice;
-    /* The option that stamps messages by arrival; NULL: there is none, or they are so always. */
+    /* The option that stamps messages by arrival; NULL: none. */
     const char *timestamp_advice;
     struct pl_delivery_metrics metrics;
 };
@@ -103,12 +103,12 @@ int pl_delivery_new(struct pl_daemon *daemon, const struct pl_delivery_conf *con
 void pl_delivery_free(struct pl_delivery *d);
 PL_DEFINE_CLEANUP(struct pl_delivery *, pl_delivery_free);
 
-/* pl_kafka_positions_read() of position_topic, with STATUS. Where a source has several deliveries,
- * all are made before one of them reads: then no earlier instance commits a position any more. */
+/* pl_kafka_positions_read() of position_topic, with STATUS. A source with several deliveries makes
+ * them all before it reads: only then can no earlier instance commit a position any more. */
 int pl_delivery_positions_read(struct pl_delivery *d, struct pl_kafka_position *positions, size_t n,
                                struct pl_err *err);
-/* Reads that of position_key. 1: found; 0: there is none; -1: error. Valid until the next commit or
- * read. */
+/* Reads the position of position_key. 1: found; 0: there is none; -1: error. Valid until the next
+ * commit or read. */
 int pl_delivery_position_read(struct pl_delivery *d, struct pl_slice *ret, struct pl_err *err);
 /* The record committed or read last, under any key; len 0: none. Where a source with one position
  * resumes after an abort. Valid until the next commit. */
@@ -133,7 +133,7 @@ void pl_delivery_abort(struct pl_delivery *d, const struct pl_err *why);
 /* The caller cannot continue: FAILED; calls on_failed, unless it was called before. */
 void pl_delivery_fail(struct pl_delivery *d, const struct pl_err *err);
 
-/* How long a transaction may be filled before Kafka might undo it for its age (common.h). */
+/* pl_transaction_open_ms_max() of transaction.timeout.ms in use. */
 int64_t pl_delivery_open_ms_max(const struct pl_delivery *d);
 /* From now on it commits by these limits, also an open transaction, and by age no later than
  * pl_delivery_open_ms_max(). For a source whose items are one message each: it may commit after

@@ -24,7 +24,7 @@ enum pl_worked pl_worked_look(const struct pl_worked_ask *ask)
     return worked;
 }
 
-/* It does not know us, or we it: then it does not let us read either. */
+/* Kafka refuses us, or we its certificate: then we cannot read either. */
 static bool is_locked_out(int code)
 {
     return code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL ||
@@ -39,6 +39,6 @@ enum pl_end pl_worked_end(const struct pl_worked_ask *ask, struct pl_err *err)
     if (!matters || is_locked_out(err->code))
         return pl_end_of_last(err, PL_WORKED_UNKNOWN);
     pl_daemon_step(ask->daemon, 3 * ask->timeout_ms,
-                   "refused; looking in topic %s whether it has worked before", ask->topic);
+                   "refused; checking in topic %s whether it has worked before", ask->topic);
     return pl_end_of_last(err, pl_worked_look(ask));
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * worked.h - whether a source has worked before, for a start that Kafka has refused: its committed
- * position says so (lib/service/ends.h).
+ * worked.h - whether a source has worked before, judged by its committed position, for a start that
+ * Kafka has refused (lib/service/ends.h).
  *
- * Only reads, with a consumer of its own: it needs neither the transactional.id nor the topic of
- * the data, which may be what is refused.
+ * Only reads, with its own consumer: it needs neither the transactional.id nor the data's topic,
+ * either of which may be what is refused.
  *
  * For use at start: blocks as pl_kafka_positions_read(). Threads: any.
  */
@@ -28,9 +28,8 @@ struct pl_worked_ask {
  * missing. UNKNOWN: the topic could not be read. */
 enum pl_worked pl_worked_look(const struct pl_worked_ask *ask);
 
-/* What a start does that has failed: as pl_end_of_last(), and looks for the position only where the
- * table needs it and it can be read (not where Kafka refuses our password, or we its
- * certificate). */
+/* How a failed start ends: pl_end_of_last(). Looks for the position only where the table needs it
+ * and it can be read (not where Kafka refuses our password, or we its certificate). */
 enum pl_end pl_worked_end(const struct pl_worked_ask *ask, struct pl_err *err);
 
 #endif

@@ -27,7 +27,7 @@ int64_t pl_transaction_open_ms_max(int64_t timeout_ms)
     return timeout_ms - (timeout_ms / 10 < COMMIT_ROOM_MS ? timeout_ms / 10 : COMMIT_ROOM_MS);
 }
 
-/* The least time-out in which it fits. */
+/* The smallest time-out in which open_ms fits. */
 static int64_t timeout_needed_ms(int64_t open_ms)
 {
     int64_t ms = open_ms + open_ms / 9 + 1;
@@ -39,7 +39,8 @@ void pl_common_check_transaction(const struct pl_map *kafka, int64_t dflt_ms, co
 {
     const char *own = pl_map_get(kafka, "transaction.timeout.ms");
     int64_t timeout_ms = own ? strtoll(own, NULL, 10) : dflt_ms;
-    if (timeout_ms <= 0 || open_ms <= pl_transaction_open_ms_max(timeout_ms)) /* no number: later */
+    /* librdkafka reports what is not a number. */
+    if (timeout_ms <= 0 || open_ms <= pl_transaction_open_ms_max(timeout_ms))
         return;
     if (option)
         pl_findings_add(errs, 0, 0,

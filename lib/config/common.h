@@ -90,15 +90,15 @@ struct pl_create_topics {
 void pl_common_check_kafka(const struct pl_map *kafka, const char *without,
                            struct pl_findings *errs);
 
-/* transaction.timeout.ms where the user's properties have none, unless a daemon has its own. */
+/* Default transaction.timeout.ms, unless a daemon has its own. */
 #define PL_TRANSACTION_TIMEOUT_MS 60000
 
-/* How long a transaction may be filled before Kafka might undo it for its age: some of the time-out
- * is left for the commit. */
+/* How long a transaction may be filled before Kafka might undo it for its age: the time-out less
+ * some time for the commit. */
 int64_t pl_transaction_open_ms_max(int64_t timeout_ms);
 
-/* `option` has a transaction open for open_ms, which must fit in transaction.timeout.ms (kafka's,
- * else dflt_ms): a longer one would never be committed. NULL: the time is no option. */
+/* `option` keeps a transaction open for open_ms, which must fit in transaction.timeout.ms (of
+ * `kafka`, else dflt_ms), or it is never committed. option NULL: open_ms is fixed. */
 void pl_common_check_transaction(const struct pl_map *kafka, int64_t dflt_ms, const char *option,
                                  int64_t open_ms, struct pl_findings *errs);
 void pl_common_check_topics(const char *topic, const char *position_topic,

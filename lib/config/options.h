@@ -139,10 +139,10 @@ bool pl_key_is_secret(const char *key);
 int pl_size_parse(const char *text, int64_t *ret_bytes);
 int pl_duration_parse(const char *text, int64_t *ret_ms);
 
-/* The last of the year 9999: sums with windows and delays cannot overflow. */
+/* The end of year 9999: adding windows and delays cannot overflow. */
 #define PL_MOMENT_MAX_MS INT64_C(253402300799999)
-/* "now", "-12d" (before now), milliseconds since 1970, an RFC 3339 time. false, and *ret_why what
- * is wrong. */
+/* "now", "-12d" (before now), milliseconds since 1970 or an RFC 3339 time. false: *ret_why (static)
+ * says what is wrong, for "'TEXT' is WHY". */
 bool pl_moment_parse(const char *text, int64_t now_ms, int64_t *ret_ms, const char **ret_why);
 
 #endif

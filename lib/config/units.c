@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * units.c - numbers, sizes ("64MiB") and durations ("15m"): parsed and formatted; times.
+ * units.c - numbers, sizes ("64MiB") and durations ("15m"), parsed and formatted; times, parsed.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include "lib/base/time_text.h"
 #include "lib/config/internal.h"
 
-/* Milliseconds of 1973: a smaller number was meant as seconds. */
+/* 1973: a smaller number was meant as seconds. */
 #define MOMENT_LEAST_MS INT64_C(100000000000)
 
 struct unit {
@@ -84,14 +84,14 @@ bool pl_moment_parse(const char *text, int64_t now_ms, int64_t *ret_ms, const ch
     } else if (len > 0 && strspn(text, "0123456789") == len) {
         ms = len <= 15 ? strtoll(text, NULL, 10) : INT64_MAX;
         if (ms != 0 && ms < MOMENT_LEAST_MS) {
-            *ret_why = "milliseconds since 1970 are meant, it looks like seconds";
+            *ret_why = "apparently in seconds: milliseconds since 1970 are needed";
             return false;
         }
     } else if (!pl_time_parse(text, len, 3, &ms, NULL)) {
         return false;
     }
     if (ms < 0 || ms > PL_MOMENT_MAX_MS) {
-        *ret_why = "a time between 1970 and 9999 is needed";
+        *ret_why = "not between the years 1970 and 9999";
         return false;
     }
     *ret_ms = ms;

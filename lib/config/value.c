@@ -233,7 +233,7 @@ static bool set_secret(const struct pl_option *o, struct pl_node *n, void *f,
     return pl_secret_resolve(n, o->path, false, f, errs);
 }
 
-/* Keys stay in the order of the file. The depth is the parser's. */
+/* Keeps the order of the keys. The parser limits the depth. */
 static struct pl_node *tree_copy(const struct pl_node *n)
 {
     struct pl_node *copy = pl_alloc(sizeof(*copy));

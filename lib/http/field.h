@@ -10,7 +10,7 @@
 /* A field-name is a token (sections 5.1 and 5.6.2). */
 bool pl_http_is_field_name(const char *text);
 
-/* Visible ASCII, with spaces inside where they are allowed. "" is one. */
+/* Visible ASCII; with `spaces`, spaces too, but not at either end. "" is one. */
 bool pl_http_is_field_value(const char *text, bool spaces);
 
 #endif

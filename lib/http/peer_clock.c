@@ -9,8 +9,8 @@
 
 #include "lib/base/time_text.h"
 
-#define AGREE_MS    2000  /* Date counts seconds, and a clock that is being slewed moves a little */
-#define DOUBT_MS    60000 /* a step this large is believed when it is heard twice */
+#define AGREE_MS    2000  /* Date counts seconds, and a slewed clock moves a little */
+#define DOUBT_MS    60000 /* a larger step is believed when it is heard twice */
 #define LEAST_MS    INT64_C(1577836800000) /* 2020: a clock before that was never set */
 #define AGE_LEN_MAX 9                      /* digits: 31 years */
 

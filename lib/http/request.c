@@ -53,7 +53,7 @@ struct pl_http_request {
     bool paused, curl_paused; /* what the user wants; what curl was told */
     sd_event_source *stall;
     int64_t stall_timeout_ms, active_ms;
-    int64_t begun_ms;    /* when it was given to curl; the boot clock */
+    int64_t begun_ms;    /* boot clock, when it was given to curl */
     curl_off_t uploaded; /* as last seen by the stall timer */
 };
 
@@ -530,7 +530,7 @@ const char *pl_http_request_header(struct pl_http_request *r, const char *name)
 struct pl_peer_answer pl_http_request_heard(struct pl_http_request *r)
 {
     int64_t boot_ms = pl_clock_boot_ms();
-    /* A value stays valid only until the next is asked for. */
+    /* A value is valid only until the next call. */
     PL_FREE char *date = pl_strdup(pl_http_request_header(r, "Date"));
     return (struct pl_peer_answer){
         .date_ms = pl_peer_date(date, pl_http_request_header(r, "Age")),

@@ -46,7 +46,7 @@ void pl_http_request_cancel(struct pl_http_request *r);
 void pl_http_request_pause(struct pl_http_request *r, bool paused);
 /* A response header's value or NULL; valid until on_done returns. */
 const char *pl_http_request_header(struct pl_http_request *r, const char *name);
-/* What the headers say about the time there. In on_headers. */
+/* What the headers say about the server's time; call it in on_headers. */
 struct pl_peer_answer pl_http_request_heard(struct pl_http_request *r);
 /* For CURLINFO, and for options before the first loop turn. */
 CURL *pl_http_request_easy(struct pl_http_request *r);

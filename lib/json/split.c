@@ -156,7 +156,7 @@ static const char *scalar_skip(const char *p, const char *end)
     return p < end ? p : NULL;
 }
 
-/* Keeps what is around byte `at` of an element. */
+/* Keeps the surroundings of byte `at` of an element. */
 static void fault_keep(struct pl_split *s, const char *p, size_t len, size_t at)
 {
     size_t from = at > PL_SPLIT_FAULT_MAX / 2 ? at - PL_SPLIT_FAULT_MAX / 2 : 0;
@@ -222,7 +222,7 @@ static bool key_is(const struct pl_split *s, const char *name, size_t len)
     return s->key_seen && s->key.len == len && (len == 0 || memcmp(s->key.data, name, len) == 0);
 }
 
-/* What the member under this key would be; `bytes`: the key, NULL if it was too large. */
+/* A key is whole; `bytes.p` is NULL when it was too large. */
 static void key_end(struct pl_split *s, struct pl_slice bytes)
 {
     s->key_seen = s->around = false;

@@ -12,11 +12,11 @@
 
 /* RETRY (transport, time-out, leader moved, coordinator loading …), CONFIG (authentication,
  * authorization, SSL, unknown topic, unsupported version), REJECT (message too large, invalid
- * record, invalid timestamp), FATAL (a producer that is fenced or has failed), FENCED (a
- * static member of a group whose id another has taken). An unknown code: RETRY.
+ * record, invalid timestamp), FATAL (a producer that is fenced or has failed), FENCED (another
+ * member has taken our group.instance.id). An unknown code: RETRY.
  *
- * A fenced producer is FATAL here: the coordinator also fences one whose transaction it has ended
- * for its age, and transaction.c tells the two apart. */
+ * A fenced producer is FATAL here: the coordinator also fences one whose transaction it ended for
+ * its age; transaction.c tells the two apart. */
 enum pl_err_kind pl_kafka_err_kind(rd_kafka_resp_err_t code);
 
 /* Sets `err` to the code, its kind, and "<fmt …>: <librdkafka's text of the code>". Returns -1. */

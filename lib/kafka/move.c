@@ -49,7 +49,7 @@ static int record_send(const struct pl_move *m, struct pl_txn *txn, const char *
     switch (pl_txn_send(txn, &record, err)) {
     case PL_SEND_OK:
         return 0;
-    case PL_SEND_FULL: /* nothing is queued before it */
+    case PL_SEND_FULL: /* impossible: nothing else is queued */
         return pl_err_set(err, PL_ERR_RETRY, 0, "Kafka's queue is full");
     case PL_SEND_ERROR:
         break;

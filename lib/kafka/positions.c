@@ -3,12 +3,11 @@
  * positions.c - see positions.h.
  *
  * Two of librdkafka's simple consumers, which need no group: no coordinator to wait for, no
- * permission on a group. The first, of uncommitted records, goes to the end of each partition and
- * says where that is. (The same question by rd_kafka_query_watermark_offsets() cannot be given up:
- * it returns when the broker answers or socket.timeout.ms is over.) The second reads what is
- * committed until it has passed that end: by a record, or by being at the end of what it may read,
- * since the last thing in a partition is often no record but the mark of a transaction's end, or
- * was aborted.
+ * permission on a group. The first, of uncommitted records, finds the end of each partition.
+ * (rd_kafka_query_watermark_offsets() would find it too, but cannot be interrupted before the
+ * broker answers or socket.timeout.ms is over.) The second reads committed records up to that end.
+ * A record, or the end of what may be read, shows that it got there: the last entry of a partition
+ * is often no record but a transaction's end marker, or was aborted.
  */
 #include "lib/kafka/positions.h"
 
@@ -20,9 +19,9 @@
 #include "lib/service/signals.h"
 
 #define SLICE_MS      100   /* how long one call into librdkafka may block */
-#define SHOW_MS       1000  /* how often STATUS is renewed while something hides the end, from: */
-#define HELD_SHOWN_MS 2000  /* … for then; a running transaction ends sooner */
-#define HELD_LOG_MS   60000 /* … and the log's line is repeated */
+#define HELD_SHOWN_MS 2000  /* show a hidden end after this; most transactions end sooner */
+#define SHOW_MS       1000  /* then how often STATUS is renewed */
+#define HELD_LOG_MS   60000 /* and the log line repeated */
 
 PL_DEFINE_CLEANUP(rd_kafka_message_t *, rd_kafka_message_destroy);
 
@@ -39,7 +38,7 @@ struct partition {
     int64_t end;   /* the high watermark; -1: not known yet */
     int64_t at;    /* read up to here */
     bool done;     /* at >= end */
-    bool at_limit; /* all that may be read is: what follows is hidden by an open transaction */
+    bool at_limit; /* read as far as allowed: an open transaction hides what follows */
 };
 
 struct reader {
@@ -50,9 +49,9 @@ struct reader {
     size_t entries_n;
     struct partition *partitions;
     int partitions_n;
-    int64_t moved_ms; /* monotonic: when something came last */
-    int64_t held_ms;  /* since when nothing but open transactions is in the way; 0: not */
-    int64_t shown_ms, logged_ms; /* that this was shown */
+    int64_t moved_ms;            /* monotonic: when something came last */
+    int64_t held_ms;             /* since when only open transactions are in the way; 0: not */
+    int64_t shown_ms, logged_ms; /* when that was shown, logged */
 };
 
 /* ---- one consumer ---- */
@@ -87,14 +86,14 @@ static int consumer_open(struct consumer *c, const struct pl_map *map, const cha
         "isolation.level", isolation,
         "enable.partition.eof", "true",
         "allow.auto.create.topics", "false",
-        "auto.offset.reset", "earliest", /* what retention deletes meanwhile is no reason to skip */
+        "auto.offset.reset", "earliest", /* after retention deletes what is next */
         NULL};
     /* clang-format on */
     c->health.borrowed_map = true;
     rd_kafka_conf_t *conf = pl_kafka_conf_new(map, defaults, forced, &c->health, err);
     if (!conf)
         return -1;
-    /* The leader knows the end; a follower, which client.rack may choose, is behind it. */
+    /* Only the leader knows the end; client.rack may choose a follower, which lags. */
     rd_kafka_conf_set(conf, "client.rack", "", NULL, 0);
     c->rk = pl_kafka_new(RD_KAFKA_CONSUMER, conf, err);
     return c->rk ? 0 : -1;
@@ -173,7 +172,7 @@ static void record_take(const struct reader *r, const rd_kafka_message_t *m)
     e->partition = m->partition;
 }
 
-/* A record, or (`at_limit`) that there is nothing more to read at this offset. */
+/* A record came, or (`at_limit`) nothing more can be read at this offset. */
 static void partition_move(struct partition *p, int64_t offset, bool at_limit)
 {
     p->at = at_limit ? offset : offset + 1;
@@ -201,8 +200,8 @@ static int message_take(struct reader *r, const rd_kafka_message_t *m, struct pl
 
 /* ---- waiting ---- */
 
-/* How many partitions are not read to their end. ret_held: the first of those that an open
- * transaction hides; NULL: none, or not all of them. */
+/* How many partitions are not read to their end. ret_held: the first of them if open transactions
+ * hide the ends of all; else NULL. */
 static int reader_left(const struct reader *r, const struct partition **ret_held)
 {
     int left = 0, held = 0;
@@ -252,8 +251,7 @@ static int reader_late(const struct reader *r, struct pl_kafka_health *health, s
     char why[sizeof(health->last_text)] = "";
     bool known = pl_kafka_health_text(health, r->timeout_ms, why);
     return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR__TIMED_OUT,
-                      "topic \"%s\" is not read to its end, and nothing came for %" PRId64
-                      " ms%s%s",
+                      "topic \"%s\" is not read to its end: nothing came for %" PRId64 " ms%s%s",
                       r->topic, r->timeout_ms, known ? ": " : "", why);
 }
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * positions.h - the values committed last under keys of a compacted topic: positions of sources.
+ * positions.h - sources' positions: the last committed values of keys in a compacted topic.
  *
  * A reader of committed records sees a partition up to its last stable offset, where the oldest
- * open transaction begins, anyone's; what others committed behind that is hidden until it ends. So
- * the true end (the high watermark) is asked for first, and then all up to it is read.
+ * open transaction, anyone's, begins; what others committed behind that is hidden until it ends. So
+ * the true end (the high watermark) is found first, then everything up to it is read.
  *
- * Run init_transactions before (pl_producer_new()): it ends what an earlier instance left open, so
- * nothing of it can follow what is read here.
+ * Run init_transactions first (pl_producer_new()): it ends what an earlier instance left open and
+ * fences it, so nothing of it can follow what is read here.
  *
  * Threads: any.
  */
@@ -17,7 +17,7 @@
 #include "lib/kafka/client.h"
 #include "lib/service/daemon.h"
 
-/* The header that says who wrote a record: "HOST pid N since TIME". Longer texts are cut. */
+/* The header that names a record's writer: "HOST pid N since TIME". Longer texts are cut. */
 #define PL_KAFKA_WRITER_HEADER "writer"
 #define PL_KAFKA_WRITER_MAX    200
 
@@ -33,8 +33,8 @@ void pl_kafka_positions_release(struct pl_kafka_position *positions, size_t n);
 
 /* Reads all partitions once, however many keys there are; memory holds their values only. For use
  * at start: blocks, until nothing came for timeout_ms (RETRY) or a stop signal is pending (RETRY).
- * While another's open transaction hides the end it waits without a limit, since no other answer
- * would be true: STATUS and a line of the log say so. CONFIG when the topic is missing. On failure
+ * While another's open transaction hides the end it waits without limit, and shows that in STATUS
+ * and the log: without the end no answer is right. CONFIG when the topic is missing. On failure
  * `positions` is unchanged. */
 int pl_kafka_positions_read(struct pl_daemon *d, const struct pl_map *map, const char *topic,
                             int64_t timeout_ms, struct pl_kafka_position *positions, size_t n,

@@ -27,7 +27,7 @@ struct pl_producer {
     struct pl_waker *waker;       /* the queue has events, or the thread a result */
     sd_event_source *stall_timer; /* on while OPEN or BUSY */
     struct pl_stall stall;
-    uint64_t taken; /* messages by a broker, and ends of transactions */
+    uint64_t taken; /* messages acknowledged, and transactions ended */
     bool stalled;   /* on_stalled was called */
 
     enum pl_producer_state state;

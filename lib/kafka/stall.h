@@ -2,11 +2,11 @@
 /*
  * stall.h - whether Kafka is away: something waits for it, and no answer has come for 5 s.
  *
- * What waits are messages that are queued (in an open transaction too) and a transaction's end. An
- * answer is a message that a broker has taken, or that end; failed messages are none, since
- * librdkafka also gives them up by itself.
+ * Queued messages (in an open transaction too) and the end of a transaction wait. An answer is a
+ * message that a broker has taken, or that end; a failed message is not one, since librdkafka
+ * also gives up by itself.
  *
- * Pure. Times are monotonic milliseconds.
+ * Pure. Times are monotonic milliseconds. Threads: any, one at a time per state.
  */
 #ifndef PL_KAFKA_STALL_H
 #define PL_KAFKA_STALL_H
@@ -30,8 +30,8 @@ struct pl_stall_now {
     uint64_t answers; /* counts up */
 };
 
-/* Looks, and returns whether Kafka is away. A time in which nobody looked (this process or its
- * machine was stopped) is not held against Kafka. */
+/* Whether Kafka is away. Time in which nobody looked (this process or its machine was stopped) does
+ * not count. */
 bool pl_stall_look(struct pl_stall *s, const struct pl_stall_now *now);
 
 #endif

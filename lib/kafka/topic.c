@@ -32,7 +32,7 @@ static rd_kafka_resp_err_t metadata_get(rd_kafka_t *rk, rd_kafka_topic_t *rkt, i
         if (pl_kafka_err_kind(code) != PL_ERR_RETRY || waited >= timeout_ms ||
             pl_signals_stop_is_pending())
             return code;
-        if (code != RD_KAFKA_RESP_ERR__TIMED_OUT) /* no connection, which can show at once */
+        if (code != RD_KAFKA_RESP_ERR__TIMED_OUT) /* no connection: it may have failed at once */
             poll(NULL, 0, SLICE_MS);
     }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * topic.h - topics: whether one exists, creating it, its message limit.
+ * topic.h - topics: whether one exists, creating it, its message size limit.
  *
  * All calls block, up to `timeout_ms`, and are for use at start; a pending stop signal ends them
  * (RETRY), except pl_kafka_topic_limit(). Threads: any.

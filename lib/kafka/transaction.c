@@ -34,8 +34,8 @@ static int fatal_err(struct pl_txn *t, rd_kafka_resp_err_t code, const char *tex
     bool fenced = code == RD_KAFKA_RESP_ERR__FENCED ||
                   code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH ||
                   code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED;
-    /* The coordinator also fences us when it has ended a transaction for its age; a machine that
-     * slept meanwhile was the cause. */
+    /* The coordinator also fences us when it ended our transaction for its age, for example because
+     * the machine was suspended. */
     if (fenced && t->begun_ms != 0 && age_ms > t->timeout_ms)
         return pl_err_set(err, PL_ERR_FATAL, code,
                           "Kafka has undone the transaction of transactional.id %s, which was open "

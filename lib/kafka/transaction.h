@@ -61,7 +61,7 @@ struct pl_txn {
 
     /* Of this transaction. sent, outstanding, failed: messages. */
     _Atomic uint64_t sent, outstanding, failed;
-    _Atomic int64_t begun_ms; /* CLOCK_BOOTTIME: the coordinator's time goes on when we sleep */
+    _Atomic int64_t begun_ms; /* CLOCK_BOOTTIME: the coordinator's clock runs on while we sleep */
     uint64_t bytes;           /* keys, values and headers */
     bool has_offsets;
     struct pl_err cause; /* why a message failed; kind NONE: unknown, or none did */

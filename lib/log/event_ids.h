@@ -23,26 +23,26 @@
 #define PL_EVENT_KAFKA_ERROR "2592f9ce4376bab6db902c24fc375c1d"
 #define PL_EVENT_KAFKA_AWAY "10cba197855fd9823e616d4f1b0bdef4"
 #define PL_EVENT_KAFKA_BACK "407ff1e76a0fd1b1df636b860e8c9bae"
-/* an open transaction of another name hides the position, the start waits for its end */
+/* another's open transaction hides the position: the start waits for its end */
 #define PL_EVENT_POSITION_HELD "4b2c912ac43f47f3a925099ce73386a8"
 #define PL_EVENT_TOPIC_CREATED "04d26b5c7393876c2e318a1a088c29b8"
 #define PL_EVENT_TXN_COMMITTED "5a3756f64ca80e7aa164c14b82d19932"
 #define PL_EVENT_TXN_ABORTED "184ab6dcb93269f7db2a124f299cce65"
 #define PL_EVENT_SOURCE_CONNECTED "527ecb423442b297f7d7d995f5d967cd"
 #define PL_EVENT_SOURCE_LOST "9602934c558824abaa877d856cbb913c"
-/* user, password or client are refused again and again: they are tried rarely, or work again */
+/* our credentials keep being refused and are tried rarely; or are accepted again */
 #define PL_EVENT_CREDENTIALS "c394ad11c31244208dbfc73ede5e65d0"
-/* refused in a way that a person must look at, after it has worked: tried again */
+/* refused after it has worked: a person must look, tried again meanwhile */
 #define PL_EVENT_REFUSED "d8557844f8de439aaeb0d77721fb0689"
 /* the source refused the position and is asked by time */
 #define PL_EVENT_SOURCE_FALLBACK "d28e81da24ff0b8c931224cbdfd4cbe9"
 #define PL_EVENT_SOURCE_GAP "a93ae143cc1bb636a8f667ada5a7faca"
 #define PL_EVENT_SOURCE_TOO_OLD "05f621684b9c1c0a019dd8b190858b3a"
-/* a type of event that is not known, or a time in the service's future */
+/* an unknown type of event, or a time in the service's future */
 #define PL_EVENT_SOURCE_STRANGE "c3fc836bd9df4c088b4ebac98f77d99c"
-/* ours and the service's clock differ, or agree again */
+/* our clock and the service's differ, or agree again */
 #define PL_EVENT_CLOCK_SKEW "8ddf185033954af1b9ea18f65e9ca1e9"
-/* windows without a record, one after another, or their end */
+/* several empty windows in a row, or their end */
 #define PL_EVENT_WINDOWS_EMPTY "e7b80a129603492899fde5d6a8e0608b"
 /* a filter or redaction names a field that the stream's events do not have */
 #define PL_EVENT_FIELD_ABSENT "2e9ac1dea37a14c7214749a966d54c4c"
@@ -55,7 +55,7 @@
 /* a range announced before a crash is inserted again */
 #define PL_EVENT_BATCH_RECOVERED "89dfcc610c63b59f0f142c5f3c27fd44"
 #define PL_EVENT_DEAD_LETTER "9b2289694c4d5efa6d21a91d3c276060"
-/* a window whose data cannot be read is passed */
+/* a window with unreadable data is skipped */
 #define PL_EVENT_WINDOW_PASSED "22b35d3b24a8738c5a5f5e70a655abac"
 #define PL_EVENT_DATA_LOST "93a44d723e17d00d2ccb5eb3bb4a3191"
 /* the table cannot deduplicate */

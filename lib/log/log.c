@@ -33,8 +33,8 @@ static struct {
     const char *name;
     bool journal;
     bool colour;
-    _Atomic bool progress; /* the terminal's last line shows progress */
-    int64_t progress_ms;   /* monotonic, of the last one that is no terminal's; 0: none */
+    _Atomic bool progress; /* the terminal's last line is progress */
+    int64_t progress_ms;   /* monotonic, the last line without a terminal; 0: none */
 } sink = {.level = PL_INFO};
 
 /* ---- a writer with an end ---- */
@@ -217,7 +217,7 @@ static const struct {
     [PL_DEBUG] = {"DEBUG ", "\033[2m"},
 };
 
-/* A stderr that is full or gone must not stop the daemon: the text is lost then. */
+/* A full or closed stderr must not stop the daemon: the text is lost. */
 static void write_stderr(const char *text, size_t len)
 {
     while (write(STDERR_FILENO, text, len) < 0 && errno == EINTR)

@@ -98,12 +98,12 @@ int pl_log_level(void);
  * the level PL_ERROR + i. */
 extern const char *const pl_log_level_names[];
 
-/* How far long one-shot work is, on stderr: on a terminal one line that is written over (a log line
- * takes its place, and it comes back below), else a line each PL_LOG_PROGRESS_MS. Flattened and cut
- * to the terminal's width. Threads: one. */
+/* Progress of long one-shot work, on stderr: on a terminal one line that is overwritten (a log line
+ * replaces it, the next progress follows below), cut to the terminal's width; else a line each
+ * PL_LOG_PROGRESS_MS. Control characters are flattened. Threads: one. */
 #define PL_LOG_PROGRESS_MS 10000
 void pl_log_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* What is printed next begins on a line of its own. */
+/* Ends the progress line: what is printed next begins a new one. */
 void pl_log_progress_end(void);
 
 /* The pure parts of pl_log_at(), for tests: whether a site's line may pass at `now_ms` (monotonic,

@@ -53,7 +53,7 @@ bool pl_metrics_label(struct pl_buf *labels, const char *name, const char *value
 
 void pl_metrics_inc(struct pl_metrics *s, unsigned metric, uint64_t by);  /* COUNTER */
 void pl_metrics_set(struct pl_metrics *s, unsigned metric, double value); /* GAUGE */
-/* GAUGE: by so much more (or less), where several add to one. */
+/* GAUGE: adds `by` (below 0: subtracts), where several share one. */
 void pl_metrics_shift(struct pl_metrics *s, unsigned metric, double by);
 /* HISTOGRAM of seconds: 1 ms to 1 h in powers of about 2.5. Below 0 (clocks differ) counts as 0. */
 void pl_metrics_observe(struct pl_metrics *s, unsigned metric, double value);

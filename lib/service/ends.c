@@ -6,7 +6,7 @@
 
 #include "lib/base/alloc.h"
 
-/* Of an error that a person must act upon. */
+/* For PL_ERR_CONFIG. */
 static enum pl_end config_decide(enum pl_end_side side, enum pl_worked worked)
 {
     if (side == PL_END_OURS)
@@ -46,7 +46,7 @@ enum pl_end_side pl_end_side(const struct pl_err *err)
     return err->code != 0 ? PL_END_FAR : PL_END_OURS;
 }
 
-/* A status that systemd restarts, whatever the kind was. */
+/* Gives it a status that systemd restarts. */
 static void restart_make(struct pl_err *err)
 {
     if (err->kind != PL_ERR_FATAL)
@@ -72,7 +72,7 @@ enum pl_end pl_end_of_last(struct pl_err *err, enum pl_worked worked)
 
 /* ---- loudly ---- */
 
-/* After the first line, the second …; the last one again and again. */
+/* Gaps between lines; the last one repeats. */
 static const int64_t line_after_ms[] = {60000, 300000, 900000, 3600000};
 
 bool pl_refusal_next(struct pl_refusal *r, int64_t now_ms)

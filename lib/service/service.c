@@ -133,9 +133,9 @@ static void insecure_warn(const struct pl_service *s)
     }
 }
 
-/* Secrets and tokens are in our memory: neither a core dump nor another process of the same user
- * (ptrace, /proc/PID/mem) sees them; root still does. Both are needed: a core that is piped to
- * systemd-coredump knows no limit. Not under AddressSanitizer, which finds leaks by ptrace. */
+/* Keeps secrets out of core dumps and from other processes of the same user (ptrace,
+ * /proc/PID/mem); root still sees them. Both calls are needed: RLIMIT_CORE does not stop a core
+ * that is piped to systemd-coredump. Not under AddressSanitizer, which finds leaks by ptrace. */
 static void memory_hide(void)
 {
 #if !defined(__SANITIZE_ADDRESS__)

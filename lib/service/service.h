@@ -94,8 +94,9 @@ struct pl_service {
     struct pl_law_watch law;
 };
 
-/* The first call: from here on no core is dumped and no other process of the same user can read our
- * memory. The command line, --help-config included. Returns the exit status, or -1 to continue. */
+/* Call it first: from then on no core is dumped and no other process of the same user can read our
+ * memory. Reads the command line, --help-config included. Returns the exit status, or -1 to
+ * continue. */
 int pl_service_parse(struct pl_service *s, const struct pl_program *program, int argc, char **argv);
 
 /* Loads and checks the configuration; --check-config, --print-config. Then sets the log level,

@@ -12,8 +12,8 @@ void pl_skew_show(struct pl_peer_clock *source, struct pl_metrics *metrics, unsi
     if (!pl_peer_clock_notable(source, now_ms, boot_ms, &skew_ms))
         return;
     if (skew_ms != 0)
-        pl_log(PL_WARNING, PL_EVENT_CLOCK_SKEW, "our clock differs from the source's, which counts",
-               PL_F_INT("SKEW_MS", skew_ms));
+        pl_log(PL_WARNING, PL_EVENT_CLOCK_SKEW,
+               "our clock differs from the source's, which is used", PL_F_INT("SKEW_MS", skew_ms));
     else
         pl_log(PL_NOTICE, PL_EVENT_CLOCK_SKEW, "our clock and the source's agree again",
                PL_F_INT("SKEW_MS", skew_ms));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * skew.h - shows that a source's clock and ours differ (lib/http/peer_clock.h). Threads: any, one
- * for each clock.
+ * skew.h - shows the difference of a source's clock and ours (lib/http/peer_clock.h). Threads: any,
+ * one per clock.
  */
 #ifndef PL_SERVICE_SKEW_H
 #define PL_SERVICE_SKEW_H
@@ -9,8 +9,8 @@
 #include "lib/http/peer_clock.h"
 #include "lib/metrics/metrics.h"
 
-/* Once a second, as ours may be set at any time: what the source's is ahead of ours as a gauge in
- * seconds, and a log line when that is notable. */
+/* Call it once a second, as our clock may be set at any time. Sets the gauge to how far the
+ * source's is ahead of ours, in seconds, and logs when that is notable. */
 void pl_skew_show(struct pl_peer_clock *source, struct pl_metrics *metrics, unsigned metric);
 
 #endif

@@ -159,7 +159,7 @@ def test_kafka_goes_away(pipeline):
 
 @pytest.mark.parametrize('args, words', (
     (['--once', '--start', 'soon'], "--start: 'soon' is none of now"),
-    (['--once', '--start', '1767205800'], 'it looks like seconds'),
+    (['--once', '--start', '1767205800'], 'apparently in seconds'),
     (['--once', '--start', '-1h', '--end', '-2h'], '--start must be before --end'),
     (['--once', '--start', '-1h', '--end', '2999-01-01T00:00:00Z'], '--end is in the future'),
     (['--once', '--end', '-1h'], 'need --start'),

@@ -145,8 +145,8 @@ static void offset_out_of_range(struct sink *s, struct partition *p)
     }
 }
 
-/* The end of what may be read is not always the partition's: an open transaction, of anyone, hides
- * what follows it. --once does not wait for it, and the next run goes on there. */
+/* Anyone's open transaction hides what follows it in the partition. --once does not wait for it:
+ * the next run starts there. */
 static void hidden_say(const struct sink *s, const struct partition *p, int64_t at)
 {
     int64_t low = 0, high = 0;

@@ -246,6 +246,6 @@ int deadletter_write(struct deadletter_writer *w, const struct deadletter_commit
         rc = transaction_write(w, commit, &wait, err);
     pthread_mutex_unlock(&w->lock);
     if (rc < 0 && err->kind == PL_ERR_FENCED)
-        err->kind = PL_ERR_FATAL; /* whose partitions these are is the group's affair */
+        err->kind = PL_ERR_FATAL; /* the group decides who owns the partitions, not this id */
     return rc;
 }

@@ -2,8 +2,7 @@
 /*
  * partition.c - see partition.h, which has the states.
  *
- * A function for each phase says what its events lead to; the functions above them are the steps
- * that several phases take.
+ * One function per phase handles its events; above them are the steps that phases share.
  */
 #include "daemons/chsinkd/sink/partition.h"
 
@@ -33,7 +32,7 @@ static enum partition_action wait_in(struct partition_state *s, enum partition_p
     return ACTION_WAIT;
 }
 
-/* What is announced stays in the group for the next owner. */
+/* The announcement stays in the group for the next owner. */
 static enum partition_action leave(struct partition_state *s)
 {
     bool asked = s->asked;
@@ -41,7 +40,7 @@ static enum partition_action leave(struct partition_state *s)
     return asked ? ACTION_NONE : ACTION_DROP;
 }
 
-/* An age below 0 comes from clocks that differ; a minute of that is everyday. */
+/* Clocks differ: an age down to -1 minute is normal. */
 static bool is_young(const struct partition_state *s, const struct partition_conf *conf,
                      const struct partition_event *e)
 {
@@ -57,7 +56,7 @@ static enum partition_action announce(struct partition_state *s,
     return call(s, PARTITION_ANNOUNCE, ACTION_ANNOUNCE, e->mono_ms);
 }
 
-/* An announcement with a token that no insert had before. */
+/* An announcement with a new token. */
 static struct partition_announcement announcement(const struct partition_state *s, int64_t end,
                                                   const struct partition_conf *conf,
                                                   const struct partition_event *e)
@@ -85,7 +84,7 @@ static enum partition_action look(struct partition_state *s, const struct partit
     return call(s, PARTITION_LOOKUP, ACTION_LOOK, e->mono_ms);
 }
 
-/* The batch is announced: inserts it, the first time or again. */
+/* Inserts the announced batch, the first time or again. */
 static enum partition_action insert(struct partition_state *s, const struct partition_conf *conf,
                                     const struct partition_event *e)
 {
@@ -101,7 +100,7 @@ static enum partition_action insert(struct partition_state *s, const struct part
     return call(s, PARTITION_INSERT, ACTION_INSERT, e->mono_ms);
 }
 
-/* Commits the end, and announces with it what is in doubt after it, or the next batch. */
+/* Commits the end and announces what is in doubt beyond it, or the next batch. */
 static enum partition_action commit(struct partition_state *s, const struct partition_conf *conf,
                                     const struct partition_event *e)
 {
@@ -192,7 +191,7 @@ static enum partition_action next_recover(struct partition_state *s,
     return e->rows ? insert(s, conf, e) : commit(s, conf, e);
 }
 
-/* What was waited for is a batch in hand, or all that another owner may have sent. */
+/* We waited for our own batch's insert, or for all that another owner may have sent. */
 static enum partition_action next_settle(struct partition_state *s, const struct partition_event *e)
 {
     assert(e->kind == EVENT_TIME);
@@ -288,7 +287,7 @@ static enum partition_action next_check(struct partition_state *s, const struct 
                                  : wait_in(s, PARTITION_CHECK);
 }
 
-/* What has not been sent is dropped; what is under way ends by itself. */
+/* Drops what has not been sent; a call under way is finished. */
 static enum partition_action stop(struct partition_state *s)
 {
     bool unsent = s->phase == PARTITION_PLACE || s->phase == PARTITION_RECOVER ||

@@ -4,21 +4,21 @@
  *
  * The protocol of a partition, searched exhaustively: two owners run the machine against a model
  * of Kafka's group and of the table with its window of tokens. Whatever can happen next is tried,
- * breadth first, until nothing new is reached; in every state each row is in the table or in the
- * dead letters at most once, and exactly once below the group's offset.
+ * breadth first, until no new state is reached; in every state each row is in the table or the dead
+ * letters at most once, and exactly once below the group's offset.
  *
  * Either owner can be killed at any moment and started again with the new route, lose the
  * partition with or without hearing of it, be stopped. Every answer can be lost, before or after
  * the call took effect; an insert whose answer was lost can arrive at any time until the world
  * has settled. Tokens are forgotten when old.
  *
- * And each rule of the machine is taken out in turn, by a WRONG_*: the search must find a row
- * lost or doubled, or the rule is not needed.
+ * Each rule of the machine is removed in turn, by a WRONG_*: the search must then find a row lost
+ * or doubled, or the rule is not needed.
  */
 #include "tests/unit/chsinkd/partition_world.h"
 #include "tests/unit/unit.h"
 
-/* ---- the rules that are taken out ---- */
+/* ---- the rules that are removed ---- */
 
 enum wrong {
     WRONG_NOTHING,
@@ -67,8 +67,7 @@ static enum partition_action machine(struct owner *o, struct partition_event *e)
     struct partition_state *s = &o->state;
     conf.digest = o->route ? 2 : 1;
     conf.can_look = true;
-    if (o->cut_off &&
-        wrong != WRONG_LEASE_IGNORED) /* longer ago than any call of its time as owner */
+    if (o->cut_off && wrong != WRONG_LEASE_IGNORED) /* before any call it made as owner */
         e->mono_ms = 2 * LEASE;
     if (e->kind == EVENT_ASSIGNED && wrong == WRONG_ANNOUNCEMENT_FORGOTTEN)
         e->announced.end = -1;
@@ -226,7 +225,7 @@ static void act(struct world *w, struct owner *o, enum partition_action action)
     s->sent_ms = 0;
     if (s->phase == PARTITION_NONE)
         o->cut_off = false, memset(s, 0, sizeof(*s));
-    if (s->phase == PARTITION_LOST && o->has_head) { /* what it waits for is answered to nobody */
+    if (s->phase == PARTITION_LOST && o->has_head) { /* nobody takes its answer */
         o->has_head = o->has_queued = false;
         o->head = o->queued = (struct batch){0};
         orphan(w, &o->insert);
@@ -261,7 +260,7 @@ static void land(struct world *w, struct insert *insert, unsigned parts)
     }
 }
 
-/* Nobody waits for the insert any more; what of it is not in the table may still arrive. */
+/* Nobody waits for the insert any more; the part that is not in the table may still arrive. */
 static void orphan(struct world *w, struct insert *insert)
 {
     struct insert left = *insert;
@@ -278,7 +277,7 @@ static void orphan(struct world *w, struct insert *insert)
             w->orphans[i] = left;
             return;
         }
-    /* No more are followed: this one is lost on its way. */
+    /* No more are tracked: this one gets lost. */
 }
 
 static void apply(struct world *w, struct owner *o)
@@ -415,7 +414,7 @@ static void answer(struct world *w, struct owner *o, enum partition_event_kind k
 
 /* ---- what can happen to an owner ---- */
 
-/* The owner is killed, and started again: with the old route only if it had that. */
+/* The owner is killed and restarted: with the old route only if it had that. */
 static void try_kill(const struct world *from, unsigned i)
 {
     for (unsigned route = from->owners[i].route; route < 2; route++)
@@ -444,7 +443,7 @@ static void try_life(const struct world *from, unsigned i)
     if (phase == PARTITION_NONE || phase == PARTITION_LOST)
         return;
     if (phase == PARTITION_RECOVER || phase == PARTITION_SETTLE || phase == PARTITION_LOOKUP)
-        TRY(w, o, i, from) /* elsewhere it reads no more, and leaves once it is OPEN: as revoked */
+        TRY(w, o, i, from) /* in other phases like revoked once OPEN */
         {
             w->ends--;
             if (is_owner(from, i))
@@ -508,7 +507,7 @@ static void try_read(const struct world *from, unsigned i)
     }
 }
 
-/* Nothing that was sent before is on its way. */
+/* Nothing sent before is on its way. */
 static bool is_settled(const struct world *w, unsigned i)
 {
     for (unsigned k = 0; k < ORPHANS; k++)

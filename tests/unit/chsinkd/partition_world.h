@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * partition_world.h - the world in which check_partition.c lets two owners run, and a state of it
- * as bytes.
+ * partition_world.h - the world in which check_partition.c runs two owners, and its state as bytes.
  *
  * Two messages, three rows. Message 0 is row 0. Message 1 is the rows 1 and 2: the old route takes
  * 1 and rejects 2, the new one takes 2 and rejects 1. Row 2 goes to a part (a month's partition) of
- * its own, so an insert can be in the table in half.
+ * its own, so half an insert can be in the table.
  */
 #ifndef TESTS_UNIT_CHSINKD_PARTITION_WORLD_H
 #define TESTS_UNIT_CHSINKD_PARTITION_WORLD_H
@@ -17,12 +16,12 @@
 #include "daemons/chsinkd/sink/partition.h"
 
 /* Times: tokens that are old are numbered from 1, young ones from YOUNG_FROM, in their order; now
- * is the next number. What counts of a time is only whether it is old, and which is later. */
+ * is the next number. Of a time it only matters whether it is old, and which is later. */
 enum {
     OWNERS = 2,
     MESSAGES = 2,
     ROWS = 3,
-    ORPHANS = 1, /* inserts whose sender is gone or tries again, at once */
+    ORPHANS = 1, /* inserts under way whose sender is gone or tries again */
     ENDS = 2,    /* how often an owner is killed, cut off, revoked or stopped */
     DEPTH = 16,  /* of the search in make check */
     TOKENS = 12, /* all that can be referred to at once */
@@ -68,7 +67,7 @@ struct world {
     int8_t offset;
     struct partition_announcement announced;
     struct owner owners[OWNERS];
-    struct insert orphans[ORPHANS]; /* sent, and nobody waits for the answer */
+    struct insert orphans[ORPHANS]; /* sent; nobody waits for the answer */
     uint8_t table[ROWS], dead[ROWS];
     struct token window[TOKENS];
     uint8_t now;
@@ -77,8 +76,8 @@ struct world {
 
 /* ---- a state as bytes ---- */
 
-/* The same for states that differ in nothing that counts: times are renumbered, tokens to which
- * nothing refers are forgotten, and which owner is which does not matter. */
+/* The same for states whose differences do not matter: times are renumbered, tokens without a
+ * reference forgotten, owners interchangeable. */
 struct packed {
     uint8_t bytes[128];
 };

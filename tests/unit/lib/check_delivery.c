@@ -196,7 +196,7 @@ static void position_in_kafka_is(const char *text)
     ck_assert(!text || pl_slice_eq(found, text));
 }
 
-/* The record says who wrote it; returns the length of that. */
+/* The record names its writer; returns the length of the name. */
 static size_t writer_check(void)
 {
     struct pl_kafka_position found = {.key = KEY};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_ends.c - the rule of ends, all of its table, and how often a refusal is said.
+ * check_ends.c - the rule of ends, its whole table, and how often a refusal is logged.
  */
 #include <sysexits.h>
 
@@ -119,8 +119,8 @@ START_TEST(test_over)
     ck_assert(!pl_refusal_next(&r, 2000));
     ck_assert(pl_refusal_over(&r));
     ck_assert(!pl_refusal_over(&r));
-    ck_assert(pl_refusal_next(&r, 3000)); /* a new one is said at once */
-    /* Tries that are rarer than the lines: each is said. */
+    ck_assert(pl_refusal_next(&r, 3000)); /* a new one is logged at once */
+    /* Tries rarer than the lines: each is logged. */
     ck_assert(pl_refusal_next(&r, 3000 + 3600000));
     ck_assert(pl_refusal_next(&r, 3000 + 7200000));
 }

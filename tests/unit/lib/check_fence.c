@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_fence.c - taking transactional ids away, against librdkafka's mock cluster: all are asked
- * for, and one that is refused fails the call. That whoever had them can commit nothing any more is
- * for the e2e tests: the mock fences nobody.
+ * check_fence.c - fencing transactional ids, against librdkafka's mock cluster: all are asked for,
+ * and one refusal fails the call. That an old user can no longer commit is for the e2e tests: the
+ * mock fences nobody.
  */
 #include "lib/base/clock.h"
 #include "lib/kafka/fence.h"

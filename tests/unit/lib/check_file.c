@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_file.c - files for a person: what stands in their place is never written through, its mode
- * is not kept, and no half of one stays.
+ * check_file.c - files for a person: never written through what is in their place, which keeps
+ * nothing of its mode, and never left half written.
  */
 #include <dirent.h>
 #include <errno.h>

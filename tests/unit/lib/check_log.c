@@ -444,7 +444,7 @@ static void show_progress_in_a_pipe(void)
     show_progress(NULL);
 }
 
-/* No terminal: a line each ten seconds, none of it written over. */
+/* No terminal: a line each ten seconds, none overwritten. */
 START_TEST(stderr_progress)
 {
     char *got = stderr_of(show_progress_in_a_pipe);

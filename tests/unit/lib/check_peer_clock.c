@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check_peer_clock.c - peer_clock.c: what Date says, ours ahead and behind and set meanwhile, what
- * is doubted, what is worth telling.
+ * is doubted, what is notable.
  */
 #include "lib/http/peer_clock.h"
 #include "tests/unit/unit.h"

@@ -132,7 +132,7 @@ START_TEST(an_empty_topic_has_none)
 }
 END_TEST
 
-/* No position is another answer than not knowing it. */
+/* No position is not the same as an unknown one. */
 START_TEST(a_partition_without_leader_is_no_empty_one)
 {
     struct pl_kafka_position position = {.key = "a", .value = (char *)"untouched", .len = 99};

@@ -284,7 +284,7 @@ START_TEST(parsed)
 }
 END_TEST
 
-/* No core, no reader of our memory: from the first call on, whatever the command line is. */
+/* No core, no reader of our memory from the first call on, whatever the command line. */
 START_TEST(memory_is_hidden)
 {
     const struct rlimit some = {.rlim_cur = 0, .rlim_max = RLIM_INFINITY};

@@ -317,7 +317,7 @@ START_TEST(denied_is_held)
         }
     }
     ck_assert_int_eq(server.requests, 1);
-    ck_assert_msg(strstr(a[0].err.msg, "refused, 1 in a row, not tried again for"), "%s",
+    ck_assert_msg(strstr(a[0].err.msg, "refused (1 in a row), not tried again for"), "%s",
                   a[0].err.msg);
     int64_t wait_ms = pl_token_retry_after_ms(tokens);
     ck_assert(wait_ms > 0 && wait_ms <= 10000);

@@ -193,7 +193,7 @@ START_TEST(fenced)
 END_TEST
 
 /* The coordinator ends a transaction for its age, as after a machine slept, and then refuses the
- * producer as it refuses a fenced one: a restart mends that. */
+ * producer like a fenced one: a restart fixes that. */
 START_TEST(undone_for_its_age)
 {
     ready();
