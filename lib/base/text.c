@@ -99,13 +99,52 @@ size_t pl_text_format(char *out, size_t size, const char *fmt, ...)
 
 /* ---- without secrets ---- */
 
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
+}
+
+/* How many bytes of the text stand for `c`: itself, or escaped as JSON (\/, \u003d) or an address
+ * (%2F, +) has it; 0: they do not. */
+static size_t byte_match(const char *text, size_t len, char c)
+{
+    static const char unicode[] = "\\u00";
+    if (len >= 1 && (text[0] == c || (text[0] == '+' && c == ' ')))
+        return text[0] == '\\' && len >= 2 && text[1] == '\\' ? 2 : 1;
+    size_t begin = len >= 3 && text[0] == '%'                                    ? 1
+                   : len >= 6 && memcmp(text, unicode, sizeof(unicode) - 1) == 0 ? 4
+                                                                                 : 0;
+    if (begin > 0) {
+        int high = hex_digit(text[begin]), low = hex_digit(text[begin + 1]);
+        return high >= 0 && low >= 0 && high * 16 + low == (unsigned char)c ? begin + 2 : 0;
+    }
+    return len >= 2 && text[0] == '\\' && text[1] == c ? 2 : 0;
+}
+
+static bool begins_with_secret(const char *text, size_t len, const char *secret, size_t begin)
+{
+    size_t at = 0, took = 1;
+    for (size_t i = 0; i < begin && took > 0; i++) {
+        took = byte_match(text + at, len - at, secret[i]);
+        at += took;
+    }
+    return took > 0;
+}
+
 size_t pl_text_before_secret(const char *text, size_t len, const char *secret)
 {
     size_t begin = secret ? strnlen(secret, PL_SECRET_BEGIN) : 0;
     if (begin < PL_SECRET_LEAST || len == 0)
         return len;
     const char *found = memmem(text, len, secret, begin);
-    return found ? (size_t)(found - text) : len;
+    len = found ? (size_t)(found - text) : len;
+    for (size_t at = 0; at < len; at++)
+        if (begins_with_secret(text + at, len - at, secret, begin))
+            return at;
+    return len;
 }
 
 void pl_text_scrub(const char *text, size_t len, const char *secret, char *out, size_t size)

@@ -83,7 +83,8 @@ size_t pl_text_formatv(char *out, size_t size, const char *fmt, va_list ap)
 #define PL_SECRET_LEAST 4
 
 /* The length of the text before the secret (a string, may be NULL), whose first PL_SECRET_BEGIN
- * bytes are looked for: servers repeat what they refuse, often cut. `len`: not found. */
+ * bytes are looked for, as they are or escaped as JSON or an address has them: servers repeat what
+ * they refuse, often cut. `len`: not found. */
 size_t pl_text_before_secret(const char *text, size_t len, const char *secret);
 
 /* pl_text_copy() of the text before the secret, without trailing spaces: a server's text for a

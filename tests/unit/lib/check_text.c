@@ -188,6 +188,12 @@ static const struct {
     {"eyJhbGciOiJSUzI1NiJ9.x", "eyJhbGciOiJSUzI1NiJ9.x", ""},
     {"a short one: pass, gone", "pass", "a short one:"},
     {"too short for a secret", "too", "too short for a secret"},
+    {"key ab\\/cd+ef==, yes", "ab/cd+ef==", "key"}, /* as JSON has it */
+    {"q=a\\\"b\\\\cd!", "a\"b\\cd", "q="},
+    {"q=ab%2fcd%2Bef%3D%3D&x", "ab/cd+ef==", "q="}, /* as an address has it */
+    {"q=ab%2Fcd+ef", "ab/cd ef", "q="},
+    {"is ab\\u002fcd\\u003Def", "ab/cd=ef", "is"},
+    {"ab\\/c%2", "ab/cd+ef==", "ab\\/c%2"},
     {"none is none", "", "none is none"},
     {"12345678901234567890123456789012345678901234567890", NULL, "123456789012345678901234567"},
     {"12345678901234567890123456\u00e4\u00e4", NULL, "12345678901234567890123456"},
