@@ -19,7 +19,7 @@ enum rule {
     ERRORS,  /* false, 0, "0", "false", [], {}, and objects that hold only such values */
     MORE,    /* the same, and numbers below 0: a link, a token, a flag */
     LAST,    /* all but false */
-    PAGES,   /* numbers up to 1 */
+    PAGES,   /* all but false and numbers above 1 */
     TOTAL,   /* numbers up to the number of elements */
     MESSAGE, /* all */
     INSIDE,  /* an object to search; a list of links with a rel */
@@ -59,9 +59,6 @@ static const struct {
     {"incompleteresults", ERRORS},
     {"timedout", ERRORS},
     {"more", MORE},
-    {"hasmore", MORE},
-    {"hasnext", MORE},
-    {"hasnextpage", MORE},
     {"moreavailable", MORE},
     {"truncated", MORE},
     {"istruncated", MORE},
@@ -146,7 +143,11 @@ static enum rule rule_of(const char *name, size_t len)
     for (size_t i = 0; i < PL_COUNT(names); i++)
         if (alike(names[i].name, name, len, false))
             return names[i].rule;
-    return alike("nextpage", name, len, true) ? MORE : NO_RULE;
+    static const char *const begins[] = {"nextpage", "hasmore", "hasnext"};
+    for (size_t i = 0; i < PL_COUNT(begins); i++)
+        if (alike(begins[i], name, len, true))
+            return MORE;
+    return NO_RULE;
 }
 
 static void text_keep(struct answer_text *t, const char *text, size_t len)
@@ -229,10 +230,15 @@ static bool text_is_empty(const struct value *v)
     return v->type == PL_JSON_STRING && !v->text[0] && !v->is_other;
 }
 
+static bool is_false(const struct value *v)
+{
+    return v->type == PL_JSON_FALSE || word_is(v, "false");
+}
+
 static bool is_no(const struct value *v)
 {
-    return v->type == PL_JSON_NULL || v->type == PL_JSON_FALSE ||
-           (v->is_number && v->number == 0) || word_is(v, "false") || text_is_empty(v);
+    return v->type == PL_JSON_NULL || is_false(v) || (v->is_number && v->number == 0) ||
+           text_is_empty(v);
 }
 
 /* Nothing, or an array or object of nothing. */
@@ -297,10 +303,10 @@ static void judge(struct answer *a, enum rule rule, const char *path, struct pl_
         says = is_empty(raw, 0) || (v.is_number && v.number < 0) ? ANSWER_NOTHING : ANSWER_PART;
         break;
     case LAST:
-        says = v.type == PL_JSON_FALSE ? ANSWER_PART : ANSWER_NOTHING;
+        says = is_false(&v) ? ANSWER_PART : ANSWER_NOTHING;
         break;
-    case PAGES:
-        says = v.is_number && v.number > 1 ? ANSWER_PART : ANSWER_NOTHING;
+    case PAGES: /* lastPage is a number or a flag */
+        says = is_false(&v) || (v.is_number && v.number > 1) ? ANSWER_PART : ANSWER_NOTHING;
         break;
     case TOTAL:
         if (v.is_number)
