@@ -222,6 +222,11 @@ char *delivery_id(const struct wmfetchd_conf *conf, int slot)
                      : pl_strf("wmfetchd-%s/%d", conf->name, slot);
 }
 
+char *delivery_claim_key(const struct wmfetchd_conf *conf)
+{
+    return pl_strf("%s/claim", conf->name);
+}
+
 int delivery_fence(struct delivery_env *env, int from, struct pl_err *err)
 {
     const struct wmfetchd_conf *conf = env->conf;

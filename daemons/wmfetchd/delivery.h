@@ -29,6 +29,10 @@ struct delivery;
  * (a name has no '/'), wmfetchd-NAME.once for DELIVERY_ONCE. Freed by the caller. */
 char *delivery_id(const struct wmfetchd_conf *conf, int slot);
 
+/* The key of the claim (load_claim()). Other sources may keep positions in the same topic, under
+ * their NAME alone. Freed by the caller. */
+char *delivery_claim_key(const struct wmfetchd_conf *conf);
+
 /* Fences the ids of slots `from` to TURNS_SLOTS_MAX - 1, which an earlier instance with more slots
  * may still use; our own are fenced by delivery_new(). To be called before positions are read.
  * Blocks up to start_timeout. */

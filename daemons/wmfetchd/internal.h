@@ -56,6 +56,7 @@ struct wmfetchd {
     enum pl_worked worked;              /* whether a window was ever committed */
     enum pl_worked kafka_worked;        /* the same for anything in Kafka */
     bool ready;
+    char *claim_key;            /* of the record that claims the name */
     bool claimed;               /* proved that we alone use this name: lib/kafka/fence.h */
     struct pl_peer_clock clock; /* the API's */
     struct look look;           /* asks for the API's time where no window has shown it yet */

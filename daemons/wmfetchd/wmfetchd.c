@@ -128,7 +128,7 @@ static int64_t begin_all(struct wmfetchd *w)
 {
     int64_t held_ms = w->not_before_ms - pl_clock_monotonic_ms();
     if (!w->claimed && held_ms <= 0 && load_is_idle(w->slots[0].load))
-        load_claim(w->slots[0].load, w->conf->name);
+        load_claim(w->slots[0].load, w->claim_key);
     if (!w->claimed)
         return held_ms > 0 ? held_ms : INT64_MAX;
     struct turns_next next;
@@ -427,6 +427,7 @@ static void release(struct wmfetchd *w)
         free(w->series[i].key);
     free(w->series);
     free(w->turns.v);
+    free(w->claim_key);
 }
 
 static unsigned lag_metric_add(struct wmfetchd *w, const struct series *s)
@@ -471,6 +472,7 @@ static void series_make(struct wmfetchd *w)
     size_t n = wmfetchd_series_count(w->conf);
     uint64_t seed = (uint64_t)pl_clock_realtime_ms();
     pl_backoff_init(&w->backoff, WAIT_BASE_MS, WAIT_MAX_MS, seed - 1);
+    w->claim_key = delivery_claim_key(w->conf);
     w->series = pl_alloc_array(n, sizeof(*w->series));
     w->turns.v = pl_alloc_array(n, sizeof(*w->turns.v));
     for (size_t i = 0; i < n; i++) {

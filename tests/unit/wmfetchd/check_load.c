@@ -519,6 +519,19 @@ START_TEST(stopped)
 }
 END_TEST
 
+/* wikisrcd keeps its position under its name, perhaps in the same topic, and perhaps it has ours. */
+START_TEST(claim_is_nobodys_position)
+{
+    char name[] = "prod";
+    const struct wmfetchd_conf named = {.name = name};
+    PL_FREE char *key = delivery_claim_key(&named);
+    ck_assert_str_ne(key, "prod");
+    const char *slash = strchr(key, '/');
+    ck_assert_ptr_nonnull(slash);
+    ck_assert_ptr_null(strchr(slash + 1, '/')); /* NAME/APPLICATION/INDEX */
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -534,6 +547,8 @@ int main(void)
         TEST(record_too_large),
         TEST(refused_by_the_broker),
         TEST(stopped),
+        TCASE("names"),
+        TEST(claim_is_nobodys_position),
     };
     pl_http_global_init();
     pl_log_set_level(PL_ERROR);
