@@ -15,12 +15,13 @@ enum {
     BUSY_WAIT_MS = 10000,    /* 429 without Retry-After */
 };
 
-/* What only a person can fix ends the daemon only when every series waits for it. */
-static enum pl_end end_of(const struct wmfetchd *w, const struct load_result *result,
+/* What only a person can fix ends the daemon only when every series waits for it, each by a failure
+ * of its own; `all`: it is one failure of them all. */
+static enum pl_end end_of(const struct wmfetchd *w, const struct load_result *result, bool all,
                           struct pl_err *err)
 {
     enum pl_end end = pl_end_of(err, result->by_kafka ? w->kafka_worked : w->worked);
-    for (size_t i = 0; end == PL_END_CONFIG && i < w->turns.n; i++)
+    for (size_t i = 0; end == PL_END_CONFIG && !all && i < w->turns.n; i++)
         if (!w->series[i].refused)
             end = PL_END_LOUDLY;
     return end;
@@ -50,14 +51,12 @@ static bool is_for_all(const struct load_result *result, const struct pl_err *er
 }
 
 /* Delays all series. Concurrent requests that fail together add up to one delay. */
-static int64_t hold_all(struct wmfetchd *w, int64_t floor, bool refused)
+static int64_t hold_all(struct wmfetchd *w, int64_t floor)
 {
     int64_t mono_ms = pl_clock_monotonic_ms(), wait_ms = w->not_before_ms - mono_ms;
     if (wait_ms <= 0 || wait_ms < floor)
         wait_ms = pl_backoff_next(&w->backoff, floor);
     w->not_before_ms = mono_ms + wait_ms;
-    for (size_t i = 0; i < w->turns.n; i++)
-        w->series[i].refused = refused;
     return wait_ms;
 }
 
@@ -66,11 +65,10 @@ static int64_t hold(struct wmfetchd *w, struct series *s, const struct load_resu
                     const struct pl_err *err)
 {
     int64_t floor = floor_ms(result, err);
-    bool refused = err->kind == PL_ERR_CONFIG;
     if (is_for_all(result, err))
-        return hold_all(w, floor, refused);
+        return hold_all(w, floor);
     int64_t wait_ms = pl_backoff_next(&s->backoff, floor);
-    s->refused = refused;
+    s->refused = err->kind == PL_ERR_CONFIG;
     s->not_before_ms = pl_clock_monotonic_ms() + wait_ms;
     return wait_ms;
 }
@@ -92,7 +90,7 @@ void failure_of_window(struct wmfetchd *w, struct series *s, const struct load_r
         pl_metrics_inc(w->metrics, M_WINDOWS_FAILED, 1);
     bool said = is_for_all(result, err) && w->not_before_ms > pl_clock_monotonic_ms();
     int64_t wait_ms = hold(w, s, result, err);
-    enum pl_end end = end_of(w, result, err);
+    enum pl_end end = end_of(w, result, is_for_all(result, err), err);
     if (end >= PL_END_RESTART) {
         pl_daemon_stop(w->daemon, err);
         return;
@@ -116,8 +114,8 @@ void failure_of_claim(struct wmfetchd *w, const struct load_result *result,
                       const struct pl_err *why)
 {
     struct pl_err copy = *why, *err = &copy;
-    int64_t wait_ms = hold_all(w, floor_ms(result, err), err->kind == PL_ERR_CONFIG);
-    enum pl_end end = end_of(w, result, err);
+    int64_t wait_ms = hold_all(w, floor_ms(result, err));
+    enum pl_end end = end_of(w, result, true, err);
     if (end >= PL_END_RESTART)
         pl_daemon_stop(w->daemon, err);
     else if (end == PL_END_LOUDLY && pl_refusal_next(&w->refusal, pl_clock_monotonic_ms()))
@@ -137,7 +135,7 @@ void failure_of_token(struct wmfetchd *w, const struct pl_err *why)
     if (end >= PL_END_RESTART) {
         pl_daemon_stop(w->daemon, err);
     } else if (end == PL_END_LOUDLY) {
-        hold_all(w, floor_ms(&result, err), true);
+        hold_all(w, floor_ms(&result, err));
         pl_refusal_next(&w->refusal, pl_clock_monotonic_ms());
         pl_log_err(PL_ERROR, PL_EVENT_REFUSED, "no token, it is tried again", err);
     } else {

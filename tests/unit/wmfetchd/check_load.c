@@ -519,7 +519,7 @@ START_TEST(stopped)
 }
 END_TEST
 
-/* wikisrcd keeps its position under its name, perhaps in the same topic, and perhaps it has ours. */
+/* wikisrcd keeps its position under its name; it may share ours, and the topic. */
 START_TEST(claim_is_nobodys_position)
 {
     char name[] = "prod";
