@@ -90,7 +90,9 @@ static enum partition_action insert(struct partition_state *s, const struct part
 {
     if (!is_young(s, conf, e) && s->doubt && conf->can_look)
         return settle(s, false);
-    if (!is_young(s, conf, e) && !s->doubt)
+    /* A time of the future is no age: a clock was set back, and a new token would have such a time
+     * as well. This one had no insert yet. */
+    if (!is_young(s, conf, e) && !s->doubt && e->now_ms > s->announced.at_ms)
         return announce_again(s, conf, e);
     if (e->mono_ms - s->proof_ms >= conf->lease_ms) {
         const struct partition_announcement same = s->announced;
@@ -309,7 +311,9 @@ enum partition_action partition_next(struct partition_state *s, const struct par
         s->asked = false;
     if (e->kind == EVENT_STOP)
         return stop(s);
-    if (e->kind == EVENT_FENCED || (e->kind == EVENT_REVOKED && s->phase != PARTITION_NONE))
+    if (e->kind == EVENT_REVOKED && s->phase == PARTITION_NONE)
+        return ACTION_NONE; /* fenced or stopped before */
+    if (e->kind == EVENT_FENCED || e->kind == EVENT_REVOKED)
         return leave(s);
     switch (s->phase) {
     case PARTITION_NONE:

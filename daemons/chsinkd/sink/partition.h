@@ -90,7 +90,7 @@ struct partition_state {
 
 enum partition_event_kind {
     EVENT_ASSIGNED, /* start (-1: the group has none), announced (end -1: nothing); only in NONE */
-    EVENT_REVOKED,  /* the partition is revoked or lost */
+    EVENT_REVOKED,  /* the partition is revoked or lost; in NONE too (fenced before) */
     EVENT_STOP,     /* reading has stopped; what was read is finished */
     EVENT_CLOSED,   /* the batch [start, end) is ready: rows, next */
     EVENT_TIME,     /* the wait is over */

@@ -753,11 +753,84 @@ START_TEST(each_rule_is_needed)
 }
 END_TEST
 
+/* ---- what the search does not reach ---- */
+
+enum { HOUR = 3600000 };
+static const struct partition_conf real = {
+    .digest = 1, .can_look = true, .young_ms = HOUR, .settle_ms = 60000, .lease_ms = 10000};
+
+/* Answers OK to whatever is asked, until the action. */
+static unsigned steps_until(struct partition_state *s, enum partition_action wanted,
+                            enum partition_action action, int64_t now_ms)
+{
+    unsigned steps = 0;
+    for (; action != wanted && steps < 20; steps++) {
+        struct partition_event e = {.kind = action == ACTION_WAIT ? EVENT_TIME : EVENT_OK,
+                                    .now_ms = now_ms,
+                                    .missing = true,
+                                    .next = -1};
+        action = partition_next(s, &real, &e);
+    }
+    return steps;
+}
+
+/* The clock was an hour ahead, and is set right between two batches: the machine's tokens stay in
+ * their order, and their times are of the future. That must not keep a batch from being sent. */
+START_TEST(a_clock_set_back_stops_nothing)
+{
+    struct partition_state s = {0};
+    int64_t now_ms = INT64_C(1800000000000);
+    struct partition_event e = {.kind = EVENT_ASSIGNED, .now_ms = now_ms, .announced.end = -1};
+    partition_next(&s, &real, &e);
+    e = (struct partition_event){
+        .kind = EVENT_CLOSED, .now_ms = now_ms, .start = 0, .end = 5, .rows = true, .next = -1};
+    enum partition_action action = partition_next(&s, &real, &e);
+    ck_assert_uint_lt(steps_until(&s, ACTION_INSERT, action, now_ms), 20);
+    e = (struct partition_event){.kind = EVENT_OK, .now_ms = now_ms, .next = 9};
+    action = partition_next(&s, &real, &e); /* its end, with the next batch's announcement */
+    ck_assert_uint_lt(steps_until(&s, ACTION_NEXT, action, now_ms), 20);
+    now_ms -= HOUR;
+    e = (struct partition_event){
+        .kind = EVENT_CLOSED, .now_ms = now_ms, .start = 5, .end = 9, .rows = true, .next = -1};
+    action = partition_next(&s, &real, &e);
+    ck_assert_uint_lt(steps_until(&s, ACTION_INSERT, action, now_ms), 20);
+    int64_t first = s.announced.at_ms;
+    /* In doubt: the table is asked, then there is another token. */
+    e = (struct partition_event){.kind = EVENT_UNKNOWN, .now_ms = now_ms, .next = -1};
+    action = partition_next(&s, &real, &e);
+    e = (struct partition_event){.kind = EVENT_TIME, .now_ms = now_ms, .next = -1};
+    ck_assert_int_eq(action, ACTION_WAIT);
+    action = partition_next(&s, &real, &e);
+    ck_assert_int_eq(s.phase, PARTITION_SETTLE);
+    ck_assert_uint_lt(steps_until(&s, ACTION_INSERT, action, now_ms), 20);
+    ck_assert_int_gt(s.announced.at_ms, first);
+}
+END_TEST
+
+/* Fenced first, then the group asks for it back. */
+START_TEST(what_was_left_can_be_revoked)
+{
+    struct partition_state s = {0};
+    struct partition_event e = {.kind = EVENT_ASSIGNED, .announced.end = -1};
+    partition_next(&s, &real, &e);
+    e = (struct partition_event){
+        .kind = EVENT_CLOSED, .start = 0, .end = 5, .rows = true, .next = -1};
+    ck_assert_int_eq(partition_next(&s, &real, &e), ACTION_ANNOUNCE);
+    e = (struct partition_event){.kind = EVENT_FENCED};
+    ck_assert_int_eq(partition_next(&s, &real, &e), ACTION_DROP);
+    e = (struct partition_event){.kind = EVENT_REVOKED};
+    ck_assert_int_eq(partition_next(&s, &real, &e), ACTION_NONE);
+    ck_assert_int_eq(s.phase, PARTITION_NONE);
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
         TEST(holds_in_every_state),
         TEST(each_rule_is_needed, .count = WRONGS - 1),
+        TEST(a_clock_set_back_stops_nothing),
+        TEST(what_was_left_can_be_revoked),
     };
     return unit_main("partition", tests, PL_COUNT(tests));
 }
