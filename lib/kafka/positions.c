@@ -20,7 +20,7 @@
 
 #define SLICE_MS      100   /* how long one call into librdkafka may block */
 #define HELD_SHOWN_MS 2000  /* show a hidden end after this; most transactions end sooner */
-#define SHOW_MS       1000  /* then how often STATUS is renewed */
+#define SHOW_MS       1000  /* how often STATUS is renewed */
 #define HELD_LOG_MS   60000 /* and the log line repeated */
 
 PL_DEFINE_CLEANUP(rd_kafka_message_t *, rd_kafka_message_destroy);
@@ -246,6 +246,16 @@ static void held_show(struct reader *r, const struct partition *held,
            PL_F_INT("WAITED_MS", waited_ms));
 }
 
+/* Whatever its length: it ends when nothing comes for timeout_ms. */
+static void reading_show(struct reader *r)
+{
+    int64_t now_ms = pl_clock_monotonic_ms();
+    if (now_ms - r->shown_ms < SHOW_MS)
+        return;
+    r->shown_ms = now_ms;
+    pl_daemon_step(r->daemon, 2 * r->timeout_ms, "reading topic %s to its end", r->topic);
+}
+
 static int reader_late(const struct reader *r, struct pl_kafka_health *health, struct pl_err *err)
 {
     char why[sizeof(health->last_text)] = "";
@@ -273,6 +283,8 @@ static int reader_run(struct reader *r, struct consumer *c, struct pl_err *err)
             held_show(r, held, &c->health);
         else if (pl_clock_monotonic_ms() - r->moved_ms > r->timeout_ms)
             return reader_late(r, &c->health, err);
+        else
+            reading_show(r);
     }
     if (r->logged_ms != 0)
         pl_log(PL_NOTICE, NULL, "the position's topic is read to its end",
@@ -290,6 +302,9 @@ static int topic_open(struct reader *r, rd_kafka_t *rk, struct pl_err *err)
     if (there == 0)
         return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
                           "topic \"%s\" is missing", r->topic);
+    if (r->partitions_n == 0) /* its metadata is not complete yet: no answer, not an empty topic */
+        return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+                          "Kafka does not name the partitions of topic \"%s\"", r->topic);
     r->partitions = pl_alloc_array((size_t)r->partitions_n, sizeof(*r->partitions));
     for (int i = 0; i < r->partitions_n; i++)
         r->partitions[i].end = -1;

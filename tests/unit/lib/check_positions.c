@@ -5,7 +5,12 @@
  * The mock keeps no transactions: what another's open one hides is shown by the e2e tests.
  */
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "lib/kafka/positions.h"
 #include "tests/unit/kafka_mock.h"
@@ -160,6 +165,51 @@ START_TEST(a_missing_topic)
 }
 END_TEST
 
+/* Metadata of a topic that is just being made. */
+START_TEST(no_partitions_are_no_answer)
+{
+    struct pl_kafka_position position = {.key = "a"};
+    struct pl_err err = {0};
+
+    kafka_mock_topic(&mock, "bare", 0);
+    ck_assert_int_eq(pl_kafka_positions_read(daemon_, &mock.map, "bare", 1000, &position, 1, &err),
+                     -1);
+    ck_assert_int_eq(err.kind, PL_ERR_RETRY);
+    ck_assert_msg(strstr(err.msg, "partitions") != NULL, "%s", err.msg);
+}
+END_TEST
+
+/* Slow, but something always comes: systemd is told, or it ends us. */
+START_TEST(a_long_read_extends_the_start)
+{
+    struct pl_kafka_position position = {.key = "a"};
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct pl_err err = {0};
+    char text[1024] = "";
+    unsigned extended = 0;
+    PL_FREE char *dir = unit_dir();
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+    snprintf(address.sun_path, sizeof(address.sun_path), "%s/notify", dir);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    for (unsigned i = 0; i < 15; i++) { /* the mock gives what was sent at once in one answer */
+        put(0, "a", "a1", 1000 + i);
+        ck_assert_int_eq(rd_kafka_flush(producer, 10000), 0);
+    }
+    rd_kafka_mock_broker_set_rtt(mock.cluster, 1, 200);
+    setenv("NOTIFY_SOCKET", address.sun_path, 1);
+    ck_assert_done(positions_read(&position, 1, &err), err);
+    unsetenv("NOTIFY_SOCKET");
+    for (ssize_t n; (n = recv(fd, text, sizeof(text) - 1, 0)) > 0;) {
+        text[n] = '\0';
+        extended += strstr(text, "EXTEND_TIMEOUT_USEC=") != NULL;
+    }
+    ck_assert_uint_gt(extended, 1);
+    pl_kafka_positions_release(&position, 1);
+    close(fd);
+}
+END_TEST
+
 START_TEST(a_stop_signal_ends_it)
 {
     struct pl_kafka_position position = {.key = "a"};
@@ -182,6 +232,8 @@ int main(void)
         TEST(an_empty_topic_has_none),
         TEST(a_partition_without_leader_is_no_empty_one),
         TEST(a_missing_topic),
+        TEST(no_partitions_are_no_answer),
+        TEST(a_long_read_extends_the_start),
         TEST(a_stop_signal_ends_it),
     };
     return unit_main("positions", tests, PL_COUNT(tests));
