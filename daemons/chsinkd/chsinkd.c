@@ -157,7 +157,7 @@ static void refused_look(struct chsinkd *d, struct pl_err *err)
     enum pl_end_side side = pl_end_side(err);
     if (pl_end_decide(err->kind, side, PL_WORKED_NEVER) !=
         pl_end_decide(err->kind, side, PL_WORKED)) {
-        pl_daemon_step(d->daemon, d->conf->start_timeout_ms,
+        pl_daemon_step(d->daemon, 2 * d->conf->start_timeout_ms,
                        "refused; checking whether group %s has worked before",
                        chsinkd_conf_group(d->conf));
         pl_end_of_last(err, worked_look(&d->sink));

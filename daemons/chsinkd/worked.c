@@ -13,10 +13,12 @@ static void topic_add(rd_kafka_topic_partition_list_t *list, const rd_kafka_meta
 }
 
 /* The partitions of the routes' topics. Metadata lacks topics that we may not see: partition 0 of
- * those is asked for too, and refused. */
-static void partitions_add(const struct sink *s, const rd_kafka_metadata_t *md,
+ * those is asked for too, and refused. false: a pattern matches none, so there are none or we may
+ * not see them. */
+static bool partitions_add(const struct sink *s, const rd_kafka_metadata_t *md,
                            rd_kafka_topic_partition_list_t *list)
 {
+    bool all = true;
     for (unsigned r = 0; r < s->routes_n; r++) {
         const struct route *route = s->routes[r].route;
         bool seen = false;
@@ -27,7 +29,9 @@ static void partitions_add(const struct sink *s, const rd_kafka_metadata_t *md,
             }
         if (!seen && route->topic)
             rd_kafka_topic_partition_list_add(list, route->topic, 0);
+        all &= seen || route->topic;
     }
+    return all;
 }
 
 enum pl_worked worked_look(struct sink *s)
@@ -40,13 +44,12 @@ enum pl_worked worked_look(struct sink *s)
         return PL_WORKED_UNKNOWN;
     if (rd_kafka_metadata(s->rk, 1, NULL, &md, LOOK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return PL_WORKED_UNKNOWN;
-    partitions_add(s, md, list);
+    enum pl_worked worked = partitions_add(s, md, list) ? PL_WORKED_NEVER : PL_WORKED_UNKNOWN;
     rd_kafka_metadata_destroy(md);
     if (list->cnt == 0)
-        return PL_WORKED_NEVER;
+        return worked;
     if (rd_kafka_committed(s->rk, list, LOOK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
         return PL_WORKED_UNKNOWN;
-    enum pl_worked worked = PL_WORKED_NEVER;
     for (int i = 0; i < list->cnt; i++) {
         if (list->elems[i].offset >= 0)
             return PL_WORKED;
