@@ -35,10 +35,10 @@ const struct pl_option wikisrcd_opts[] = {
         .help = "Which streams to follow, as the service names them. A stream added later begins "
                 "when it is first seen."),
     OPT("source.start", STRING, source.start, .min = 1, .max = 64, .dflt = "now",
-        .help = "Where to begin when there is no position yet: now, oldest, -2d (before now), an "
-                "RFC 3339 "
-                "time (2026-11-21T00:00:00Z) or milliseconds since 1970. The service keeps 7 to 31 "
-                "days."),
+        .help =
+            "Where to begin when there is no position yet: now, oldest, -2d (before now), an "
+            "RFC 3339 time (2026-11-21T00:00:00Z) or milliseconds since 1970. The service keeps "
+            "7 to 31 days."),
     OPT("source.stall_timeout", DURATION, source.stall_timeout_ms, .max = PL_DAY_MS, .dflt = "10s",
         .help =
             "A connection without a byte for this long is dead. 10s suits recentchange; a quiet "
@@ -82,50 +82,51 @@ const struct pl_option wikisrcd_opts[] = {
         .flags = PL_OPT_RELOADABLE, .help = "No events in these namespaces."),
     OPT("filter.bot", ENUM, filter.bot, .dflt = "any", .flags = PL_OPT_RELOADABLE,
         .choices = bot_choices,
-        .help = "Edits by bots: any (no matter), only, exclude. The "
-                "field is bot, performer.is_bot or performer.user_is_bot."),
+        .help = "Edits by bots: any (include them), only, exclude. The field is bot, "
+                "performer.is_bot or performer.user_is_bot."),
     OPT("filter.fields", ROWS, filter.fields, .max = FILTER_RULES_MAX, .flags = PL_OPT_RELOADABLE,
         .help =
-            "More conditions, on any field; all must hold. A list of { path: page.page_id, in: [1, "
-            "2] }, { path: performer.groups, not_in: [sysop] } or { path: revision.comment, "
-            "exists: true }. Arrays are entered: in holds if one value is in the list, not_in if "
+            "More conditions, on any field; all must hold. A list of { path: page.page_id, in: "
+            "[1, 2] }, { path: performer.groups, not_in: [sysop] } or { path: revision.comment, "
+            "exists: true }. In an array, in holds if one of the values is in the list, not_in if "
             "none is. An event without the field fails in and passes not_in; a stream that never "
-            "has it is warned of. Numbers are compared by value, null is absent."),
+            "has it causes a warning. Numbers are compared by value; null counts as absent."),
     OPT("filter.canaries", ENUM, filter.canaries, .dflt = "drop", .flags = PL_OPT_RELOADABLE,
         .choices = canaries_choices,
-        .help = "The service's own test events, one each 15m in each topic: drop or keep."),
+        .help = "The service's own test events, one every 15m in each topic: drop or keep."),
     PL_KAFKA_OPT(struct wikisrcd_conf, 0, ""),
     PL_TOPIC_OPT("topic", struct wikisrcd_conf, topic, "wikipedia-data",
-                 "The topic that gets the events, one message an event, its JSON as received (less "
-                 "what redact takes out). The headers wikisrcd-stream and wikisrcd-id have its "
-                 "meta.stream and meta.id."),
+                 "The topic that gets the events, one message per event, its JSON as received "
+                 "(minus what redact takes out). The headers wikisrcd-stream and wikisrcd-id "
+                 "carry its meta.stream and meta.id."),
     OPT("topics", MAP, topics, .max = 64,
-        .help = "A topic of its own for a stream: { mediawiki.page_change.v1: wiki-page-changes }. "
-                "The other streams go to topic."),
+        .help = "Other topics for some streams: { mediawiki.page_change.v1: wiki-page-changes }. "
+                "The rest goes to topic."),
     OPT("key", STRINGS, key, .min = 1, .max = 8, .dflt = "title",
         .help = "Path of the message key inside the event (title, meta.domain), or a list of "
-                "paths, of which the first one counts that the event has; \"\": no key. wiki, "
-                "type, namespace, title, user and bot mean the field of the stream's schema: title "
+                "paths, of which the first that the event has is used; \"\": no key. wiki, type, "
+                "namespace, title, user and bot stand for the field of the stream's schema: title "
                 "is also page.page_title and page_title. Events without it have no key."),
     OPT("timestamp", ENUM, timestamp, .dflt = "event", .choices = timestamp_choices,
         .flags = PL_OPT_RELOADABLE,
-        .help = "Time of the messages: the event's own, or that of its arrival, for topics that "
-                "accept no old ones (message.timestamp.before.max.ms): events of years ago exist. "
-                "An event whose own time is absent or in the future has that of arrival."),
+        .help = "Time of the messages: the event's own, or its arrival, for topics that reject "
+                "old times (message.timestamp.before.max.ms): some events are years old. An event "
+                "whose own time is absent or in the future gets its arrival."),
     OPT("redact", ROWS, redact, .max = REDACT_RULES_MAX, .flags = PL_OPT_RELOADABLE,
         .help =
-            "Personal data that is taken out of events before they go to Kafka: a list of { path: "
-            "user, action: drop } (the member is removed) or hash (its value becomes an HMAC-"
-            "SHA256 with redact_key: the same for the same value). Names and addresses are in user "
-            "(recentchange), performer.user_text, revision.editor.user_text, "
-            "prior_state.revision.editor.user_text (page_change) and user_text (user-blocks-"
-            "change); they may also be in title, title_url, comment, parsedcomment, log_params, "
-            "log_action_comment, meta.uri, page.page_title, page_title and the like, which each "
-            "need a row. Arrays are entered, other members stay as they are, and the message key "
-            "is taken from what is left. An event that is not valid JSON is then not passed on."),
+            "Personal data to take out of events before they go to Kafka: a list of { path: user, "
+            "action: drop } (removes the member) or action: hash (replaces the value with its "
+            "HMAC-SHA256 under redact_key, the same for the same value). Names and addresses are "
+            "in user (recentchange), performer.user_text, revision.editor.user_text, "
+            "prior_state.revision.editor.user_text (page_change) and user_text "
+            "(user-blocks-change); they may also be in title, title_url, comment, parsedcomment, "
+            "log_params, log_action_comment, meta.uri, page.page_title, page_title and the like, "
+            "each of which needs a row. In an array, the path applies to each element. Other "
+            "members stay as they are; the message key is taken from what is left. An event that "
+            "is not valid JSON is then left out."),
     OPT("redact_key", SECRET, redact_key, .flags = PL_OPT_RELOADABLE,
-        .help = "The key of the hashes, 16 bytes or more, for instance of: openssl rand -hex 32. "
-                "With another key the same people get other hashes."),
+        .help = "The key of the hashes, at least 16 bytes, for instance from: openssl rand -hex "
+                "32. With another key the same people get other hashes."),
     PL_POSITION_TOPIC_OPT(struct wikisrcd_conf, "wikisrcd-positions"),
     PL_BYTES_MAX_OPTS(struct wikisrcd_conf,
                       "The largest event accepted. A topic that wikisrcd creates allows it; an "
@@ -157,7 +158,7 @@ const char wikisrcd_conf_intro[] =
     "Every option with its default. Durations: 500ms 5s 15m 2h 7d. Sizes: 4096 64KiB 8MiB.\n"
     "Secrets: { credential: NAME } (the file /etc/wikisrcd/secrets/NAME, or the unit's\n"
     "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
-    "`systemctl reload` applies filter, timestamp, redact, batch, too_large and\n"
+    "`systemctl reload` applies filter, timestamp, redact, redact_key, batch, too_large and\n"
     "log_level.";
 
 bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms)
@@ -258,9 +259,9 @@ static void rules_check(const struct wikisrcd_conf *conf, struct pl_findings *er
     if (hashes && !key)
         pl_findings_add(errs, 0, 0,
                         "redact_key: is needed for action: hash; without a secret, names could be "
-                        "tried until one fits");
+                        "found by trying");
     if (key && strlen(key) < REDACT_KEY_MIN)
-        pl_findings_add(errs, 0, 0, "redact_key: %d bytes or more, such as: openssl rand -hex 32",
+        pl_findings_add(errs, 0, 0, "redact_key: at least %d bytes, such as: openssl rand -hex 32",
                         REDACT_KEY_MIN);
 }
 

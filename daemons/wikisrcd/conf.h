@@ -67,13 +67,14 @@ extern const char wikisrcd_conf_intro[];
  * a struct wikisrcd_conf. */
 void wikisrcd_conf_check(void *conf, bool for_service, struct pl_findings *errs);
 
-/* The time of source.start: "oldest" (0), or as pl_moment_parse() has it; false: none. */
+/* The time of source.start: 0 for "oldest", else as pl_moment_parse() reads it; false: not a time.
+ * */
 bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms);
 /* It is counted from now: by whose clock matters. */
 bool wikisrcd_conf_start_is_relative(const char *text);
 
-/* Whether `name`, as in source.streams, is the stream that an event calls `stream` (meta.stream):
- * the service leaves out "mediawiki." in some names (recentchange, page-create). */
+/* Whether `name`, as in source.streams, is the stream that events call `stream` (meta.stream): the
+ * service drops "mediawiki." from some names (recentchange, page-create). */
 bool wikisrcd_conf_stream_is(const char *name, const char *stream, size_t len);
 
 #endif

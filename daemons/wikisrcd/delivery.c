@@ -5,7 +5,7 @@
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/position/position.h"
 
-/* How far ahead of our clock the time of a message may be: less than an hour, see below. */
+/* How far a message's time may be ahead of our clock; less than the brokers' hour, see below. */
 #define BROKER_AHEAD_MS (55 * 60000)
 /* How long a position that moved without an event to deliver may stay uncommitted. */
 #define POSITION_MS 5000
@@ -18,7 +18,7 @@ static const char *topic_for(const struct wikisrcd_conf *conf, const struct pl_j
     return conf->topic;
 }
 
-/* No id and no stream needs an escape; one that has some is left out. */
+/* Real ids and streams need no escapes; one that has some is left out. */
 static void header_add(struct delivery_message *d, const char *name, const struct pl_json_str *text)
 {
     if (text->p && !text->escaped)
@@ -28,8 +28,9 @@ static void header_add(struct delivery_message *d, const char *name, const struc
 void delivery_message(const struct wikisrcd_conf *conf, const struct event *event,
                       struct pl_slice data, struct delivery_now now, struct delivery_message *ret)
 {
-    /* Brokers refuse times more than an hour ahead of their clock, which is ours or right
-     * (log.message.timestamp.after.max.ms); 0 would mean "now" to the producer. */
+    /* Brokers refuse times more than an hour ahead of their clock
+     * (log.message.timestamp.after.max.ms), which is ours or correct; 0 would mean "now" to the
+     * producer. */
     int64_t now_ms = now.ours_ms < now.source_ms ? now.ours_ms : now.source_ms;
     bool usable = event->has_dt && event->dt_ms > 0 &&
                   event->dt_ms <= now.source_ms + POSITION_BELIEVE_MS &&

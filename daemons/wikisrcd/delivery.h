@@ -11,7 +11,7 @@
 #include "lib/batch/delivery.h"
 
 struct delivery_use {
-    const char *id;           /* what follows wikisrcd-NAME in the transactional.id */
+    const char *id;           /* suffix of the transactional.id, after wikisrcd-NAME */
     const char *position_key; /* NULL: without positions or limits */
 };
 
@@ -23,11 +23,12 @@ int delivery_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct d
 /* The batch options may have changed (SIGHUP). */
 void delivery_reloaded(struct pl_delivery *d, const struct wikisrcd_conf *conf);
 
-/* The message for an event, which borrows from all of them and must not be moved. */
+/* The message for an event. It borrows from delivery_message()'s arguments and points into itself,
+ * so it must not be moved. */
 struct delivery_message {
     struct pl_message m;
     struct pl_header headers[2]; /* wikisrcd-stream, wikisrcd-id: where the event has them */
-    bool time_replaced;          /* not by `timestamp`: its own was absent or not believable */
+    bool time_replaced;          /* the event's own was absent or not believable */
 };
 
 /* The source's clock, and ours, which Kafka's brokers may share. */

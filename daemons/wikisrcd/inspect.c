@@ -199,7 +199,7 @@ static bool event_show(struct inspect *in, struct pl_slice data, int64_t now_ms)
     return false;
 }
 
-/* At once where a filter leaves out all events, as a person would wait in vain. */
+/* Shown at once: when a filter leaves out everything, nothing else would appear. */
 static void absences_show(struct inspect *in, uint64_t looks, uint64_t redact_looks)
 {
     struct plan_absence a;

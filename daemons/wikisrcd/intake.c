@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * intake.c - what becomes of an event: a duplicate, left out, or a message.
- */
+/* intake.c - handles an event: a duplicate, left out, or a message. */
 #include <inttypes.h>
 
 #include "daemons/wikisrcd/delivery.h"
@@ -15,10 +13,10 @@ void intake_end(struct wikisrcd *w)
 {
     source_stop(w->source);
     pl_delivery_moved(w->delivery);
-    pl_delivery_flush(w->delivery); /* false: being committed, or limits will */
+    pl_delivery_flush(w->delivery); /* false: already committing, or the limits will do it */
 }
 
-/* The event is accounted for: `metric` is where. DELIVERED is counted at the commit. */
+/* Accounts for the event under `metric`. DELIVERED is counted at the commit. */
 static void event_account(struct wikisrcd *w, const struct position_mark *mark,
                           enum wikisrcd_metric metric)
 {
@@ -59,7 +57,7 @@ static bool event_is_too_large(struct wikisrcd *w, const struct sse_event *sse,
     return false;
 }
 
-/* The filter has looked at the event, and it is accounted for. */
+/* The filter has seen the event, and it is accounted for. */
 static void fields_account(struct wikisrcd *w)
 {
     struct plan_absence a;
@@ -71,7 +69,7 @@ static void fields_account(struct wikisrcd *w)
                PL_F_STR("RESULT", plan_absence_result(&a)));
 }
 
-/* What cannot be redacted must not get into Kafka, and the stream goes on. */
+/* What cannot be redacted must not get into Kafka; the stream continues. */
 static void not_redactable(struct wikisrcd *w, const struct sse_event *sse,
                            const struct position_mark *mark, const char *why)
 {
@@ -134,7 +132,7 @@ bool intake_event(void *userdata, const struct sse_event *sse)
         return false;
     int64_t now_ms = source_now_ms(w->source);
     plan_read(w->plan, &w->event, sse->data.p ? sse->data.p : "", sse->data.len);
-    if (sse->too_large) /* its data was not kept, so the service's id must do */
+    if (sse->too_large) /* its data was not kept: use the service's id */
         w->event.identity = event_hash(sse->id.p, sse->id.len);
     struct position_mark mark;
     position_check(w->position, &w->event, sse->id, now_ms, &mark);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * internal.h - the service's state: wikisrcd.c joins its parts, intake.c takes events, status.c
- * looks at it. Threads: the loop's.
+ * internal.h - the service's state: wikisrcd.c connects the parts, intake.c handles events,
+ * status.c reports. Threads: the loop's.
  */
 #ifndef WIKISRCD_INTERNAL_H
 #define WIKISRCD_INTERNAL_H
@@ -15,14 +15,14 @@
 #include "lib/service/ends.h"
 #include "lib/service/watchdog.h"
 
-/* The far side of one kind: whether it has worked with us, and what it refuses. */
+/* Kafka or the source: whether it has worked with us, and what it refuses. */
 struct peer {
     enum pl_worked worked;
     struct pl_refusal refusal;
 };
 
 struct wikisrcd {
-    struct pl_service *service; /* conf, daemon and metrics are its */
+    struct pl_service *service; /* owns conf, daemon and metrics */
     const struct wikisrcd_conf *conf;
     struct pl_daemon *daemon;
     struct pl_metrics *metrics;
@@ -30,15 +30,15 @@ struct wikisrcd {
     struct source *source;
     struct peer kafka, stream;
     struct position *position;
-    struct once *once;  /* NULL: the service */
-    struct plan *plan;  /* made anew at a reload */
+    struct once *once;  /* NULL: service mode */
+    struct plan *plan;  /* replaced at a reload */
     struct event event; /* reused */
     bool started;       /* the source was started */
-    int64_t looked_ms;  /* what time it was there, for a start counted from now; 0: not asked */
+    int64_t looked_ms;  /* the source's time, for a start counted from now; 0: not asked */
     bool ready;
     int64_t newest_ms;
     struct pl_rate rate; /* of what is received */
-    int64_t step_ms;     /* when the start's last step began, in the loop */
+    int64_t step_ms;     /* monotonic, when the last step of the start began */
     struct pl_progress progress;
     struct pl_backoff backoff; /* after aborted transactions */
     int64_t committed_ms;      /* monotonic, of the last commit; 0: none yet */
@@ -51,7 +51,7 @@ struct wikisrcd {
  * filtered or dropped as a duplicate), in the same call. So between any two events the position,
  * the open transaction and the counters agree, and it is safe to commit. */
 bool intake_event(void *userdata, const struct sse_event *sse);
-/* --once has all of its range: nothing more is read, and it is committed. */
+/* --once has its whole range: stops reading and commits. */
 void intake_end(struct wikisrcd *w);
 
 /* ---- status.c ---- */
@@ -59,9 +59,9 @@ void intake_end(struct wikisrcd *w);
 /* Events in the open transaction. */
 uint64_t status_in_flight(const struct wikisrcd *w);
 void status_show(struct wikisrcd *w, double rate, double lag);
-/* The longest that we are refused, by anyone. */
+/* How long we have been refused; the longer of Kafka's and the source's. 0: by neither. */
 int64_t status_refused_seconds(const struct wikisrcd *w, int64_t mono_ms);
-/* Why nothing moves; NULL: it does, or waits for a known reason. */
+/* Why there is no progress; NULL: there is, or it waits for a known reason. */
 const char *status_stuck(struct wikisrcd *w);
 
 #endif

@@ -15,12 +15,13 @@ static const struct pl_cli_opt opts[] = {
     [INSPECT_SAMPLE] = {"sample", "N", "Print N events for a person to read; write nothing."},
     [INSPECT_SCHEMA] = {"schema", "N", "Print the fields that N events have, and their types."},
     [INSPECT_PRODUCE] = {"produce", "N", "Write N events to the topic and show each."},
-    [ONCE] = {"once", NULL, "Load --start to --end into the topic, or go on with it, and exit."},
+    [ONCE] = {"once", NULL, "Load the range --start to --end into the topic, and exit."},
     [POSITION] = {"position", NULL, "Show where the service is in the source."},
-    [START] = {"start", "TIME", "Begin of the range: -2d, 2026-01-01T00:00:00Z, milliseconds."},
-    [END] = {"end", "TIME", "End, of the same forms; default: where the service began, or now."},
-    [OVERLAP] = {"overlap", NULL, "With --once: load also what is in the topic already."},
-    [SET] = {"set", "TIME", "With --position: move it. The service must be stopped."},
+    [START] = {"start", "TIME", "Start of the range: -2d, 2026-01-01T00:00:00Z, milliseconds."},
+    [END] = {"end", "TIME",
+             "Its end, in the same forms; default: where the service began, or now."},
+    [OVERLAP] = {"overlap", NULL, "With --once: also load what is in the topic already."},
+    [SET] = {"set", "TIME", "With --position: move it there. Stop the service first."},
     [OPTS] = {0},
 };
 
@@ -79,7 +80,7 @@ static int range_take(const struct pl_cli *cli, struct backfill_ask *ret)
         return pl_cli_refuse(&wikisrcd.cli, "--end and --overlap need --start, such as --start "
                                             "-2d");
     if (ret->end_ms > ret->now_ms)
-        return pl_cli_refuse(&wikisrcd.cli, "--end is in the future, which is the service's");
+        return pl_cli_refuse(&wikisrcd.cli, "--end is in the future, which is left to the service");
     if (ret->end_ms >= 0 && ret->start_ms >= ret->end_ms)
         return pl_cli_refuse(&wikisrcd.cli, "--start must be before --end");
     return -1;
@@ -105,7 +106,7 @@ int main(int argc, char **argv)
         return inspect_run(service.conf, (enum inspect_mode)mode, service.cli.count);
     if (mode == POSITION)
         return move_run(service.conf, to_ms);
-    if (mode == ONCE) { /* the service's address is the service's */
+    if (mode == ONCE) { /* metrics.listen is the service's */
         struct wikisrcd_conf *conf = service.conf;
         free(PL_TAKE(conf->metrics.listen));
         once.key = pl_strf("%s/once", conf->name);

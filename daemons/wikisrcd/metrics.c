@@ -23,7 +23,7 @@ const struct pl_metric wikisrcd_metrics[M_COUNT] = {
     [M_MALFORMED] = {"wikisrcd_events_malformed_total", NULL, PL_COUNTER,
                      "Events that are not valid JSON; passed on without a key."},
     [M_FIELD_ABSENT] = {"wikisrcd_filter_field_absent_total", NULL, PL_COUNTER,
-                        "Events that did not have a field which a filter looks at."},
+                        "Events without a field that a filter tests."},
     [M_SOURCE_BYTES] = {"wikisrcd_source_bytes_total", NULL, PL_COUNTER,
                         "Bytes received from the source."},
     [M_DELIVERED_BYTES] = {"wikisrcd_delivered_bytes_total", NULL, PL_COUNTER,
@@ -51,8 +51,8 @@ const struct pl_metric wikisrcd_metrics[M_COUNT] = {
     [M_AHEAD] = {"wikisrcd_events_ahead_total", NULL, PL_COUNTER,
                  "Events with a time more than a minute in the service's future."},
     [M_AHEAD_CUT] = {"wikisrcd_window_cut_ahead_ids_total", NULL, PL_COUNTER,
-                     "Remembered ids of such events dropped because there were too many; these "
-                     "events may come twice."},
+                     "Ids of such events forgotten because there were too many; these events "
+                     "may be doubled."},
     [M_COMMITTED] = {"wikisrcd_transactions_total", "result=\"committed\"", PL_COUNTER,
                      "Kafka transactions by result."},
     [M_ABORTED] = {"wikisrcd_transactions_total", "result=\"aborted\"", PL_COUNTER,
@@ -66,12 +66,11 @@ const struct pl_metric wikisrcd_metrics[M_COUNT] = {
     [M_LAG_SECONDS] = {"wikisrcd_lag_seconds", NULL, PL_GAUGE,
                        "Now less the time of the newest event."},
     [M_CLOCK_SKEW] = {"wikisrcd_clock_skew_seconds", NULL, PL_GAUGE,
-                      "The service's clock (Date) less ours; 0: not known."},
+                      "The service's clock (Date) minus ours; 0: not known."},
     [M_CONNECTED] = {"wikisrcd_source_connected", NULL, PL_GAUGE,
                      "1 while the source delivers, else 0."},
     [M_REFUSED_SECONDS] = {"wikisrcd_refused_seconds", NULL, PL_GAUGE,
-                           "For how long Kafka or the source has refused us, which is tried again; "
-                           "0: neither does."},
+                           "How long Kafka or the source has been refusing us; 0: neither does."},
 };
 
 static const unsigned received[] = {M_RECEIVED};

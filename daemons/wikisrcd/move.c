@@ -62,8 +62,8 @@ static int move_to(struct move *m, const struct pl_move *move, int64_t to_ms, st
                        err) < 0)
         return -1;
     printf("  new: asks from %s\n"
-           "Events that are in the topic already and newer than that come again; older ones that "
-           "are not do not come.\nStart the service: one that runs ends at its next commit.\n",
+           "Newer events that are in the topic already will be written again; older ones that are "
+           "not will be skipped.\nStart the service; a running instance ends at its next commit.\n",
            new);
     return 0;
 }

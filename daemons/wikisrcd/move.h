@@ -2,9 +2,9 @@
 /*
  * move.h - --position: shows where the service is in the source, and with --set moves it.
  *
- * Showing fences nobody. Moving takes the service's transactional id, so an instance that runs ends
- * (status 150). The new position asks every topic by time and remembers no ids: what was delivered
- * after that time comes again.
+ * Showing fences nobody. Moving takes the service's transactional id, so a running instance ends
+ * (status 150). The new position asks every topic by time and remembers no ids: events after that
+ * time are delivered again.
  */
 #ifndef WIKISRCD_MOVE_H
 #define WIKISRCD_MOVE_H

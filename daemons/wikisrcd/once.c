@@ -16,7 +16,7 @@ void once_release(struct once *o)
     free(o->key);
 }
 
-/* ---- beginning ---- */
+/* ---- start ---- */
 
 int once_look(struct once *o, const struct wikisrcd_conf *conf, struct pl_delivery *delivery,
               struct pl_err *err)
@@ -35,7 +35,7 @@ int once_look(struct once *o, const struct wikisrcd_conf *conf, struct pl_delive
     return 0;
 }
 
-/* The ranges that the record remembers are of these streams, in this topic. */
+/* Refuses a record whose ranges are of other streams or in another topic. */
 static int record_fits(const struct once *o, const struct wikisrcd_conf *conf, struct pl_err *err)
 {
     const struct backfill_record *r = &o->record;
@@ -45,8 +45,8 @@ static int record_fits(const struct once *o, const struct wikisrcd_conf *conf, s
     if (same)
         return 0;
     return pl_err_set(err, PL_ERR_CONFIG, 0,
-                      "what was loaded under the name %s is of other source.streams, or in another "
-                      "topic (%s, %s%s): set a `name` of its own for these (-c FILE)",
+                      "the ranges loaded under the name %s are of other source.streams, or in "
+                      "another topic (%s, %s%s): give this configuration another `name`",
                       conf->name, r->topic, r->streams.n > 0 ? r->streams.v[0] : "no stream",
                       r->streams.n > 1 ? " …" : "");
 }
@@ -101,7 +101,7 @@ void once_add(struct once *o, const struct position_mark *mark, bool canary,
     backfill_add(&o->record.now, mark, canary, sum_of(metric));
 }
 
-/* The first topic that is not over; -1: all are. topics_n: no topic is known yet. */
+/* The first topic that is not over; -1: all are over; topics_n: no topic is known yet. */
 static int topic_missing(const struct once *o, const struct position *position)
 {
     unsigned n = position_topics(position), active = 0;
@@ -131,7 +131,7 @@ void once_encode(struct once *o, const struct position *position, int64_t now_ms
     backfill_encode(&record, position, now_ms, out);
 }
 
-/* ---- what a person sees ---- */
+/* ---- progress and summary ---- */
 
 static unsigned percent(const struct once *o)
 {
@@ -139,7 +139,7 @@ static unsigned percent(const struct once *o)
     return (unsigned)((double)done_ms * 100 / (double)(o->range.end_ms - o->range.start_ms));
 }
 
-/* "1:02:03"; "": it cannot be told yet. */
+/* ", 1:02:03 left"; "": not known yet. */
 static void left_format(const struct once *o, int64_t mono_ms, char *out, size_t size)
 {
     int64_t reached_ms = backfill_reached(&o->record.now);
@@ -178,7 +178,7 @@ bool once_tick(struct once *o, const struct position *position, const struct sou
     else if (missing == (int)position_topics(position))
         snprintf(waits, sizeof(waits), "; waiting for the first event");
     else if (missing >= 0 && reached_ms >= o->range.end_ms)
-        snprintf(waits, sizeof(waits), "; waiting until %s is past it, at most %d min",
+        snprintf(waits, sizeof(waits), "; waiting for %s to pass the end, at most %d min",
                  position_topic_name(position, (unsigned)missing), BACKFILL_STILL_MS / 60000);
     pl_time_format_ms(reached_ms, at);
     left_format(o, mono_ms, left, sizeof(left));
@@ -192,7 +192,7 @@ static void sums_print(const struct once *o, const struct wikisrcd_conf *conf,
 {
     const uint64_t *sums = o->record.now.sums;
     printf("%" PRIu64 " events written to %s; left out: %" PRIu64 " by filters, %" PRIu64
-           " canaries, %" PRIu64 " skipped, %" PRIu64 " beside the range, %" PRIu64 " repeated\n",
+           " canaries, %" PRIu64 " skipped, %" PRIu64 " outside the range, %" PRIu64 " repeated\n",
            sums[BACKFILL_WRITTEN], conf->topic, sums[BACKFILL_FILTERED], sums[BACKFILL_CANARIES],
            sums[BACKFILL_SKIPPED], sums[BACKFILL_OUTSIDE], pl_metrics_get(metrics, M_DUPLICATES));
 }
@@ -204,7 +204,7 @@ static void topics_print(const struct once *o, const struct position *position)
         int64_t reached_ms = i < o->record.now.topics_n ? o->record.now.topics[i].reached_ms : -1;
         if (reached_ms >= 0)
             pl_time_format_ms(reached_ms, at);
-        const char *given = position_topic_name(position, i); /* by the service */
+        const char *given = position_topic_name(position, i); /* text from outside */
         char name[256];
         pl_text_copy(given, strlen(given), name, sizeof(name));
         printf("  %s: read up to %s\n", name, at);
@@ -216,8 +216,8 @@ static void behind_warn(const struct once *o, const char *end)
     if (o->record.now.sums[BACKFILL_BEHIND] == 0)
         return;
     pl_log(PL_WARNING, NULL,
-           "events with times within the range lie behind one with a much later time; they are "
-           "part of the range that begins at END",
+           "events with times in the range follow one with a much later time; they belong to the "
+           "range that begins at END",
            PL_F_UINT("COUNT", o->record.now.sums[BACKFILL_BEHIND]), PL_F_STR("END", end));
 }
 
@@ -227,18 +227,18 @@ int once_end(const struct once *o, const struct wikisrcd_conf *conf,
     char start[32], end[32], at[32];
     pl_log_progress_end();
     if (o->range.end_ms == 0)
-        return status; /* it has not begun */
+        return status; /* not begun */
     pl_time_format_ms(o->range.start_ms, start);
     pl_time_format_ms(o->range.end_ms, end);
     if (o->is_done) {
-        printf("%s to %s is loaded already, there is nothing to do\n", start, end);
+        printf("%s to %s is loaded already, nothing to do\n", start, end);
         return status;
     }
     behind_warn(o, end);
     pl_time_format_ms(backfill_reached(&o->record.now), at);
     printf("%s to %s: ", start, end);
     if (!o->finished)
-        printf("not whole, %u %% (%s); --once goes on from there: ", percent(o), at);
+        printf("not complete, %u %% (%s); --once continues from there: ", percent(o), at);
     sums_print(o, conf, metrics);
     topics_print(o, position);
     return status == 0 && !o->finished ? 1 : status;

@@ -30,7 +30,7 @@ static void late_report(struct pl_metrics *metrics, const struct position *posit
     }
     pl_metrics_inc(metrics, M_TOO_OLD, 1);
     pl_log(PL_WARNING, PL_EVENT_SOURCE_TOO_OLD,
-           "the source no longer has what was asked for, events between are lost",
+           "the source no longer has what was asked for: the events in between are lost",
            PL_F_STR("TOPIC", position_topic_name(position, mark->topic)), PL_F_STR("ASKED", asked),
            PL_F_STR("FIRST", first));
 }
@@ -41,10 +41,9 @@ static void ahead_report(struct pl_metrics *metrics, const struct position *posi
     char time[32];
     pl_time_format_ms(mark->time_ms, time);
     pl_metrics_inc(metrics, M_AHEAD, 1);
-    pl_log(
-        PL_WARNING, PL_EVENT_SOURCE_STRANGE,
-        "the time of an event is in the service's future: where to go on from is not moved by it",
-        PL_F_STR("TOPIC", position_topic_name(position, mark->topic)), PL_F_STR("TIME", time));
+    pl_log(PL_WARNING, PL_EVENT_SOURCE_STRANGE,
+           "an event's time is in the service's future: it does not move the position",
+           PL_F_STR("TOPIC", position_topic_name(position, mark->topic)), PL_F_STR("TIME", time));
 }
 
 void report_add(struct pl_metrics *metrics, struct position *position,
@@ -63,7 +62,7 @@ void report_add(struct pl_metrics *metrics, struct position *position,
     pl_metrics_inc(metrics, M_AHEAD_CUT, ahead_cut);
     if (ahead_cut > 0)
         pl_log(PL_WARNING, PL_EVENT_SOURCE_STRANGE,
-               "too many events from the service's future to remember: one may come twice",
+               "too many events from the service's future to remember: one may be doubled",
                PL_F_STR("TOPIC", position_topic_name(position, mark->topic)),
                PL_F_UINT("COUNT", ahead_cut));
 }

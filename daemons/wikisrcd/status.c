@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * status.c - what the service says of itself: STATUS, and to the watchdog whether it moves.
- */
+/* status.c - STATUS, and for the watchdog whether there is progress. */
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -9,7 +7,7 @@
 #include "daemons/wikisrcd/metrics.h"
 #include "lib/base/clock.h"
 
-/* Work that waits for this long beyond a batch's age while Kafka answers: something is wrong here.
+/* If work waits this much longer than a batch's age while Kafka answers, something is wrong here.
  * The longest legitimate wait is transaction.timeout.ms, for a transaction that Kafka has not let
  * begin. */
 #define STUCK_MS 120000
@@ -38,13 +36,13 @@ void status_show(struct wikisrcd *w, double rate, double lag)
     source_describe(w->source, source, sizeof(source));
     if (plan_absence_now(w->plan, &a))
         snprintf(absence, sizeof(absence), "; %s: stream %s has no %s, %s", a.option, a.stream,
-                 a.paths, a.drops ? "all its events are left out" : "so it leaves out nothing");
+                 a.paths, a.drops ? "all its events are left out" : "none is left out");
     if (pl_delivery_is_stalled(w->delivery))
         pl_service_status(w->service, "Kafka does not answer",
                           "Kafka does not answer; reading is paused, %" PRIu64 " events wait, %s",
                           waiting, last);
     else if (w->kafka.refusal.since_ms || w->stream.refusal.since_ms)
-        pl_service_status(w->service, "refused", "%s refuses us for %" PRId64 " s now; %s, %s",
+        pl_service_status(w->service, "refused", "%s refuses us, for %" PRId64 " s so far; %s, %s",
                           w->kafka.refusal.since_ms ? "Kafka" : "the source",
                           status_refused_seconds(w, pl_clock_monotonic_ms()), source, last);
     else
@@ -52,8 +50,8 @@ void status_show(struct wikisrcd *w, double rate, double lag)
                           rate, lag, w->conf->topic, last, absence);
 }
 
-/* What is taken from the source is committed, and the source does what is due. Kafka may be away
- * for long, which STATUS and the log show; a client library that hangs is another thing. */
+/* Progress: what is taken from the source is committed, and the source does what is due. Kafka may
+ * be away for long, which STATUS and the log show; a client library that hangs is stuck. */
 const char *status_stuck(struct wikisrcd *w)
 {
     const struct pl_progress_now now = {

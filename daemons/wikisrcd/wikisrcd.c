@@ -22,14 +22,13 @@ enum {
 
 /* ---- refusals ---- */
 
-/* Tried again by the caller; `what`: a literal. */
+/* The caller retries; `what`: a literal. */
 static void refused(struct peer *peer, const char *what, const struct pl_err *err)
 {
     if (pl_refusal_next(&peer->refusal, pl_clock_monotonic_ms()))
         pl_log_err(PL_ERROR, PL_EVENT_REFUSED,
-                   "refused, although it has worked before: it is tried again until a person or "
-                   "time mends it",
-                   err, PL_F_STR("WHAT", what));
+                   "refused, although it worked before: retrying until it is accepted", err,
+                   PL_F_STR("WHAT", what));
 }
 
 static void accepted(struct peer *peer, const char *what)
@@ -87,17 +86,17 @@ static int position_begin(struct wikisrcd *w, struct pl_slice record, struct pl_
     return committed;
 }
 
-/* Where the very first start begins is committed before anything is read: after a crash before the
- * first event, the next start must not begin at a later "now". */
+/* The starting point of the very first start is committed before anything is read: after a crash
+ * before the first event, the next start must not begin at a later "now". */
 static void begin_commit(struct wikisrcd *w)
 {
-    step(w, "waiting for Kafka to write down where to begin, in topic", w->conf->position_topic);
+    step(w, "waiting for Kafka to record where to begin, in topic", w->conf->position_topic);
     pl_delivery_moved(w->delivery);
     pl_delivery_flush(w->delivery);
 }
 
 /* Ready after the first answer: a refusal that a person must fix shows at the first start; a source
- * that is away is everyday work. */
+ * that is away is normal operation. */
 static void on_answer(void *userdata, const struct pl_err *answer)
 {
     struct wikisrcd *w = userdata;
@@ -202,7 +201,7 @@ static void on_delivery_done(void *userdata, const struct pl_delivery_sums *sums
     }
     struct pl_err why = *err;
     if (pl_kafka_err_kind(why.code) == PL_ERR_REJECT)
-        why.code = 0; /* the same message comes again: a person must choose, as for our own limit */
+        why.code = 0; /* it would be refused again: a person must choose, as for our own limit */
     enum pl_end end = pl_end_of(&why, w->kafka.worked);
     if (end == PL_END_CONFIG || end == PL_END_RESTART || end == PL_END_FENCED) {
         pl_delivery_fail(w->delivery, &why);
@@ -224,7 +223,7 @@ static void on_failed(void *userdata, const struct pl_err *why)
     struct wikisrcd *w = userdata;
     bool stopping = pl_daemon_stopping(w->daemon);
     struct pl_err copy = *why, *err = &copy;
-    pl_end_of_last(err, w->kafka.worked); /* a producer that is dead needs a new process */
+    pl_end_of_last(err, w->kafka.worked); /* a dead producer needs a new process */
     pl_daemon_stop(w->daemon, err);
     if (stopping)
         finish(w); /* nothing that on_stop waits for will come */
@@ -256,7 +255,7 @@ static void on_stop_deadline(void *userdata)
 {
     struct wikisrcd *w = userdata;
     pl_log(PL_WARNING, PL_EVENT_STOPPING,
-           "the last transaction is not committed, its events come again",
+           "the last transaction is not committed, its events will be fetched again",
            PL_F_STR("TOPIC", w->conf->topic), PL_F_UINT("MESSAGES", status_in_flight(w)));
 }
 
@@ -321,8 +320,8 @@ static void release(struct wikisrcd *w)
     plan_free(w->plan);
 }
 
-/* A committed position proves that Kafka has worked with us; and the source, if it holds an event
- * of the same streams: the very first is committed before anything is read. */
+/* A committed position proves that Kafka has worked with us; and that the source has, if it holds
+ * an event of the same streams (the first position is committed before anything is read). */
 static void worked_look(struct wikisrcd *w)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf id = {0};
@@ -370,7 +369,7 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     if (committed) {
         source_first_start(w);
     } else if (!w->once && wikisrcd_conf_start_is_relative(conf->source.start)) {
-        step(w, "asking what time it is at", conf->source.url);
+        step(w, "asking the time at", conf->source.url);
         source_look(w->source);
     } else {
         begin_commit(w);

@@ -135,8 +135,8 @@ def test_stopped_and_gone_on_with(pipeline):
     wait_until(lambda: len(b.messages()) >= 500, 60, '500 events')
     first.process.send_signal(signal.SIGINT)
     assert first.process.wait(30) == 1
-    assert re.search(r'not whole, \d+ % .*; --once goes on from there', first.text()), first.tail()
-    assert 'is not whole yet: --once without' in b.run('--start', B, '--end', SERVICE, status=CONFIG)
+    assert re.search(r'not complete, \d+ % .*; --once continues from there', first.text()), first.tail()
+    assert 'is not complete yet: finish it first, with --once' in b.run('--start', B, '--end', SERVICE, status=CONFIG)
     assert f'{len(b.between(A, B))} events written' in b.run()
     b.assert_has((A, B))
     assert '--once needs --start' in b.run(status=CONFIG)

@@ -368,8 +368,8 @@ def test_other_types_and_times_from_the_future(pipeline):
     assert s.metric('wikisrcd_events_received_total') == 1001
     assert s.metric('wikisrcd_events_ahead_total') == 334
     assert s.metric('wikisrcd_window_cut_ahead_ids_total') == 334 - 256
-    assert 'are passed over type="heart [31mbeat"' in s.daemon.text(), s.daemon.tail()
-    assert "in the service's future" in s.daemon.text() and 'one may come twice' in s.daemon.text()
+    assert 'are skipped type="heart [31mbeat"' in s.daemon.text(), s.daemon.tail()
+    assert "in the service's future" in s.daemon.text() and 'one may be doubled' in s.daemon.text()
     s.finish()
 
 

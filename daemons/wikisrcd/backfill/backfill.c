@@ -8,7 +8,7 @@
 
 /* ---- one event ---- */
 
-/* How far its topic is with this event. */
+/* The highest time of its topic, this event included. */
 static int64_t reached_with(const struct backfill *b, const struct position_mark *mark)
 {
     int64_t before_ms = mark->topic < b->topics_n ? b->topics[mark->topic].reached_ms : -1;
@@ -79,7 +79,7 @@ int64_t backfill_reached(const struct backfill *b)
     return most_ms < b->range.end_ms ? most_ms : b->range.end_ms;
 }
 
-/* ---- the ranges that are whole ---- */
+/* ---- complete ranges ---- */
 
 void backfill_record_close(struct backfill_record *r)
 {
@@ -140,15 +140,15 @@ static int open_choose(const struct backfill_record *r, const struct backfill_as
     bool same = ask->start_ms == open->start_ms || (ask->start_ms < 0 && ask->end_ms < 0);
     if (!same || (ask->end_ms >= 0 && ask->end_ms != open->end_ms))
         return pl_err_set(err, PL_ERR_CONFIG, 0,
-                          "the range from %s to %s was begun and is not whole yet: --once without "
-                          "--start and --end goes on with it, then another can begin",
+                          "the range from %s to %s is not complete yet: finish it first, with "
+                          "--once without --start and --end",
                           text.start, text.end);
     *ret = *open;
     *ret_choice = BACKFILL_CONTINUE;
     return 0;
 }
 
-/* What is in the topic already. */
+/* Refuses what is in the topic already. */
 static int overlap_check(const struct backfill_record *r, const struct backfill_ask *ask,
                          const struct backfill_range *range, struct pl_err *err)
 {
@@ -179,8 +179,8 @@ int backfill_choose(const struct backfill_record *r, const struct backfill_ask *
         return open_choose(r, ask, ret, ret_choice, err);
     if (ask->start_ms < 0)
         return pl_err_set(err, PL_ERR_CONFIG, 0,
-                          "--once needs --start, such as --start -2d: no range was begun that is "
-                          "not whole");
+                          "--once needs --start, such as --start -2d: there is no unfinished range "
+                          "to continue");
     bool by_service = ask->end_ms < 0 && ask->service_ms >= 0 && ask->service_ms < ask->now_ms;
     struct backfill_range range = {.start_ms = ask->start_ms > 0 ? ask->start_ms : 1};
     range.end_ms = ask->end_ms >= 0 ? ask->end_ms : by_service ? ask->service_ms : ask->now_ms;
@@ -200,8 +200,8 @@ int backfill_choose(const struct backfill_record *r, const struct backfill_ask *
         return 0;
     if (r->done_n == BACKFILL_DONE_MAX)
         return pl_err_set(err, PL_ERR_CONFIG, 0,
-                          "%d separate ranges are remembered, which is all there is room for: "
-                          "load what lies between them, or set another `name`",
+                          "there are %d separate ranges, and no room for more: load what is "
+                          "between them, or set another `name`",
                           BACKFILL_DONE_MAX);
     return ask->overlap ? 0 : overlap_check(r, ask, &range, err);
 }

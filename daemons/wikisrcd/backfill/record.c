@@ -2,7 +2,7 @@
 /*
  * record.c - the record of backfills in Kafka: one line of JSON. See backfill.h.
  *
- * Strict, as the position's is (position/record.c): what is not exactly ours is not guessed at.
+ * Strict, like the position's (position/record.c): nothing is guessed.
  */
 #include <inttypes.h>
 
@@ -12,7 +12,7 @@
 
 enum { RECORD_VERSION = 1 };
 
-/* The position's, twice its topics' numbers, the ranges. */
+/* The position, two numbers per topic, and the ranges. */
 #define RECORD_BYTES_MAX (POSITION_BYTES_MAX + (1 << 16))
 
 void backfill_record_release(struct backfill_record *r)
@@ -62,7 +62,7 @@ void backfill_encode(const struct backfill_record *r, const struct position *pos
 
 /* ---- reading: functions return what is wrong; NULL: nothing ---- */
 
-/* The numbers of an array, `max` at most and a multiple of `each`; -1: it is something else. */
+/* Reads an array of at most `max` numbers, a multiple of `each`; -1: it is something else. */
 static int numbers_read(const cJSON *array, int64_t *ret, unsigned max, unsigned each)
 {
     unsigned n = 0;
@@ -85,7 +85,7 @@ static const char *done_read(struct backfill_record *r, const cJSON *done)
     int64_t numbers[3 * BACKFILL_DONE_MAX], before_ms = 0;
     int n = numbers_read(done, numbers, 3 * BACKFILL_DONE_MAX, 3);
     if (n < 0)
-        return "`done` is no list of ranges";
+        return "`done` is not a list of ranges";
     for (int i = 0; i < n; i += 3) {
         struct backfill_done *d = &r->done[r->done_n++];
         if (!range_read(numbers[i], numbers[i + 1], &d->range) || d->range.start_ms <= before_ms ||

@@ -2,15 +2,15 @@
 /*
  * event.c - see event.h.
  *
- * The walk only notes what it finds. The key is unescaped and times are parsed after the whole
- * document has proved valid.
+ * The walk only notes what it finds. The key is unescaped and times are parsed once the whole
+ * document is known to be valid.
  */
 #include "daemons/wikisrcd/event/event.h"
 
 #include "daemons/wikisrcd/event/fields.h"
 #include "lib/base/time_text.h"
 
-/* Uses of a value, in the tree of paths. */
+/* Uses of a value in the tree of paths. */
 enum {
     USE_ID,
     USE_DOMAIN,
@@ -125,7 +125,7 @@ static void text_note(struct pl_json_str *ret, const struct event_value *v)
         *ret = v->text;
 }
 
-/* The first path of a field that is there counts. */
+/* The first path of a field that is present is used. */
 static void field_note(struct walk *w, unsigned use, const struct event_value *v)
 {
     unsigned field = use / EVENT_FIELD_PATHS_MAX, rank = use % EVENT_FIELD_PATHS_MAX + 1;
@@ -204,7 +204,7 @@ static void use_note(struct walk *w, unsigned use, const struct event_value *v)
 
 static void value_walk(struct walk *w, const struct path_node *n);
 
-/* Into an object; into each element of an array. The depth is the reader's. */
+/* Enters an object, and each element of an array. The reader limits the depth. */
 static void members_walk(struct walk *w, const struct path_node *n)
 {
     struct pl_json *j = &w->j;
@@ -246,18 +246,18 @@ static void value_walk(struct walk *w, const struct path_node *n)
         use_note(w, n->uses[i], &v);
 }
 
-/* An event is an object, no array of them. */
+/* An event is an object, not an array of them. */
 static bool walk(struct walk *w, const char *data, size_t len)
 {
     pl_json_init(&w->j, data, len, PL_JSON_DEPTH_DEFAULT);
     if (pl_json_peek(&w->j) == PL_JSON_OBJECT)
         members_walk(w, w->wants->root);
     else
-        pl_json_object_begin(&w->j); /* says what was expected */
+        pl_json_object_begin(&w->j); /* sets the error */
     return pl_json_end(&w->j);
 }
 
-/* ---- after it ---- */
+/* ---- after the walk ---- */
 
 static bool integer_of(const struct event_value *v, int64_t *ret)
 {
@@ -292,8 +292,8 @@ static void identity_find(struct event *e, const char *data, size_t len)
         e->identity = event_hash(e->meta_id.p, e->meta_id.len);
 }
 
-/* A text unescaped (as it is where an escape is a lone surrogate, which UTF-8 cannot carry), all
- * else as its JSON text. */
+/* A string unescaped (as is if it has a lone surrogate, which UTF-8 cannot encode), anything else
+ * as its JSON text. */
 static bool key_write(const struct event_value *v, struct pl_buf *out)
 {
     if (v->type == PL_JSON_NONE)

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * event.h - what wikisrcd needs to know of an event, read from its JSON in one pass without a tree.
+ * event.h - what wikisrcd needs to know about an event, read from its JSON in one pass.
  *
  * Nothing is changed here: an event that is not valid JSON is `malformed`, gets no key, and (where
  * nothing is redacted) ends in the sink's dead letters.
  *
- * Its time is `meta.dt`, when the platform took it in: all schemas have it, and the stream is in
- * its order. Else `dt`, when it happened (fragment/common 2.0.0 has only that as required), else
+ * Its time is `meta.dt`, when the platform received it: all schemas have it, and it orders the
+ * stream. Else `dt`, when it happened (the only one that fragment/common 2.0.0 requires), else
  * recentchange's `timestamp`, in seconds since 1970.
  *
  * Identity, for duplicates, has 128 bits: `meta.id` where it is a UUID (all of Wikimedia's are),
@@ -31,26 +31,25 @@ struct event_identity {
 struct event_value {
     enum pl_json_type type;  /* NONE: not there */
     struct pl_json_str text; /* of a STRING */
-    struct pl_slice raw;     /* all its bytes; an object or array as it stands */
+    struct pl_slice raw;     /* its JSON text */
 };
 
-/* What is looked for in each event, in one pass. Made once from the configuration, then only
- * read. */
+/* The paths to look for in each event. Built once from the configuration, then read only. */
 struct event_wants {
     struct path_node *root;
     unsigned keys_n;
-    /* Called for each value at a path of event_wants_value(), while the event is read: whether it
-     * is valid JSON is known only afterwards. null counts as absent. A value may come several
-     * times: arrays on the way, keys that are there twice. */
+    /* Called for each value at a path of event_wants_value() while the event is read, so before it
+     * is known to be valid JSON. null counts as absent. A path may have several values: arrays,
+     * repeated keys. */
     void (*on_value)(void *userdata, unsigned number, const struct event_value *value);
     void *userdata;
 };
 
-/* With the texts that people are shown (wiki, type, title, user), if `shown`. */
+/* `shown`: also the texts shown to people (wiki, type, title, user). */
 void event_wants_init(struct event_wants *wants, bool shown);
 void event_wants_release(struct event_wants *wants);
-/* One more path for the message key: the first one counts whose value is there. false: not a path,
- * or too many. */
+/* One more path for the message key; the first path with a value is used. false: not a path, or too
+ * many. */
 #define EVENT_KEYS_MAX 32
 bool event_wants_key(struct event_wants *wants, const char *path);
 bool event_wants_value(struct event_wants *wants, const char *path, unsigned number);
@@ -75,7 +74,7 @@ struct event {
  * its identity and the flag, nothing else. */
 void event_read(struct event *event, const char *data, size_t len, const struct event_wants *wants);
 void event_release(struct event *event);
-/* Only the key, of other bytes for the same event (redacted ones). */
+/* Only the key, from other bytes for the same event (redacted ones). */
 void event_key_read(struct event *event, const char *data, size_t len,
                     const struct event_wants *wants);
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fields.h - what Wikimedia's schemas call the same thing: the wiki, the page's title, its
+ * fields.h - the names in Wikimedia's schemas for the same thing: the wiki, the page's title, its
  * namespace, the kind of change, who made it and whether that was a bot.
  *
- *                recentchange   page_change and its kin       page-*, revision-*, user-*
+ *                recentchange   page_change and related       page-*, revision-*, user-*
  *     wiki       wiki           wiki_id                       database
  *     type       type           page_change_kind,             -
  *                               changelog_kind
@@ -19,7 +19,7 @@
  * undelete, links-change, properties-change, restrictions-change} 1.0.0,
  * mediawiki/revision/{tags-change, visibility-change} 1.0.0, revision/score 3.0.0,
  * user/blocks-change 1.1.0 (fragments mediawiki/common, page/common, revision/common). No event has
- * two of a row, but page_change both kinds.
+ * two of a row, except page_change, which has both kinds.
  */
 #ifndef WIKISRCD_EVENT_FIELDS_H
 #define WIKISRCD_EVENT_FIELDS_H
@@ -39,9 +39,9 @@ enum event_field {
 /* The paths of a field, the first that of recentchange; NULL ends them. */
 extern const char *const event_fields[FIELDS][EVENT_FIELD_PATHS_MAX + 1];
 
-/* All that an event's reader is to look for when somebody names `path`: the row of the table above
- * if it is recentchange's name of one, else only the path itself. `ret`: borrowed from `path` and
- * the table. Returns how many. */
+/* The paths to look for when a configuration names `path`: the row of the table if it is
+ * recentchange's name for one, else only the path itself. `ret` borrows from `path` and the table.
+ * Returns how many. */
 unsigned event_field_paths(const char *path, const char *ret[EVENT_FIELD_PATHS_MAX]);
 
 #endif

@@ -20,7 +20,7 @@ struct condition {
     char *paths;        /* "wiki, wiki_id, database" */
     struct operand *v;
     size_t n;
-    bool found, matched; /* in the event that is being read */
+    bool found, matched; /* in the event being read */
 };
 
 struct filter {
@@ -79,7 +79,7 @@ static void scalar_note(struct condition *c, const struct event_value *v)
         c->matched = operand_equals(&c->v[i], v, &number);
 }
 
-/* The elements of an array, also of arrays in it: the reader gives them in turn. */
+/* The elements of an array, also of nested ones, in turn. */
 static void array_note(struct condition *c, struct pl_slice raw)
 {
     struct pl_json j;
@@ -109,14 +109,14 @@ static void value_note(void *userdata, unsigned number, const struct event_value
 {
     struct condition *c = &((struct filter *)userdata)->v[number];
     if (v->type == PL_JSON_ARRAY) {
-        c->found = true; /* an empty one, too */
+        c->found = true; /* even if the array is empty */
         array_note(c, v->raw);
     } else {
         scalar_note(c, v);
     }
 }
 
-/* ---- making ---- */
+/* ---- construction ---- */
 
 static void operands_set(struct condition *c, const struct pl_strings *list)
 {
@@ -128,7 +128,7 @@ static void operands_set(struct condition *c, const struct pl_strings *list)
     }
 }
 
-/* `paths` has `n`. */
+/* `paths` has `n` elements. */
 static void condition_add(struct filter *f, struct event_wants *wants, struct condition c,
                           const char *const *paths, unsigned n)
 {
@@ -209,7 +209,7 @@ void filter_free(struct filter *f)
     free(f);
 }
 
-/* ---- using ---- */
+/* ---- use ---- */
 
 void filter_reset(struct filter *f)
 {

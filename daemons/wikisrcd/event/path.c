@@ -2,7 +2,7 @@
 /* path.c - see path.h. */
 #include "daemons/wikisrcd/event/path.h"
 
-/* Cuts "[*]" off the end of a name; more than one: arrays in arrays. */
+/* Cuts "[*]" off the end of a name, repeatedly for nested arrays. */
 static size_t name_len(const char *name, size_t len)
 {
     while (len >= 3 && memcmp(name + len - 3, "[*]", 3) == 0)

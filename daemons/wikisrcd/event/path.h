@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * path.h - paths to values inside an event ("meta.domain"), and the tree of all paths that somebody
- * wants, which is walked along an event once.
+ * path.h - paths to values inside an event ("meta.domain"), and the tree of all wanted paths, for a
+ * single pass over the event.
  *
- * A path is names joined by dots. An array on the way is entered: the path goes on in each of its
- * elements. "[*]" may stand behind a name (as `--schema` prints paths) and means just that. A name
- * with a dot or a bracket in it cannot be written.
+ * A path is names joined by dots. In an array it applies to each element; "[*]" after a name (as
+ * `--schema` prints paths) is allowed and changes nothing. A name that contains a dot or a bracket
+ * cannot be written.
  *
- * Pure. Threads: one owner.
+ * No I/O. Threads: one owner.
  */
 #ifndef WIKISRCD_EVENT_PATH_H
 #define WIKISRCD_EVENT_PATH_H
@@ -28,14 +28,14 @@ struct event_path {
 bool event_path_init(struct event_path *path, const char *text);
 void event_path_release(struct event_path *path);
 
-/* A member's name on the way, or the last. */
+/* One name of a path. */
 struct path_node {
     char *name; /* unescaped */
     size_t len;
     uint64_t lens;               /* bit n: a child's name has n bytes; 63: or more */
     struct path_node **children; /* few, so they are searched one by one */
     unsigned children_n;
-    unsigned *uses; /* who wants the value at this node: numbers of the caller's own */
+    unsigned *uses; /* the caller's numbers for the value at this node */
     unsigned uses_n;
 };
 
@@ -44,10 +44,10 @@ struct path_node *path_tree_new(void);
 void path_tree_free(struct path_node *root);
 PL_DEFINE_CLEANUP(struct path_node *, path_tree_free);
 
-/* The same value may have several uses. false: not a path. */
+/* A value may have several uses. false: not a path. */
 bool path_tree_add(struct path_node *root, const char *path, unsigned use);
 
-/* The child that a member's key names, whatever its escapes; NULL: nobody wants it. */
+/* The child for a member's key, which may be escaped; NULL: not wanted. */
 struct path_node *path_child_escaped(const struct path_node *n, const struct pl_json_str *key);
 static inline struct path_node *path_child(const struct path_node *n, const struct pl_json_str *key)
 {

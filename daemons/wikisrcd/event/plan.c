@@ -8,15 +8,15 @@
 #include "daemons/wikisrcd/event/filter.h"
 #include "daemons/wikisrcd/event/redact.h"
 
-/* As many as can be configured; of more, and of odd names, nothing is said. */
+/* As many as can be configured; further streams, and odd names, are not watched. */
 #define STREAMS_MAX     64
 #define STREAM_NAME_MAX 120
 
 struct stream {
     char *name;
-    uint64_t events; /* that the filter saw */
+    uint64_t events; /* seen by the filter */
     bool *found;     /* for each condition of the filter: at least once */
-    unsigned told;   /* conditions that plan_absence_take() has gone over */
+    unsigned told;   /* conditions that plan_absence_take() has passed */
 };
 
 struct plan {
@@ -104,7 +104,7 @@ bool plan_redact(struct plan *p, struct event *event, struct pl_slice data, stru
     return true;
 }
 
-/* ---- what is not there ---- */
+/* ---- absences ---- */
 
 static struct stream *stream_of(struct plan *p, const struct event *event)
 {

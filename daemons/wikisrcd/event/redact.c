@@ -2,7 +2,7 @@
 /*
  * redact.c - see redact.h.
  *
- * A walk over the bytes, beside which runs `copied`: what is before it is in the output or cut out.
+ * A walk over the bytes. Everything before `copied` is in the output already, or was cut out.
  */
 #include "daemons/wikisrcd/event/redact.h"
 
@@ -113,7 +113,7 @@ static void number_hash(struct redaction *w, const char *start)
     hash_write(w, start, digits, (size_t)n);
 }
 
-/* Recursion is bounded by the reader's depth. */
+/* The reader limits the depth of the recursion. */
 static void value_hash(struct redaction *w)
 {
     struct pl_slice raw;
@@ -163,13 +163,12 @@ static void value_keep(struct redaction *w, const struct path_node *n, struct ru
         pl_json_skip(&w->j, NULL);
 }
 
-/* A member that is dropped goes with the comma before it, or, as long as none was kept, with the
- * one behind it. */
+/* A dropped member takes the comma before it along, or the one after it while none was kept. */
 static void object_redact(struct redaction *w, const struct path_node *n)
 {
     struct pl_json *j = &w->j;
     pl_json_object_begin(j);
-    const char *begin = j->p, *end = begin; /* of the members; behind the last value */
+    const char *begin = j->p, *end = begin; /* of the members; end of the last value */
     bool kept = false, dropped = false;
     struct pl_json_str key;
     while (pl_json_object_next(j, &key)) {
@@ -194,7 +193,7 @@ static void object_redact(struct redaction *w, const struct path_node *n)
         cut(w, begin, end);
 }
 
-/* Into an object; into each element of an array. */
+/* Enters an object, and each element of an array. */
 static void members_redact(struct redaction *w, const struct path_node *n)
 {
     enum pl_json_type type = pl_json_peek(&w->j);
@@ -217,7 +216,7 @@ bool redact_apply(struct redact *r, const char *data, size_t len, struct pl_buf 
     object_redact(&w, r->root);
     bool whole = pl_json_end(&w.j);
     if (!whole || w.refused) {
-        *ret_why = w.refused   ? "libcrypto cannot make an HMAC-SHA256"
+        *ret_why = w.refused   ? "libcrypto cannot compute an HMAC-SHA256"
                    : w.j.error ? w.j.error
                                : "text after the end of the document";
         return false;

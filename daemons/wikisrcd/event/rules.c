@@ -15,19 +15,18 @@ static const char *const action_choices[] = {"drop", "hash", NULL};
 
 static const struct pl_option filter_opts[] = {
     PATH_OPT(struct filter_rule),
-    PL_OPTION("in", STRINGS, struct filter_rule, in, .max = VALUES_MAX,
-              .help = "It is one of these."),
+    PL_OPTION("in", STRINGS, struct filter_rule, in, .max = VALUES_MAX, .help = "One of these."),
     PL_OPTION("not_in", STRINGS, struct filter_rule, not_in, .max = VALUES_MAX,
-              .help = "It is none of these."),
+              .help = "None of these."),
     PL_OPTION("exists", ENUM, struct filter_rule, exists, .dflt = "any", .choices = exists_choices,
-              .help = "It is there."),
+              .help = "Whether it is present."),
     PL_OPT_END,
 };
 
 static const struct pl_option redact_opts[] = {
     PATH_OPT(struct redact_rule),
     PL_OPTION("action", ENUM, struct redact_rule, action, .dflt = "drop", .flags = PL_OPT_REQUIRED,
-              .choices = action_choices, .help = "What becomes of it."),
+              .choices = action_choices, .help = "What to do with the value."),
     PL_OPT_END,
 };
 
@@ -63,7 +62,7 @@ bool filter_rules_parse(struct pl_node *rows, struct filter_rules *ret, struct p
     return errs->count == before;
 }
 
-/* However it is written: "[*]" means nothing. */
+/* Whether two paths are the same, "[*]" apart. */
 static bool path_is(const char *a, const char *b)
 {
     PL_CLEANUP(event_path_release) struct event_path x = {0};
@@ -76,8 +75,8 @@ static bool path_is(const char *a, const char *b)
     return true;
 }
 
-/* Twice the same path: which action counts would be a guess. The headers carry meta.id and
- * meta.stream, and without them a repeated event is not recognised. */
+/* One path with two actions would be ambiguous. meta.id and meta.stream are headers, and without
+ * them a repeated event is not recognised. */
 static void redact_row_check(const struct redact_rules *rules, const struct pl_node *row,
                              struct pl_findings *errs)
 {

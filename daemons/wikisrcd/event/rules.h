@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rules.h - the rows of filter.fields and of redact, as a person writes them.
+ * rules.h - the rows of filter.fields and redact in the configuration.
  *
  *     filter.fields: [{path: page.namespace_id, in: [0]}, {path: performer.is_bot, not_in: [true]},
  *                     {path: revision.comment, exists: true}]
  *     redact: [{path: user, action: hash}, {path: performer.user_text, action: drop}]
  *
- * Pure.
+ * Owned by the caller, who releases them. Pure; any thread.
  */
 #ifndef WIKISRCD_EVENT_RULES_H
 #define WIKISRCD_EVENT_RULES_H
@@ -41,8 +41,8 @@ struct redact_rules {
     size_t n;
 };
 
-/* `rows`: a PL_OPT_ROWS, NULL: none. false: findings were added, with lines and columns; what is
- * good is there all the same. */
+/* `rows`: the value of a PL_OPT_ROWS; NULL: none. false: findings were added, with line and column;
+ * the rules are set and must be released all the same. */
 bool filter_rules_parse(struct pl_node *rows, struct filter_rules *ret, struct pl_findings *errs);
 bool redact_rules_parse(struct pl_node *rows, struct redact_rules *ret, struct pl_findings *errs);
 void filter_rules_release(struct filter_rules *rules);

@@ -36,8 +36,8 @@ struct position_topic {
     unsigned head, count, capacity;
     struct position_id *ahead;
     unsigned ahead_n;
-    unsigned ahead_run; /* how many came one after the other that are not believable */
-    int64_t believe_ms; /* what a run of them said; 0: none did */
+    unsigned ahead_run; /* how many in a row were not believable */
+    int64_t believe_ms; /* the time that a run of them proved; 0: none */
     bool active;        /* asked for by Last-Event-ID */
     bool fresh;         /* nothing came since the connect */
     bool catching_up;
@@ -78,7 +78,8 @@ void position_window_release(struct position *p, struct position_topic *t);
 /* Forgets what a request from high - slack cannot bring again. */
 void position_window_trim(struct position *p, struct position_topic *t);
 bool position_ahead_has(const struct position_topic *t, const struct event_identity *key);
-/* A run of events says what time it is in the topic: those up to there are taken for believable. */
+/* A run of events from the future proves the time in the topic: those up to it become believable.
+ * */
 void position_ahead_believe(struct position *p, struct position_topic *t);
 /* false: the id is there already. */
 bool position_window_push(struct position *p, struct position_topic *t,

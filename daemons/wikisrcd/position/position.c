@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * position.c - see position.h, which holds the argument. The ids are kept in window.c, the record's
- * form is in record.c.
+ * position.c - see position.h, which holds the argument. The ids are in window.c, the record in
+ * record.c.
  */
 #include "daemons/wikisrcd/position/position.h"
 
@@ -424,7 +424,7 @@ void position_add(struct position *p, const struct position_mark *mark)
         return;
     }
     if (t->count == 0 && mark->time_ms < t->high_ms - p->slack_ms)
-        t->high_ms = t->cut_ms = mark->time_ms; /* asked for the future, it began at the latest */
+        t->high_ms = t->cut_ms = mark->time_ms; /* asked for the future: it began at the latest */
     position_window_push(p, t, &mark->key, mark->time_ms);
     if (mark->time_ms > t->high_ms)
         t->high_ms = mark->time_ms;

@@ -27,17 +27,17 @@
  * Everything dropped this way comes before a delivered event in the source's log, so it was
  * delivered too. A topic with an empty window is never catching up.
  *
- * What is believable is said by the source's own clock (lib/http/peer_clock.h). Should that be
- * wrong too, or not known: POSITION_AHEAD_RUN events from the future in a row are right, and the
- * clock is not. Their times count then, and so `high` follows the topic whatever any clock says.
- * (To believe a time too much loses nothing: `high` is the time of an event that was delivered, so
- * all that was not comes after it; only more is repeated, until that time has come.)
+ * The source's own clock (lib/http/peer_clock.h) decides what is believable. In case that is wrong
+ * or unknown too: after POSITION_AHEAD_RUN events from the future in a row their times are believed
+ * and not the clock, so `high` follows the topic whatever any clock says. (Believing a wrong time
+ * loses nothing: `high` is the time of a delivered event, so everything undelivered comes after it;
+ * only more is repeated, until that time has come.)
  *
  * A topic that has delivered nothing yet (`offset:-1` in the service's id) has high = the time
  * asked for + slack, so that the next request asks from that time again: a data centre that becomes
- * the active one while we are away is not missed. Where its first event is older than that, the
- * time was still to come, and the source began at its latest: `high` is then the event's, and what
- * is older is not caught up (as if the window had been cut there).
+ * the active one while we are away is not missed. If its first event is older than that,
+ * the time asked for was in the future and the source began at its latest event: `high` is then
+ * that event's time, and older ones are not caught up (as if the window had been cut there).
  *
  * Ids are kept and compared together with their stream (the topic without its data centre), as two
  * streams may carry one meta.id.
@@ -57,7 +57,7 @@
  * some thousands. 16,384 make a record of 490 KB, which passes every limit Kafka has by default. */
 #define POSITION_IDS_MAX    16384
 #define POSITION_AHEAD_MAX  256 /* ids from the future, over all topics */
-#define POSITION_AHEAD_RUN  16  /* so many from the future in a row: it is not the future */
+#define POSITION_AHEAD_RUN  16  /* this many from the future in a row are believed */
 #define POSITION_TOPICS_MAX 256
 /* A record as encoded; larger ones are refused (reading takes 40 times its size at worst). */
 #define POSITION_BYTES_MAX (1 << 20)
@@ -88,8 +88,8 @@ int position_decode(const char *text, size_t len, int64_t slack_ms, struct posit
 /* Appends the Last-Event-ID: an entry for each topic, always by time, never with an offset. false:
  * no topic is known yet, ask by time. */
 bool position_last_event_id(const struct position *p, struct pl_buf *out);
-/* The service takes 0 for "not given" and negative times for words ("latest"): both would begin at
- * the latest event, silently. All times that go out pass here. */
+/* The service takes 0 for "not given" and negative times for words ("latest"): both would silently
+ * begin at the latest event. All times sent to it go through here. */
 static inline int64_t position_time_out(int64_t ms)
 {
     return ms > 0 ? ms : 1;
@@ -108,9 +108,9 @@ enum position_ask {
     POSITION_BY_TIME,  /* since=; shows all topics */
     POSITION_DISCOVERY /* only to see all topics; its events are not taken */
 };
-/* The source has accepted the request. `asked_ms` is what was asked for when BY_TIME. What would be
- * asked for from a time that is still to come there is lowered to its now: such a request begins at
- * the latest event, and each one after it would skip what came between. */
+/* The source has accepted the request. `asked_ms` is the time asked for when BY_TIME. Times that
+ * are still in the source's future are lowered to its now: such a request begins at the latest
+ * event, and each further one would skip what came between. */
 void position_connected(struct position *p, enum position_ask ask, int64_t asked_ms,
                         int64_t now_ms);
 
@@ -148,17 +148,17 @@ void position_check(struct position *p, const struct event *event, struct pl_sli
 /* The event was taken (delivered, filtered or dropped as a duplicate): remember it. */
 void position_add(struct position *p, const struct position_mark *mark);
 
-/* Topics are numbered from 0 as they are learned; the order is also that of the record, and changes
- * only when other streams are configured. */
+/* Topics are numbered from 0 in the order in which they were learned, as in the record; numbers
+ * change only when other streams are configured. */
 unsigned position_topics(const struct position *p);
-bool position_topic_is_active(const struct position *p, unsigned topic); /* it is asked for */
+bool position_topic_is_active(const struct position *p, unsigned topic); /* is asked for */
 const char *position_topic_name(const struct position *p, unsigned topic);
-/* What the very first start asked for; 0: the oldest. */
+/* The time that the very first start asked for; 0: the oldest. */
 int64_t position_begun(const struct position *p);
 int64_t position_high(const struct position *p); /* over all topics that delivered; 0: none */
 unsigned position_ids(const struct position *p);
-/* So far, of this object: ids that were dropped because there were too many, and the same for those
- * from the future; events that were new. */
+/* Since this object was made: ids dropped because there were too many, the same for ids from the
+ * future, and new events. */
 uint64_t position_ids_cut(const struct position *p);
 uint64_t position_ahead_cut(const struct position *p);
 uint64_t position_taken(const struct position *p);

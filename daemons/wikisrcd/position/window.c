@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * window.c - the ids that are remembered: a ring of (id, time) for each topic in order of arrival,
- * those from the future apart, and one hash set over all of them. See position.h.
+ * window.c - the remembered ids: a ring of (id, time) for each topic in order of arrival, those
+ * from the future apart, and one hash set over all of them. See position.h.
  */
 #include "daemons/wikisrcd/position/internal.h"
 
@@ -124,7 +124,7 @@ bool position_ahead_push(struct position *p, struct position_topic *t,
     if (p->ahead_ids >= POSITION_AHEAD_MAX) {
         p->ahead_cut++;
         if (t->ahead_n == 0)
-            return true; /* other topics have them all; this one is then taken by its time */
+            return true; /* other topics hold them all: this one is judged by its time */
         ahead_drop(p, t, 0);
     }
     t->ahead = pl_realloc_array(t->ahead, t->ahead_n + 1, sizeof(*t->ahead));
@@ -140,7 +140,7 @@ static int time_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The middle one of the times that came last: a liar among them does not count. */
+/* The median of the last times, so that a single wrong one does not count. */
 static int64_t ahead_median(const struct position_topic *t)
 {
     int64_t times[POSITION_AHEAD_MAX];

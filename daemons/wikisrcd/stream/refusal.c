@@ -11,8 +11,8 @@ int refusal_err(struct pl_err *err, long status, const char *url, const char *bo
         kind = PL_ERR_CONFIG;
     if (status == 200)
         return pl_err_set(err, PL_ERR_RETRY, 200,
-                          "%s answered, but with no event stream: is source.url right, is a proxy "
-                          "in the way? (%s)",
+                          "%s answered, but not with an event stream: is source.url right, is a "
+                          "proxy in the way? (%s)",
                           url, body);
     if (status == 403)
         return pl_err_set(err, kind, 403,

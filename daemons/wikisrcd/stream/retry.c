@@ -3,7 +3,7 @@
 #include "daemons/wikisrcd/stream/retry.h"
 
 enum {
-    QUICK_BASE_MS = 100, /* within a second at first, spread, so that not all come back at once */
+    QUICK_BASE_MS = 100, /* spread by the backoff: clients must not all return at once */
     SLOW_BASE_MS = 1000,
     MAX_MS = 60000,
 };
@@ -14,7 +14,7 @@ void retry_init(struct retry *r, uint64_t seed)
     pl_backoff_init(&r->slow, SLOW_BASE_MS, MAX_MS, seed + 1);
 }
 
-static bool got_on(const struct retry_end *end)
+static bool made_progress(const struct retry_end *end)
 {
     return end->streamed &&
            (end->taken >= RETRY_PROGRESS_EVENTS || end->lived_ms >= RETRY_LONG_LIVED_MS ||
@@ -23,7 +23,7 @@ static bool got_on(const struct retry_end *end)
 
 int64_t retry_wait_ms(struct retry *r, const struct retry_end *end)
 {
-    if (got_on(end)) {
+    if (made_progress(end)) {
         pl_backoff_reset(&r->quick);
         pl_backoff_reset(&r->slow);
     }

@@ -2,10 +2,10 @@
 /*
  * retry.h - how long to wait before the next connection.
  *
- * The service closes each connection after 15 minutes, so one that got on is replaced at once. What
- * must not happen is being asked twice a second for ever: by a service that closes after each first
- * event, or that sends again only what we have (each connect begins a little before the position).
- * So waits grow, up to a minute, until a connection makes real progress.
+ * The service closes each connection after 15 minutes, so one that made progress is replaced at
+ * once. But we must not ask twice a second forever if the service closes after the first event, or
+ * sends only what we have (each connect begins a little before the position). So waits grow, up to
+ * a minute, until a connection makes real progress.
  *
  * Pure. Threads: one owner.
  */
@@ -17,7 +17,8 @@
 
 #include "lib/base/backoff.h"
 
-/* Real progress: so many new events, or any and so long, or (a quiet stream) much longer. */
+/* Real progress: this many new events, any at all in a connection this long, or a much longer
+ * connection, even without events (quiet streams). */
 #define RETRY_PROGRESS_EVENTS 100
 #define RETRY_PROGRESS_MS     10000
 #define RETRY_LONG_LIVED_MS   60000
@@ -29,11 +30,11 @@ struct retry {
 
 /* How a connection ended. */
 struct retry_end {
-    bool streamed;    /* it was answered with a stream, */
-    int64_t lived_ms; /* which lived so long */
-    uint64_t taken;   /* and brought so many events that were new */
-    bool bad;         /* an error event, or no stream at all */
-    int64_t floor_ms; /* the least that the service asks for; 0: nothing */
+    bool streamed;    /* the answer was a stream */
+    int64_t lived_ms; /* how long it lasted */
+    uint64_t taken;   /* new events that it brought */
+    bool bad;         /* an error event, or not a stream */
+    int64_t floor_ms; /* the wait that the service asks for, at least; 0: none */
 };
 
 void retry_init(struct retry *r, uint64_t seed);

@@ -21,10 +21,10 @@
 #include "lib/service/watchdog.h"
 
 enum {
-    BODY_KEPT = 512,         /* of an answer that is not a stream, for the error's text */
-    BODY_MAX = 65536,        /* … that is read, lest it never ends; and the time it may take: */
-    ANSWER_MS = 60000,       /* where there is no stall_timeout */
-    TYPE_SHOWN = 64,         /* bytes of a strange event type in the log */
+    BODY_KEPT = 512,         /* of an answer that is not a stream, for the error text */
+    BODY_MAX = 65536,        /* … that is read at most */
+    ANSWER_MS = 60000,       /* limit of an answer without a stall_timeout */
+    TYPE_SHOWN = 64,         /* bytes of an unknown event type in the log */
     BUSY_WAIT_MS = 10000,    /* 429 without Retry-After: the service sends none */
     REFUSED_WAIT_MS = 30000, /* 401, 403, 404, a redirect */
     DISCOVERY_STALL_MS = 30000,
@@ -50,13 +50,13 @@ struct source {
     int64_t asked_ms; /* since= of this connection */
     bool fall_back;   /* ask by time at the next connect */
     bool first_event; /* none came on this connection yet */
-    bool looking;     /* only for what time it is there */
-    bool refused;     /* an answer that is no stream has begun */
+    bool looking;     /* source_look(): only for the time there */
+    bool refused;     /* receiving an answer that is not a stream */
     bool held;
     bool feeding;
     uint64_t body_size;
     uint64_t taken;        /* position_taken() when this connection began */
-    char type[TYPE_SHOWN]; /* the last strange one that was logged */
+    char type[TYPE_SHOWN]; /* the unknown one logged last */
     struct pl_peer_clock clock;
     bool saw_error, saw_topics;                      /* found while feeding; acted upon after it */
     int64_t streaming_since_ms, discovery_failed_ms; /* monotonic */
@@ -154,7 +154,7 @@ static void connection_lost(struct source *s, enum source_loss loss, int64_t flo
         s->fall_back = position_streams_differ(*s->position, &s->conf->source.streams);
     }
     if (!err || err->kind == PL_ERR_RETRY)
-        loss_log(loss, err, wait_ms); /* else the owner says it, or ends */
+        loss_log(loss, err, wait_ms); /* else the owner logs it, or ends */
     connect_after(s, wait_ms);
     if (err)
         s->ops->on_answer(s->userdata, err);
@@ -175,8 +175,7 @@ static void topics_read(struct source *s, const struct sse_event *event)
     }
 }
 
-/* Of another type than the service has today: not a record. Its name is logged when it is another
- * one than before. */
+/* A type that the service does not send today: not a record. Logged whenever the type changes. */
 static void type_report(struct source *s, struct pl_slice type)
 {
     char name[TYPE_SHOWN];
@@ -191,8 +190,8 @@ static void type_report(struct source *s, struct pl_slice type)
     if (strcmp(name, s->type) == 0)
         return;
     memcpy(s->type, name, len + 1);
-    pl_log(PL_WARNING, PL_EVENT_SOURCE_STRANGE,
-           "events of a type that is not known are passed over", PL_F_STR("TYPE", name));
+    pl_log(PL_WARNING, PL_EVENT_SOURCE_STRANGE, "events of an unknown type are skipped",
+           PL_F_STR("TYPE", name));
 }
 
 static bool on_sse_event(void *userdata, const struct sse_event *event)
@@ -274,8 +273,8 @@ static int64_t wait_asked_for(struct pl_http_request *r, long status)
     return pl_http_status_kind(status) != PL_ERR_RETRY ? REFUSED_WAIT_MS : 0;
 }
 
-/* The service refuses the position: its topics are not there (404), it does not read it (400), or
- * it is too long a header (431). */
+/* The service refuses the position: its topics are gone (404), it cannot parse it (400), or the
+ * header is too long (431). */
 static void position_refused(struct source *s, long status)
 {
     pl_log(PL_WARNING, PL_EVENT_SOURCE_FALLBACK,
@@ -303,13 +302,13 @@ static void answer_refused(struct source *s, struct pl_http_request *r)
     connection_lost(s, LOST_REFUSED, floor_ms, &err);
 }
 
-/* For all of an answer that is no stream, and for the beginning of one that is. */
+/* Time limit for the whole of an answer that is not a stream, and for the start of one that is. */
 static int64_t answer_limit_ms(const struct source *s)
 {
     return s->conf->source.connect_timeout_ms + (s->silence_ms > 0 ? s->silence_ms : ANSWER_MS);
 }
 
-/* There is no stream yet, at the end of the time for it: no answer, or one that does not end. */
+/* Time is up without a stream: no answer, or one that does not end. */
 static void answer_late(struct source *s)
 {
     struct pl_http_request *r = s->request;
@@ -324,7 +323,7 @@ static void answer_late(struct source *s)
     connection_lost(s, LOST_STALL, 0, &err);
 }
 
-/* What time it is there, and no more. `heard`: of this answer, which is surely not later. */
+/* Reports the time there. `heard`: the time of this answer, surely not later than now. */
 static void looked(struct source *s, const struct pl_peer_answer *heard)
 {
     int64_t now_ms = source_now_ms(s);
@@ -387,7 +386,7 @@ static void on_done(void *userdata, struct pl_http_request *r, const struct pl_e
 {
     struct source *s = userdata;
     if (s->state != STREAMING && (!err || s->refused)) {
-        answer_refused(s, r); /* even where its body did not end: the status says it all */
+        answer_refused(s, r); /* even if the body did not end: the status is enough */
         return;
     }
     s->request = NULL;
@@ -447,7 +446,7 @@ static void connect_next(struct source *s)
         ask_choose(s, &header);
     const char *headers[] = {"Accept: text/event-stream",
                              header.len > 0 ? pl_buf_cstr(&header) : NULL, NULL};
-    /* As a date: whatever is done with a number there. */
+    /* A date, which, unlike a number, can only be taken for a time. */
     pl_time_format_ms(position_time_out(s->asked_ms), since);
     PL_FREE char *url =
         s->looking || s->asked_with_id ? pl_strdup(s->url) : pl_strf("%s?since=%s", s->url, since);

@@ -14,8 +14,9 @@
  * topics from its first id (DISCOVERING). A position that the service refuses (400, 404) is
  * replaced by `since=` for one connection.
  *
- * Waiting: retry.h; Retry-After is obeyed; 429 without it waits 10 s. An answer that is no stream
- * is read up to 64 KiB and for as long as an answer may take (connect_timeout and stall_timeout).
+ * Waiting: retry.h; Retry-After is obeyed; 429 without it waits 10 s. An answer that is not a
+ * stream is read up to 64 KiB and for as long as an answer may take (connect_timeout plus
+ * stall_timeout).
  *
  * Threads: the loop's.
  */
@@ -34,11 +35,11 @@ struct source;
 struct source_ops {
     /* false: not now; the source holds it and offers it again after source_resume(). */
     bool (*on_event)(void *userdata, const struct sse_event *event);
-    /* Each attempt's outcome: `err` NULL: the service answered 200. CONFIG: refused in a way that a
-     * person must fix, which is for the owner to log, or to end for (lib/service/ends.h). The
-     * source keeps trying unless it is stopped. */
+    /* The outcome of each attempt; `err` NULL: the service answered 200. CONFIG: refused in a way
+     * that a person must fix; the owner logs it, or ends (lib/service/ends.h). The source keeps
+     * trying unless it is stopped. */
     void (*on_answer)(void *userdata, const struct pl_err *err);
-    /* After source_look(), which is over: the time there. */
+    /* source_look() is over: the time at the service. */
     void (*on_looked)(void *userdata, int64_t now_ms);
 };
 
@@ -52,8 +53,8 @@ PL_DEFINE_CLEANUP(struct source *, source_free);
 
 /* Connects after `wait_ms`, from where the position is then. */
 void source_start(struct source *s, int64_t wait_ms);
-/* Connects only to learn what time it is there (until it works, as for a start), so that a first
- * start at "now" or "-2d" counts from the service's now: on_looked instead of events. */
+/* Connects only to learn the time there, so that a first start at "now" or "-2d" counts from the
+ * service's now. Retries until it works. Calls on_looked instead of on_event. */
 void source_look(struct source *s);
 /* Ends the connection and forgets what was held (the position has not passed it). */
 void source_stop(struct source *s);
@@ -63,7 +64,7 @@ void source_resume(struct source *s);
 /* For STATUS: "streaming", "connecting to the source", "connecting again in 12 s (stall)", "waiting
  * for Kafka" (held). */
 void source_describe(const struct source *s, char *out, size_t size);
-/* What time it is at the service, by its own clock; by ours before its first answer. */
+/* The time at the service, by its own clock; by ours before its first answer. */
 int64_t source_now_ms(const struct source *s);
 struct pl_peer_clock *source_clock(struct source *s); /* for pl_skew_show() */
 bool source_is_held(const struct source *s);

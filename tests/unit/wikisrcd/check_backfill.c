@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_backfill.c - which events belong to a range, when it is whole, what is remembered.
+ * check_backfill.c - which events belong to a range, when it is complete, what is recorded.
  * links: wikisrcd
  *
- * All orders of a few events in two topics are gone through, with wrong times, canaries and stops
+ * Tries all orders of a few events in two topics, with wrong times, canaries and stops
  * at each event, and compared with what Kafka's index by time says.
  */
 #include "daemons/wikisrcd/backfill/backfill.h"
@@ -26,7 +26,7 @@ struct upstream {
 
 /* ---- all small logs ---- */
 
-/* Where Kafka begins when asked by time: the first of the topic at or above it. */
+/* Where Kafka begins when asked by time: the first event of the topic at or above it. */
 static unsigned seek(const struct upstream *u, unsigned topic, int64_t time_ms)
 {
     unsigned i = 0;
@@ -53,8 +53,8 @@ static bool is_whole(const struct backfill *b)
     return backfill_topic_is_over(b, 0, 1) && backfill_topic_is_over(b, 1, 1);
 }
 
-/* Reads from where the service would begin, until it is whole or the log ends; stopped once before
- * event `stop`. Adds what it takes to `taken`. false: it was taken for whole too early. */
+/* Reads from where the service would begin until the range is complete or the log ends, with a stop
+ * before event `stop`. Adds what it takes to `taken`. false: it was complete too early. */
 static bool load(const struct upstream *u, const struct backfill_range *range, unsigned stop,
                  unsigned *taken)
 {
@@ -62,7 +62,7 @@ static bool load(const struct upstream *u, const struct backfill_range *range, u
     unsigned from[TOPICS] = {seek(u, 0, range->start_ms), seek(u, 1, range->start_ms)};
     unsigned i = 0;
     for (; i < u->n && !is_whole(&b); i++) {
-        if (i == stop) { /* the record has these of a topic, and no more */
+        if (i == stop) { /* all that the record keeps of a topic */
             struct backfill again = {.range = *range, .topics_n = b.topics_n};
             for (unsigned t = 0; t < b.topics_n; t++)
                 again.topics[t] = (struct backfill_topic){.reached_ms = b.topics[t].reached_ms,
@@ -101,7 +101,7 @@ static bool log_holds(const struct upstream *u, int64_t times)
                 holds &= load(u, &range, stop, taken) && takes(u, taken, &range);
             }
         }
-    /* Any two that adjoin: each event once, and the same as both in one. */
+    /* Any two adjoining ranges: each event once, and the same as in one range. */
     for (int64_t b = 2; b <= times; b++) {
         unsigned taken[EVENTS_MAX] = {0};
         const struct backfill_range first = {1, b}, second = {b, times + 1}, both = {1, times + 1};
@@ -148,7 +148,7 @@ static void add(struct backfill *b, unsigned topic, int64_t time_ms, bool canary
     backfill_add(b, &mark, canary, BACKFILL_WRITTEN);
 }
 
-/* One event with a time too high hides what follows it from the range, but not from us. */
+/* One event with a time much too high ends the range early; what follows is counted. */
 START_TEST(behind_a_wrong_time)
 {
     struct backfill b = {.range = {100000, 200000}, .slack_ms = 5000};
@@ -156,7 +156,7 @@ START_TEST(behind_a_wrong_time)
     add(&b, 0, 250000, false); /* wrong */
     ck_assert(!backfill_topic_is_over(&b, 0, 1));
     add(&b, 0, 121000, false);
-    add(&b, 0, 196000, false); /* as far out of order as is usual: counted as beside it only */
+    add(&b, 0, 196000, false); /* out of order as usual: counted as outside only */
     add(&b, 0, 90000, false);
     ck_assert_uint_eq(b.sums[BACKFILL_BEHIND], 1);
     ck_assert_uint_eq(b.sums[BACKFILL_OUTSIDE], 4);
@@ -172,7 +172,7 @@ START_TEST(behind_a_wrong_time)
 }
 END_TEST
 
-/* A topic without canaries is over when it is still while another is at the present. */
+/* A topic without canaries is over once it is still while another is at the present. */
 START_TEST(still_topics)
 {
     struct backfill b = {.range = {1000 * MINUTE, 1010 * MINUTE}};
@@ -191,13 +191,13 @@ START_TEST(still_topics)
     ck_assert(backfill_topic_is_over(&b, 2, 1000 + BACKFILL_STILL_MS)); /* nothing ever came */
     add(&b, 0, 1009 * MINUTE, false);
     ck_assert(!backfill_topic_is_over(&b, 0, 1000 + BACKFILL_STILL_MS));
-    /* The present moves on, and the others do not: we are behind, or cut off. */
+    /* Time moves on but no topic does: we are behind, or cut off. */
     backfill_tick(&b, now + 5 * MINUTE, 2000);
     ck_assert(!backfill_topic_is_over(&b, 2, 2000 + BACKFILL_STILL_MS));
 }
 END_TEST
 
-/* ---- what is remembered ---- */
+/* ---- what is recorded ---- */
 
 static void record_make(struct backfill_record *r, const char *topic)
 {
@@ -282,8 +282,8 @@ static const struct choose_case {
     {{100, 200}, -1, -1, 150, true, "continue 100-200"},
     {{100, 200}, 100, 200, -1, false, "continue 100-200"},
     {{100, 200}, 100, -1, -1, false, "continue 100-200"},
-    {{100, 200}, 100, 201, -1, false, "is not whole yet"},
-    {{100, 200}, 300, 400, -1, true, "goes on with it"},
+    {{100, 200}, 100, 201, -1, false, "is not complete yet"},
+    {{100, 200}, 300, 400, -1, true, "finish it first"},
 };
 
 START_TEST(what_to_do)
@@ -313,7 +313,7 @@ START_TEST(what_to_do)
 }
 END_TEST
 
-/* No room for a range that adjoins none would be found out too late. */
+/* Out of room: refused before loading, not after. */
 START_TEST(too_many_ranges)
 {
     struct backfill_record r;
@@ -375,7 +375,7 @@ START_TEST(record_again)
     backfill_encode(&again, position_again, NOW, &text_again);
     ck_assert_str_eq(pl_buf_cstr(&text_again), pl_buf_cstr(&text));
 
-    /* Whole: small, without a position. */
+    /* Complete: small, without a position. */
     backfill_record_release(&again);
     pl_buf_reset(&text);
     backfill_record_close(&r);
@@ -418,9 +418,9 @@ static const struct {
     {OPEN("\"more\":1,\"start\":1,\"end\":2," SUMS ",\"topics\":[],\"position\":" POSITION),
      "unknown member of `open`"},
     {"{\"version\":1,\"topic\":\"t\",\"streams\":[],\"done\":[1,2,0,2,3,0]}", "in order"},
-    {"{\"version\":1,\"topic\":\"t\",\"streams\":[],\"done\":[1,2]}", "no list of ranges"},
+    {"{\"version\":1,\"topic\":\"t\",\"streams\":[],\"done\":[1,2]}", "not a list of ranges"},
     {"{\"version\":1,\"topic\":\"t\",\"streams\":[],\"done\":[1,2,-1]}", "in order"},
-    {"{\"version\":1,\"topic\":\"t\",\"streams\":[]}", "no list of ranges"},
+    {"{\"version\":1,\"topic\":\"t\",\"streams\":[]}", "not a list of ranges"},
     {"{\"version\":1,\"topic\":\"t\",\"done\":[]}", "no `streams`"},
     {"{\"version\":1,\"streams\":[],\"done\":[]}", "no `topic`"},
     {"{\"version\":1,\"topic\":\"t\",\"streams\":[1],\"done\":[]}", "not a stream"},

@@ -5,8 +5,8 @@
  *
  * A model of the service (topics that answer by time, Date in whole seconds or now and then wrong,
  * or never there; cuts) and of the daemon (its first look at the time there, the position, commits,
- * crashes). Our clock is wrong by up to a day, is set while it runs, and stands still for a while.
- * `true_ms` is the time that nobody in it knows.
+ * crashes). Our clock is wrong by up to a day, is set while running, and stops for a while.
+ * `true_ms` is the real time, which no part of the model knows.
  */
 #include <stdio.h>
 
@@ -19,7 +19,7 @@ enum { TOPICS = 2, EVENTS = 2000, STEP_MS = 1000, BACK_MS = 51 };
 #define BEGIN_MS INT64_C(1800000000000)
 #define SLACK_MS INT64_C(5000)
 #define DAY_MS   INT64_C(86400000)
-/* What may be kept: all that arrived in two slacks and a little, several times over. */
+/* Ids that may be kept: those that arrived in two slacks and a little, several times over. */
 #define IDS_MAX 100
 
 static const char *const names[TOPICS] = {"eqiad.mediawiki.recentchange",
@@ -37,14 +37,14 @@ struct model {
     struct item items[EVENTS];
 
     /* our clock */
-    int64_t offset_ms, still_ms; /* still_ms: what it stands at; 0: it goes */
+    int64_t offset_ms, still_ms; /* still_ms: where it stopped; 0: it runs */
     uint64_t jumps;
 
     /* the daemon */
     struct pl_peer_clock clock;
     struct position *position;
     struct pl_buf record;
-    bool dates; /* the service says what time it is */
+    bool dates; /* the service sends Date */
     unsigned ids_most, connections, crashes;
 };
 
@@ -90,14 +90,15 @@ static int64_t source_now_ms(const struct model *m, int64_t true_ms)
     return pl_peer_clock_now(&m->clock, ours_ms(m, true_ms), boot_ms(true_ms));
 }
 
-/* An answer's headers. Returns the time there, as far as it is sure. */
+/* An answer's headers. Returns the time there, as far as known. */
 static int64_t date_hear(struct model *m, int64_t true_ms)
 {
     int64_t took_ms = (int64_t)rng(m, 300);
     struct pl_peer_answer answer = {(true_ms - took_ms) / 1000 * 1000, ours_ms(m, true_ms),
                                     boot_ms(true_ms), took_ms};
     if (!m->dates || (m->connections > 0 && rng(m, 20) == 0))
-        answer.date_ms = rng(m, 2) == 0 || !m->dates ? 0 : answer.date_ms - 3600000; /* a cache's */
+        answer.date_ms =
+            rng(m, 2) == 0 || !m->dates ? 0 : answer.date_ms - 3600000; /* from a cache */
     pl_peer_clock_hear(&m->clock, &answer);
     int64_t now_ms = source_now_ms(m, true_ms);
     return answer.date_ms > 0 && answer.date_ms < now_ms ? answer.date_ms : now_ms;
@@ -105,7 +106,7 @@ static int64_t date_hear(struct model *m, int64_t true_ms)
 
 /* ---- the service ---- */
 
-/* The second data centre is the active one in the second half; before that it says nothing. */
+/* The second data centre is active in the second half only. */
 static void events_make(struct model *m)
 {
     int64_t arrived_ms = BEGIN_MS;
@@ -113,13 +114,13 @@ static void events_make(struct model *m)
         arrived_ms += (int64_t)rng(m, 2 * STEP_MS);
         int64_t time_ms = arrived_ms - (int64_t)rng(m, BACK_MS + 1);
         if (rng(m, 300) == 0)
-            time_ms -= (int64_t)rng(m, 300000000000); /* a liar */
+            time_ms -= (int64_t)rng(m, 300000000000); /* a wrong time */
         m->items[i] =
             (struct item){.topic = i >= EVENTS / 2, .time_ms = time_ms, .arrived_ms = arrived_ms};
     }
 }
 
-/* The first event of the topic with such a time, or (nothing is so new) the next to arrive. */
+/* The first event of the topic at or above the time, or, if there is none, the next to arrive. */
 static unsigned seek(const struct model *m, unsigned topic, int64_t time_ms, int64_t true_ms)
 {
     unsigned i;
@@ -166,7 +167,7 @@ static void crash(struct model *m)
                      0);
 }
 
-/* source.start is "now", and there is no position. */
+/* source.start is "now", without a position. */
 static void first_start(struct model *m, int64_t true_ms)
 {
     PL_CLEANUP(pl_strings_release) struct pl_strings streams = {0};
@@ -200,7 +201,7 @@ static void take(struct model *m, unsigned i, const char *id, int64_t true_ms, b
         m->ids_most = position_ids(m->position);
 }
 
-/* Until `end_ms`, from where the position is. */
+/* Runs until `end_ms`, from the position. */
 static void connection_run(struct model *m, int64_t true_ms, int64_t end_ms)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf ask = {0};
@@ -260,7 +261,7 @@ static void model_run(struct model *m, int64_t offset_ms, uint64_t seed)
         if (rng(m, 4) == 0)
             clock_changes(m, true_ms);
     }
-    for (unsigned i = 0; i < 3; i++) /* all that is left, and then nothing again */
+    for (unsigned i = 0; i < 3; i++) /* the rest, then nothing more */
         connection_run(m, last_ms + 1000 * (1 + i), INT64_MAX);
     /* A clock that is ahead, and no Date: "now" is when the first event comes. */
     bool began[TOPICS] = {m->dates || offset_ms <= 0, m->dates || offset_ms <= 0};

@@ -76,10 +76,10 @@ START_TEST(findings)
         {"", "redact: [{path: user, action: drop}]\n", NULL},
         {"", "redact_key: 0123456789abcdef\nredact: [{path: user, action: hash}]\n", NULL},
         {"", "redact: [{path: user, action: hash}]\n",
-         "input: redact_key: is needed for action: hash; without a secret, names could be tried "
-         "until one fits"},
+         "input: redact_key: is needed for action: hash; without a secret, names could be found "
+         "by trying"},
         {"", "redact_key: hunter2hunter2\nredact: [{path: user, action: hash}]\n",
-         "input: redact_key: 16 bytes or more, such as: openssl rand -hex 32"},
+         "input: redact_key: at least 16 bytes, such as: openssl rand -hex 32"},
         {"", "redact: [{path: user, action: hide}]\n",
          "input:2:31: action: expected drop or hash, found \"hide\""},
         {"", "redact: [{path: user}]\n", "input:2:10: action is missing; it is required"},

@@ -18,7 +18,7 @@ static struct event read_event(const char *json, const char *path)
     struct event e = {0};
     struct event_wants wants;
     event_wants_init(&wants, true);
-    while (path[0]) { /* several, divided by blanks */
+    while (path[0]) { /* several, separated by spaces */
         PL_FREE char *one = pl_strndup(path, strcspn(path, " "));
         ck_assert(event_wants_key(&wants, one));
         path += strlen(one) + (path[strlen(one)] != '\0');
@@ -167,7 +167,7 @@ START_TEST(test_odd_types)
 }
 END_TEST
 
-/* Which of the times of the schemas is the event's. */
+/* Which time of a schema is the event's. */
 static const struct {
     const char *json;
     int64_t ms; /* -1: none */
@@ -194,7 +194,8 @@ START_TEST(test_time)
 }
 END_TEST
 
-/* The names of each schema. Whatever the order: the first path of fields.h that is there counts. */
+/* The names in each schema. Whatever the order, the first path of fields.h that is present is used.
+ * */
 static const struct {
     const char *json, *wiki, *type, *title, *user;
 } schemas[] = {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check_plan.c - what a configuration makes of events: filters on any field of any stream, key,
- * topic, headers, and what is said of fields that are not there. links: wikisrcd
+ * topic, headers, and warnings of absent fields. links: wikisrcd
  *
- * tests/data/streams.jsonl has an event of each schema in use, made by the public schemas.
+ * tests/data/streams.jsonl has an event of each schema in use, made from the public schemas.
  */
 #include <stdio.h>
 
@@ -27,7 +27,7 @@ static void made_release(struct made *m)
     pl_options_release(wikisrcd_opts, &m->conf);
 }
 
-/* From the text of a file, without what is always needed. */
+/* From the text of a configuration, minus the required options. */
 static void make(struct made *m, const char *options)
 {
     struct pl_findings errs;
@@ -249,7 +249,7 @@ START_TEST(test_message)
 }
 END_TEST
 
-/* By arrival, which is no replacement. */
+/* By arrival, which does not count as replaced. */
 START_TEST(test_message_of_its_arrival)
 {
     PL_CLEANUP(events_release) struct events events = events_load(STREAMS);
@@ -265,12 +265,12 @@ START_TEST(test_message_of_its_arrival)
 }
 END_TEST
 
-/* The time of a message: the event's, where the source's clock can have passed it and no broker
- * with our clock refuses it; else the earlier of both nows. */
+/* The time of a message: the event's, if the source's clock can have passed it and no broker with
+ * our clock refuses it; else the earlier of both nows. */
 #define HOUR_MS INT64_C(3600000)
 #define NOW_MS  INT64_C(1780000000000)
 static const struct stamp_case {
-    int64_t dt_ms, ours_ms; /* less the source's now */
+    int64_t dt_ms, ours_ms; /* minus the source's now */
     bool replaced;
 } stamps[] = {
     {0, 0, false},
@@ -302,7 +302,7 @@ START_TEST(test_message_time)
 }
 END_TEST
 
-/* An event without them has no headers; one that is not JSON neither. */
+/* An event without them has no headers, nor has one that is not JSON. */
 START_TEST(test_bare_message)
 {
     PL_CLEANUP(made_release) struct made m;
@@ -320,7 +320,7 @@ START_TEST(test_bare_message)
 }
 END_TEST
 
-/* Nothing that cannot be redacted is given out. */
+/* What cannot be redacted is not returned. */
 START_TEST(test_not_redactable)
 {
     PL_CLEANUP(made_release) struct made m;
@@ -384,7 +384,7 @@ START_TEST(test_absence)
     ck_assert(plan_absence_now(m.plan, &a));
     ck_assert_str_eq(a.option, "filter.wiki.include");
     account(&m, OF("s", ",\"wiki\":\"dewiki\",\"x\":{\"y\":3}"));
-    ck_assert(plan_absence_now(m.plan, &a)); /* of those left, none leaves out all */
+    ck_assert(plan_absence_now(m.plan, &a)); /* none of the remaining ones leaves out all */
     ck_assert(strcmp(a.option, "filter.bot") == 0 && !a.drops);
     account(&m, OF("s", ",\"bot\":true"));
     ck_assert(!plan_absence_now(m.plan, &a) && !taken(&m, &a));
@@ -411,7 +411,7 @@ START_TEST(test_no_absence)
 }
 END_TEST
 
-/* At the end of few events it can be asked sooner. */
+/* A shorter look, for the end of a mode. */
 START_TEST(test_early_absence)
 {
     PL_CLEANUP(made_release) struct made m;
@@ -426,7 +426,7 @@ START_TEST(test_early_absence)
 }
 END_TEST
 
-/* A redaction with a wrong path is told of; one that finds something is not. */
+/* A redaction with a wrong path is reported; one that finds something is not. */
 START_TEST(test_redact_absence)
 {
     PL_CLEANUP(made_release) struct made m;
@@ -445,7 +445,7 @@ START_TEST(test_redact_absence)
 }
 END_TEST
 
-/* More streams than are watched, by an upstream that names them as it likes. */
+/* More streams than are watched, from an upstream that invents names. */
 START_TEST(test_many_streams)
 {
     PL_CLEANUP(made_release) struct made m;

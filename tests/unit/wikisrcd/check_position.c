@@ -458,7 +458,7 @@ START_TEST(test_times_that_go_out)
 }
 END_TEST
 
-/* So many in a row are not from the future; fewer, or with another between them, are. */
+/* POSITION_AHEAD_RUN in a row are believed; fewer, or interrupted ones, are not. */
 START_TEST(test_run_from_the_future)
 {
     const int64_t ahead_ms = NOW_MS + 3600000;
@@ -480,7 +480,7 @@ START_TEST(test_run_from_the_future)
 }
 END_TEST
 
-/* More of them than are kept apart are counted. */
+/* More of them than fit are counted. */
 START_TEST(test_ahead_cut)
 {
     struct position *p = position_fresh(0);
@@ -496,7 +496,7 @@ START_TEST(test_ahead_cut)
 }
 END_TEST
 
-/* A start still to come, or written with a clock that was ahead: the source's now at the latest. */
+/* A start in the future, or from a clock that was ahead: the source's now at the latest. */
 START_TEST(test_start_to_come)
 {
     struct position *p = position_fresh(NOW_MS + 86400000);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_redact.c - personal data is out of an event's bytes, and all else is as it was.
+ * check_redact.c - personal data is gone from an event's bytes, everything else unchanged.
  * links: wikisrcd
  *
  * Expected hashes come from another implementation of HMAC-SHA256 (Python's).
@@ -141,7 +141,7 @@ START_TEST(test_case)
 }
 END_TEST
 
-/* Cut anywhere it is no document, and nothing is given out for it. */
+/* Truncated anywhere it is not a document, and is refused. */
 START_TEST(test_cut)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf out = {0};
@@ -218,10 +218,10 @@ START_TEST(test_found)
 }
 END_TEST
 
-/* ---- a property, on documents that are drawn ----
+/* ---- a property, on random documents ----
  *
- * The redacted document, read by cJSON, is the model: the same members without those of the paths,
- * or with their hash. Values of the paths have a mark in them, which is nowhere else. */
+ * The redacted document, read by cJSON, equals the model: the same members, without those at the
+ * paths or with their hash. Only values at the paths contain the mark. */
 
 #define DRAWN 4000
 #define MARK  "s3cr3t"
@@ -328,7 +328,7 @@ static cJSON *hash_of(const char *value)
     return cJSON_CreateString(hex);
 }
 
-/* false: an object is in it, whose text the model does not know. */
+/* false: it contains an object, whose text the model does not know. */
 static bool model_hash(cJSON *parent, cJSON *item)
 {
     char digits[32];
@@ -374,7 +374,7 @@ static bool model(cJSON *item, const char *path)
     return known;
 }
 
-/* Whether the model could say what is right. */
+/* Whether the model knows the result. */
 static bool drawn_check(struct redact *r, struct pl_buf *json, struct pl_buf *out)
 {
     ck_assert_msg(redact_copy(r, json->data, json->len, out), "%s", pl_buf_cstr(json));
@@ -403,11 +403,11 @@ START_TEST(test_drawn)
         object_draw(&json, 5, "", false);
         known += drawn_check(r, &json, &out);
         marked += strstr(pl_buf_cstr(&json), MARK) != NULL;
-        /* Without a path of its, not a byte changes. */
+        /* Without any of the paths, not a byte changes. */
         ck_assert(redact_copy(none, json.data, json.len, &other));
         ck_assert(other.len == json.len && memcmp(other.data, json.data, json.len) == 0);
     }
-    /* The test would show nothing if few documents had anything in them. */
+    /* The test would prove nothing if few documents had any. */
     ck_assert_uint_gt(known, DRAWN / 2);
     ck_assert_uint_gt(marked, DRAWN / 8);
     redact_free(r);
@@ -415,7 +415,7 @@ START_TEST(test_drawn)
 }
 END_TEST
 
-/* Any byte of a document replaced: refused, or JSON again. */
+/* Any byte of a document replaced: refused, or still JSON. */
 START_TEST(test_replaced)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf json = {0}, out = {0}, again = {0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_retry.c - how long is waited before the next connection, by how the last ones ended.
+ * check_retry.c - the wait before the next connection, by how the last ones ended.
  * links: wikisrcd
  */
 #include "daemons/wikisrcd/stream/retry.h"
@@ -8,7 +8,7 @@
 
 #define DAY_MS INT64_C(86400000)
 
-/* The same end again and again: requests in a day, and the longest of the first three waits. */
+/* The same end repeatedly: requests in a day, and the longest of the first three waits. */
 static const struct retry_case {
     const char *name;
     struct retry_end end;
@@ -48,7 +48,7 @@ START_TEST(for_a_day)
 }
 END_TEST
 
-/* Whatever it was before, one connection that gets on makes waits short again. */
+/* Whatever came before, one connection with progress makes waits short again. */
 START_TEST(progress)
 {
     static const struct retry_end bad[] = {
