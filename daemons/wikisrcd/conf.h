@@ -70,7 +70,7 @@ void wikisrcd_conf_check(void *conf, bool for_service, struct pl_findings *errs)
 /* The time of source.start: 0 for "oldest", else as pl_moment_parse() reads it; false: not a time.
  * */
 bool wikisrcd_conf_start(const char *text, int64_t now_ms, int64_t *ret_ms);
-/* It is counted from now: by whose clock matters. */
+/* Counted from now, so it matters whose clock that is. */
 bool wikisrcd_conf_start_is_relative(const char *text);
 
 /* Whether `name`, as in source.streams, is the stream that events call `stream` (meta.stream): the
