@@ -74,8 +74,9 @@ def produce(p, count, seed=32):
 @pytest.mark.parametrize('name', DAEMONS)
 def test_reload(pipeline, name):
     """A good file takes effect at once; a bad one changes nothing and says so; what needs a restart is named."""
-    age = {'wikisrcd': '1m', 'chsinkd': '10m'}[name]
-    s = Served(pipeline, name, batch={'age': age}).start()
+    options = {'wikisrcd': {'batch': {'age': '1m'}, 'kafka': {'transaction.timeout.ms': '120000'}},
+               'chsinkd': {'batch': {'age': '10m'}}}[name]
+    s = Served(pipeline, name, **options).start()
     s.work()
     kind = 'events' if name == 'wikisrcd' else 'messages'
     wait_until(lambda: metrics(s.port)[f'{name}_{kind}_received_total'] >= 10, 20, 'something received')

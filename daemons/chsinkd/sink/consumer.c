@@ -244,6 +244,18 @@ static void pending_drop(struct consumer *c)
             rd_kafka_message_destroy(c->pending[c->pending_at]);
 }
 
+/* The same for a partition whose end at the start was reached before the end itself was reported.
+ * (Asked by a reader of committed records, the high watermark is the last stable offset.) */
+static void hidden_look(const struct sink *s, const struct partition *p)
+{
+    int64_t low = 0, stable = 0;
+    if (p->assigned && !p->once_done && p->next_offset >= 0 &&
+        rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &stable,
+                                         WATERMARK_TIMEOUT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+        stable <= p->next_offset)
+        hidden_say(s, p, p->next_offset);
+}
+
 /* --once: all partitions are read to their end, and all of it is in the table. */
 static bool once_is_done(struct sink *s)
 {
@@ -263,6 +275,8 @@ static bool once_is_done(struct sink *s)
     for (unsigned i = 0; i < s->partitions_n; i++)
         done &= !s->partitions[i]->rewind;
     pthread_mutex_unlock(&s->lock);
+    for (unsigned i = 0; i < s->partitions_n && done; i++)
+        hidden_look(s, s->partitions[i]);
     return done;
 }
 
