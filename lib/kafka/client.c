@@ -146,9 +146,8 @@ static int conf_set_ours(rd_kafka_conf_t *conf, const char *const *pairs, struct
     char text[512] = "";
     for (; pairs && pairs[0]; pairs += 2)
         if (rd_kafka_conf_set(conf, pairs[0], pairs[1], text, sizeof(text)) != RD_KAFKA_CONF_OK)
-            return pl_err_set(err, PL_ERR_CONFIG, 0,
-                              "librdkafka refuses what %s sets: %s", program_invocation_short_name,
-                              text);
+            return pl_err_set(err, PL_ERR_CONFIG, 0, "librdkafka refuses what %s sets: %s",
+                              program_invocation_short_name, text);
     return 0;
 }
 
@@ -228,7 +227,8 @@ rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_
     /* Of a configuration without a code: no broker was asked. */
     bool no_resource = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
     pl_err_set(err, no_resource ? PL_ERR_FATAL : PL_ERR_CONFIG,
-               no_resource ? (int)rd_kafka_last_error() : 0, "cannot make a Kafka client from the properties under kafka: %s", text);
+               no_resource ? (int)rd_kafka_last_error() : 0,
+               "cannot make a Kafka client from the properties under kafka: %s", text);
     rd_kafka_conf_destroy(conf); /* rd_kafka_new() takes it only on success */
     return NULL;
 }

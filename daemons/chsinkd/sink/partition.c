@@ -337,6 +337,7 @@ enum partition_action partition_next(struct partition_state *s, const struct par
     case PARTITION_CHECK:
         return next_check(s, e);
     case PARTITION_LOST:
+        assert(e->kind != EVENT_ASSIGNED); /* the caller keeps it until the answer has come */
         return leave(s);
     case PARTITION_PHASES:
         break;

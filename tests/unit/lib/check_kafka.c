@@ -161,6 +161,7 @@ START_TEST(bad_configurations)
     ck_assert_ptr_null(
         conf_with(bad_confs[_i].key, bad_confs[_i].value, bad_confs[_i].secret, &health, &err));
     ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+    ck_assert_int_eq(err.code, 0); /* ours, not the far side's (lib/service/ends.h) */
     ck_assert_msg(strstr(err.msg, bad_confs[_i].says) != NULL, "%s", err.msg);
     if (bad_confs[_i].not_says)
         ck_assert_msg(strstr(err.msg, bad_confs[_i].not_says) == NULL, "%s", err.msg);
