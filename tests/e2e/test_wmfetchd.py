@@ -630,15 +630,15 @@ def test_fault(pipeline, fault):
 
 
 def test_kafka_frozen_inside_a_window(pipeline):
-    """An answer that takes long fills one transaction. That Kafka takes nothing of it shows before its end."""
+    """An answer that takes long (40 s) fills one transaction. That Kafka takes nothing of it shows before its end."""
     s = Service(pipeline, hours=12, size=2, transactions=100)
-    s.api.control({'times': 2}, {'rate': 20000})
+    s.api.control({'times': 2}, {'rate': 4000})
     s.begin()
     wait_until(lambda: s.metric('wmfetchd_windows_total{result="committed"}') == 2 and
                s.metric('wmfetchd_elements_in_flight') > 0, 40, 'inside a window')
     assert http_get(s.metrics_port, '/readyz')[0] == 200
     with pipeline.kafka.frozen():
-        wait_until(lambda: http_get(s.metrics_port, '/readyz') == (503, 'Kafka does not answer\n'), 40, 'not ready')
+        wait_until(lambda: http_get(s.metrics_port, '/readyz') == (503, 'Kafka does not answer\n'), 25, 'not ready')
         assert 'WARN   wmfetchd: Kafka does not answer' in s.daemon.text(), s.daemon.tail()
         assert s.metric('wmfetchd_windows_total{result="committed"}') == 2
     wait_until(lambda: http_get(s.metrics_port, '/readyz')[0] == 200, 40, 'ready again')
