@@ -177,11 +177,11 @@ def test_endless_page(pipeline):
         s.replay.control(endless=speed)
         sample = pipeline.wikisrcd(s.replay.url, 'sample', args=['--sample', '3']).start(timeout=0)
         wait_until(lambda: not sample.running(), 40, 'the sample ends')  # pylint: disable=cell-var-from-loop
-        assert sample.process.returncode != 0 and 'no event stream' in sample.text(), sample.tail()
+        assert sample.process.returncode != 0 and 'not with an event stream' in sample.text(), sample.tail()
     s.replay.control(endless=1)
     s.start()  # it is ready, as the source is only away
     wait_until(lambda: s.metric(LOST % 'refused') >= 1, 20, 'the end of the page')
-    assert 'no event stream' in s.daemon.text() and s.replay.control()['requests'] == 3, s.daemon.tail()
+    assert 'not with an event stream' in s.daemon.text() and s.replay.control()['requests'] == 3, s.daemon.tail()
     assert s.daemon.terminate()[0] == 0, s.daemon.tail()
 
 
