@@ -40,12 +40,20 @@ static enum partition_action leave(struct partition_state *s)
     return asked ? ACTION_NONE : ACTION_DROP;
 }
 
-/* Clocks differ: an age down to -1 minute is normal. */
+/* Another owner's announcement has its age by the clocks of both; they differ, an age down to
+ * -1 minute is normal. From then on our monotonic clock counts. */
+static int64_t born_of(const struct partition_conf *conf, const struct partition_event *e)
+{
+    int64_t age_ms = e->now_ms - e->announced.at_ms;
+    if (age_ms <= -60000)
+        return e->mono_ms - conf->young_ms;
+    return e->mono_ms - (age_ms > 0 ? age_ms : 0);
+}
+
 static bool is_young(const struct partition_state *s, const struct partition_conf *conf,
                      const struct partition_event *e)
 {
-    int64_t age_ms = e->now_ms - s->announced.at_ms;
-    return age_ms > -60000 && age_ms < conf->young_ms;
+    return e->mono_ms - s->born_ms < conf->young_ms;
 }
 
 static enum partition_action announce(struct partition_state *s,
@@ -90,9 +98,7 @@ static enum partition_action insert(struct partition_state *s, const struct part
 {
     if (!is_young(s, conf, e) && s->doubt && conf->can_look)
         return settle(s, false);
-    /* A time of the future is no age: a clock was set back, and a new token would have such a time
-     * as well. This one had no insert yet. */
-    if (!is_young(s, conf, e) && !s->doubt && e->now_ms > s->announced.at_ms)
+    if (!is_young(s, conf, e) && !s->doubt)
         return announce_again(s, conf, e);
     if (e->mono_ms - s->proof_ms >= conf->lease_ms) {
         const struct partition_announcement same = s->announced;
@@ -124,6 +130,7 @@ static enum partition_action committed(struct partition_state *s)
                                   .announced = s->wanted,
                                   .wanted = nothing,
                                   .until = s->until,
+                                  .born_ms = s->called_ms,
                                   .proof_ms = s->proof_ms,
                                   .sent_ms = s->sent_ms};
     return ACTION_NEXT;
@@ -146,6 +153,7 @@ static enum partition_action next_none(struct partition_state *s, const struct p
                                   .end = e->start,
                                   .announced = e->announced,
                                   .wanted = nothing,
+                                  .born_ms = born_of(conf, e),
                                   .proof_ms = e->mono_ms,
                                   .sent_ms = e->mono_ms};
     if (e->start < 0)
@@ -228,6 +236,8 @@ static enum partition_action next_announce(struct partition_state *s,
     if (e->kind == EVENT_RETRY)
         return wait_in(s, PARTITION_ANNOUNCE);
     assert(e->kind == EVENT_OK);
+    if (s->announced.at_ms != s->wanted.at_ms) /* else only the lease was renewed */
+        s->born_ms = s->called_ms;
     s->announced = s->wanted;
     s->wanted = nothing;
     s->proof_ms = s->called_ms;

@@ -84,8 +84,9 @@ struct partition_state {
     bool asked;    /* a call's answer is outstanding */
     int64_t until; /* below it the table is asked before each insert; 0: nowhere */
     /* Monotonic: when the call under way was made; when the last call that proved our ownership
-     * was; the latest that an insert of this range can have been sent, by us or an owner before. */
-    int64_t called_ms, proof_ms, sent_ms;
+     * was; the latest that an insert of this range can have been sent, by us or an owner before;
+     * when `announced` was announced. */
+    int64_t called_ms, proof_ms, sent_ms, born_ms;
 };
 
 enum partition_event_kind {

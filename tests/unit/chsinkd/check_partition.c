@@ -75,8 +75,10 @@ static enum partition_action machine(struct owner *o, struct partition_event *e)
         e->announced.digest = conf.digest;
     if (e->kind == EVENT_ASSIGNED && wrong == WRONG_UNTIL_IGNORED)
         e->announced.until = 0;
-    if (wrong == WRONG_AGE_IGNORED && s->announced.end >= 0)
-        e->now_ms = s->announced.at_ms;
+    if (wrong == WRONG_AGE_IGNORED) {
+        s->born_ms = e->mono_ms;
+        e->now_ms = e->kind == EVENT_ASSIGNED ? e->announced.at_ms : e->now_ms;
+    }
     if (wrong == WRONG_DOUBT_IGNORED && e->kind == EVENT_REFUSED)
         s->doubt = false;
     if (wrong == WRONG_REFUSED_WITHOUT_LOOK && e->kind == EVENT_REFUSED)
@@ -222,6 +224,7 @@ static void act(struct world *w, struct owner *o, enum partition_action action)
     /* The clock of the model is the world's; leases are over or they are not. */
     s->called_ms = s->called_ms >= LEASE ? LEASE : 0;
     s->proof_ms = s->proof_ms >= LEASE ? LEASE : 0;
+    s->born_ms = s->announced.end >= 0 && s->announced.at_ms < YOUNG_FROM ? -YOUNG_FROM : 0;
     s->sent_ms = 0;
     if (s->phase == PARTITION_NONE)
         o->cut_off = false, memset(s, 0, sizeof(*s));
@@ -774,6 +777,26 @@ static unsigned steps_until(struct partition_state *s, enum partition_action wan
     return steps;
 }
 
+/* ClickHouse was away for as long as a token is relied on, and the clock was set back by that: the
+ * age is monotonic, so the table is asked, and the token is not sent again. */
+START_TEST(a_clock_set_back_makes_no_token_young)
+{
+    struct partition_state s = {0};
+    int64_t now_ms = INT64_C(1800000000000);
+    struct partition_event e = {.kind = EVENT_ASSIGNED, .now_ms = now_ms, .announced.end = -1};
+    partition_next(&s, &real, &e);
+    e = (struct partition_event){
+        .kind = EVENT_CLOSED, .now_ms = now_ms, .start = 0, .end = 5, .rows = true, .next = -1};
+    enum partition_action action = partition_next(&s, &real, &e);
+    ck_assert_uint_lt(steps_until(&s, ACTION_INSERT, action, now_ms), 20);
+    e = (struct partition_event){.kind = EVENT_UNKNOWN, .now_ms = now_ms, .next = -1};
+    ck_assert_int_eq(partition_next(&s, &real, &e), ACTION_WAIT);
+    e = (struct partition_event){.kind = EVENT_TIME, .now_ms = now_ms, .mono_ms = 3 * HOUR};
+    ck_assert_int_eq(partition_next(&s, &real, &e), ACTION_WAIT);
+    ck_assert_int_eq(s.phase, PARTITION_SETTLE);
+}
+END_TEST
+
 /* The clock was an hour ahead, and is set right between two batches: the machine's tokens stay in
  * their order, and their times are of the future. That must not keep a batch from being sent. */
 START_TEST(a_clock_set_back_stops_nothing)
@@ -795,10 +818,11 @@ START_TEST(a_clock_set_back_stops_nothing)
     action = partition_next(&s, &real, &e);
     ck_assert_uint_lt(steps_until(&s, ACTION_INSERT, action, now_ms), 20);
     int64_t first = s.announced.at_ms;
-    /* In doubt: the table is asked, then there is another token. */
+    /* In doubt, and the token has grown old: the table is asked, then there is another token. */
     e = (struct partition_event){.kind = EVENT_UNKNOWN, .now_ms = now_ms, .next = -1};
     action = partition_next(&s, &real, &e);
-    e = (struct partition_event){.kind = EVENT_TIME, .now_ms = now_ms, .next = -1};
+    e = (struct partition_event){
+        .kind = EVENT_TIME, .now_ms = now_ms, .mono_ms = 2 * HOUR, .next = -1};
     ck_assert_int_eq(action, ACTION_WAIT);
     action = partition_next(&s, &real, &e);
     ck_assert_int_eq(s.phase, PARTITION_SETTLE);
@@ -829,6 +853,7 @@ int main(void)
     const struct unit_test tests[] = {
         TEST(holds_in_every_state),
         TEST(each_rule_is_needed, .count = WRONGS - 1),
+        TEST(a_clock_set_back_makes_no_token_young),
         TEST(a_clock_set_back_stops_nothing),
         TEST(what_was_left_can_be_revoked),
     };

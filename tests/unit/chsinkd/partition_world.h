@@ -27,7 +27,7 @@ enum {
     TOKENS = 12, /* all that can be referred to at once */
     YOUNG_FROM = 100,
     YOUNG = 90,
-    LEASE = 1000,
+    LEASE = 10, /* a call is made at 0, or after the lease */
 };
 
 /* By route (0 old, 1 new) and message. */
@@ -220,6 +220,7 @@ static void owner_pack(struct packer *k, struct owner *o)
     s->called_ms = called ? LEASE : 0;
     s->proof_ms = proof ? LEASE : 0;
     s->sent_ms = 0;
+    s->born_ms = s->announced.end >= 0 && s->announced.at_ms < YOUNG_FROM ? -YOUNG_FROM : 0;
 }
 
 static void world_pack(struct world *w, struct packed *packed, bool out)
