@@ -718,7 +718,7 @@ def test_empty_windows(pipeline):
     s = Service(pipeline, hours=20, size=1, transactions=3)
     s.api.control({'limit': 0, 'times': 12})
     s.begin().wait()
-    lines = [line for line in s.daemon.text().splitlines() if 'windows without a record' in line]
+    lines = [line for line in s.daemon.text().splitlines() if 'in a row without a record' in line]
     assert [int(re.search(r'windows=(\d+)', line)[1]) for line in lines] == [3, 10], s.daemon.tail(30)
     assert 'windows have records again' in s.daemon.text()
     assert s.metric('wmfetchd_windows_empty_total') >= 12
