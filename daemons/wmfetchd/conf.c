@@ -123,9 +123,10 @@ const struct pl_option wmfetchd_opts[] = {
             "(skipped): an element is not JSON, not UTF-8, or larger than api.element_bytes_max "
             "or message_bytes_max allow. It is tried once more without its overlap; then the "
             "data around the fault are written to dead_letter_topic, in one Kafka transaction "
-            "with the position after the window. Tries are up to 5m apart. 0: never; the series "
-            "waits for a person. A window that the API refuses or does not answer is never "
-            "passed."),
+            "with the position after the window. The first tries follow within seconds, later ones "
+            "up to 5m apart: a fault of the API that lasts longer than its tries costs the window, "
+            "so choose many. 0: never; the series waits for a person. A window that the API "
+            "refuses or does not answer is never passed."),
     PL_KAFKA_OPT(struct wmfetchd_conf, 0, ""),
     PL_TOPIC_OPT("topic", struct wmfetchd_conf, topic, "services_series_12days",
                  "The topic that gets the transactions, one message each with its whole series, "
