@@ -165,11 +165,11 @@ static void partitions_revoke(struct sink *s, rd_kafka_topic_partition_list_t *l
     for (int i = 0; i < list->cnt; i++) {
         struct partition *p = sink_partition(s, list->elems[i].topic, list->elems[i].partition);
         consumer_forget(s->consumer, p);
-        batch_list_drop(s, PL_TAKE(p->open));
+        sink_batch_list_drop(s, PL_TAKE(p->open));
         pthread_mutex_lock(&s->lock);
         struct batch *queued = sink_queue_take_partition(s, p);
         pthread_mutex_unlock(&s->lock);
-        batch_list_drop(s, queued);
+        sink_batch_list_drop(s, queued);
     }
     pthread_mutex_lock(&s->lock);
     if (!lost)

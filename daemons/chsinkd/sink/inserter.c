@@ -399,9 +399,9 @@ static void inserter_work(struct inserter *in, struct batch *b)
         pthread_mutex_lock(&s->lock);
         struct batch *forgotten = batch_go_back(s, b, outcome == OUTCOME_REFUSED);
         pthread_mutex_unlock(&s->lock);
-        batch_list_drop(s, forgotten);
+        sink_batch_list_drop(s, forgotten);
     }
-    batch_drop(s, b, outcome != OUTCOME_DONE);
+    sink_batch_drop(s, b, outcome != OUTCOME_DONE);
     pthread_mutex_lock(&s->lock);
     p->busy = false;
     s->busy--;
@@ -422,7 +422,7 @@ static void *inserter_run(void *arg)
             sink_cond_wait(s, &s->work, 1000);
             continue;
         }
-        size_t held = batch_memory(b);
+        size_t held = sink_batch_memory(b);
         b->partition->busy = true;
         s->busy++;
         s->bytes_held += held;

@@ -22,7 +22,7 @@ void intake_close(struct sink *s, struct partition *p)
         sink_queue_push(s, b);
     pthread_mutex_unlock(&s->lock);
     if (stale)
-        batch_drop(s, b, true);
+        sink_batch_drop(s, b, true);
     if (p->fixed_end >= 0 && p->next_offset >= p->fixed_end) {
         p->fixed_end = -1;
         free(PL_TAKE(p->present));
@@ -60,7 +60,7 @@ static size_t open_memory(const struct sink *s, struct partition **ret_largest)
     *ret_largest = NULL;
     for (unsigned i = 0; i < s->partitions_n; i++) {
         struct partition *p = s->partitions[i];
-        size_t n = p->open ? batch_memory(p->open) : 0;
+        size_t n = p->open ? sink_batch_memory(p->open) : 0;
         sum += n;
         if (n > largest && p->fixed_end < 0) {
             largest = n;
@@ -199,7 +199,7 @@ void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *
     if (p->limit_until >= 0 && m->offset >= p->limit_until)
         p->limit_until = -1;
     if (!p->open) {
-        p->open = batch_new(s, p);
+        p->open = sink_batch_new(s, p);
         p->open->start = p->next_offset;
         p->open->announced = p->fixed_end >= 0;
     }

@@ -77,10 +77,10 @@ void sink_limits_set(struct sink *s, const struct chsinkd_conf *conf)
 
 void sink_release(struct sink *s)
 {
-    batch_list_drop(s, s->queue_first);
+    sink_batch_list_drop(s, s->queue_first);
     for (unsigned i = 0; i < s->partitions_n; i++) {
         struct partition *p = s->partitions[i];
-        batch_list_drop(s, p->open);
+        sink_batch_list_drop(s, p->open);
         free(p->present);
         free(p->topic);
         free(p);
@@ -184,7 +184,7 @@ struct partition *sink_partition(struct sink *s, const char *topic, int32_t id)
     return p;
 }
 
-struct batch *batch_new(struct sink *s, struct partition *p)
+struct batch *sink_batch_new(struct sink *s, struct partition *p)
 {
     struct batch *b = pl_alloc(sizeof(*b));
     b->partition = p;
@@ -199,7 +199,7 @@ struct batch *batch_new(struct sink *s, struct partition *p)
     return b;
 }
 
-void batch_drop(struct sink *s, struct batch *b, bool given_back)
+void sink_batch_drop(struct sink *s, struct batch *b, bool given_back)
 {
     struct sink_route *sr = b->partition->route;
     if (given_back)
@@ -215,11 +215,11 @@ void batch_drop(struct sink *s, struct batch *b, bool given_back)
     free(b);
 }
 
-void batch_list_drop(struct sink *s, struct batch *list)
+void sink_batch_list_drop(struct sink *s, struct batch *list)
 {
     while (list) {
         struct batch *next = list->next;
-        batch_drop(s, list, true);
+        sink_batch_drop(s, list, true);
         list = next;
     }
 }
@@ -230,7 +230,7 @@ void sink_queue_push(struct sink *s, struct batch *b)
     *s->queue_end = b;
     s->queue_end = &b->next;
     s->queued++;
-    s->bytes_held += batch_memory(b);
+    s->bytes_held += sink_batch_memory(b);
     pthread_cond_signal(&s->work);
 }
 
@@ -242,7 +242,7 @@ static struct batch *queue_unlink(struct sink *s, struct batch **link)
         s->queue_end = link;
     b->next = NULL;
     s->queued--;
-    s->bytes_held -= batch_memory(b);
+    s->bytes_held -= sink_batch_memory(b);
     return b;
 }
 
@@ -280,7 +280,7 @@ const struct batch *sink_queue_next(const struct sink *s, const struct partition
     return NULL;
 }
 
-size_t batch_memory(const struct batch *b)
+size_t sink_batch_memory(const struct batch *b)
 {
     return block_capacity(b->block) + b->dead.bytes;
 }

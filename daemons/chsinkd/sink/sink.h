@@ -177,12 +177,12 @@ void sink_cond_wait(struct sink *s, pthread_cond_t *cond, int64_t wait_ms);
 void sink_room_wait(struct sink *s, int64_t wait_ms);
 
 /* A batch with an empty block. Not with the lock held. */
-struct batch *batch_new(struct sink *s, struct partition *p);
+struct batch *sink_batch_new(struct sink *s, struct partition *p);
 /* Frees a batch, keeps its block for the next. `given_back`: its messages were not delivered and
  * will be read again. Not with the lock held. */
-void batch_drop(struct sink *s, struct batch *b, bool given_back);
-void batch_list_drop(struct sink *s, struct batch *list); /* all are given back; may be NULL */
-size_t batch_memory(const struct batch *b);
+void sink_batch_drop(struct sink *s, struct batch *b, bool given_back);
+void sink_batch_list_drop(struct sink *s, struct batch *list); /* all are given back; may be NULL */
+size_t sink_batch_memory(const struct batch *b);
 
 /* The queue of closed batches, with the lock held. */
 void sink_queue_push(struct sink *s, struct batch *b);
