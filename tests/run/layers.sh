@@ -52,6 +52,7 @@ daemons/chsinkd/clickhouse/client clickhouse/body
 daemons/chsinkd/route       clickhouse/type
 daemons/chsinkd/conf        clickhouse/client route
 daemons/chsinkd/metrics
+daemons/chsinkd/output      route
 daemons/chsinkd/clickhouse  clickhouse/client clickhouse/type route
 daemons/chsinkd/decode      clickhouse route
 daemons/chsinkd/sink        clickhouse decode conf metrics

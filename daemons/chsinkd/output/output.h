@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * output.h - what a sink writes into, as an interface. ClickHouse is one: clickhouse/output.h.
+ *
+ * A *target* is a route as the output sees it: names quoted, statements ready. It is immutable and
+ * shared by threads. An *output* is a connection; each thread has its own. The configuration that
+ * `target_new` and `open` take is the kind's own (ClickHouse: struct clickhouse_conf); it is
+ * borrowed and outlives both.
+ *
+ * Calls block, bounded by the configured time limits; abort() ends them. No logging.
+ */
+#ifndef CHSINKD_OUTPUT_OUTPUT_H
+#define CHSINKD_OUTPUT_OUTPUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemons/chsinkd/route/route.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+
+struct batch;
+
+/* What exactly once rests on. */
+enum output_guarantee {
+    OUTPUT_TOKEN,    /* an insert with the same token has no second effect, for a time */
+    OUTPUT_POSITION, /* the position is kept with the rows, in one transaction */
+    OUTPUT_LOOK_UP,  /* only on asking what is there */
+    OUTPUT_NONE,     /* at least once */
+};
+
+enum output_answer {
+    OUTPUT_DONE,
+    OUTPUT_RETRY,     /* nothing of it is there, and nothing will be: the same again later */
+    OUTPUT_UNKNOWN,   /* it may be there, or may still get there */
+    OUTPUT_REFUSED,   /* for its content: in halves it is accepted but for the bad message. Part of
+                       * it may be there: ask */
+    OUTPUT_TOO_LARGE, /* for its size: in halves it may be accepted; a single message is tried again
+                       * later. Part of it may be there: ask */
+    OUTPUT_HELD, /* nothing works for this target until a person acts (table, grant, a view that
+                       * refuses); other targets may. ensure(), then the same batch with the same
+                       * token again, later; part of it may be there */
+};
+
+struct output_target {
+    const struct route *route;
+    const char *name;     /* "database.table", for logs and tokens */
+    const char *database; /* the route's, or the configured one */
+};
+
+struct output_range { /* which messages */
+    const char *topic;
+    int32_t partition;
+    int64_t start, end;
+};
+
+/* Of the batch's rows, before they were taken out. A batch without rows: all of none. */
+struct output_found {
+    bool some, all;
+};
+
+struct output_state {
+    bool created; /* by this call */
+    unsigned columns_added, views_created;
+    enum output_guarantee guarantee;
+    bool can_look;     /* holds() and position() can be asked */
+    char why_not[160]; /* guarantee below TOKEN and POSITION: why */
+    char engine[64];
+};
+
+struct output_ensure {
+    /* Only reads; what would be done is appended to `ret_plan`, as text for people. */
+    bool dry_run;
+    struct pl_buf *ret_plan;
+    /* May be NULL. For each thing done: "table created", "column added", with the name. */
+    void (*on_fact)(void *userdata, const char *what, const char *name);
+    void *userdata;
+};
+
+struct output;
+
+struct output_kind {
+    const char *name; /* "ClickHouse", for logs */
+
+    struct output_target *(*target_new)(const void *conf, const struct route *r);
+    void (*target_free)(struct output_target *t);
+    /* What a target is made with (a CREATE statement), for people. Appended. */
+    void (*target_print)(const struct output_target *t, struct pl_buf *out);
+
+    struct output *(*open)(const void *conf);
+    void (*close)(struct output *o);
+    /* Soon ends the call that another thread is in and all later ones, until called with false.
+     * Any thread. */
+    void (*abort)(struct output *o, bool aborted);
+    /* The same when `asked` returns true, for a start that no other thread can abort. It is called
+     * about once a second, in the thread of the call. NULL: no longer. */
+    void (*stop_when)(struct output *o, bool (*asked)(void));
+
+    /* Creates what is missing, checks what is there; how may be NULL. CONFIG or RETRY. */
+    int (*ensure)(struct output *o, const struct output_target *t, const struct output_ensure *how,
+                  struct output_state *ret, struct pl_err *err);
+
+    /* Inserts the batch's rows, tried once. `err` is set unless DONE. */
+    enum output_answer (*insert)(struct output *o, const struct output_target *t,
+                                 const struct batch *b, const char *token, struct pl_err *err);
+
+    /* Which of the batch's rows are there already: takes these out. Only where can_look. RETRY, or
+     * CONFIG when a person must act. */
+    int (*holds)(struct output *o, const struct output_target *t, const struct output_range *range,
+                 struct batch *b, struct output_found *ret, struct pl_err *err);
+
+    /* The offset after the highest one that is there; -1: none is. Only where can_look. */
+    int (*position)(struct output *o, const struct output_target *t, const char *topic,
+                    int32_t partition, int64_t *ret_offset, struct pl_err *err);
+};
+
+#endif
