@@ -8,9 +8,11 @@
  * announcement, reads exactly that range again, and writes it with the same token, by which the
  * target recognises it if the first write arrived.
  *
- *     committed offset   metadata                 meaning
- *     start              ""                       nothing in flight; the next range begins at start
- *     start              "chsinkd/1 end=E at=T"   [start, E) was announced at T
+ *     committed offset   metadata
+ *     start              ""   nothing in flight; the next range begins at start
+ *     start              "chsinkd/2 end=E at=T digest=D until=U"   [start, E) was announced at T by
+ *                        one that made rows as D says; rows below U may be there under other tokens
+ *     start              "chsinkd/1 end=E at=T"   the same by an earlier release: D and U are 0
  *
  * Pure: no I/O, no clock, nothing allocated but the caller's buffer. Any thread.
  */
@@ -24,21 +26,22 @@
 #include "lib/base/buf.h"
 
 struct pl_announcement {
-    int64_t end;   /* offset after the last one of the range */
-    int64_t at_ms; /* Unix milliseconds */
+    int64_t end;     /* offset after the last one of the range */
+    int64_t at_ms;   /* Unix milliseconds */
+    uint64_t digest; /* of all that decides which rows the messages give; 0: unknown */
+    int64_t until;   /* 0: no rows are there under another token */
 };
 
-/* `format` names the program and its version of the text ("chsinkd/1"), so that metadata of another
- * program or version is not taken for ours. */
-#define PL_ANNOUNCEMENT_FORMAT_MAX 30 /* bytes of `format` */
-#define PL_ANNOUNCEMENT_MAX        88 /* bytes of a text, NUL included */
+/* `program` ("chsinkd") keeps metadata of another program from being taken for ours. */
+#define PL_ANNOUNCEMENT_PROGRAM_MAX 30  /* bytes */
+#define PL_ANNOUNCEMENT_MAX         144 /* bytes of a text, NUL included */
 
-/* The text for the commit's metadata; `out`: at least PL_ANNOUNCEMENT_MAX bytes. The numbers are
- * not negative and have at most 18 digits. */
-void pl_announcement_format(const struct pl_announcement *a, const char *format, char *out);
-/* False (nothing is announced) when the text is not what pl_announcement_format() writes. `text`
- * may be NULL. */
-bool pl_announcement_parse(const char *text, size_t len, const char *format,
+/* The text (version 2) for the commit's metadata; `out`: at least PL_ANNOUNCEMENT_MAX bytes. The
+ * numbers are not negative and have at most 18 digits. */
+void pl_announcement_format(const struct pl_announcement *a, const char *program, char *out);
+/* Reads versions 1 and 2. False (*ret is untouched) when the text is not, byte for byte, what
+ * pl_announcement_format() of either writes. `text` may be NULL. */
+bool pl_announcement_parse(const char *text, size_t len, const char *program,
                            struct pl_announcement *ret);
 
 struct pl_range {

@@ -91,7 +91,7 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
                                                                     : RD_KAFKA_OFFSET_BEGINNING;
     p->announced.end = -1;
     struct pl_announcement announced;
-    if (pl_announcement_parse(tp->metadata, tp->metadata_size, BATCH_FORMAT, &announced) &&
+    if (pl_announcement_parse(tp->metadata, tp->metadata_size, BATCH_PROGRAM, &announced) &&
         announced.end > p->next_offset) {
         p->announced = announced;
         p->fixed_end = announced.end;

@@ -14,7 +14,7 @@
 #include "lib/batch/range.h"
 
 /* The format of our announcements. */
-#define BATCH_FORMAT "chsinkd/1"
+#define BATCH_PROGRAM "chsinkd"
 
 struct partition; /* sink.h */
 

@@ -128,9 +128,9 @@ static enum outcome batch_announce(struct inserter *in, struct batch *b)
 {
     if (b->partition->announced.end == b->end) /* by the commit before, or found after a crash */
         return OUTCOME_DONE;
-    struct pl_announcement announcement = {b->end, pl_clock_realtime_ms()};
+    struct pl_announcement announcement = {.end = b->end, .at_ms = pl_clock_realtime_ms()};
     char text[PL_ANNOUNCEMENT_MAX];
-    pl_announcement_format(&announcement, BATCH_FORMAT, text);
+    pl_announcement_format(&announcement, BATCH_PROGRAM, text);
     enum outcome outcome = offset_commit(in, b, b->start, text);
     if (outcome == OUTCOME_DONE)
         b->partition->announced = announcement;
@@ -242,7 +242,7 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
  * (end -1). `out` gets the text. */
 static struct pl_announcement next_announcement(struct sink *s, const struct batch *b, char *out)
 {
-    struct pl_announcement announcement = {-1, pl_clock_realtime_ms()};
+    struct pl_announcement announcement = {.end = -1, .at_ms = pl_clock_realtime_ms()};
     out[0] = '\0';
     pthread_mutex_lock(&s->lock);
     const struct batch *next = sink_queue_next(s, b->partition);
@@ -250,7 +250,7 @@ static struct pl_announcement next_announcement(struct sink *s, const struct bat
         announcement.end = next->end;
     pthread_mutex_unlock(&s->lock);
     if (announcement.end >= 0)
-        pl_announcement_format(&announcement, BATCH_FORMAT, out);
+        pl_announcement_format(&announcement, BATCH_PROGRAM, out);
     return announcement;
 }
 

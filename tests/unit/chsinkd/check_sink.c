@@ -171,7 +171,7 @@ static void topic_fill(bool one_is_bad)
 /* What the instance that crashed has left in the group. */
 static void range_announce(void)
 {
-    static const struct pl_announcement announcement = {MESSAGES, 1};
+    static const struct pl_announcement announcement = {.end = MESSAGES, .at_ms = 1};
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(list, TOPIC, 0);
     rd_kafka_conf_t *kafka = rd_kafka_conf_new();
@@ -180,7 +180,7 @@ static void range_announce(void)
 
     tp->offset = 0;
     tp->metadata = pl_alloc(PL_ANNOUNCEMENT_MAX);
-    pl_announcement_format(&announcement, BATCH_FORMAT, tp->metadata);
+    pl_announcement_format(&announcement, BATCH_PROGRAM, tp->metadata);
     tp->metadata_size = strlen(tp->metadata);
     rd_kafka_conf_set(kafka, "bootstrap.servers", mock.settings[0].value, text, sizeof(text));
     rd_kafka_conf_set(kafka, "group.id", GROUP, text, sizeof(text));
