@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "daemons/chsinkd/clickhouse/table.h"
-#include "daemons/chsinkd/clickhouse/type_suggest.h"
+#include "daemons/chsinkd/route/type_suggest.h"
 #include "daemons/chsinkd/sink/message.h"
 #include "lib/base/text.h"
 #include "lib/json/schema.h"

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "daemons/chsinkd/batch/column.h"
 #include "daemons/chsinkd/decode/rows.h"
 
 #define BLOCK_ROWS 100000
@@ -143,7 +144,7 @@ int main(int argc, char **argv)
         }
     }
     if (result.rows > 0)
-        result_print(&result, rows_counts(rows), block_iov_max(block) / 3);
+        result_print(&result, rows_counts(rows), block->columns_n);
     pl_buf_release(&text);
     pl_findings_release(&errs);
     return 0;

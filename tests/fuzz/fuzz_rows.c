@@ -11,6 +11,7 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "daemons/chsinkd/clickhouse/native.h"
 #include "daemons/chsinkd/decode/rows.h"
 #include "tests/unit/native.h"
 
@@ -94,11 +95,12 @@ static void on_reject(void *userdata, const struct rows_reject *reject)
 
 static void block_join(struct block *b, struct pl_buf *out)
 {
-    PL_FREE struct iovec *iov = pl_alloc_array(block_iov_max(b), sizeof(*iov));
-    unsigned n = block_iov(b, iov);
+    struct native_body body = {0};
+    native_body_set(&body, b);
     pl_buf_reset(out);
-    for (unsigned i = 0; i < n; i++)
-        pl_buf_add(out, iov[i].iov_base, iov[i].iov_len);
+    for (unsigned i = 0; i < body.iov_n; i++)
+        pl_buf_add(out, body.iov[i].iov_base, body.iov[i].iov_len);
+    native_body_release(&body);
     struct native native;
     REQUIRE(native_read(out->data, out->len, &native));
     REQUIRE(native.rows == block_rows(b));

@@ -202,7 +202,7 @@ check_routes() {
     done <<<$'route_opts ROUTE\ncolumn_opts COLUMNS\nview_opts VIEWS'
 
     sed -n '/type_names\[\] = {/,/^};/s/^ *{"\([A-Za-z0-9]*\)", CH_.*/\1/p' \
-        daemons/chsinkd/clickhouse/type.c >"$temp/want"
+        daemons/chsinkd/route/type.c >"$temp/want"
     plain "$page" | awk '/^\.SH TYPES/ { on = 1; next } /^\.SH/ { on = 0 } on' |
         grep -oE '[A-Za-z]+[0-9]*' | find_all -Fxf "$temp/want" >"$temp/have"
     same "$page: TYPES" "$temp/want" "$temp/have"

@@ -46,17 +46,17 @@ daemons/wmfetchd/delivery   conf metrics api window/schedule window/turns
 daemons/wmfetchd/window     metrics api delivery
 daemons/wmfetchd            conf metrics api delivery window window/turns
 
-daemons/chsinkd/clickhouse/type
+daemons/chsinkd/route
+daemons/chsinkd/batch       route
+daemons/chsinkd/decode      batch route
 daemons/chsinkd/clickhouse/body
 daemons/chsinkd/clickhouse/client clickhouse/body
-daemons/chsinkd/route       clickhouse/type
 daemons/chsinkd/conf        clickhouse/client route
 daemons/chsinkd/metrics
 daemons/chsinkd/output      route
-daemons/chsinkd/clickhouse  clickhouse/client clickhouse/type route
-daemons/chsinkd/decode      clickhouse route
+daemons/chsinkd/clickhouse  clickhouse/client batch route
 daemons/chsinkd/sink        clickhouse decode conf metrics
-daemons/chsinkd             clickhouse sink conf metrics
+daemons/chsinkd             clickhouse sink conf metrics route
 '
 
 grep -rHo '^ *# *include *"[^"]*"' lib daemons --include='*.[ch]' |

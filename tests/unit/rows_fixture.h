@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "daemons/chsinkd/clickhouse/native.h"
 #include "daemons/chsinkd/decode/rows.h"
 #include "tests/unit/native.h"
 #include "tests/unit/unit.h"
@@ -81,12 +82,12 @@ static inline uint64_t decode(struct fixture *f, const char *value)
 /* The block's bytes, which a second reading of the format finds well formed. */
 static inline void block_native(struct block *b, struct pl_buf *out)
 {
-    PL_FREE struct iovec *iov = pl_alloc_array(block_iov_max(b), sizeof(*iov));
-    unsigned n = block_iov(b, iov);
-    ck_assert_uint_le(n, block_iov_max(b));
+    struct native_body body = {0};
+    native_body_set(&body, b);
     pl_buf_reset(out);
-    for (unsigned i = 0; i < n; i++)
-        pl_buf_add(out, iov[i].iov_base, iov[i].iov_len);
+    for (unsigned i = 0; i < body.iov_n; i++)
+        pl_buf_add(out, body.iov[i].iov_base, body.iov[i].iov_len);
+    native_body_release(&body);
     struct native native;
     ck_assert_msg(native_read(out->data, out->len, &native), "the block is not Native");
     ck_assert_uint_eq(native.rows, block_rows(b));

@@ -24,7 +24,7 @@
 #ifndef CHSINKD_DECODE_ROWS_H
 #define CHSINKD_DECODE_ROWS_H
 
-#include "daemons/chsinkd/clickhouse/block.h"
+#include "daemons/chsinkd/batch/block.h"
 #include "daemons/chsinkd/route/route.h"
 #include "lib/json/reader.h"
 

@@ -19,7 +19,7 @@
 #ifndef CHSINKD_DECODE_VALUE_H
 #define CHSINKD_DECODE_VALUE_H
 
-#include "daemons/chsinkd/clickhouse/column.h"
+#include "daemons/chsinkd/batch/column.h"
 #include "lib/json/reader.h"
 
 enum value_result {

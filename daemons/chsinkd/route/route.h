@@ -49,7 +49,7 @@
 
 #include <regex.h>
 
-#include "daemons/chsinkd/clickhouse/type.h"
+#include "daemons/chsinkd/route/type.h"
 #include "lib/config/options.h"
 
 #define ROUTE_COLUMNS_MAX   1024

@@ -15,6 +15,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemons/chsinkd/clickhouse/native.h"
 #include "daemons/chsinkd/sink/sink.h"
 #include "lib/base/backoff.h"
 #include "lib/log/log.h"
@@ -31,8 +32,7 @@ struct inserter {
     struct sink *sink;
     struct pl_deadline *deadline; /* the sink's */
     struct clickhouse *client;
-    struct iovec *iov;
-    unsigned iov_max;
+    struct native_body body;
     struct pl_buf token;
     struct pl_backoff backoff;
 };
@@ -195,15 +195,12 @@ static enum outcome batch_insert(struct inserter *in, struct batch *b)
 {
     struct sink *s = in->sink;
     struct partition *p = b->partition;
-    if (block_iov_max(b->block) > in->iov_max) {
-        in->iov_max = block_iov_max(b->block);
-        in->iov = pl_realloc_array(in->iov, in->iov_max, sizeof(*in->iov));
-    }
+    native_body_set(&in->body, b->block);
     const struct pl_range range = {p->topic, p->id, b->start, b->end, p->announced.at_ms};
     const struct clickhouse_insert insert = {
         .sql = pl_buf_cstr(&p->route->insert_sql),
-        .iov = in->iov,
-        .iov_n = block_iov(b->block, in->iov),
+        .iov = in->body.iov,
+        .iov_n = in->body.iov_n,
         .token = pl_range_token(&range, p->route->table, &in->token),
     };
     struct pl_err err;
@@ -434,7 +431,7 @@ static void *inserter_run(void *arg)
     }
     pthread_mutex_unlock(&s->lock);
     pl_buf_release(&in->token);
-    free(in->iov);
+    native_body_release(&in->body);
     free(in);
     return NULL;
 }

@@ -7,8 +7,8 @@
  */
 #include <stdio.h>
 
-#include "daemons/chsinkd/clickhouse/type_suggest.h"
 #include "daemons/chsinkd/decode/rows.h"
+#include "daemons/chsinkd/route/type_suggest.h"
 #include "lib/json/schema.h"
 #include "tests/unit/unit.h"
 

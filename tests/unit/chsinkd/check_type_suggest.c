@@ -3,9 +3,9 @@
  * check_type_suggest.c - which type is proposed for a field, and that a route can name it.
  * links: chsinkd
  */
-#include "daemons/chsinkd/clickhouse/type_suggest.h"
+#include "daemons/chsinkd/route/type_suggest.h"
 
-#include "daemons/chsinkd/clickhouse/type.h"
+#include "daemons/chsinkd/route/type.h"
 #include "tests/unit/unit.h"
 
 static void document_add(struct pl_schema *p, const char *doc)

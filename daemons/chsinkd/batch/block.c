@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * block.c - columns as ClickHouse's Native format has them.
+ * block.c - columns and their memory; printing them for people.
  */
-#include "daemons/chsinkd/clickhouse/block.h"
+#include "daemons/chsinkd/batch/block.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
-#include "daemons/chsinkd/clickhouse/column.h"
+#include "daemons/chsinkd/batch/column.h"
 #include "lib/json/reader.h"
 
 #define ROWS_CAP_MIN   1024
@@ -22,14 +22,6 @@ static const uint8_t widths[] = {
     [CH_DATE] = 2,   [CH_DATETIME] = 4, [CH_DATETIME64] = 8, [CH_UUID] = 16,
 };
 
-static void header_add(struct pl_buf *out, const char *text)
-{
-    char varint[BLOCK_VARINT_MAX];
-    size_t len = strlen(text);
-    pl_buf_add(out, varint, block_varint(varint, len));
-    pl_buf_add(out, text, len);
-}
-
 struct block *block_new(const struct route *route)
 {
     struct block *b = pl_alloc(sizeof(*b));
@@ -41,11 +33,6 @@ struct block *block_new(const struct route *route)
         if (column->source == COLUMN_EXPRESSION)
             continue;
         struct block_column *c = &b->columns[b->columns_n++];
-        struct pl_buf header = {0};
-        header_add(&header, column->name);
-        header_add(&header, column->type.wire);
-        c->header_len = header.len;
-        c->header = pl_buf_take(&header);
         c->column = column;
         c->width = widths[column->type.kind];
         if (c->width == 0)
@@ -63,7 +50,6 @@ void block_free(struct block *b)
     for (unsigned i = 0; i < b->columns_n; i++) {
         free(b->columns[i].data);
         free(b->columns[i].nulls);
-        free(b->columns[i].header);
     }
     free(b->columns);
     free(b->strings);
@@ -133,28 +119,6 @@ size_t block_capacity(const struct block *b)
     for (unsigned i = 0; i < b->columns_n; i++)
         bytes += b->columns[i].cap + (b->columns[i].nulls ? b->rows_cap : 0);
     return bytes;
-}
-
-unsigned block_iov_max(const struct block *b)
-{
-    return 1 + 3 * b->columns_n;
-}
-
-unsigned block_iov(struct block *b, struct iovec *iov)
-{
-    unsigned n = 0, head = block_varint(b->head, b->columns_n);
-    head += block_varint(b->head + head, b->rows);
-    iov[n++] = (struct iovec){b->head, head};
-    for (unsigned i = 0; i < b->columns_n; i++) {
-        struct block_column *c = &b->columns[i];
-        size_t data = c->width ? b->rows * c->width : c->len;
-        iov[n++] = (struct iovec){c->header, c->header_len};
-        if (c->nulls && b->rows > 0)
-            iov[n++] = (struct iovec){c->nulls, b->rows};
-        if (data > 0)
-            iov[n++] = (struct iovec){c->data, data};
-    }
-    return n;
 }
 
 /* --- printing: for people and tests; speed does not matter --- */

@@ -5,8 +5,8 @@
  * Types and their spelling: ClickHouse docs, "Data types"; system.data_type_families has aliases
  * and which names are case-insensitive. Pure. Threads: immutable after parsing.
  */
-#ifndef CHSINKD_CLICKHOUSE_TYPE_H
-#define CHSINKD_CLICKHOUSE_TYPE_H
+#ifndef CHSINKD_ROUTE_TYPE_H
+#define CHSINKD_ROUTE_TYPE_H
 
 #include <stdbool.h>
 #include <stdint.h>

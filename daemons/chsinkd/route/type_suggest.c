@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemons/chsinkd/clickhouse/type_suggest.h"
+#include "daemons/chsinkd/route/type_suggest.h"
 
-#include "daemons/chsinkd/clickhouse/type.h"
+#include "daemons/chsinkd/route/type.h"
 
 /* LowCardinality is suggested if each value occurred this often on average. */
 #define REPEATS_FOR_LOW_CARDINALITY 10

@@ -7,19 +7,25 @@
  * committed ones and counts only when block_row_commit() moves the ends of all columns at once; a
  * row that is given up is simply overwritten. So refusing a row costs nothing and leaves nothing.
  *
- *     fixed width   data[row * width]                nulls[row]
- *     String        data[0..len) committed, data[len..end) the open row's varint and bytes
+ *     fixed width   data[row * width], little-endian                           nulls[row]
+ *     String        data[0..len) committed, data[len..end) the open row's:
+ *                   for each row a varint length (LEB128) and the bytes
+ *     UUID          two UInt64, the high half first
+ *     nulls         a byte a row, 1: null (its value is there as well, the type's zero)
  *
- * Little-endian machines only (checked when compiled), as Native's numbers are.
+ * Fixed columns and nulls are vectors as most outputs take them. Strings have their length before
+ * them because ClickHouse wants them so, and its body is written from here without a copy
+ * (clickhouse/native.h); for another output one pass over the lengths gives the places.
+ *
+ * Little-endian machines only (checked when compiled).
  */
-#ifndef CHSINKD_CLICKHOUSE_COLUMN_H
-#define CHSINKD_CLICKHOUSE_COLUMN_H
+#ifndef CHSINKD_BATCH_COLUMN_H
+#define CHSINKD_BATCH_COLUMN_H
 
-#include "daemons/chsinkd/clickhouse/block.h"
+#include "daemons/chsinkd/batch/block.h"
 #include "lib/base/time_text.h"
 
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
-               "Native's numbers are written as they are");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are kept as they are sent");
 
 #define BLOCK_VARINT_MAX 10
 
@@ -31,20 +37,17 @@ struct block_column {
     unsigned width;  /* bytes a value; 0: String */
     const struct column *column;
     struct pl_time_memo memo; /* times */
-    char *header;             /* name and type, sent before the data */
-    size_t header_len;
 };
 
 struct block {
     const struct route *route;
-    struct block_column *columns; /* those that are sent, in the route's order */
+    struct block_column *columns; /* those with values, in the route's order */
     unsigned columns_n;
     struct block_column **strings; /* those of width 0 */
     unsigned strings_n;
     uint64_t rows, rows_cap;
     size_t string_bytes; /* committed, of all String columns */
     size_t row_bytes;    /* of a row's fixed part, null bytes included */
-    char head[2 * BLOCK_VARINT_MAX];
 };
 
 /* Before the first value of a row: room in the columns of fixed width. */

@@ -4,8 +4,8 @@
  *
  * Types and their ranges: ClickHouse docs, "Data types". Pure. Threads: none.
  */
-#ifndef CHSINKD_CLICKHOUSE_TYPE_SUGGEST_H
-#define CHSINKD_CLICKHOUSE_TYPE_SUGGEST_H
+#ifndef CHSINKD_ROUTE_TYPE_SUGGEST_H
+#define CHSINKD_ROUTE_TYPE_SUGGEST_H
 
 #include "lib/json/schema.h"
 

@@ -3,7 +3,7 @@
  * type.c - a type is parsed into what matters (kind, scale, zone, wrappers) and spelled again from
  * that, so that aliases, letter case and spaces cannot make two texts of one type differ.
  */
-#include "daemons/chsinkd/clickhouse/type.h"
+#include "daemons/chsinkd/route/type.h"
 
 #include <ctype.h>
 #include <stdio.h>

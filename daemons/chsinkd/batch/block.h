@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * block.h - rows as columns in memory, for any output. How values lie there is in column.h.
+ *
+ * A block has no maximum: the caller closes it by rows and bytes; a message is bounded by its
+ * route.
+ *
+ * Threads: one owner; the route is shared and outlives the block.
+ */
+#ifndef CHSINKD_BATCH_BLOCK_H
+#define CHSINKD_BATCH_BLOCK_H
+
+#include "daemons/chsinkd/route/route.h"
+
+struct block;
+
+struct block *block_new(const struct route *route);
+void block_free(struct block *b);
+PL_DEFINE_CLEANUP(struct block *, block_free);
+void block_reset(struct block *b); /* keeps the memory for the next batch */
+uint64_t block_rows(const struct block *b);
+size_t block_bytes(const struct block *b);    /* of data, as they lie in memory */
+size_t block_capacity(const struct block *b); /* of memory held */
+
+/* For people and tests: row `i` as one line of JSON with the columns' names. */
+void block_print_row(const struct block *b, uint64_t i, struct pl_buf *out);
+
+#endif
