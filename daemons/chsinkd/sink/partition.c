@@ -15,6 +15,34 @@ int64_t partition_settle_at(const struct partition_state *s, const struct partit
     return s->sent_ms + conf->settle_ms;
 }
 
+int64_t partition_insert_by(const struct partition_state *s, const struct partition_conf *conf)
+{
+    return s->proof_ms + conf->lease_ms;
+}
+
+bool partition_wants_batch(const struct partition_state *s)
+{
+    return s->phase == PARTITION_OPEN || s->phase == PARTITION_RECOVER;
+}
+
+bool partition_is_idle(const struct partition_state *s)
+{
+    return s->phase == PARTITION_NONE || s->phase == PARTITION_OPEN;
+}
+
+const char *partition_phase_name(enum partition_phase phase)
+{
+    static const char *const names[PARTITION_PHASES] = {
+        [PARTITION_NONE] = "none",         [PARTITION_PLACE] = "place",
+        [PARTITION_OPEN] = "open",         [PARTITION_RECOVER] = "recover",
+        [PARTITION_SETTLE] = "settle",     [PARTITION_LOOKUP] = "lookup",
+        [PARTITION_ANNOUNCE] = "announce", [PARTITION_INSERT] = "insert",
+        [PARTITION_COMMIT] = "commit",     [PARTITION_CHECK] = "check",
+        [PARTITION_LOST] = "lost",
+    };
+    return phase < PARTITION_PHASES ? names[phase] : "?";
+}
+
 /* ---- steps ---- */
 
 static enum partition_action call(struct partition_state *s, enum partition_phase phase,
@@ -100,11 +128,10 @@ static enum partition_action insert(struct partition_state *s, const struct part
         return settle(s, false);
     if (!is_young(s, conf, e) && !s->doubt)
         return announce_again(s, conf, e);
-    if (e->mono_ms - s->proof_ms >= conf->lease_ms) {
+    if (e->mono_ms >= partition_insert_by(s, conf)) {
         const struct partition_announcement same = s->announced;
         return announce(s, &same, e);
     }
-    s->sent_ms = e->mono_ms;
     return call(s, PARTITION_INSERT, ACTION_INSERT, e->mono_ms);
 }
 
@@ -117,7 +144,7 @@ static enum partition_action commit(struct partition_state *s, const struct part
         s->until = 0;
     if (s->until > 0)
         s->wanted = announcement(s, s->until, conf, e);
-    else if (e->next > s->end)
+    else if (e->next > s->end && !s->stopping)
         s->wanted = announcement(s, e->next, conf, e);
     return call(s, PARTITION_COMMIT, ACTION_COMMIT, e->mono_ms);
 }
@@ -129,6 +156,7 @@ static enum partition_action committed(struct partition_state *s)
                                   .end = s->end,
                                   .announced = s->wanted,
                                   .wanted = nothing,
+                                  .stopping = s->stopping,
                                   .until = s->until,
                                   .born_ms = s->called_ms,
                                   .proof_ms = s->proof_ms,
@@ -148,41 +176,54 @@ static enum partition_action split(struct partition_state *s, bool single)
 static enum partition_action next_none(struct partition_state *s, const struct partition_conf *conf,
                                        const struct partition_event *e)
 {
-    assert(e->kind == EVENT_ASSIGNED);
+    assert(e->kind == EVENT_ASSIGNED && conf->digest != 0);
     *s = (struct partition_state){.start = e->start,
                                   .end = e->start,
                                   .announced = e->announced,
                                   .wanted = nothing,
                                   .born_ms = born_of(conf, e),
-                                  .proof_ms = e->mono_ms,
-                                  .sent_ms = e->mono_ms};
-    if (e->start < 0)
-        return call(s, PARTITION_PLACE, ACTION_PLACE, e->mono_ms);
+                                  .proof_ms = e->mono_ms - conf->lease_ms,
+                                  .sent_ms = e->mono_ms + conf->lease_ms};
     if (s->announced.end <= s->start && s->announced.until <= s->start)
         s->announced = nothing;
-    bool same = s->announced.digest == conf->digest && s->announced.until <= s->start &&
-                is_young(s, conf, e);
-    if (s->announced.end < 0 || same || !conf->can_look) {
-        s->phase = s->announced.end < 0 ? PARTITION_OPEN : PARTITION_RECOVER;
+    if (e->start < 0)
+        return call(s, PARTITION_PLACE, ACTION_PLACE, e->mono_ms);
+    bool same = s->announced.digest == conf->digest && s->announced.until <= s->start;
+    if (s->announced.end >= 0 && same && (is_young(s, conf, e) || !conf->can_look)) {
+        s->phase = PARTITION_RECOVER;
         return ACTION_READ;
     }
-    s->until = s->announced.end > s->announced.until ? s->announced.end : s->announced.until;
-    return settle(s, false);
+    if (s->announced.end >= 0 && conf->can_look) {
+        s->until = s->announced.end > s->announced.until ? s->announced.end : s->announced.until;
+        return settle(s, false);
+    }
+    s->announced.end = -1; /* another route's rows never go with its token: they would be lost */
+    s->phase = PARTITION_OPEN;
+    return ACTION_READ;
 }
 
-static enum partition_action next_place(struct partition_state *s, const struct partition_event *e)
+/* Below `until` there are rows of a group that is gone: announced at once, so that it is known after
+ * a crash. */
+static enum partition_action next_place(struct partition_state *s,
+                                        const struct partition_conf *conf,
+                                        const struct partition_event *e)
 {
+    if (e->kind == EVENT_TIME)
+        return call(s, PARTITION_PLACE, ACTION_PLACE, e->mono_ms);
     if (e->kind != EVENT_OK)
-        return e->kind == EVENT_TIME ? call(s, PARTITION_PLACE, ACTION_PLACE, e->mono_ms)
-                                     : wait_in(s, PARTITION_PLACE);
+        return wait_in(s, PARTITION_PLACE);
     s->start = s->end = e->start;
-    return announce(s, &nothing, e);
+    if (e->announced.until <= s->start || !conf->can_look)
+        return announce(s, &nothing, e);
+    s->until = e->announced.until;
+    const struct partition_announcement wanted = announcement(s, s->until, conf, e);
+    return announce(s, &wanted, e);
 }
 
 static enum partition_action next_open(struct partition_state *s, const struct partition_conf *conf,
                                        const struct partition_event *e)
 {
-    assert(e->kind == EVENT_CLOSED && e->start == s->start && e->end > e->start);
+    assert(e->start == s->start && e->end > e->start);
     s->end = e->end;
     if (s->start < s->until)
         return look(s, e);
@@ -195,16 +236,19 @@ static enum partition_action next_recover(struct partition_state *s,
                                           const struct partition_conf *conf,
                                           const struct partition_event *e)
 {
-    assert(e->kind == EVENT_CLOSED && e->start == s->start && e->end == s->announced.end);
+    assert(e->start == s->start && e->end == s->announced.end);
     s->end = e->end;
     s->doubt = true;
     return e->rows ? insert(s, conf, e) : commit(s, conf, e);
 }
 
 /* We waited for our own batch's insert, or for all that another owner may have sent. */
-static enum partition_action next_settle(struct partition_state *s, const struct partition_event *e)
+static enum partition_action next_settle(struct partition_state *s,
+                                         const struct partition_conf *conf,
+                                         const struct partition_event *e)
 {
-    assert(e->kind == EVENT_TIME);
+    if (e->mono_ms < partition_settle_at(s, conf))
+        return ACTION_WAIT;
     if (s->end > s->start)
         return look(s, e);
     s->phase = PARTITION_OPEN;
@@ -233,15 +277,14 @@ static enum partition_action next_announce(struct partition_state *s,
 {
     if (e->kind == EVENT_TIME)
         return call(s, PARTITION_ANNOUNCE, ACTION_ANNOUNCE, e->mono_ms);
-    if (e->kind == EVENT_RETRY)
+    if (e->kind != EVENT_OK)
         return wait_in(s, PARTITION_ANNOUNCE);
-    assert(e->kind == EVENT_OK);
     if (s->announced.at_ms != s->wanted.at_ms) /* else only the lease was renewed */
         s->born_ms = s->called_ms;
     s->announced = s->wanted;
     s->wanted = nothing;
     s->proof_ms = s->called_ms;
-    if (s->announced.end >= 0)
+    if (s->end > s->start)
         return insert(s, conf, e);
     s->phase = PARTITION_OPEN;
     return ACTION_READ;
@@ -256,8 +299,10 @@ static enum partition_action next_insert(struct partition_state *s,
         return commit(s, conf, e);
     case EVENT_TIME:
         return insert(s, conf, e);
-    case EVENT_UNKNOWN:
+    case EVENT_UNKNOWN: /* it was sent by now */
         s->doubt = true;
+        if (s->sent_ms < e->mono_ms)
+            s->sent_ms = e->mono_ms;
         return wait_in(s, PARTITION_INSERT);
     case EVENT_RETRY:
         return wait_in(s, PARTITION_INSERT);
@@ -290,22 +335,22 @@ static enum partition_action next_commit(struct partition_state *s, const struct
                                  : wait_in(s, PARTITION_COMMIT);
 }
 
-static enum partition_action next_check(struct partition_state *s, const struct partition_event *e)
+/* The group's offset is no proof of ownership: another may have moved it. */
+static enum partition_action next_check(struct partition_state *s,
+                                        const struct partition_conf *conf,
+                                        const struct partition_event *e)
 {
-    if (e->kind == EVENT_OK)
-        return e->start >= s->end ? committed(s)
-                                  : call(s, PARTITION_COMMIT, ACTION_COMMIT, e->mono_ms);
-    return e->kind == EVENT_TIME ? call(s, PARTITION_CHECK, ACTION_CHECK, e->mono_ms)
-                                 : wait_in(s, PARTITION_CHECK);
+    if (e->kind == EVENT_TIME)
+        return call(s, PARTITION_CHECK, ACTION_CHECK, e->mono_ms);
+    if (e->kind != EVENT_OK)
+        return wait_in(s, PARTITION_CHECK);
+    if (e->start < s->end)
+        return call(s, PARTITION_COMMIT, ACTION_COMMIT, e->mono_ms);
+    s->proof_ms = e->mono_ms - conf->lease_ms;
+    return committed(s);
 }
 
-/* Drops what has not been sent; a call under way is finished. */
-static enum partition_action stop(struct partition_state *s)
-{
-    bool unsent = s->phase == PARTITION_PLACE || s->phase == PARTITION_RECOVER ||
-                  s->phase == PARTITION_SETTLE || s->phase == PARTITION_LOOKUP;
-    return unsent ? leave(s) : ACTION_NONE;
-}
+/* ---- any phase ---- */
 
 static bool is_answer(enum partition_event_kind kind)
 {
@@ -313,29 +358,50 @@ static bool is_answer(enum partition_event_kind kind)
            kind == EVENT_REFUSED || kind == EVENT_FENCED;
 }
 
-enum partition_action partition_next(struct partition_state *s, const struct partition_conf *conf,
-                                     const struct partition_event *e)
+/* A batch's announcement, insert or commit: finished when stopping. */
+static bool is_sending(const struct partition_state *s)
 {
-    assert(is_answer(e->kind) <= s->asked);
-    if (is_answer(e->kind))
-        s->asked = false;
-    if (e->kind == EVENT_STOP)
-        return stop(s);
-    if (e->kind == EVENT_REVOKED && s->phase == PARTITION_NONE)
-        return ACTION_NONE; /* fenced or stopped before */
-    if (e->kind == EVENT_FENCED || e->kind == EVENT_REVOKED)
-        return leave(s);
+    switch (s->phase) {
+    case PARTITION_ANNOUNCE:
+        return s->end > s->start;
+    case PARTITION_INSERT:
+    case PARTITION_COMMIT:
+    case PARTITION_CHECK:
+        return true;
+    case PARTITION_NONE:
+    case PARTITION_PLACE:
+    case PARTITION_OPEN:
+    case PARTITION_RECOVER:
+    case PARTITION_SETTLE:
+    case PARTITION_LOOKUP:
+    case PARTITION_LOST:
+    case PARTITION_PHASES:
+        break;
+    }
+    return false;
+}
+
+static bool is_gone(const struct partition_state *s)
+{
+    return s->phase == PARTITION_NONE || s->phase == PARTITION_LOST;
+}
+
+/* An event that is for the phase. */
+static enum partition_action next_in_phase(struct partition_state *s,
+                                           const struct partition_conf *conf,
+                                           const struct partition_event *e)
+{
     switch (s->phase) {
     case PARTITION_NONE:
         return next_none(s, conf, e);
     case PARTITION_PLACE:
-        return next_place(s, e);
+        return next_place(s, conf, e);
     case PARTITION_OPEN:
         return next_open(s, conf, e);
     case PARTITION_RECOVER:
         return next_recover(s, conf, e);
     case PARTITION_SETTLE:
-        return next_settle(s, e);
+        return next_settle(s, conf, e);
     case PARTITION_LOOKUP:
         return next_lookup(s, conf, e);
     case PARTITION_ANNOUNCE:
@@ -345,13 +411,34 @@ enum partition_action partition_next(struct partition_state *s, const struct par
     case PARTITION_COMMIT:
         return next_commit(s, e);
     case PARTITION_CHECK:
-        return next_check(s, e);
+        return next_check(s, conf, e);
     case PARTITION_LOST:
-        assert(e->kind != EVENT_ASSIGNED); /* the caller keeps it until the answer has come */
         return leave(s);
     case PARTITION_PHASES:
         break;
     }
     assert(!"no such phase");
     return ACTION_NONE;
+}
+
+enum partition_action partition_next(struct partition_state *s, const struct partition_conf *conf,
+                                     const struct partition_event *e)
+{
+    assert(is_answer(e->kind) <= s->asked);
+    assert(e->kind != EVENT_ASSIGNED || s->phase == PARTITION_NONE);
+    assert(e->kind != EVENT_CLOSED || partition_wants_batch(s));
+    if (is_answer(e->kind))
+        s->asked = false;
+    enum partition_action action = ACTION_NONE;
+    if (e->kind == EVENT_FENCED || e->kind == EVENT_REVOKED)
+        return s->phase == PARTITION_NONE ? ACTION_NONE : leave(s);
+    if (e->kind == EVENT_STOP)
+        s->stopping = !is_gone(s);
+    else if (e->kind != EVENT_TIME ||
+             !(s->asked || partition_is_idle(s) || partition_wants_batch(s)))
+        action = next_in_phase(s, conf, e);
+    if (!s->stopping || is_sending(s) || is_gone(s))
+        return action;
+    s->asked = s->asked && action == ACTION_NONE; /* else the call is not made */
+    return leave(s);
 }

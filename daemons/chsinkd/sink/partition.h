@@ -23,24 +23,59 @@
  *                     └── refused or too old, and an answer was lost ─┘
  *
  *     any ──fenced, revoked──> NONE, by way of LOST while an answer is outstanding
+ *     any ──stop──> NONE, but ANNOUNCE, INSERT, COMMIT and CHECK are finished first
+ *
+ * The same as a table: what follows in each phase. "wait": ACTION_WAIT, then TIME repeats the call.
+ *
+ *               OK                          RETRY  UNKNOWN  other
+ *     PLACE     ANNOUNCE                    wait   wait
+ *     OPEN                                                  CLOSED: LOOKUP below `until`; COMMIT
+ *                                                           without rows; INSERT if announced;
+ *                                                           else ANNOUNCE
+ *     RECOVER                                               CLOSED: INSERT; COMMIT without rows
+ *     SETTLE                                                TIME: LOOKUP; OPEN without a batch
+ *     LOOKUP    COMMIT if all is there;     wait   wait
+ *               OPEN (split) if refused;
+ *               else ANNOUNCE
+ *     ANNOUNCE  INSERT; OPEN without batch  wait   wait
+ *     INSERT    COMMIT                      wait   wait     REFUSED: LOOKUP; SETTLE if in doubt
+ *     COMMIT    OPEN                        wait   CHECK
+ *     CHECK     OPEN if it succeeded;       wait   wait
+ *               else COMMIT
+ *     LOST      NONE                        NONE   NONE
+ *
+ * Before each INSERT: with an old token SETTLE (in doubt) or ANNOUNCE (not); after the lease
+ * ANNOUNCE of the same, which renews it.
  *
  * What may be in the table already: with the same route and a young token, the same rows are sent
  * again with the same token, which the table recognises (RECOVER). Otherwise everything below an
  * offset, `until`, is in doubt: a batch below it is inserted only after the table was asked what it
  * has of it (LOOKUP), and that only once nothing can still be on its way there (SETTLE). Each
  * announcement carries `until`, so that it survives a crash, until the group's offset reaches it.
+ * The age of a token counts at recovery and while an insert is tried again alike.
  *
  * This relies on:
- * - A commit is refused once the group has given the partition to another (generation).
- * - An owner that has just committed keeps the partition for at least session.timeout.ms. An insert
- *   is sent only within lease_ms of that proof, so never after another owner is assigned. (Except
- *   by a process that is frozen for longer than the session timeout between checking the clock and
- *   writing to its socket: no client can prevent that.)
- * - settle_ms after an insert was sent, it is in the table or never will be.
- * - The table remembers a token for at least young_ms + settle_ms.
+ * - Commits are refused once the group has given the partition to another. Hence an earlier owner's
+ *   last proof (a commit that succeeded) was called before our assignment, however it was ended: by
+ *   session.timeout.ms, max.poll.interval.ms, or another member with its group.instance.id.
+ * - An insert is sent within lease_ms of its owner's last proof (partition_insert_by()), and
+ *   settle_ms later it is in the table or never will be. So lease_ms + settle_ms after our
+ *   assignment nothing of an earlier owner can arrive. The assignment itself proves nothing: the
+ *   callback may come late, when another owns the partition. (A process that is frozen for longer
+ *   than the lease between checking the clock and writing to its socket breaks this; no client can
+ *   prevent that.)
+ * - The table remembers a token for at least young_ms + lease_ms + settle_ms.
+ * - Owners' wall clocks differ by less than a minute, or the table remembers tokens for longer by
+ *   the difference. A clock that is ahead, or behind by more than a token's age and a minute, costs
+ *   a look-up, nothing else.
+ * - Two commits of one owner, the second sent when the first has failed or timed out, do not take
+ *   effect in the opposite order once the second has succeeded.
  *
- * check_partition.c searches all interleavings of two owners, with crashes, zombies, lost answers
- * and changed routes, and shows that each rule here is needed.
+ * Without can_look a message is a row at least once: only a young token of the same route prevents
+ * doubles.
+ *
+ * check_partition.c searches all interleavings of two owners, with crashes, zombies, lost answers,
+ * late commits and changed routes, and shows that each rule and assumption here is needed.
  *
  * Pure: no I/O, no clock, no allocation. Times are in ms: `now_ms` since 1970 (compared between
  * machines), `mono_ms` monotonic. Threads: any, one at a time per state.
@@ -82,26 +117,37 @@ struct partition_state {
     bool doubt;    /* an insert of the batch was sent, with unknown outcome */
     bool refused;  /* SETTLE, LOOKUP: the server refused the batch, which is split next */
     bool asked;    /* a call's answer is outstanding */
+    bool stopping; /* EVENT_STOP has come */
     int64_t until; /* below it the table is asked before each insert; 0: nowhere */
-    /* Monotonic: when the call under way was made; when the last call that proved our ownership
-     * was; the latest that an insert of this range can have been sent, by us or an owner before;
-     * when `announced` was announced. */
+    /* Monotonic: when the call under way was made; when the last commit that succeeded was called;
+     * the latest that an insert of this range can have been sent, by us or an owner before; when
+     * `announced` was announced. */
     int64_t called_ms, proof_ms, sent_ms, born_ms;
 };
 
 enum partition_event_kind {
-    EVENT_ASSIGNED, /* start (-1: the group has none), announced (end -1: nothing); only in NONE */
-    EVENT_REVOKED,  /* the partition is revoked or lost; in NONE too (fenced before) */
-    EVENT_STOP,     /* reading has stopped; what was read is finished */
-    EVENT_CLOSED,   /* the batch [start, end) is ready: rows, next */
-    EVENT_TIME,     /* the wait is over */
-    EVENT_OK,       /* the call succeeded. LOOKUP: missing, found, single, next. INSERT: next.
-                      * PLACE, CHECK: start */
-    EVENT_RETRY,    /* it failed without effect; for plain commits and look-ups, which can be
-                      * repeated, any failure but FENCED */
-    EVENT_UNKNOWN,  /* INSERT, COMMIT with dead letters: it may have succeeded */
-    EVENT_REFUSED,  /* INSERT: the server refuses the batch for its content or size */
-    EVENT_FENCED,   /* we are no longer the owner, says the group */
+    /* start (-1: the group has none) and announced (end -1: nothing), read from the group when no
+     * transaction of ours is undecided (isolation.level=read_committed). Only in NONE: while LOST,
+     * a new assignment is kept until the answer has come, then the group is read. Also to take up
+     * again what was left by EVENT_REVOKED without the group's wish (set aside). */
+    EVENT_ASSIGNED,
+    EVENT_REVOKED, /* revoked, lost, or set aside; in NONE too (fenced before) */
+    /* Nothing is read any more. A batch that is announced or sent is finished, and tried again
+     * until the caller has had enough and says REVOKED; the rest is left for the next owner. Ends
+     * with ACTION_DROP, after which the phase is NONE. */
+    EVENT_STOP,
+    EVENT_CLOSED,  /* the batch [start, end) is ready: rows, next. If partition_wants_batch() */
+    EVENT_TIME,    /* the wait is over; ignored when there is none, or not yet */
+    EVENT_OK,      /* the call succeeded. LOOKUP: missing, found, single, next. INSERT: next.
+                    * CHECK: start. PLACE: start, and announced.until: below it the table has rows,
+                    * not necessarily all */
+    EVENT_RETRY,   /* it failed without effect; for plain commits and look-ups, which can be
+                    * repeated, any failure but FENCED. INSERT: also if the table is held up, or a
+                    * single message is too large; the caller may then set the partition aside */
+    EVENT_UNKNOWN, /* INSERT, COMMIT with dead letters: it may have succeeded. Of a transaction: no
+                    * request that belongs to it is accepted any more */
+    EVENT_REFUSED, /* INSERT: the server refuses the batch for its content or size */
+    EVENT_FENCED,  /* we are no longer the owner, says the group */
     EVENT_KINDS,
 };
 
@@ -115,25 +161,31 @@ struct partition_event {
     bool found;   /* OK of a look-up: some are */
     bool single;  /* REFUSED, OK of a look-up: the batch is one message */
     int64_t next; /* the end of the next batch, if already closed and with rows: this one's commit
-                   * announces it. -1: none */
+                   * announces it. -1, 0: none */
 };
 
 enum partition_action {
     ACTION_NONE,
-    ACTION_PLACE,    /* ask the output for the position after its last row, else decide by the
-                      * configuration; answer OK with start */
-    ACTION_READ,     /* read from `start`; in RECOVER exactly up to announced.end, as one batch */
-    ACTION_WAIT,     /* EVENT_TIME after the caller's back-off; in SETTLE at settle_at */
-    ACTION_LOOK,     /* ask the table, drop the rows it has from the batch */
+    ACTION_PLACE, /* ask the output for the position after its last row, else decide by the
+                      * configuration; answer OK. What is before the position may be incomplete
+                      * (a batch of the group that was): begin earlier by as much as a batch can
+                      * hold, with announced.until = the position, and no row is lost or doubled.
+                      * Dead letters from there on may be written again */
+    ACTION_READ,  /* read from `start`; in RECOVER exactly up to announced.end, as one batch */
+    ACTION_WAIT,  /* EVENT_TIME after the caller's back-off; in SETTLE at partition_settle_at() */
+    ACTION_LOOK,  /* ask the table, drop the rows it has from the batch */
     ACTION_ANNOUNCE, /* commit `start` with `wanted` */
-    ACTION_INSERT,   /* with the token of [start, announced.end) at announced.at_ms */
+    ACTION_INSERT,   /* with the token of [start, announced.end) at announced.at_ms; not sent after
+                      * partition_insert_by(): then RETRY */
     ACTION_COMMIT,   /* commit `end` with `wanted`, and the batch's dead letters in the same
                       * transaction */
-    ACTION_CHECK,    /* read the group's offset; answer OK with start */
+    ACTION_CHECK,    /* read the group's offset, when the transaction is decided
+                      * (isolation.level=read_committed); answer OK with start */
     ACTION_SPLIT,    /* halve the batch in memory; CLOSED with the first half */
     ACTION_BURY,     /* its only message becomes a dead letter; CLOSED without rows */
-    ACTION_NEXT,     /* CLOSED when there is a next batch */
-    ACTION_DROP,     /* free the partition's batches: the next owner reads them again */
+    ACTION_NEXT,     /* the batch is done, free it; CLOSED when there is a next one */
+    ACTION_DROP,     /* free the partition's batches: the next owner reads them again. A batch whose
+                      * answer is outstanding (LOST) stays until then */
 };
 
 struct partition_conf {
@@ -142,15 +194,25 @@ struct partition_conf {
                         * least once */
     int64_t young_ms;  /* how long after its announcement a token is relied on */
     int64_t settle_ms; /* the longest an insert can be on its way */
-    int64_t lease_ms;  /* below session.timeout.ms */
+    int64_t lease_ms;  /* how long after a commit an insert may be sent */
 };
 
-/* Updates the state and returns what to do. At most one call is outstanding: after LOOK,
- * PLACE, ANNOUNCE, INSERT, COMMIT and CHECK exactly one of OK, RETRY, UNKNOWN, REFUSED, FENCED
- * answers. An event that is impossible in the state is a bug of the caller (assert). */
+/* Updates the state and returns what to do. A zeroed state is NONE. At most one call is
+ * outstanding: after LOOK, PLACE, ANNOUNCE, INSERT, COMMIT and CHECK exactly one of OK, RETRY,
+ * UNKNOWN, REFUSED, FENCED answers, also when LOST. An event that is impossible in the state is a
+ * bug of the caller (assert). */
 enum partition_action partition_next(struct partition_state *s, const struct partition_conf *conf,
                                      const struct partition_event *e);
 
+/* EVENT_CLOSED may be given: the next batch, or in RECOVER the announced one. */
+bool partition_wants_batch(const struct partition_state *s);
+/* No batch is under way and no call outstanding: after a stop, the process can end. */
+bool partition_is_idle(const struct partition_state *s);
+/* "recover", for logs. */
+const char *partition_phase_name(enum partition_phase phase);
+
+/* INSERT: until when the insert may be sent, monotonic. */
+int64_t partition_insert_by(const struct partition_state *s, const struct partition_conf *conf);
 /* SETTLE: when EVENT_TIME is due, monotonic. */
 int64_t partition_settle_at(const struct partition_state *s, const struct partition_conf *conf);
 

@@ -97,6 +97,8 @@ static enum partition_action machine(struct owner *o, struct partition_event *e)
         if (wrong == WRONG_UNKNOWN_COMMIT_REPEATED)
             e->kind = EVENT_RETRY;
     }
+    if (e->kind == EVENT_TIME && s->phase == PARTITION_SETTLE)
+        e->mono_ms = partition_settle_at(s, &conf);
     int64_t until = s->until;
     enum partition_action action = partition_next(s, &conf, e);
     if (wrong == WRONG_UNTIL_NOT_KEPT && action == ACTION_COMMIT && until > s->end) {
@@ -104,8 +106,9 @@ static enum partition_action machine(struct owner *o, struct partition_event *e)
         s->wanted = (struct partition_announcement){.end = -1};
     }
     if (wrong == WRONG_NO_SETTLE && s->phase == PARTITION_SETTLE)
-        action = partition_next(
-            s, &conf, &(struct partition_event){.kind = EVENT_TIME, e->now_ms, e->mono_ms});
+        action = partition_next(s, &conf,
+                                &(struct partition_event){
+                                    .kind = EVENT_TIME, e->now_ms, partition_settle_at(s, &conf)});
     if (wrong == WRONG_TOKEN_REUSED && action == ACTION_ANNOUNCE && s->announced.end >= 0)
         s->wanted.at_ms = s->announced.at_ms;
     return action;
@@ -768,10 +771,12 @@ static unsigned steps_until(struct partition_state *s, enum partition_action wan
 {
     unsigned steps = 0;
     for (; action != wanted && steps < 20; steps++) {
-        struct partition_event e = {.kind = action == ACTION_WAIT ? EVENT_TIME : EVENT_OK,
-                                    .now_ms = now_ms,
-                                    .missing = true,
-                                    .next = -1};
+        struct partition_event e = {
+            .kind = action == ACTION_WAIT ? EVENT_TIME : EVENT_OK,
+            .now_ms = now_ms,
+            .mono_ms = s->phase == PARTITION_SETTLE ? partition_settle_at(s, &real) : s->called_ms,
+            .missing = true,
+            .next = -1};
         action = partition_next(s, &real, &e);
     }
     return steps;
