@@ -271,12 +271,30 @@ static double f64_slow(const struct digits *d)
     return value;
 }
 
-/* Whether the double that an integer literal was rounded to has exactly the literal's digits. */
+/* Whether the value is an integer with all its digits written: 17, 17.0 and 1.7e1, not 17e3. */
+static bool integer_is_written(const struct digits *d)
+{
+    int64_t place = 0;
+    for (const char *p = d->p; p < d->end; p++)
+        if (*p != '.' && ++place > d->point && *p != '0')
+            return false;
+    return d->p == d->end || place >= d->point;
+}
+
+/* Whether the double that such an integer was rounded to has exactly its digits. */
 static bool f64_holds(double value, const struct digits *d)
 {
     char text[DBL_MAX_10_EXP + 3];
     int len = snprintf(text, sizeof(text), "%.0f", value);
-    return len == d->end - d->p && memcmp(text, d->p, (size_t)len) == 0;
+    const char *p = d->p;
+    if (len != d->point)
+        return false;
+    for (int i = 0; i < len; i++, p++) {
+        p += *p == '.';
+        if (*p != text[i])
+            return false;
+    }
+    return true;
 }
 
 enum pl_json_num_result pl_json_num_f64(const struct pl_json_num *n, double *ret_value)
@@ -292,5 +310,28 @@ enum pl_json_num_result pl_json_num_f64(const struct pl_json_num *n, double *ret
             return PL_JSON_NUM_PRECISION;
     }
     *ret_value = n->negative ? -value : value;
+    return PL_JSON_NUM_OK;
+}
+
+bool pl_json_num_is_integer(const struct pl_json_num *n)
+{
+    if (n->integer)
+        return true;
+    struct digits d = digits_of(n);
+    return integer_is_written(&d);
+}
+
+enum pl_json_num_result pl_json_num_f64_exact(const struct pl_json_num *n, double *ret_value)
+{
+    double value;
+    enum pl_json_num_result result = pl_json_num_f64(n, &value);
+    if (result != PL_JSON_NUM_OK)
+        return result;
+    if (!n->integer && fabs(value) >= (double)F64_INTEGER_MAX) {
+        struct digits d = digits_of(n);
+        if (integer_is_written(&d) && !f64_holds(fabs(value), &d))
+            return PL_JSON_NUM_PRECISION;
+    }
+    *ret_value = value;
     return PL_JSON_NUM_OK;
 }

@@ -114,6 +114,12 @@ enum pl_json_num_result pl_json_num_u64(const struct pl_json_num *n, uint64_t *r
 /* Correctly rounded (as strtod in the C locale). An integer literal beyond 2^53 that is not exactly
  * a double is PRECISION; overflow to infinity is RANGE; decimals round, as they always do. */
 enum pl_json_num_result pl_json_num_f64(const struct pl_json_num *n, double *ret_value);
+/* The same, however the integer is spelled: 9007199254740993.0 and 9.007199254740993e15 are
+ * PRECISION, too. */
+enum pl_json_num_result pl_json_num_f64_exact(const struct pl_json_num *n, double *ret_value);
+/* An integer in value with all its digits written: 17, 17.0, 1.7e1. Not 17e3, whose zeros are not
+ * written: such a number has been rounded to its digits already, and is a decimal. */
+bool pl_json_num_is_integer(const struct pl_json_num *n);
 
 /* Appends `data` as a JSON string with its quotes; bytes that are not UTF-8 become U+FFFD. false:
  * the buffer's maximum, nothing was added. */

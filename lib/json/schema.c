@@ -179,7 +179,7 @@ static void number_count(struct pl_schema_field *f, const struct pl_json_num *nu
     double ignored;
     if (!num->integer) {
         f->floats++;
-        f->float_overflow |= pl_json_num_f64(num, &ignored) != PL_JSON_NUM_OK;
+        f->float_overflow |= pl_json_num_f64_exact(num, &ignored) != PL_JSON_NUM_OK;
         return;
     }
     bool first = f->integers++ == 0;

@@ -134,7 +134,7 @@ static enum value_result put_float(const struct block *b, struct block_column *c
     if (!pl_json_number(j, &n))
         return VALUE_BROKEN;
     double v;
-    enum pl_json_num_result result = pl_json_num_f64(&n, &v);
+    enum pl_json_num_result result = pl_json_num_f64_exact(&n, &v);
     if (result != PL_JSON_NUM_OK)
         return invalid_number(ret_reason, result);
     if (c->width == sizeof(v)) {
@@ -144,7 +144,7 @@ static enum value_result put_float(const struct block *b, struct block_column *c
     float f = (float)v;
     if (isinf(f))
         return invalid(ret_reason, out_of_range);
-    if (n.integer && (double)f != v)
+    if ((double)f != v && pl_json_num_is_integer(&n))
         return invalid(ret_reason, lost_precision);
     memcpy(block_fixed(b, c), &f, sizeof(f));
     return VALUE_OK;

@@ -6,9 +6,11 @@
  *     String       a string without lone surrogates; with json: true any value, as its bytes
  *     Bool         true and false
  *     Int, UInt    numbers that are integers in value (1.0 and 1e3 are) and in range
- *     Float64      numbers; integers must be exact, decimals round as they always do, infinity is
- *                  out of range
- *     Float32      the same, rounded from the Float64; integers must be exact
+ *     Float64      numbers. Integers must be exact however they are spelled: 9007199254740993,
+ *                  9007199254740993.0 and 9.007199254740993e15 are refused. Decimals round as they
+ *                  always do, and so does 1e23, whose digits are not all written. Infinity is out
+ *                  of range
+ *     Float32      the same, rounded from the Float64
  *     Date         RFC 3339 at midnight UTC, 1970 to 2149-06-06
  *     DateTime     RFC 3339, or an integer in the route's `unit`; 1970 to 2106, whole seconds
  *     DateTime64   the same, 1900 to 2299, no digit beyond the scale unless it is 0

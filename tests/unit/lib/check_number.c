@@ -208,6 +208,50 @@ START_TEST(test_doubles_random)
 }
 END_TEST
 
+/* Whatever the spelling, an integer whose digits are all written is exact or refused. */
+START_TEST(test_doubles_exact)
+{
+    static const struct {
+        const char *text;
+        bool integer;
+        enum pl_json_num_result result;
+        double value;
+    } cases[] = {
+        {"0.0", true, OK, 0},
+        {"-0.0e9", true, OK, -0.0},
+        {"0.5", false, OK, 0.5},
+        {"1.7e1", true, OK, 17},
+        {"1.70e1", true, OK, 17},
+        {"170e-1", true, OK, 17},
+        {"171e-1", false, OK, 17.1},
+        {"17e3", false, OK, 17000},
+        {"9007199254740992.0", true, OK, 9007199254740992.0},
+        {"9007199254740993.0", true, PRECISION, 0},
+        {"-9007199254740993.000", true, PRECISION, 0},
+        {"9.007199254740993e15", true, PRECISION, 0},
+        {"0.9007199254740993E+16", true, PRECISION, 0},
+        {"9007199254740993000e-3", true, PRECISION, 0},
+        {"9007199254740993.1", false, OK, 9007199254740994.0},
+        {"9007199254740994.0", true, OK, 9007199254740994.0},
+        {"9.007199254740994e15", true, OK, 9007199254740994.0},
+        {"18446744073709551616.0", true, OK, 18446744073709551616.0},
+        {"18446744073709551615.0", true, PRECISION, 0},
+        {"1180591620717411303424.00", true, OK, 0x1p70},
+        {"1e23", false, OK, 1e23},
+        {"6.02214076e23", false, OK, 6.02214076e23},
+        {"100000000000000000000000.0", true, PRECISION, 0},
+        {"1e400", false, RANGE, 0},
+    };
+    for (size_t k = 0; k < PL_COUNT(cases); k++) {
+        struct pl_json_num n = number_read(cases[k].text);
+        double d = 4711, expected = cases[k].result == OK ? cases[k].value : 4711;
+        ck_assert_msg(pl_json_num_f64_exact(&n, &d) == cases[k].result, "%s", cases[k].text);
+        ck_assert_msg(memcmp(&d, &expected, sizeof(d)) == 0, "%s gave %a", cases[k].text, d);
+        ck_assert_msg(pl_json_num_is_integer(&n) == cases[k].integer, "%s", cases[k].text);
+    }
+}
+END_TEST
+
 static void decimal_check(const char *text)
 {
     struct pl_json_num n = number_read(text);
@@ -337,13 +381,9 @@ END_TEST
 int main(void)
 {
     const struct unit_test tests[] = {
-        TEST(test_integers),
-        TEST(test_doubles),
-        TEST(test_doubles_random),
-        TEST(test_doubles_decimal),
-        TEST(test_doubles_many_digits),
-        TEST(test_locale),
-        TEST(test_bounds),
+        TEST(test_integers),       TEST(test_doubles),         TEST(test_doubles_exact),
+        TEST(test_doubles_random), TEST(test_doubles_decimal), TEST(test_doubles_many_digits),
+        TEST(test_locale),         TEST(test_bounds),
     };
     return unit_main("number", tests, PL_COUNT(tests));
 }
