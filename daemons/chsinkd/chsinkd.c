@@ -112,6 +112,21 @@ static int dead_letter_topic_start(struct chsinkd *d, struct pl_err *err)
                                (int)d->conf->start_timeout_ms, err);
 }
 
+/* Overlaps that --check-config cannot find. */
+static int topics_check(struct chsinkd *d, struct pl_err *err)
+{
+    const rd_kafka_metadata_t *md;
+    rd_kafka_resp_err_t code =
+        rd_kafka_metadata(d->sink.rk, 1, NULL, &md, (int)d->conf->start_timeout_ms);
+    if (code)
+        return pl_kafka_err(err, code, "cannot list the topics");
+    int rc = 0;
+    for (int i = 0; i < md->topic_cnt && rc == 0; i++)
+        rc = chsinkd_conf_topic_check(d->conf, md->topics[i].topic, err);
+    rd_kafka_metadata_destroy(md);
+    return rc;
+}
+
 /* A static member's writer gets a fixed name, so that it fences its own earlier life at once; any
  * other a name that nobody has. */
 static void deadletters_start(struct chsinkd *d)
@@ -137,7 +152,8 @@ static int start(struct chsinkd *d, struct pl_err *err)
         return -1;
     pl_daemon_step(d->daemon, d->conf->start_timeout_ms, "waiting for Kafka at %s",
                    pl_kafka_servers(&d->conf->kafka));
-    if (consumer_new(&d->sink, err) < 0 || dead_letter_topic_start(d, err) < 0)
+    if (consumer_new(&d->sink, err) < 0 || topics_check(d, err) < 0 ||
+        dead_letter_topic_start(d, err) < 0)
         return -1;
     deadletters_start(d);
     for (; d->inserters_started < (unsigned)d->conf->insert_threads; d->inserters_started++)

@@ -7,6 +7,8 @@
 #include <glob.h>
 #include <stdio.h>
 
+#include "daemons/chsinkd/route/overlap.h"
+
 static const char *const start_choices[] = {"earliest", "latest", NULL};
 static const char *const compression_choices[] = {"none", "lz4", "zstd", NULL};
 
@@ -45,7 +47,8 @@ const struct pl_option chsinkd_options[] = {
         .help = "Further ClickHouse settings for every insert, by their own names."),
     OPT("routes", STRINGS, route_files, .min = 1, .max = 256, .flags = PL_OPT_REQUIRED,
         .help = "Route files, from topic to table; shell patterns are allowed, as in "
-                "/etc/chsinkd/routes/*.yaml. A topic belongs to one route."),
+                "/etc/chsinkd/routes/*.yaml. A topic belongs to one route; a start at which two "
+                "take it is refused."),
     OPT("start", ENUM, start, .dflt = "earliest", .choices = start_choices,
         .help = "Where a new consumer group begins in a topic: earliest or latest."),
     PL_TOPIC_OPT("dead_letter_topic", struct chsinkd_conf, dead_letter_topic,
@@ -90,21 +93,42 @@ const char chsinkd_conf_intro[] =
     "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
     "`systemctl reload` takes over batch and log_level.";
 
+/* A message is taken by one route; by its name a dead letter finds back to it. */
+static void routes_compare(const struct route *r, const struct route *other,
+                           struct pl_findings *errs)
+{
+    char topic[ROUTE_TOPIC_MAX + 1];
+    if (strcmp(r->name, other->name) == 0)
+        pl_findings_add(errs, 0, 0,
+                        "another route has the name %s, in another directory: rename one of the "
+                        "files, since dead letters carry the route's name",
+                        r->name);
+    if (!route_overlaps(r, other, topic))
+        return;
+    if (r->topic && other->topic)
+        pl_findings_add(errs, 0, 0,
+                        "topic %s already belongs to route %s; for a second table use a view, or "
+                        "another instance with its own group.id",
+                        r->topic, other->name);
+    else
+        pl_findings_add(errs, 0, 0,
+                        "%s %s and route %s's %s %s both take topic %s: name the topics more "
+                        "narrowly, so that each belongs to one route; for a second table use a "
+                        "view, or another instance with its own group.id",
+                        r->topic ? "topic" : "topic_pattern",
+                        r->topic ? r->topic : r->topic_pattern, other->name,
+                        other->topic ? "topic" : "topic_pattern",
+                        other->topic ? other->topic : other->topic_pattern, topic);
+}
+
 static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_findings *errs)
 {
     struct route *r = route_load(file, errs);
     if (!r)
         return;
     errs->file = file;
-    for (unsigned i = 0; i < conf->routes_n; i++) {
-        const struct route *other = conf->routes[i];
-        if (r->topic && other->topic && strcmp(r->topic, other->topic) == 0)
-            pl_findings_add(
-                errs, 0, 0,
-                "topic %s already belongs to route %s; for a second table use a view, or "
-                "another instance with its own group.id",
-                r->topic, other->name);
-    }
+    for (unsigned i = 0; i < conf->routes_n; i++)
+        routes_compare(r, conf->routes[i], errs);
     if (conf->dead_letter_topic && route_takes(r, conf->dead_letter_topic))
         pl_findings_add(
             errs, 0, 0,
@@ -162,6 +186,22 @@ const struct route *chsinkd_conf_route(const struct chsinkd_conf *conf, const ch
         if (route_takes(conf->routes[i], topic))
             return conf->routes[i];
     return NULL;
+}
+
+int chsinkd_conf_topic_check(const struct chsinkd_conf *conf, const char *topic, struct pl_err *err)
+{
+    const struct route *first = NULL;
+    for (unsigned i = 0; i < conf->routes_n; i++) {
+        if (!route_takes(conf->routes[i], topic))
+            continue;
+        if (first)
+            return pl_err_set(err, PL_ERR_CONFIG, 0,
+                              "topic %.60s is taken by route %.40s and by route %.40s: name the "
+                              "topics more narrowly, so that each belongs to one route",
+                              topic, first->name, conf->routes[i]->name);
+        first = conf->routes[i];
+    }
+    return 0;
 }
 
 const char *chsinkd_conf_group(const struct chsinkd_conf *conf)

@@ -53,6 +53,11 @@ void chsinkd_conf_release(struct chsinkd_conf *conf);
 /* The route that takes a topic, or NULL. */
 const struct route *chsinkd_conf_route(const struct chsinkd_conf *conf, const char *topic);
 
+/* -1, CONFIG (ours): two routes take the topic, whose overlap --check-config did not find. It must
+ * not be loaded. */
+int chsinkd_conf_topic_check(const struct chsinkd_conf *conf, const char *topic,
+                             struct pl_err *err);
+
 /* The consumer group: kafka's group.id, else "chsinkd". */
 const char *chsinkd_conf_group(const struct chsinkd_conf *conf);
 

@@ -167,6 +167,8 @@ static int topic_try(struct look *look, const char *topic, struct pl_err *err)
     if (!route)
         return pl_err_set(err, PL_ERR_CONFIG, 0, "no route takes topic %s; --schema suggests one",
                           topic);
+    if (chsinkd_conf_topic_check(look->conf, topic, err) < 0)
+        return -1;
     PL_CLEANUP(rows_freep) struct rows *rows = rows_new(route);
     PL_CLEANUP(block_freep) struct block *block = block_new(route);
     struct trial t = {.rows = rows, .block = block, .show_rows = look->show_rows};

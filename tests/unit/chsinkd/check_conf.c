@@ -3,6 +3,8 @@
  * check_conf.c - what chsinkd finds wrong in its configuration beyond types and ranges.
  * links: chsinkd
  */
+#include <sys/stat.h>
+
 #include "daemons/chsinkd/conf.h"
 #include "tests/unit/unit.h"
 
@@ -65,10 +67,112 @@ START_TEST(findings)
 }
 END_TEST
 
+static void route_write(const char *dir, const char *name, const char *topic)
+{
+    PL_FREE char *path = pl_strf("%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    fprintf(f, "%s\ntable: t\norder_by: a\ncolumns: [{name: a, type: Int8, path: $.a}]\n", topic);
+    ck_assert_int_eq(fclose(f), 0);
+}
+
+/* Two routes that may take the same topic, in the files a.yaml and b.yaml; what is found, behind
+ * the second one's name. NULL: nothing. */
+static const struct {
+    const char *a, *b, *finding;
+} pairs[] = {
+    {"topic: edits", "topic: views", NULL},
+    {"topic: edits", "topic: edits",
+     ": topic edits already belongs to route a; for a second table use a view, or another instance "
+     "with its own group.id\n"},
+    {"topic: edits", "topic_pattern: ^ed",
+     ": topic_pattern ^ed and route a's topic edits both take topic edits: name the topics more "
+     "narrowly, so that each belongs to one route; for a second table use a view, or another "
+     "instance with its own group.id\n"},
+    {"topic_pattern: ^ed", "topic: edits",
+     ": topic edits and route a's topic_pattern ^ed both take topic edits: name the topics more "
+     "narrowly, so that each belongs to one route; for a second table use a view, or another "
+     "instance with its own group.id\n"},
+    {"topic_pattern: ^wiki-.*", "topic_pattern: ^.*-data$",
+     ": topic_pattern ^.*-data$ and route a's topic_pattern ^wiki-.* both take topic wiki--data: "
+     "name the topics more narrowly, so that each belongs to one route; for a second table use a "
+     "view, or another instance with its own group.id\n"},
+    {"topic_pattern: ^wiki-.*", "topic_pattern: ^page-.*", NULL},
+};
+
+static void routes_load_two(const char *second, const char *a, const char *b,
+                            struct pl_findings *errs, char **ret_file)
+{
+    PL_FREE char *dir = unit_dir();
+    PL_FREE char *sub = pl_strf("%s/sub", dir);
+    PL_FREE char *path = pl_strf("%s/chsinkd.yaml", dir);
+    PL_FREE char *text = pl_strf("kafka: {bootstrap.servers: k}\nclickhouse: {urls: [http://c:1]}\n"
+                                 "routes: [%s/a.yaml, %s/%s]\n",
+                                 dir, dir, second);
+    ck_assert_int_eq(mkdir(sub, 0700), 0);
+    route_write(dir, "a.yaml", a);
+    route_write(dir, second, b);
+    load(path, text, errs);
+    *ret_file = pl_strf("%s/%s", dir, second);
+}
+
+START_TEST(routes_that_overlap)
+{
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+    PL_FREE char *file = NULL;
+    routes_load_two("b.yaml", pairs[_i].a, pairs[_i].b, &errs, &file);
+    PL_FREE char *want = pairs[_i].finding ? pl_strf("%s%s", file, pairs[_i].finding) : NULL;
+    ck_assert_str_eq(pl_buf_cstr(&errs.text), want ? want : "");
+}
+END_TEST
+
+START_TEST(routes_of_one_name)
+{
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+    PL_FREE char *file = NULL;
+    routes_load_two("sub/a.yaml", "topic: edits", "topic: views", &errs, &file);
+    PL_FREE char *want = pl_strf("%s: another route has the name a, in another directory: rename "
+                                 "one of the files, since dead letters carry the route's name\n",
+                                 file);
+    ck_assert_str_eq(pl_buf_cstr(&errs.text), want);
+}
+END_TEST
+
+/* Where the search finds no overlap, the topic itself shows it. */
+START_TEST(topic_of_two_routes)
+{
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+    pl_findings_init(&errs);
+    const char *texts[] = {"topic_pattern: ^a(b|c)(d|e).$", "topic_pattern: ^.(c|x)(d|y)[^f-z]$"};
+    struct route *routes[2];
+    for (unsigned i = 0; i < 2; i++) {
+        PL_FREE char *text = pl_strf(
+            "%s\ntable: t\norder_by: a\ncolumns: [{name: a, type: Int8, path: $.a}]\n", texts[i]);
+        routes[i] = route_parse(i ? "b" : "a", text, strlen(text), &errs);
+        ck_assert_msg(routes[i] != NULL, "%s", pl_buf_cstr(&errs.text));
+    }
+    const struct chsinkd_conf conf = {.routes = routes, .routes_n = 2};
+    ck_assert_ptr_eq(chsinkd_conf_route(&conf, "acda"), routes[0]);
+    struct pl_err err;
+    ck_assert_int_eq(chsinkd_conf_topic_check(&conf, "acda", &err), -1);
+    ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+    ck_assert_int_eq(err.code, 0);
+    ck_assert_str_eq(err.msg, "topic acda is taken by route a and by route b: name the topics more "
+                              "narrowly, so that each belongs to one route");
+    ck_assert_int_eq(chsinkd_conf_topic_check(&conf, "abdz", &err), 0);
+    ck_assert_int_eq(chsinkd_conf_topic_check(&conf, "other", &err), 0);
+    route_free(routes[0]);
+    route_free(routes[1]);
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
         TEST(findings),
+        TEST(routes_that_overlap, .count = PL_COUNT(pairs)),
+        TEST(routes_of_one_name),
+        TEST(topic_of_two_routes),
     };
     return unit_main("conf", tests, PL_COUNT(tests));
 }

@@ -7,6 +7,7 @@
  */
 #include <stdio.h>
 
+#include "daemons/chsinkd/route/overlap.h"
 #include "daemons/chsinkd/route/route.h"
 #include "tests/unit/unit.h"
 
@@ -358,6 +359,66 @@ START_TEST(check_preset)
 }
 END_TEST
 
+/* Two routes, by topic or by a pattern that begins with ^, and a topic that both take; NULL: none is
+ * found, and none exists unless the comment says so. */
+static const struct {
+    const char *a, *b, *topic;
+} overlaps[] = {
+    {"edits", "edits", "edits"},
+    {"edits", "edits2", NULL},
+    {"edits", "^ed", "edits"},
+    {"edits", "^ed$", NULL},
+    {"^wiki-.*", "^wiki-.*", "wiki-"},
+    {"^wiki-.*", "^wiki-data-.*", "wiki-data-"},
+    {"^wiki-.*", "^.*-data$", "wiki--data"},
+    {"^wiki-.*", "^w", "wiki-"},
+    {"^wiki-.*$", "^wind-.*$", NULL},
+    {"^a+b", "^aab", "aab"},
+    {"^(en|de)-edits$", "^(en|fr)-.+", "en-edits"},
+    {"^(en|de)-edits$", "^(it|fr)-edits$", NULL},
+    {"^x[0-9]{3}$", "^x0[^b-z]*", "x000"},
+    {"^x[0-9]{3}$", "^x[0-9]{2}$", NULL},
+    {"^[[:digit:]]-a$", "^[[:alpha:]]-a$", NULL},
+    {"^[[:digit:]]-a$", "^.-a$", "0-a"},
+    {"^a\\.b$", "^a.b$", "a.b"},
+    {"^a\\.b$", "^a-b$", NULL},
+    {"^a(b|c)?d$", "^abd$", "abd"},
+    {"^(de|en)x$", "^(fr|en)x$", "enx"},
+    {"^de|^en|^fr", "^f.$", "fr"},
+    {"^a(b(c|d)+|e)f", "^abdf", "abdf"},
+    {"^a(b|c)(d|e)$", "^ac.$", "ace"},
+    {"^a(b|c)(d|e)$", "^acd$", "acd"},
+    {"^a(b|c)(d|e).$", "^.(c|x)(d|y)[^f-z]$", NULL}, /* acda: a limit of the search */
+};
+
+static struct route *route_of(const char *topic)
+{
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+    PL_FREE char *text =
+        pl_strf("%s: '%s'\ntable: t\norder_by: a\ncolumns:\n  - {name: a, type: Int8, path: $.a}\n",
+                *topic == '^' ? "topic_pattern" : "topic", topic);
+    pl_findings_init(&errs);
+    struct route *r = route_parse("r", text, strlen(text), &errs);
+    ck_assert_msg(r != NULL, "%s", pl_buf_cstr(&errs.text));
+    return r;
+}
+
+START_TEST(check_overlap)
+{
+    PL_CLEANUP(route_freep) struct route *a = route_of(overlaps[_i].a);
+    PL_CLEANUP(route_freep) struct route *b = route_of(overlaps[_i].b);
+    char topic[ROUTE_TOPIC_MAX + 1] = "", back[ROUTE_TOPIC_MAX + 1] = "";
+    bool found = route_overlaps(a, b, topic);
+    ck_assert_msg(found == (overlaps[_i].topic != NULL), "%s and %s: '%s'", overlaps[_i].a,
+                  overlaps[_i].b, topic);
+    ck_assert_int_eq(route_overlaps(b, a, back), found);
+    if (found) {
+        ck_assert_str_eq(topic, overlaps[_i].topic);
+        ck_assert(route_takes(a, back) && route_takes(b, back));
+    }
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -369,6 +430,7 @@ int main(void)
         TEST(check_all_faults),
         TEST(check_route_whole),
         TEST(check_preset),
+        TEST(check_overlap, .count = PL_COUNT(overlaps)),
     };
     return unit_main("route", tests, PL_COUNT(tests));
 }
