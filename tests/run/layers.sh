@@ -49,11 +49,11 @@ daemons/wmfetchd            conf metrics api delivery window window/turns
 daemons/chsinkd/route
 daemons/chsinkd/batch       route
 daemons/chsinkd/decode      batch route
+daemons/chsinkd/output      route
 daemons/chsinkd/clickhouse/body
-daemons/chsinkd/clickhouse/client clickhouse/body
+daemons/chsinkd/clickhouse/client clickhouse/body output
 daemons/chsinkd/conf        clickhouse/client route
 daemons/chsinkd/metrics
-daemons/chsinkd/output      route
 daemons/chsinkd/clickhouse  clickhouse/client batch route
 daemons/chsinkd/sink        clickhouse decode conf metrics
 daemons/chsinkd             clickhouse sink conf metrics route

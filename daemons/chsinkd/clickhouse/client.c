@@ -23,7 +23,7 @@ struct call {
     struct pl_buf *rows; /* the caller's, or NULL */
     size_t rows_before;  /* its length before this answer */
     struct pl_buf text;  /* an error's text, or rows that are not wanted */
-    bool too_long;
+    bool too_long, binary;
 };
 
 struct clickhouse {
@@ -251,6 +251,7 @@ static bool curl_never_sent(CURL *easy, CURLcode rc)
     case CURLE_SSL_CONNECT_ERROR:
         return true;
     case CURLE_OPERATION_TIMEDOUT:
+    case CURLE_ABORTED_BY_CALLBACK:
         curl_easy_getinfo(easy, CURLINFO_PRETRANSFER_TIME_T, &connected);
         return connected == 0;
     default:
@@ -258,82 +259,102 @@ static bool curl_never_sent(CURL *easy, CURLcode rc)
     }
 }
 
-/* The result of one request. */
-static int call_judge(struct clickhouse *c, const struct call *call, CURLcode rc,
-                      struct pl_err *err)
+static const char *answer_header(struct clickhouse *c, const char *name)
 {
     struct curl_header *header = NULL;
-    struct clickhouse_answer a = {
-        .host = c->host, .body = call->text.data, .body_len = call->text.len};
+    return curl_easy_header(c->easy, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK
+               ? header->value
+               : NULL;
+}
+
+/* The result of one request. */
+static enum output_answer call_judge(struct clickhouse *c, const struct call *call, CURLcode rc,
+                                     struct pl_err *err)
+{
+    enum output_answer failed = curl_never_sent(c->easy, rc) ? OUTPUT_RETRY : OUTPUT_UNKNOWN;
+    struct clickhouse_answer a = {.host = c->host,
+                                  .body = call->text.data,
+                                  .body_len = call->text.len,
+                                  .binary = call->binary};
     if (call->rows && call->rows->len > call->rows_before) {
         a.body = call->rows->data + call->rows_before;
         a.body_len = call->rows->len - call->rows_before;
     }
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &a.status);
-    if (curl_easy_header(c->easy, "X-ClickHouse-Exception-Code", 0, CURLH_HEADER, -1, &header) ==
-        CURLHE_OK)
-        a.exception_code = header->value;
-    if (rc == CURLE_ABORTED_BY_CALLBACK)
-        return pl_err_set(err, PL_ERR_RETRY, 0, "%s: ended by the caller", c->host);
-    if (call->too_long)
-        return pl_err_set(err, PL_ERR_CONFIG, 0, "%s: the answer is longer than %zu bytes", c->host,
-                          call->rows->max);
-    int r = 0;
+    a.exception_code = answer_header(c, "X-ClickHouse-Exception-Code");
+    a.query_id = answer_header(c, "X-ClickHouse-Query-Id");
+    if (rc == CURLE_ABORTED_BY_CALLBACK) {
+        pl_err_set(err, PL_ERR_RETRY, 0, "%s: ended by the caller", c->host);
+        return failed;
+    }
+    if (call->too_long) {
+        pl_err_set(err, PL_ERR_CONFIG, 0, "%s: the answer is longer than %zu bytes", c->host,
+                   call->rows->max);
+        return OUTPUT_UNKNOWN;
+    }
+    enum output_answer answer = OUTPUT_DONE;
     if (rc == CURLE_OK || a.exception_code || a.body_len > 0)
-        r = clickhouse_answer_check(&a, err);
-    if (r == 0 && rc != CURLE_OK) {
-        r = pl_http_err_from_curl(err, rc, c->errbuf, c->conf->urls.v[c->url]);
+        answer = clickhouse_answer_check(&a, err);
+    if (answer == OUTPUT_DONE && rc != CURLE_OK) {
+        pl_http_err_from_curl(err, rc, c->errbuf, c->conf->urls.v[c->url]);
         err->code = 0; /* curl's numbers are not ClickHouse's */
+        answer = failed == OUTPUT_UNKNOWN && err->kind == PL_ERR_CONFIG ? OUTPUT_HELD : failed;
     }
     /* No server, or a proxy without its server: the next one may be up. */
-    if (r < 0 && err->kind == PL_ERR_RETRY && err->code == 0)
+    if (answer != OUTPUT_DONE && err->kind == PL_ERR_RETRY && err->code == 0)
         c->url = (c->url + 1) % c->conf->urls.n;
-    return r;
+    return answer;
 }
 
-static int call_once(struct clickhouse *c, struct call *call, bool *ret_never_sent,
-                     struct pl_err *err)
+static enum output_answer call_once(struct clickhouse *c, struct call *call, bool *ret_never_sent,
+                                    struct pl_err *err)
 {
     *ret_never_sent = false;
     target_begin(c);
     if (call->insert)
         target_insert(c, call->insert);
-    if (c->target_too_long)
-        return pl_err_set(err, PL_ERR_CONFIG, 0,
-                          "the columns' names and the settings do not fit into a URL of %d bytes",
-                          URL_BYTES_MAX);
+    if (c->target_too_long) {
+        pl_err_set(err, PL_ERR_CONFIG, 0,
+                   "the columns' names and the settings do not fit into a URL of %d bytes",
+                   URL_BYTES_MAX);
+        return OUTPUT_HELD;
+    }
     pl_http_host(c->conf->urls.v[c->url], c->host, sizeof(c->host));
     call_set_up(c, call);
     CURLcode rc = curl_easy_perform(c->easy);
     *ret_never_sent = curl_never_sent(c->easy, rc);
-    int r = call_judge(c, call, rc, err);
-    if (r < 0 && call->rows)
+    enum output_answer answer = call_judge(c, call, rc, err);
+    if (answer != OUTPUT_DONE && call->rows)
         call->rows->len = call->rows_before;
     pl_buf_release(&call->text);
-    return r;
+    return answer;
 }
 
 /* When connecting fails, the next URL is tried (call_judge() has moved to it), each once. */
-static int call_run(struct call *call, struct pl_err *err)
+static enum output_answer call_run(struct call *call, struct pl_err *err)
 {
     struct clickhouse *c = call->client;
-    int r = -1;
-    if (c->bad_user)
-        return pl_err_set(err, PL_ERR_CONFIG, 0,
-                          "clickhouse.user or its password has a line end in it");
-    if (c->conf->urls.n == 0)
-        return pl_err_set(err, PL_ERR_CONFIG, 0, "clickhouse.urls is empty");
+    const char *fault = c->bad_user ? "clickhouse.user or its password has a line end in it"
+                        : c->conf->urls.n == 0 ? "clickhouse.urls is empty"
+                                               : NULL;
+    if (fault) {
+        pl_err_set(err, PL_ERR_CONFIG, 0, "%s", fault);
+        return OUTPUT_HELD;
+    }
+    enum output_answer answer = OUTPUT_RETRY;
     bool never_sent;
     for (size_t i = 0; i < c->conf->urls.n; i++) {
-        if (atomic_load(&c->aborted))
-            return pl_err_set(err, PL_ERR_RETRY, 0, "ended by the caller");
-        r = call_once(c, call, &never_sent, err);
-        if (r == 0 || !never_sent)
-            return r;
+        if (atomic_load(&c->aborted)) {
+            pl_err_set(err, PL_ERR_RETRY, 0, "ended by the caller");
+            return OUTPUT_RETRY;
+        }
+        answer = call_once(c, call, &never_sent, err);
+        if (answer == OUTPUT_DONE || !never_sent)
+            return answer;
     }
     if (c->conf->urls.n > 1)
         pl_err_prefix(err, "none of %zu servers can be reached; the last", c->conf->urls.n);
-    return r;
+    return answer;
 }
 
 int clickhouse_query(struct clickhouse *c, const char *sql, struct pl_buf *ret_body,
@@ -341,11 +362,19 @@ int clickhouse_query(struct clickhouse *c, const char *sql, struct pl_buf *ret_b
 {
     struct call call = {
         .client = c, .sql = sql, .rows = ret_body, .rows_before = ret_body ? ret_body->len : 0};
-    return call_run(&call, err);
+    return call_run(&call, err) == OUTPUT_DONE ? 0 : -1;
 }
 
-int clickhouse_insert(struct clickhouse *c, const struct clickhouse_insert *insert,
-                      struct pl_err *err)
+int clickhouse_read(struct clickhouse *c, const char *sql, struct pl_buf *ret_body,
+                    struct pl_err *err)
+{
+    struct call call = {
+        .client = c, .sql = sql, .rows = ret_body, .rows_before = ret_body->len, .binary = true};
+    return call_run(&call, err) == OUTPUT_DONE ? 0 : -1;
+}
+
+enum output_answer clickhouse_insert(struct clickhouse *c, const struct clickhouse_insert *insert,
+                                     struct pl_err *err)
 {
     struct call call = {.client = c, .insert = insert};
     return call_run(&call, err);

@@ -3,18 +3,19 @@
  * client.h - ClickHouse over HTTP: queries and inserts on one kept connection, and what its
  * answers mean.
  *
- * Each thread that talks to the server has its own `struct clickhouse`; calls block, bounded by the
- * configured time limits. Several URLs: the next one is tried when one does not answer; the
+ * Each thread that talks to the server has its own `struct clickhouse`; calls block, bounded by
+ * the configured time limits. Several URLs: the next one is tried when one does not answer; the
  * one that answered is kept.
  *
  * What is sent is explicit. The promise rests on async_insert=0, wait_end_of_query=1,
  * insert_deduplicate=1, insert_deduplication_token and
  * deduplicate_blocks_in_dependent_materialized_views=1, which the configuration cannot change; it
  * can change max_partitions_per_insert_block=0, input_format_native_allow_types_conversion=0,
- * input_format_null_as_default=0 and input_format_skip_unknown_fields=0 (without the last three the
- * server converts silently). A statement carries only wait_end_of_query, so that a read-only user
- * can run it. A 200 is a success only when X-ClickHouse-Exception-Code is absent and the body holds
- * no exception. The password travels in the header X-ClickHouse-Key, never in the URL.
+ * input_format_null_as_default=0 and input_format_skip_unknown_fields=0 (without the last three
+ * the server converts silently). A statement carries only wait_end_of_query, so that a read-only
+ * user can run it. A 200 is a success only when it has X-ClickHouse-Query-Id and no
+ * X-ClickHouse-Exception-Code and the body holds no exception. The password travels in the header
+ * X-ClickHouse-Key, never in the URL.
  *
  * Threads: one owner each. No logging.
  */
@@ -25,6 +26,7 @@
 #include <sys/uio.h>
 
 #include "daemons/chsinkd/clickhouse/body.h"
+#include "daemons/chsinkd/output/output.h"
 #include "lib/http/http.h"
 
 struct clickhouse_conf {    /* borrowed; outlives the clients */
@@ -57,6 +59,11 @@ const struct clickhouse_conf *clickhouse_conf(const struct clickhouse *c);
  * `ret_body` (whose max bounds it); NULL: it is dropped. */
 int clickhouse_query(struct clickhouse *c, const char *sql, struct pl_buf *ret_body,
                      struct pl_err *err);
+/* The same for rows in a binary format, which may hold anything. The server sends nothing before
+ * the query's end, so an error comes with its status; the caller must still find the rows
+ * complete. */
+int clickhouse_read(struct clickhouse *c, const char *sql, struct pl_buf *ret_body,
+                    struct pl_err *err);
 
 struct clickhouse_insert {
     const char *sql;         /* INSERT INTO … FORMAT Native */
@@ -65,35 +72,41 @@ struct clickhouse_insert {
     unsigned iov_n;
 };
 
-/* One insert, tried once (on the next URL when connecting fails before a byte was sent). The
- * error's kind:
- *     RETRY    the same insert again (server away, overloaded, outcome unknown): the token makes it
- *              safe
- *     REJECT   the server refused the data, and none of it is in the table: bisect
- *     CONFIG   access, unknown table or column; and data refused by a materialized view: the rows
- *              may be in the table already, and halves of the batch, with other tokens, would
- *              double them
- * Its code is ClickHouse's where it has one (positive), else 0. */
-int clickhouse_insert(struct clickhouse *c, const struct clickhouse_insert *insert,
-                      struct pl_err *err);
+/* One insert, tried once (on the next URL when connecting fails before a byte was sent). All
+ * answers but DONE set `err`; its code is ClickHouse's where it has one (positive), else 0; its
+ * kind is REJECT for REFUSED, CONFIG for HELD, else RETRY.
+ *
+ * RETRY: no byte was sent, or the server said no before it wrote a row. An answer to a body that
+ * was sent is UNKNOWN if it is not a clear refusal.
+ *
+ * A materialized view that fails is HELD (or UNKNOWN, where its error passes by itself), never
+ * REFUSED or TOO_LARGE. The table's own rows are written and visible by then, and those of the
+ * views that ran before (tried with 26.7: always, with one table partition or many, with and
+ * without parallel_view_processing; "no guarantee whether the original block has been committed",
+ * says the manual of materialized_views_ignore_errors). Sent again in halves, with other tokens,
+ * they would be doubled; taken out of the batch because the table has them, the view would never
+ * get them. The same insert with the same token, once the view is mended, gives the view its rows
+ * and leaves the others as they are. */
+enum output_answer clickhouse_insert(struct clickhouse *c, const struct clickhouse_insert *insert,
+                                     struct pl_err *err);
 
 struct clickhouse_answer {
     const char *host;           /* for the message */
     long status;                /* HTTP; 0: none */
     const char *exception_code; /* X-ClickHouse-Exception-Code, or NULL */
+    const char *query_id;       /* X-ClickHouse-Query-Id, or NULL */
     const char *body;           /* rows, an error's text, or both in this order; not terminated */
     size_t body_len;
+    bool binary; /* rows could look like an exception: in a success the body is not searched */
 };
-/* 0 for success, or -1 with the server's error: its kind, code, first line, and what to do. Pure.
- * An answer that was cut may hold an error, too: call this before using the transport's. */
-int clickhouse_answer_check(const struct clickhouse_answer *a, struct pl_err *err);
+/* What an answer means for an insert; for statements only DONE matters. Pure. An answer that was
+ * cut may hold an error, too: call this before using the transport's (status 0 and no exception:
+ * DONE).
+ *
+ * Every query that ran is answered with X-ClickHouse-Query-Id (since 2018; a plain GET / has
+ * none). A success without it is somebody else's, as a proxy's page: UNKNOWN. */
+enum output_answer clickhouse_answer_check(const struct clickhouse_answer *a, struct pl_err *err);
 
-/* The decision for a server's error code: pure, tested by a table. `status` is the HTTP status (0:
- * none). Code 0 is an answer that is not ClickHouse's (a proxy's). For codes that are not listed
- * the status decides: ClickHouse uses 4xx for data and text it cannot read (REJECT), and 5xx for
- * everything else (RETRY: waiting loses nothing and is seen, a wrong REJECT would fill the
- * dead-letter topic with good messages). */
-enum pl_err_kind clickhouse_err_kind(int code, long status);
 /* True for codes that mean that the schema has changed (16 20 47 53 60 117): read it again and try
  * once more. */
 bool clickhouse_err_is_schema(int code);

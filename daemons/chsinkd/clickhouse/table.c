@@ -64,7 +64,7 @@ static const char *job_database(const struct job *j)
 /* A statement of ours that is refused stays refused, and at the start a person can act. */
 static int job_failed(struct pl_err *err, const char *what, const char *name)
 {
-    if (err->kind == PL_ERR_REJECT || err->code == 164)
+    if (err->kind == PL_ERR_REJECT)
         err->kind = PL_ERR_CONFIG;
     return pl_err_prefix(err, "cannot %s %s", what, name);
 }
@@ -408,7 +408,7 @@ static int check_insert(struct job *j, struct pl_err *err)
     OWNED_BUF struct pl_buf sql = {0};
     table_insert_sql(j->route, j->default_database, &sql);
     const struct clickhouse_insert insert = {.sql = pl_buf_cstr(&sql)};
-    if (clickhouse_insert(j->client, &insert, err) < 0)
+    if (clickhouse_insert(j->client, &insert, err) != OUTPUT_DONE)
         return job_failed(err, "insert into table", j->route->table);
     return 0;
 }

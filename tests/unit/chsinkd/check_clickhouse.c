@@ -31,7 +31,8 @@ static void keep(const struct server_request *r)
     got_n++;
 }
 
-#define OK "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+#define QUERY_ID "X-ClickHouse-Query-Id: 1-2-3\r\n"
+#define OK       "HTTP/1.1 200 OK\r\n" QUERY_ID "Content-Length: 0\r\n\r\n"
 
 static bool answer_ok(struct server *s, int fd, const struct server_request *r)
 {
@@ -225,7 +226,8 @@ START_TEST(query_request)
     struct clickhouse *c;
     struct pl_err err;
 
-    server_start(&server, answer_ok, (void *)"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n1\n2\n");
+    server_start(&server, answer_ok,
+                 (void *)"HTTP/1.1 200 OK\r\n" QUERY_ID "Content-Length: 4\r\n\r\n1\n2\n");
     conf_set_up();
     c = clickhouse_new(&conf);
     ck_assert_int_eq(clickhouse_query(c, "SELECT 1", &rows, &err), 0);
@@ -248,23 +250,31 @@ START_TEST(bad_answers)
 {
     static const struct {
         const char *answer;
-        enum pl_err_kind kind;
+        enum output_answer insert;
         int code;
     } cases[] = {
-        {"HTTP/1.1 200 OK\r\nX-ClickHouse-Exception-Code: 252\r\nContent-Length: 0\r\n\r\n",
-         PL_ERR_RETRY, 252},
-        {"HTTP/1.1 200 OK\r\nContent-Length: 46\r\n\r\nCode: 469. DB::Exception: c (VIOLATED) "
-         "(version ",
-         PL_ERR_REJECT, 469},
+        {"HTTP/1.1 200 OK\r\n" QUERY_ID "X-ClickHouse-Exception-Code: 252\r\nContent-Length: "
+         "0\r\n\r\n",
+         OUTPUT_RETRY, 252},
+        {"HTTP/1.1 200 OK\r\n" QUERY_ID "Content-Length: 46\r\n\r\nCode: 469. DB::Exception: c "
+         "(VIOLATED) (version ",
+         OUTPUT_REFUSED, 469},
         /* chunks that end in the middle, with and without an exception in them */
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n1\nCode: 241. DB::Exception: "
-         "m (M)",
-         PL_ERR_RETRY, 241},
-        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n1\n2\n", PL_ERR_RETRY, 0},
-        {"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\nbad", PL_ERR_RETRY, 0},
+        {"HTTP/1.1 200 OK\r\n" QUERY_ID "Transfer-Encoding: chunked\r\n\r\n40\r\n1\nCode: 241. "
+         "DB::Exception: m (M)",
+         OUTPUT_UNKNOWN, 241},
+        {"HTTP/1.1 200 OK\r\n" QUERY_ID "Transfer-Encoding: chunked\r\n\r\n40\r\n1\n2\n",
+         OUTPUT_UNKNOWN, 0},
+        {"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 3\r\n\r\nbad", OUTPUT_UNKNOWN, 0},
+        {"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n", OUTPUT_TOO_LARGE, 0},
         {"HTTP/1.1 500 Error\r\nContent-Length: 99\r\n\r\nCode: 516. DB::Exception: x (A)",
-         PL_ERR_CONFIG, 516},
-        {"SSH-2.0-OpenSSH_9.2\r\n", PL_ERR_RETRY, 0},
+         OUTPUT_HELD, 516},
+        /* A proxy's page, and what ClickHouse itself says without a query. */
+        {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nSorry", OUTPUT_UNKNOWN, 0},
+        {"HTTP/1.1 200 OK\r\nX-ClickHouse-Summary: {}\r\nContent-Length: 4\r\n\r\nOk.\n",
+         OUTPUT_UNKNOWN, 0},
+        {"HTTP/1.1 204 No Content\r\n\r\n", OUTPUT_UNKNOWN, 0},
+        {"SSH-2.0-OpenSSH_9.2\r\n", OUTPUT_UNKNOWN, 0},
     };
     const struct iovec iov = {(void *)"x", 1};
     const struct clickhouse_insert insert = {"INSERT", NULL, &iov, 1};
@@ -274,16 +284,17 @@ START_TEST(bad_answers)
         PL_FREE char *answer = pl_strf("%s", cases[i / 2].answer);
         struct clickhouse *c;
         struct pl_err err = {0};
-        int r;
 
         server_start(&server, answer_ok, answer);
         conf_set_up();
         conf.timeout_ms = 500; /* where the answer is incomplete the server says no more */
         c = clickhouse_new(&conf);
-        r = i % 2 ? clickhouse_query(c, "SELECT", &rows, &err)
-                  : clickhouse_insert(c, &insert, &err);
-        ck_assert_msg(r == -1 && err.kind == cases[i / 2].kind && err.code == cases[i / 2].code,
-                      "case %zu: %d %s", i, err.code, err.msg);
+        if (i % 2)
+            ck_assert_int_eq(clickhouse_query(c, "SELECT", &rows, &err), -1);
+        else
+            ck_assert_msg(clickhouse_insert(c, &insert, &err) == cases[i / 2].insert,
+                          "case %zu: %d %s", i / 2, err.code, err.msg);
+        ck_assert_msg(err.code == cases[i / 2].code, "case %zu: %d %s", i / 2, err.code, err.msg);
         ck_assert_uint_eq(rows.len, 0);
         clickhouse_free(c);
         server_stop(&server);
@@ -293,6 +304,7 @@ END_TEST
 
 START_TEST(several_urls)
 {
+    const struct clickhouse_insert empty = {.sql = "INSERT"};
     char dead[2][64];
     int port, fds[2];
     struct clickhouse *c;
@@ -316,6 +328,7 @@ START_TEST(several_urls)
     server_stop(&server);
     ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, &err), -1);
     ck_assert_int_eq(err.kind, PL_ERR_RETRY);
+    ck_assert_int_eq(clickhouse_insert(c, &empty, &err), OUTPUT_RETRY); /* nothing was sent */
     ck_assert_int_eq(err.code, 0); /* not curl's 7, which would be a code of ClickHouse's */
     ck_assert_msg(strstr(err.msg, "none of 3 servers"), "%s", err.msg);
     clickhouse_free(c);
@@ -334,6 +347,8 @@ static void *abort_when_asked(void *arg)
 
 START_TEST(abort_a_call)
 {
+    const struct iovec iov = {(void *)"x", 1};
+    const struct clickhouse_insert insert = {"INSERT", NULL, &iov, 1};
     struct clickhouse *c;
     struct pl_err err;
     pthread_t thread;
@@ -343,11 +358,11 @@ START_TEST(abort_a_call)
     conf_set_up();
     c = clickhouse_new(&conf);
     ck_assert_int_eq(pthread_create(&thread, NULL, abort_when_asked, c), 0);
-    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, &err), -1);
+    ck_assert_int_eq(clickhouse_insert(c, &insert, &err), OUTPUT_UNKNOWN);
     ck_assert_int_eq(err.kind, PL_ERR_RETRY);
     ck_assert_msg(strstr(err.msg, "ended by the caller"), "%s", err.msg);
     pthread_join(thread, NULL);
-    ck_assert_int_eq(clickhouse_query(c, "SELECT 1", NULL, &err), -1);
+    ck_assert_int_eq(clickhouse_insert(c, &insert, &err), OUTPUT_RETRY);
     ck_assert_int_eq(server.requests, 1); /* later ones are not even sent */
     clickhouse_abort(c, false);
     server.answer = answer_ok;
@@ -413,8 +428,8 @@ static const char block[] = "\x02\x03"
                             "\x01"
                             "x\0\x02yz";
 
-static int real_insert(struct clickhouse *c, const char *table, const char *token,
-                       struct pl_err *err)
+static enum output_answer real_insert(struct clickhouse *c, const char *table, const char *token,
+                                      struct pl_err *err)
 {
     const struct iovec iov[] = {{(void *)block, 5}, {(void *)(block + 5), sizeof(block) - 1 - 5}};
     PL_FREE char *sql = pl_strf("INSERT INTO %s FORMAT Native", table);
@@ -479,7 +494,7 @@ START_TEST(real_errors)
     real_do(c, "DROP TABLE IF EXISTS check_clickhouse.c SYNC");
     real_do(c, "CREATE TABLE check_clickhouse.c (a UInt64, s String, CONSTRAINT k CHECK a < 3) "
                "ENGINE = MergeTree ORDER BY a");
-    ck_assert_int_eq(real_insert(c, "check_clickhouse.c", "t", &err), -1);
+    ck_assert_int_eq(real_insert(c, "check_clickhouse.c", "t", &err), OUTPUT_REFUSED);
     ck_assert_msg(err.kind == PL_ERR_REJECT && err.code == 469, "%s", err.msg);
     real_is(c, "SELECT count() FROM check_clickhouse.c FORMAT TSV", "0\n");
     /* a table that was altered under us: never converted silently */
@@ -487,22 +502,22 @@ START_TEST(real_errors)
     real_do(
         c,
         "CREATE TABLE check_clickhouse.narrow (a UInt8, s String) ENGINE = MergeTree ORDER BY a");
-    ck_assert_int_eq(real_insert(c, "check_clickhouse.narrow", "t", &err), -1);
+    ck_assert_int_eq(real_insert(c, "check_clickhouse.narrow", "t", &err), OUTPUT_HELD);
     ck_assert_msg(err.code == 53 && clickhouse_err_is_schema(err.code), "%s", err.msg);
     real_do(c, "ALTER TABLE check_clickhouse.narrow DROP COLUMN s");
     real_do(c, "ALTER TABLE check_clickhouse.narrow ADD COLUMN b UInt64");
-    ck_assert_int_eq(real_insert(c, "check_clickhouse.narrow (a, b)", "t", &err), -1);
+    ck_assert_int_eq(real_insert(c, "check_clickhouse.narrow (a, b)", "t", &err), OUTPUT_HELD);
     ck_assert_msg(clickhouse_err_is_schema(err.code), "%s", err.msg);
-    ck_assert_int_eq(real_insert(c, "check_clickhouse.narrow (a, s)", "t", &err), -1);
+    ck_assert_int_eq(real_insert(c, "check_clickhouse.narrow (a, s)", "t", &err), OUTPUT_HELD);
     ck_assert_msg(clickhouse_err_is_schema(err.code), "%s", err.msg);
     real_is(c, "SELECT count() FROM check_clickhouse.narrow FORMAT TSV", "0\n");
     /* what a view refuses is in the table all the same: never to be bisected */
     real_do(c, "ALTER TABLE check_clickhouse.c DROP CONSTRAINT k");
     real_do(c, "CREATE MATERIALIZED VIEW check_clickhouse.cv ENGINE = MergeTree ORDER BY a AS "
                "SELECT a, throwIf(a = 3) AS x FROM check_clickhouse.c");
-    ck_assert_int_eq(real_insert(c, "check_clickhouse.c", "t", &err), -1);
+    ck_assert_int_eq(real_insert(c, "check_clickhouse.c", "t", &err), OUTPUT_HELD);
     ck_assert_msg(err.kind == PL_ERR_CONFIG && err.code == 395, "%s", err.msg);
-    ck_assert_int_eq(real_insert(c, "check_clickhouse.none", NULL, &err), -1);
+    ck_assert_int_eq(real_insert(c, "check_clickhouse.none", NULL, &err), OUTPUT_HELD);
     ck_assert_msg(err.kind == PL_ERR_CONFIG && err.code == 60, "%s", err.msg);
     ck_assert_int_eq(clickhouse_query(c, "SELEC 1", NULL, &err), -1);
     ck_assert_msg(err.kind == PL_ERR_CONFIG && err.code == 62, "%s", err.msg);
@@ -528,7 +543,7 @@ START_TEST(real_access)
         {"writer", "secret", "default", "CREATE TABLE w (a Int8) ENGINE = Null", PL_ERR_CONFIG, 497,
          "GRANT"},
         {"reader", "secret", "default", "SELECT 1", PL_ERR_NONE, 0, NULL},
-        {"reader", "secret", "default", "CREATE TABLE w (a Int8) ENGINE = Null", PL_ERR_RETRY, 164,
+        {"reader", "secret", "default", "CREATE TABLE w (a Int8) ENGINE = Null", PL_ERR_CONFIG, 164,
          "read-only"},
     };
 

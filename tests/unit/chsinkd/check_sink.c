@@ -69,8 +69,9 @@ static bool answer(struct server *s, int fd, const struct server_request *r)
         table.asked++;
     }
     pthread_mutex_unlock(&table.lock);
-    pl_buf_addf(&out, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", body.len,
-                pl_buf_cstr(&body));
+    pl_buf_addf(&out,
+                "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: 1\r\nContent-Length: %zu\r\n\r\n%s",
+                body.len, pl_buf_cstr(&body));
     return server_send(s, fd, out.data, out.len);
 }
 
