@@ -144,7 +144,7 @@ static void trial_message(void *userdata, const rd_kafka_message_t *m)
     struct rows_message rm = message_rows(m);
     t->message = m;
     block_reset(t->block);
-    rows_decode(t->rows, &rm, -1, t->block, trial_reject, t);
+    rows_decode(t->rows, &rm, NULL, t->block, trial_reject, t);
     if (!t->show_rows)
         return;
     if (m->key)

@@ -131,7 +131,7 @@ int main(int argc, char **argv)
                                      .timestamp_ms = 1700000000000,
                                      .value = lines[i].p,
                                      .value_len = lines[i].len};
-            appended += rows_decode(rows, &m, -1, block, reject_print, &printed);
+            appended += rows_decode(rows, &m, NULL, block, reject_print, &printed);
         }
         double pass = seconds_now() - start;
         passes[result.passes_n++] = pass;

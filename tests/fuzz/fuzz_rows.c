@@ -134,7 +134,7 @@ static void message_try(struct state *s, const struct rows_message *m)
     struct pl_buf empty = {0}, a = {0}, b = {0};
     struct tally t = {0, 0}, t2 = {0, 0}, t3 = {0, 0};
     block_join(block, &empty);
-    uint64_t n = rows_decode(s->rows, m, -1, block, on_reject, &t);
+    uint64_t n = rows_decode(s->rows, m, NULL, block, on_reject, &t);
     REQUIRE(n == block_rows(block));
     REQUIRE(t.messages <= 1 && (t.messages == 0 || n + t.rows == 0));
     REQUIRE(s->route->rows.keys_n > 0 || n + t.messages == 1);
@@ -142,20 +142,21 @@ static void message_try(struct state *s, const struct rows_message *m)
     REQUIRE(n > 0 || buf_equal(&a, &empty));
     rows_print(block);
 
-    REQUIRE(rows_decode(fresh, m, -1, other, on_reject, &t2) == n);
+    REQUIRE(rows_decode(fresh, m, NULL, other, on_reject, &t2) == n);
     REQUIRE(t.messages == t2.messages && t.rows == t2.rows);
     block_join(other, &b);
     REQUIRE(buf_equal(&a, &b));
 
     if (s->route->rows.keys_n > 0 && t.messages == 0 && n + t.rows < 64) {
         block_reset(other);
-        for (uint64_t i = 0; i < n + t.rows; i++)
-            rows_decode(fresh, m, (int64_t)i, other, on_reject, &t3);
+        for (int64_t i = 0; (uint64_t)i < n + t.rows; i++)
+            rows_decode(fresh, m, &(struct row_set){&(struct row_range){i, i}, 1, 1}, other,
+                        on_reject, &t3);
         block_join(other, &b);
         REQUIRE(t3.rows == t.rows && t3.messages == 0 && buf_equal(&a, &b));
     }
     /* Behind rows that are there, nothing else changes. */
-    REQUIRE(rows_decode(s->rows, m, -1, block, NULL, NULL) == n);
+    REQUIRE(rows_decode(s->rows, m, NULL, block, NULL, NULL) == n);
     REQUIRE(block_rows(block) == 2 * n);
     block_join(block, &b);
     REQUIRE(n > 0 || buf_equal(&b, &empty));

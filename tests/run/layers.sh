@@ -55,7 +55,7 @@ daemons/chsinkd/clickhouse/client clickhouse/body output
 daemons/chsinkd/conf        clickhouse/client route
 daemons/chsinkd/metrics
 daemons/chsinkd/clickhouse  clickhouse/client batch route
-daemons/chsinkd/sink        clickhouse decode conf metrics
+daemons/chsinkd/sink        clickhouse decode conf metrics batch
 daemons/chsinkd             clickhouse sink conf metrics route
 '
 

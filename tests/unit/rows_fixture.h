@@ -71,7 +71,8 @@ static inline uint64_t decode_bytes(struct fixture *f, const char *value, size_t
                              .timestamp_ms = 1000,
                              .value = copy,
                              .value_len = len};
-    return rows_decode(f->rows, &m, only_row, f->block, on_reject, f);
+    const struct row_set only = {&(struct row_range){only_row, only_row}, 1, 1};
+    return rows_decode(f->rows, &m, only_row < 0 ? NULL : &only, f->block, on_reject, f);
 }
 
 static inline uint64_t decode(struct fixture *f, const char *value)

@@ -89,6 +89,35 @@ void block_string_grow(struct block_column *c, size_t extra)
     c->cap = cap;
 }
 
+/* The bytes of the first n strings from `p`. */
+static size_t strings_len(const char *p, uint64_t n)
+{
+    const char *start = p;
+    for (; n > 0; n--) {
+        uint64_t len = 0;
+        unsigned shift = 0;
+        uint8_t byte;
+        do {
+            byte = (uint8_t)*p++;
+            len |= (uint64_t)(byte & 0x7f) << shift;
+            shift += 7;
+        } while (byte >= 0x80);
+        p += len;
+    }
+    return (size_t)(p - start);
+}
+
+void block_rows_truncate(struct block *b, uint64_t rows)
+{
+    for (unsigned i = 0; i < b->strings_n && rows < b->rows; i++) {
+        struct block_column *c = b->strings[i];
+        size_t len = strings_len(c->data, rows);
+        b->string_bytes -= c->len - len;
+        c->len = c->end = len;
+    }
+    b->rows = rows;
+}
+
 void block_set_default(const struct block *b, struct block_column *c)
 {
     if (c->width == 0)

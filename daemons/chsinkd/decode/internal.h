@@ -45,6 +45,8 @@ struct rows {
     void (*on_reject)(void *userdata, const struct rows_reject *reject);
     void *userdata;
     struct pl_json j;
+    uint64_t rows_before; /* of the block */
+    struct rows_counts counts_before;
     uint64_t walk; /* stamped on the nodes that were met */
     struct pl_slice array;
     bool array_wrong;

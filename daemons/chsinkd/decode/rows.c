@@ -19,6 +19,7 @@
 
 static const char not_json[] = "not valid JSON";
 static const char empty_value[] = "empty value";
+static const char too_many_refused[] = "too many rows of the message are refused";
 
 const struct rows_counts *rows_counts(const struct rows *r)
 {
@@ -430,6 +431,15 @@ static bool message_as_row(struct rows *r)
     return true;
 }
 
+/* The message is refused as a whole, after rows of it. */
+static bool message_take_back(struct rows *r, const char *reason, const char *at)
+{
+    r->reject = (struct rows_reject){0};
+    block_rows_truncate(r->block, r->rows_before);
+    r->counts = r->counts_before;
+    return reject_set(r, reason, at, NULL);
+}
+
 static bool element_decode(struct rows *r)
 {
     row_begin(r);
@@ -455,25 +465,30 @@ static void reject_report(struct rows *r, int64_t row)
 }
 
 /* The elements of the array, which the walk has checked. A refused one is skipped as a whole. */
-static void elements_decode(struct rows *r, int64_t only_row)
+static bool elements_decode(struct rows *r, const struct row_set *only)
 {
-    int64_t row = 0;
+    int64_t row = 0, refused = -2; /* the one that was refused last */
+    unsigned ranges = 0, at = 0;
     pl_json_init(&r->j, r->array.p, r->array.len, PL_JSON_DEPTH_MAX);
     pl_json_array_begin(&r->j);
     for (; pl_json_array_next(&r->j); row++) {
         struct pl_json before = r->j;
-        bool wanted = only_row < 0 || row == only_row;
+        bool wanted = !only || row_set_has(only, row, &at);
         if (wanted && element_decode(r))
             continue;
-        if (wanted)
+        if (wanted) {
+            ranges += row != refused + 1;
+            if (ranges > ROW_SET_RANGES_MAX)
+                return message_take_back(r, too_many_refused, before.p);
             reject_report(r, row);
+            refused = row;
+        }
         r->j = before;
         pl_json_skip(&r->j, NULL);
     }
-    if (only_row >= row) {
-        reject_set(r, "message has no such element", NULL, NULL);
-        reject_report(r, only_row);
-    }
+    if (only && only->ranges[only->n - 1].last >= row)
+        return message_take_back(r, "message has no such element", r->array.p);
+    return true;
 }
 
 static bool array_is_empty(struct rows *r)
@@ -482,7 +497,7 @@ static bool array_is_empty(struct rows *r)
     return !(pl_json_array_begin(&r->j) && pl_json_array_next(&r->j));
 }
 
-static bool message_of_rows(struct rows *r, int64_t only_row)
+static bool message_of_rows(struct rows *r, const struct row_set *only)
 {
     r->array = (struct pl_slice){0};
     r->array_wrong = false;
@@ -499,31 +514,33 @@ static bool message_of_rows(struct rows *r, int64_t only_row)
     uint64_t unknown_n = r->unknown_n;
     r->unknown_message = r->unknown.len;
     bool empty = array_is_empty(r);
-    if (empty && only_row < 0) {
+    if (empty && !only) {
         r->counts.unknown_fields += unknown_n;
         return true;
     }
     if (!empty && !stash_fill(r))
         return false;
     r->counts.unknown_fields += unknown_n;
-    elements_decode(r, only_row);
-    return true;
+    return elements_decode(r, only);
 }
 
-uint64_t rows_decode(struct rows *r, const struct rows_message *m, int64_t only_row,
+uint64_t rows_decode(struct rows *r, const struct rows_message *m, const struct row_set *only,
                      struct block *block,
                      void (*on_reject)(void *userdata, const struct rows_reject *), void *userdata)
 {
-    uint64_t before = block->rows;
     r->m = m;
     r->block = block;
     r->on_reject = on_reject;
     r->userdata = userdata;
     r->counts.messages++;
+    r->counts_before = r->counts;
+    r->rows_before = block->rows;
     r->unknown_message = 0;
-    if (!message_check(r) || !(r->element ? message_of_rows(r, only_row) : message_as_row(r)))
+    if (only && only->n == 0)
+        only = NULL;
+    if (!message_check(r) || !(r->element ? message_of_rows(r, only) : message_as_row(r)))
         reject_report(r, -1);
     r->m = NULL;
     r->block = NULL;
-    return block->rows - before;
+    return block->rows - r->rows_before;
 }

@@ -25,6 +25,7 @@
 #define CHSINKD_DECODE_ROWS_H
 
 #include "daemons/chsinkd/batch/block.h"
+#include "daemons/chsinkd/batch/row_set.h"
 #include "daemons/chsinkd/route/route.h"
 #include "lib/json/reader.h"
 
@@ -44,7 +45,8 @@ struct rows_message {
 };
 
 /* Why a row (or a whole message: row -1) was refused. With rows: $ it is always the message (-1);
- * with rows out of an array it is for a value that comes from the message around them. */
+ * with rows out of an array it is for a value that comes from the message around them, or for all
+ * of them together. */
 struct rows_reject {
     int64_t row;        /* index of the element in the message; -1: the message itself */
     const char *reason; /* constant: "not valid JSON", "value is out of range for the column" … */
@@ -67,10 +69,11 @@ void rows_free(struct rows *r);
 PL_DEFINE_CLEANUP(struct rows *, rows_free);
 
 /* Decodes one message into `block`. For each refused row calls on_reject (which may be NULL) with a
- * struct that is valid during the call. `only_row` >= 0: takes just that element (replay of a dead
- * letter of one row); -1: all. Returns the number of rows appended. An empty array of elements is 0
- * rows and no reject. */
-uint64_t rows_decode(struct rows *r, const struct rows_message *m, int64_t only_row,
+ * struct that is valid during the call, rows in ascending order. A message that is refused as a
+ * whole (row -1) has no rows in the block; rejects of its rows that were reported before are void.
+ * `only`: takes just these elements (replay of a dead letter); NULL or empty: all. Returns the
+ * number of rows appended. An empty array of elements is 0 rows and no reject. */
+uint64_t rows_decode(struct rows *r, const struct rows_message *m, const struct row_set *only,
                      struct block *block,
                      void (*on_reject)(void *userdata, const struct rows_reject *), void *userdata);
 const struct rows_counts *rows_counts(const struct rows *r);

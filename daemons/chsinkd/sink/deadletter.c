@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * deadletter.c - dead letters and the transactions that write them.
+ * deadletter.c - the transactions that write dead letters.
  */
 #include "daemons/chsinkd/sink/deadletter.h"
 
-#include <inttypes.h>
 #include <pthread.h>
-#include <stdio.h>
 
 #include "daemons/chsinkd/conf.h"
 #include "lib/base/clock.h"
@@ -16,97 +14,6 @@
 #define ABORT_MS     10000
 #define CLOSE_MS     30000
 #define FULL_POLL_MS 100
-
-static char *bytes_copy(const void *data, size_t len)
-{
-    return data ? pl_strndup(data, len) : NULL;
-}
-
-static void header_add(struct dead_letter *d, const char *name, const void *value, size_t len)
-{
-    d->headers = pl_realloc_array(d->headers, d->headers_n + 1, sizeof(*d->headers));
-    d->headers[d->headers_n++] = (struct pl_header){pl_strdup(name), bytes_copy(value, len), len};
-}
-
-static void own_header_add(struct dead_letter *d, const char *field, const char *text)
-{
-    PL_FREE char *name = pl_strf(DEADLETTER_HEADER_PREFIX "%s", field);
-    if (text)
-        header_add(d, name, text, strlen(text));
-}
-
-static void own_number_add(struct dead_letter *d, const char *field, int64_t n)
-{
-    char text[24];
-    snprintf(text, sizeof(text), "%" PRId64, n);
-    own_header_add(d, field, text);
-}
-
-/* Copies the headers that are not ours. */
-static void headers_copy(struct dead_letter *d, const rd_kafka_headers_t *all)
-{
-    const char *name;
-    const void *value;
-    size_t len;
-    for (size_t i = 0;
-         rd_kafka_header_get_all(all, i, &name, &value, &len) == RD_KAFKA_RESP_ERR_NO_ERROR; i++)
-        if (strncmp(name, DEADLETTER_HEADER_PREFIX, strlen(DEADLETTER_HEADER_PREFIX)) != 0)
-            header_add(d, name, value, value ? len : 0);
-}
-
-void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message,
-                      const struct dead_letter_why *why)
-{
-    struct dead_letter *d = pl_alloc(sizeof(*d));
-    struct rows_message origin = message_rows(message);
-    message_origin(&origin);
-    if (origin.header_userdata)
-        headers_copy(d, origin.header_userdata);
-    own_header_add(d, "route", why->route);
-    own_header_add(d, "topic", origin.topic);
-    own_number_add(d, "partition", origin.partition);
-    own_number_add(d, "offset", origin.offset);
-    own_number_add(d, "timestamp", origin.timestamp_ms);
-    if (why->row >= 0)
-        own_number_add(d, "row", why->row);
-    own_header_add(d, "reason", why->text);
-    own_header_add(d, "column", why->column);
-    own_number_add(d, "attempt",
-                   message_header_number(&origin, DEADLETTER_HEADER_PREFIX "attempt", 0) + 1);
-    d->offset = origin.offset;
-    d->reason = pl_strdup(why->text);
-    d->key = bytes_copy(message->key, message->key_len);
-    d->key_len = message->key_len;
-    d->value = bytes_copy(message->payload, message->len);
-    d->value_len = message->len;
-    if (l->last)
-        l->last->next = d;
-    else
-        l->first = d;
-    l->last = d;
-    l->count++;
-    l->bytes += sizeof(*d) + d->key_len + d->value_len + strlen(why->text);
-}
-
-void dead_letters_release(struct dead_letters *l)
-{
-    while (l->first) {
-        struct dead_letter *d = l->first;
-        l->first = d->next;
-        for (unsigned i = 0; i < d->headers_n; i++) {
-            free((void *)d->headers[i].name);
-            free((void *)d->headers[i].value);
-        }
-        free(d->headers);
-        free(d->reason);
-        free(d->key);
-        free(d->value);
-        free(d);
-    }
-    *l = (struct dead_letters){0};
-}
-
-/* ---- writing ---- */
 
 struct deadletter_writer {
     struct deadletter_conf conf;

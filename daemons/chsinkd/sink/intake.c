@@ -108,6 +108,7 @@ void intake_close_aged(struct sink *s)
 struct reject_context {
     struct batch *batch;
     const rd_kafka_message_t *message;
+    bool replayed;
 };
 
 static void on_reject(void *userdata, const struct rows_reject *reject)
@@ -117,7 +118,7 @@ static void on_reject(void *userdata, const struct rows_reject *reject)
     message_reject_text(reject, text, sizeof(text));
     dead_letters_add(&ctx->batch->dead, ctx->message,
                      &(struct dead_letter_why){ctx->batch->partition->route->route->name,
-                                               reject->row, text, reject->column});
+                                               reject->row, text, reject->column, ctx->replayed});
 }
 
 void intake_counts(struct sink *s, struct sink_route *sr)
@@ -144,25 +145,25 @@ static bool is_present(const struct partition *p, int64_t offset)
 static void message_decode(struct sink *s, struct partition *p, struct batch *b,
                            const rd_kafka_message_t *m)
 {
-    struct reject_context ctx = {b, m};
+    struct reject_context ctx = {b, m, s->replay};
     struct rows_message rm = message_rows(m);
-    int64_t only_row = -1;
-    if (s->replay && !message_replay(&rm, s->replay, &only_row)) {
+    PL_CLEANUP(row_set_release) struct row_set only = {0};
+    if (s->replay && !message_replay(&rm, s->replay, &only)) {
         b->skipped_messages++;
         return;
     }
     if (rm.timestamp_ms > b->newest_ms)
         b->newest_ms = rm.timestamp_ms;
     if (p->condemned == m->offset) {
-        dead_letters_add(
-            &b->dead, m,
-            &(struct dead_letter_why){p->route->route->name, only_row, p->condemned_reason, NULL});
+        dead_letters_add(&b->dead, m,
+                         &(struct dead_letter_why){p->route->route->name, -1, p->condemned_reason,
+                                                   NULL, s->replay});
         p->condemned = -1;
         b->dead_messages++;
         return;
     }
     uint64_t dead = b->dead.count;
-    uint64_t rows = rows_decode(p->route->rows, &rm, only_row, b->block, on_reject, &ctx);
+    uint64_t rows = rows_decode(p->route->rows, &rm, &only, b->block, on_reject, &ctx);
     if (rows == 0 && b->dead.count > dead)
         b->dead_messages++;
     if (pl_log_level() >= PL_DEBUG)

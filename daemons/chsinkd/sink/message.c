@@ -34,37 +34,19 @@ struct rows_message message_rows(const rd_kafka_message_t *message)
                                  .header_userdata = headers};
 }
 
-int64_t message_header_number(const struct rows_message *m, const char *name, int64_t otherwise)
+bool message_replay(struct rows_message *m, const struct route *route, struct row_set *rows)
 {
-    struct pl_slice text;
-    char digits[24] = "";
-    if (!header_get(m->header_userdata, name, &text) || text.len == 0 || text.len >= sizeof(digits))
-        return otherwise;
-    memcpy(digits, text.p, text.len);
-    return strtoll(digits, NULL, 10);
-}
-
-void message_origin(struct rows_message *m)
-{
-    struct pl_slice topic;
-    /* librdkafka puts a NUL after a header's value, not counted in its length. */
-    if (header_get(m->header_userdata, DEADLETTER_HEADER_PREFIX "topic", &topic) && topic.p)
-        m->topic = topic.p;
-    m->partition =
-        (int32_t)message_header_number(m, DEADLETTER_HEADER_PREFIX "partition", m->partition);
-    m->offset = message_header_number(m, DEADLETTER_HEADER_PREFIX "offset", m->offset);
-    m->timestamp_ms =
-        message_header_number(m, DEADLETTER_HEADER_PREFIX "timestamp", m->timestamp_ms);
-}
-
-bool message_replay(struct rows_message *m, const struct route *route, int64_t *ret_row)
-{
+    const rd_kafka_headers_t *headers = m->header_userdata;
     struct pl_slice name;
-    if (!header_get(m->header_userdata, DEADLETTER_HEADER_PREFIX "route", &name) ||
-        !pl_slice_eq(name, route->name))
+    if (!dead_letter_header(headers, "route", &name) || !pl_slice_eq(name, route->name) ||
+        !dead_letter_rows(headers, rows))
         return false;
-    message_origin(m);
-    *ret_row = message_header_number(m, DEADLETTER_HEADER_PREFIX "row", -1);
+    struct dead_letter_origin origin = {m->topic, m->partition, m->offset, m->timestamp_ms};
+    dead_letter_origin(headers, &origin);
+    m->topic = origin.topic;
+    m->partition = origin.partition;
+    m->offset = origin.offset;
+    m->timestamp_ms = origin.timestamp_ms;
     return true;
 }
 

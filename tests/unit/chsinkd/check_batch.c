@@ -48,7 +48,7 @@ START_TEST(batch_is_full_by_each_limit)
 
     ck_assert(!batch_is_full(&b, &none));
     for (b.messages = 0; b.messages < 3; b.messages++)
-        ck_assert_uint_eq(rows_decode(rows, &m, -1, b.block, NULL, NULL), 1);
+        ck_assert_uint_eq(rows_decode(rows, &m, NULL, b.block, NULL, NULL), 1);
     ck_assert(!batch_is_full(&b, &none));
     ck_assert(batch_is_full(&b, &(struct batch_limits){3, UINT64_MAX, UINT64_MAX}));
     ck_assert(!batch_is_full(&b, &(struct batch_limits){4, UINT64_MAX, UINT64_MAX}));
@@ -69,27 +69,35 @@ START_TEST(dead_letters_find_their_route)
     struct route *route = route_make("mine");
     rd_kafka_headers_t *h = rd_kafka_headers_new(8);
     struct rows_message m = {.topic = "dead", .partition = 0, .offset = 5, .timestamp_ms = 6};
-    int64_t row = 77;
+    PL_CLEANUP(row_set_release) struct row_set rows = {0};
 
-    ck_assert(!message_replay(&m, route, &row));
+    ck_assert(!message_replay(&m, route, &rows));
     m.header_userdata = h;
-    ck_assert(!message_replay(&m, route, &row));
+    ck_assert(!message_replay(&m, route, &rows));
     rd_kafka_header_add(h, "chsinkd-route", -1, "mine too", -1);
-    ck_assert(!message_replay(&m, route, &row));
+    ck_assert(!message_replay(&m, route, &rows));
     rd_kafka_header_add(h, "chsinkd-route", -1, "mine", -1);
     rd_kafka_header_add(h, "chsinkd-topic", -1, "origin", -1);
     rd_kafka_header_add(h, "chsinkd-partition", -1, "3", -1);
     rd_kafka_header_add(h, "chsinkd-offset", -1, "12345678901", -1);
     rd_kafka_header_add(h, "chsinkd-timestamp", -1, "1763715600000", -1);
-    ck_assert(message_replay(&m, route, &row));
+    ck_assert(message_replay(&m, route, &rows));
     ck_assert_str_eq(m.topic, "origin");
     ck_assert_int_eq(m.partition, 3);
     ck_assert_int_eq(m.offset, 12345678901);
     ck_assert_int_eq(m.timestamp_ms, 1763715600000);
-    ck_assert_int_eq(row, -1);
+    ck_assert_uint_eq(rows.n, 0);
     rd_kafka_header_add(h, "chsinkd-row", -1, "9", -1);
-    ck_assert(message_replay(&m, route, &row));
-    ck_assert_int_eq(row, 9);
+    ck_assert(message_replay(&m, route, &rows));
+    ck_assert_uint_eq(rows.n, 1);
+    ck_assert(rows.ranges[0].first == 9 && rows.ranges[0].last == 9);
+    rd_kafka_header_add(h, "chsinkd-rows", -1, "0,3,7-12", -1);
+    ck_assert(message_replay(&m, route, &rows));
+    ck_assert_uint_eq(rows.n, 3);
+    ck_assert(rows.ranges[2].first == 7 && rows.ranges[2].last == 12);
+    /* What cannot be read is not taken for all rows, of which some are in the table. */
+    rd_kafka_header_add(h, "chsinkd-rows", -1, "0,3,", -1);
+    ck_assert(!message_replay(&m, route, &rows));
     rd_kafka_headers_destroy(h);
     route_free(route);
 }

@@ -111,7 +111,7 @@ static void letter_add(rd_kafka_headers_t *headers, const void *key, const void 
     }
     dead_letters_add(&letters, m,
                      &(struct dead_letter_why){ROUTE, letters.count == 0 ? -1 : 4,
-                                               "column n: not a number", "n"});
+                                               "column n: not a number", "n", false});
     rd_kafka_message_destroy(m);
     rd_kafka_topic_partition_list_destroy(all);
     rd_kafka_destroy(consumer);

@@ -171,7 +171,7 @@ START_TEST(check_limits)
     ck_assert_str_eq(f.reason, NOT_JSON);
     ck_assert_str_eq(f.detail, "document is nested too deeply");
     struct rows_message tombstone = {.topic = "t"};
-    ck_assert_uint_eq(rows_decode(f.rows, &tombstone, -1, f.block, on_reject, &f), 0);
+    ck_assert_uint_eq(rows_decode(f.rows, &tombstone, NULL, f.block, on_reject, &f), 0);
     ck_assert_str_eq(f.reason, "empty value");
 }
 END_TEST
@@ -229,9 +229,9 @@ static const struct {
     {"{\"name\":\"n\",\"a\":{\"list\":{}}}", WRONG, -1, -1, 0},
     {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1}]}", NOT_JSON, -1, -1, 0},
     {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1},{\"t\":2}]}}", NULL, 1, 0, 1},
-    {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1},{\"t\":2}]}}", "message has no such element", 2, 2,
-     0},
-    {"{\"name\":\"n\",\"a\":{\"list\":[]}}", "message has no such element", 0, 0, 0},
+    {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1},{\"t\":2}]}}", "message has no such element", 2,
+     -1, 0},
+    {"{\"name\":\"n\",\"a\":{\"list\":[]}}", "message has no such element", 0, -1, 0},
     {"{\"name\":\"n\",\"a\":{\"list\":[{\"t\":1,\"t\":1},{\"t\":2}]}}", "duplicate key", -1, 0, 1},
     {"{\"name\":\"n\",\"a\":{\"list\":[],\"list\":[]}}", "duplicate key", -1, -1, 0},
 };
@@ -361,22 +361,22 @@ START_TEST(check_kafka)
                              .value_len = 2,
                              .header = header_find,
                              .header_userdata = "h"};
-    ck_assert_uint_eq(rows_decode(f.rows, &m, -1, f.block, on_reject, &f), 1);
+    ck_assert_uint_eq(rows_decode(f.rows, &m, NULL, f.block, on_reject, &f), 1);
     assert_row(&f, 0,
                "{\"topic\":\"wiki\",\"partition\":9,\"offset\":1099511627776,"
                "\"ts\":\"1970-01-01T00:00:01.500000Z\",\"ms\":1500,\"key\":\"k\",\"h\":\"value\"}");
     m.timestamp_ms = -1;
     m.key = NULL;
-    ck_assert_uint_eq(rows_decode(f.rows, &m, -1, f.block, on_reject, &f), 1);
+    ck_assert_uint_eq(rows_decode(f.rows, &m, NULL, f.block, on_reject, &f), 1);
     assert_row(&f, 1,
                "{\"topic\":\"wiki\",\"partition\":9,\"offset\":1099511627776,"
                "\"ts\":\"1970-01-01T00:00:00.000000Z\",\"ms\":null,\"key\":null,\"h\":\"value\"}");
     m.header = NULL;
-    ck_assert_uint_eq(rows_decode(f.rows, &m, -1, f.block, on_reject, &f), 0);
+    ck_assert_uint_eq(rows_decode(f.rows, &m, NULL, f.block, on_reject, &f), 0);
     ck_assert_str_eq(f.column, "h");
     m.header = header_find;
     m.timestamp_ms = INT64_MAX;
-    ck_assert_uint_eq(rows_decode(f.rows, &m, -1, f.block, on_reject, &f), 0);
+    ck_assert_uint_eq(rows_decode(f.rows, &m, NULL, f.block, on_reject, &f), 0);
     ck_assert_str_eq(f.column, "ts");
     ck_assert_uint_eq(block_rows(f.block), 2);
 }

@@ -127,7 +127,7 @@ static void events_decode(const struct route *route, const struct events *events
                                  .timestamp_ms = -1,
                                  .value = events->v[i].p,
                                  .value_len = events->v[i].len};
-        ret_refused[i] = rows_decode(rows, &m, -1, block, keep_reject, &reject) == 0;
+        ret_refused[i] = rows_decode(rows, &m, NULL, block, keep_reject, &reject) == 0;
         ck_assert_int_eq(ret_refused[i], reject.reason != NULL);
     }
     ck_assert_uint_eq(rows_counts(rows)->nulled, 0);

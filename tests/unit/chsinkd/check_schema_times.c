@@ -141,7 +141,7 @@ static void decode_all(unsigned scale, bool accepted[static PL_COUNT(times)])
         struct rows_message m = {.topic = "t", .value = value, .value_len = strlen(value)};
         unsigned rejects = 0;
         uint64_t before = block_rows(block);
-        rows_decode(rows, &m, -1, block, on_reject, &rejects);
+        rows_decode(rows, &m, NULL, block, on_reject, &rejects);
         accepted[i] = block_rows(block) == before + 1;
         ck_assert_uint_eq(accepted[i] + rejects, 1);
     }
