@@ -4,6 +4,7 @@
  */
 #include "daemons/chsinkd/batch/block.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -107,15 +108,80 @@ static size_t strings_len(const char *p, uint64_t n)
     return (size_t)(p - start);
 }
 
+static void string_truncate(struct block *b, struct block_column *c, size_t len)
+{
+    b->string_bytes -= c->len - len;
+    c->len = c->end = len;
+}
+
 void block_rows_truncate(struct block *b, uint64_t rows)
 {
-    for (unsigned i = 0; i < b->strings_n && rows < b->rows; i++) {
-        struct block_column *c = b->strings[i];
-        size_t len = strings_len(c->data, rows);
-        b->string_bytes -= c->len - len;
-        c->len = c->end = len;
-    }
+    for (unsigned i = 0; i < b->strings_n && rows < b->rows; i++)
+        string_truncate(b, b->strings[i], strings_len(b->strings[i]->data, rows));
     b->rows = rows;
+}
+
+void block_split(struct block *b, uint64_t row, struct block *rest)
+{
+    uint64_t n = b->rows - row;
+    assert(rest->rows == 0 && rest->route == b->route);
+    while (rest->rows_cap < n)
+        block_rows_grow(rest);
+    for (unsigned i = 0; i < b->columns_n; i++) {
+        struct block_column *from = &b->columns[i], *to = &rest->columns[i];
+        if (from->nulls)
+            memcpy(to->nulls, from->nulls + row, n);
+        if (from->width > 0) {
+            memcpy(to->data, from->data + row * from->width, n * from->width);
+            continue;
+        }
+        size_t at = strings_len(from->data, row), len = from->len - at;
+        if (len == 0)
+            continue;
+        if (to->cap < len)
+            block_string_grow(to, len);
+        memcpy(to->data, from->data + at, len);
+        to->len = to->end = len;
+        rest->string_bytes += len;
+        string_truncate(b, from, at);
+    }
+    rest->rows = n;
+    b->rows = row;
+}
+
+static bool bit_is_set(const uint64_t *bits, uint64_t i)
+{
+    return bits[i / 64] >> (i % 64) & 1;
+}
+
+/* Moves the values of a column together. */
+static void column_drop(struct block *b, struct block_column *c, const uint64_t *bits)
+{
+    uint64_t left = 0;
+    size_t at = 0, end = 0; /* where reading and writing is */
+    for (uint64_t i = 0; i < b->rows; i++) {
+        size_t len = c->width > 0 ? c->width : strings_len(c->data + at, 1);
+        if (!bit_is_set(bits, i)) {
+            memmove(c->data + end, c->data + at, len);
+            end += len;
+            if (c->nulls)
+                c->nulls[left] = c->nulls[i];
+            left++;
+        }
+        at += len;
+    }
+    if (c->width == 0)
+        string_truncate(b, c, end);
+}
+
+void block_rows_drop(struct block *b, const uint64_t *bits)
+{
+    uint64_t left = 0;
+    for (uint64_t i = 0; i < b->rows; i++)
+        left += !bit_is_set(bits, i);
+    for (unsigned i = 0; i < b->columns_n; i++)
+        column_drop(b, &b->columns[i], bits);
+    b->rows = left;
 }
 
 void block_set_default(const struct block *b, struct block_column *c)

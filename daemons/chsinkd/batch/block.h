@@ -22,6 +22,14 @@ uint64_t block_rows(const struct block *b);
 size_t block_bytes(const struct block *b);    /* of data, as they lie in memory */
 size_t block_capacity(const struct block *b); /* of memory held */
 
+/* Moves the rows from `row` on to `rest`: empty, of the same route. */
+void block_split(struct block *b, uint64_t row, struct block *rest);
+/* Takes rows from the end, so that `rows` are left. */
+void block_rows_truncate(struct block *b, uint64_t rows);
+/* Takes out the rows that are marked: bit i % 64 of word i / 64 for row i. */
+void block_rows_drop(struct block *b, const uint64_t *bits);
+/* All three walk along the strings, since only the last one's end is known: not for the hot path. */
+
 /* For people and tests: row `i` as one line of JSON with the columns' names. */
 void block_print_row(const struct block *b, uint64_t i, struct pl_buf *out);
 

@@ -114,9 +114,6 @@ static inline void block_string_add(const struct block *b, struct block_column *
     c->end = c->len + n + len;
 }
 
-/* Takes rows from the end, so that `rows` are left. Slow: walks along the strings. */
-void block_rows_truncate(struct block *b, uint64_t rows);
-
 /* The type's zero: 0, "", 1970. */
 void block_set_default(const struct block *b, struct block_column *c);
 void block_set_null(const struct block *b, struct block_column *c);
