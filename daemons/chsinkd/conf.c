@@ -10,6 +10,7 @@
 #include "daemons/chsinkd/route/overlap.h"
 
 static const char *const start_choices[] = {"earliest", "latest", NULL};
+static const char *const offsets_lost_choices[] = {"table", "stop", "start", NULL};
 static const char *const compression_choices[] = {"none", "lz4", "zstd", NULL};
 
 #define OPT(path_, type_, field_, ...)                                                             \
@@ -50,7 +51,16 @@ const struct pl_option chsinkd_options[] = {
                 "/etc/chsinkd/routes/*.yaml. A topic belongs to one route; a start at which two "
                 "take it is refused."),
     OPT("start", ENUM, start, .dflt = "earliest", .choices = start_choices,
-        .help = "Where a new consumer group begins in a topic: earliest or latest."),
+        .help = "Where a group without offsets begins in a topic whose rows are not in the table: "
+                "earliest, or latest. Latest is for the partitions that are there when the group "
+                "is new to the topic; later ones are read from their beginning."),
+    OPT("offsets_lost", ENUM, offsets_lost, .dflt = "table", .choices = offsets_lost_choices,
+        .help = "What to do when the group has no offset in a partition whose rows are in the "
+                "table, since Kafka forgets those of a group that is idle for longer than its "
+                "offsets.retention.minutes, or group.id is a new one. table: go on behind the "
+                "highest offset in the table. stop: end with status 78. start: begin as start "
+                "says, which loads rows again. Needs columns from topic, partition and offset in "
+                "the route; without them it is always start."),
     PL_TOPIC_OPT("dead_letter_topic", struct chsinkd_conf, dead_letter_topic,
                  "chsinkd-dead-letters",
                  "Topic for messages that do not fit their table; chsinkd --replay brings them "

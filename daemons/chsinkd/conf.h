@@ -21,7 +21,8 @@ struct chsinkd_conf {
     struct pl_map kafka;
     struct clickhouse_conf clickhouse;
     struct pl_strings route_files;
-    int start; /* enum chsinkd_start */
+    int start;        /* enum chsinkd_start */
+    int offsets_lost; /* enum chsinkd_offsets_lost */
     char *dead_letter_topic;
     struct pl_create_topics create; /* of the dead-letter topic; no retention */
     int64_t batch_rows, batch_bytes, batch_age_ms;
@@ -41,6 +42,7 @@ struct chsinkd_conf {
 };
 
 enum chsinkd_start { CHSINKD_EARLIEST, CHSINKD_LATEST };
+enum chsinkd_offsets_lost { CHSINKD_LOST_TABLE, CHSINKD_LOST_STOP, CHSINKD_LOST_START };
 
 extern const struct pl_option chsinkd_options[];
 extern const char chsinkd_conf_intro[]; /* the comment at the top of the reference file */

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * begin.c - see begin.h.
+ */
+#include "daemons/chsinkd/sink/begin.h"
+
+#include <inttypes.h>
+
+static int64_t larger(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+static struct begin stop(enum begin_why why)
+{
+    return (struct begin){.answer = BEGIN_STOP, .why = why};
+}
+
+/* The end is before `offset`, where we have been. */
+static struct begin stop_when_sure(const struct begin_facts *f, enum begin_why why)
+{
+    return f->beyond_ms >= BEGIN_CONFIRM_MS ? stop(why) : (struct begin){.answer = BEGIN_WAIT};
+}
+
+static struct begin from_low(int64_t offset, int64_t low)
+{
+    return (struct begin){.answer = BEGIN_FROM_LOW, .offset = low, .lost = low - offset};
+}
+
+static struct begin with_offset(const struct begin_facts *f)
+{
+    if (f->offset < f->committed)
+        return stop(BEGIN_WENT_BACK);
+    if (f->offset > f->high)
+        return stop_when_sure(f, BEGIN_BEYOND);
+    if (f->offset >= f->low)
+        return (struct begin){.answer = BEGIN_CONTINUE, .offset = f->offset};
+    struct begin b = from_low(f->offset, f->low);
+    if (f->announced > f->low)
+        b.in_doubt = f->announced;
+    return b;
+}
+
+static struct begin without_rows(const struct begin_facts *f)
+{
+    if (f->start == CHSINKD_LATEST && f->topic_new && f->existed)
+        return (struct begin){.answer = BEGIN_AT_HIGH, .offset = f->high, .commit_first = true};
+    return (struct begin){
+        .answer = BEGIN_FROM_LOW, .offset = f->low, .blind = f->table == BEGIN_TABLE_BLIND};
+}
+
+static struct begin behind_rows(const struct begin_facts *f)
+{
+    if (f->table_next > f->high)
+        return stop_when_sure(f, BEGIN_TABLE_BEYOND);
+    struct begin b = from_low(f->table_next, f->low);
+    if (f->table_next >= f->low) {
+        int64_t offset = larger(f->low, f->table_next - f->batch_max);
+        b = (struct begin){.answer = BEGIN_AT_TABLE,
+                           .offset = offset,
+                           .in_doubt = offset < f->table_next ? f->table_next : 0};
+    }
+    b.commit_first = true;
+    return b;
+}
+
+static struct begin without_offset(const struct begin_facts *f)
+{
+    if (f->committed >= 0)
+        return stop(BEGIN_MADE_AGAIN);
+    if (f->table == BEGIN_TABLE_UNKNOWN)
+        return (struct begin){.answer = BEGIN_WAIT};
+    if (f->table == BEGIN_TABLE_BLIND || f->table_next < 0)
+        return without_rows(f);
+    switch (f->offsets_lost) {
+    case CHSINKD_LOST_STOP:
+        return stop(BEGIN_OFFSET_LOST);
+    case CHSINKD_LOST_START:
+        return without_rows(f);
+    case CHSINKD_LOST_TABLE:
+        return behind_rows(f);
+    }
+    abort();
+}
+
+struct begin begin_decide(const struct begin_facts *f)
+{
+    if (!f->watermarks)
+        return (struct begin){.answer = BEGIN_WAIT};
+    return f->offset >= 0 ? with_offset(f) : without_offset(f);
+}
+
+int begin_err(const struct begin_facts *f, enum begin_why why, const char *topic, int32_t partition,
+              struct pl_err *err)
+{
+    static const char again[] = "To load it anew empty the table and use another group.id";
+    switch (why) {
+    case BEGIN_NONE:
+        break;
+    case BEGIN_BEYOND:
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "topic %.60s, partition %" PRId32 ": the group's offset %" PRId64
+                          " is beyond the end, %" PRId64 ": the topic was made again or truncated. "
+                          "%s",
+                          topic, partition, f->offset, f->high, again);
+    case BEGIN_WENT_BACK:
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "topic %.60s, partition %" PRId32 ": the group's offset went back from "
+                          "%" PRId64 " to %" PRId64 " while it was used: the topic was made again, "
+                          "or the offset set. A restart goes on there",
+                          topic, partition, f->committed, f->offset);
+    case BEGIN_MADE_AGAIN:
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "topic %.60s, partition %" PRId32 ": the group's offset, %" PRId64
+                          ", is gone: the topic was deleted and made again. %s",
+                          topic, partition, f->committed, again);
+    case BEGIN_TABLE_BEYOND:
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "topic %.60s, partition %" PRId32 ": the table has rows up to offset "
+                          "%" PRId64 ", beyond the end, %" PRId64 ": they are another topic's, or "
+                          "it was made again. %s",
+                          topic, partition, larger(f->table_next - 1, 0), f->high, again);
+    case BEGIN_OFFSET_LOST:
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "topic %.60s, partition %" PRId32 ": the group has no offset, the table "
+                          "has rows up to %" PRId64 ". Set the offset to %" PRId64 " with "
+                          "kafka-consumer-groups --reset-offsets, or offsets_lost: table",
+                          topic, partition, f->table_next - 1, f->table_next);
+    }
+    abort();
+}

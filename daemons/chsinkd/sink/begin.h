@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * begin.h - where a partition is read from, when it is assigned and when Kafka refuses an offset as
+ * out of range; never a guess.
+ *
+ *     the group has    Kafka has        else                         answer
+ *     ?                ?                watermarks not known         WAIT
+ *     an offset        low..high                                     CONTINUE there
+ *                      low above it                                  FROM_LOW, with what is lost
+ *                      high below it    for BEGIN_CONFIRM_MS         STOP: BEYOND
+ *                      any              below what we have committed STOP: WENT_BACK
+ *     none             any              we have committed one        STOP: MADE_AGAIN
+ *                      ?                the table does not answer    WAIT
+ *     none, the table  low..high        offsets_lost: table          AT_TABLE: a batch before its
+ *                                                                    end, below which is in doubt
+ *     has rows         low above        offsets_lost: table          FROM_LOW, with what is lost
+ *                      high below       for BEGIN_CONFIRM_MS         STOP: TABLE_BEYOND
+ *                      any              offsets_lost: stop           STOP: OFFSET_LOST
+ *                      any              offsets_lost: start          as with an empty table
+ *     none, no rows    any              start: latest, and new       AT_HIGH
+ *     (or not known)   any              else                         FROM_LOW, nothing lost
+ *
+ * Latest is for what was there before the group: the topic had no offset of the group when this
+ * process started, and the partition existed then. (Looked up before joining the group, since then
+ * no other member of a new group can have committed yet.) A partition that comes later is read from
+ * its beginning. A place that Kafka does not imply (AT_TABLE, AT_HIGH) is committed before the first
+ * message is read: a crash before the first batch would choose another.
+ *
+ * A topic that was deleted and made again shows by what we have committed in it: Kafka forgets a
+ * deleted topic's offsets, and they never go back while a group has members. Across a restart it
+ * shows only if it is still shorter than the group's offset or the table's: librdkafka 2.0 gives
+ * neither topic ids nor leader epochs.
+ *
+ * Pure.
+ */
+#ifndef CHSINKD_SINK_BEGIN_H
+#define CHSINKD_SINK_BEGIN_H
+
+#include "daemons/chsinkd/conf.h"
+
+/* An end before an offset of ours may be a new leader's that is not up to date. */
+#define BEGIN_CONFIRM_MS 10000
+
+enum begin_table {
+    BEGIN_TABLE_UNKNOWN, /* asked without an answer yet */
+    BEGIN_TABLE_BLIND,   /* it cannot be asked: no columns for topic, partition, offset; --replay */
+    BEGIN_TABLE_ASKED,
+};
+
+struct begin_facts {
+    /* The group's. An offset to be fetched that is out of range counts as the group's. */
+    int64_t offset;    /* -1: none */
+    int64_t announced; /* the end of an announced range; -1: none */
+    int64_t
+        committed; /* the last that this process has committed, or read as committed; -1: none */
+
+    bool watermarks; /* low and high are known */
+    int64_t low, high;
+    int64_t beyond_ms; /* since when high has been seen below the offset or the table's rows; 0: now
+                        * for the first time */
+
+    /* Only where the group has no offset. */
+    enum begin_table table;
+    int64_t table_next; /* ASKED: after the highest offset that is there; -1: no rows */
+    int64_t
+        batch_max;  /* the offsets that a batch can hold: the last that is in the table may not be
+                         * there as a whole, nor its dead letters */
+    bool topic_new; /* at this process's start the group had no offset in the topic */
+    bool existed;   /* the partition was there at this process's start */
+
+    enum chsinkd_start start; /* --replay: EARLIEST */
+    enum chsinkd_offsets_lost offsets_lost;
+};
+
+enum begin_answer {
+    BEGIN_CONTINUE,
+    BEGIN_FROM_LOW,
+    BEGIN_AT_HIGH,
+    BEGIN_AT_TABLE, /* a batch before the end of its rows; `in_doubt` is their end */
+    BEGIN_WAIT,     /* ask for what is not known, or again, and decide again */
+    BEGIN_STOP,     /* a person must act: `why` */
+};
+
+enum begin_why {
+    BEGIN_NONE,
+    BEGIN_BEYOND,
+    BEGIN_WENT_BACK,
+    BEGIN_MADE_AGAIN,
+    BEGIN_TABLE_BEYOND,
+    BEGIN_OFFSET_LOST,
+};
+
+struct begin {
+    enum begin_answer answer;
+    int64_t offset;    /* neither WAIT nor STOP: the first to read */
+    int64_t lost;      /* FROM_LOW: messages that were deleted before they were read, at most */
+    int64_t in_doubt;  /* rows below it may be there under other tokens: the table is asked before
+                        * each insert; 0: none. FROM_LOW: the announced range has lost its begin and
+                        * cannot be repeated */
+    bool commit_first; /* before the first message is read */
+    bool blind;        /* there is no offset and the table cannot be asked: rows that are there are
+                        * loaded again (warn: at least once) */
+    enum begin_why why;
+};
+
+struct begin begin_decide(const struct begin_facts *f);
+
+/* The text of a STOP, CONFIG (ours). */
+int begin_err(const struct begin_facts *f, enum begin_why why, const char *topic, int32_t partition,
+              struct pl_err *err);
+
+#endif
