@@ -49,7 +49,7 @@ static bool stored(struct fixture *f, const struct rows_message *m, int64_t *ret
     struct native native;
     uint64_t v = 0;
     block_reset(f->block);
-    if (rows_decode(f->rows, m, -1, f->block, on_reject, f) == 0)
+    if (rows_decode(f->rows, m, NULL, f->block, on_reject, f) == 0)
         return false;
     block_native(f->block, &bytes);
     ck_assert(native_read(bytes.data, bytes.len, &native));
