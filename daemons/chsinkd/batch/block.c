@@ -116,7 +116,9 @@ static void string_truncate(struct block *b, struct block_column *c, size_t len)
 
 void block_rows_truncate(struct block *b, uint64_t rows)
 {
-    for (unsigned i = 0; i < b->strings_n && rows < b->rows; i++)
+    if (rows >= b->rows)
+        return;
+    for (unsigned i = 0; i < b->strings_n; i++)
         string_truncate(b, b->strings[i], strings_len(b->strings[i]->data, rows));
     b->rows = rows;
 }
