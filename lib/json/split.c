@@ -270,6 +270,7 @@ static void value_end(struct pl_split *s, struct pl_slice bytes)
         key_end(s, bytes);
         s->state = COLON;
     } else if (s->state == BESIDE) {
+        s->null_seen |= s->array_shape && bytes.p && s->first == 'n'; /* checked: it is null */
         member_show(s, bytes);
         s->state = COMMA;
     } else {
@@ -445,6 +446,11 @@ size_t pl_split_feed(struct pl_split *s, const char *data, size_t len)
 }
 
 /* ---- the end ---- */
+
+bool pl_split_is_null(const struct pl_split *s)
+{
+    return s->state == TAIL && !pl_split_failed(s) && s->null_seen && !s->array_seen;
+}
 
 int pl_split_end(const struct pl_split *s, struct pl_err *err)
 {

@@ -62,6 +62,7 @@ struct pl_split {
     bool wrapped;      /* the root is an object */
     const char *shape; /* for a person: "an array", "an object with the array under data" */
     bool array_seen;
+    bool null_seen; /* null where the array would be */
     bool pending; /* an element was not taken; pl_split_feed() (of 0 bytes, too) offers it again */
 
     /* Of the value that is being received. */
@@ -104,5 +105,9 @@ static inline bool pl_split_failed(const struct pl_split *s)
  * expected, CONFIG when an element is larger than element_bytes_max. Also earlier, for the error
  * when pl_split_failed(). */
 int pl_split_end(const struct pl_split *s, struct pl_err *err);
+
+/* Whether the answer is over and has null instead of the array: {"data":null}, as some servers
+ * write an empty list. pl_split_end() refuses it. */
+bool pl_split_is_null(const struct pl_split *s);
 
 #endif

@@ -202,25 +202,52 @@ static void words_add(const struct fetch *f, struct pl_err *err, const char *tex
     pl_err_set(err, PL_ERR_REJECT, err->code, "%s; it begins with: %s", why, begin);
 }
 
-/* It reports an error, or that it is only a part. */
+/* " (message: "shard 3 is away")"; "" without one. */
+static void message_add(const struct fetch *f, char *out, size_t size)
+{
+    char message[80];
+    scrub(f, f->answer.message.p, f->answer.message.len, message, sizeof(message));
+    snprintf(out, size, message[0] ? " (message: %s)" : "%s", message);
+}
+
+/* It reports an error, or that it is only a part. The server's texts are short enough that ours,
+ * which says what to do, fits behind them. */
 static int answer_doubted(const struct fetch *f, enum answer_says says, struct pl_err *err)
 {
     const struct answer *a = &f->answer;
-    char value[100], message[100];
+    char name[80], value[80], message[120];
+    scrub(f, a->name, strlen(a->name), name, sizeof(name));
     scrub(f, a->value.p, a->value.len, value, sizeof(value));
-    scrub(f, a->message.p, a->message.len, message, sizeof(message));
-    const char *before = message[0] ? " (message: " : "", *behind = message[0] ? ")" : "";
+    message_add(f, message, sizeof(message));
     if (says == ANSWER_FAILED)
         return pl_err_set(err, PL_ERR_RETRY, 0,
-                          "the answer reports that it failed or is incomplete: %s is %s%s%s%s; if "
+                          "the answer reports that it failed or is incomplete: %s is %s%s; if "
                           "this means something else here, see api.answer.require and .ignore",
-                          a->name, value, before, message, behind);
+                          name, value, message);
     return pl_err_set(
         err, PL_ERR_CONFIG, (int)f->result.status,
-        "the answer is only part of the data: %s is %s%s%s%s, after %llu elements; pages are "
+        "the answer is only part of the data: %s is %s%s, after %llu elements; pages are "
         "not followed: get all at once with api.parameters or a smaller window.size, or, if "
         "this means something else here, name it in api.answer.ignore",
-        a->name, value, before, message, behind, (unsigned long long)f->split.elements);
+        name, value, message, (unsigned long long)f->split.elements);
+}
+
+/* Whether it has null in place of the array; but where none was named, another array may be it. */
+static bool answer_is_null(const struct fetch *f)
+{
+    return pl_split_is_null(&f->split) && (f->conf->answer.array || !f->answer.array[0]);
+}
+
+/* null instead of the array: how some servers write an empty list, others that they have failed. */
+static int answer_null(const struct fetch *f, struct pl_err *err)
+{
+    char said[120];
+    message_add(f, said, sizeof(said));
+    return pl_err_set(err, PL_ERR_RETRY, 0,
+                      "the answer has null instead of its array%s, which need not mean that there "
+                      "is no data for this range; if it does here, set "
+                      "api.answer.accept_no_content: true",
+                      said);
 }
 
 /* The answer is not what was expected. */
@@ -246,6 +273,7 @@ static void answer_over(struct fetch *f)
 {
     struct pl_err err;
     enum answer_says says;
+    bool is_null = answer_is_null(f);
     if (f->result.status == 204 && !f->conf->answer.accept_no_content) {
         pl_err_set(&err, PL_ERR_RETRY, 204,
                    "the API answered 204 (no content), which need not mean that it has no data for "
@@ -253,10 +281,13 @@ static void answer_over(struct fetch *f)
         finish(f, &err);
     } else if (f->result.status == 204) {
         finish(f, NULL);
-    } else if (pl_split_end(&f->split, &err) < 0) {
+    } else if (!is_null && pl_split_end(&f->split, &err) < 0) {
         answer_broken(f, &err);
     } else if ((says = answer_end(&f->answer, f->split.elements)) != ANSWER_NOTHING) {
         answer_doubted(f, says, &err);
+        finish(f, &err);
+    } else if (is_null && !f->conf->answer.accept_no_content) {
+        answer_null(f, &err);
         finish(f, &err);
     } else {
         finish(f, NULL);

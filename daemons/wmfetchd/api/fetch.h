@@ -18,8 +18,9 @@
  * Errors: CONFIG where a person must act. Its code says who refuses: the status (or curl's number)
  * where it is the far side or the way to it, 0 where it is a limit of ours. REJECT: a bad answer
  * (not JSON, other shape). RETRY: all that passes. An answer that reports an error is RETRY, one
- * that is only a part is CONFIG (answer.h); 204 is RETRY unless api.answer.accept_no_content. Text
- * from the far side has our secrets removed (the token, parameters, headers).
+ * that is only a part is CONFIG (answer.h); 204, or null in place of the array, is RETRY unless
+ * api.answer.accept_no_content. Text from the far side has our secrets removed (the token,
+ * parameters, headers).
  *
  * Threads: the loop's. One range at a time.
  */

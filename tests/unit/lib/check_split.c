@@ -354,6 +354,67 @@ START_TEST(members_around)
 }
 END_TEST
 
+/* Cut at every place, and nothing is left over from one answer to the next. */
+START_TEST(null_for_the_array)
+{
+    static const struct {
+        const char *path, *in;
+        bool is_null;
+    } nulls[] = {
+        {NULL, "{\"data\":null}", true},
+        {NULL, "{\"n\":1,\"records\" : null , \"m\":[]}", true},
+        {"a.b", "{\"a\":{\"b\":null}}", true},
+        {"a.b", "{\"a\":{\"b\":null},\"data\":[{}]}", true},
+        {NULL, "{\"data\":[]}", false},
+        {NULL, "{\"data\":null,\"records\":[]}", false},
+        {NULL, "{\"data\":null", false},
+        {NULL, "{\"data\":null,", false},
+        {NULL, "{\"data\":null}]", false},
+        {NULL, "{\"data\":nul}", false},
+        {NULL, "{\"data\":\"null\"}", false},
+        {NULL, "{\"data\":{}}", false},
+        {NULL, "{\"n\":null}", false},
+        {NULL, "{\"x\":{\"data\":null}}", false},
+        {"a.b", "{\"a\":null}", false},
+        {"a.b", "{\"b\":null,\"data\":null}", false},
+    };
+    for (size_t i = 0; i < PL_COUNT(nulls); i++) {
+        struct receiver r = {0};
+        struct pl_split s;
+        size_t len = strlen(nulls[i].in);
+        pl_split_init(&s, ELEMENT_MAX, on_element, &r);
+        pl_split_around(&s, nulls[i].path, NULL);
+        for (size_t cut = 0; cut <= len; cut++) {
+            pl_split_reset(&s);
+            feed_all(&s, nulls[i].in, cut);
+            ck_assert_msg(cut == len || !pl_split_is_null(&s) || !strcmp(nulls[i].in + cut, "]"),
+                          "%s, up to %zu", nulls[i].in, cut);
+            if (!pl_split_failed(&s))
+                feed_all(&s, nulls[i].in + cut, len - cut);
+            ck_assert_msg(pl_split_is_null(&s) == nulls[i].is_null, "%s, %zu", nulls[i].in, cut);
+        }
+        pl_split_release(&s);
+        pl_buf_release(&r.text);
+    }
+}
+END_TEST
+
+/* A word too large to be checked is not taken for null. */
+START_TEST(large_word_for_the_array)
+{
+    struct receiver r = {0};
+    struct pl_split s;
+    pl_split_init(&s, 1 << 20, on_element, &r);
+    feed_all(&s, "{\"data\":", 8);
+    for (size_t i = 0; i <= PL_SPLIT_BESIDE_MAX; i++)
+        feed_all(&s, "n", 1);
+    feed_all(&s, "}", 1);
+    ck_assert(!pl_split_failed(&s) && !pl_split_is_null(&s));
+    pl_split_release(&s);
+    pl_buf_release(&r.text);
+}
+END_TEST
+
 /* A key of 256 bytes is shown, one of 257 is not. */
 START_TEST(long_keys)
 {
@@ -525,6 +586,8 @@ int main(void)
         TEST(memory_is_flat),
         TEST(reset_begins_anew),
         TEST(members_around, .count = PL_COUNT(around_cases)),
+        TEST(null_for_the_array),
+        TEST(large_word_for_the_array),
         TEST(long_keys),
         TEST(beside_agrees_with_the_reader),
         TEST(beside_is_bounded),

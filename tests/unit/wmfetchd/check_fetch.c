@@ -18,6 +18,9 @@
 
 #define ANSWERS_MAX 16
 
+#define X50  "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+#define X100 X50 X50
+
 /* ---- pure ---- */
 
 START_TEST(statuses)
@@ -361,6 +364,27 @@ START_TEST(says_that_it_is_not_whole)
          PL_ERR_CONFIG, "Link is </x?page=1>; rel=\"next\""},
         {CLOSED "{\"status\":\"ERROR\",\"message\":\"no database\"}", PL_ERR_RETRY, "no database"},
         {"HTTP/1.1 204 No Content\r\n\r\n", PL_ERR_RETRY, "api.answer.accept_no_content"},
+        /* null instead of the array: the same doubt, unless the answer says more. */
+        {CLOSED "{\"data\":null}", PL_ERR_RETRY, "api.answer.accept_no_content"},
+        {CLOSED "{\"data\":null,\"total\":0}", PL_ERR_RETRY, "api.answer.accept_no_content"},
+        {CLOSED "{\"data\":null,\"message\":\"shard 3 is away\"}", PL_ERR_RETRY,
+         "(message: \"shard 3 is away\")"},
+        {CLOSED "{\"data\":null,\"status\":\"ERROR\"}", PL_ERR_RETRY, "status is \"ERROR\""},
+        {CLOSED "{\"hasMore\":true,\"data\":null}", PL_ERR_CONFIG, "hasMore is true"},
+        {CLOSED "{\"data\":null,\"total\":3}", PL_ERR_CONFIG, "total is 3"},
+        {CLOSED "{\"data\":null,\"items\":[{}]}", PL_ERR_REJECT, "if its array items is meant"},
+        {CLOSED "{\"data\":nul}", PL_ERR_REJECT, "it begins with"},
+        {CLOSED "{\"rows\":null}", PL_ERR_REJECT, "an object without an array"},
+        /* A member's name is the server's text, too, and must leave room for what to do. */
+        {CLOSED "{\"data\":[{}],\"nextPage token-number-1\":\"x\"}", PL_ERR_CONFIG,
+         "nextPage is \"x\""},
+        {CLOSED "{\"data\":[{}],\"next_page\\u001b[2J\\n\":\"x\"}", PL_ERR_CONFIG,
+         "next_page [2J is \"x\""},
+        {CLOSED "{\"message\":\"" X100 X100 "\",\"data\":[{}],\"nextPage" X100 "\":\"" X100 X100
+                "\"}",
+         PL_ERR_CONFIG, "name it in api.answer.ignore"},
+        {CLOSED "{\"message\":\"" X100 X100 "\",\"data\":[{}],\"error\":\"" X100 X100 "\"}",
+         PL_ERR_RETRY, "see api.answer.require and .ignore"},
     };
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
         script.asked = 0;
@@ -371,6 +395,40 @@ START_TEST(says_that_it_is_not_whole)
                       record.err.msg);
         ck_assert_msg(strstr(record.err.msg, cases[i].has), "%zu: %s", i, record.err.msg);
         ck_assert_msg(!strstr(record.err.msg, "token-number-1"), "%s", record.err.msg);
+    }
+}
+END_TEST
+
+/* Where null means that there is nothing. */
+START_TEST(null_accepted)
+{
+    static const struct {
+        const char *text, *elements;
+    } cases[] = {
+        {CLOSED "{\"data\":null}", ""},
+        {CLOSED "{\"status\":\"OK\",\"total\":0,\"records\": null }", ""},
+        {CLOSED "{\"data\":null,\"records\":[{}]}", "{};"},
+        {CLOSED "{\"data\":null,\"status\":\"ERROR\"}", NULL},
+        {CLOSED "{\"data\":null,\"total\":3}", NULL},
+        {CLOSED "{\"data\":null,\"items\":[{}]}", NULL},
+        {CLOSED "{\"data\":null,\"errors\":[]}", ""},
+        {CLOSED "{\"data\":null", NULL},
+        {CLOSED "{\"data\":null}x", NULL},
+        {CLOSED "{\"data\":false}", NULL},
+        {CLOSED "{\"data\":\"null\"}", NULL},
+        {CLOSED "{\"data\":{\"data\":null}}", NULL},
+        {CLOSED "null", NULL},
+    };
+    api.answer.accept_no_content = true;
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        script.asked = 0;
+        script.n = 0;
+        reply(cases[i].text);
+        run();
+        ck_assert_msg((record.err.kind == PL_ERR_NONE) == (cases[i].elements != NULL), "%zu: %s", i,
+                      record.err.msg);
+        if (cases[i].elements)
+            ck_assert_str_eq(elements(), cases[i].elements);
     }
 }
 END_TEST
@@ -665,6 +723,7 @@ int main(void)
         TEST(unpacked),
         TEST(bad_answers),
         TEST(says_that_it_is_not_whole),
+        TEST(null_accepted),
         TEST(refused_once),
         TEST(refused_twice),
         TEST(refused_key),
