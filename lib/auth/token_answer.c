@@ -173,6 +173,15 @@ static size_t before_secret(const char *text, size_t len, const char *secret)
     return pl_text_before_secret(text, len, pl_buf_cstr(&encoded));
 }
 
+/* The same for our Authorization header: base64 hides nothing. */
+static size_t before_basic(const struct pl_auth_conf *conf, const char *text, size_t len)
+{
+    PL_CLEANUP(pl_buf_wipe) struct pl_buf basic = {0};
+    pl_token_basic(conf, &basic);
+    const char *credentials = strrchr(pl_buf_cstr(&basic), ' ');
+    return pl_text_before_secret(text, len, credentials ? credentials + 1 : NULL);
+}
+
 /* A text of the answer as one short line; "": none. */
 static void word_read(const struct pl_auth_conf *conf, const char *refresh, const char *text,
                       char *ret)
@@ -181,6 +190,7 @@ static void word_read(const struct pl_auth_conf *conf, const char *refresh, cons
     len = before_secret(text, len, conf->password.value);
     len = before_secret(text, len, conf->client_secret.value);
     len = before_secret(text, len, refresh);
+    len = before_basic(conf, text, len);
     pl_text_scrub(text, len, NULL, ret, DESCRIPTION_MAX);
 }
 

@@ -281,6 +281,27 @@ START_TEST(words)
 }
 END_TEST
 
+/* A server that repeats our Authorization header gives the client's secret away in base64. */
+START_TEST(basic_is_not_repeated)
+{
+    struct pl_auth_conf conf =
+        conf_of(PL_GRANT_CLIENT_CREDENTIALS, PL_CLIENT_AUTH_BASIC, "client-secret-1");
+    PL_CLEANUP(pl_buf_release) struct pl_buf basic = {0};
+    pl_token_basic(&conf, &basic);
+    const char *credentials = strrchr(pl_buf_cstr(&basic), ' ') + 1;
+    PL_FREE char *body = pl_strf("{\"error\":\"invalid_client\",\"error_description\":"
+                                 "\"no such client: Basic %s\"}",
+                                 credentials);
+    const struct pl_token_reply reply = {401, body, strlen(body), NULL};
+    struct pl_token_answer t = {0};
+    struct pl_err err;
+    bool denied;
+    ck_assert_int_eq(pl_token_reply_read(&conf, &reply, &t, &denied, &err), -1);
+    ck_assert_ptr_nonnull(strstr(err.msg, "no such client: Basic"));
+    ck_assert_msg(!memmem(err.msg, strlen(err.msg), credentials, 12), "%s", err.msg);
+}
+END_TEST
+
 /* Asked each second for a day: three tries, then one an hour, below the 30 at which Keycloak locks
  * an account. */
 START_TEST(tries_of_what_is_refused)
@@ -430,6 +451,7 @@ int main(void)
         TEST(answers),
         TEST(errors),
         TEST(words),
+        TEST(basic_is_not_repeated),
         TEST(tries_of_what_is_refused),
         TEST(renewal_times),
         TEST(claims),
