@@ -70,8 +70,9 @@ const struct pl_option wmfetchd_opts[] = {
         .help = "Members that every answer must have, with their allowed values: { status: "
                 "OK|DONE, meta.complete: true }. They replace the built-in check of these names."),
     OPT("api.answer.accept_no_content", BOOL, api.answer.accept_no_content, .dflt = "false",
-        .help = "Whether 204 (no content) means that a range has no data. By default it is not "
-                "trusted and the range is fetched again. An empty array is always accepted."),
+        .help = "Whether 204 (no content), or null in place of the array, means that a range has "
+                "no data. By default neither is trusted and the range is fetched again. An empty "
+                "array is always accepted."),
     OPT("api.record.key", STRINGS, api.record.key, .max = 8,
         .dflt = "[transactionId, transactionName]",
         .help = "The member of a record that becomes its message's key: the first of these that "
@@ -121,12 +122,16 @@ const struct pl_option wmfetchd_opts[] = {
         .help =
             "How many times to try a window whose data cannot be read before it is passed "
             "(skipped): an element is not JSON, not UTF-8, or larger than api.element_bytes_max "
-            "or message_bytes_max allow. It is tried once more without its overlap; then the "
-            "data around the fault are written to dead_letter_topic, in one Kafka transaction "
-            "with the position after the window. The first tries follow within seconds, later ones "
-            "up to 5m apart: a fault of the API that lasts longer than its tries costs the window, "
-            "so choose many. 0: never; the series waits for a person. A window that the API "
-            "refuses or does not answer is never passed."),
+            "or message_bytes_max allow. After these tries, over at least give_up_time, it is "
+            "tried as often and as long without its overlap; then the data around the fault are "
+            "written to dead_letter_topic, in one Kafka transaction with the position after the "
+            "window. 0: never; the series waits for a person. A window that the API refuses or "
+            "does not answer is never passed."),
+    OPT("window.give_up_time", DURATION, window.give_up_time_ms, .max = 365 * PL_DAY_MS,
+        .dflt = "1h",
+        .help = "How long such a window is tried at least, however many tries that takes: the "
+                "first follow within seconds, later ones up to 5m apart, and a fault of the API "
+                "may pass. Counted anew after a restart. 0: only the number of tries counts."),
     PL_KAFKA_OPT(struct wmfetchd_conf, 0, ""),
     PL_TOPIC_OPT("topic", struct wmfetchd_conf, topic, "services_series_12days",
                  "The topic that gets the transactions, one message each with its whole series, "

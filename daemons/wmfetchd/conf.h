@@ -58,6 +58,7 @@ struct wmfetchd_conf {
         int64_t size_ms, delay_ms, overlap_ms;
         char *start;
         int64_t give_up_after; /* tries; 0: never */
+        int64_t give_up_time_ms;
     } window;
     struct pl_map kafka;
     char *topic, *position_topic, *dead_letter_topic;

@@ -240,15 +240,19 @@ static bool gives_up(struct wmfetchd *w, struct slot *slot, const struct load_re
                      const struct pl_err *err)
 {
     struct series *s = slot->series;
-    bool overlap = slot->window.from_ms < s->position.end_ms;
-    switch (giveup_failed(&s->giveup, w->conf->window.give_up_after, result->fetch.fault.len > 0,
-                          overlap)) {
+    const struct giveup_limits limits = {w->conf->window.give_up_after,
+                                         w->conf->window.give_up_time_ms};
+    const struct giveup_try failed = {
+        .now_ms = pl_clock_monotonic_ms(),
+        .by_data = result->fetch.fault.len > 0,
+        .overlap = slot->window.from_ms < s->position.end_ms,
+    };
+    switch (giveup_failed(&s->giveup, &limits, &failed)) {
     case GIVEUP_AGAIN:
         return false;
     case GIVEUP_NARROW:
         pl_log(PL_WARNING, NULL, "window unreadable, trying it without its overlap",
-               PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
-               PL_F_INT("TRIES", s->giveup.tries));
+               PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index));
         return false;
     case GIVEUP_PASS:
         break;

@@ -406,6 +406,7 @@ def test_one_application_holds_up_no_other(pipeline, fault, option):
     assert p.position(1) == s.start
     error, = error_lines(s.daemon.text())  # not asked again for a minute
     assert 'application=1 ' in error and (option or str(fault['status'])) in error
+    wait_until(lambda: any('1 of 2 series fails (1/HOURLY)' in m for m in s.daemon.messages), 20, lambda: s.daemon.messages[-1])
     s.api.control({'reset': True})
     s.daemon.process.send_signal(signal.SIGHUP)
     wait_until(lambda: p.position(1) >= s.end or not s.daemon.running(), 60, s.daemon.tail)
@@ -501,6 +502,7 @@ def test_asked_to_wait_all_wait(pipeline):
     refused, = [r for r in requests if r['status'] == 429]
     # Another may have been asked for at the same time.
     assert not [r for r in requests if 0.5 < r['at'] - refused['at'] < 3], requests
+    assert [m for m in s.daemon.messages if 'STATUS=nothing is asked for another ' in m], s.daemon.messages
     assert s.daemon.terminate()[0] == 0
 
 
@@ -657,6 +659,7 @@ FAILED = {
                                 'errors is ["timeout"]'),
     'success': ({'wrap': 'series', 'limit': 2, 'after': {'success': False}}, 'success is false'),
     'no content': ({'status': 204}, 'api.answer.accept_no_content'),
+    'null': ({'shape': 'null-data'}, 'null instead of its array'),
 }
 PARTS = {
     'page 1 of 14': ({'wrap': 'data', 'limit': 5, 'before': {'page': 1, 'totalPages': 14}}, 'totalPages is 14'),
@@ -810,7 +813,7 @@ def test_window_that_cannot_be_read_is_passed(pipeline):
     p = pipeline
     dead = f'wmfetchd-dead-letters-{p.tag}'
     s = Service(p, hours=16, size=2, overlap=2, transactions=3, dead_letter_topic=dead,
-                window={'give_up_after': 2})
+                window={'give_up_after': 2, 'give_up_time': 0})
     bad = s.start + 5 * HOUR - HOUR // 4
     s.api.control({'latin1': bad, 'times': -1})
     s.begin().wait()
@@ -832,7 +835,7 @@ def test_window_that_cannot_be_read_is_passed(pipeline):
     assert collections.Counter(m.value() for m in p.messages()) == wanted
     ranges = [tuple(int(r['query'][k]) for k in ('start_time', 'end_time')) for r in s.api.requests()]
     assert ranges.count((s.start + 2 * HOUR, s.start + 6 * HOUR)) == 2
-    assert ranges.count((s.start + 4 * HOUR, s.start + 6 * HOUR)) == 1
+    assert ranges.count((s.start + 4 * HOUR, s.start + 6 * HOUR)) == 2
 
 
 def test_record_too_large_is_passed(pipeline):
@@ -840,7 +843,7 @@ def test_record_too_large_is_passed(pipeline):
     p = pipeline
     dead = f'wmfetchd-dead-letters-{p.tag}'
     s = Service(p, hours=8, size=2, transactions=3, api={'element_bytes_max': '1MiB'}, dead_letter_topic=dead,
-                window={'give_up_after': 2})
+                window={'give_up_after': 2, 'give_up_time': 0})
     s.api.control({'long_series': 3 << 20, 'times': 2})
     s.begin().wait()
     assert s.daemon.terminate(15)[0] == 0, s.daemon.tail()
@@ -856,13 +859,25 @@ def test_record_too_large_is_passed(pipeline):
 def test_window_is_not_passed_for_what_the_far_side_says(pipeline):
     """A page of HTML, a refusal, an answer that breaks off: however often, they are waited for."""
     p = pipeline
-    s = Service(p, hours=6, size=2, transactions=3, window={'give_up_after': 1},
+    s = Service(p, hours=6, size=2, transactions=3, window={'give_up_after': 1, 'give_up_time': 0},
                 dead_letter_topic=f'wmfetchd-dead-letters-{p.tag}')
     s.api.control({'shape': 'html', 'times': 2}, {'cut_after': 500}, {'status': 503}, {'status': 500},
                   {'shape': 'no-array'})
     s.begin().wait()
     assert s.metric('wmfetchd_windows_total{result="passed"}') == 0
     assert s.metric('wmfetchd_windows_total{result="failed"}') == 6
+    s.finish()
+
+
+def test_bad_minute_costs_no_window(pipeline):
+    """More unreadable answers than tries, but over seconds: the window waits for a good one."""
+    p = pipeline
+    s = Service(p, hours=6, size=2, transactions=3, window={'give_up_after': 1},
+                dead_letter_topic=f'wmfetchd-dead-letters-{p.tag}')
+    s.api.control({'shape': 'not-json', 'times': 3})
+    s.begin().wait()
+    assert s.metric('wmfetchd_windows_total{result="passed"}') == 0
+    assert s.metric('wmfetchd_windows_total{result="failed"}') == 3
     s.finish()
 
 

@@ -77,6 +77,7 @@ SHAPES = {
     'no-array': ('application/json', b'{"status":"OK","message":"no series here","data":{"count":0}}'),
     'number': ('application/json', b'42'),
     'null': ('application/json', b'null'),
+    'null-data': ('application/json', b'{"status":"OK","data":null}'),
     'string': ('application/json', b'"temporarily unavailable"'),
     'empty': ('application/json', b''),
     'numbers': ('application/json', b'[1,2,3]'),
