@@ -217,7 +217,7 @@ static bool limit_find(struct delivery *d, struct pl_daemon *daemon)
 char *delivery_id(const struct wmfetchd_conf *conf, int slot)
 {
     if (slot == DELIVERY_ONCE)
-        return pl_strf("wmfetchd-%s.once", conf->name);
+        return pl_strf("wmfetchd-%s/once", conf->name);
     return slot == 0 ? pl_strf("wmfetchd-%s", conf->name)
                      : pl_strf("wmfetchd-%s/%d", conf->name, slot);
 }

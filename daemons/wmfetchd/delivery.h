@@ -25,8 +25,9 @@ struct delivery;
 /* In place of a slot, for --once: an id of its own, no positions. */
 #define DELIVERY_ONCE (-1)
 
-/* The transactional.id of a slot: wmfetchd-NAME for the first, wmfetchd-NAME/1 … for the others
- * (a name has no '/'), wmfetchd-NAME.once for DELIVERY_ONCE. Freed by the caller. */
+/* The transactional.id of a slot: wmfetchd-NAME for the first, wmfetchd-NAME/1 … for the others,
+ * wmfetchd-NAME/once for DELIVERY_ONCE; as a name has no '/', never that of another name. Freed by
+ * the caller. */
 char *delivery_id(const struct wmfetchd_conf *conf, int slot);
 
 /* The key of the claim (load_claim()). Other sources may keep positions in the same topic, under

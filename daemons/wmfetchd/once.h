@@ -3,7 +3,7 @@
  * once.h - --once: loads one range of each series and ends.
  *
  * It works as the service does (one Kafka transaction a series, the whole range or nothing), under
- * its own transactional.id (wmfetchd-NAME.once), so that a running service is not fenced; the
+ * its own transactional.id (wmfetchd-NAME/once), so that a running service is not fenced; the
  * service's positions are neither read nor written. After two runs the topic has the range twice,
  * and a table keyed by the record once.
  *

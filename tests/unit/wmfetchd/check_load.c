@@ -532,6 +532,23 @@ START_TEST(claim_is_nobodys_position)
 }
 END_TEST
 
+/* Nor is any transactional.id that of another name: its owner would be fenced. */
+START_TEST(ids_are_apart)
+{
+    static const char *const names[] = {"prod", "prod.once", "prod-once", "prod.1", "prod-1"};
+    char *ids[PL_COUNT(names) * (1 + TURNS_SLOTS_MAX)];
+    size_t n = 0;
+    for (size_t i = 0; i < PL_COUNT(names); i++)
+        for (int slot = DELIVERY_ONCE; slot < TURNS_SLOTS_MAX; slot++)
+            ids[n++] = delivery_id(&(struct wmfetchd_conf){.name = (char *)names[i]}, slot);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < i; k++)
+            ck_assert_str_ne(ids[i], ids[k]);
+    while (n > 0)
+        free(ids[--n]);
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -549,6 +566,7 @@ int main(void)
         TEST(stopped),
         TCASE("names"),
         TEST(claim_is_nobodys_position),
+        TEST(ids_are_apart),
     };
     pl_http_global_init();
     pl_log_set_level(PL_ERROR);
