@@ -219,3 +219,17 @@ const char *chsinkd_conf_group(const struct chsinkd_conf *conf)
     const char *group = pl_map_get(&conf->kafka, "group.id");
     return group ? group : "chsinkd";
 }
+
+void chsinkd_conf_one_shot(struct chsinkd_conf *conf)
+{
+    struct pl_map *kafka = &conf->kafka;
+    for (size_t i = 0; i < kafka->n; i++) {
+        if (strcmp(kafka->v[i].key, "group.instance.id") != 0)
+            continue;
+        free(kafka->v[i].key);
+        pl_wipe(kafka->v[i].value);
+        kafka->n--;
+        memmove(&kafka->v[i], &kafka->v[i + 1], (kafka->n - i) * sizeof(*kafka->v));
+        return;
+    }
+}

@@ -63,4 +63,8 @@ int chsinkd_conf_topic_check(const struct chsinkd_conf *conf, const char *topic,
 /* The consumer group: kafka's group.id, else "chsinkd". */
 const char *chsinkd_conf_group(const struct chsinkd_conf *conf);
 
+/* For a run that ends (--once, --replay): without group.instance.id. As the static member that the
+ * service is, and with the transactional.id made of it, it would fence the service. */
+void chsinkd_conf_one_shot(struct chsinkd_conf *conf);
+
 #endif

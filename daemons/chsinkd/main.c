@@ -97,5 +97,7 @@ int main(int argc, char **argv)
                PL_F_STR("ROUTE", service.cli.values[REPLAY]));
         return pl_err_exit_status(PL_ERR_CONFIG);
     }
+    if (run.once)
+        chsinkd_conf_one_shot(service.conf);
     return chsinkd_run(&service, &run);
 }

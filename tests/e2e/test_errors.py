@@ -463,6 +463,33 @@ def test_second_static_member_fences_the_first(pipeline):
     assert p.rows() == 100
 
 
+@pytest.mark.parametrize('mode', ['--once', '--replay'])
+def test_one_shot_beside_a_static_member(pipeline, mode):
+    """With the service's own file: it is no second static member, and its dead letters are not written as the
+    service. That runs on, and what comes later is loaded by it."""
+    p = pipeline
+    loaded(p, 100)
+    member = {'group.instance.id': 'one', 'session.timeout.ms': 6000}
+    service = p.chsinkd('service', kafka=member).start()
+    p.kafka.produce(p.topic, [(None, b'no JSON')])
+    wait_until(lambda: p.rows() == 100 and len(list(p.kafka.read(p.dead))) == 1, 30, 'rows and a dead letter')
+    args = [mode] if mode == '--once' else [mode, 'ROUTE']
+    route = p.route()
+    args = [route.stem if a == 'ROUTE' else a for a in args]
+    if mode == '--once':
+        p.kafka.produce(p.topic, [(None, b'neither')])
+    status, text = run_to_end(p.chsinkd('one-shot', kafka=member, args=args), 60)
+    assert status == 0, text
+    p.kafka.produce(p.topic, [(None, b'nor')] + [
+        (None, line.encode()) for line in make_events(p.folder / 'later.jsonl', 50, '--seed', 7).read_text().splitlines()])
+    wait_until(lambda: p.rows() == 150 or not service.running(), 60, 'rows')
+    assert service.running(), service.tail()
+    wait_until(lambda: len(list(p.kafka.read(p.dead))) == 3 or not service.running(), 60, 'dead letters')
+    assert service.terminate()[0] == 0, service.tail()
+    assert 'fenced' not in service.text(), service.tail(30)
+    assert p.rows() == 150
+
+
 def test_offset_beyond_the_end(pipeline):
     """The group's offset is beyond the topic's end (it was cut or restored): said, not read from just anywhere."""
     p = pipeline

@@ -8,13 +8,18 @@
 #include "daemons/chsinkd/conf.h"
 #include "tests/unit/unit.h"
 
-static void load(const char *path, const char *text, struct pl_findings *errs)
+static void file_write(const char *path, const char *text)
 {
-    struct chsinkd_conf conf = {0};
     FILE *f = fopen(path, "w");
     ck_assert_ptr_nonnull(f);
     ck_assert_int_ge(fputs(text, f), 0);
     ck_assert_int_eq(fclose(f), 0);
+}
+
+static void load(const char *path, const char *text, struct pl_findings *errs)
+{
+    struct chsinkd_conf conf = {0};
+    file_write(path, text);
     pl_findings_init(errs);
     pl_options_load(chsinkd_options, path, &conf, NULL, errs);
     chsinkd_conf_check(&conf, errs);
@@ -166,6 +171,34 @@ START_TEST(topic_of_two_routes)
 }
 END_TEST
 
+/* It must not be the service's static member. */
+START_TEST(one_shot)
+{
+    PL_FREE char *dir = unit_dir();
+    PL_FREE char *path = pl_strf("%s/chsinkd.yaml", dir);
+    static const char *const kafkas[] = {
+        "group.instance.id: one, bootstrap.servers: k",
+        "bootstrap.servers: k, group.instance.id: one, group.id: g",
+        "bootstrap.servers: k, group.id: g"};
+    for (size_t i = 0; i < PL_COUNT(kafkas); i++) {
+        struct chsinkd_conf conf = {0};
+        struct pl_findings errs;
+        PL_FREE char *text = pl_strf("kafka: {%s}\nclickhouse: {urls: [http://c:8123]}\n"
+                                     "routes: [etc/routes/wikipedia_edits.yaml]\n",
+                                     kafkas[i]);
+        file_write(path, text);
+        pl_findings_init(&errs);
+        pl_options_load(chsinkd_options, path, &conf, NULL, &errs);
+        chsinkd_conf_one_shot(&conf);
+        ck_assert_ptr_null(pl_map_get(&conf.kafka, "group.instance.id"));
+        ck_assert_str_eq(pl_map_get(&conf.kafka, "bootstrap.servers"), "k");
+        ck_assert_str_eq(chsinkd_conf_group(&conf), i == 0 ? "chsinkd" : "g");
+        chsinkd_conf_release(&conf);
+        pl_findings_release(&errs);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -173,6 +206,7 @@ int main(void)
         TEST(routes_that_overlap, .count = PL_COUNT(pairs)),
         TEST(routes_of_one_name),
         TEST(topic_of_two_routes),
+        TEST(one_shot),
     };
     return unit_main("conf", tests, PL_COUNT(tests));
 }
