@@ -23,6 +23,9 @@
 /* While no rows move, an error that librdkafka reported this recently counts as not over: it
  * repeats one only after 30 s. */
 #define KAFKA_AWAY_MS 35000
+/* --once, --replay: how long Kafka may take to say who is in the group, and until it is asked again. */
+#define GROUP_ASK_MS   5000
+#define GROUP_PAUSE_MS 200
 /* At the end, the wait for threads that are inside a library's call. */
 #define JOIN_MS 500
 
@@ -146,6 +149,55 @@ static void deadletters_start(struct chsinkd *d)
     });
 }
 
+/* Describes one member of the group; false: it has none. Where Kafka does not tell, joining will. */
+static bool member_find(rd_kafka_t *rk, const char *group, char *ret, size_t size)
+{
+    const struct rd_kafka_group_list *list;
+    rd_kafka_resp_err_t code = rd_kafka_list_groups(rk, group, &list, GROUP_ASK_MS);
+    bool found = false;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR && code != RD_KAFKA_RESP_ERR__PARTIAL)
+        return false;
+    for (int i = 0; i < list->group_cnt && !found; i++) {
+        const struct rd_kafka_group_info *g = &list->groups[i];
+        found = strcmp(g->group, group) == 0 && g->member_cnt > 0;
+        if (found)
+            snprintf(ret, size, "%.60s at %.60s", g->members[0].client_id,
+                     g->members[0].client_host);
+    }
+    rd_kafka_group_list_destroy(list);
+    return found;
+}
+
+/* A run that ends must be alone in its group: beside the service it would get a share of the
+ * partitions, perhaps none, and wait for ever. A member that was killed stays for
+ * session.timeout.ms. */
+static int group_wait(struct chsinkd *d, struct pl_err *err)
+{
+    char group[256], member[160];
+    size_t size = sizeof(group);
+    int64_t wait_ms =
+        pl_kafka_conf_int(rd_kafka_conf(d->sink.rk), "session.timeout.ms") + GROUP_ASK_MS;
+    int64_t until_ms = pl_clock_monotonic_ms() + wait_ms;
+    if (rd_kafka_conf_get(rd_kafka_conf(d->sink.rk), "group.id", group, &size) != RD_KAFKA_CONF_OK)
+        return 0;
+    for (bool said = false; member_find(d->sink.rk, group, member, sizeof(member)); said = true) {
+        if (!said)
+            pl_log(PL_NOTICE, NULL, "waiting for the consumer group to be free",
+                   PL_F_STR("GROUP", group), PL_F_STR("REASON", member));
+        pl_daemon_step(d->daemon, wait_ms, "waiting for group %s to be free: %s is a member", group,
+                       member);
+        if (pl_signals_stop_is_pending())
+            return pl_err_set(err, PL_ERR_RETRY, 0, "stopped");
+        if (pl_clock_monotonic_ms() >= until_ms)
+            return pl_err_set(err, PL_ERR_CONFIG, 0,
+                              "group %s is in use (by %s), and a run that ends needs it for "
+                              "itself: stop the service first",
+                              group, member);
+        usleep(GROUP_PAUSE_MS * 1000);
+    }
+    return 0;
+}
+
 static int start(struct chsinkd *d, struct pl_err *err)
 {
     if (tables_start(d, err) < 0)
@@ -153,7 +205,7 @@ static int start(struct chsinkd *d, struct pl_err *err)
     pl_daemon_step(d->daemon, d->conf->start_timeout_ms, "waiting for Kafka at %s",
                    pl_kafka_servers(&d->conf->kafka));
     if (consumer_new(&d->sink, err) < 0 || topics_check(d, err) < 0 ||
-        dead_letter_topic_start(d, err) < 0)
+        (d->sink.once && group_wait(d, err) < 0) || dead_letter_topic_start(d, err) < 0)
         return -1;
     deadletters_start(d);
     for (; d->inserters_started < (unsigned)d->conf->insert_threads; d->inserters_started++)

@@ -465,26 +465,24 @@ def test_second_static_member_fences_the_first(pipeline):
 
 @pytest.mark.parametrize('mode', ['--once', '--replay'])
 def test_one_shot_beside_a_static_member(pipeline, mode):
-    """With the service's own file: it is no second static member, and its dead letters are not written as the
-    service. That runs on, and what comes later is loaded by it."""
+    """With the service's own file: --replay is no second static member and does not write dead letters as the service;
+    --once would be in its group and says so. The service runs on, and loads what comes later."""
     p = pipeline
     loaded(p, 100)
-    member = {'group.instance.id': 'one', 'session.timeout.ms': 6000}
+    route, member = p.route(), {'group.instance.id': 'one', 'session.timeout.ms': 6000}
     service = p.chsinkd('service', kafka=member).start()
     p.kafka.produce(p.topic, [(None, b'no JSON')])
     wait_until(lambda: p.rows() == 100 and len(list(p.kafka.read(p.dead))) == 1, 30, 'rows and a dead letter')
-    args = [mode] if mode == '--once' else [mode, 'ROUTE']
-    route = p.route()
-    args = [route.stem if a == 'ROUTE' else a for a in args]
-    if mode == '--once':
-        p.kafka.produce(p.topic, [(None, b'neither')])
-    status, text = run_to_end(p.chsinkd('one-shot', kafka=member, args=args), 60)
-    assert status == 0, text
-    p.kafka.produce(p.topic, [(None, b'nor')] + [
+    one_shot = p.chsinkd('one-shot', kafka=member, args=[mode, *([route.stem] if mode == '--replay' else [])])
+    status, text = run_to_end(one_shot, 60)
+    letters = 2 if mode == '--replay' else 1
+    assert status == (0 if mode == '--replay' else CONFIG), text
+    assert mode == '--replay' or f'group sink-{p.tag} is in use' in text, text
+    p.kafka.produce(p.topic, [(None, b'neither')] + [
         (None, line.encode()) for line in make_events(p.folder / 'later.jsonl', 50, '--seed', 7).read_text().splitlines()])
-    wait_until(lambda: p.rows() == 150 or not service.running(), 60, 'rows')
+    wait_until(lambda: p.rows() == 150 and len(list(p.kafka.read(p.dead))) == letters + 1 or not service.running(), 60,
+               'rows and another dead letter')
     assert service.running(), service.tail()
-    wait_until(lambda: len(list(p.kafka.read(p.dead))) == 3 or not service.running(), 60, 'dead letters')
     assert service.terminate()[0] == 0, service.tail()
     assert 'fenced' not in service.text(), service.tail(30)
     assert p.rows() == 150

@@ -202,10 +202,8 @@ END_TEST
 int main(void)
 {
     const struct unit_test tests[] = {
-        TEST(findings),
-        TEST(routes_that_overlap, .count = PL_COUNT(pairs)),
-        TEST(routes_of_one_name),
-        TEST(topic_of_two_routes),
+        TEST(findings),           TEST(routes_that_overlap, .count = PL_COUNT(pairs)),
+        TEST(routes_of_one_name), TEST(topic_of_two_routes),
         TEST(one_shot),
     };
     return unit_main("conf", tests, PL_COUNT(tests));
