@@ -207,7 +207,7 @@ uint64_t block_rows(const struct block *b)
 
 size_t block_bytes(const struct block *b)
 {
-    return b->string_bytes + b->rows * b->row_bytes;
+    return block_data_bytes(b);
 }
 
 size_t block_capacity(const struct block *b)

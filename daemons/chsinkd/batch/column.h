@@ -50,6 +50,12 @@ struct block {
     size_t row_bytes;    /* of a row's fixed part, null bytes included */
 };
 
+/* Of the committed rows; see block_bytes(). */
+static inline size_t block_data_bytes(const struct block *b)
+{
+    return b->string_bytes + b->rows * b->row_bytes;
+}
+
 /* Before the first value of a row: room in the columns of fixed width. */
 void block_rows_grow(struct block *b);
 static inline void block_row_open(struct block *b)

@@ -46,6 +46,8 @@ struct rows {
     void *userdata;
     struct pl_json j;
     uint64_t rows_before; /* of the block */
+    size_t bytes_max;     /* the message may fill the block up to here */
+    bool over;            /* it has filled more */
     struct rows_counts counts_before;
     uint64_t walk; /* stamped on the nodes that were met */
     struct pl_slice array;

@@ -20,6 +20,7 @@
 static const char not_json[] = "not valid JSON";
 static const char empty_value[] = "empty value";
 static const char too_many_refused[] = "too many rows of the message are refused";
+static const char too_much_memory[] = "rows of the message are larger than message_memory_max";
 
 const struct rows_counts *rows_counts(const struct rows *r)
 {
@@ -340,6 +341,7 @@ static bool row_end(struct rows *r)
 static void row_commit(struct rows *r)
 {
     block_row_commit(r->block);
+    r->over = block_data_bytes(r->block) > r->bytes_max;
     r->counts.rows++;
     r->counts.nulled += r->nulled;
     r->counts.defaulted += r->defaulted;
@@ -422,15 +424,6 @@ static bool message_walk(struct rows *r)
     return reject_set(r, not_json, r->j.p, NULL); /* unless there is a reason already */
 }
 
-static bool message_as_row(struct rows *r)
-{
-    row_begin(r);
-    if (!message_walk(r) || !row_end(r))
-        return false;
-    row_commit(r);
-    return true;
-}
-
 /* The message is refused as a whole, after rows of it. */
 static bool message_take_back(struct rows *r, const char *reason, const char *at)
 {
@@ -438,6 +431,15 @@ static bool message_take_back(struct rows *r, const char *reason, const char *at
     block_rows_truncate(r->block, r->rows_before);
     r->counts = r->counts_before;
     return reject_set(r, reason, at, NULL);
+}
+
+static bool message_as_row(struct rows *r)
+{
+    row_begin(r);
+    if (!message_walk(r) || !row_end(r))
+        return false;
+    row_commit(r);
+    return !r->over || message_take_back(r, too_much_memory, r->m->value);
 }
 
 static bool element_decode(struct rows *r)
@@ -474,8 +476,11 @@ static bool elements_decode(struct rows *r, const struct row_set *only)
     for (; pl_json_array_next(&r->j); row++) {
         struct pl_json before = r->j;
         bool wanted = !only || row_set_has(only, row, &at);
-        if (wanted && element_decode(r))
+        if (wanted && element_decode(r)) {
+            if (__builtin_expect(r->over, 0))
+                return message_take_back(r, too_much_memory, before.p);
             continue;
+        }
         if (wanted) {
             ranges += row != refused + 1;
             if (ranges > ROW_SET_RANGES_MAX)
@@ -535,6 +540,7 @@ uint64_t rows_decode(struct rows *r, const struct rows_message *m, const struct 
     r->counts.messages++;
     r->counts_before = r->counts;
     r->rows_before = block->rows;
+    r->bytes_max = block_data_bytes(block) + (size_t)r->route->message_memory_max;
     r->unknown_message = 0;
     if (only && only->n == 0)
         only = NULL;

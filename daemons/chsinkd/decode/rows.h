@@ -12,6 +12,10 @@
  * a dot or a quote in quotes (a."b.c"), those of the message around the rows after "$."; duplicates
  * are all kept.
  *
+ * A message cannot become more than its route allows: when its rows take more memory than
+ * message_memory_max, or more than ROW_SET_RANGES_MAX ranges of them are refused, it is refused as
+ * a whole.
+ *
  * Nothing is converted silently: a value either fits its column exactly, or the column's policy
  * (missing, invalid) says what happens, and a counter says how often. A refused row leaves no trace
  * in the block.
@@ -28,6 +32,10 @@
 #include "daemons/chsinkd/batch/row_set.h"
 #include "daemons/chsinkd/route/route.h"
 #include "lib/json/reader.h"
+
+/* Counted up with each change of what the same message becomes under the same route: a range that
+ * was announced by another version is not taken to be the same (route/digest.h). */
+#define DECODE_VERSION 1
 
 struct rows_message {
     const char *topic;

@@ -112,6 +112,7 @@ uint64_t route_digest(const struct route *r, const char *database, unsigned deco
     path_add(&b, "rows", &r->rows);
     number_add(&b, "unknown_keep", r->unknown_keep);
     number_add(&b, "message_bytes_max", r->message_bytes_max);
+    number_add(&b, "message_memory_max", r->message_memory_max);
     number_add(&b, "depth_max", r->depth_max);
     for (unsigned i = 0; i < r->columns_n; i++)
         column_add(&b, &r->columns[i]);

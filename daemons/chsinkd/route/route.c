@@ -21,6 +21,9 @@ struct route_file {
     const struct pl_node *columns, *views; /* NULL once the file is read */
 };
 
+/* message_memory_max, where the route does not say. */
+#define MEMORY_BYTES_MIN (INT64_C(64) << 20)
+
 static const char *const unknown_choices[] = {"drop", "keep", NULL};
 
 #define ROUTE_TEXT(field, text)                                                                    \
@@ -40,6 +43,11 @@ static const struct pl_option route_opts[] = {
                       "unknown: true."),
     PL_OPTION("message_bytes_max", SIZE, struct route_file, route.message_bytes_max, .min = 1,
               .max = 1 << 28, .dflt = "1MiB", .help = "A larger message is a dead letter."),
+    PL_OPTION("message_memory_max", SIZE, struct route_file, route.message_memory_max, .min = 0,
+              .max = INT64_C(1) << 34, .dflt = "0",
+              .help = "A message whose rows take more memory is a dead letter: values from the "
+                      "message around the rows are copied into each of them, so a small message "
+                      "can become large. 0: four times message_bytes_max, at least 64 MiB."),
     PL_OPTION("depth_max", INT, struct route_file, depth_max, .min = 1, .max = PL_JSON_DEPTH_MAX,
               .dflt = "64", .help = "A message that is nested deeper is a dead letter."),
     PL_OPTION("columns", NODE, struct route_file, columns, .flags = PL_OPT_REQUIRED,
@@ -289,6 +297,10 @@ static void route_check(struct route_file *f, struct pl_node *root, struct pl_fi
         r->table = pl_strdup("");
     r->unknown_keep = f->unknown_fields == 1;
     r->depth_max = (unsigned)f->depth_max;
+    if (r->message_memory_max == 0)
+        r->message_memory_max = r->message_bytes_max > MEMORY_BYTES_MIN / 4
+                                    ? 4 * r->message_bytes_max
+                                    : MEMORY_BYTES_MIN;
     struct pl_err err;
     if (f->rows && rows_path_parse(f->rows, &r->rows, &err) < 0)
         finding(errs, node_of(root, "rows"), "rows: %s", err.msg);

@@ -11,6 +11,7 @@
  *     rows: $                             # or $.transactionSeries[*]: one row for each element
  *     unknown_fields: drop                # drop | keep: into the column that has `unknown: true`
  *     message_bytes_max: 1MiB             # a larger message is a dead letter
+ *     message_memory_max: 64MiB           # one whose rows take more memory, too
  *     depth_max: 64
  *     columns:
  *       - name: time
@@ -112,6 +113,7 @@ struct route {
     struct column_path rows; /* keys to the array of elements; keys_n 0: the message is the row */
     bool unknown_keep;
     int64_t message_bytes_max;
+    int64_t message_memory_max; /* of the rows of one message, as they lie in a block */
     unsigned depth_max;
     struct column *columns;
     unsigned columns_n;

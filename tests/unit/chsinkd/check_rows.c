@@ -416,6 +416,129 @@ START_TEST(check_determinism)
 }
 END_TEST
 
+/* What one message may become. Values of the message around the rows are copied into each row. */
+START_TEST(check_memory)
+{
+    FIXTURE f = fixture_new("rows: $.r[*]\ncolumns:\n  - {name: e, path: $.e, type: String}\n"
+                            "  - {name: n, path: '@.n', type: Nullable(Int64)}\n");
+    PL_CLEANUP(pl_buf_release) struct pl_buf m = {0}, before = {0}, after = {0};
+    ck_assert_uint_eq(decode(&f, "{\"e\":\"x\",\"r\":[{\"n\":1},{\"x\":2}]}"), 2);
+    block_native(f.block, &before);
+    uint64_t unknown = rows_counts(f.rows)->unknown_fields;
+    /* 120 KB that would be 1.3 GB. */
+    pl_buf_add_str(&m, "{\"e\":\"");
+    for (int i = 0; i < 60000; i++)
+        pl_buf_add_byte(&m, 'e');
+    pl_buf_add_str(&m, "\",\"y\":1,\"r\":[7,{}");
+    for (int i = 0; i < 20000; i++)
+        pl_buf_add_str(&m, ",{}");
+    pl_buf_add_str(&m, "]}");
+    ck_assert_uint_eq(decode_bytes(&f, m.data, m.len, -1), 0);
+    ck_assert_str_eq(f.reason, "rows of the message are larger than message_memory_max");
+    ck_assert_int_eq(f.row, -1);
+    ck_assert_uint_eq(f.rejects, 2); /* the first element, and then the message */
+    block_native(f.block, &after);
+    ck_assert(before.len == after.len && memcmp(before.data, after.data, before.len) == 0);
+    ck_assert_uint_lt(block_capacity(f.block), 200 << 20);
+    ck_assert_uint_eq(rows_counts(f.rows)->rows, 2);
+    ck_assert_uint_eq(rows_counts(f.rows)->rejected_rows, 0);
+    ck_assert_uint_eq(rows_counts(f.rows)->rejected_messages, 1);
+    ck_assert_uint_eq(rows_counts(f.rows)->unknown_fields, unknown);
+    ck_assert_uint_eq(decode(&f, "{\"e\":\"x\",\"r\":[{\"n\":1}]}"), 1);
+}
+END_TEST
+
+/* To the byte: a row is 1 + 3 of `e`, 8 + 1 of `n`. */
+START_TEST(check_memory_exact)
+{
+    static const char m[] = "{\"e\":\"abc\",\"r\":[{},{},{}]}";
+    FIXTURE fits = fixture_new("rows: $.r[*]\nmessage_memory_max: 39\ncolumns:\n"
+                               "  - {name: e, path: $.e, type: String}\n"
+                               "  - {name: n, path: '@.n', type: Nullable(Int64)}\n");
+    FIXTURE over = fixture_new("rows: $.r[*]\nmessage_memory_max: 38\ncolumns:\n"
+                               "  - {name: e, path: $.e, type: String}\n"
+                               "  - {name: n, path: '@.n', type: Nullable(Int64)}\n");
+    FIXTURE row = fixture_new("message_memory_max: 4\ncolumns:\n"
+                              "  - {name: e, path: $.e, type: String}\n");
+    for (int i = 0; i < 3; i++) { /* for each message anew */
+        ck_assert_uint_eq(decode(&fits, m), 3);
+        ck_assert_uint_eq(decode(&over, m), 0);
+        ck_assert_uint_eq(decode_bytes(&over, m, strlen(m), 1), 1); /* one row of it fits */
+        ck_assert_uint_eq(decode(&row, "{\"e\":\"abc\"}"), 1);
+        ck_assert_uint_eq(decode(&row, "{\"e\":\"abcd\"}"), 0);
+    }
+    ck_assert_uint_eq(block_bytes(fits.block), 3 * 39);
+    ck_assert_uint_eq(block_bytes(over.block), 3 * 13);
+    ck_assert_uint_eq(block_bytes(row.block), 3 * 4);
+    ck_assert_uint_eq(over.rejects, 3);
+    ck_assert_uint_eq(row.rejects, 3);
+}
+END_TEST
+
+START_TEST(check_memory_default)
+{
+    static const struct {
+        const char *text;
+        int64_t want;
+    } cases[] = {{"", INT64_C(64) << 20},
+                 {"message_bytes_max: 16MiB\n", INT64_C(64) << 20},
+                 {"message_bytes_max: 20MiB\n", INT64_C(80) << 20},
+                 {"message_memory_max: 1KiB\n", 1024}};
+    for (unsigned i = 0; i < PL_COUNT(cases); i++) {
+        PL_FREE char *text =
+            pl_strf("%scolumns:\n  - {name: e, path: $.e, type: String}\n", cases[i].text);
+        FIXTURE f = fixture_new(text);
+        ck_assert_int_eq(f.route->message_memory_max, cases[i].want);
+    }
+}
+END_TEST
+
+/* A dead letter names the refused rows in a header, which is bounded. */
+START_TEST(check_many_refused)
+{
+    for (unsigned over = 0; over <= 1; over++) {
+        FIXTURE f =
+            fixture_new("rows: $.r[*]\ncolumns:\n  - {name: n, path: '@.n', type: Int64}\n");
+        PL_CLEANUP(pl_buf_release) struct pl_buf m = {0};
+        pl_buf_add_str(&m, "{\"r\":[{\"n\":1}");
+        for (unsigned i = 0; i < ROW_SET_RANGES_MAX + over; i++)
+            pl_buf_add_str(&m, ",7,8,{\"n\":1}");
+        pl_buf_add_str(&m, "]}");
+        uint64_t rows = decode_bytes(&f, m.data, m.len, -1);
+        ck_assert_uint_eq(rows, over ? 0 : ROW_SET_RANGES_MAX + 1);
+        ck_assert_uint_eq(block_rows(f.block), rows);
+        ck_assert_uint_eq(f.rejects, 2 * ROW_SET_RANGES_MAX + over);
+        ck_assert_str_eq(f.reason, over ? "too many rows of the message are refused"
+                                        : "element is not a JSON object");
+        ck_assert_int_eq(f.row, over ? -1 : 3 * ROW_SET_RANGES_MAX - 1);
+        ck_assert_uint_eq(rows_counts(f.rows)->rejected_rows, over ? 0 : 2 * ROW_SET_RANGES_MAX);
+        ck_assert_uint_eq(rows_counts(f.rows)->rejected_messages, over);
+    }
+}
+END_TEST
+
+/* Of several rows that are asked for, each is taken once; a row that is not there refuses all. */
+START_TEST(check_row_sets)
+{
+    FIXTURE f = fixture_new("rows: $.r[*]\ncolumns:\n  - {name: n, path: '@.n', type: Int64}\n");
+    static const char value[] = "{\"r\":[{\"n\":0},{\"n\":1},{},{\"n\":3},{\"n\":4}]}";
+    const struct rows_message m = {.topic = "t", .value = value, .value_len = strlen(value)};
+    PL_CLEANUP(row_set_release) struct row_set set = {0};
+    ck_assert(row_set_parse(&set, "0,2-3", 5));
+    ck_assert_uint_eq(rows_decode(f.rows, &m, &set, f.block, on_reject, &f), 2);
+    assert_row(&f, 0, "{\"n\":0}");
+    assert_row(&f, 1, "{\"n\":3}");
+    ck_assert_int_eq(f.row, 2);
+    ck_assert(row_set_parse(&set, "0,4-5", 5));
+    ck_assert_uint_eq(rows_decode(f.rows, &m, &set, f.block, on_reject, &f), 0);
+    ck_assert_int_eq(f.row, -1);
+    ck_assert_str_eq(f.reason, "message has no such element");
+    ck_assert_uint_eq(block_rows(f.block), 2);
+    ck_assert(!row_set_parse(&set, "", 0)); /* empty: all */
+    ck_assert_uint_eq(rows_decode(f.rows, &m, &set, f.block, on_reject, &f), 4);
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -431,6 +554,11 @@ int main(void)
         TEST(check_paths),
         TEST(check_kafka),
         TEST(check_determinism),
+        TEST(check_memory),
+        TEST(check_memory_exact),
+        TEST(check_memory_default),
+        TEST(check_many_refused),
+        TEST(check_row_sets),
     };
     return unit_main("rows", tests, PL_COUNT(tests));
 }
