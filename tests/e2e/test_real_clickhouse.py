@@ -8,7 +8,7 @@ import pytest
 from pipeline import BUILD
 
 
-@pytest.mark.parametrize('program', ['check_clickhouse', 'check_table'])
+@pytest.mark.parametrize('program', ['check_clickhouse', 'check_output', 'check_table'])
 def test_unit(clickhouse, program):
     done = subprocess.run([BUILD / 'unit' / 'chsinkd' / program], env={**os.environ, 'CLICKHOUSE': clickhouse.url},
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)

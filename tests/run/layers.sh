@@ -54,7 +54,7 @@ daemons/chsinkd/clickhouse/body
 daemons/chsinkd/clickhouse/client clickhouse/body output
 daemons/chsinkd/conf        clickhouse/client route
 daemons/chsinkd/metrics
-daemons/chsinkd/clickhouse  clickhouse/client batch route
+daemons/chsinkd/clickhouse  clickhouse/client output batch route
 daemons/chsinkd/sink        clickhouse decode conf metrics batch
 daemons/chsinkd             clickhouse sink conf metrics route
 '

@@ -434,35 +434,18 @@ static int sentence_len(struct pl_slice s)
     return (int)s.len;
 }
 
-/* Where a view fails, the table itself and other views may have the rows (client.h). */
-static enum output_answer answer_of_view(enum output_answer answer)
-{
-    switch (answer) {
-    case OUTPUT_REFUSED:
-    case OUTPUT_TOO_LARGE:
-        return OUTPUT_HELD;
-    case OUTPUT_RETRY:
-        return OUTPUT_UNKNOWN;
-    case OUTPUT_DONE:
-    case OUTPUT_UNKNOWN:
-    case OUTPUT_HELD:
-        break;
-    }
-    return answer;
-}
-
 static enum output_answer answer_exception(const struct clickhouse_answer *a,
                                            const struct exception *e, struct pl_err *err)
 {
     enum output_answer answer = code_decide(e->code, a->status, e->text);
     const char *advice = code_advice(e->code, answer);
-    if (e->view.len > 0) {
-        answer = answer_of_view(answer);
-        if (answer == OUTPUT_HELD)
+    bool view = e->view.len > 0;
+    if (view) { /* see client.h */
+        if (answer == OUTPUT_REFUSED || answer == OUTPUT_HELD)
             advice = "mend the view (ALTER TABLE … MODIFY QUERY) or drop it: the same insert then "
                      "completes what is missing";
+        answer = OUTPUT_HELD;
     }
-    bool view = e->view.len > 0 && answer == OUTPUT_HELD;
     pl_err_set(err, answer_kind(answer), e->code, "%s: %s%.*s%s%.*s (code %d%s%.*s)%s%s", a->host,
                view ? "materialized view " : "",
                view ? (int)pl_text_cut(e->view.p, e->view.len, 80) : 0, view ? e->view.p : "",

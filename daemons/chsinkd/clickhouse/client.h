@@ -79,14 +79,13 @@ struct clickhouse_insert {
  * RETRY: no byte was sent, or the server said no before it wrote a row. An answer to a body that
  * was sent is UNKNOWN if it is not a clear refusal.
  *
- * A materialized view that fails is HELD (or UNKNOWN, where its error passes by itself), never
- * REFUSED or TOO_LARGE. The table's own rows are written and visible by then, and those of the
- * views that ran before (tried with 26.7: always, with one table partition or many, with and
- * without parallel_view_processing; "no guarantee whether the original block has been committed",
- * says the manual of materialized_views_ignore_errors). Sent again in halves, with other tokens,
- * they would be doubled; taken out of the batch because the table has them, the view would never
- * get them. The same insert with the same token, once the view is mended, gives the view its rows
- * and leaves the others as they are. */
+ * A materialized view that fails is HELD, whatever its error. The table's own rows are written
+ * and visible by then, and those of the views that ran before (tried with 26.7: always, with one
+ * table partition or many, with and without parallel_view_processing; ClickHouse's manual
+ * promises neither, see materialized_views_ignore_errors). Sent again in halves, with other
+ * tokens, they would be doubled; taken out of the batch because the table has them, the view
+ * would never get them. The same insert with the same token, once the view is mended, gives the
+ * view its rows and leaves the others as they are. */
 enum output_answer clickhouse_insert(struct clickhouse *c, const struct clickhouse_insert *insert,
                                      struct pl_err *err);
 

@@ -218,13 +218,13 @@ START_TEST(answers)
         {500, "60", "Code: 60. DB::Exception: gone: while pushing to view d.v. (X)", OUTPUT_HELD,
          60, "materialized view d.v does"},
         {500, "252", "Code: 252. DB::Exception: Too many parts: while pushing to view d.v. (X)",
-         OUTPUT_UNKNOWN, 252, "Too many parts"},
+         OUTPUT_HELD, 252, "larger batches"},
         {500, "241",
          "Code: 241. DB::Exception: Query memory limit exceeded: while pushing to view d.v (d.v). "
          "(X)",
          OUTPUT_HELD, 241, "materialized view d.v does"},
         {500, "241", "Code: 241. DB::Exception: Memory: while pushing to view d.v (d.v). (X)",
-         OUTPUT_UNKNOWN, 241, "Memory"},
+         OUTPUT_HELD, 241, "give it more memory"},
         {500, "469", "", OUTPUT_REFUSED, 469, "code 469"},
     };
 

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * output.c - see output.h. What is kept here between calls: the connection, the body's iovec, and
+ * how often the server had no room for which insert.
+ */
+#include "daemons/chsinkd/clickhouse/output.h"
+
+#include <stdio.h>
+
+#include "daemons/chsinkd/clickhouse/native.h"
+#include "daemons/chsinkd/clickhouse/presence.h"
+#include "daemons/chsinkd/clickhouse/table.h"
+
+/* When the server as a whole is short of memory or time, the same insert often goes through a
+ * little later, and smaller ones would only be more; but one that has failed so often is halved. */
+#define PRESSED_MAX 4
+#define PRESSED_N   8 /* inserts that are remembered, the last ones */
+
+struct target {
+    struct output_target base;
+    struct presence_table table;
+    char *name;
+    struct pl_buf insert_sql;
+};
+
+struct output {
+    struct clickhouse *client;
+    struct native_body body;
+    struct pressed {
+        char *token;
+        unsigned times;
+    } pressed[PRESSED_N];
+    unsigned pressed_next;
+};
+
+static const struct target *target_of(const struct output_target *t)
+{
+    return (const struct target *)t; /* base is the first */
+}
+
+static struct output_target *target_new(const void *conf, const struct route *r)
+{
+    const struct clickhouse_conf *c = conf;
+    struct target *t = pl_alloc(sizeof(*t));
+    const char *database = r->database ? r->database : c->database;
+    t->name = pl_strf("%s.%s", database, r->table);
+    t->base = (struct output_target){r, t->name, database};
+    t->table = (struct presence_table){r, database};
+    table_insert_sql(r, database, &t->insert_sql);
+    pl_buf_cstr(&t->insert_sql);
+    return &t->base;
+}
+
+static void target_free(struct output_target *base)
+{
+    struct target *t = (struct target *)base;
+    if (!t)
+        return;
+    pl_buf_release(&t->insert_sql);
+    free(t->name);
+    free(t);
+}
+
+static void target_print(const struct output_target *t, struct pl_buf *out)
+{
+    table_create_sql(t->route, t->database, out);
+    pl_buf_add_str(out, ";\n");
+}
+
+static struct output *output_open(const void *conf)
+{
+    struct output *o = pl_alloc(sizeof(*o));
+    o->client = clickhouse_new(conf);
+    return o;
+}
+
+static void output_close(struct output *o)
+{
+    if (!o)
+        return;
+    clickhouse_free(o->client);
+    native_body_release(&o->body);
+    for (unsigned i = 0; i < PRESSED_N; i++)
+        free(o->pressed[i].token);
+    free(o);
+}
+
+static void output_abort(struct output *o, bool aborted)
+{
+    clickhouse_abort(o->client, aborted);
+}
+
+static void output_stop_when(struct output *o, bool (*asked)(void))
+{
+    clickhouse_stop_when(o->client, asked);
+}
+
+/* ---- ensure ---- */
+
+static int output_ensure(struct output *o, const struct output_target *t,
+                         const struct output_ensure *how, struct output_state *ret,
+                         struct pl_err *err)
+{
+    static const struct output_ensure plain;
+    struct table_state state;
+    how = how ? how : &plain;
+    if (table_ensure(o->client, t->route, t->database, how->dry_run, how->ret_plan, how->on_fact,
+                     how->userdata, &state, err) < 0)
+        return -1;
+    *ret = (struct output_state){.created = state.created,
+                                 .columns_added = state.columns_added,
+                                 .views_created = state.views_created};
+    snprintf(ret->engine, sizeof(ret->engine), "%s", state.engine);
+    snprintf(ret->why_not, sizeof(ret->why_not), "%s", state.why_not);
+    /* Of several servers that are no replicas of each other, one cannot answer for another. */
+    bool others =
+        clickhouse_conf(o->client)->urls.n > 1 && !table_engine_is_replicated(state.engine);
+    ret->can_look = presence_route_can(t->route) && !others &&
+                    presence_of_engine(state.engine) != PRESENCE_NONE;
+    ret->guarantee = state.deduplicates ? OUTPUT_TOKEN
+                     : ret->can_look    ? OUTPUT_LOOK_UP
+                                        : OUTPUT_NONE;
+    return 0;
+}
+
+/* ---- insert ---- */
+
+static struct pressed *pressed_find(struct output *o, const char *token)
+{
+    for (unsigned i = 0; i < PRESSED_N; i++)
+        if (o->pressed[i].token && strcmp(o->pressed[i].token, token) == 0)
+            return &o->pressed[i];
+    struct pressed *p = &o->pressed[o->pressed_next++ % PRESSED_N];
+    free(p->token);
+    *p = (struct pressed){pl_strdup(token), 0};
+    return p;
+}
+
+/* TIMEOUT_EXCEEDED, TOO_SLOW, CANNOT_ALLOCATE_MEMORY, MEMORY_LIMIT_EXCEEDED (not the query's). */
+static bool code_is_pressure(int code)
+{
+    return code == 159 || code == 160 || code == 173 || code == 241;
+}
+
+static enum output_answer output_insert(struct output *o, const struct output_target *t,
+                                        const struct batch *b, const char *token,
+                                        struct pl_err *err)
+{
+    native_body_set(&o->body, b->block);
+    const struct clickhouse_insert insert = {.sql = target_of(t)->insert_sql.data,
+                                             .token = token,
+                                             .iov = o->body.iov,
+                                             .iov_n = o->body.iov_n};
+    enum output_answer answer = clickhouse_insert(o->client, &insert, err);
+    if (answer != OUTPUT_UNKNOWN || !code_is_pressure(err->code))
+        return answer;
+    struct pressed *p = pressed_find(o, token);
+    if (++p->times < PRESSED_MAX)
+        return answer;
+    p->times = 0;
+    return OUTPUT_TOO_LARGE;
+}
+
+/* ---- what is there ---- */
+
+static int output_holds(struct output *o, const struct output_target *t,
+                        const struct output_range *range, struct batch *b, struct output_found *ret,
+                        struct pl_err *err)
+{
+    return presence_holds(o->client, &target_of(t)->table, range, b, ret, err);
+}
+
+static int output_position(struct output *o, const struct output_target *t, const char *topic,
+                           int32_t partition, int64_t *ret_offset, struct pl_err *err)
+{
+    return presence_position(o->client, &target_of(t)->table, topic, partition, ret_offset, err);
+}
+
+const struct output_kind clickhouse_output = {
+    .name = "ClickHouse",
+    .target_new = target_new,
+    .target_free = target_free,
+    .target_print = target_print,
+    .open = output_open,
+    .close = output_close,
+    .abort = output_abort,
+    .stop_when = output_stop_when,
+    .ensure = output_ensure,
+    .insert = output_insert,
+    .holds = output_holds,
+    .position = output_position,
+};

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rows_match.c - see rows_match.h.
+ */
+#include "daemons/chsinkd/clickhouse/rows_match.h"
+
+#include <stdlib.h>
+
+#include "daemons/chsinkd/batch/column.h"
+
+/* More pairs of rows than this are not compared value by value. */
+#define PAIRS_MAX 1000000
+
+/* ---- RowBinary ---- */
+
+/* A varint's length, and the number; 0: it is not whole. */
+static size_t varint_read(const char *p, size_t len, uint64_t *ret)
+{
+    uint64_t v = 0;
+    for (size_t i = 0; i < len && i < BLOCK_VARINT_MAX; i++) {
+        v |= (uint64_t)((uint8_t)p[i] & 0x7f) << (7 * i);
+        if (!(p[i] & 0x80)) {
+            *ret = v;
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+/* The length of a column's value without its null byte; 0: it is not whole. */
+static size_t value_len(const struct block_column *c, const char *p, size_t len)
+{
+    if (c->width > 0)
+        return c->width <= len ? c->width : 0;
+    uint64_t string;
+    size_t n = varint_read(p, len, &string);
+    return n > 0 && string <= len - n ? n + string : 0;
+}
+
+static size_t nullable_len(const struct block_column *c, const char *p, size_t len)
+{
+    if (!c->nulls)
+        return value_len(c, p, len);
+    if (len == 0)
+        return 0;
+    if (p[0] == 1)
+        return 1;
+    size_t n = value_len(c, p + 1, len - 1);
+    return n > 0 ? 1 + n : 0;
+}
+
+size_t row_binary_len(const struct block *b, const char *p, size_t len)
+{
+    size_t at = 0;
+    for (unsigned i = 0; i < b->columns_n; i++) {
+        size_t n = nullable_len(&b->columns[i], p + at, len - at);
+        if (n == 0)
+            return 0;
+        at += n;
+    }
+    return at;
+}
+
+/* ---- walking ---- */
+
+void row_walk_init(struct row_walk *w, const struct block *b)
+{
+    *w = (struct row_walk){b, 0, pl_alloc_array(b->columns_n, sizeof(*w->at))};
+    for (unsigned i = 0; i < b->columns_n; i++)
+        w->at[i] = b->columns[i].data;
+}
+
+void row_walk_release(struct row_walk *w)
+{
+    free(w->at);
+    *w = (struct row_walk){0};
+}
+
+/* A block's own values are whole. */
+static size_t walk_len(const struct row_walk *w, unsigned i)
+{
+    const struct block_column *c = &w->block->columns[i];
+    return value_len(c, w->at[i], SIZE_MAX);
+}
+
+void row_walk_to(struct row_walk *w, uint64_t row)
+{
+    for (unsigned i = 0; i < w->block->columns_n; i++) {
+        const struct block_column *c = &w->block->columns[i];
+        if (c->width > 0)
+            w->at[i] = c->data + row * c->width;
+        else
+            for (uint64_t r = w->row; r < row; r++)
+                w->at[i] += walk_len(w, i);
+    }
+    w->row = row;
+}
+
+void row_walk_add(struct row_walk *w, struct pl_buf *out)
+{
+    for (unsigned i = 0; i < w->block->columns_n; i++) {
+        const struct block_column *c = &w->block->columns[i];
+        size_t len = walk_len(w, i);
+        bool null = c->nulls && c->nulls[w->row];
+        if (c->nulls)
+            pl_buf_add_byte(out, null ? 1 : 0);
+        if (!null)
+            pl_buf_add(out, w->at[i], len);
+        w->at[i] += len;
+    }
+    w->row++;
+}
+
+/* ---- matching ---- */
+
+static int rows_compare(const struct pl_slice *a, const struct pl_slice *b)
+{
+    if (a->len != b->len)
+        return a->len < b->len ? -1 : 1;
+    return a->len > 0 ? memcmp(a->p, b->p, a->len) : 0;
+}
+
+static int order_compare(const void *a, const void *b, void *rows)
+{
+    const struct pl_slice *v = rows;
+    size_t i = *(const size_t *)a, k = *(const size_t *)b;
+    int order = rows_compare(&v[i], &v[k]);
+    return order != 0 ? order : i < k ? -1 : i > k;
+}
+
+static size_t *order_new(const struct pl_slice *rows, size_t n)
+{
+    size_t *order = pl_alloc_array(n ? n : 1, sizeof(*order));
+    for (size_t i = 0; i < n; i++)
+        order[i] = i;
+    qsort_r(order, n, sizeof(*order), order_compare, (void *)rows);
+    return order;
+}
+
+/* How many columns have the same value. */
+static unsigned rows_likeness(const struct block *b, struct pl_slice a, struct pl_slice c)
+{
+    unsigned equal = 0;
+    for (unsigned i = 0; i < b->columns_n; i++) {
+        size_t n = nullable_len(&b->columns[i], a.p, a.len);
+        size_t m = nullable_len(&b->columns[i], c.p, c.len);
+        equal += n == m && memcmp(a.p, c.p, n) == 0;
+        a = (struct pl_slice){a.p + n, a.len - n};
+        c = (struct pl_slice){c.p + m, c.len - m};
+    }
+    return equal;
+}
+
+struct bags {
+    const struct block *block;
+    const struct pl_slice *ours, *theirs;
+    size_t ours_n, theirs_n;
+    bool *there;  /* of ours */
+    size_t *left; /* of theirs: those without an equal */
+    size_t left_n;
+};
+
+static void bags_match_equal(struct bags *m)
+{
+    PL_FREE size_t *ours = order_new(m->ours, m->ours_n);
+    PL_FREE size_t *theirs = order_new(m->theirs, m->theirs_n);
+    size_t i = 0;
+    for (size_t k = 0; k < m->theirs_n; k++) {
+        int order = 1;
+        while (i < m->ours_n &&
+               (order = rows_compare(&m->ours[ours[i]], &m->theirs[theirs[k]])) < 0)
+            i++;
+        if (i < m->ours_n && order == 0)
+            m->there[ours[i++]] = true;
+        else
+            m->left[m->left_n++] = theirs[k];
+    }
+}
+
+static void bags_match_alike(struct bags *m)
+{
+    bool compare = m->left_n * m->ours_n <= PAIRS_MAX;
+    for (size_t k = 0; k < m->left_n; k++) {
+        size_t best = m->ours_n;
+        unsigned most = 0;
+        for (size_t i = 0; i < m->ours_n && (compare || best == m->ours_n); i++) {
+            if (m->there[i])
+                continue;
+            unsigned equal =
+                compare ? rows_likeness(m->block, m->ours[i], m->theirs[m->left[k]]) : 0;
+            if (best == m->ours_n || equal > most) {
+                best = i;
+                most = equal;
+            }
+        }
+        if (best < m->ours_n)
+            m->there[best] = true;
+    }
+}
+
+void rows_match(const struct block *b, const struct pl_slice *ours, size_t ours_n,
+                const struct pl_slice *theirs, size_t theirs_n, bool *ret_there)
+{
+    PL_FREE size_t *left = pl_alloc_array(theirs_n ? theirs_n : 1, sizeof(*left));
+    struct bags m = {b, ours, theirs, ours_n, theirs_n, ret_there, left, 0};
+    memset(ret_there, 0, ours_n * sizeof(*ret_there));
+    bags_match_equal(&m);
+    bags_match_alike(&m);
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rows_match.h - which rows of a block a table has already, by their values.
+ *
+ * Rows are compared as RowBinary has them (ClickHouse docs, "RowBinary"): one value after the other
+ * as they lie in the block; of a Nullable first a byte, 1 and nothing more for null.
+ *
+ * Pure. Threads: one owner.
+ */
+#ifndef CHSINKD_CLICKHOUSE_ROWS_MATCH_H
+#define CHSINKD_CLICKHOUSE_ROWS_MATCH_H
+
+#include "daemons/chsinkd/batch/block.h"
+
+/* Goes forward through the rows of a block. */
+struct row_walk {
+    const struct block *block;
+    uint64_t row;
+    const char **at; /* of each column: the row's value */
+};
+void row_walk_init(struct row_walk *w, const struct block *b);
+void row_walk_release(struct row_walk *w);
+void row_walk_to(struct row_walk *w, uint64_t row);        /* not before the present one */
+void row_walk_add(struct row_walk *w, struct pl_buf *out); /* appends the row; goes to the next */
+
+/* The length of the row at the beginning of [p, p + len), which are rows with the block's columns.
+ * 0: it is not whole. */
+size_t row_binary_len(const struct block *b, const char *p, size_t len);
+
+/* Marks which of `ours` are among `theirs`, each of theirs for one of ours, as if both were bags.
+ * What is left of theirs then was made of the same message in another way (by another version of
+ * the route), and stands for those of ours that have the most values in common with it, the first
+ * of several. `ret_there` holds ours_n; which of two equal rows is marked makes no difference. */
+void rows_match(const struct block *b, const struct pl_slice *ours, size_t ours_n,
+                const struct pl_slice *theirs, size_t theirs_n, bool *ret_there);
+
+#endif

@@ -1,0 +1,784 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_output.c - ClickHouse as an output: which rows a table has already, where a partition
+ * ends, and what an insert's answer becomes. With a server in this process that answers as told,
+ * and, with CLICKHOUSE=http://127.0.0.1:PORT in the environment, a real one as
+ * tests/services/clickhouse.sh starts it.
+ *
+ * links: chsinkd
+ */
+#include <inttypes.h>
+
+#include "daemons/chsinkd/batch/batch.h"
+#include "daemons/chsinkd/clickhouse/client.h"
+#include "daemons/chsinkd/clickhouse/output.h"
+#include "daemons/chsinkd/clickhouse/presence.h"
+#include "daemons/chsinkd/clickhouse/rows_match.h"
+#include "tests/unit/http_server.h"
+#include "tests/unit/rows_fixture.h"
+
+#define TEXT(s) ((char *)(s))
+
+#define COLUMNS                                                                                    \
+    "rows: $.r[*]\npartition_by: toYYYYMM(time)\ncolumns:\n"                                       \
+    "  - {name: time, path: '@.t', type: DateTime64(3)}\n"                                         \
+    "  - {name: s, path: '@.s', type: String, missing: default}\n"                                 \
+    "  - {name: ns, path: '@.ns', type: Nullable(String)}\n"                                       \
+    "  - {name: low, path: '@.low', type: LowCardinality(String), missing: default}\n"             \
+    "  - {name: lown, path: '@.ns', type: LowCardinality(Nullable(String))}\n"                     \
+    "  - {name: n, path: '@.n', type: Nullable(Int32)}\n"                                          \
+    "  - {name: f, path: '@.n', type: Float64, missing: default}\n"                                \
+    "  - {name: b, path: '@.b', type: Bool, missing: default}\n"                                   \
+    "  - {name: id, path: '@.id', type: Nullable(UUID)}\n"                                         \
+    "  - {name: d, path: '@.d', type: Nullable(Date)}\n"                                           \
+    "  - {name: x2, type: Nullable(Int64), expression: 'n * 2'}\n"                                 \
+    "  - {name: _topic, from: topic, type: LowCardinality(String)}\n"                              \
+    "  - {name: _partition, from: partition, type: Int32}\n"                                       \
+    "  - {name: count(), from: offset, type: UInt64}\n"
+
+#define TOPIC "it's"
+
+/* ---- batches ---- */
+
+static struct batch *batch_begin(const struct fixture *f, int64_t start)
+{
+    return batch_new(block_new(f->route), start);
+}
+
+static void message_add(struct fixture *f, struct batch *b, int64_t offset, const char *value)
+{
+    struct rows_message m = {.topic = TOPIC,
+                             .partition = 3,
+                             .offset = offset,
+                             .timestamp_ms = 1000,
+                             .value = value,
+                             .value_len = strlen(value)};
+    unsigned rejects = f->rejects;
+    rows_decode(f->rows, &m, NULL, b->block, on_reject, f);
+    batch_message_add(b, offset, f->rejects > rejects ? BATCH_DEAD : BATCH_ROWS);
+}
+
+/* Five messages with gaps between them: rows in two months, equal rows, one without rows, one that
+ * is refused. 10 rows, 6 of them in January. */
+#define ROWS_ALL     10
+#define ROWS_JANUARY 6
+static struct batch *batch_of_two_months(struct fixture *f)
+{
+    struct batch *b = batch_begin(f, 10);
+    message_add(f, b, 10,
+                "{\"r\":[{\"t\":\"2026-01-05T01:02:03.004Z\",\"s\":\"a\",\"ns\":\"\",\"n\":-1},"
+                "{\"t\":\"2026-02-05T01:02:03.004Z\",\"low\":\"l\",\"n\":7,\"b\":true},"
+                "{\"t\":\"2026-01-05T01:02:03.004Z\",\"s\":\"a\",\"ns\":\"\",\"n\":-1}]}");
+    message_add(f, b, 11, "{\"r\":[]}");
+    message_add(f, b, 13, "not JSON");
+    message_add(f, b, 14,
+                "{\"r\":[{\"t\":\"2026-02-01T00:00:00Z\",\"s\":\"\\nCode: 60. DB::Exception: x\"},"
+                "{\"t\":\"2026-02-01T00:00:00Z\",\"s\":\"\\nCode: 60. DB::Exception: x\"},"
+                "{\"t\":\"2026-01-31T00:00:00Z\",\"ns\":\"Zürich\\u0000\"},"
+                "{\"t\":\"2026-01-31T00:00:00Z\",\"id\":\"00112233-4455-6677-8899-aabbccddeeff\","
+                "\"d\":\"2026-01-31\"}]}");
+    message_add(f, b, 17, "{\"r\":[{\"t\":\"2026-01-01T00:00:00Z\"}]}");
+    message_add(f, b, 18,
+                "{\"r\":[{\"t\":\"2026-01-01T00:00:00Z\"},{\"t\":\"2026-02-01T00:00:00Z\"}]}");
+    ck_assert_uint_eq(block_rows(b->block), ROWS_ALL);
+    return b;
+}
+
+/* ---- rows compared ---- */
+
+struct bag {
+    struct pl_buf bytes;
+    struct pl_slice rows[16];
+    size_t n;
+};
+
+static void bag_release(struct bag *bag)
+{
+    pl_buf_release(&bag->bytes);
+}
+#define BAG PL_CLEANUP(bag_release) struct bag
+
+static void bag_fill(struct bag *bag, const struct block *b)
+{
+    size_t ends[16];
+    struct row_walk walk;
+    row_walk_init(&walk, b);
+    for (bag->n = 0; bag->n < block_rows(b); bag->n++) {
+        row_walk_add(&walk, &bag->bytes);
+        ends[bag->n] = bag->bytes.len;
+    }
+    row_walk_release(&walk);
+    for (size_t i = 0; i < bag->n; i++) {
+        size_t start = i > 0 ? ends[i - 1] : 0;
+        bag->rows[i] = (struct pl_slice){bag->bytes.data + start, ends[i] - start};
+    }
+}
+
+START_TEST(rows_walk)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    PL_CLEANUP(batch_freep) struct batch *b = batch_of_two_months(&f);
+    BAG bag = {0};
+    bag_fill(&bag, b->block);
+    /* Each row alone, from any before it. */
+    for (uint64_t from = 0; from < ROWS_ALL; from++) {
+        for (uint64_t to = from; to < ROWS_ALL; to++) {
+            PL_CLEANUP(pl_buf_release) struct pl_buf row = {0};
+            struct row_walk walk;
+            row_walk_init(&walk, b->block);
+            row_walk_to(&walk, from);
+            row_walk_to(&walk, to);
+            row_walk_add(&walk, &row);
+            ck_assert_uint_eq(row.len, bag.rows[to].len);
+            ck_assert_mem_eq(row.data, bag.rows[to].p, row.len);
+            row_walk_release(&walk);
+        }
+    }
+    /* A row's length is found where it is whole, and never behind its end. */
+    for (size_t i = 0; i < bag.n; i++) {
+        for (size_t len = 0; len <= bag.rows[i].len; len++) {
+            PL_FREE char *copy = malloc(len ? len : 1);
+            memcpy(copy, bag.rows[i].p, len);
+            ck_assert_uint_eq(row_binary_len(b->block, copy, len),
+                              len == bag.rows[i].len ? len : 0);
+        }
+    }
+    static const char long_string[] = "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+    char row[64] = {0};
+    memcpy(row + 8, long_string, sizeof(long_string));
+    ck_assert_uint_eq(row_binary_len(b->block, row, sizeof(row)), 0);
+}
+END_TEST
+
+START_TEST(rows_bags)
+{
+    FIXTURE f = fixture_new("rows: $.r[*]\ncolumns:\n"
+                            "  - {name: a, path: '@.a', type: Int32}\n"
+                            "  - {name: s, path: '@.s', type: Nullable(String)}\n"
+                            "  - {name: z, path: '@.z', type: Int8, missing: default}\n");
+    static const struct {
+        const char *ours, *theirs, *there;
+    } cases[] = {
+        {"", "", ""},
+        {"{'a':1},{'a':2}", "", ".."},
+        {"{'a':1},{'a':2}", "{'a':2}", ".x"},
+        {"{'a':1,'s':'x'},{'a':1},{'a':1,'s':''}", "{'a':1}", ".x."},
+        /* Equal rows are a bag. */
+        {"{'a':1},{'a':1},{'a':1}", "{'a':1},{'a':1}", "xx."},
+        {"{'a':1},{'a':2},{'a':1}", "{'a':1},{'a':2},{'a':1}", "xxx"},
+        /* Decoded in another way: as many are there, and those that are most alike. */
+        {"{'a':1,'z':5},{'a':2,'z':5},{'a':3,'z':5}", "{'a':2,'z':0}", ".x."},
+        {"{'a':1,'s':'n'},{'a':2,'s':'n'}", "{'a':1,'s':'m'}", "x."},
+        {"{'a':1,'s':'n'},{'a':2,'s':'n'}", "{'a':3,'s':'m','z':1}", "x."},
+        /* One equal, one alike: the equal one is not taken twice. */
+        {"{'a':1,'s':'n'},{'a':1,'s':'m'},{'a':9}", "{'a':1,'s':'n'},{'a':1,'s':'o'}", "xx."},
+        /* More than ours. */
+        {"{'a':1}", "{'a':1},{'a':1},{'a':2}", "x"},
+        {"{'a':1},{'a':2}", "{'a':3},{'a':4},{'a':5}", "xx"},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct bag bags[2] = {{.n = 0}};
+        for (int k = 0; k < 2; k++) {
+            PL_FREE char *json = pl_strf("{'r':[%s]}", k ? cases[i].theirs : cases[i].ours);
+            for (char *p = json; *p; p++)
+                *p = *p == '\'' ? '"' : *p;
+            block_reset(f.block);
+            decode(&f, json);
+            ck_assert_uint_eq(f.rejects, 0);
+            bag_fill(&bags[k], f.block);
+        }
+        bool there[16];
+        rows_match(f.block, bags[0].rows, bags[0].n, bags[1].rows, bags[1].n, there);
+        for (size_t k = 0; k < bags[0].n; k++)
+            ck_assert_msg(there[k] == (cases[i].there[k] == 'x'), "case %zu row %zu", i, k);
+        bag_release(&bags[0]);
+        bag_release(&bags[1]);
+    }
+}
+END_TEST
+
+START_TEST(engines)
+{
+    static const struct {
+        const char *engine;
+        enum presence presence;
+    } cases[] = {
+        {"MergeTree", PRESENCE_ROWS},
+        {"ReplicatedMergeTree", PRESENCE_ROWS},
+        {"SharedMergeTree", PRESENCE_ROWS},
+        {"Log", PRESENCE_ROWS},
+        {"ReplacingMergeTree", PRESENCE_KEYS},
+        {"ReplicatedReplacingMergeTree", PRESENCE_KEYS},
+        {"SummingMergeTree", PRESENCE_NONE},
+        {"AggregatingMergeTree", PRESENCE_NONE},
+        {"CollapsingMergeTree", PRESENCE_NONE},
+        {"ReplicatedVersionedCollapsingMergeTree", PRESENCE_NONE},
+        {"CoalescingMergeTree", PRESENCE_NONE},
+        {"Null", PRESENCE_NONE},
+        {"Distributed", PRESENCE_NONE},
+        {"Buffer", PRESENCE_NONE},
+        {"", PRESENCE_NONE},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++)
+        ck_assert_msg(presence_of_engine(cases[i].engine) == cases[i].presence, "%s",
+                      cases[i].engine);
+}
+END_TEST
+
+/* ---- a server that answers as told ---- */
+
+static struct server server;
+static char *urls[2];
+static struct clickhouse_conf conf;
+static struct output *output;
+static struct output_target *target;
+
+static void conf_set_up(const char *url, const char *database)
+{
+    urls[0] = TEXT(url);
+    conf = (struct clickhouse_conf){
+        .urls = {urls, 1},
+        .database = TEXT(database),
+        .user = TEXT("pipeline"),
+        .password = {.value = TEXT("secret")},
+        .connect_timeout_ms = 3000,
+        .timeout_ms = 20000,
+    };
+}
+
+static void output_set_up(const struct fixture *f)
+{
+    output = clickhouse_output.open(&conf);
+    target = clickhouse_output.target_new(&conf, f->route);
+}
+
+static void output_tear_down(void)
+{
+    clickhouse_output.close(output);
+    clickhouse_output.target_free(target);
+}
+
+/* The next answers: what a statement must have in it, and the answer's body or code. */
+static struct script {
+    const char *has;
+    int code; /* 0: success */
+    const char *body;
+    size_t len; /* 0: of the string */
+} script[8];
+static _Atomic unsigned script_at;
+
+static bool answer_script(struct server *s, int fd, const struct server_request *r)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf out = {0}, request = {0};
+    const struct script *step = &script[script_at < 8 ? script_at : 7];
+    pl_buf_add(&request, r->head.data, r->head.len);
+    pl_buf_add(&request, r->body.data, r->body.len);
+    if (!step->has || !strstr(pl_buf_cstr(&request), step->has)) {
+        fprintf(stderr, "step %u: no %s in %s\n", script_at, step->has ? step->has : "request",
+                request.data);
+        return false;
+    }
+    script_at++;
+    size_t len = step->len ? step->len : strlen(step->body);
+    pl_buf_addf(&out, "HTTP/1.1 %d X\r\nX-ClickHouse-Query-Id: 1\r\n", step->code ? 500 : 200);
+    if (step->code)
+        pl_buf_addf(&out, "X-ClickHouse-Exception-Code: %d\r\n", step->code);
+    pl_buf_addf(&out, "Content-Length: %zu\r\n\r\n", len);
+    pl_buf_add(&out, step->body, len);
+    return server_send(s, fd, out.data, out.len);
+}
+
+static void script_start(const struct fixture *f, const struct script *steps, size_t n)
+{
+    memset(script, 0, sizeof(script));
+    memcpy(script, steps, n * sizeof(*steps));
+    script_at = 0;
+    server_start(&server, answer_script, NULL);
+    conf_set_up(server.url, "da ta");
+    output_set_up(f);
+}
+
+static void script_end(unsigned steps)
+{
+    ck_assert_uint_eq(script_at, steps);
+    output_tear_down();
+    server_stop(&server);
+}
+
+static const struct output_range range = {TOPIC, 3, 10, 19};
+
+static int holds(struct batch *b, struct output_found *ret, struct pl_err *err)
+{
+    return clickhouse_output.holds(output, target, &range, b, ret, err);
+}
+
+START_TEST(counts)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    static const struct {
+        const char *counts;
+        uint64_t left;
+        bool some, all;
+    } cases[] = {
+        {"", 10, false, false},
+        {"10\t3\n14\t4\n17\t1\n18\t2\n", 0, true, true},
+        /* More than the batch has, and offsets that have no rows in it. */
+        {"9\t1\n10\t5\n11\t1\n13\t2\n14\t4\n17\t1\n18\t2\n30\t1\n", 0, true, true},
+        {"14\t4\n", 6, true, false},
+        {"10\t3\r\n18\t2\r\n", 5, true, false},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        PL_CLEANUP(batch_freep) struct batch *b = batch_of_two_months(&f);
+        const struct script steps[] = {
+            {"SELECT engine FROM system.tables WHERE database = 'da ta' AND name = 't'", 0,
+             "MergeTree\n", 0},
+            {"SELECT `count()`, count() FROM `da ta`.`t` WHERE `_topic` = 'it\\'s' AND "
+             "`_partition` "
+             "= 3 AND `count()` >= 10 AND `count()` <= 18 GROUP BY `count()` ORDER BY `count()` "
+             "SETTINGS final = 0, limit = 0,",
+             0, cases[i].counts, 0},
+        };
+        struct output_found found;
+        struct pl_err err;
+        script_start(&f, steps, 2);
+        ck_assert_msg(holds(b, &found, &err) == 0, "%s", err.msg);
+        ck_assert_msg(found.some == cases[i].some && found.all == cases[i].all, "case %zu", i);
+        ck_assert_uint_eq(block_rows(b->block), cases[i].left);
+        for (size_t k = 0; k < b->messages_n; k++)
+            if (b->messages[k].rows == 0 && b->messages[k].fate == BATCH_ROWS)
+                ck_assert(b->messages[k].there || b->messages[k].offset == 11);
+        script_end(2);
+    }
+    PL_CLEANUP(batch_freep) struct batch *empty = batch_begin(&f, 10);
+    struct output_found found;
+    struct pl_err err;
+    script_start(&f, NULL, 0);
+    message_add(&f, empty, 10, "not JSON");
+    ck_assert_int_eq(holds(empty, &found, &err), 0);
+    ck_assert(!found.some && found.all);
+    script_end(0);
+}
+END_TEST
+
+/* The rows of message 18, in the server's form, behind their offset. */
+static void rows_answer(struct fixture *f, int64_t offset, struct pl_buf *out)
+{
+    PL_CLEANUP(batch_freep) struct batch *b = batch_of_two_months(f);
+    BAG bag = {0};
+    bag_fill(&bag, b->block);
+    pl_buf_add(out, &offset, sizeof(offset));
+    pl_buf_add(out, bag.rows[9].p, bag.rows[9].len);
+}
+
+#define ENGINE                                                                                     \
+    {                                                                                              \
+        "SELECT engine", 0, "MergeTree\n", 0                                                       \
+    }
+#define COUNT                                                                                      \
+    {                                                                                              \
+        "GROUP BY", 0, "18\t1\n", 0                                                                \
+    }
+#define SELECT                                                                                     \
+    "SELECT CAST(`count()` AS Int64), CAST(`time` AS DateTime64(3)), CAST(`s` AS String), "        \
+    "CAST(`ns` AS Nullable(String)), CAST(`low` AS String), CAST(`lown` AS Nullable(String)), "    \
+    "CAST(`n` AS Nullable(Int32)), CAST(`f` AS Float64), CAST(`b` AS Bool), CAST(`id` AS "         \
+    "Nullable(UUID)), CAST(`d` AS Nullable(Date)), CAST(`_topic` AS String), CAST(`_partition` "   \
+    "AS Int32), CAST(`count()` AS UInt64) FROM `da ta`.`t` WHERE `_topic` = 'it\\'s' AND "         \
+    "`_partition` = 3 AND `count()` IN (18) ORDER BY `count()` SETTINGS "
+
+START_TEST(partial_rows)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    PL_CLEANUP(pl_buf_release) struct pl_buf rows = {0}, other = {0};
+    rows_answer(&f, 18, &rows);
+    rows_answer(&f, 15, &other);
+    PL_CLEANUP(batch_freep) struct batch *b = batch_of_two_months(&f);
+    struct output_found found;
+    struct pl_err err;
+
+    const struct script good[] = {ENGINE, COUNT, {SELECT, 0, rows.data, rows.len}};
+    script_start(&f, good, 3);
+    ck_assert_msg(holds(b, &found, &err) == 0, "%s", err.msg);
+    ck_assert(found.some && !found.all);
+    ck_assert_uint_eq(block_rows(b->block), ROWS_ALL - 1);
+    ck_assert_uint_eq(b->messages[5].rows, 1);
+    script_end(3);
+
+    /* Whatever else comes, the batch stays as it is, and it is asked again. */
+    const struct script bad[][3] = {
+        {ENGINE, COUNT, {SELECT, 0, rows.data, rows.len - 1}},
+        {ENGINE, COUNT, {SELECT, 0, rows.data, 8}},
+        {ENGINE, COUNT, {SELECT, 0, other.data, other.len}},
+        {ENGINE, COUNT, {SELECT, 241, "Code: 241. DB::Exception: m (M)", 0}},
+        {ENGINE, COUNT, {SELECT, 241, "", 0}},
+    };
+    for (size_t i = 0; i < PL_COUNT(bad); i++) {
+        PL_CLEANUP(batch_freep) struct batch *same = batch_of_two_months(&f);
+        script_start(&f, bad[i], 3);
+        ck_assert_int_eq(holds(same, &found, &err), -1);
+        ck_assert_msg(err.kind == PL_ERR_RETRY, "case %zu: %s", i, err.msg);
+        ck_assert_uint_eq(block_rows(same->block), ROWS_ALL);
+        script_end(3);
+    }
+}
+END_TEST
+
+/* Rows of a ReplacingMergeTree may have been replaced: all are there, or all are sent again. */
+START_TEST(replacing)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    PL_CLEANUP(batch_freep) struct batch *b = batch_of_two_months(&f);
+    struct output_found found;
+    struct pl_err err;
+    const struct script some[] = {{"SELECT engine", 0, "ReplacingMergeTree\n", 0},
+                                  {"GROUP BY", 0, "10\t3\n14\t1\n18\t2\n", 0}};
+    script_start(&f, some, 2);
+    ck_assert_msg(holds(b, &found, &err) == 0, "%s", err.msg);
+    ck_assert(found.some && !found.all);
+    ck_assert_uint_eq(block_rows(b->block), ROWS_ALL);
+    script_end(2);
+    const struct script all[] = {{"SELECT engine", 0, "ReplacingMergeTree\n", 0},
+                                 {"GROUP BY", 0, "10\t3\n14\t4\n17\t1\n18\t2\n", 0}};
+    script_start(&f, all, 2);
+    ck_assert_msg(holds(b, &found, &err) == 0, "%s", err.msg);
+    ck_assert(found.some && found.all);
+    ck_assert_uint_eq(block_rows(b->block), 0);
+    script_end(2);
+}
+END_TEST
+
+#define REPLICATED                                                                                 \
+    {                                                                                              \
+        "SELECT engine", 0, "ReplicatedMergeTree\n", 0                                             \
+    }
+#define SYNC "SYSTEM SYNC REPLICA `da ta`.`t` LIGHTWEIGHT"
+#define DENIED                                                                                     \
+    {                                                                                              \
+        SYNC, 497, "Code: 497. DB::Exception: Not enough privileges (ACCESS_DENIED)", 0            \
+    }
+#define POSITION                                                                                   \
+    "SELECT max(`count()`), count() FROM `da ta`.`t` WHERE `_topic` = 'it\\'s' AND `_partition` "  \
+    "= 3 "                                                                                         \
+    "SETTINGS "
+
+START_TEST(positions)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    static const struct {
+        struct script steps[5];
+        unsigned n;
+        int64_t offset; /* -2: an error */
+        enum pl_err_kind kind;
+    } cases[] = {
+        {{ENGINE, {POSITION, 0, "18\t3\n", 0}}, 2, 19, PL_ERR_NONE},
+        {{ENGINE, {POSITION, 0, "0\t0\n", 0}}, 2, -1, PL_ERR_NONE},
+        {{ENGINE, {POSITION, 0, "0\t1\n", 0}}, 2, 1, PL_ERR_NONE},
+        {{ENGINE, {POSITION, 0, "", 0}}, 2, -2, PL_ERR_RETRY},
+        {{{"SELECT engine", 0, "SummingMergeTree\n", 0}}, 1, -2, PL_ERR_CONFIG},
+        {{{"SELECT engine", 0, "", 0}}, 1, -2, PL_ERR_CONFIG},
+        /* What another replica was given must have arrived. */
+        {{REPLICATED, {SYNC, 0, "", 0}, {"select_sequential_consistency = 1", 0, "18\t3\n", 0}},
+         3,
+         19,
+         PL_ERR_NONE},
+        {{REPLICATED, {SYNC, 159, "Code: 159. DB::Exception: Timeout (T)", 0}},
+         2,
+         -2,
+         PL_ERR_RETRY},
+        {{REPLICATED,
+          DENIED,
+          {"FROM system.replicas WHERE database = 'da ta' AND table = 't'", 0, "0\n", 0},
+          {POSITION, 0, "18\t3\n", 0}},
+         4,
+         19,
+         PL_ERR_NONE},
+        {{REPLICATED, DENIED, {"FROM system.replicas", 0, "1\n", 0}}, 3, -2, PL_ERR_RETRY},
+        {{{"SELECT engine", 0, "SharedMergeTree\n", 0},
+          {"select_sequential_consistency = 1", 0, "18\t3\n", 0}},
+         2,
+         19,
+         PL_ERR_NONE},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        int64_t offset = -2;
+        struct pl_err err = {0};
+        script_start(&f, cases[i].steps, cases[i].n);
+        clickhouse_output.position(output, target, TOPIC, 3, &offset, &err);
+        ck_assert_msg(offset == cases[i].offset && err.kind == cases[i].kind,
+                      "case %zu: %" PRId64 " %s", i, offset, err.msg);
+        script_end(cases[i].n);
+    }
+}
+END_TEST
+
+/* A server without memory: the same again, but not for ever. */
+START_TEST(pressure)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    PL_CLEANUP(batch_freep) struct batch *b = batch_of_two_months(&f);
+    struct script steps[8];
+    for (int i = 0; i < 8; i++)
+        steps[i] = (struct script){
+            "query=INSERT", 241,
+            i < 7 ? "Code: 241. DB::Exception: (total) memory limit exceeded (M)"
+                  : "Code: 241. DB::Exception: Memory: while pushing to view d.v. (M)",
+            0};
+    static const enum output_answer want[] = {OUTPUT_UNKNOWN,   OUTPUT_UNKNOWN, OUTPUT_UNKNOWN,
+                                              OUTPUT_UNKNOWN,   OUTPUT_UNKNOWN, OUTPUT_UNKNOWN,
+                                              OUTPUT_TOO_LARGE, OUTPUT_HELD};
+    script_start(&f, steps, 8);
+    for (int i = 0; i < 8; i++) {
+        struct pl_err err;
+        char token[2] = {i == 7 ? 'a' : "abababa"[i], '\0'};
+        ck_assert_int_eq(clickhouse_output.insert(output, target, b, token, &err), want[i]);
+        ck_assert_int_eq(err.code, 241);
+    }
+    script_end(8);
+}
+END_TEST
+
+/* ---- a real server ---- */
+
+static struct clickhouse *client;
+
+static void real_do(const char *sql)
+{
+    struct pl_err err;
+    ck_assert_msg(clickhouse_query(client, sql, NULL, &err) == 0, "%s: %s", sql, err.msg);
+}
+
+static void real_is(const char *sql, const char *want)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf b = {0};
+    struct pl_err err;
+    ck_assert_msg(clickhouse_query(client, sql, &b, &err) == 0, "%s: %s", sql, err.msg);
+    ck_assert_msg(strcmp(pl_buf_cstr(&b), want) == 0, "%s: %s", sql, b.data);
+}
+
+static void real_set_up(void)
+{
+    conf_set_up(getenv("CLICKHOUSE"), "");
+    client = clickhouse_new(&conf);
+    real_do("DROP DATABASE IF EXISTS check_output SYNC");
+    real_do("CREATE DATABASE check_output");
+    conf.database = TEXT("check_output");
+}
+
+static void real_tear_down(void)
+{
+    clickhouse_free(client);
+}
+
+static struct output_state ensure(void)
+{
+    struct output_state state;
+    struct pl_err err;
+    ck_assert_msg(clickhouse_output.ensure(output, target, NULL, &state, &err) == 0, "%s", err.msg);
+    return state;
+}
+
+static void insert(const struct batch *b, const char *token)
+{
+    struct pl_err err;
+    ck_assert_msg(clickhouse_output.insert(output, target, b, token, &err) == OUTPUT_DONE, "%s",
+                  err.msg);
+}
+
+static void position_is(int32_t partition, int64_t want)
+{
+    int64_t offset = -2;
+    struct pl_err err;
+    ck_assert_msg(clickhouse_output.position(output, target, TOPIC, partition, &offset, &err) == 0,
+                  "%s", err.msg);
+    ck_assert_int_eq(offset, want);
+}
+
+#define ALL_ROWS "SELECT * FROM t ORDER BY ALL FORMAT TSV"
+
+/* An insert over two of the table's partitions that was cut between them. */
+START_TEST(real_partial)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    PL_CLEANUP(pl_buf_release) struct pl_buf all = {0};
+    struct output_found found;
+    struct pl_err err;
+    output_set_up(&f);
+    struct output_state state = ensure();
+    ck_assert(state.created && state.can_look);
+    ck_assert_int_eq(state.guarantee, OUTPUT_TOKEN);
+    position_is(3, -1);
+    PL_CLEANUP(batch_freep) struct batch *b = batch_of_two_months(&f);
+    ck_assert_msg(holds(b, &found, &err) == 0, "%s", err.msg);
+    ck_assert(!found.some && !found.all);
+    insert(b, "one");
+    position_is(3, 19);
+    position_is(2, -1);
+    ck_assert_int_eq(clickhouse_query(client, ALL_ROWS, &all, &err), 0);
+    for (int i = 0; i < 2; i++) {
+        real_do(i ? "ALTER TABLE t DROP PARTITION 202601" : "ALTER TABLE t DROP PARTITION 202602");
+        PL_CLEANUP(batch_freep) struct batch *again = batch_of_two_months(&f);
+        ck_assert_msg(holds(again, &found, &err) == 0, "%s", err.msg);
+        ck_assert(found.some && !found.all);
+        ck_assert_uint_eq(block_rows(again->block), i ? ROWS_JANUARY : ROWS_ALL - ROWS_JANUARY);
+        insert(again, i ? "three" : "two");
+        real_is(ALL_ROWS, pl_buf_cstr(&all));
+    }
+    PL_CLEANUP(batch_freep) struct batch *whole = batch_of_two_months(&f);
+    ck_assert_msg(holds(whole, &found, &err) == 0, "%s", err.msg);
+    ck_assert(found.some && found.all);
+    ck_assert_uint_eq(block_rows(whole->block), 0);
+    /* Another partition's rows are others. */
+    const struct output_range other = {TOPIC, 4, 10, 19};
+    PL_CLEANUP(batch_freep) struct batch *theirs = batch_of_two_months(&f);
+    ck_assert_int_eq(clickhouse_output.holds(output, target, &other, theirs, &found, &err), 0);
+    ck_assert(!found.some);
+    output_tear_down();
+}
+END_TEST
+
+/* Many messages in the table in part: more than one query asks for. */
+START_TEST(real_many)
+{
+    enum { N = 5000 };
+    FIXTURE f = fixture_new(COLUMNS);
+    struct output_found found;
+    struct pl_err err;
+    output_set_up(&f);
+    ensure();
+    for (int round = 0; round < 2; round++) {
+        PL_CLEANUP(batch_freep) struct batch *b = batch_begin(&f, 0);
+        for (int i = 0; i < N; i++) {
+            PL_FREE char *value = pl_strf("{\"r\":[{\"t\":\"2026-01-01T00:00:00Z\",\"s\":\"%d\"},"
+                                          "{\"t\":\"2026-02-01T00:00:00Z\",\"s\":\"%d\"}]}",
+                                          i, i);
+            message_add(&f, b, i, value);
+        }
+        if (round == 0) {
+            insert(b, "one");
+            real_do("ALTER TABLE t DROP PARTITION 202601");
+            continue;
+        }
+        ck_assert_msg(holds(b, &found, &err) == 0, "%s", err.msg);
+        ck_assert_uint_eq(block_rows(b->block), N);
+        insert(b, "two");
+    }
+    real_is("SELECT count(), uniqExact(s, time) FROM t FORMAT TSV", "10000\t10000\n");
+    output_tear_down();
+}
+END_TEST
+
+/* What a view refuses is in the table; the same insert completes the view once it is mended. */
+START_TEST(real_view)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    PL_CLEANUP(batch_freep) struct batch *b = batch_of_two_months(&f);
+    struct pl_err err;
+    output_set_up(&f);
+    ensure();
+    real_do("CREATE MATERIALIZED VIEW v ENGINE = MergeTree ORDER BY s SETTINGS "
+            "non_replicated_deduplication_window = 100 AS SELECT s, throwIf(n = 7) AS x FROM t");
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(clickhouse_output.insert(output, target, b, "one", &err), OUTPUT_HELD);
+        ck_assert_msg(err.kind == PL_ERR_CONFIG && err.code == 395, "%s", err.msg);
+        ck_assert_msg(strstr(err.msg, "materialized view check_output.v does not take the rows"),
+                      "%s", err.msg);
+        real_is("SELECT count() FROM t FORMAT TSV", "10\n");
+        real_is("SELECT count() FROM v FORMAT TSV", "0\n");
+    }
+    real_do("ALTER TABLE v MODIFY QUERY SELECT s, 0 AS x FROM t");
+    insert(b, "one");
+    insert(b, "one");
+    real_is("SELECT count() FROM t FORMAT TSV", "10\n");
+    real_is("SELECT count() FROM v FORMAT TSV", "10\n");
+    output_tear_down();
+}
+END_TEST
+
+/* Too large for the user's limits: in halves it goes. */
+START_TEST(real_too_large)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    struct pl_map_entry settings[2] = {
+        {.key = TEXT("max_partitions_per_insert_block"), .value = TEXT("1")},
+    };
+    struct pl_err err;
+    conf.settings = (struct pl_map){settings, 1};
+    output_set_up(&f);
+    ensure();
+    PL_CLEANUP(batch_freep) struct batch *b = batch_begin(&f, 0);
+    message_add(&f, b, 0, "{\"r\":[{\"t\":\"2026-01-01T00:00:00Z\"}]}");
+    message_add(&f, b, 1, "{\"r\":[{\"t\":\"2026-02-01T00:00:00Z\"}]}");
+    ck_assert_int_eq(clickhouse_output.insert(output, target, b, "one", &err), OUTPUT_TOO_LARGE);
+    ck_assert_msg(err.code == 252 && strstr(err.msg, "raise max_partitions_per_insert_block"), "%s",
+                  err.msg);
+    PL_CLEANUP(batch_freep) struct batch *second = batch_split(b, block_new(f.route));
+    insert(b, "two");
+    insert(second, "three");
+    output_tear_down();
+
+    settings[0] = (struct pl_map_entry){.key = TEXT("max_memory_usage"), .value = TEXT("1")};
+    settings[1] = (struct pl_map_entry){.key = TEXT("max_untracked_memory"), .value = TEXT("1")};
+    conf.settings.n = 2;
+    output_set_up(&f);
+    ck_assert_int_eq(clickhouse_output.insert(output, target, b, "four", &err), OUTPUT_TOO_LARGE);
+    ck_assert_msg(err.code == 241 && strstr(err.msg, "lower batch.rows"), "%s", err.msg);
+    real_is("SELECT count() FROM t FORMAT TSV", "2\n");
+    output_tear_down();
+}
+END_TEST
+
+START_TEST(real_guarantees)
+{
+    static const struct {
+        const char *engine;
+        unsigned urls_n;
+        enum output_guarantee guarantee;
+        bool can_look;
+    } cases[] = {
+        {"engine: MergeTree\n", 1, OUTPUT_TOKEN, true},
+        {"engine: ReplacingMergeTree\n", 1, OUTPUT_TOKEN, true},
+        {"engine: SummingMergeTree\n", 1, OUTPUT_TOKEN, false},
+        {"engine: MergeTree\nsettings: {non_replicated_deduplication_window: 0}\n", 1,
+         OUTPUT_LOOK_UP, true},
+        {"engine: MergeTree\n", 2, OUTPUT_NONE, false},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        PL_FREE char *text = pl_strf("%s%s", cases[i].engine, COLUMNS);
+        FIXTURE f = fixture_new(text);
+        urls[1] = urls[0];
+        conf.urls.n = cases[i].urls_n;
+        output_set_up(&f);
+        struct output_state state = ensure();
+        ck_assert_msg(state.guarantee == cases[i].guarantee && state.can_look == cases[i].can_look,
+                      "case %zu: %d %d %s", i, state.guarantee, state.can_look, state.why_not);
+        ck_assert_msg((state.guarantee == OUTPUT_TOKEN) == !state.why_not[0], "case %zu: %s", i,
+                      state.why_not);
+        real_do("DROP TABLE t SYNC");
+        output_tear_down();
+    }
+}
+END_TEST
+
+int main(void)
+{
+    const struct unit_test tests[] = {
+        TCASE("rows"),
+        TEST(rows_walk),
+        TEST(rows_bags),
+        TEST(engines),
+        TCASE("answers"),
+        TEST(counts),
+        TEST(partial_rows),
+        TEST(replacing),
+        TEST(positions),
+        TEST(pressure),
+        TCASE("real server", .skip = getenv("CLICKHOUSE") ? NULL : "CLICKHOUSE is not set",
+              .set_up = real_set_up, .tear_down = real_tear_down),
+        TEST(real_partial),
+        TEST(real_many),
+        TEST(real_view),
+        TEST(real_too_large),
+        TEST(real_guarantees),
+    };
+    return unit_main("output", tests, PL_COUNT(tests));
+}
