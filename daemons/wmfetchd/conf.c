@@ -131,7 +131,9 @@ const struct pl_option wmfetchd_opts[] = {
         .dflt = "1h",
         .help = "How long such a window is tried at least, however many tries that takes: the "
                 "first follow within seconds, later ones up to 5m apart, and a fault of the API "
-                "may pass. Counted anew after a restart. 0: only the number of tries counts."),
+                "may pass. If every window has the fault, each takes this long: to keep up then, "
+                "it must be less than window.size. Counted anew after a restart. 0: only the "
+                "number of tries counts."),
     PL_KAFKA_OPT(struct wmfetchd_conf, 0, ""),
     PL_TOPIC_OPT("topic", struct wmfetchd_conf, topic, "services_series_12days",
                  "The topic that gets the transactions, one message each with its whole series, "
