@@ -23,7 +23,8 @@
 /* While no rows move, an error that librdkafka reported this recently counts as not over: it
  * repeats one only after 30 s. */
 #define KAFKA_AWAY_MS 35000
-/* --once, --replay: how long Kafka may take to say who is in the group, and until it is asked again. */
+/* --once, --replay: how long Kafka may take to say who is in the group, and how soon it is asked
+ * again. */
 #define GROUP_ASK_MS   5000
 #define GROUP_PAUSE_MS 200
 /* At the end, the wait for threads that are inside a library's call. */
@@ -149,7 +150,7 @@ static void deadletters_start(struct chsinkd *d)
     });
 }
 
-/* Describes one member of the group; false: it has none. Where Kafka does not tell, joining will. */
+/* Describes one member of the group; false: it has none, or Kafka does not tell (joining will). */
 static bool member_find(rd_kafka_t *rk, const char *group, char *ret, size_t size)
 {
     const struct rd_kafka_group_list *list;

@@ -6,8 +6,8 @@
  *   with the overlap ──enough tries, for long enough──> without it ──the same again──> passed
  *
  * Only faults inside an element count (not JSON, not UTF-8, too large), because no retry cures
- * them; unless the API merely has a bad minute, which is why the tries must also span a time. An API
- * that is away, refuses, or reports that its answer is incomplete never counts.
+ * them; unless the API merely has a bad minute, which is why the tries must also span a time. An
+ * API that is away, refuses, or reports that its answer is incomplete never counts.
  *
  * The overlap was fetched before, so bad data in it must not cost the window: it is left out in the
  * end, and the series continues as if it had begun where the window does. The window's own data are

@@ -8,8 +8,8 @@
 #include "daemons/wmfetchd/window/giveup.h"
 #include "tests/unit/unit.h"
 
-/* Each failure comes a minute after the one before. d: because of the data; a: the API is away; with
- * the overlap unless it was left out. Expected: A again, N narrow, P pass. */
+/* Each failure comes a minute after the one before. d: because of the data; a: the API is away;
+ * with the overlap unless it was left out. Expected: A again, N narrow, P pass. */
 START_TEST(sequences)
 {
     static const struct {
