@@ -55,6 +55,8 @@
 /* a range announced before a crash is inserted again */
 #define PL_EVENT_BATCH_RECOVERED "89dfcc610c63b59f0f142c5f3c27fd44"
 #define PL_EVENT_DEAD_LETTER "9b2289694c4d5efa6d21a91d3c276060"
+/* a dead letter is too large for its topic and is written without its value */
+#define PL_EVENT_LETTER_CUT "9386887b43e84604be5459b4c3d2f9f7"
 /* a window with unreadable data is skipped */
 #define PL_EVENT_WINDOW_PASSED "22b35d3b24a8738c5a5f5e70a655abac"
 #define PL_EVENT_DATA_LOST "93a44d723e17d00d2ccb5eb3bb4a3191"

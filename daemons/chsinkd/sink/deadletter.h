@@ -37,11 +37,31 @@ struct deadletter_commit {
     struct pl_deadline *deadline;                    /* the calling thread's; may be NULL */
 };
 
-/* One transaction, tried once. 0: committed. Errors: RETRY: nothing was written, or it is not
- * known; read the group's committed offset before trying again. FATAL with code
- * RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION and the like: the partition is no longer ours, nothing was
- * written. REJECT/CONFIG: a person must act (topic missing, too large). */
-int deadletter_write(struct deadletter_writer *w, const struct deadletter_commit *commit,
-                     struct pl_err *err);
+enum deadletter_result {
+    DEADLETTER_COMMITTED,
+    DEADLETTER_RETRY,   /* nothing was committed: the same again later */
+    DEADLETTER_UNKNOWN, /* it may be committed, or may still be: ask the group's offset, which must
+                         * be stable (courier.h), before trying again */
+    DEADLETTER_FENCED,  /* nothing was committed: the group does not know us any more, so the
+                         * consumer's own rebalance follows */
+    DEADLETTER_NEEDS,   /* nothing was committed: a person must act, err says how; the same again
+                         * later */
+};
+
+/* Writes all letters and commits the offsets, in one transaction; err unless COMMITTED. What stands
+ * in the way of that is dealt with:
+ *
+ * - A letter that is larger than the client's message.max.bytes or the topic's max.message.bytes is
+ *   written without its value, with a header chsinkd-value-omitted that says how large it was and
+ *   why; chsinkd-topic, -partition and -offset say where the original is. If it still is too
+ *   large, its key and the original headers are left out, too. Logged as an ERROR. A letter that
+ *   fits is never cut.
+ * - A transaction that was not done after transaction.timeout.ms: the next try has twice as long,
+ *   up to the broker's transaction.max.timeout.ms or 15 minutes. Logged. It stays so for the
+ *   writer's life.
+ * - Another client with our transactional.id: the next try takes it back. The group decides who
+ *   owns a partition, not this id. */
+enum deadletter_result deadletter_write(struct deadletter_writer *w,
+                                        const struct deadletter_commit *commit, struct pl_err *err);
 
 #endif

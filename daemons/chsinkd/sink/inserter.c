@@ -274,9 +274,9 @@ static enum outcome dead_letters_commit(struct inserter *in, struct batch *b, co
         rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata(s->rk);
         const struct deadletter_commit commit = {&b->dead, list, group, &s->give_up, in->deadline};
         struct pl_err err;
-        int rc = deadletter_write(s->deadletters, &commit, &err);
+        enum deadletter_result result = deadletter_write(s->deadletters, &commit, &err);
         rd_kafka_consumer_group_metadata_destroy(group);
-        if (rc == 0)
+        if (result == DEADLETTER_COMMITTED)
             return OUTCOME_DONE;
         if (commit_outcome(err.code) == OUTCOME_LOST)
             return OUTCOME_LOST;

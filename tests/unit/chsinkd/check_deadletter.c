@@ -130,7 +130,7 @@ static void letter_plain(size_t len)
     letters = (struct dead_letters){&letter, &letter, 1, len};
 }
 
-static int write_letters(struct pl_err *err)
+static enum deadletter_result write_letters(struct pl_err *err)
 {
     struct pl_deadline deadline = {0};
     const struct deadletter_commit commit = {.letters = &letters,
@@ -139,9 +139,9 @@ static int write_letters(struct pl_err *err)
                                              .give_up = &give_up,
                                              .deadline = &deadline};
     memset(err, 0, sizeof(*err));
-    int rc = deadletter_write(writer, &commit, err);
+    enum deadletter_result result = deadletter_write(writer, &commit, err);
     ck_assert_ptr_nonnull(deadline.doing);
-    return rc;
+    return result;
 }
 
 /* ---- what arrives ---- */
@@ -182,7 +182,7 @@ START_TEST(letters_are_the_message_and_its_story)
     rd_kafka_header_add(again, "chsinkd-attempt", -1, "2", -1);
     rd_kafka_header_add(again, "chsinkd-reason", -1, "old", -1);
     letter_add(again, NULL, NULL, 0);
-    ck_assert_msg(write_letters(&err) == 0, "%s", err.msg);
+    ck_assert_msg(write_letters(&err) == DEADLETTER_COMMITTED, "%s", err.msg);
     dead_letters_release(&letters);
 
     consumer = client_new(RD_KAFKA_CONSUMER);
@@ -222,56 +222,57 @@ END_TEST
 
 /* ---- faults ---- */
 
-/* What the write comes to that meets the fault, and the group's verdict that the code stands for
- * (inserter.c). The writes after it: with a new client where the old one is dead. */
+/* What the write comes to that meets the fault. The writes after it: with a new client where the
+ * old one is dead. */
 static const struct fault {
     int api;
     rd_kafka_resp_err_t code;
     unsigned times;
-    enum pl_err_kind kind; /* NONE: written all the same */
+    enum deadletter_result result;
     rd_kafka_resp_err_t err_code;
 } faults[] = {
-    {API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, 2, PL_ERR_NONE, 0},
+    {API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE, 2, DEADLETTER_COMMITTED, 0},
     {API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED, 1,
-     PL_ERR_CONFIG, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED},
-    {API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT, 1, PL_ERR_CONFIG,
+     DEADLETTER_NEEDS, RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED},
+    {API_INIT_PRODUCER_ID, RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT, 1, DEADLETTER_NEEDS,
      RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT},
-    {API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, 2, PL_ERR_NONE, 0},
-    {API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1, PL_ERR_CONFIG,
+    {API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, 2, DEADLETTER_COMMITTED, 0},
+    {API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1, DEADLETTER_NEEDS,
      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
-    {API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1, PL_ERR_FATAL,
+    {API_ADD_PARTITIONS, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1, DEADLETTER_RETRY,
      RD_KAFKA_RESP_ERR__FENCED},
-    {API_PRODUCE, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 2, PL_ERR_NONE, 0},
-    {API_PRODUCE, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1, PL_ERR_CONFIG,
+    {API_PRODUCE, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 2, DEADLETTER_COMMITTED, 0},
+    {API_PRODUCE, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED, 1, DEADLETTER_NEEDS,
      RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED},
-    {API_PRODUCE, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, 1, PL_ERR_CONFIG,
-     RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE},
-    {API_ADD_OFFSETS, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, 1, PL_ERR_NONE, 0},
-    {API_ADD_OFFSETS, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, 1, PL_ERR_CONFIG,
+    {API_ADD_OFFSETS, RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, 1, DEADLETTER_COMMITTED, 0},
+    {API_ADD_OFFSETS, RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED, 1, DEADLETTER_NEEDS,
      RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED},
-    {API_ADD_OFFSETS, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1, PL_ERR_FATAL,
+    {API_ADD_OFFSETS, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1, DEADLETTER_RETRY,
      RD_KAFKA_RESP_ERR__FENCED},
-    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, 1, PL_ERR_NONE, 0},
-    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, 1, PL_ERR_FATAL,
+    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS, 1, DEADLETTER_COMMITTED,
+     0},
+    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION, 1, DEADLETTER_RETRY,
      RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION},
-    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, 1, PL_ERR_FATAL,
+    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID, 1, DEADLETTER_FENCED,
      RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID},
-    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, 1, PL_ERR_FATAL,
+    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID, 1, DEADLETTER_FENCED,
      RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID},
-    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, 1, PL_ERR_RETRY,
+    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS, 1, DEADLETTER_RETRY,
      RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS},
-    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, 1, PL_ERR_FATAL,
+    {API_TXN_OFFSET_COMMIT, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, 1, DEADLETTER_RETRY,
      RD_KAFKA_RESP_ERR__FENCED},
-    {API_END_TXN, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 2, PL_ERR_NONE, 0},
-    {API_END_TXN, RD_KAFKA_RESP_ERR__TRANSPORT, 2, PL_ERR_NONE, 0},
-    /* Not known whether it was written. */
-    {API_END_TXN, RD_KAFKA_RESP_ERR_UNKNOWN, 1, PL_ERR_RETRY, RD_KAFKA_RESP_ERR_UNKNOWN},
-    {API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING, 1, PL_ERR_RETRY,
+    {API_END_TXN, RD_KAFKA_RESP_ERR_NOT_COORDINATOR, 2, DEADLETTER_COMMITTED, 0},
+    {API_END_TXN, RD_KAFKA_RESP_ERR__TRANSPORT, 2, DEADLETTER_COMMITTED, 0},
+    /* Not known whether it was written: the first request may have been carried out, and its
+     * answer lost. */
+    {API_END_TXN, RD_KAFKA_RESP_ERR_UNKNOWN, 1, DEADLETTER_UNKNOWN, RD_KAFKA_RESP_ERR_UNKNOWN},
+    {API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING, 1, DEADLETTER_UNKNOWN,
      RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING},
-    {API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, 1, PL_ERR_FATAL,
+    {API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_TXN_STATE, 1, DEADLETTER_UNKNOWN,
      RD_KAFKA_RESP_ERR_INVALID_TXN_STATE},
-    {API_END_TXN, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1, PL_ERR_FATAL, RD_KAFKA_RESP_ERR__FENCED},
-    {API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, 1, PL_ERR_FATAL,
+    {API_END_TXN, RD_KAFKA_RESP_ERR_PRODUCER_FENCED, 1, DEADLETTER_UNKNOWN,
+     RD_KAFKA_RESP_ERR__FENCED},
+    {API_END_TXN, RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH, 1, DEADLETTER_UNKNOWN,
      RD_KAFKA_RESP_ERR__FENCED},
 };
 
@@ -286,33 +287,201 @@ START_TEST(each_fault)
             writer_renew();
         for (unsigned i = 0; i < f->times; i++)
             rd_kafka_mock_push_request_errors(mock.cluster, (int16_t)f->api, 1, f->code);
-        int rc = write_letters(&err);
-        ck_assert_msg(rc == (f->kind == PL_ERR_NONE ? 0 : -1) && err.kind == f->kind &&
-                          err.code == (int)f->err_code,
-                      "request %d, %s: %d, %s, %s: %s", f->api, rd_kafka_err2name(f->code), rc,
-                      pl_err_kind_name(err.kind), rd_kafka_err2name(err.code), err.msg);
+        enum deadletter_result result = write_letters(&err);
+        ck_assert_msg(result == f->result && err.code == (int)f->err_code,
+                      "request %d, %s: %d, %s: %s", f->api, rd_kafka_err2name(f->code), (int)result,
+                      rd_kafka_err2name(err.code), err.msg);
+        ck_assert_msg((err.kind == PL_ERR_NONE) == (result == DEADLETTER_COMMITTED) &&
+                          (err.kind == PL_ERR_CONFIG) == (result == DEADLETTER_NEEDS),
+                      "%s", pl_err_kind_name(err.kind));
         /* librdkafka remembers that a topic is not allowed, until its next look at the metadata. */
         if (f->api == API_PRODUCE && f->code == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
             writer_renew();
-        rc = write_letters(&err);
+        enum deadletter_result next = write_letters(&err);
         /* After a refused batch librdkafka gives up one more transaction, to get a new epoch. */
-        if (rc < 0 && f->api == API_PRODUCE)
-            rc = write_letters(&err);
-        ck_assert_msg(rc == 0, "after request %d, %s: %s", f->api, rd_kafka_err2name(f->code),
-                      err.msg);
+        if (next != DEADLETTER_COMMITTED && f->api == API_PRODUCE)
+            next = write_letters(&err);
+        ck_assert_msg(next == DEADLETTER_COMMITTED, "after request %d, %s: %s", f->api,
+                      rd_kafka_err2name(f->code), err.msg);
     }
 }
 END_TEST
 
-START_TEST(too_large)
+/* ---- letters that are too large ---- */
+
+static struct pl_header own_header = {DEADLETTER_HEADER_PREFIX "route", ROUTE, sizeof(ROUTE) - 1};
+static struct pl_header two_headers[2];
+static struct dead_letter some[3];
+
+/* Letters of these sizes, the values of byte 'a', 'b' ...; 0 ends. */
+static void letters_some(const size_t *sizes)
+{
+    static char values[PL_COUNT(some)][MESSAGE_BYTES_MAX + 1];
+
+    letters = (struct dead_letters){0};
+    for (size_t i = 0; sizes[i] > 0; i++) {
+        memset(values[i], 'a' + (int)i, sizes[i]);
+        some[i] = (struct dead_letter){.value = values[i],
+                                       .value_len = sizes[i],
+                                       .offset = (int64_t)i,
+                                       .headers = &own_header,
+                                       .headers_n = 1};
+        if (letters.last)
+            letters.last->next = &some[i];
+        else
+            letters.first = &some[i];
+        letters.last = &some[i];
+        letters.count++;
+    }
+}
+
+/* The last n messages of the topic of dead letters, as "<first byte or -><length>[ <omitted>] ". */
+static const char *last_letters(int n, struct pl_buf *out)
+{
+    rd_kafka_t *consumer = client_new(RD_KAFKA_CONSUMER);
+    rd_kafka_topic_partition_list_t *all = rd_kafka_topic_partition_list_new(1);
+    int64_t end_ms = pl_clock_monotonic_ms() + WAIT_MS, low, high;
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+
+    pl_buf_reset(out);
+    ck_assert_int_eq(rd_kafka_query_watermark_offsets(consumer, DEAD, 0, &low, &high, WAIT_MS), 0);
+    ck_assert_int_ge(high - low, n);
+    rd_kafka_topic_partition_list_add(all, DEAD, 0)->offset = high - n;
+    rd_kafka_assign(consumer, all);
+    while (n > 0) {
+        rd_kafka_message_t *m = rd_kafka_consumer_poll(consumer, 100);
+        ck_assert_int_lt(pl_clock_monotonic_ms(), end_ms);
+        if (m && !m->err) {
+            const char *why = strstr(headers_text(m, &text), "chsinkd-value-omitted=");
+            pl_buf_addf(out, "%c%zu%s%s; ", m->len > 0 ? *(char *)m->payload : '-', m->len,
+                        why ? " " : "", why ? why + strlen("chsinkd-value-omitted=") : "");
+            n--;
+        }
+        if (m)
+            rd_kafka_message_destroy(m);
+    }
+    rd_kafka_topic_partition_list_destroy(all);
+    rd_kafka_destroy(consumer);
+    return pl_buf_cstr(out);
+}
+
+static void check_written(int n, const char *expected)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf out = {0};
+    struct pl_err err;
+
+    ck_assert_msg(write_letters(&err) == DEADLETTER_COMMITTED, "%s", err.msg);
+    ck_assert_str_eq(last_letters(n, &out), expected);
+}
+
+static void refuse_size(unsigned times)
+{
+    for (unsigned i = 0; i < times; i++)
+        rd_kafka_mock_push_request_errors(mock.cluster, API_PRODUCE, 1,
+                                          RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+}
+
+START_TEST(too_large_for_the_client)
+{
+    letters_some((const size_t[]){10, MESSAGE_BYTES_MAX + 1, 20, 0});
+    check_written(3, "a10; -0 100001 bytes, larger than the client's message.max.bytes ; c20; ");
+    check_written(3, "a10; -0 100001 bytes, larger than the client's message.max.bytes ; c20; ");
+}
+END_TEST
+
+/* The broker refuses a batch of letters, of which each may fit. */
+START_TEST(too_large_together)
+{
+    letters_some((const size_t[]){10, 20, 0});
+    refuse_size(1);
+    check_written(2, "a10; b20; ");
+}
+END_TEST
+
+START_TEST(too_large_for_the_topic)
+{
+    letters_some((const size_t[]){10, 0});
+    refuse_size(1);
+    check_written(1, "-0 10 bytes, larger than the topic's max.message.bytes ; ");
+    letters_some((const size_t[]){10, 20, 0});
+    refuse_size(2); /* the batch, and the first letter alone */
+    check_written(2, "-0 10 bytes, larger than the topic's max.message.bytes ; b20; ");
+}
+END_TEST
+
+/* Even without its value: key and headers are left out as well. If that does not help, the topic's
+ * limit is far too small, which a person must mend. */
+START_TEST(too_large_without_its_value)
 {
     struct pl_err err;
 
-    letter_plain(MESSAGE_BYTES_MAX + 1);
-    ck_assert_int_eq(write_letters(&err), -1);
-    ck_assert_msg(err.kind == PL_ERR_REJECT && strstr(err.msg, "message.max.bytes"), "%s", err.msg);
-    ck_assert_int_eq(write_letters(&err), -1); /* the same, not that a transaction is open */
-    ck_assert_int_eq(err.kind, PL_ERR_REJECT);
+    letters_some((const size_t[]){10, 0});
+    two_headers[0] = own_header;
+    two_headers[1] = (struct pl_header){"trace", "x", 1};
+    some[0].headers = two_headers;
+    some[0].headers_n = 2;
+    some[0].key = (char *)"key";
+    some[0].key_len = 3;
+    refuse_size(2);
+    check_written(1, "-0 10 bytes (and key and headers), larger than the topic's "
+                     "max.message.bytes ; ");
+    refuse_size(3);
+    ck_assert_int_eq(write_letters(&err), DEADLETTER_NEEDS);
+    ck_assert_msg(strstr(err.msg, "max.message.bytes"), "%s", err.msg);
+}
+END_TEST
+
+/* ---- time ---- */
+
+static void rtt_set(int rtt_ms)
+{
+    ck_assert_int_eq(rd_kafka_mock_broker_set_rtt(mock.cluster, -1, rtt_ms), 0);
+}
+
+/* Two round trips are needed until a message is in the log, which take longer than the time-out. */
+static void write_too_slowly(enum deadletter_result expected, struct pl_err *err)
+{
+    rtt_set(1200);
+    ck_assert_int_eq(write_letters(err), expected);
+    rtt_set(0);
+}
+
+static void short_timeout(void)
+{
+    kafka_mock_set(&mock, "transaction.timeout.ms", "2000");
+    writer_renew();
+    letter_plain(100);
+    ck_assert_int_eq(write_letters(&(struct pl_err){0}), DEADLETTER_COMMITTED);
+}
+
+START_TEST(too_slow_once)
+{
+    struct pl_err err;
+    int tries = 0;
+
+    short_timeout();
+    rtt_set(1200);
+    while (write_letters(&err) == DEADLETTER_RETRY && ++tries < 5)
+        ;
+    ck_assert_int_ge(tries, 1); /* each had twice as long */
+    ck_assert_msg(err.kind == PL_ERR_NONE, "%s", err.msg);
+}
+END_TEST
+
+/* The broker does not allow longer ones. */
+START_TEST(too_slow_for_ever)
+{
+    struct pl_err err;
+
+    short_timeout();
+    write_too_slowly(DEADLETTER_RETRY, &err);
+    rd_kafka_mock_push_request_errors(mock.cluster, API_INIT_PRODUCER_ID, 1,
+                                      RD_KAFKA_RESP_ERR_INVALID_TRANSACTION_TIMEOUT);
+    ck_assert_int_eq(write_letters(&err), DEADLETTER_RETRY);
+    ck_assert_msg(write_letters(&err) == DEADLETTER_COMMITTED, "%s", err.msg); /* with 2 s again */
+    write_too_slowly(DEADLETTER_NEEDS, &err);
+    ck_assert_msg(strstr(err.msg, "transaction.max.timeout.ms"), "%s", err.msg);
+    ck_assert_int_eq(write_letters(&err), DEADLETTER_COMMITTED);
 }
 END_TEST
 
@@ -333,13 +502,13 @@ START_TEST(gives_up)
     rd_kafka_mock_broker_set_down(mock.cluster, -1);
     int64_t began_ms = pl_clock_monotonic_ms();
     pthread_create(&thread, NULL, give_up_soon, NULL);
-    ck_assert_int_eq(write_letters(&err), -1);
+    ck_assert_int_eq(write_letters(&err), DEADLETTER_RETRY);
     pthread_join(thread, NULL);
     ck_assert_msg(err.kind == PL_ERR_RETRY, "%s", err.msg);
     ck_assert_int_lt(pl_clock_monotonic_ms() - began_ms, 10000);
     rd_kafka_mock_broker_set_up(mock.cluster, -1);
     give_up = false;
-    ck_assert_msg(write_letters(&err) == 0, "%s", err.msg);
+    ck_assert_msg(write_letters(&err) == DEADLETTER_COMMITTED, "%s", err.msg);
 }
 END_TEST
 
@@ -349,7 +518,12 @@ int main(void)
         TCASE("mock cluster", .set_up = set_up, .tear_down = tear_down),
         TEST(letters_are_the_message_and_its_story),
         TEST(each_fault),
-        TEST(too_large),
+        TEST(too_large_for_the_client),
+        TEST(too_large_together),
+        TEST(too_large_for_the_topic),
+        TEST(too_large_without_its_value),
+        TEST(too_slow_once),
+        TEST(too_slow_for_ever),
         TEST(gives_up),
     };
     return unit_main("deadletter", tests, PL_COUNT(tests));
