@@ -33,8 +33,9 @@
 #include "daemons/chsinkd/route/route.h"
 #include "lib/json/reader.h"
 
-/* Counted up with each change of what the same message becomes under the same route: a range that
- * was announced by another version is not taken to be the same (route/digest.h). */
+/* Counted up with each change of what the same message becomes under the same route, as
+ * check_decode_version.c demands: a range that was announced by another version is not taken to be
+ * the same (route/digest.h). */
 #define DECODE_VERSION 1
 
 struct rows_message {
