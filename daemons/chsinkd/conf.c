@@ -169,6 +169,21 @@ static void routes_load(struct chsinkd_conf *conf, struct pl_findings *errs)
     }
 }
 
+static void settings_check(const struct pl_map *settings, struct pl_findings *errs)
+{
+    for (size_t i = 0; i < settings->n; i++) {
+        const char *name = settings->v[i].key, *wanted;
+        if (clickhouse_setting_allowed(name, settings->v[i].value, &wanted))
+            continue;
+        if (wanted)
+            pl_findings_add(errs, 0, 0,
+                            "clickhouse.settings: %s must be %s, since exactly once rests on it",
+                            name, wanted);
+        else
+            pl_findings_add(errs, 0, 0, "clickhouse.settings: %s is chsinkd's own", name);
+    }
+}
+
 void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs)
 {
     pl_common_check_create(&conf->create, errs);
@@ -177,6 +192,7 @@ void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs)
         pl_common_check_kafka(&conf->kafka, NULL, errs);
     pl_common_check_transaction(&conf->kafka, CHSINKD_TRANSACTION_TIMEOUT_MS, NULL,
                                 CHSINKD_TRANSACTION_OPEN_MS, errs);
+    settings_check(&conf->clickhouse.settings, errs);
     routes_load(conf, errs);
 }
 

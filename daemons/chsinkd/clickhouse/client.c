@@ -169,11 +169,48 @@ static void target_begin(struct clickhouse *c)
 }
 
 /* The promise rests on these: the configuration cannot change them. */
-static const char *const insert_settings[][2] = {
-    {"async_insert", "0"},
-    {"insert_deduplicate", "1"},
-    {"deduplicate_blocks_in_dependent_materialized_views", "1"},
+static const struct {
+    const char *name, *value; /* NULL: an insert's own */
+    bool sent;                /* with each insert; a server before 24 does not know the others */
+} promised[] = {
+    {"wait_end_of_query", NULL, false},
+    {"insert_deduplication_token", NULL, false},
+    {"async_insert", "0", true},
+    {"insert_deduplicate", "1", true},
+    {"deduplicate_blocks_in_dependent_materialized_views", "1", true},
+    {"materialized_views_ignore_errors", "0", true},
+    /* A view without its table would be left out in silence. */
+    {"ignore_materialized_views_with_dropped_target_table", "0", false},
+    /* One insert would be several blocks, each with a part of the token. The other sizes do not
+     * divide a Native block (tried with 26.7). */
+    {"use_strict_insert_block_limits", "0", false},
 };
+
+static bool setting_equals(const char *value, const char *wanted)
+{
+    const char *word = strcmp(wanted, "0") == 0 ? "false" : "true";
+    return strcmp(value, wanted) == 0 || strcasecmp(value, word) == 0;
+}
+
+bool clickhouse_setting_allowed(const char *name, const char *value, const char **ret_wanted)
+{
+    for (size_t i = 0; i < PL_COUNT(promised); i++) {
+        if (strcmp(promised[i].name, name) != 0)
+            continue;
+        *ret_wanted = promised[i].value;
+        return promised[i].value && setting_equals(value, promised[i].value);
+    }
+    return true;
+}
+
+const char *clickhouse_setting_checked(size_t i)
+{
+    for (size_t k = 0; k < PL_COUNT(promised); k++)
+        if (promised[k].value && !promised[k].sent && i-- == 0)
+            return promised[k].name;
+    return NULL;
+}
+
 /* By default the server silently fits a Native block to a table that was altered: 300 becomes 44 in
  * a UInt8, null a default, an unknown column is dropped (seen with 26.7). With these it answers 53,
  * 349 or 117, and still adds LowCardinality. 23.3 and later know all of them. */
@@ -187,16 +224,17 @@ static const char *const insert_settings_dflt[][2] = {
 static void target_insert(struct clickhouse *c, const struct clickhouse_insert *insert)
 {
     const struct pl_map *m = &c->conf->settings;
-    for (size_t i = 0; i < PL_COUNT(insert_settings); i++)
-        target_param(c, insert_settings[i][0], insert_settings[i][1]);
+    for (size_t i = 0; i < PL_COUNT(promised); i++)
+        if (promised[i].sent)
+            target_param(c, promised[i].name, promised[i].value);
     for (size_t i = 0; i < PL_COUNT(insert_settings_dflt); i++)
         if (!pl_map_get(m, insert_settings_dflt[i][0]))
             target_param(c, insert_settings_dflt[i][0], insert_settings_dflt[i][1]);
     for (size_t i = 0; i < m->n; i++) {
-        bool ours = strcmp(m->v[i].key, "insert_deduplication_token") == 0 ||
-                    strcmp(m->v[i].key, "wait_end_of_query") == 0;
-        for (size_t k = 0; k < PL_COUNT(insert_settings); k++)
-            ours = ours || strcmp(m->v[i].key, insert_settings[k][0]) == 0;
+        bool ours = false;
+        for (size_t k = 0; k < PL_COUNT(promised); k++)
+            ours = ours || ((promised[k].sent || !promised[k].value) &&
+                            strcmp(m->v[i].key, promised[k].name) == 0);
         if (!ours)
             target_param(c, m->v[i].key, m->v[i].value);
     }

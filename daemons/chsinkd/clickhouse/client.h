@@ -8,14 +8,18 @@
  * one that answered is kept.
  *
  * What is sent is explicit. The promise rests on async_insert=0, wait_end_of_query=1,
- * insert_deduplicate=1, insert_deduplication_token and
- * deduplicate_blocks_in_dependent_materialized_views=1, which the configuration cannot change; it
- * can change max_partitions_per_insert_block=0, input_format_native_allow_types_conversion=0,
- * input_format_null_as_default=0 and input_format_skip_unknown_fields=0 (without the last three
- * the server converts silently). A statement carries only wait_end_of_query, so that a read-only
- * user can run it. A 200 is a success only when it has X-ClickHouse-Query-Id and no
- * X-ClickHouse-Exception-Code and the body holds no exception. The password travels in the header
- * X-ClickHouse-Key, never in the URL.
+ * insert_deduplicate=1, insert_deduplication_token,
+ * deduplicate_blocks_in_dependent_materialized_views=1 and materialized_views_ignore_errors=0,
+ * which the configuration cannot change; it can change max_partitions_per_insert_block=0,
+ * input_format_native_allow_types_conversion=0, input_format_null_as_default=0 and
+ * input_format_skip_unknown_fields=0 (without the last three the server converts silently).
+ * Settings that older servers do not know are not sent; table_ensure() refuses a user whose
+ * profile has them otherwise. A statement carries only wait_end_of_query, so that a read-only
+ * user can run it.
+ *
+ * A 200 is a success only when it has X-ClickHouse-Query-Id and no X-ClickHouse-Exception-Code
+ * and the body holds no exception. The password travels in the header X-ClickHouse-Key, never in
+ * the URL.
  *
  * Threads: one owner each. No logging.
  */
@@ -64,6 +68,13 @@ int clickhouse_query(struct clickhouse *c, const char *sql, struct pl_buf *ret_b
  * complete. */
 int clickhouse_read(struct clickhouse *c, const char *sql, struct pl_buf *ret_body,
                     struct pl_err *err);
+
+/* Whether clickhouse.settings may have this. False: exactly once rests on `*ret_wanted`, or (NULL)
+ * on what each insert has of its own. */
+bool clickhouse_setting_allowed(const char *name, const char *value, const char **ret_wanted);
+/* The settings that are not sent but must be as clickhouse_setting_allowed() says, from 0; NULL
+ * after the last. */
+const char *clickhouse_setting_checked(size_t i);
 
 struct clickhouse_insert {
     const char *sql;         /* INSERT INTO … FORMAT Native */

@@ -252,6 +252,35 @@ static int ensure_view(struct job *j, const struct route_view *v, struct pl_err 
     return 0;
 }
 
+/* ---- settings ---- */
+
+/* Those of the user's profile that are not sent with each insert. A server that does not know one
+ * has nothing to say. */
+static int check_settings(struct job *j, struct pl_err *err)
+{
+    OWNED_BUF struct pl_buf sql = {0};
+    OWNED_BUF struct pl_buf answer = {0};
+    const struct pl_map *configured = &clickhouse_conf(j->client)->settings;
+    const char *name, *wanted;
+    pl_buf_add_str(&sql, "SELECT name, value FROM system.settings WHERE name IN (''");
+    for (size_t i = 0; (name = clickhouse_setting_checked(i)); i++)
+        pl_buf_addf(&sql, ", '%s'", name);
+    pl_buf_add_str(&sql, ") ORDER BY name");
+    if (job_ask(j, &sql, &answer, err) < 0)
+        return -1;
+    char *f[2];
+    for (char *at = answer.data; tsv_line(&at, f, 2);) {
+        const char *own = pl_map_get(configured, f[0]);
+        if (!clickhouse_setting_allowed(f[0], own ? own : f[1], &wanted))
+            return pl_err_set(
+                err, PL_ERR_CONFIG, 0,
+                "%s is %s for clickhouse.user: rows could be lost or doubled; set it to "
+                "%s in the user's profile, or under clickhouse.settings",
+                f[0], own ? own : f[1], wanted);
+    }
+    return 0;
+}
+
 /* ---- whether tokens are remembered ---- */
 
 /* The server's defaults, and whether this user's inserts are deduplicated at all. */
@@ -425,7 +454,7 @@ int table_ensure(struct clickhouse *c, const struct route *r, const char *defaul
                     .ret_sql = ret_sql,
                     .on_fact = on_fact,
                     .userdata = userdata};
-    if (ensure_table(&j, err) < 0)
+    if (check_settings(&j, err) < 0 || ensure_table(&j, err) < 0)
         return -1;
     for (unsigned i = 0; i < r->views_n; i++)
         if (ensure_view(&j, &r->views[i], err) < 0)

@@ -12,10 +12,10 @@
 #include "daemons/chsinkd/clickhouse/client.h"
 #include "daemons/chsinkd/route/route.h"
 
-/* CREATE TABLE IF NOT EXISTS … (columns, engine, order, partition, TTL, settings; ON CLUSTER where
- * the route names a cluster). For the MergeTree family the deduplication window is added where the
- * settings do not have it: non_replicated_deduplication_window = 10000 (as many blocks as
- * replicated tables remember by default). */
+/* CREATE TABLE IF NOT EXISTS … (columns, engine, order, partition, TTL, settings; ON CLUSTER
+ * where the route names a cluster). For the MergeTree family the deduplication window is added
+ * where the settings do not have it: non_replicated_deduplication_window = 10000 (as many blocks
+ * as replicated tables remember by default). */
 void table_create_sql(const struct route *r, const char *default_database, struct pl_buf *out);
 /* CREATE MATERIALIZED VIEW IF NOT EXISTS …; the view's table remembers tokens, too. */
 void table_view_sql(const struct route *r, const struct route_view *v, const char *default_database,
@@ -50,7 +50,8 @@ struct table_state {
 /* Creates what is missing, checks what is there: every column of the route must exist with the same
  * type (CONFIG, all differences in one message: "column x is Int32 in the table, Int64 in the
  * route; …"); the table may have more columns (their types give defaults); a column with
- * `expression` must have a DEFAULT in the table. Checks that the user may insert (an empty insert).
+ * `expression` must have a DEFAULT in the table. Checks that the user may insert (an empty insert),
+ * and that no setting of the user's profile breaks the promise.
  * `dry_run`: only reads; the statements that would be run are appended to `ret_sql` (may be NULL
  * otherwise). Tokens are remembered if the table and every table behind its materialized views
  * (also those that the route does not name) remember them, if the user's profile does not switch

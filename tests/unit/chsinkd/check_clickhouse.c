@@ -103,6 +103,8 @@ START_TEST(insert_request)
     got_has("POST /?database=da%20ta&");
     got_has("&wait_end_of_query=1&");
     got_has("&async_insert=0&");
+    got_has("&materialized_views_ignore_errors=0&");
+    got_has_not("use_strict"); /* 23.8 does not know it */
     got_has("&insert_deduplicate=1&");
     got_has("&deduplicate_blocks_in_dependent_materialized_views=1&");
     got_has("&input_format_native_allow_types_conversion=0&");

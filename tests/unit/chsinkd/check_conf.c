@@ -56,6 +56,22 @@ START_TEST(findings)
          "metrics: {listen: x}\n",
          ": metrics.listen: 'x' is not an address to listen on: use 127.0.0.1:9464, [::1]:9464 or "
          ":9464\n"},
+        {"kafka: {bootstrap.servers: k}\n"
+         "clickhouse: {urls: [http://c:8123], settings: {async_insert: 0, insert_deduplicate: "
+         "\"true\", use_strict_insert_block_limits: 0, max_insert_block_size: 1}}\n",
+         NULL},
+        {"kafka: {bootstrap.servers: k}\n"
+         "clickhouse: {urls: [http://c:8123], settings: {materialized_views_ignore_errors: 1}}\n",
+         ": clickhouse.settings: materialized_views_ignore_errors must be 0, since exactly once "
+         "rests on it\n"},
+        {"kafka: {bootstrap.servers: k}\n"
+         "clickhouse: {urls: [http://c:8123], settings: {use_strict_insert_block_limits: 1}}\n",
+         ": clickhouse.settings: use_strict_insert_block_limits must be 0, since exactly once "
+         "rests "
+         "on it\n"},
+        {"kafka: {bootstrap.servers: k}\n"
+         "clickhouse: {urls: [http://c:8123], settings: {insert_deduplication_token: x}}\n",
+         ": clickhouse.settings: insert_deduplication_token is chsinkd's own\n"},
     };
     PL_FREE char *dir = unit_dir();
     PL_FREE char *path = pl_strf("%s/chsinkd.yaml", dir);

@@ -511,6 +511,41 @@ START_TEST(positions)
 }
 END_TEST
 
+/* What the user's profile may not say. */
+START_TEST(profile)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    static const struct {
+        const char *settings, *own, *finding;
+    } cases[] = {
+        {"use_strict_insert_block_limits\t1\n", NULL, "use_strict_insert_block_limits is 1 for"},
+        {"ignore_materialized_views_with_dropped_target_table\t1\n", NULL, "profile, or under"},
+        {"use_strict_insert_block_limits\t1\n", "0", NULL}, /* sent with each insert */
+        {"use_strict_insert_block_limits\t0\n", "1", "use_strict_insert_block_limits is 1 for"},
+        {"", NULL, NULL}, /* an older server */
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        const struct script steps[] = {
+            {"SELECT name, value FROM system.settings WHERE name IN ('', "
+             "'ignore_materialized_views_with_dropped_target_table', "
+             "'use_strict_insert_block_limits')",
+             0, cases[i].settings, 0},
+            {"FROM system.columns", 516, "Code: 516. DB::Exception: u (A)", 0},
+        };
+        struct pl_map_entry own = {.key = TEXT("use_strict_insert_block_limits"),
+                                   .value = TEXT(cases[i].own)};
+        struct output_state state;
+        struct pl_err err;
+        script_start(&f, steps, 2);
+        conf.settings = (struct pl_map){&own, cases[i].own != NULL};
+        ck_assert_int_eq(clickhouse_output.ensure(output, target, NULL, &state, &err), -1);
+        ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+        ck_assert_msg(strstr(err.msg, cases[i].finding ? cases[i].finding : "516"), "%s", err.msg);
+        script_end(cases[i].finding ? 1 : 2);
+    }
+}
+END_TEST
+
 /* A server without memory: the same again, but not for ever. */
 START_TEST(pressure)
 {
@@ -672,7 +707,10 @@ START_TEST(real_view)
 {
     FIXTURE f = fixture_new(COLUMNS);
     PL_CLEANUP(batch_freep) struct batch *b = batch_of_two_months(&f);
+    struct pl_map_entry ignore = {.key = TEXT("materialized_views_ignore_errors"),
+                                  .value = TEXT("1")};
     struct pl_err err;
+    conf.settings = (struct pl_map){&ignore, 1}; /* not sent: it would be DONE without the view */
     output_set_up(&f);
     ensure();
     real_do("CREATE MATERIALIZED VIEW v ENGINE = MergeTree ORDER BY s SETTINGS "
@@ -727,6 +765,36 @@ START_TEST(real_too_large)
 }
 END_TEST
 
+/* Whatever block sizes the user has, an insert is one block, in the table and as its view sees it. */
+START_TEST(real_block_sizes)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    struct pl_map_entry settings[] = {
+        {.key = TEXT("max_insert_block_size"), .value = TEXT("10")},
+        {.key = TEXT("min_insert_block_size_rows"), .value = TEXT("1")},
+        {.key = TEXT("min_insert_block_size_bytes"), .value = TEXT("1")},
+        {.key = TEXT("max_block_size"), .value = TEXT("10")},
+        {.key = TEXT("max_insert_threads"), .value = TEXT("4")},
+        {.key = TEXT("parallel_view_processing"), .value = TEXT("1")},
+        {.key = TEXT("input_format_defaults_for_omitted_fields"), .value = TEXT("0")},
+    };
+    PL_CLEANUP(batch_freep) struct batch *b = batch_begin(&f, 0);
+    for (int i = 0; i < 1000; i++)
+        message_add(&f, b, i, "{\"r\":[{\"t\":\"2026-01-01T00:00:00Z\",\"n\":4}]}");
+    output_set_up(&f);
+    ensure();
+    real_do("CREATE MATERIALIZED VIEW v ENGINE = SummingMergeTree ORDER BY k SETTINGS "
+            "non_replicated_deduplication_window = 100 AS SELECT 1 AS k, count() AS c FROM t GROUP "
+            "BY k");
+    conf.settings = (struct pl_map){settings, PL_COUNT(settings)};
+    for (int i = 0; i < 3; i++)
+        insert(b, "one");
+    real_is("SELECT count(), uniqExact(_part), sum(x2) FROM t FORMAT TSV", "1000\t1\t8000\n");
+    real_is("SELECT sum(c) FROM v FORMAT TSV", "1000\n");
+    output_tear_down();
+}
+END_TEST
+
 START_TEST(real_guarantees)
 {
     static const struct {
@@ -771,6 +839,7 @@ int main(void)
         TEST(partial_rows),
         TEST(replacing),
         TEST(positions),
+        TEST(profile),
         TEST(pressure),
         TCASE("real server", .skip = getenv("CLICKHOUSE") ? NULL : "CLICKHOUSE is not set",
               .set_up = real_set_up, .tear_down = real_tear_down),
@@ -778,6 +847,7 @@ int main(void)
         TEST(real_many),
         TEST(real_view),
         TEST(real_too_large),
+        TEST(real_block_sizes),
         TEST(real_guarantees),
     };
     return unit_main("output", tests, PL_COUNT(tests));
