@@ -33,12 +33,12 @@ bool partition_is_idle(const struct partition_state *s)
 const char *partition_phase_name(enum partition_phase phase)
 {
     static const char *const names[PARTITION_PHASES] = {
-        [PARTITION_NONE] = "none",         [PARTITION_PLACE] = "place",
-        [PARTITION_OPEN] = "open",         [PARTITION_RECOVER] = "recover",
-        [PARTITION_SETTLE] = "settle",     [PARTITION_LOOKUP] = "lookup",
-        [PARTITION_ANNOUNCE] = "announce", [PARTITION_INSERT] = "insert",
-        [PARTITION_COMMIT] = "commit",     [PARTITION_CHECK] = "check",
-        [PARTITION_LOST] = "lost",
+        [PARTITION_NONE] = "none",       [PARTITION_PLACE] = "place",
+        [PARTITION_CLAIM] = "claim",     [PARTITION_OPEN] = "open",
+        [PARTITION_RECOVER] = "recover", [PARTITION_SETTLE] = "settle",
+        [PARTITION_LOOKUP] = "lookup",   [PARTITION_ANNOUNCE] = "announce",
+        [PARTITION_INSERT] = "insert",   [PARTITION_COMMIT] = "commit",
+        [PARTITION_CHECK] = "check",     [PARTITION_LOST] = "lost",
     };
     return phase < PARTITION_PHASES ? names[phase] : "?";
 }
@@ -84,12 +84,12 @@ static bool is_young(const struct partition_state *s, const struct partition_con
     return e->mono_ms - s->born_ms < conf->young_ms;
 }
 
-static enum partition_action announce(struct partition_state *s,
-                                      const struct partition_announcement *wanted,
+static enum partition_action announce(struct partition_state *s, enum partition_phase phase,
+                                      struct partition_announcement wanted,
                                       const struct partition_event *e)
 {
-    s->wanted = *wanted;
-    return call(s, PARTITION_ANNOUNCE, ACTION_ANNOUNCE, e->mono_ms);
+    s->wanted = wanted;
+    return call(s, phase, ACTION_ANNOUNCE, e->mono_ms);
 }
 
 /* An announcement with a new token. */
@@ -105,8 +105,7 @@ static enum partition_action announce_again(struct partition_state *s,
                                             const struct partition_conf *conf,
                                             const struct partition_event *e)
 {
-    const struct partition_announcement wanted = announcement(s, s->end, conf, e);
-    return announce(s, &wanted, e);
+    return announce(s, PARTITION_ANNOUNCE, announcement(s, s->end, conf, e), e);
 }
 
 static enum partition_action settle(struct partition_state *s, bool refused)
@@ -128,10 +127,8 @@ static enum partition_action insert(struct partition_state *s, const struct part
         return settle(s, false);
     if (!is_young(s, conf, e) && !s->doubt)
         return announce_again(s, conf, e);
-    if (e->mono_ms >= partition_insert_by(s, conf)) {
-        const struct partition_announcement same = s->announced;
-        return announce(s, &same, e);
-    }
+    if (e->mono_ms >= partition_insert_by(s, conf))
+        return announce(s, PARTITION_ANNOUNCE, s->announced, e);
     return call(s, PARTITION_INSERT, ACTION_INSERT, e->mono_ms);
 }
 
@@ -188,6 +185,12 @@ static enum partition_action next_none(struct partition_state *s, const struct p
         s->announced = nothing;
     if (e->start < 0)
         return call(s, PARTITION_PLACE, ACTION_PLACE, e->mono_ms);
+    return announce(s, PARTITION_CLAIM, s->announced, e);
+}
+
+static enum partition_action begin(struct partition_state *s, const struct partition_conf *conf,
+                                   const struct partition_event *e)
+{
     bool same = s->announced.digest == conf->digest && s->announced.until <= s->start;
     if (s->announced.end >= 0 && same && (is_young(s, conf, e) || !conf->can_look)) {
         s->phase = PARTITION_RECOVER;
@@ -202,8 +205,6 @@ static enum partition_action next_none(struct partition_state *s, const struct p
     return ACTION_READ;
 }
 
-/* Below `until` there are rows of a group that is gone: announced at once, so that it is known after
- * a crash. */
 static enum partition_action next_place(struct partition_state *s,
                                         const struct partition_conf *conf,
                                         const struct partition_event *e)
@@ -213,11 +214,10 @@ static enum partition_action next_place(struct partition_state *s,
     if (e->kind != EVENT_OK)
         return wait_in(s, PARTITION_PLACE);
     s->start = s->end = e->start;
-    if (e->announced.until <= s->start || !conf->can_look)
-        return announce(s, &nothing, e);
-    s->until = e->announced.until;
-    const struct partition_announcement wanted = announcement(s, s->until, conf, e);
-    return announce(s, &wanted, e);
+    s->until = e->announced.until > s->start && conf->can_look ? e->announced.until : 0;
+    const struct partition_announcement wanted =
+        s->until > 0 ? announcement(s, s->until, conf, e) : nothing;
+    return announce(s, PARTITION_CLAIM, wanted, e);
 }
 
 static enum partition_action next_open(struct partition_state *s, const struct partition_conf *conf,
@@ -271,23 +271,21 @@ static enum partition_action next_lookup(struct partition_state *s,
     return s->refused ? split(s, e->single) : announce_again(s, conf, e);
 }
 
+/* CLAIM, ANNOUNCE. */
 static enum partition_action next_announce(struct partition_state *s,
                                            const struct partition_conf *conf,
                                            const struct partition_event *e)
 {
     if (e->kind == EVENT_TIME)
-        return call(s, PARTITION_ANNOUNCE, ACTION_ANNOUNCE, e->mono_ms);
+        return call(s, s->phase, ACTION_ANNOUNCE, e->mono_ms);
     if (e->kind != EVENT_OK)
-        return wait_in(s, PARTITION_ANNOUNCE);
+        return wait_in(s, s->phase);
     if (s->announced.at_ms != s->wanted.at_ms) /* else only the lease was renewed */
         s->born_ms = s->called_ms;
     s->announced = s->wanted;
     s->wanted = nothing;
     s->proof_ms = s->called_ms;
-    if (s->end > s->start)
-        return insert(s, conf, e);
-    s->phase = PARTITION_OPEN;
-    return ACTION_READ;
+    return s->phase == PARTITION_CLAIM ? begin(s, conf, e) : insert(s, conf, e);
 }
 
 static enum partition_action next_insert(struct partition_state *s,
@@ -361,24 +359,8 @@ static bool is_answer(enum partition_event_kind kind)
 /* A batch's announcement, insert or commit: finished when stopping. */
 static bool is_sending(const struct partition_state *s)
 {
-    switch (s->phase) {
-    case PARTITION_ANNOUNCE:
-        return s->end > s->start;
-    case PARTITION_INSERT:
-    case PARTITION_COMMIT:
-    case PARTITION_CHECK:
-        return true;
-    case PARTITION_NONE:
-    case PARTITION_PLACE:
-    case PARTITION_OPEN:
-    case PARTITION_RECOVER:
-    case PARTITION_SETTLE:
-    case PARTITION_LOOKUP:
-    case PARTITION_LOST:
-    case PARTITION_PHASES:
-        break;
-    }
-    return false;
+    return s->phase == PARTITION_ANNOUNCE || s->phase == PARTITION_INSERT ||
+           s->phase == PARTITION_COMMIT || s->phase == PARTITION_CHECK;
 }
 
 static bool is_gone(const struct partition_state *s)
@@ -404,6 +386,7 @@ static enum partition_action next_in_phase(struct partition_state *s,
         return next_settle(s, conf, e);
     case PARTITION_LOOKUP:
         return next_lookup(s, conf, e);
+    case PARTITION_CLAIM:
     case PARTITION_ANNOUNCE:
         return next_announce(s, conf, e);
     case PARTITION_INSERT:

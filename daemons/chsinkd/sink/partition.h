@@ -7,20 +7,20 @@
  * as metadata, lib/batch/range.h), inserted with a token made from the announcement, then its end
  * is committed. After a crash the announcement shows what may be in the table.
  *
- *     NONE ──assigned, nothing announced──> OPEN <───────────────────────────────────────────┐
- *      │                                     │ ^  split, buried                              │
- *      │                              closed │ └────────────────────────┐                    │
- *      │                                     v                          │                    │
- *      │                        ┌───────> ANNOUNCE ──committed──> INSERT ──ok──> COMMIT ─────┤
- *      │                        │                                  ^  │           │  ^       │
- *      ├── same route, young ── │ ──> RECOVER ──closed─────────────┘  │           v  │       │
- *      │                        │                                     │         CHECK ───────┘
- *      │                missing │                                     │   (a commit of dead letters
- *      │                        │     all there ──> COMMIT            │    whose answer was lost)
- *      └── else ──> SETTLE ──> LOOKUP                                 │
- *                     ^          ^    refused                         │
- *                     │          └────────────────────────────────────┤
- *                     └── refused or too old, and an answer was lost ─┘
+ *     NONE ──assigned──> CLAIM ──nothing announced──> OPEN <──────────────────────────────────┐
+ *      │                 ^ │ │                         │ ^ split, buried                      │
+ *      └─no offset─> PLACE │ │                  closed │ └─────────────────────┐              │
+ *                          │ │                         v                       │              │
+ *                          │ │               ┌───> ANNOUNCE ──committed──> INSERT ──> COMMIT ─┤
+ *                          │ │               │                              ^ │         │ ^   │
+ *                          │ └─same route,── │ ──> RECOVER ──closed─────────┘ │         v │   │
+ *                          │   young token   │                                │       CHECK ──┘
+ *                          │                 │ missing                        │  (a commit of dead
+ *                          │                 │     all there ──> COMMIT       │   letters whose
+ *                          └─else─> SETTLE ──> LOOKUP                         │   answer was lost)
+ *                                     ^          ^       refused              │
+ *                                     │          └────────────────────────────┤
+ *                                     └─ in doubt, and refused or too old ────┘
  *
  *     any ──fenced, revoked──> NONE, by way of LOST while an answer is outstanding
  *     any ──stop──> NONE, but ANNOUNCE, INSERT, COMMIT and CHECK are finished first
@@ -28,7 +28,8 @@
  * The same as a table: what follows in each phase. "wait": ACTION_WAIT, then TIME repeats the call.
  *
  *               OK                          RETRY  UNKNOWN  other
- *     PLACE     ANNOUNCE                    wait   wait
+ *     PLACE     CLAIM                       wait   wait
+ *     CLAIM     OPEN, RECOVER or SETTLE     wait   wait
  *     OPEN                                                  CLOSED: LOOKUP below `until`; COMMIT
  *                                                           without rows; INSERT if announced;
  *                                                           else ANNOUNCE
@@ -37,7 +38,7 @@
  *     LOOKUP    COMMIT if all is there;     wait   wait
  *               OPEN (split) if refused;
  *               else ANNOUNCE
- *     ANNOUNCE  INSERT; OPEN without batch  wait   wait
+ *     ANNOUNCE  INSERT                      wait   wait
  *     INSERT    COMMIT                      wait   wait     REFUSED: LOOKUP; SETTLE if in doubt
  *     COMMIT    OPEN                        wait   CHECK
  *     CHECK     OPEN if it succeeded;       wait   wait
@@ -60,16 +61,17 @@
  *   session.timeout.ms, max.poll.interval.ms, or another member with its group.instance.id.
  * - An insert is sent within lease_ms of its owner's last proof (partition_insert_by()), and
  *   settle_ms later it is in the table or never will be. So lease_ms + settle_ms after our
- *   assignment nothing of an earlier owner can arrive. The assignment itself proves nothing: the
- *   callback may come late, when another owns the partition. (A process that is frozen for longer
- *   than the lease between checking the clock and writing to its socket breaks this; no client can
- *   prevent that.)
+ *   assignment nothing of an earlier owner can arrive. The assignment itself proves nothing (the
+ *   callback may come late, when another owns the partition), nor does reading the group's offset:
+ *   a commit does, hence CLAIM. (A process that is frozen for longer than the lease between
+ *   checking the clock and writing to its socket breaks this; no client can prevent that.)
  * - The table remembers a token for at least young_ms + lease_ms + settle_ms.
  * - Owners' wall clocks differ by less than a minute, or the table remembers tokens for longer by
  *   the difference. A clock that is ahead, or behind by more than a token's age and a minute, costs
  *   a look-up, nothing else.
- * - Two commits of one owner, the second sent when the first has failed or timed out, do not take
- *   effect in the opposite order once the second has succeeded.
+ * - A commit that timed out does not take effect any more once a later plain commit of the same
+ *   owner has succeeded (they go over one connection). It may before; a transaction goes another
+ *   way, so none is begun before a plain commit has succeeded: CLAIM again.
  *
  * Without can_look a message is a row at least once: only a young token of the same route prevents
  * doubles.
@@ -89,6 +91,7 @@
 enum partition_phase {
     PARTITION_NONE,     /* not ours */
     PARTITION_PLACE,    /* the group has no offset: asking the output where to begin */
+    PARTITION_CLAIM,    /* committing what the group has again: is it ours? */
     PARTITION_OPEN,     /* reading; no batch under way */
     PARTITION_RECOVER,  /* reading an announced range again */
     PARTITION_SETTLE,   /* waiting until no insert of the range can still arrive */
@@ -113,7 +116,7 @@ struct partition_state {
     enum partition_phase phase;
     int64_t start, end; /* start: the group's offset; [start, end): the batch under way */
     struct partition_announcement announced; /* what the group has, as far as we know */
-    struct partition_announcement wanted;    /* ANNOUNCE, COMMIT: what is being committed */
+    struct partition_announcement wanted;    /* CLAIM, ANNOUNCE, COMMIT: what is being committed */
     bool doubt;    /* an insert of the batch was sent, with unknown outcome */
     bool refused;  /* SETTLE, LOOKUP: the server refused the batch, which is split next */
     bool asked;    /* a call's answer is outstanding */
