@@ -140,6 +140,21 @@ static unsigned fetching_describe(const struct wmfetchd *w, char *out, size_t si
     return n;
 }
 
+/* Writes ", 2 of 16 series fail (31854/HOURLY …)"; "" if none does. */
+static void failing_describe(const struct wmfetchd *w, char *out, size_t size)
+{
+    const struct series *first = NULL;
+    size_t n = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < w->turns.n; i++) {
+        first = first || !w->series[i].failing ? first : &w->series[i];
+        n += w->series[i].failing;
+    }
+    if (first)
+        snprintf(out, size, ", %zu of %zu series %s (%.40s/%.20s%s)", n, w->turns.n,
+                 n == 1 ? "fails" : "fail", first->application, first->index, n > 1 ? " …" : "");
+}
+
 static void slow_log(struct wmfetchd *w, bool slow, const char *fetching)
 {
     if (slow && !w->slow)
@@ -150,7 +165,7 @@ static void slow_log(struct wmfetchd *w, bool slow, const char *fetching)
 
 void status_show(struct wmfetchd *w)
 {
-    char oldest[32] = "-", last[192] = "none committed yet", fetching[128];
+    char oldest[32] = "-", last[192] = "none committed yet", fetching[128], failing[128];
     unsigned slow, n = fetching_describe(w, fetching, sizeof(fetching), &slow);
     bool all_slow = slow == w->turns.slots_n && w->turns.n > slow;
     int64_t oldest_ms, mono_ms = pl_clock_monotonic_ms(), behind = lag_measure(w, &oldest_ms);
@@ -166,6 +181,8 @@ void status_show(struct wmfetchd *w)
         snprintf(last + len, sizeof(last) - len, "; %.40s/%.20s empty for %" PRIu64 " windows",
                  empty->application, empty->index, empty->empty);
     slow_log(w, all_slow, fetching);
+    failing_describe(w, failing, sizeof(failing));
+    int64_t held_ms = w->not_before_ms - mono_ms;
     if (is_stalled(w))
         pl_service_status(w->service, "Kafka does not answer",
                           "Kafka does not answer; fetching is paused, %" PRId64
@@ -183,13 +200,18 @@ void status_show(struct wmfetchd *w)
                           fetching, behind, oldest, last);
     else if (n > 0)
         pl_service_status(w->service, NULL,
-                          "fetching %s, %.1f MB/s; %" PRId64 " windows due, all to %s, %s",
-                          fetching, rate / 1e6, behind, oldest, last);
+                          "fetching %s, %.1f MB/s; %" PRId64 " windows due, all to %s%s, %s",
+                          fetching, rate / 1e6, behind, oldest, failing, last);
+    else if (held_ms > 0)
+        pl_service_status(w->service, NULL,
+                          "nothing is asked for another %" PRId64 " s, the log says why; %" PRId64
+                          " windows due, all to %s, %s",
+                          held_ms / 1000 + 1, behind, oldest, last);
     else
         pl_service_status(w->service, NULL,
                           "waiting for the next window; %" PRId64
-                          " windows due, all to %s, %" PRIu64 " done, %s",
-                          behind, oldest, w->windows, last);
+                          " windows due, all to %s%s, %" PRIu64 " done, %s",
+                          behind, oldest, failing, w->windows, last);
 }
 
 /* ---- the watchdog ---- */
