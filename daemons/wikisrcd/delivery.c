@@ -74,6 +74,7 @@ int delivery_new(struct pl_daemon *daemon, const struct wikisrcd_conf *conf,
         .more_topics = &conf->topics,
         .position_topic = use.position_key ? conf->position_topic : NULL,
         .position_key = use.position_key,
+        .fence_key = use.position_key,
         .message_bytes_max = conf->message_bytes_max,
         .queue_bytes_max = conf->queue_bytes_max,
         /* Events carry their own times, and some are wrong by years. A broker rolls a segment when

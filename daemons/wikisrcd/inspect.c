@@ -236,6 +236,7 @@ static bool on_event(void *userdata, const struct sse_event *sse)
     } else {
         if (!event_show(in, data, now_ms))
             return false;
+        plan_redact_account(in->plan, &in->event);
         in->taken++;
     }
     position_add(in->position, &mark);

@@ -96,6 +96,7 @@ static bool event_deliver(struct wikisrcd *w, const struct sse_event *sse,
     case PL_SEND_OK:
         pl_delivery_item_end(w->delivery, 0);
         pl_metrics_inc(w->metrics, M_TIME_REPLACED, message.time_replaced);
+        pl_metrics_inc(w->metrics, M_REDACT_ABSENT, plan_redact_account(w->plan, &w->event));
         fields_account(w);
         if (w->event.malformed) {
             pl_metrics_inc(w->metrics, M_MALFORMED, 1);

@@ -30,11 +30,12 @@ struct wikisrcd {
     struct source *source;
     struct peer kafka, stream;
     struct position *position;
-    struct once *once;  /* NULL: service mode */
-    struct plan *plan;  /* replaced at a reload */
-    struct event event; /* reused */
-    bool started;       /* the source was started */
-    int64_t looked_ms;  /* the source's time, for a start counted from now; 0: not asked */
+    struct once *once;              /* NULL: service mode */
+    struct backfill_record *loaded; /* by --once, at the very first start; else NULL */
+    struct plan *plan;              /* replaced at a reload */
+    struct event event;             /* reused */
+    bool started;                   /* the source was started */
+    int64_t looked_ms; /* the source's time, for a start counted from now; 0: not asked */
     bool ready;
     int64_t newest_ms;
     struct pl_rate rate; /* of what is received */

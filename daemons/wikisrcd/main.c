@@ -109,7 +109,7 @@ int main(int argc, char **argv)
     if (mode == ONCE) { /* metrics.listen is the service's */
         struct wikisrcd_conf *conf = service.conf;
         free(PL_TAKE(conf->metrics.listen));
-        once.key = pl_strf("%s/once", conf->name);
+        once.key = once_key(conf);
     }
     return wikisrcd_run(&service, mode == ONCE ? &once : NULL);
 }

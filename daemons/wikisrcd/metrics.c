@@ -22,6 +22,8 @@ const struct pl_metric wikisrcd_metrics[M_COUNT] = {
                      "Events of aborted transactions, which are fetched again."},
     [M_MALFORMED] = {"wikisrcd_events_malformed_total", NULL, PL_COUNTER,
                      "Events that are not valid JSON; passed on without a key."},
+    [M_REDACT_ABSENT] = {"wikisrcd_redact_field_absent_total", NULL, PL_COUNTER,
+                         "Events without a field that `redact` names."},
     [M_FIELD_ABSENT] = {"wikisrcd_filter_field_absent_total", NULL, PL_COUNTER,
                         "Events without a field that a filter tests."},
     [M_SOURCE_BYTES] = {"wikisrcd_source_bytes_total", NULL, PL_COUNTER,

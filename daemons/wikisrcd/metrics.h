@@ -17,6 +17,7 @@ enum wikisrcd_metric {
     M_REFETCHED,
     M_MALFORMED,
     M_FIELD_ABSENT,
+    M_REDACT_ABSENT,
     M_SOURCE_BYTES,
     M_DELIVERED_BYTES,
     /* Why a connection ended; in the order of enum source_loss; REWIND is

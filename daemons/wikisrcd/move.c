@@ -45,19 +45,30 @@ static int position_print(const struct move *m, const char *label, struct pl_err
     return 0;
 }
 
+/* What the service wrote before stays known, for --once. */
+static void begun_keep(const struct move *m, struct position *position)
+{
+    const struct pl_kafka_position *p = &m->position;
+    PL_CLEANUP(position_freep) struct position *old = NULL;
+    struct pl_err odd;
+    if (p->value && position_decode(p->value, p->len, m->conf->source.slack_ms, &old, &odd) == 0)
+        position_begun_keep(position, position_begun(old));
+}
+
 static int move_to(struct move *m, const struct pl_move *move, int64_t to_ms, struct pl_err *err)
 {
     const struct wikisrcd_conf *conf = m->conf;
     PL_CLEANUP(pl_buf_release) struct pl_buf record = {0};
     PL_CLEANUP(position_freep)
     struct position *position = position_new(&conf->source.streams, to_ms, conf->source.slack_ms);
-    position_encode(position, pl_clock_realtime_ms(), &record);
     char new[32];
     pl_time_format_ms(position_since(position), new);
     printf("%s\n", m->position.key);
     struct pl_err odd;
     if (position_print(m, "  old:", &odd) < 0)
         printf("  old: %s\n", odd.msg);
+    begun_keep(m, position);
+    position_encode(position, pl_clock_realtime_ms(), &record);
     if (pl_move_commit(move, &m->txn, m->position.key, (struct pl_slice){record.data, record.len},
                        err) < 0)
         return -1;

@@ -10,6 +10,11 @@
 #include "lib/base/time_text.h"
 #include "lib/log/log.h"
 
+char *once_key(const struct wikisrcd_conf *conf)
+{
+    return pl_strf("%s/once", conf->name);
+}
+
 void once_release(struct once *o)
 {
     backfill_record_release(&o->record);
@@ -35,14 +40,26 @@ int once_look(struct once *o, const struct wikisrcd_conf *conf, struct pl_delive
     return 0;
 }
 
+int once_loaded_read(const struct wikisrcd_conf *conf, struct pl_delivery *delivery,
+                     struct backfill_record *ret, struct pl_err *err)
+{
+    PL_CLEANUP(position_freep) struct position *position = NULL;
+    PL_FREE char *key = once_key(conf);
+    struct pl_kafka_position found = {.key = key};
+    if (pl_delivery_positions_read(delivery, &found, 1, err) < 0)
+        return -1;
+    int read = found.value ? backfill_decode(found.value, found.len, conf->source.slack_ms, ret,
+                                             &position, err)
+                           : 0;
+    pl_kafka_positions_release(&found, 1);
+    return read < 0 ? pl_err_prefix(err, "record %s in topic %s", key, conf->position_topic) : 0;
+}
+
 /* Refuses a record whose ranges are of other streams or in another topic. */
 static int record_fits(const struct once *o, const struct wikisrcd_conf *conf, struct pl_err *err)
 {
     const struct backfill_record *r = &o->record;
-    bool same = strcmp(r->topic, conf->topic) == 0 && r->streams.n == conf->source.streams.n;
-    for (size_t i = 0; same && i < r->streams.n; i++)
-        same = strcmp(r->streams.v[i], conf->source.streams.v[i]) == 0;
-    if (same)
+    if (backfill_is_of(r, conf->topic, &conf->source.streams))
         return 0;
     return pl_err_set(err, PL_ERR_CONFIG, 0,
                       "the ranges loaded under the name %s are of other source.streams, or in "

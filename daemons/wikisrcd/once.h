@@ -32,6 +32,11 @@ struct once {
 };
 
 void once_release(struct once *o);
+char *once_key(const struct wikisrcd_conf *conf); /* malloc()ed */
+
+/* For the service's very first start: what --once has loaded. `ret` starts zeroed. */
+int once_loaded_read(const struct wikisrcd_conf *conf, struct pl_delivery *delivery,
+                     struct backfill_record *ret, struct pl_err *err);
 
 /* Finds where the service began, without touching its position. Before once_begin(). */
 int once_look(struct once *o, const struct wikisrcd_conf *conf, struct pl_delivery *delivery,

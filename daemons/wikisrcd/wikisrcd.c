@@ -10,6 +10,7 @@
 #include "daemons/wikisrcd/internal.h"
 #include "daemons/wikisrcd/metrics.h"
 #include "lib/base/clock.h"
+#include "lib/base/time_text.h"
 #include "lib/batch/worked.h"
 #include "lib/kafka/errors.h"
 #include "lib/log/log.h"
@@ -62,6 +63,25 @@ static void source_first_start(struct wikisrcd *w)
     source_start(w->source, 0);
 }
 
+/* At the very first start: not what --once has loaded. */
+static int start_behind_loaded(const struct wikisrcd *w, int64_t *start_ms, struct pl_err *err)
+{
+    const struct wikisrcd_conf *conf = w->conf;
+    int64_t from_ms = *start_ms;
+    bool not_known_yet = wikisrcd_conf_start_is_relative(conf->source.start) && w->looked_ms == 0;
+    if (!w->loaded || !w->loaded->topic || not_known_yet)
+        return 0;
+    if (backfill_service_start(w->loaded, conf->topic, &conf->source.streams, from_ms, start_ms,
+                               err) < 0)
+        return -1;
+    char start[32];
+    pl_time_format_ms(*start_ms, start);
+    if (*start_ms != from_ms)
+        pl_log(PL_NOTICE, NULL, "beginning behind what --once has loaded",
+               PL_F_STR("START", start));
+    return 0;
+}
+
 /* 1: from a committed position; 0: it is not committed yet; -1: error. */
 static int position_begin(struct wikisrcd *w, struct pl_slice record, struct pl_err *err)
 {
@@ -79,6 +99,8 @@ static int position_begin(struct wikisrcd *w, struct pl_slice record, struct pl_
     } else {
         wikisrcd_conf_start(w->conf->source.start,
                             w->looked_ms != 0 ? w->looked_ms : pl_clock_realtime_ms(), &start_ms);
+        if (start_behind_loaded(w, &start_ms, err) < 0)
+            return -1;
         position = position_new(&w->conf->source.streams, start_ms, w->conf->source.slack_ms);
     }
     position_free(w->position);
@@ -86,8 +108,9 @@ static int position_begin(struct wikisrcd *w, struct pl_slice record, struct pl_
     return committed;
 }
 
-/* The starting point of the very first start is committed before anything is read: after a crash
- * before the first event, the next start must not begin at a later "now". */
+/* The position is committed before anything is read. At the very first start: after a crash before
+ * the first event, the next start must not begin at a later "now". At each start: whoever is fenced
+ * by it finds our name (lib/kafka/successor.h). */
 static void begin_commit(struct wikisrcd *w)
 {
     step(w, "waiting for Kafka to record where to begin, in topic", w->conf->position_topic);
@@ -125,8 +148,10 @@ static void on_looked(void *userdata, int64_t now_ms)
     const struct pl_slice none = {0};
     struct pl_err err;
     w->looked_ms = now_ms;
-    position_begin(w, none, &err);
-    begin_commit(w);
+    if (position_begin(w, none, &err) < 0)
+        pl_daemon_stop(w->daemon, &err);
+    else
+        begin_commit(w);
 }
 
 static const struct source_ops source_ops = {intake_event, on_answer, on_looked};
@@ -156,7 +181,7 @@ static void on_delivery_ready(void *userdata)
             finish(w);
         return;
     }
-    if (!w->started) { /* the position of the very first start is safe now */
+    if (!w->started) { /* the position to start from is safe now */
         source_first_start(w);
         return;
     }
@@ -318,6 +343,9 @@ static void release(struct wikisrcd *w)
     position_free(w->position);
     event_release(&w->event);
     plan_free(w->plan);
+    if (w->loaded)
+        backfill_record_release(w->loaded);
+    free(w->loaded);
 }
 
 /* A committed position proves that Kafka has worked with us; and that the source has, if it holds
@@ -358,6 +386,11 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     }
     if (w->once && once_look(w->once, conf, w->delivery, err) < 0)
         return -1;
+    if (!w->once && pl_delivery_position(w->delivery).len == 0) {
+        w->loaded = pl_alloc(sizeof(*w->loaded));
+        if (once_loaded_read(conf, w->delivery, w->loaded, err) < 0)
+            return -1;
+    }
     int committed = position_begin(w, pl_delivery_position(w->delivery), err);
     if (committed < 0 || (w->once && w->once->is_done))
         return committed;
@@ -366,9 +399,7 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     pl_rate_next(&w->rate, 0, pl_clock_monotonic_ms());
     w->newest_ms = position_high(w->position);
     worked_look(w);
-    if (committed) {
-        source_first_start(w);
-    } else if (!w->once && wikisrcd_conf_start_is_relative(conf->source.start)) {
+    if (!committed && !w->once && wikisrcd_conf_start_is_relative(conf->source.start)) {
         step(w, "asking the time at", conf->source.url);
         source_look(w->source);
     } else {

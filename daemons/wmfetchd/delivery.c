@@ -27,6 +27,7 @@ struct delivery {
     uint32_t parts_sent;    /* of the current element */
     bool too_large;         /* the last element was */
     char *window;
+    char *keys; /* what all positions' keys begin with; only slot 0 looks, see slot_lost() */
 };
 
 /* ---- elements ---- */
@@ -278,12 +279,14 @@ int delivery_new(struct delivery_env *env, int slot, const struct pl_delivery_op
     PL_CLEANUP(delivery_freep) struct delivery *d = pl_alloc(sizeof(*d));
     const struct wmfetchd_conf *conf = env->conf;
     PL_FREE char *id = delivery_id(conf, slot);
+    d->keys = slot == 0 ? pl_strf("%s/", conf->name) : NULL;
     struct pl_delivery_conf kafka = {
         .kafka = &conf->kafka,
         .transactional_id = id,
         .client_id = "wmfetchd",
         .topic = conf->topic,
         .position_topic = slot == DELIVERY_ONCE ? NULL : conf->position_topic,
+        .fence_key = d->keys,
         .transaction_timeout_ms = WMFETCHD_TRANSACTION_TIMEOUT_MS,
         .message_bytes_max = conf->message_bytes_max,
         .queue_bytes_max = conf->queue_bytes_max,
@@ -322,5 +325,6 @@ void delivery_free(struct delivery *d)
     element_release(&d->element);
     pl_buf_release(&d->part);
     free(d->window);
+    free(d->keys);
     free(d);
 }

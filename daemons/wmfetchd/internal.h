@@ -58,6 +58,7 @@ struct wmfetchd {
     bool ready;
     char *claim_key;            /* of the record that claims the name */
     bool claimed;               /* proved that we alone use this name: lib/kafka/fence.h */
+    struct pl_err lost;         /* another slot is fenced: is slot 0? kind NONE: none is */
     struct pl_peer_clock clock; /* the API's */
     struct look look;           /* asks for the API's time where no window has shown it yet */
     struct slot *looking;       /* the slot that waits for it; NULL: none */

@@ -127,7 +127,9 @@ static void slot_end(struct wmfetchd *w, struct slot *slot, bool failed)
 static int64_t begin_all(struct wmfetchd *w)
 {
     int64_t held_ms = w->not_before_ms - pl_clock_monotonic_ms();
-    if (!w->claimed && held_ms <= 0 && load_is_idle(w->slots[0].load))
+    if (w->lost.kind != PL_ERR_NONE)
+        held_ms = 0;
+    if (!w->claimed && held_ms <= 0 && !w->slots[0].series && load_is_idle(w->slots[0].load))
         load_claim(w->slots[0].load, w->claim_key);
     if (!w->claimed)
         return held_ms > 0 ? held_ms : INT64_MAX;
@@ -266,7 +268,9 @@ static void claim_done(struct wmfetchd *w, const struct load_result *result,
                        const struct pl_err *err)
 {
     w->claimed = !err;
-    if (!err)
+    if (!err && w->lost.kind != PL_ERR_NONE)
+        pl_daemon_stop(w->daemon, &w->lost);
+    else if (!err)
         w->kafka_worked = PL_WORKED;
     else if (!pl_daemon_stopping(w->daemon))
         failure_of_claim(w, result, err);
@@ -310,12 +314,30 @@ static void on_done(void *userdata, const struct load_result *result, const stru
         pl_daemon_finish(w->daemon);
 }
 
+/* Whoever takes over has taken slot 0 first. If that is still ours (claim_done()), an instance that
+ * began with us has lost slot 0 to us, but took this one after us before it noticed; or Kafka has
+ * undone the transaction by a clock that was set forward. Then a restart gives us all of them. */
+static void slot_lost(struct wmfetchd *w, const struct pl_err *why)
+{
+    w->claimed = false;
+    pl_err_set(
+        &w->lost, PL_ERR_FATAL, why->code,
+        "fenced by nobody that is still there, for the first transactional.id is still ours: "
+        "start again (%s)",
+        why->msg);
+    next(w);
+}
+
 static void on_failed(void *userdata, const struct pl_err *why)
 {
     struct slot *slot = userdata;
     struct wmfetchd *w = slot->w;
     bool stopping = pl_daemon_stopping(w->daemon);
     struct pl_err copy = *why, *err = &copy;
+    if (!stopping && err->kind == PL_ERR_FENCED && slot != w->slots) {
+        slot_lost(w, err);
+        return;
+    }
     pl_end_of_last(err, w->kafka_worked); /* a producer that is dead needs a new process */
     pl_daemon_stop(w->daemon, err);
     if (stopping && all_idle(w))

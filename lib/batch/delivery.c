@@ -17,10 +17,14 @@
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
 #include "lib/config/common.h"
+#include "lib/kafka/successor.h"
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
 #define LOG_EVERY_MS 60000
+/* A successor writes as soon as it has read its positions: some seconds after it has fenced us,
+ * which we notice later still. Well below the watchdog's interval. */
+#define FENCED_LOOK_MS 10000
 
 struct pl_delivery {
     struct pl_delivery_conf conf;
@@ -42,8 +46,9 @@ struct pl_delivery {
         uint64_t transactions, items, bytes;
         int64_t took_ms;
     } unlogged;
-    int64_t logged_ms; /* monotonic; 0: never */
-    char *writer;      /* our name, written with each position */
+    int64_t logged_ms;         /* monotonic; 0: never */
+    char *writer;              /* our name, written with each position */
+    struct pl_kafka_ends ends; /* of position_topic when positions were read */
 };
 
 static void in_flight_show(struct pl_delivery *d)
@@ -133,6 +138,34 @@ bool pl_delivery_flush(struct pl_delivery *d)
 
 /* ---- ends ---- */
 
+/* `err` says that we are fenced: by whom? Where nobody is found, there may be nobody, and a daemon
+ * that stays down for that would stay down for good. A restart is safe: if somebody is there after
+ * all, each instance takes over once and writes, so the next one that is fenced finds a writer. */
+static void fenced_explain(struct pl_delivery *d, struct pl_err *err)
+{
+    const struct pl_delivery_conf *conf = &d->conf;
+    int64_t limit_ms =
+        conf->start_timeout_ms < FENCED_LOOK_MS ? conf->start_timeout_ms : FENCED_LOOK_MS;
+    const struct pl_kafka_successor_ask ask = {
+        conf->kafka, conf->position_topic, conf->fence_key, d->writer, &d->ends, limit_ms};
+    PL_FREE char *writer = NULL;
+    struct pl_err why = {0};
+    if (err->kind != PL_ERR_FENCED || !conf->fence_key)
+        return;
+    pl_daemon_status(d->daemon, "fenced: looking in topic %s who took over", conf->position_topic);
+    if (pl_kafka_successor_find(&ask, &writer, &why) > 0)
+        pl_err_set(err, PL_ERR_FENCED, err->code, "%s; it is %s; this one stays down (status %d)",
+                   err->msg, writer, PL_EXIT_FENCED);
+    else
+        pl_err_set(err, PL_ERR_FATAL, err->code,
+                   "Kafka has fenced us, but nobody else has written to topic %s in %" PRId64
+                   " s%s%s: it has undone our transaction for its age, if a broker's clock was set "
+                   "forward, or another instance has not written yet (the header \"%s\" of its "
+                   "records will name it): start again",
+                   conf->position_topic, limit_ms / 1000, why.msg[0] ? ": " : "", why.msg,
+                   PL_KAFKA_WRITER_HEADER);
+}
+
 void pl_delivery_fail(struct pl_delivery *d, const struct pl_err *err)
 {
     if (d->failed)
@@ -140,11 +173,7 @@ void pl_delivery_fail(struct pl_delivery *d, const struct pl_err *err)
     d->failed = true;
     fill_reset(d); /* no more commits */
     struct pl_err copy = *err;
-    if (copy.kind == PL_ERR_FENCED)
-        pl_err_set(&copy, copy.kind, copy.code,
-                   "%s; its log names this one as the writer of the position it found; this one "
-                   "stays down (status %d)",
-                   err->msg, PL_EXIT_FENCED);
+    fenced_explain(d, &copy);
     d->ops->on_failed(d->userdata, &copy);
 }
 
@@ -462,11 +491,12 @@ static void writer_log(const struct pl_delivery *d, const struct pl_kafka_positi
            PL_F_STR("TIME", at));
 }
 
-static char *writer_make(void)
+/* The same for all deliveries of a process. */
+static char *writer_make(const struct pl_daemon *daemon)
 {
     char host[HOST_NAME_MAX + 1] = "?", since[32];
     gethostname(host, sizeof(host) - 1);
-    pl_time_format_ms(pl_clock_realtime_ms(), since);
+    pl_time_format_ms(pl_daemon_begun_ms(daemon), since);
     return pl_strf("%s pid %ld since %s", host, (long)getpid(), since);
 }
 
@@ -476,8 +506,9 @@ int pl_delivery_positions_read(struct pl_delivery *d, struct pl_kafka_position *
     const struct pl_delivery_conf *conf = &d->conf;
     pl_daemon_step(d->daemon, 3 * conf->start_timeout_ms, "reading the position from topic %s",
                    conf->position_topic);
-    if (pl_kafka_positions_read(d->daemon, conf->kafka, conf->position_topic,
-                                conf->start_timeout_ms, positions, n, err) < 0)
+    if (pl_kafka_positions_read_ends(d->daemon, conf->kafka, conf->position_topic,
+                                     conf->start_timeout_ms, positions, n,
+                                     d->ends.n == 0 ? &d->ends : NULL, err) < 0)
         return -1;
     writer_log(d, positions, n);
     return 0;
@@ -513,7 +544,7 @@ int pl_delivery_new(struct pl_daemon *daemon, const struct pl_delivery_conf *con
     };
     d->conf = *conf;
     d->conf.transactional_id = d->conf.client_id = NULL;
-    d->writer = writer_make();
+    d->writer = writer_make(daemon);
     d->daemon = daemon;
     d->ops = ops;
     d->userdata = userdata;
@@ -538,6 +569,7 @@ void pl_delivery_free(struct pl_delivery *d)
     sd_event_source_disable_unref(d->timer);
     pl_buf_release(&d->committed);
     pl_buf_release(&d->pending);
+    pl_kafka_ends_release(&d->ends);
     free(d->writer);
     free(d);
 }

@@ -27,6 +27,10 @@
  * by pl_delivery_is_stalled(), nothing is taken, so the source pauses; while a transaction is
  * open, only once the queue is full.
  *
+ * Fenced: on_failed says who has taken over (FENCED), after at most 10 s in which the loop stands
+ * still. If nobody has written, the error is FATAL, for a restart. So that a successor can be found
+ * soon, a source commits once when it has read its positions, moved or not.
+ *
  * Threads: the loop's.
  */
 #ifndef PL_BATCH_DELIVERY_H
@@ -79,7 +83,10 @@ struct pl_delivery_conf {
     const struct pl_map *more_topics; /* its values: more topics like `topic`; may be NULL */
     const char *position_topic;       /* NULL: no positions are kept */
     const char *position_key;         /* for commits by limits */
-    int64_t transaction_timeout_ms;   /* as in struct pl_producer_conf */
+    /* Where a successor's records are found (lib/kafka/successor.h): position_key, or a text that
+     * ends in '/' for all keys that begin with it. NULL: a fenced delivery does not look. */
+    const char *fence_key;
+    int64_t transaction_timeout_ms; /* as in struct pl_producer_conf */
     int64_t message_bytes_max, queue_bytes_max;
     struct {
         bool enabled;

@@ -10,6 +10,15 @@
  * same, first: an instance that can still commit under it after it has taken all others is the only
  * one (another that took it later takes the others later, too).
  *
+ * It may still find one of the others fenced: an instance that took the first id before us, so has
+ * lost it, can take the others after us, before it notices. So whoever is fenced on another id asks
+ * whether the first is still theirs, and if it is, starts again: by then the other has ended.
+ *
+ * Fenced by a clock: a coordinator ends transactions older than transaction.timeout.ms by its own
+ * wall clock, and moves the id's epoch on, which the producer cannot tell from being fenced by an
+ * instance. Taking an id opens no transaction, so that is not at risk. successor.h tells the two
+ * apart.
+ *
  * Threads: any; blocks, with a thread and a client per id. For use at start.
  */
 #ifndef PL_KAFKA_FENCE_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * internal.h - private to the producer: the thread that makes transaction.h's blocking calls.
+ * internal.h - private to the module: the producer's thread, which makes transaction.h's blocking
+ * calls, and the simple consumer that reads a topic of positions.
  *
  * librdkafka's commit waits (flush) until the application has taken all delivery reports as events.
  * Only the loop takes them, so the thread never touches the event queue, the loop never makes a
@@ -51,5 +52,24 @@ void producer_thread_waiting_for(struct producer_thread *th, char *out); /* 256 
 /* Ends the thread, which undoes an open transaction if `abort_open`. Takes the client's main queue
  * (may be NULL) and drops its events. Waits at most 1 s, then abandons the thread. */
 void producer_thread_free(struct producer_thread *th, bool abort_open, rd_kafka_queue_t *queue);
+
+/* ---- positions.c: a consumer without a group. Threads: any, one at a time. ---- */
+
+/* Zero-initialise. */
+struct kafka_reader {
+    struct pl_kafka_health health;
+    rd_kafka_t *rk;
+    rd_kafka_topic_t *rkt;
+    rd_kafka_queue_t *queue;
+    int started; /* partitions */
+};
+int kafka_reader_open(struct kafka_reader *c, const struct pl_map *map, const char *isolation,
+                      struct pl_err *err);
+int kafka_reader_start(struct kafka_reader *c, const char *topic, int partitions, int64_t offset,
+                       struct pl_err *err);
+void kafka_reader_release(struct kafka_reader *c);
+
+/* The record's PL_KAFKA_WRITER_HEADER, malloc()ed; NULL: it has none. */
+char *kafka_record_writer(const rd_kafka_message_t *m);
 
 #endif

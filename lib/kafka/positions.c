@@ -14,6 +14,7 @@
 #include <inttypes.h>
 
 #include "lib/base/clock.h"
+#include "lib/kafka/internal.h"
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 #include "lib/service/signals.h"
@@ -56,15 +57,7 @@ struct reader {
 
 /* ---- one consumer ---- */
 
-struct consumer {
-    struct pl_kafka_health health;
-    rd_kafka_t *rk;
-    rd_kafka_topic_t *rkt;
-    rd_kafka_queue_t *queue;
-    int started; /* partitions */
-};
-
-static void consumer_release(struct consumer *c)
+void kafka_reader_release(struct kafka_reader *c)
 {
     for (int i = 0; i < c->started; i++)
         rd_kafka_consume_stop(c->rkt, i);
@@ -76,8 +69,8 @@ static void consumer_release(struct consumer *c)
         rd_kafka_destroy(c->rk);
 }
 
-static int consumer_open(struct consumer *c, const struct pl_map *map, const char *isolation,
-                         struct pl_err *err)
+int kafka_reader_open(struct kafka_reader *c, const struct pl_map *map, const char *isolation,
+                      struct pl_err *err)
 {
     /* At the end of a partition the broker holds the answer back for this long. */
     static const char *const defaults[] = {"fetch.wait.max.ms", "50", NULL};
@@ -99,16 +92,16 @@ static int consumer_open(struct consumer *c, const struct pl_map *map, const cha
     return c->rk ? 0 : -1;
 }
 
-static int consumer_start(struct consumer *c, const struct reader *r, int64_t offset,
-                          struct pl_err *err)
+int kafka_reader_start(struct kafka_reader *c, const char *topic, int partitions, int64_t offset,
+                       struct pl_err *err)
 {
     c->queue = rd_kafka_queue_new(c->rk);
-    c->rkt = rd_kafka_topic_new(c->rk, r->topic, NULL);
+    c->rkt = rd_kafka_topic_new(c->rk, topic, NULL);
     if (!c->rkt)
-        return pl_kafka_err(err, rd_kafka_last_error(), "topic \"%s\"", r->topic);
-    for (; c->started < r->partitions_n; c->started++)
+        return pl_kafka_err(err, rd_kafka_last_error(), "topic \"%s\"", topic);
+    for (; c->started < partitions; c->started++)
         if (rd_kafka_consume_start_queue(c->rkt, c->started, offset, c->queue) != 0)
-            return pl_kafka_err(err, rd_kafka_last_error(), "cannot read topic \"%s\"", r->topic);
+            return pl_kafka_err(err, rd_kafka_last_error(), "cannot read topic \"%s\"", topic);
     return 0;
 }
 
@@ -137,8 +130,7 @@ static struct entry *entry_find(const struct reader *r, const char *key, size_t 
     return NULL;
 }
 
-/* NULL: it has none. */
-static char *record_writer(const rd_kafka_message_t *m)
+char *kafka_record_writer(const rd_kafka_message_t *m)
 {
     rd_kafka_headers_t *headers;
     const void *value;
@@ -167,7 +159,7 @@ static void record_take(const struct reader *r, const rd_kafka_message_t *m)
     e->value = m->payload ? pl_strndup(m->payload, m->len) : NULL;
     e->len = m->payload ? m->len : 0;
     free(e->writer);
-    e->writer = record_writer(m);
+    e->writer = kafka_record_writer(m);
     e->timestamp = timestamp;
     e->partition = m->partition;
 }
@@ -266,7 +258,7 @@ static int reader_late(const struct reader *r, struct pl_kafka_health *health, s
 }
 
 /* Until all partitions are done. */
-static int reader_run(struct reader *r, struct consumer *c, struct pl_err *err)
+static int reader_run(struct reader *r, struct kafka_reader *c, struct pl_err *err)
 {
     const struct partition *held;
     r->moved_ms = pl_clock_monotonic_ms();
@@ -313,9 +305,10 @@ static int topic_open(struct reader *r, rd_kafka_t *rk, struct pl_err *err)
 
 static int ends_find(struct reader *r, const struct pl_map *map, struct pl_err *err)
 {
-    PL_CLEANUP(consumer_release) struct consumer c = {0};
-    if (consumer_open(&c, map, "read_uncommitted", err) < 0 || topic_open(r, c.rk, err) < 0 ||
-        consumer_start(&c, r, RD_KAFKA_OFFSET_END, err) < 0 || reader_run(r, &c, err) < 0)
+    PL_CLEANUP(kafka_reader_release) struct kafka_reader c = {0};
+    if (kafka_reader_open(&c, map, "read_uncommitted", err) < 0 || topic_open(r, c.rk, err) < 0 ||
+        kafka_reader_start(&c, r->topic, r->partitions_n, RD_KAFKA_OFFSET_END, err) < 0 ||
+        reader_run(r, &c, err) < 0)
         return -1;
     for (int i = 0; i < r->partitions_n; i++) {
         struct partition *p = &r->partitions[i];
@@ -326,9 +319,9 @@ static int ends_find(struct reader *r, const struct pl_map *map, struct pl_err *
 
 static int records_read(struct reader *r, const struct pl_map *map, struct pl_err *err)
 {
-    PL_CLEANUP(consumer_release) struct consumer c = {0};
-    if (consumer_open(&c, map, "read_committed", err) < 0 ||
-        consumer_start(&c, r, RD_KAFKA_OFFSET_BEGINNING, err) < 0)
+    PL_CLEANUP(kafka_reader_release) struct kafka_reader c = {0};
+    if (kafka_reader_open(&c, map, "read_committed", err) < 0 ||
+        kafka_reader_start(&c, r->topic, r->partitions_n, RD_KAFKA_OFFSET_BEGINNING, err) < 0)
         return -1;
     return reader_run(r, &c, err);
 }
@@ -346,6 +339,27 @@ static void reader_release(struct reader *r)
 int pl_kafka_positions_read(struct pl_daemon *d, const struct pl_map *map, const char *topic,
                             int64_t timeout_ms, struct pl_kafka_position *positions, size_t n,
                             struct pl_err *err)
+{
+    return pl_kafka_positions_read_ends(d, map, topic, timeout_ms, positions, n, NULL, err);
+}
+
+void pl_kafka_ends_release(struct pl_kafka_ends *ends)
+{
+    free(ends->v);
+    *ends = (struct pl_kafka_ends){0};
+}
+
+static void ends_take(const struct reader *r, struct pl_kafka_ends *ret)
+{
+    pl_kafka_ends_release(ret);
+    ret->v = pl_alloc_array((size_t)r->partitions_n, sizeof(*ret->v));
+    for (; ret->n < r->partitions_n; ret->n++)
+        ret->v[ret->n] = r->partitions[ret->n].end;
+}
+
+int pl_kafka_positions_read_ends(struct pl_daemon *d, const struct pl_map *map, const char *topic,
+                                 int64_t timeout_ms, struct pl_kafka_position *positions, size_t n,
+                                 struct pl_kafka_ends *ret_ends, struct pl_err *err)
 {
     PL_CLEANUP(reader_release)
     struct reader r = {.daemon = d, .topic = topic, .timeout_ms = timeout_ms};
@@ -365,6 +379,8 @@ int pl_kafka_positions_read(struct pl_daemon *d, const struct pl_map *map, const
         e->position->writer = PL_TAKE(e->writer);
         e->position->timestamp_ms = e->timestamp;
     }
+    if (ret_ends)
+        ends_take(&r, ret_ends);
     return 0;
 }
 

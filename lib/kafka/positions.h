@@ -40,4 +40,15 @@ int pl_kafka_positions_read(struct pl_daemon *d, const struct pl_map *map, const
                             int64_t timeout_ms, struct pl_kafka_position *positions, size_t n,
                             struct pl_err *err);
 
+/* The end of each partition when positions were read. Zero-initialise. */
+struct pl_kafka_ends {
+    int64_t *v;
+    int n;
+};
+void pl_kafka_ends_release(struct pl_kafka_ends *ends);
+/* The same; *ret_ends (may be NULL) gets the ends: what is behind them was written since. */
+int pl_kafka_positions_read_ends(struct pl_daemon *d, const struct pl_map *map, const char *topic,
+                                 int64_t timeout_ms, struct pl_kafka_position *positions, size_t n,
+                                 struct pl_kafka_ends *ret_ends, struct pl_err *err);
+
 #endif

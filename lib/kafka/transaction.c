@@ -35,7 +35,8 @@ static int fatal_err(struct pl_txn *t, rd_kafka_resp_err_t code, const char *tex
                   code == RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH ||
                   code == RD_KAFKA_RESP_ERR_PRODUCER_FENCED;
     /* The coordinator also fences us when it ended our transaction for its age, for example because
-     * the machine was suspended. */
+     * the machine was suspended. Where its own clock was set forward, the age we see is less than
+     * that: then successor.h tells the two apart. */
     if (fenced && t->begun_ms != 0 && age_ms > t->timeout_ms)
         return pl_err_set(err, PL_ERR_FATAL, code,
                           "Kafka has undone the transaction of transactional.id %s, which was open "

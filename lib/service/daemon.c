@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "lib/log/log.h"
 #include "lib/service/signals.h"
@@ -38,7 +39,7 @@ enum {
 struct pl_daemon {
     const struct pl_daemon_ops *ops;
     void *userdata;
-    int64_t stop_timeout_ms;
+    int64_t stop_timeout_ms, begun_ms;
     enum state state;
     sd_event *event;
     sd_event_source *sigterm, *sigint, *sighup;
@@ -223,6 +224,7 @@ int pl_daemon_new(const struct pl_daemon_ops *ops, void *userdata, int64_t stop_
     d->ops = ops;
     d->userdata = userdata;
     d->stop_timeout_ms = stop_timeout_ms;
+    d->begun_ms = pl_clock_realtime_ms();
     int r = pl_signals_block(&d->signals);
     if (r >= 0)
         r = sd_event_new(&d->event);
@@ -248,6 +250,11 @@ void pl_daemon_free(struct pl_daemon *d)
     sd_event_unref(d->event);
     pl_signals_restore(&d->signals);
     free(d);
+}
+
+int64_t pl_daemon_begun_ms(const struct pl_daemon *d)
+{
+    return d->begun_ms;
 }
 
 sd_event *pl_daemon_event(struct pl_daemon *d)

@@ -59,6 +59,8 @@ void pl_daemon_free(struct pl_daemon *d);
 PL_DEFINE_CLEANUP(struct pl_daemon *, pl_daemon_free);
 
 sd_event *pl_daemon_event(struct pl_daemon *d); /* borrowed */
+/* When it was made (ms since 1970, by our clock): with host and pid the name of this process. */
+int64_t pl_daemon_begun_ms(const struct pl_daemon *d);
 
 /* A step of the start begins, which may take max_ms: STATUS=… ("waiting for Kafka at …"), and
  * systemd allows the time. Ignored after pl_daemon_ready(). */

@@ -8,6 +8,8 @@ import sys
 import urllib.error
 import urllib.request
 
+import confluent_kafka
+
 from pipeline import SERVICES, Process, free_port, script, wait_until
 
 CONFIG, UNAVAILABLE, USAGE = 78, 69, 64  # sysexits.h
@@ -111,3 +113,38 @@ def metrics(port):
         if kind == 'counter':
             assert name.endswith('_total'), name
     return values
+
+
+def take(p, transactional_id):
+    """What a coordinator does that ends a transaction for its age: the id's epoch moves on, and nobody has it."""
+    confluent_kafka.Producer({'bootstrap.servers': p.kafka.servers,
+                              'transactional.id': transactional_id}).init_transactions(60)
+
+
+def begun(pid):
+    """How the records of positions name that process."""
+    return rf'\S+ pid {pid} since 20'
+
+
+def one_lives(both):
+    """Starts both in the same moment and restarts them as systemd would."""
+    for process in both:
+        process.start(timeout=0)
+    down = set()
+
+    def one_is_down():
+        for process in both:
+            status = process.process.poll()
+            if status == FENCED:
+                down.add(process)
+            elif status is not None and process not in down:
+                assert status == 1, f'{status}: {process.tail()}'
+                process.start(timeout=0)
+        return down
+
+    wait_until(one_is_down, 60, 'one to stay down')
+    assert len(down) == 1, 'both stay down'
+    alive, = set(both) - down
+    dead, = down
+    assert re.search(rf'it is {begun(alive.process.pid)}', dead.text()), dead.tail()
+    return alive, dead

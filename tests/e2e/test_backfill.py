@@ -157,6 +157,30 @@ def test_kafka_goes_away(pipeline):
     b.assert_has((A, B))
 
 
+def test_the_service_begins_after_it(pipeline):
+    """A first start inside a loaded range begins behind it, one before it is refused; and a position set by hand does
+    not make --once forget what the service wrote."""
+    b = Backfill(pipeline)
+    b.run('--start', A, '--end', B)
+
+    def service(start):
+        return b.p.wikisrcd(b.replay.url, name='service', source={'start': start}, **b.options)
+
+    found, text = run_to_end(service(f'{DAY}00:01:00Z'), 30)
+    assert found == CONFIG and 'source.start: ' + B.replace('Z', '.000Z') in text, text
+    daemon = service(f'{DAY}00:10:00Z').start()
+    count = len(b.between(A, f'{DAY}23:00:00Z'))
+    wait_until(lambda: len(b.messages()) >= count, 60, f'{count} messages', 0.3)
+    assert daemon.terminate()[0] == 0
+    b.assert_has((A, B), (B, f'{DAY}23:00:00Z'))
+
+    found, text = run_to_end(b.p.wikisrcd(b.replay.url, name='move', args=['--position', '--set', f'{DAY}00:30:00Z']))
+    assert found == 0, text
+    assert 'has written everything since' in b.run('--start', f'{DAY}00:20:00Z', '--end', f'{DAY}00:28:00Z',
+                                                   status=CONFIG)
+    b.assert_has((A, B), (B, f'{DAY}23:00:00Z'))
+
+
 @pytest.mark.parametrize('args, words', (
     (['--once', '--start', 'soon'], "--start: 'soon' is none of now"),
     (['--once', '--start', '1767205800'], 'apparently in seconds'),

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from helpers import CONFIG, assert_ends, error_lines, http_get, metrics, run_to_end
+from helpers import CONFIG, assert_ends, error_lines, http_get, its_end, metrics, one_lives, run_to_end, take
 from pipeline import ROOT, free_port, wait_until
 from wm import APP, CLIENT_SECRET, END, START, USER_PASSWORD, Keycloak, WmPipeline, expected_rows, watermelon
 
@@ -575,6 +575,38 @@ def test_position_shown_and_moved(pipeline):
     s.api.control({'reset': True})
     assert s.daemon.process.wait(60) == 150, s.daemon.tail()
     assert (p.position(1), p.position(2)) == (to - 4 * HOUR, to)
+    assert collections.Counter(m.value() for m in p.messages()) == wanted
+
+
+def test_fenced_on_one_of_its_ids(pipeline):
+    """Whoever takes over takes the first id first. One that took only another is gone: a restart, not the end."""
+    p = pipeline
+    s = Service(p, hours=12 * 24, size=2, transactions=3, api={'applications': ['1', '2']})
+    s.api.control({'delay': 0.2, 'times': -1})
+    committed = 'wmfetchd_windows_total{result="committed"}'
+    s.begin()
+    wait_until(lambda: s.metric(committed) >= 4, 60, s.daemon.tail)
+    take(p, 'wmfetchd-watermelon/1')
+    assert_ends(its_end(s.daemon, 60), 1, 'fenced by nobody that is still there', 'wmfetchd-watermelon/1')
+    s.begin()
+    wait_until(lambda: s.metric(committed) >= 4, 60, s.daemon.tail)
+    assert s.daemon.terminate(15)[0] == 0, s.daemon.tail()
+
+
+def test_two_at_once(pipeline):
+    """Two instances start in the same moment and each gets some of the ids: exactly one lives."""
+    p = pipeline
+    apps = ['1', '2', '3', '4']
+    s = Service(p, hours=12, size=2, transactions=3, api={'applications': apps})
+    conf = json.loads((p.folder / 'wmfetchd.yaml').read_text())
+    other = p.wmfetchd(s.api, name='other', **{k: conf[k] for k in ('api', 'window', 'auth')})
+    alive, _ = one_lives([s.daemon, other])
+    wait_until(lambda: all(p.position(a) >= s.end for a in apps), 60, alive.tail)
+    assert alive.terminate(15)[0] == 0, alive.tail()
+    wanted = collections.Counter()
+    for app in map(int, apps):
+        for begin in range(s.start, p.position(app), s.size):
+            wanted.update(s.data.pieces(app, begin, begin + s.size))
     assert collections.Counter(m.value() for m in p.messages()) == wanted
 
 

@@ -205,3 +205,54 @@ int backfill_choose(const struct backfill_record *r, const struct backfill_ask *
                           BACKFILL_DONE_MAX);
     return ask->overlap ? 0 : overlap_check(r, ask, &range, err);
 }
+
+/* ---- the service's first start ---- */
+
+bool backfill_is_of(const struct backfill_record *r, const char *topic,
+                    const struct pl_strings *streams)
+{
+    bool same = strcmp(r->topic, topic) == 0 && r->streams.n == streams->n;
+    for (size_t i = 0; same && i < streams->n; i++)
+        same = strcmp(r->streams.v[i], streams->v[i]) == 0;
+    return same;
+}
+
+int backfill_service_start(const struct backfill_record *r, const char *topic,
+                           const struct pl_strings *streams, int64_t start_ms, int64_t *ret_ms,
+                           struct pl_err *err)
+{
+    /* start_ms 0 stays 0 where nothing is in the way: it is the word for the oldest. */
+    int64_t begin_ms = start_ms > 0 ? start_ms : 1, moved_ms = start_ms;
+    const struct backfill_range *ahead = NULL; /* the last that begins later */
+    for (unsigned i = 0; i < r->done_n; i++) {
+        const struct backfill_range *range = &r->done[i].range;
+        if (range->end_ms > begin_ms && range->start_ms <= begin_ms)
+            begin_ms = moved_ms = range->end_ms;
+        else if (range->end_ms > begin_ms)
+            ahead = range;
+    }
+    if (r->open && r->now.range.end_ms > begin_ms &&
+        (!ahead || r->now.range.end_ms > ahead->end_ms))
+        ahead = &r->now.range;
+    bool other = moved_ms != start_ms && !backfill_is_of(r, topic, streams);
+    if (!ahead && !other) {
+        *ret_ms = moved_ms;
+        return 0;
+    }
+    char begin[32], end[32];
+    pl_time_format_ms(begin_ms, begin);
+    pl_time_format_ms(ahead ? ahead->end_ms : begin_ms, end);
+    if (!ahead)
+        return pl_err_set(
+            err, PL_ERR_CONFIG, 0,
+            "the ranges that --once has loaded under this name, up to %s, are of other "
+            "source.streams or in another topic: set another `name`, or source.start: "
+            "%s",
+            end, end);
+    return pl_err_set(
+        err, PL_ERR_CONFIG, 0,
+        "ranges that --once has loaded or is loading, up to %s, would be there twice: "
+        "set source.start: %s, and load what is missing before it (from %s) with "
+        "--once",
+        end, end, begin);
+}

@@ -14,9 +14,12 @@
 
 struct stream {
     char *name;
-    uint64_t events; /* seen by the filter */
-    bool *found;     /* for each condition of the filter: at least once */
-    unsigned told;   /* conditions that plan_absence_take() has passed */
+    uint64_t events;     /* seen by the filter */
+    bool *found;         /* for each condition of the filter: at least once */
+    unsigned told;       /* conditions that plan_absence_take() has passed */
+    uint64_t redactions; /* the same for events and rules of `redact` */
+    bool *redact_found;
+    size_t redact_told;
 };
 
 struct plan {
@@ -26,8 +29,7 @@ struct plan {
     struct pl_buf redacted;
     struct stream streams[STREAMS_MAX];
     unsigned streams_n;
-    uint64_t redactions; /* events */
-    size_t redact_told;
+    struct stream rest; /* redactions in events of no stream, or of one that is not watched */
 };
 
 static void keys_want(struct event_wants *wants, const struct pl_strings *keys)
@@ -56,6 +58,7 @@ struct plan *plan_new(const struct wikisrcd_conf *conf, bool shown)
     redact_rules_parse(conf->redact, &rules, &errs);
     if (rules.n > 0)
         p->redact = redact_new(&rules, conf->redact_key.value);
+    p->rest.redact_found = pl_alloc_array(rules.n, sizeof(*p->rest.redact_found));
     redact_rules_release(&rules);
     pl_findings_release(&errs);
     return p;
@@ -68,7 +71,9 @@ void plan_free(struct plan *p)
     for (unsigned i = 0; i < p->streams_n; i++) {
         free(p->streams[i].name);
         free(p->streams[i].found);
+        free(p->streams[i].redact_found);
     }
+    free(p->rest.redact_found);
     filter_free(p->filter);
     redact_free(p->redact);
     pl_buf_release(&p->redacted);
@@ -99,7 +104,6 @@ bool plan_redact(struct plan *p, struct event *event, struct pl_slice data, stru
     if (!redact_apply(p->redact, data.p ? data.p : "", data.len, &p->redacted, ret_why))
         return false;
     *ret = (struct pl_slice){p->redacted.data, p->redacted.len};
-    p->redactions++;
     event_key_read(event, ret->p, ret->len, &p->keys);
     return true;
 }
@@ -122,6 +126,8 @@ static struct stream *stream_of(struct plan *p, const struct event *event)
     struct stream *s = &p->streams[p->streams_n++];
     s->name = pl_strndup(name->p, name->len);
     s->found = pl_alloc_array(filter_conditions(p->filter), sizeof(*s->found));
+    s->redact_found =
+        pl_alloc_array(p->redact ? redact_rules_n(p->redact) : 0, sizeof(*s->redact_found));
     return s;
 }
 
@@ -141,6 +147,40 @@ bool plan_account(struct plan *p, const struct event *event)
     if (s)
         s->events++;
     return absent;
+}
+
+bool plan_redact_account(struct plan *p, const struct event *event)
+{
+    bool absent = false;
+    if (!p->redact || event->canary)
+        return false;
+    struct stream *s = stream_of(p, event);
+    if (!s)
+        s = &p->rest;
+    for (size_t i = 0; i < redact_rules_n(p->redact); i++) {
+        bool found = redact_found(p->redact, i);
+        absent |= !found;
+        s->redact_found[i] |= found;
+    }
+    s->redactions++;
+    return absent;
+}
+
+static bool redact_absence_take(const struct plan *p, struct stream *s, uint64_t looks,
+                                struct plan_absence *ret)
+{
+    while (p->redact && s->redactions >= looks && s->redactions > 0 &&
+           s->redact_told < redact_rules_n(p->redact)) {
+        size_t i = s->redact_told++;
+        if (s->redact_found[i])
+            continue;
+        *ret = (struct plan_absence){.option = "redact",
+                                     .paths = redact_path(p->redact, i),
+                                     .stream = s->name,
+                                     .redacts = true};
+        return true;
+    }
+    return false;
 }
 
 static void absence_make(const struct plan *p, const struct stream *s, unsigned i,
@@ -164,21 +204,15 @@ bool plan_absence_take(struct plan *p, uint64_t looks, uint64_t redact_looks,
             absence_make(p, s, i, ret);
             return true;
         }
+        if (redact_absence_take(p, s, redact_looks, ret))
+            return true;
     }
-    while (p->redactions >= redact_looks && p->redactions > 0 &&
-           p->redact_told < redact_rules_n(p->redact)) {
-        size_t i = p->redact_told++;
-        if (redact_found(p->redact, i))
-            continue;
-        *ret = (struct plan_absence){.option = "redact", .paths = redact_path(p->redact, i)};
-        return true;
-    }
-    return false;
+    return redact_absence_take(p, &p->rest, redact_looks, ret);
 }
 
 const char *plan_absence_result(const struct plan_absence *a)
 {
-    return !a->stream ? "nothing is taken out"
+    return a->redacts ? "nothing is taken out"
            : a->drops ? "all events are left out"
                       : "none is left out";
 }

@@ -3,7 +3,7 @@
  * plan.h - the configuration applied to an event: what is read from it, whether it is wanted, which
  * bytes go to Kafka, and which configured fields events turn out not to have.
  *
- *     plan_read() -> plan_passes() -> plan_redact() -> … -> plan_account()
+ *     plan_read() -> plan_passes() -> plan_redact() -> … -> plan_account(), plan_redact_account()
  *
  * Nothing is borrowed from the configuration: a reload makes a new plan. No I/O, no logging.
  * Threads: one owner.
@@ -29,20 +29,22 @@ bool plan_passes(const struct plan *p, const struct event *event);
 bool plan_redact(struct plan *p, struct event *event, struct pl_slice data, struct pl_slice *ret,
                  const char **ret_why);
 
-/* A filter whose field none of a stream's events had, or a redaction that found nothing in the
- * events of any stream. */
+/* A filter or a redaction whose field none of a stream's events had. */
 struct plan_absence {
     const char *option; /* "filter.wiki.include", "redact" */
     const char *paths;
-    const char *stream; /* NULL: any */
+    const char *stream; /* NULL: of a redaction, in events that name no stream */
     bool drops;         /* so all events of the stream are left out */
+    bool redacts;       /* so the stream's events pass whole */
 };
 
 /* Counts the event read last; once per event. Returns whether a field of the filter was absent. */
 bool plan_account(struct plan *p, const struct event *event);
+/* The same for the event redacted last, if it was delivered: whether a field of `redact` was absent.
+ * A field that is only sometimes there (a user who is hidden) counts, too. */
+bool plan_redact_account(struct plan *p, const struct event *event);
 /* The next absence not yet returned, after `looks` events of the stream or, for a redaction,
- * `redact_looks` events of all streams (more, as each stream has only a share of them). false:
- * none. *ret borrows from the plan. */
+ * `redact_looks` (more: personal data is rarer than what one filters by). false: none. *ret borrows from the plan. */
 #define PLAN_LOOKS        100
 #define PLAN_REDACT_LOOKS 1000
 bool plan_absence_take(struct plan *p, uint64_t looks, uint64_t redact_looks,

@@ -212,6 +212,8 @@ bool redact_apply(struct redact *r, const char *data, size_t len, struct pl_buf 
                   const char **ret_why)
 {
     struct redaction w = {.r = r, .out = out, .copied = data};
+    for (size_t i = 0; i < r->n; i++)
+        r->rules[i].found = false;
     pl_json_init(&w.j, data, len, PL_JSON_DEPTH_DEFAULT);
     object_redact(&w, r->root);
     bool whole = pl_json_end(&w.j);

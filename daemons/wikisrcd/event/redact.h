@@ -39,7 +39,7 @@ void redact_free(struct redact *r);
 bool redact_apply(struct redact *r, const char *data, size_t len, struct pl_buf *out,
                   const char **ret_why);
 
-/* redact_found(): rule `i` has found its path at least once. */
+/* redact_found(): rule `i` has found its path in the event redacted last. */
 size_t redact_rules_n(const struct redact *r);
 bool redact_found(const struct redact *r, size_t i);
 const char *redact_path(const struct redact *r, size_t i);

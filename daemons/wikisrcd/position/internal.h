@@ -46,6 +46,7 @@ struct position_topic {
 struct position {
     struct pl_strings streams;
     int64_t since_ms, discovered_ms, slack_ms;
+    int64_t begun_ms;               /* the earliest of all since_ms */
     int64_t asked_ms, connected_ms; /* of this connection */
     struct position_topic *topics;
     unsigned topics_n;

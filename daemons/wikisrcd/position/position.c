@@ -73,7 +73,7 @@ struct position *position_new(const struct pl_strings *streams, int64_t since_ms
 {
     struct position *p = pl_alloc(sizeof(*p));
     p->set = pl_alloc_array(POSITION_SET_SIZE, sizeof(*p->set));
-    p->since_ms = since_ms;
+    p->since_ms = p->begun_ms = since_ms;
     p->asked_ms = since_ms;
     p->slack_ms = slack_ms;
     for (size_t i = 0; i < streams->n; i++)
@@ -271,6 +271,7 @@ void position_connected(struct position *p, enum position_ask ask, int64_t asked
     p->asked_ms = ask == POSITION_BY_TIME ? asked_ms : p->discovered_ms;
     p->connected_ms = now_ms;
     p->since_ms = earlier(p->since_ms, now_ms);
+    p->begun_ms = earlier(p->begun_ms, now_ms);
     p->asked_ms = earlier(p->asked_ms, now_ms);
     p->discovered_ms = earlier(p->discovered_ms, now_ms);
     for (unsigned i = 0; i < p->topics_n; i++) {
@@ -443,7 +444,12 @@ bool position_topic_is_active(const struct position *p, unsigned topic)
 
 int64_t position_begun(const struct position *p)
 {
-    return p->since_ms;
+    return p->begun_ms;
+}
+
+void position_begun_keep(struct position *p, int64_t begun_ms)
+{
+    p->begun_ms = earlier(p->begun_ms, begun_ms);
 }
 
 const char *position_topic_name(const struct position *p, unsigned topic)

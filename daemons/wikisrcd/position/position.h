@@ -74,11 +74,11 @@ struct position *position_new(const struct pl_strings *streams, int64_t since_ms
 void position_free(struct position *p);
 PL_DEFINE_CLEANUP(struct position *, position_free);
 
-/* The record for Kafka: one line of JSON, {"version":1,"streams":[…],"since":…,"discovered":…,
- * "at":…,"slack":…,"topics":[{"topic","partition","high","active","cut","ids":[id,high-time,…],
+/* The record for Kafka: one line of JSON, {"version":2,"streams":[…],"since":…,"begun":…,
+ * "discovered":…,"at":…,"slack":…,"topics":[{"topic","partition","high","active","cut","ids":[id,high-time,…],
  * "ahead":[id,time,…]}]}; an id is 16 bytes in base64url, a time milliseconds since 1970. */
 void position_encode(const struct position *p, int64_t now_ms, struct pl_buf *out);
-/* Strict. The slack may differ from the writer's. CONFIG, with what to do, for a newer version or
+/* Strict. Version 1 has no "begun", which was "since" then. The slack may differ from the writer's. CONFIG, with what to do, for a newer version or
  * for what is not a position. */
 int position_decode(const char *text, size_t len, int64_t slack_ms, struct position **ret,
                     struct pl_err *err);
@@ -153,8 +153,10 @@ void position_add(struct position *p, const struct position_mark *mark);
 unsigned position_topics(const struct position *p);
 bool position_topic_is_active(const struct position *p, unsigned topic); /* is asked for */
 const char *position_topic_name(const struct position *p, unsigned topic);
-/* The time that the very first start asked for; 0: the oldest. */
+/* The time from which the service has written everything, wherever a person has moved it since; 0:
+ * the oldest. Of a new position its `since_ms`; position_begun_keep() has it begin no later. */
 int64_t position_begun(const struct position *p);
+void position_begun_keep(struct position *p, int64_t begun_ms);
 int64_t position_high(const struct position *p); /* over all topics that delivered; 0: none */
 unsigned position_ids(const struct position *p);
 /* Since this object was made: ids dropped because there were too many, the same for ids from the

@@ -14,7 +14,7 @@
 #include "lib/base/text.h"
 #include "lib/json/document.h"
 
-enum { RECORD_VERSION = 1, ID_TEXT_LEN = 22 };
+enum { RECORD_VERSION = 2, ID_TEXT_LEN = 22 };
 
 /* An id as its 128 bits, first bit first. */
 static void id_write(const struct event_identity *id, char *out)
@@ -89,9 +89,9 @@ void position_encode(const struct position *p, int64_t now_ms, struct pl_buf *ou
         pl_json_quote(out, p->streams.v[i], strlen(p->streams.v[i]));
     }
     pl_buf_addf(out,
-                "],\"since\":%" PRId64 ",\"discovered\":%" PRId64 ",\"at\":%" PRId64
-                ",\"slack\":%" PRId64 ",\"topics\":[",
-                p->since_ms, p->discovered_ms, now_ms, p->slack_ms);
+                "],\"since\":%" PRId64 ",\"begun\":%" PRId64 ",\"discovered\":%" PRId64
+                ",\"at\":%" PRId64 ",\"slack\":%" PRId64 ",\"topics\":[",
+                p->since_ms, p->begun_ms, p->discovered_ms, now_ms, p->slack_ms);
     for (unsigned i = 0; i < p->topics_n; i++) {
         if (i > 0)
             pl_buf_add_str(out, ",");
@@ -175,19 +175,22 @@ static const char *topic_read(struct position *p, const cJSON *topic)
 
 static const char *record_read(struct position *p, const cJSON *record)
 {
-    static const char *const members[] = {"version", "streams", "since",  "discovered",
+    static const char *const members[] = {"version", "streams", "since",  "begun", "discovered",
                                           "at",      "slack",   "topics", NULL};
     const cJSON *streams = pl_doc_get(record, "streams"), *topics = pl_doc_get(record, "topics");
     if (!pl_doc_is_made_of(record, members))
         return "an unknown member, or one there twice";
     int64_t at_ms;
     if (!member_read(record, "since", 0, POSITION_TIME_MAX_MS, &p->since_ms) ||
+        !member_read(record, "begun", 0, POSITION_TIME_MAX_MS, &p->begun_ms) ||
         !member_read(record, "discovered", 0, POSITION_TIME_MAX_MS, &p->discovered_ms) ||
         !member_read(record, "at", 0, POSITION_TIME_MAX_MS, &at_ms) ||
         !member_read(record, "slack", 0, POSITION_TIME_MAX_MS, &p->slack_ms))
         return "number out of range";
     if (p->since_ms < 0 || p->slack_ms < 0)
         return "no `since` or no `slack`";
+    if (p->begun_ms < 0)
+        p->begun_ms = p->since_ms; /* version 1 */
     if ((streams && !cJSON_IsArray(streams)) || (topics && !cJSON_IsArray(topics)))
         return "`streams` or `topics` is no array";
     for (const cJSON *stream = streams ? streams->child : NULL; stream; stream = stream->next) {

@@ -85,6 +85,8 @@ static const struct pl_delivery_ops ops = {
 };
 static const struct pl_daemon_ops daemon_ops;
 
+static int64_t start_timeout_ms = 20000;
+
 static void delivery_make(const char *advice)
 {
     struct pl_err err = {0};
@@ -95,10 +97,11 @@ static void delivery_make(const char *advice)
         .topic = TOPIC,
         .position_topic = POSITIONS,
         .position_key = KEY,
+        .fence_key = KEY,
         .message_bytes_max = 10000,
         .queue_bytes_max = 64 * 1024,
         .create = {.partitions = -1, .replication = -1},
-        .start_timeout_ms = 20000,
+        .start_timeout_ms = start_timeout_ms,
         .too_large_advice = advice,
         .timestamp_advice = "timestamp: arrival",
         .metrics = {.values = metrics,
@@ -480,18 +483,59 @@ END_TEST
 
 /* ---- ends ---- */
 
-START_TEST(fenced)
+/* A successor's record of the position. */
+static void another_writes(void)
 {
-    struct pl_err err;
-    commit_good("one");
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_headers_t *headers = rd_kafka_headers_new(1);
+    rd_kafka_conf_set(conf, "bootstrap.servers", mock.map.v[0].value, NULL, 0);
+    rd_kafka_t *producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof(text));
+    rd_kafka_header_add(headers, PL_KAFKA_WRITER_HEADER, -1, "there pid 2", -1);
+    ck_assert_int_eq(rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(POSITIONS),
+                                       RD_KAFKA_V_PARTITION(0), RD_KAFKA_V_KEY(KEY, strlen(KEY)),
+                                       RD_KAFKA_V_VALUE((void *)"two", 3),
+                                       RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END),
+                     0);
+    ck_assert_int_eq(rd_kafka_flush(producer, 10000), 0);
+    rd_kafka_destroy(producer);
+}
+
+static void fenced_at_a_commit(void)
+{
     rd_kafka_mock_push_request_errors(mock.cluster, API_END_TXN, 1,
                                       RD_KAFKA_RESP_ERR_PRODUCER_FENCED);
     send_items(1);
     position_set("two");
     pl_delivery_commit(delivery, KEY);
     run_until(&record.failed, 1);
+}
+
+/* The coordinator says the same where it has undone a transaction for its age. */
+START_TEST(fenced_by_nobody)
+{
+    pl_delivery_free(delivery);
+    start_timeout_ms = 2000; /* of the search */
+    delivery_make(NULL);
+    position_in_kafka_is(NULL);
+    commit_good("one");
+    fenced_at_a_commit();
+    ck_assert_int_eq(record.err.kind, PL_ERR_FATAL);
+    ck_assert_ptr_nonnull(strstr(record.err.msg, "nobody else has written to topic positions"));
+    ck_assert_ptr_nonnull(strstr(record.err.msg, "start again"));
+}
+END_TEST
+
+START_TEST(fenced)
+{
+    struct pl_err err;
+    position_in_kafka_is(NULL);
+    commit_good("one");
+    another_writes();
+    fenced_at_a_commit();
     ck_assert_int_eq(record.err.kind, PL_ERR_FENCED);
     ck_assert_ptr_nonnull(strstr(record.err.msg, "took over"));
+    ck_assert_ptr_nonnull(strstr(record.err.msg, "; it is there pid 2; this one stays down"));
     ck_assert(pl_delivery_is_idle(delivery)); /* nobody waits for it */
     ck_assert(!pl_delivery_can_take(delivery));
     ck_assert(!pl_delivery_flush(delivery));
@@ -640,6 +684,7 @@ int main(void)
         TEST(time_that_the_topic_does_not_allow),
         TEST(position_too_large),
         TEST(fenced),
+        TEST(fenced_by_nobody),
         TEST(failed_by_the_caller),
         TEST(stopped_during_a_commit),
         TEST(stalls_while_the_broker_is_away),

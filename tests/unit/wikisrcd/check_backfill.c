@@ -313,6 +313,77 @@ START_TEST(what_to_do)
 }
 END_TEST
 
+/* The service's first start; ranges 1000-2000, 2500-2600 and 3000-4000 are done. */
+static const struct start_case {
+    int64_t open[2]; /* 0: none */
+    int64_t start_ms;
+    bool other;        /* of other streams */
+    int64_t expect_ms; /* -1: refused */
+    const char *says[2];
+} starts[] = {
+    {{0}, 4000, false, 4000, {0}},
+    {{0}, 4000, true, 4000, {0}},
+    {{0}, 9000, false, 9000, {0}},
+    {{0}, 3000, false, 4000, {0}},
+    {{0}, 3999, false, 4000, {0}},
+    {{0}, 3999, true, -1, {"source.start: 1970-01-01T00:00:04.000Z", "of other source.streams"}},
+    {{0},
+     2999,
+     false,
+     -1,
+     {"source.start: 1970-01-01T00:00:04.000Z", "(from 1970-01-01T00:00:02.999Z)"}},
+    {{0},
+     1500,
+     false,
+     -1,
+     {"source.start: 1970-01-01T00:00:04.000Z", "(from 1970-01-01T00:00:02.000Z)"}},
+    {{0},
+     0,
+     false,
+     -1,
+     {"source.start: 1970-01-01T00:00:04.000Z", "(from 1970-01-01T00:00:00.001Z)"}},
+    {{5000, 6000}, 3500, false, -1, {"source.start: 1970-01-01T00:00:06.000Z", "is loading"}},
+    {{5000, 6000}, 5500, false, -1, {"source.start: 1970-01-01T00:00:06.000Z", "is loading"}},
+    {{5000, 6000}, 6000, false, 6000, {0}},
+    {{100, 200}, 3500, false, 4000, {0}},
+};
+
+START_TEST(where_the_service_begins)
+{
+    const struct start_case *c = &starts[_i];
+    struct backfill_record r;
+    record_make(&r, "t");
+    close_range(&r, 1000, 2000);
+    close_range(&r, 2500, 2600);
+    close_range(&r, 3000, 4000);
+    r.open = c->open[0] > 0;
+    r.now.range = (struct backfill_range){c->open[0], c->open[1]};
+    PL_CLEANUP(pl_strings_release) struct pl_strings other = {0};
+    pl_strings_add(&other, "other");
+    int64_t begin_ms = -1;
+    struct pl_err err = {0};
+    int done = backfill_service_start(&r, "t", c->other ? &other : &r.streams, c->start_ms,
+                                      &begin_ms, &err);
+    ck_assert_int_eq(done, c->expect_ms < 0 ? -1 : 0);
+    ck_assert_int_eq(begin_ms, c->expect_ms);
+    for (size_t i = 0; i < 2 && c->says[i]; i++)
+        ck_assert_msg(err.kind == PL_ERR_CONFIG && strstr(err.msg, c->says[i]), "%s", err.msg);
+    backfill_record_release(&r);
+}
+END_TEST
+
+START_TEST(the_oldest_stays_the_oldest)
+{
+    struct backfill_record r;
+    struct pl_err err;
+    int64_t begin_ms = -1;
+    record_make(&r, "t");
+    ck_assert_int_eq(backfill_service_start(&r, "t", &r.streams, 0, &begin_ms, &err), 0);
+    ck_assert_int_eq(begin_ms, 0);
+    backfill_record_release(&r);
+}
+END_TEST
+
 /* Out of room: refused before loading, not after. */
 START_TEST(too_many_ranges)
 {
@@ -459,6 +530,8 @@ int main(void)
         TCASE("what is remembered"),
         TEST(ranges_merge),
         TEST(what_to_do, .count = PL_COUNT(chosen)),
+        TEST(where_the_service_begins, .count = PL_COUNT(starts)),
+        TEST(the_oldest_stays_the_oldest),
         TEST(too_many_ranges),
         TEST(record_again),
         TEST(records_of_others, .count = PL_COUNT(records)),

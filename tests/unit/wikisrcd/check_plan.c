@@ -343,9 +343,10 @@ static bool account(struct made *m, const char *json)
     struct pl_slice data = {json, strlen(json)}, out;
     const char *why;
     plan_read(m->plan, &m->event, data.p, data.len);
-    if (plan_passes(m->plan, &m->event))
-        plan_redact(m->plan, &m->event, data, &out, &why);
-    return plan_account(m->plan, &m->event);
+    bool lacks = plan_passes(m->plan, &m->event) &&
+                 plan_redact(m->plan, &m->event, data, &out, &why) &&
+                 plan_redact_account(m->plan, &m->event);
+    return plan_account(m->plan, &m->event) || lacks;
 }
 
 #define OF(stream, rest) "{\"meta\":{\"stream\":\"" stream "\"}" rest "}"
@@ -426,21 +427,34 @@ START_TEST(test_early_absence)
 }
 END_TEST
 
-/* A redaction with a wrong path is reported; one that finds something is not. */
+/* A redaction that finds nothing in a stream is reported for that stream; one that finds something
+ * there is not, and what another stream has says nothing. */
 START_TEST(test_redact_absence)
 {
     PL_CLEANUP(made_release) struct made m;
     struct plan_absence a;
-    make(&m, "redact: [{path: user, action: drop}, {path: perfomer.user_text, action: drop}]");
-    account(&m, OF("s", ",\"user\":\"N\""));
+    static const struct {
+        const char *path, *stream;
+    } said[] = {{"p.u", "s"}, {"user", "t"}, {"user", NULL}, {"p.u", NULL}};
+    make(&m, "redact: [{path: user, action: drop}, {path: p.u, action: drop}]");
+    ck_assert(!account(
+        &m, OF("s", ",\"user\":\"N\",\"p\":[{\"u\":1}],\"meta\":{\"domain\":\"canary\"}")));
+    ck_assert(account(&m, OF("s", ",\"user\":\"N\"")));
+    ck_assert(account(&m, OF("t", ",\"p\":{\"u\":1}")));
+    ck_assert(!account(&m, OF("both", ",\"user\":\"N\",\"p\":[{\"u\":1}]")));
     for (unsigned i = 1; i < PLAN_REDACT_LOOKS; i++) {
         ck_assert(!taken(&m, &a));
-        ck_assert(!account(&m, OF("s", "")));
+        ck_assert(account(&m, OF("s", "")) && account(&m, OF("t", "")));
+        ck_assert(account(&m, OF("both", "")) && account(&m, "{}"));
     }
-    ck_assert(taken(&m, &a));
-    ck_assert_str_eq(a.option, "redact");
-    ck_assert_str_eq(a.paths, "perfomer.user_text");
-    ck_assert_ptr_null(a.stream);
+    ck_assert(account(&m, "{}"));
+    for (size_t i = 0; i < PL_COUNT(said); i++) {
+        ck_assert(taken(&m, &a));
+        ck_assert_str_eq(a.option, "redact");
+        ck_assert_str_eq(a.paths, said[i].path);
+        ck_assert_pstr_eq(a.stream, said[i].stream);
+        ck_assert_str_eq(plan_absence_result(&a), "nothing is taken out");
+    }
     ck_assert(!taken(&m, &a) && !plan_absence_now(m.plan, &a));
 }
 END_TEST

@@ -620,6 +620,37 @@ START_TEST(test_record)
 }
 END_TEST
 
+/* A person moves the position: what the service wrote before stays known. Records of version 1 did
+ * not have it. */
+START_TEST(test_begun)
+{
+    static const struct {
+        int64_t begun_ms, to_ms, expect_ms;
+    } moves[] = {{5000, 9000, 5000}, {5000, 3000, 3000}, {0, 9000, 0}, {9000, 0, 0}};
+    static const char old[] =
+        "{\"version\":1,\"streams\":[\"a\"],\"since\":77,\"at\":1,\"slack\":5000,\"topics\":[]}";
+    struct position *p, *back;
+    struct pl_err err;
+    for (size_t i = 0; i < PL_COUNT(moves); i++) {
+        PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+        p = position_fresh(moves[i].begun_ms);
+        ck_assert_int_eq(position_begun(p), moves[i].begun_ms);
+        position_free(p);
+        p = position_fresh(moves[i].to_ms);
+        position_begun_keep(p, moves[i].begun_ms);
+        position_encode(p, NOW_MS, &text);
+        ck_assert_int_eq(position_decode(text.data, text.len, SLACK_MS, &back, &err), 0);
+        ck_assert_int_eq(position_begun(back), moves[i].expect_ms);
+        ck_assert_int_eq(position_since(back), moves[i].to_ms);
+        position_free(p);
+        position_free(back);
+    }
+    ck_assert_int_eq(position_decode(old, strlen(old), SLACK_MS, &p, &err), 0);
+    ck_assert_int_eq(position_begun(p), 77);
+    position_free(p);
+}
+END_TEST
+
 #define HEAD                                                                                       \
     "{\"version\":1,\"streams\":[\"a\"],\"since\":1,\"discovered\":1,\"at\":1,\"slack\":5000,"
 #define TOPIC "{\"topic\":\"t\",\"partition\":0,\"high\":9,\"active\":true,"
@@ -631,7 +662,8 @@ static const struct record_case {
     {HEAD "\"topics\":[]}", NULL},
     {HEAD "\"topics\":[" TOPIC "\"ids\":[]}]}", NULL},
     {HEAD "\"topics\":[" TOPIC "\"cut\":5,\"ids\":[" AN_ID ",3],\"ahead\":[]}]}", NULL},
-    {"{\"version\":2,\"other\":{}}", "newer wikisrcd"},
+    {"{\"version\":2,\"streams\":[],\"since\":1,\"begun\":-1,\"slack\":1}", "out of range"},
+    {"{\"version\":3,\"other\":{}}", "newer wikisrcd"},
     {"{\"version\":0}", "out of range"},
     {"{\"streams\":[]}", "no version"},
     {"{\"streams\":[],\"version\":1}", "`since`"},
@@ -869,6 +901,7 @@ int main(void)
         TEST(test_start_to_come),
         TEST(test_discover),
         TCASE("record"),
+        TEST(test_begun),
         TEST(test_record),
         TEST(test_record_strict, .count = PL_COUNT(records)),
         TEST(test_slack_changes),
