@@ -386,11 +386,12 @@ void position_check(struct position *p, const struct event *event, struct pl_sli
     *ret = (struct position_mark){
         .topic = (unsigned)topic,
         .time_ms = time_ms,
-        .believable = time_ms <= now_ms + POSITION_BELIEVE_MS ||
-                      time_ms <= t->believe_ms + POSITION_BELIEVE_MS,
+        .beyond = time_ms > now_ms + POSITION_AHEAD_MS_MAX,
         .key = {event->identity.hi ^ t->salt.hi, event->identity.lo ^ t->salt.lo},
         .offset = event->offset,
     };
+    ret->believable = !ret->beyond && (time_ms <= now_ms + POSITION_BELIEVE_MS ||
+                                       time_ms <= t->believe_ms + POSITION_BELIEVE_MS);
     if (position_id_is_zero(&ret->key))
         ret->key.lo = 1; /* zero marks a free slot */
     ret->verdict = verdict_of(p, t, ret);
@@ -405,7 +406,8 @@ void position_add(struct position *p, const struct position_mark *mark)
     struct position_topic *t = &p->topics[mark->topic];
     t->next_offset = mark->offset >= 0 ? mark->offset + 1 : -1;
     t->fresh = false;
-    t->ahead_run = mark->believable ? 0 : t->ahead_run + 1;
+    t->ahead_run = mark->believable || mark->beyond ? 0 : t->ahead_run + 1;
+    t->beyond_run = mark->beyond ? t->beyond_run + 1 : 0;
     switch (mark->verdict) {
     case POSITION_OLD:
         return;
@@ -418,6 +420,11 @@ void position_add(struct position *p, const struct position_mark *mark)
     }
     t->catching_up = false;
     p->taken++;
+    /* `ahead` is small, and what is in there already has the topic catch up. */
+    if (t->beyond_run > POSITION_AHEAD_RUN && t->ahead_n > 0) {
+        position_window_push(p, t, &mark->key, t->high_ms);
+        return;
+    }
     if (!mark->believable) {
         position_ahead_push(p, t, &mark->key, mark->time_ms);
         if (t->ahead_run >= POSITION_AHEAD_RUN && t->ahead_n > 0)

@@ -31,7 +31,10 @@
  * or unknown too: after POSITION_AHEAD_RUN events from the future in a row their times are believed
  * and not the clock, so `high` follows the topic whatever any clock says. (Believing a wrong time
  * loses nothing: `high` is the time of a delivered event, so everything undelivered comes after it;
- * only more is repeated, until that time has come.)
+ * only more is repeated, until that time has come.) But only up to POSITION_AHEAD_MS_MAX: while
+ * `high` is in the future, that event must still be there, or the source has nothing so new and
+ * begins at its latest, at each connect. Later times are never believed, however many there are.
+ * Those after the first of a run are kept in the window, as if their time were `high`.
  *
  * A topic that has delivered nothing yet (`offset:-1` in the service's id) has high = the time
  * asked for + slack, so that the next request asks from that time again: a data centre that becomes
@@ -55,10 +58,12 @@
 /* Ids over all windows; when full, the oldest of the topic that grows go (and catching up replaces
  * them, see above). 10 s at 33 events/s are 330, at the bursts of some hundreds a second
  * some thousands. 16,384 make a record of 490 KB, which passes every limit Kafka has by default. */
-#define POSITION_IDS_MAX    16384
-#define POSITION_AHEAD_MAX  256 /* ids from the future, over all topics */
-#define POSITION_AHEAD_RUN  16  /* this many from the future in a row are believed */
-#define POSITION_TOPICS_MAX 256
+#define POSITION_IDS_MAX   16384
+#define POSITION_AHEAD_MAX 256 /* ids from the future, over all topics */
+#define POSITION_AHEAD_RUN 16  /* this many from the future in a row are believed */
+/* … if they are no further ahead than this: as long as the service keeps events at least. */
+#define POSITION_AHEAD_MS_MAX (7 * INT64_C(86400000))
+#define POSITION_TOPICS_MAX   256
 /* A record as encoded; larger ones are refused (reading takes 40 times its size at worst). */
 #define POSITION_BYTES_MAX (1 << 20)
 /* How far in the future a time is still believed: clocks differ. */
@@ -135,6 +140,7 @@ struct position_mark {
     unsigned topic;
     int64_t time_ms;
     bool believable;
+    bool beyond;               /* so far in the future that it is never believed */
     struct event_identity key; /* identity and stream in one */
     int64_t offset;            /* -1: unknown */
     uint64_t gap;              /* offsets that are missing before this event; 0: none */

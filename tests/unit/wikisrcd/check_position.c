@@ -17,6 +17,9 @@ enum { TOPICS = 2, EVENTS_MAX = 40000 };
 
 #define NOW_MS   INT64_C(1800000000000)
 #define SLACK_MS INT64_C(5000)
+/* POSITION_AHEAD_MS_MAX, by the median of a run */
+#define HIGHEST_MS   (NOW_MS + POSITION_AHEAD_MS_MAX + POSITION_BELIEVE_MS)
+#define YEAR_9999_MS INT64_C(253402300799999)
 
 static const char *const names[] = {"eqiad.mediawiki.recentchange", "codfw.mediawiki.recentchange"};
 
@@ -173,19 +176,24 @@ static const struct model_case {
     unsigned burst;           /* events delivered between two cuts */
     unsigned by_time;         /* one connect in so many is by `since` */
     bool crash;               /* also goes back to the last record */
+    unsigned broken;          /* so many in a row, in the middle, are of the year 9999 */
 } models[] = {
-    {"plain", 3000, 30, 10, 0, 0, 0, 50, 0, false},
-    {"shared milliseconds", 3000, 1, 10, 0, 0, 0, 200, 0, false},
-    {"out of order", 3000, 30, 10, 51, 0, 0, 50, 0, false},
-    {"one event a connection", 300, 3000, 3, 51, 0, 0, 4, 0, true},
-    {"crashes", 3000, 30, 10, 51, 0, 0, 300, 0, true},
-    {"years old", 3000, 30, 10, 51, 50, 0, 300, 0, true},
-    {"from the future", 3000, 30, 10, 0, 0, 400, 400, 0, true},
-    {"all lies", 3000, 30, 5, 51, 60, 500, 300, 0, true},
-    {"by time", 3000, 30, 10, 0, 0, 0, 600, 3, true},
-    {"by time, a silent topic", 3000, 30, 1000, 0, 0, 0, 2000, 2, true},
-    {"more than the window", 36000, 0, 10, 0, 0, 0, 30000, 0, true},
-    {"more than the window, by time", 36000, 0, 10, 0, 0, 0, 34000, 2, true},
+    {"plain", 3000, 30, 10, 0, 0, 0, 50, 0, false, 0},
+    {"shared milliseconds", 3000, 1, 10, 0, 0, 0, 200, 0, false, 0},
+    {"out of order", 3000, 30, 10, 51, 0, 0, 50, 0, false, 0},
+    {"one event a connection", 300, 3000, 3, 51, 0, 0, 4, 0, true, 0},
+    {"crashes", 3000, 30, 10, 51, 0, 0, 300, 0, true, 0},
+    {"years old", 3000, 30, 10, 51, 50, 0, 300, 0, true, 0},
+    {"from the future", 3000, 30, 10, 0, 0, 400, 400, 0, true, 0},
+    {"all lies", 3000, 30, 5, 51, 60, 500, 300, 0, true, 0},
+    {"a broken clock", 3000, 30, 10, 51, 0, 0, 300, 0, true, 1000},
+    {"a broken clock, lies and by time", 3000, 30, 5, 51, 60, 500, 400, 5, true, 700},
+    {"a broken clock for longer than the window", 36000, 1, 10, 0, 0, 0, 30000, 0, true, 18000},
+    {"a broken clock until the end", 2000, 30, 10, 51, 0, 0, 300, 0, true, 2000},
+    {"by time", 3000, 30, 10, 0, 0, 0, 600, 3, true, 0},
+    {"by time, a silent topic", 3000, 30, 1000, 0, 0, 0, 2000, 2, true, 0},
+    {"more than the window", 36000, 0, 10, 0, 0, 0, 30000, 0, true, 0},
+    {"more than the window, by time", 36000, 0, 10, 0, 0, 0, 34000, 2, true, 0},
 };
 
 static void upstream_fill(struct upstream *u, const struct model_case *m)
@@ -199,6 +207,8 @@ static void upstream_fill(struct upstream *u, const struct model_case *m)
             own_ms -= (int64_t)rng(300000000000);
         if (m->future && rng(m->future) == 0)
             own_ms = NOW_MS + POSITION_BELIEVE_MS + 1 + (int64_t)rng(1000000000);
+        if (m->broken && i >= m->events / 3 && i < m->events / 3 + m->broken)
+            own_ms = YEAR_9999_MS - (int64_t)rng(1000);
         upstream_add(u, rng(m->codfw) == 0, own_ms);
     }
 }
@@ -251,6 +261,7 @@ START_TEST(test_model)
                       m->name, i, u.items[i].topic, (long long)u.items[i].time_ms,
                       u.items[i].taken);
     ck_assert_uint_le(position_ids(p), POSITION_IDS_MAX + POSITION_AHEAD_MAX);
+    ck_assert_int_le(position_high(p), HIGHEST_MS);
     position_free(p);
     free(saved);
     free(u.items);
@@ -475,6 +486,42 @@ START_TEST(test_run_from_the_future)
         ck_assert_msg((position_high(p) > ahead_ms) == run, "pause %u", pause);
         ck_assert_uint_eq(position_ahead_cut(p), 0);
         ck_assert_uint_eq(position_taken(p), 3 * POSITION_AHEAD_RUN);
+        position_free(p);
+    }
+}
+END_TEST
+
+/* However many there are, and whatever comes between: the position never gets beyond what the
+ * service still has when that time comes. */
+START_TEST(test_absurd_times)
+{
+    static const int64_t steps[] = {0,
+                                    1,
+                                    POSITION_BELIEVE_MS,
+                                    POSITION_BELIEVE_MS + 1,
+                                    3600000,
+                                    86400000,
+                                    POSITION_AHEAD_MS_MAX,
+                                    POSITION_AHEAD_MS_MAX + 1,
+                                    10 * POSITION_AHEAD_MS_MAX,
+                                    YEAR_9999_MS - NOW_MS};
+    for (unsigned round = 0; round < 300; round++) {
+        struct position *p = position_fresh(NOW_MS - 1000);
+        struct position_mark mark;
+        int64_t ahead_ms = 0, least_ms = NOW_MS;
+        rng_state = round;
+        position_connected(p, POSITION_BY_TIME, NOW_MS - 1000, NOW_MS);
+        for (unsigned i = 0; i < 1000; i++) {
+            if (i % 40 == 0)
+                ahead_ms = steps[rng(PL_COUNT(steps))];
+            struct event e = event_of(names[rng(TOPICS)], NOW_MS + ahead_ms, i + 1);
+            if (rng(50) == 0)
+                e.dt_ms = YEAR_9999_MS;
+            ck_assert_int_eq(take(p, &e, "", &mark), POSITION_NEW);
+            ck_assert_int_eq(take(p, &e, "", &mark), POSITION_DUPLICATE);
+            ck_assert_int_le(position_high(p), HIGHEST_MS);
+            ck_assert(position_high(p) == 0 || position_high(p) >= least_ms - 1000);
+        }
         position_free(p);
     }
 }
@@ -897,6 +944,7 @@ int main(void)
         TEST(test_believable),
         TEST(test_times_that_go_out),
         TEST(test_run_from_the_future),
+        TEST(test_absurd_times),
         TEST(test_ahead_cut),
         TEST(test_start_to_come),
         TEST(test_discover),
