@@ -45,6 +45,9 @@ void status_show(struct wikisrcd *w, double rate, double lag)
         pl_service_status(w->service, "refused", "%s refuses us, for %" PRId64 " s so far; %s, %s",
                           w->kafka.refusal.since_ms ? "Kafka" : "the source",
                           status_refused_seconds(w, pl_clock_monotonic_ms()), source, last);
+    else if (source_is_told_to_wait(w->source))
+        pl_service_status(w->service, "the source asks us to wait", "%s; %.1f s behind, %s", source,
+                          lag, last);
     else
         pl_service_status(w->service, NULL, "%s: %.0f events/s, %.1f s behind, to %s, %s%s", source,
                           rate, lag, w->conf->topic, last, absence);

@@ -98,8 +98,10 @@ void failure_of_window(struct wmfetchd *w, struct series *s, const struct load_r
     s->failing = s->known;
     if (said) /* by another series that failed with it */
         return;
+    bool long_wait = asks_to_wait(result, err) &&
+                     result->fetch.retry_after_ms > PL_HTTP_RETRY_AFTER_LONG_MS;
     if (end == PL_END_AGAIN)
-        pl_log_err(PL_WARNING, PL_EVENT_SOURCE_LOST,
+        pl_log_err(long_wait ? PL_ERROR : PL_WARNING, PL_EVENT_SOURCE_LOST,
                    "window not fetched, nothing of it is written, it is tried again", err,
                    PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
                    PL_F_UINT("UNDONE", result->sums.messages), PL_F_INT("WAIT_MS", wait_ms));

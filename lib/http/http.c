@@ -160,9 +160,6 @@ enum pl_err_kind pl_http_status_kind(long status)
     }
 }
 
-/* Longer than a day is not believed: a person would have noticed by then. */
-#define WAIT_MAX_S (24 * INT64_C(3600))
-
 int64_t pl_http_retry_after_ms(const char *value, int64_t now_ms)
 {
     if (!value)
@@ -176,11 +173,11 @@ int64_t pl_http_retry_after_ms(const char *value, int64_t now_ms)
     int64_t ms;
     if (strspn(value, "0123456789") == len) {
         int64_t s = strtoll(value, NULL, 10);
-        ms = (s < WAIT_MAX_S ? s : WAIT_MAX_S) * 1000;
+        ms = s < PL_HTTP_RETRY_AFTER_MS_MAX / 1000 ? s * 1000 : PL_HTTP_RETRY_AFTER_MS_MAX;
     } else if (pl_time_parse_http(value, len, &ms)) {
         ms = ms > now_ms ? ms - now_ms : 0;
     } else {
         return -1;
     }
-    return ms < WAIT_MAX_S * 1000 ? ms : WAIT_MAX_S * 1000;
+    return ms < PL_HTTP_RETRY_AFTER_MS_MAX ? ms : PL_HTTP_RETRY_AFTER_MS_MAX;
 }

@@ -10,7 +10,7 @@ import time
 import confluent_kafka
 import pytest
 
-from helpers import CONFIG, error_lines, metrics, run_to_end
+from helpers import CONFIG, error_lines, http_get, metrics, run_to_end
 from pipeline import events, free_port, make_events, wait_until
 
 EQIAD, CODFW, NEW = (f'{site}.mediawiki.recentchange' for site in ('eqiad', 'codfw', 'esams'))
@@ -110,6 +110,20 @@ def test_busy_without_retry_after(pipeline):
     s.start().wait(1000)
     assert len(s.waits()) == 1 and 5000 <= s.waits()[0] <= 30000, s.waits()
     s.finish()
+
+
+def test_told_to_wait_for_a_day(pipeline):
+    """An hour is the longest, and it is said loudly."""
+    s = Source(pipeline, made(pipeline), '--fast', '--from-start')
+    s.replay.control(status=503, times=1, retry_after=86400)
+    s.start()
+    wait_until(lambda: error_lines(s.daemon.text()), 20, 'an error line')
+    line, = error_lines(s.daemon.text())
+    wait = int(re.search(r'asks us to wait.* wait_ms=(\d+)', line)[1])
+    assert 3_600_000 <= wait < 5_400_000, line
+    wait_until(lambda: http_get(s.metrics_port, '/readyz')[0] == 503, 20, 'not ready')
+    wait_until(lambda: any('told to wait: connecting again in 3' in m for m in s.daemon.messages), 20, 'STATUS')
+    assert s.daemon.terminate()[0] == 0
 
 
 def test_unavailable(pipeline):

@@ -63,6 +63,7 @@ struct source {
     int64_t connect_ms;                              /* WAITING: until then */
     int64_t silence_ms;  /* the longest allowed on this connection; below 0: no limit */
     const char *lost_by; /* why the last connection ended; NULL: none has */
+    bool told_to_wait;   /* WAITING: for long, by Retry-After */
     struct pl_deadline deadline;
 
     struct pl_http *http;
@@ -131,9 +132,14 @@ static int64_t wait_after(struct source *s, enum source_loss loss, int64_t floor
     return retry_wait_ms(&s->retry, &end);
 }
 
-static void loss_log(enum source_loss loss, const struct pl_err *err, int64_t wait_ms)
+static void loss_log(const struct source *s, enum source_loss loss, const struct pl_err *err,
+                     int64_t wait_ms)
 {
-    if (loss == LOST_CLOSED)
+    if (s->told_to_wait)
+        pl_log(PL_ERROR, PL_EVENT_SOURCE_LOST,
+               "the source asks us to wait, nothing is read until then",
+               PL_F_STR("ERROR", err ? err->msg : NULL), PL_F_INT("WAIT_MS", wait_ms));
+    else if (loss == LOST_CLOSED)
         pl_log(PL_INFO, PL_EVENT_SOURCE_LOST, "the source closed the connection",
                PL_F_INT("WAIT_MS", wait_ms));
     else
@@ -148,13 +154,14 @@ static void connection_lost(struct source *s, enum source_loss loss, int64_t flo
     int64_t wait_ms = wait_after(s, loss, floor_ms);
     connection_drop(s);
     s->lost_by = loss_names[loss];
+    s->told_to_wait = floor_ms > PL_HTTP_RETRY_AFTER_LONG_MS; /* our own waits are shorter */
     pl_metrics_inc(s->metrics, M_LOST_CLOSED + loss, 1);
     if (s->ask == POSITION_DISCOVERY) { /* the known topics will do; look again later */
         s->discovery_failed_ms = pl_clock_monotonic_ms();
         s->fall_back = position_streams_differ(*s->position, &s->conf->source.streams);
     }
     if (!err || err->kind == PL_ERR_RETRY)
-        loss_log(loss, err, wait_ms); /* else the owner logs it, or ends */
+        loss_log(s, loss, err, wait_ms); /* else the owner logs it, or ends */
     connect_after(s, wait_ms);
     if (err)
         s->ops->on_answer(s->userdata, err);
@@ -557,7 +564,8 @@ void source_describe(const struct source *s, char *out, size_t size)
     static const char *const names[] = {"stopped", "", "connecting to the source", "streaming"};
     int64_t wait_ms = s->connect_ms - pl_clock_monotonic_ms();
     if (s->state == WAITING && wait_ms > 0)
-        snprintf(out, size, "connecting again in %" PRId64 " s%s%s%s", (wait_ms + 999) / 1000,
+        snprintf(out, size, "%sconnecting again in %" PRId64 " s%s%s%s",
+                 s->told_to_wait ? "told to wait: " : "", (wait_ms + 999) / 1000,
                  s->lost_by ? " (" : "", s->lost_by ? s->lost_by : "", s->lost_by ? ")" : "");
     else
         snprintf(out, size, "%s",
@@ -573,6 +581,11 @@ int64_t source_now_ms(const struct source *s)
 struct pl_peer_clock *source_clock(struct source *s)
 {
     return &s->clock;
+}
+
+bool source_is_told_to_wait(const struct source *s)
+{
+    return s->state == WAITING && s->told_to_wait;
 }
 
 bool source_is_held(const struct source *s)

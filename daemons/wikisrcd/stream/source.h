@@ -14,7 +14,7 @@
  * topics from its first id (DISCOVERING). A position that the service refuses (400, 404) is
  * replaced by `since=` for one connection.
  *
- * Waiting: retry.h; Retry-After is obeyed; 429 without it waits 10 s. An answer that is not a
+ * Waiting: retry.h; Retry-After is obeyed, up to an hour (lib/http/http.h); 429 without it waits 10 s. An answer that is not a
  * stream is read up to 64 KiB and for as long as an answer may take (connect_timeout plus
  * stall_timeout).
  *
@@ -67,6 +67,8 @@ void source_describe(const struct source *s, char *out, size_t size);
 /* The time at the service, by its own clock; by ours before its first answer. */
 int64_t source_now_ms(const struct source *s);
 struct pl_peer_clock *source_clock(struct source *s); /* for pl_skew_show() */
+/* For more than PL_HTTP_RETRY_AFTER_LONG_MS, by Retry-After. */
+bool source_is_told_to_wait(const struct source *s);
 bool source_is_held(const struct source *s);
 /* What should have happened by now (a connect, an answer, a byte or the stall's end) has not: for
  * on_watchdog. Never while it is held. */

@@ -8,7 +8,7 @@
 START_TEST(values)
 {
     /* Sun, 06 Nov 1994 08:49:37 GMT, the example of RFC 9110 */
-    const int64_t date = INT64_C(784111777000), day = INT64_C(86400000);
+    const int64_t date = INT64_C(784111777000), hour = INT64_C(3600000);
     const struct {
         const char *value;
         int64_t now, ms;
@@ -24,13 +24,16 @@ START_TEST(values)
         {"1", 0, 1000},
         {" 120 ", 0, 120000},
         {"007", 0, 7000},
-        {"86400", 0, day},
-        {"86401", 0, day},
-        {"99999999999999999999999999", 0, day},
+        {"3599", 0, hour - 1000},
+        {"3600", 0, hour},
+        {"3601", 0, hour},
+        {"86400", 0, hour},
+        {"99999999999999999999999999", 0, hour},
         {"Sun, 06 Nov 1994 08:49:37 GMT", date - 1500, 1500},
         {"Sun, 06 Nov 1994 08:49:37 GMT", date, 0},
         {"Sun, 06 Nov 1994 08:49:37 GMT", date + 1, 0},
-        {"Sun, 06 Nov 1994 08:49:37 GMT", 0, day},
+        {"Sun, 06 Nov 1994 08:49:37 GMT", date - hour - 1, hour},
+        {"Sun, 06 Nov 1994 08:49:37 GMT", 0, hour},
         {"Sun, 06 Nov 1994", 0, -1},
     };
     for (size_t i = 0; i < PL_COUNT(cases); i++)
