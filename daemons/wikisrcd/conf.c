@@ -293,3 +293,17 @@ void wikisrcd_conf_check(void *data, bool for_service, struct pl_findings *errs)
     if (for_service)
         pl_common_check_kafka(&conf->kafka, "--sample and --schema", errs);
 }
+
+char *wikisrcd_conf_url(const struct wikisrcd_conf *conf)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf url = {0};
+    size_t len = strlen(conf->source.url);
+    while (len > 0 && conf->source.url[len - 1] == '/')
+        len--;
+    pl_buf_add(&url, conf->source.url, len);
+    for (size_t i = 0; i < conf->source.streams.n; i++) {
+        pl_buf_add_str(&url, i == 0 ? "/" : ",");
+        pl_buf_add_str(&url, conf->source.streams.v[i]);
+    }
+    return pl_buf_take(&url);
+}

@@ -77,4 +77,7 @@ bool wikisrcd_conf_start_is_relative(const char *text);
  * service drops "mediawiki." from some names (recentchange, page-create). */
 bool wikisrcd_conf_stream_is(const char *name, const char *stream, size_t len);
 
+/* source.url with the streams; malloc()ed. */
+char *wikisrcd_conf_url(const struct wikisrcd_conf *conf);
+
 #endif

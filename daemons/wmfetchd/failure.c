@@ -98,8 +98,8 @@ void failure_of_window(struct wmfetchd *w, struct series *s, const struct load_r
     s->failing = s->known;
     if (said) /* by another series that failed with it */
         return;
-    bool long_wait = asks_to_wait(result, err) &&
-                     result->fetch.retry_after_ms > PL_HTTP_RETRY_AFTER_LONG_MS;
+    bool long_wait =
+        asks_to_wait(result, err) && result->fetch.retry_after_ms > PL_HTTP_RETRY_AFTER_LONG_MS;
     if (end == PL_END_AGAIN)
         pl_log_err(long_wait ? PL_ERROR : PL_WARNING, PL_EVENT_SOURCE_LOST,
                    "window not fetched, nothing of it is written, it is tried again", err,

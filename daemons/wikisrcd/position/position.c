@@ -205,11 +205,12 @@ static bool topic_is_of(const char *topic, const struct pl_strings *streams)
     return false;
 }
 
-static void topics_forget_inactive(struct position *p)
+/* An id may lack a topic of a stream that stays. */
+static void topics_forget(struct position *p, const struct pl_strings *streams)
 {
     unsigned kept = 0;
     for (unsigned i = 0; i < p->topics_n; i++) {
-        if (p->topics[i].active)
+        if (p->topics[i].active || topic_is_of(p->topics[i].name, streams))
             p->topics[kept++] = p->topics[i];
         else
             topic_release(p, &p->topics[i]);
@@ -221,9 +222,31 @@ static void topics_forget_inactive(struct position *p)
 static int64_t topic_start(const struct position *p, const char *name, bool streams_differ,
                            int64_t now_ms)
 {
-    if (p->ask != POSITION_DISCOVERY)
-        return p->asked_ms;
-    return streams_differ && !topic_is_of(name, &p->streams) ? now_ms : p->discovered_ms;
+    if (streams_differ && !topic_is_of(name, &p->streams))
+        return p->ask == POSITION_DISCOVERY ? now_ms : p->asked_ms;
+    return p->discovered_ms > 0 && p->discovered_ms < p->asked_ms ? p->discovered_ms : p->asked_ms;
+}
+
+bool position_is_whole(const struct position *p)
+{
+    for (size_t i = 0; i < p->streams.n; i++) {
+        const struct pl_strings one = {.v = &p->streams.v[i], .n = 1};
+        bool found = false;
+        for (unsigned k = 0; k < p->topics_n && !found; k++)
+            found = p->topics[k].active && topic_is_of(p->topics[k].name, &one);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
+bool position_begins_earlier(const struct position *p)
+{
+    bool earlier = false;
+    for (unsigned i = 0; i < p->topics_n; i++)
+        earlier |=
+            topic_is_asked(&p->topics[i]) && p->topics[i].high_ms - p->slack_ms < p->asked_ms;
+    return earlier;
 }
 
 bool position_discover(struct position *p, struct pl_slice id, const struct pl_strings *streams,
@@ -251,12 +274,15 @@ bool position_discover(struct position *p, struct pl_slice id, const struct pl_s
         p->topics[i].active = true;
     }
     if (differ) {
-        topics_forget_inactive(p);
+        topics_forget(p, streams);
         pl_strings_release(&p->streams);
         for (size_t i = 0; i < streams->n; i++)
             pl_strings_add(&p->streams, streams->v[i]);
     }
-    p->discovered_ms = now_ms;
+    if (position_is_whole(p))
+        p->discovered_ms = now_ms;
+    else if (p->discovered_ms == 0)
+        p->discovered_ms = p->asked_ms;
     return true;
 }
 

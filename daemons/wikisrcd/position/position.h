@@ -106,7 +106,8 @@ int64_t position_since(const struct position *p);
 /* Last-Event-ID pins the set of topics. These two say when a connection without one ("discovery")
  * is due to see whether there are others. */
 bool position_streams_differ(const struct position *p, const struct pl_strings *streams);
-int64_t position_discovered(const struct position *p); /* when the set was last seen whole; ms */
+int64_t position_discovered(const struct position *p); /* when the set was last seen whole; ms.
+                                                        * Never: what was asked for first */
 
 enum position_ask {
     POSITION_BY_ID,    /* Last-Event-ID */
@@ -122,10 +123,18 @@ void position_connected(struct position *p, enum position_ask ask, int64_t asked
 /* The id of the first event of a connection without Last-Event-ID names all topics. New ones get a
  * position: what was asked for; after a DISCOVERY the last time they were known not to be there, or
  * `now_ms` for those of streams that are newly configured. Topics that are gone are no longer asked
- * for; if the configured streams have changed they are forgotten. false: not an id of the expected
- * form, nothing changed. */
+ * for; if the configured streams have changed, those of streams no longer there are forgotten.
+ * false: not an id of the expected form, nothing changed.
+ *
+ * An id may lack a stream whose topics are not there yet. Then it was not the whole set: topics that
+ * come later begin where they would have now (for the first discovery, the time asked for). */
 bool position_discover(struct position *p, struct pl_slice id, const struct pl_strings *streams,
                        int64_t now_ms);
+/* Each stream has a topic that is asked for. */
+bool position_is_whole(const struct position *p);
+/* A topic must be asked for from before this connection's time: its events there would move its
+ * position past what was not asked for. Nothing may be taken, ask by id. */
+bool position_begins_earlier(const struct position *p);
 
 /* ---- events ---- */
 

@@ -4,6 +4,21 @@
 
 #include "lib/http/http.h"
 
+enum {
+    BUSY_WAIT_MS = 10000,    /* 429 without Retry-After: the service sends none */
+    REFUSED_WAIT_MS = 30000, /* 401, 403, 404, a redirect */
+};
+
+int64_t refusal_wait_ms(long status, const char *retry_after, int64_t now_ms)
+{
+    int64_t wait_ms = pl_http_retry_after_ms(retry_after, now_ms);
+    if (wait_ms >= 0 && (status == 429 || status == 503))
+        return wait_ms;
+    if (status == 429)
+        return BUSY_WAIT_MS;
+    return pl_http_status_kind(status) != PL_ERR_RETRY ? REFUSED_WAIT_MS : 0;
+}
+
 int refusal_err(struct pl_err *err, long status, const char *url, const char *body)
 {
     enum pl_err_kind kind = pl_http_status_kind(status);

@@ -21,12 +21,10 @@
 #include "lib/service/watchdog.h"
 
 enum {
-    BODY_KEPT = 512,         /* of an answer that is not a stream, for the error text */
-    BODY_MAX = 65536,        /* … that is read at most */
-    ANSWER_MS = 60000,       /* limit of an answer without a stall_timeout */
-    TYPE_SHOWN = 64,         /* bytes of an unknown event type in the log */
-    BUSY_WAIT_MS = 10000,    /* 429 without Retry-After: the service sends none */
-    REFUSED_WAIT_MS = 30000, /* 401, 403, 404, a redirect */
+    BODY_KEPT = 512,   /* of an answer that is not a stream, for the error text */
+    BODY_MAX = 65536,  /* … that is read at most */
+    ANSWER_MS = 60000, /* limit of an answer without a stall_timeout */
+    TYPE_SHOWN = 64,   /* bytes of an unknown event type in the log */
     DISCOVERY_STALL_MS = 30000,
     DISCOVERY_RETRY_MS = 3600000,
 };
@@ -60,6 +58,7 @@ struct source {
     struct pl_peer_clock clock;
     bool saw_error, saw_topics;                      /* found while feeding; acted upon after it */
     int64_t streaming_since_ms, discovery_failed_ms; /* monotonic */
+    int64_t again_ms;                                /* monotonic: the last asks_again() */
     int64_t connect_ms;                              /* WAITING: until then */
     int64_t silence_ms;  /* the longest allowed on this connection; below 0: no limit */
     const char *lost_by; /* why the last connection ended; NULL: none has */
@@ -179,7 +178,23 @@ static void topics_read(struct source *s, const struct sse_event *event)
                "the source's event id names no topics; resuming by time only",
                PL_F_SLICE("ID", event->id.p, event->id.len < 200 ? event->id.len : 200));
         s->discovery_failed_ms = pl_clock_monotonic_ms();
+    } else if (!position_is_whole(*s->position)) {
+        pl_log(PL_NOTICE, NULL, "the source names no topic of one of the streams yet",
+               PL_F_SLICE("ID", event->id.p, event->id.len < 200 ? event->id.len : 200));
+        s->discovery_failed_ms = pl_clock_monotonic_ms(); /* look again in an hour */
     }
+}
+
+/* Whether a topic that the first event has shown begins before the time asked for: by id each is
+ * asked for its own. (Not at once again: by id it may be refused.) */
+static bool asks_again(struct source *s)
+{
+    int64_t now_ms = pl_clock_monotonic_ms();
+    bool again = s->ask == POSITION_BY_TIME && position_begins_earlier(*s->position) &&
+                 (s->again_ms == 0 || now_ms - s->again_ms >= DISCOVERY_RETRY_MS);
+    if (again)
+        s->again_ms = now_ms;
+    return again;
 }
 
 /* A type that the service does not send today: not a record. Logged whenever the type changes. */
@@ -217,10 +232,11 @@ static bool on_sse_event(void *userdata, const struct sse_event *event)
         type_report(s, event->type);
         return true;
     }
-    if (s->first_event)
+    bool first = s->first_event;
+    if (first)
         topics_read(s, event);
     s->first_event = false;
-    if (s->ask == POSITION_DISCOVERY) {
+    if (s->ask == POSITION_DISCOVERY || (first && asks_again(s))) {
         s->saw_topics = true;
         return false;
     }
@@ -268,18 +284,6 @@ void source_resume(struct source *s)
 
 /* ---- answers ---- */
 
-static int64_t wait_asked_for(struct pl_http_request *r, long status)
-{
-    const struct pl_peer_answer heard = pl_http_request_heard(r);
-    int64_t wait_ms = pl_http_retry_after_ms(pl_http_request_header(r, "Retry-After"),
-                                             heard.date_ms != 0 ? heard.date_ms : heard.now_ms);
-    if (wait_ms >= 0 && (status == 429 || status == 503))
-        return wait_ms;
-    if (status == 429)
-        return BUSY_WAIT_MS;
-    return pl_http_status_kind(status) != PL_ERR_RETRY ? REFUSED_WAIT_MS : 0;
-}
-
 /* The service refuses the position: its topics are gone (404), it cannot parse it (400), or the
  * header is too long (431). */
 static void position_refused(struct source *s, long status)
@@ -297,7 +301,9 @@ static void answer_refused(struct source *s, struct pl_http_request *r)
 {
     long status = 0;
     curl_easy_getinfo(pl_http_request_easy(r), CURLINFO_RESPONSE_CODE, &status);
-    int64_t floor_ms = wait_asked_for(r, status);
+    const struct pl_peer_answer heard = pl_http_request_heard(r);
+    int64_t floor_ms = refusal_wait_ms(status, pl_http_request_header(r, "Retry-After"),
+                                       heard.date_ms != 0 ? heard.date_ms : heard.now_ms);
     pl_text_flatten(s->body.data, s->body.len);
     s->request = NULL;
     if ((status == 400 || status == 404 || status == 431) && s->asked_with_id) {
@@ -484,20 +490,6 @@ static void connect_next(struct source *s)
 
 /* ---- construction ---- */
 
-static char *url_make(const struct wikisrcd_conf *conf)
-{
-    PL_CLEANUP(pl_buf_release) struct pl_buf url = {0};
-    size_t len = strlen(conf->source.url);
-    while (len > 0 && conf->source.url[len - 1] == '/')
-        len--;
-    pl_buf_add(&url, conf->source.url, len);
-    for (size_t i = 0; i < conf->source.streams.n; i++) {
-        pl_buf_add_str(&url, i == 0 ? "/" : ",");
-        pl_buf_add_str(&url, conf->source.streams.v[i]);
-    }
-    return pl_buf_take(&url);
-}
-
 int source_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct pl_metrics *metrics,
                struct position **position, const struct source_ops *ops, void *userdata,
                struct source **ret, struct pl_err *err)
@@ -509,7 +501,7 @@ int source_new(struct pl_daemon *d, const struct wikisrcd_conf *conf, struct pl_
     s->position = position;
     s->ops = ops;
     s->userdata = userdata;
-    s->url = url_make(conf);
+    s->url = wikisrcd_conf_url(conf);
     s->user_agent =
         pl_strf("wikisrcd/" PL_VERSION " (%s) libcurl/%s", conf->source.user_agent_contact,
                 curl_version_info(CURLVERSION_NOW)->version);

@@ -625,6 +625,81 @@ START_TEST(test_discover)
 }
 END_TEST
 
+/* Where the entry of the topic begins in the next Last-Event-ID; -1: it is not asked for. */
+static int64_t asked_from(const struct position *p, const char *topic)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf id = {0};
+    position_last_event_id(p, &id);
+    const char *entry = strstr(pl_buf_cstr(&id), topic);
+    return entry ? strtoll(strstr(entry, "\"timestamp\":") + 12, NULL, 10) : -1;
+}
+
+#define RECENT "eqiad.mediawiki.recentchange"
+#define CREATE "eqiad.mediawiki.page-create"
+
+/* The first id names the topic of only one of two streams. Whenever the other is named, it begins
+ * where the service did: lost would be what came before, and nothing of it was taken. */
+START_TEST(test_discover_part)
+{
+    const int64_t since_ms = NOW_MS - 900000;
+    struct pl_strings both = streams_of("recentchange", "page-create");
+    struct position *p = position_new(&both, since_ms, SLACK_MS);
+    struct event e = event_of(RECENT, NOW_MS - 10000, 1);
+    struct position_mark mark;
+    position_connected(p, POSITION_BY_TIME, since_ms, NOW_MS);
+    ck_assert(position_discover(p, slice_of("[" ENTRY(RECENT) "]"), &both, NOW_MS - 800000));
+    ck_assert(!position_is_whole(p) && !position_begins_earlier(p));
+    take(p, &e, "[" ENTRY(RECENT) "]", &mark);
+    for (unsigned i = 0; i < 3; i++) { /* discoveries in vain, and over a restart */
+        PL_CLEANUP(pl_buf_release) struct pl_buf record = {0};
+        position_connected(p, POSITION_DISCOVERY, 0, NOW_MS);
+        ck_assert(position_discover(p, slice_of("[" ENTRY(RECENT) "]"), &both, NOW_MS - 700000));
+        ck_assert_int_eq(position_discovered(p), since_ms);
+        position_encode(p, NOW_MS, &record);
+        p = crash(p, &record);
+    }
+    position_connected(p, _i == 0 ? POSITION_DISCOVERY : POSITION_BY_TIME, position_since(p),
+                       NOW_MS);
+    ck_assert(
+        position_discover(p, slice_of("[" ENTRY(RECENT) "," ENTRY(CREATE) "]"), &both, NOW_MS));
+    ck_assert_int_eq(asked_from(p, CREATE), since_ms);
+    ck_assert_int_eq(asked_from(p, RECENT), NOW_MS - 10000 - SLACK_MS);
+    ck_assert(position_is_whole(p));
+    ck_assert_int_eq(position_begins_earlier(p), _i == 1); /* by time its past was not asked for */
+    ck_assert_int_eq(position_discovered(p), NOW_MS);
+    pl_strings_release(&both);
+    position_free(p);
+}
+END_TEST
+
+/* The id of a discovery lacks a stream that has delivered, and a stream is new: what is known of the
+ * first one stays, and it goes on from there when it is named again. */
+START_TEST(test_discover_less)
+{
+    struct pl_strings old = streams_of("recentchange", NULL);
+    struct pl_strings both = streams_of("recentchange", "page-create");
+    struct position *p = position_new(&old, NOW_MS - 900000, SLACK_MS);
+    struct event e = event_of(RECENT, NOW_MS - 10000, 1);
+    struct position_mark mark;
+    position_connected(p, POSITION_BY_TIME, NOW_MS - 900000, NOW_MS);
+    ck_assert(position_discover(p, slice_of("[" ENTRY(RECENT) "]"), &old, NOW_MS - 800000));
+    take(p, &e, "[" ENTRY(RECENT) "]", &mark);
+    position_connected(p, POSITION_DISCOVERY, 0, NOW_MS);
+    ck_assert(position_discover(p, slice_of("[" ENTRY(CREATE) "]"), &both, NOW_MS));
+    ck_assert(!position_is_whole(p));
+    ck_assert_int_eq(asked_from(p, RECENT), -1);
+    ck_assert_int_eq(asked_from(p, CREATE), NOW_MS);
+    position_connected(p, POSITION_DISCOVERY, 0, NOW_MS);
+    ck_assert(
+        position_discover(p, slice_of("[" ENTRY(RECENT) "," ENTRY(CREATE) "]"), &both, NOW_MS));
+    ck_assert_int_eq(asked_from(p, RECENT), NOW_MS - 10000 - SLACK_MS);
+    ck_assert_int_eq(take(p, &e, "[" ENTRY(RECENT) "]", &mark), POSITION_DUPLICATE);
+    pl_strings_release(&old);
+    pl_strings_release(&both);
+    position_free(p);
+}
+END_TEST
+
 /* ---- the record ---- */
 
 static struct position *position_full(void)
@@ -948,6 +1023,8 @@ int main(void)
         TEST(test_ahead_cut),
         TEST(test_start_to_come),
         TEST(test_discover),
+        TEST(test_discover_part, .count = 2),
+        TEST(test_discover_less),
         TCASE("record"),
         TEST(test_begun),
         TEST(test_record),
