@@ -220,7 +220,7 @@ static int start(struct chsinkd *d, struct pl_err *err)
     return 0;
 }
 
-/* Kafka or ClickHouse refused the start: exit 78 only if the group has never worked. */
+/* Kafka or ClickHouse refuse us for good: exit 78 only if the group has never worked. */
 static void refused_look(struct chsinkd *d, struct pl_err *err)
 {
     enum pl_end_side side = pl_end_side(err);
@@ -243,10 +243,8 @@ static void on_wake(void *userdata)
     pthread_mutex_unlock(&d->sink.lock);
     if (failed.kind != PL_ERR_NONE && !d->failed) {
         d->failed = true;
-        /* The group gave us partitions, so we have worked: a refusal now may be temporary. The next
-         * start checks again. */
         if (!d->sink.once)
-            pl_end_of_last(&failed, PL_WORKED);
+            refused_look(d, &failed);
         pl_daemon_stop(d->daemon, &failed); /* logs it */
     } else if (d->sink.drained && !pl_daemon_stopping(d->daemon)) {
         pl_daemon_stop(d->daemon, NULL);

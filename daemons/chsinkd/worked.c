@@ -40,6 +40,8 @@ enum pl_worked worked_look(struct sink *s)
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
     const rd_kafka_metadata_t *md;
     struct pl_err err;
+    if (pl_metrics_get(s->metrics, M_DELIVERED) + pl_metrics_get(s->metrics, M_DEAD) > 0)
+        return PL_WORKED;
     if (!s->rk && consumer_new(s, &err) < 0)
         return PL_WORKED_UNKNOWN;
     if (rd_kafka_metadata(s->rk, 1, NULL, &md, LOOK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
