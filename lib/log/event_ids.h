@@ -52,6 +52,8 @@
 #define PL_EVENT_BATCH_RETRIED "40b28d3cd94abf2a3888b6532060f819"
 /* the server refused a batch for its data; it is bisected */
 #define PL_EVENT_BATCH_REFUSED "fb0454391198828e15fb9c7c7424550a"
+/* a table, view or column that was there is made again while running */
+#define PL_EVENT_TABLE_REMADE "e9330097cf6042e8bde8d7ac8a041892"
 /* a range announced before a crash is inserted again */
 #define PL_EVENT_BATCH_RECOVERED "89dfcc610c63b59f0f142c5f3c27fd44"
 #define PL_EVENT_DEAD_LETTER "9b2289694c4d5efa6d21a91d3c276060"
