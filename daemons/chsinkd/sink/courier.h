@@ -60,8 +60,8 @@ struct courier_conf {
      * demands stable offsets (rd_kafka_committed() in rdkafka.c; OffsetFetch v7, RequireStable, of
      * KIP-447): while a transaction with an offset of the partition is open, or its end is not
      * applied yet, the broker answers UNSTABLE_OFFSET_COMMIT, librdkafka asks again until its time
-     * is over, and the answer here is RETRY. So an offset that is OK shows what our transaction came
-     * to. Brokers before 2.5 know no such demand: they give the offset of this moment. Borrowed,
+     * is over, and the answer here is RETRY. So an offset that is OK shows what our transaction
+     * came to. Brokers before 2.5 know no such demand: they give that of this moment. Borrowed,
      * outlives the courier. */
     rd_kafka_t *consumer;
     /* Called on the courier's thread when an answer waits; must not block. May be NULL. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * deadletter.h - the writer of dead letters (batch/letters.h): those of a batch go to their topic in
- * one Kafka transaction with the offset after them.
+ * deadletter.h - the writer of dead letters (batch/letters.h): those of a batch go to their topic
+ * in one Kafka transaction with the offset after them.
  *
  * Threads: a writer may be called by several threads and serialises them (dead letters are rare; a
  * transaction has one owner).
