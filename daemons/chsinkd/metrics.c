@@ -21,7 +21,7 @@ const struct pl_metric chsinkd_metrics[M_COUNT] = {
       "Bytes of message values read from Kafka."),
     M(M_ROWS, "rows_inserted_total", NULL, PL_COUNTER, "Rows in acknowledged inserts."),
     M(M_DEAD_ROWS, "dead_letters_total", NULL, PL_COUNTER,
-      "Dead letters (a message can have several rows)."),
+      "Dead letters, also of messages whose other rows were inserted."),
     M(M_BATCHES, "batches_total", NULL, PL_COUNTER, "Batches inserted and committed."),
     M(M_RECOVERED, "batches_recovered_total", NULL, PL_COUNTER,
       "Announced ranges inserted again after a crash."),

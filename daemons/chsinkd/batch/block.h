@@ -28,7 +28,7 @@ void block_split(struct block *b, uint64_t row, struct block *rest);
 void block_rows_truncate(struct block *b, uint64_t rows);
 /* Takes out the rows that are marked: bit i % 64 of word i / 64 for row i. */
 void block_rows_drop(struct block *b, const uint64_t *bits);
-/* All three walk along the strings, since only the last one's end is known: not for the hot path. */
+/* All three walk along the strings, of which only the last end is known: not for the hot path. */
 
 /* For people and tests: row `i` as one line of JSON with the columns' names. */
 void block_print_row(const struct block *b, uint64_t i, struct pl_buf *out);
