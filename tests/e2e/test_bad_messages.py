@@ -92,6 +92,55 @@ def test_bad_messages(pipeline):
     assert p.rows() == len(good) + len(back)
 
 
+def test_bad_rows(pipeline):
+    """Of a message with many rows the bad ones are one dead letter; --replay takes these and no others."""
+    p = pipeline
+    p.kafka.create(p.topic, 1)
+
+    def route(invalid):
+        text = (f'topic: {p.topic}\ntable: {p.table}\norder_by: n\nrows: $.r[*]\nmessage_memory_max: 1MiB\ncolumns:\n'
+                '  - {name: n, path: "@.n", type: Int64}\n'
+                f'  - {{name: v, path: "@.v", type: Nullable(Int8), invalid: {invalid}}}\n'
+                '  - {name: w, path: "@.w", type: Nullable(Int8)}\n'
+                '  - {name: e, path: $.e, type: String}\n')
+        path = p.folder / f'{p.table}.yaml'
+        path.write_text(text)
+        return path
+
+    def message(numbers, e=''):
+        return json.dumps({'e': e, 'r': [{'n': n, 'v': 1000 if n % 10 in (5, 6, 7) else 1, 'w': 1000 if n % 10 == 2 else 1}
+                                         for n in numbers]}).encode()
+
+    small = {'e': 'x' * 20000, 'r': [{'n': n} for n in range(1000, 1100)]}  # 22 KB, 2 MB of rows
+    p.kafka.produce(p.topic, [(b'a', message(range(10))), (b'b', message([20, 21])),
+                              (b'c', json.dumps(small).encode()), (b'd', message([32, 33]))])
+    sink = p.chsinkd(route=route('reject')).start()
+    wait_until(lambda: len(list(p.kafka.read(p.dead))) >= 3, 60, 'the dead letters')
+    assert sink.terminate()[0] == 0
+
+    def rows():
+        return [int(n) for n, in p.clickhouse.rows(f'SELECT n FROM {p.table} ORDER BY n')]
+
+    def letters():
+        return [(m.key().decode(), *(headers.get(f'chsinkd-{name}', b'').decode()
+                                     for name in ('row', 'rows', 'rejected', 'attempt')))
+                for m in p.kafka.read(p.dead) for headers in [dict(m.headers())]]
+
+    assert rows() == [0, 1, 3, 4, 8, 9, 20, 21, 33]
+    first = [('a', '', '2,5-7', '4', '1'), ('c', '', '', '', '1'), ('d', '0', '', '', '1')]
+    assert sorted(letters()) == first
+    reasons = {m.key(): dict(m.headers())['chsinkd-reason'].decode() for m in p.kafka.read(p.dead)}
+    assert 'message_memory_max' in reasons[b'c'] and 'column w' in reasons[b'a']
+
+    mended = route('"null"')
+    replay = p.chsinkd('replay', args=['--replay', mended.stem], route=mended)
+    replay.start(timeout=0)
+    assert replay.process.wait(90) == 0, replay.tail()
+    # 5 to 7 are taken now; 2 and the others are a dead letter again, about themselves alone.
+    assert rows() == [0, 1, 3, 4, 5, 6, 7, 8, 9, 20, 21, 33], replay.tail()
+    assert sorted(letters()) == sorted([*first, ('a', '2', '', '', '2'), ('c', '', '', '', '2'), ('d', '0', '', '', '2')])
+
+
 def check_dead_letters(p, dead, bad):
     wanted = {key: value for key, value, _ in bad}
     found = collections.Counter(m.key() for m in dead)
