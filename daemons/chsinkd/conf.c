@@ -17,10 +17,11 @@ static const char *const compression_choices[] = {"none", "lz4", "zstd", NULL};
     PL_OPTION(path_, type_, struct chsinkd_conf, field_, __VA_ARGS__)
 
 const struct pl_option chsinkd_options[] = {
-    PL_KAFKA_OPT(struct chsinkd_conf, PL_OPT_REQUIRED,
-                 " group.id names this sink's position in the topics (default chsinkd); where a "
-                 "new group begins, start and offsets_lost say. Give each instance a group.instance.id to "
-                 "have its partitions back at once after a restart."),
+    PL_KAFKA_OPT(
+        struct chsinkd_conf, PL_OPT_REQUIRED,
+        " group.id names this sink's position in the topics (default chsinkd); where a "
+        "new group begins, start and offsets_lost say. Give each instance a group.instance.id to "
+        "have its partitions back at once after a restart."),
     OPT("clickhouse.urls", URLS, clickhouse.urls,
         .login = "clickhouse.user and clickhouse.password", .min = 1, .max = 64,
         .flags = PL_OPT_REQUIRED,

@@ -203,8 +203,7 @@ void status_show(struct wmfetchd *w)
                           "fetching %s, %.1f MB/s; %" PRId64 " windows due, all to %s%s, %s",
                           fetching, rate / 1e6, behind, oldest, failing, last);
     else if (held_ms > 0)
-        pl_service_status(w->service,
-                          held_ms > PL_HTTP_RETRY_AFTER_LONG_MS ? "told to wait" : NULL,
+        pl_service_status(w->service, held_ms > PL_HTTP_RETRY_AFTER_LONG_MS ? "told to wait" : NULL,
                           "nothing is asked for another %" PRId64 " s, the log says why; %" PRId64
                           " windows due, all to %s, %s",
                           held_ms / 1000 + 1, behind, oldest, last);

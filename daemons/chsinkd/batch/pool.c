@@ -51,7 +51,7 @@ void block_pool_give(struct block_pool *pool, struct block *block)
     if (!block)
         return;
     size_t bytes = block_capacity(block);
-    if (bytes > pool->bytes_max / 4) {
+    if (bytes > pool->bytes_max / 2) {
         block_free(block);
         return;
     }

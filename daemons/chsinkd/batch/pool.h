@@ -2,9 +2,11 @@
 /*
  * pool.h - empty blocks that keep their memory for the next batch of their route.
  *
- * Limits: at most bytes_max of capacity are held; a block with more than a quarter of it (one large
+ * Limits: at most bytes_max of capacity are held; a block with more than half of it (one large
  * message made it so) is freed instead, and the ones that were given first go before others. What
- * is held counts as the sink's memory: block_pool_bytes().
+ * is held counts as the sink's memory: block_pool_bytes(). A full batch's block has a capacity of
+ * up to twice its bytes, so with bytes_max below four times batch.bytes it may be made anew each
+ * time.
  *
  * Pure. Threads: one owner, or under its lock. The routes outlive the pool.
  */
