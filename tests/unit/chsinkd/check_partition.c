@@ -6,7 +6,7 @@
  * of Kafka's group and of the table with its window of tokens. Whatever can happen next is tried,
  * breadth first, until no new state is reached; in every state each row is in the table or the dead
  * letters at most once, and exactly once below the group's offset. Where the table cannot be asked,
- * at least once.
+ * at least once. And from every state, if nothing else goes wrong, everything is delivered.
  *
  * Either owner can be killed at any moment and started again with either route; lose the partition,
  * hearing of it at once, late or never; hear late that it was given; be stopped; set the partition
@@ -71,24 +71,6 @@ static bool seen_add(uint64_t h)
     return added;
 }
 
-static const char *fault_of(const struct world *w)
-{
-    for (unsigned r = 0; r < ROWS; r++) {
-        bool needed = (r < 2 ? 0 : 1) < w->offset;
-        if (needed && w->table[r] + w->dead[r] == 0)
-            return "a row is lost";
-        if (bounds.blind)
-            continue;
-        if (w->table[r] > 1)
-            return "a row is in the table twice";
-        if (w->dead[r] > 1)
-            return "a row is in the dead letters twice";
-        if (w->table[r] + w->dead[r] > 1)
-            return "a row is in the table and in the dead letters";
-    }
-    return NULL;
-}
-
 static void reached(struct world *w)
 {
     struct packed packed = {0};
@@ -100,6 +82,8 @@ static void reached(struct world *w)
     world_pack(w, &packed, true);
     if (!seen_add(hash(&packed)))
         return;
+    if (!search.fault && wrong == WRONG_NOTHING)
+        search.fault = fault_of_fair_weather(w);
     if (search.next_n == search.next_max) {
         search.next_max = search.next_max ? 2 * search.next_max : 1024;
         search.next = pl_realloc_array(search.next, search.next_max, sizeof(*search.next));

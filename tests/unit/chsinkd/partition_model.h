@@ -117,7 +117,6 @@ static void give(struct world *w, struct owner *o, struct partition_event e)
 {
     bool stopping = o->state.stopping || e.kind == EVENT_STOP;
     e.now_ms += w->now;
-    o->waiting = false;
     act(w, o, machine(o, &e));
     if (stopping && (o->state.phase == PARTITION_NONE || o->state.phase == PARTITION_LOST) &&
         is_owner(w, (unsigned)(o - w->owners)))
@@ -172,8 +171,10 @@ static void batches_drop(struct owner *o)
 static void act(struct world *w, struct owner *o, enum partition_action action)
 {
     struct partition_state *s = &o->state;
-    o->action = ACTION_NONE;
-    o->applied = false;
+    if (action != ACTION_NONE) { /* else a call or a wait goes on */
+        o->action = ACTION_NONE;
+        o->applied = o->waiting = false;
+    }
     switch (action) {
     case ACTION_NONE:
     case ACTION_READ:
@@ -217,6 +218,8 @@ static void act(struct world *w, struct owner *o, enum partition_action action)
     if (s->phase == PARTITION_LOST) { /* nobody takes its answer */
         batches_drop(o);
         orphan(w, &o->insert);
+        o->action = ACTION_NONE;
+        o->applied = false;
     }
 }
 
@@ -248,6 +251,26 @@ static struct partition_event placed(const struct world *w)
     if (wrong == WRONG_PLACED_AT_POSITION)
         return (struct partition_event){.kind = EVENT_OK, .start = position};
     return (struct partition_event){.kind = EVENT_OK, .announced = {.until = position}};
+}
+
+/* ---- the promise ---- */
+
+static const char *fault_of(const struct world *w)
+{
+    for (unsigned r = 0; r < ROWS; r++) {
+        bool needed = (r < 2 ? 0 : 1) < w->offset;
+        if (needed && w->table[r] + w->dead[r] == 0)
+            return "a row is lost";
+        if (bounds.blind)
+            continue;
+        if (w->table[r] > 1)
+            return "a row is in the table twice";
+        if (w->dead[r] > 1)
+            return "a row is in the dead letters twice";
+        if (w->table[r] + w->dead[r] > 1)
+            return "a row is in the table and in the dead letters";
+    }
+    return NULL;
 }
 
 #endif

@@ -303,6 +303,15 @@ static void try_insert(const struct world *from, unsigned i)
         }
 }
 
+static struct partition_event look_answer(struct world *w, struct owner *o)
+{
+    if (o->action == ACTION_LOOK)
+        return looked(w, o);
+    if (o->action == ACTION_PLACE)
+        return placed(w);
+    return (struct partition_event){.kind = EVENT_OK, .start = w->offset};
+}
+
 /* Those that change nothing: a look-up, or any while LOST. */
 static void try_look(const struct world *from, unsigned i)
 {
@@ -317,11 +326,8 @@ static void try_look(const struct world *from, unsigned i)
         return;
     TRY(w, o, i, from)
     {
-        give(w, o,
-             was->action == ACTION_LOOK ? looked(w, o)
-             : was->action == ACTION_PLACE
-                 ? placed(w)
-                 : (struct partition_event){.kind = EVENT_OK, .start = w->offset});
+        struct partition_event e = look_answer(w, o);
+        give(w, o, e);
     }
 }
 
@@ -399,6 +405,85 @@ static void expand(const struct world *from)
     }
     try_arrive(from);
     try_age(from);
+}
+
+/* ---- fair weather ---- */
+
+static void fair_answer(struct world *w, struct owner *o)
+{
+    switch ((enum partition_action)o->action) {
+    case ACTION_ANNOUNCE:
+    case ACTION_COMMIT:
+        if (!o->applied) {
+            struct commit c = commit_of(o);
+            commit_apply(w, &c);
+        }
+        answer(w, o, EVENT_OK);
+        break;
+    case ACTION_INSERT:
+        land(w, &o->insert, 3);
+        o->insert = (struct insert){0};
+        give(w, o, (struct partition_event){.kind = EVENT_OK, .next = next_end(o)});
+        break;
+    case ACTION_LOOK:
+    case ACTION_PLACE:
+    case ACTION_CHECK: {
+        struct partition_event e = look_answer(w, o);
+        give(w, o, e);
+        break;
+    }
+    case ACTION_NONE:
+    case ACTION_READ:
+    case ACTION_WAIT:
+    case ACTION_SPLIT:
+    case ACTION_BURY:
+    case ACTION_NEXT:
+    case ACTION_DROP:
+        break;
+    }
+}
+
+/* The owner's next step; the other has nothing to do. */
+static void fair_step(struct world *w, struct owner *o)
+{
+    struct partition_state *s = &o->state;
+    if (s->phase == PARTITION_NONE) {
+        give(w, o,
+             (struct partition_event){
+                 .kind = EVENT_ASSIGNED, .start = w->offset, .announced = w->announced});
+    } else if (o->waiting) {
+        give(w, o, (struct partition_event){.kind = EVENT_TIME});
+    } else if (partition_wants_batch(s)) {
+        bool recover = s->phase == PARTITION_RECOVER;
+        o->head = batch_read(o, (int)s->start, recover ? (int)s->announced.end : MESSAGES);
+        head_give(w, o);
+    } else {
+        fair_answer(w, o);
+    }
+}
+
+/* From here, if nothing else goes wrong, everything is delivered. */
+static const char *fault_of_fair_weather(const struct world *from)
+{
+    struct world copy = *from, *w = &copy;
+    memset(w->orphans, 0, sizeof(w->orphans));
+    w->late = w->pending = (struct commit){.announced.end = -1};
+    for (unsigned i = 0; i < OWNERS; i++) {
+        struct owner *o = &w->owners[i];
+        if (!is_owner(w, i) && o->state.phase != PARTITION_NONE && o->state.phase != PARTITION_LOST)
+            give(w, o, (struct partition_event){.kind = EVENT_REVOKED});
+        if (o->state.phase == PARTITION_LOST)
+            answer(w, o, EVENT_RETRY);
+    }
+    memset(w->orphans, 0, sizeof(w->orphans));
+    for (unsigned steps = 0; w->offset < MESSAGES; steps++) {
+        if (steps == FAIR_STEPS)
+            return "it does not end";
+        if (w->owner < 0)
+            owner_set(w, 0);
+        fair_step(w, &w->owners[w->owner]);
+    }
+    return fault_of(w);
 }
 
 #endif

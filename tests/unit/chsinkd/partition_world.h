@@ -28,6 +28,7 @@ enum {
     YOUNG = 50,
     LEASE = 10,
     NOW = 1000,
+    FAIR_STEPS = 40, /* more than it takes to deliver all */
 };
 
 /* By route and message. */
