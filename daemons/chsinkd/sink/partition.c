@@ -179,7 +179,6 @@ static enum partition_action next_none(struct partition_state *s, const struct p
                                   .announced = e->announced,
                                   .wanted = nothing,
                                   .born_ms = born_of(conf, e),
-                                  .proof_ms = e->mono_ms - conf->lease_ms,
                                   .sent_ms = e->mono_ms + conf->lease_ms};
     if (s->announced.end <= s->start && s->announced.until <= s->start)
         s->announced = nothing;

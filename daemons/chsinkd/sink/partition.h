@@ -73,11 +73,18 @@
  *   owner has succeeded (they go over one connection). It may before; a transaction goes another
  *   way, so none is begun before a plain commit has succeeded: CLAIM again.
  *
- * Without can_look a message is a row at least once: only a young token of the same route prevents
- * doubles.
+ * The token of an insert is made of the target, topic and partition, `start`, announced.end and
+ * announced.at_ms (pl_range_token()): the same for each repetition, another after each announcement
+ * of a new time. Times grow with each announcement of a start, whatever the clock, so none is reused.
  *
- * check_partition.c searches all interleavings of two owners, with crashes, zombies, lost answers,
- * late commits and changed routes, and shows that each rule and assumption here is needed.
+ * Without can_look a message is a row at least once: only the announced token of the same route
+ * prevents doubles. Dead letters are written once in either case, but those of a group that is gone
+ * (ACTION_PLACE).
+ *
+ * check_partition.c searches all interleavings of two owners, with crashes, owners that know
+ * nothing of a handover, lost answers, late commits and changed routes; it shows that each rule and
+ * assumption here is needed, and that from every state everything is delivered if nothing else goes
+ * wrong.
  *
  * Pure: no I/O, no clock, no allocation. Times are in ms: `now_ms` since 1970 (compared between
  * machines), `mono_ms` monotonic. Threads: any, one at a time per state.

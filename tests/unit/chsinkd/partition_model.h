@@ -261,12 +261,12 @@ static const char *fault_of(const struct world *w)
         bool needed = (r < 2 ? 0 : 1) < w->offset;
         if (needed && w->table[r] + w->dead[r] == 0)
             return "a row is lost";
+        if (w->dead[r] > 1)
+            return "a row is in the dead letters twice";
         if (bounds.blind)
             continue;
         if (w->table[r] > 1)
             return "a row is in the table twice";
-        if (w->dead[r] > 1)
-            return "a row is in the dead letters twice";
         if (w->table[r] + w->dead[r] > 1)
             return "a row is in the table and in the dead letters";
     }
