@@ -765,7 +765,7 @@ START_TEST(real_too_large)
 }
 END_TEST
 
-/* Whatever block sizes the user has, an insert is one block, in the table and as its view sees it. */
+/* Whatever block sizes the user has, an insert is one block, for the table and for its view. */
 START_TEST(real_block_sizes)
 {
     FIXTURE f = fixture_new(COLUMNS);
