@@ -91,9 +91,10 @@ struct clickhouse_insert {
  * was sent is UNKNOWN if it is not a clear refusal.
  *
  * A materialized view that fails is HELD, whatever its error. The table's own rows are written
- * and visible by then, and those of the views that ran before (tried with 26.7: always, with one
- * table partition or many, with and without parallel_view_processing; ClickHouse's manual
- * promises neither, see materialized_views_ignore_errors). Sent again in halves, with other
+ * and visible by then, and those of the views that ran before (tried with 26.7: with one table
+ * partition or many, with and without parallel_view_processing, whatever the view's error, but for
+ * too many parts in the view's table, which is found first; ClickHouse's manual promises nothing,
+ * see materialized_views_ignore_errors). Sent again in halves, with other
  * tokens, they would be doubled; taken out of the batch because the table has them, the view
  * would never get them. The same insert with the same token, once the view is mended, gives the
  * view its rows and leaves the others as they are. */

@@ -376,6 +376,21 @@ static int ask_views(struct job *j, unsigned *ret_views, struct pl_err *err)
     return 0;
 }
 
+int table_has_views(struct clickhouse *c, const struct route *r, const char *default_database,
+                    bool *ret, struct pl_err *err)
+{
+    struct job j = {.client = c, .route = r, .default_database = default_database};
+    OWNED_BUF struct pl_buf sql = {0};
+    OWNED_BUF struct pl_buf answer = {0};
+    pl_buf_add_str(&sql, "SELECT count() FROM system.tables WHERE notEmpty(dependencies_table)");
+    add_equal(&sql, " AND database", job_database(&j));
+    add_equal(&sql, " AND name", r->table);
+    if (job_ask(&j, &sql, &answer, err) < 0)
+        return -1;
+    *ret = strtoull(answer.data, NULL, 10) > 0;
+    return 0;
+}
+
 static void state_not(struct table_state *s, const char *why)
 {
     s->deduplicates = false;

@@ -63,4 +63,8 @@ int table_ensure(struct clickhouse *c, const struct route *r, const char *defaul
                  void (*on_fact)(void *userdata, const char *what, const char *name),
                  void *userdata, struct table_state *ret, struct pl_err *err);
 
+/* Whether materialized views read the table. */
+int table_has_views(struct clickhouse *c, const struct route *r, const char *default_database,
+                    bool *ret, struct pl_err *err);
+
 #endif
