@@ -182,7 +182,8 @@ static const struct {
     {"killed, old, wrong clocks", {.ends = 2, .only = KILL | AGE | CLOCK}, ALL, ALL},
     {"blind", {.blind = true, .ends = 1, .only = KILL | MOVE | UNKNOWN | REFUSE}, ALL, ALL},
     {"all, 2 ends", {.ends = 2, .orphans = 1}, 12, 18},
-    {"all, 1 end", {.ends = 1, .orphans = 1}, 15, ALL},
+    {"all, 1 end", {.ends = 1, .orphans = 1}, 15, 20},
+    {"all, 1 end, no insert under way", {.ends = 1}, 0, ALL},
     {"blind, all, 1 end", {.blind = true, .ends = 1}, 0, ALL},
     {"killed or moved, old", {.ends = 2, .orphans = 1, .only = KILL | MOVE | AGE}, 0, ALL},
     {"killed, moved, set aside or stopped",
@@ -377,6 +378,20 @@ START_TEST(an_insert_has_a_time_limit)
     int64_t at_ms = r.s.announced.at_ms;
     ck_assert_int_eq(run_kind(&r, EVENT_TIME), ACTION_ANNOUNCE);
     ck_assert_int_eq(r.s.wanted.at_ms, at_ms);
+}
+END_TEST
+
+/* Owners' clocks may differ by a minute. */
+START_TEST(a_time_of_the_future_is_old)
+{
+    struct partition_announcement a = {.end = 5, .at_ms = START_MS + 60 * SECOND, .digest = 1};
+    struct run r = run_assigned(0, a);
+    ck_assert_int_eq(run_kind(&r, EVENT_OK), ACTION_WAIT);
+    ck_assert_int_eq(r.s.phase, PARTITION_SETTLE);
+    a.at_ms--;
+    r = run_assigned(0, a);
+    ck_assert_int_eq(run_kind(&r, EVENT_OK), ACTION_READ);
+    ck_assert_int_eq(r.s.phase, PARTITION_RECOVER);
 }
 END_TEST
 
@@ -595,6 +610,7 @@ int main(void)
         TEST(tokens_differ_whatever_the_clock),
         TEST(retries_have_no_end_and_an_age),
         TEST(an_insert_has_a_time_limit),
+        TEST(a_time_of_the_future_is_old),
         TEST(settling_takes_the_lease_too),
         TEST(what_was_left_can_be_revoked),
         TEST(what_is_lost_waits_for_its_answer),
