@@ -127,8 +127,6 @@ static void slot_end(struct wmfetchd *w, struct slot *slot, bool failed)
 static int64_t begin_all(struct wmfetchd *w)
 {
     int64_t held_ms = w->not_before_ms - pl_clock_monotonic_ms();
-    if (w->lost.kind != PL_ERR_NONE)
-        held_ms = 0;
     if (!w->claimed && held_ms <= 0 && !w->slots[0].series && load_is_idle(w->slots[0].load))
         load_claim(w->slots[0].load, w->claim_key);
     if (!w->claimed)
@@ -320,6 +318,7 @@ static void on_done(void *userdata, const struct load_result *result, const stru
 static void slot_lost(struct wmfetchd *w, const struct pl_err *why)
 {
     w->claimed = false;
+    w->not_before_ms = 0; /* what the API asks for does not matter any more */
     pl_err_set(
         &w->lost, PL_ERR_FATAL, why->code,
         "fenced by nobody that is still there, for the first transactional.id is still ours: "

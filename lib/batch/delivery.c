@@ -150,8 +150,8 @@ static void fenced_explain(struct pl_delivery *d, struct pl_err *err)
         conf->kafka, conf->position_topic, conf->fence_key, d->writer, &d->ends, limit_ms};
     PL_FREE char *writer = NULL;
     struct pl_err why = {0};
-    if (err->kind != PL_ERR_FENCED || !conf->fence_key)
-        return;
+    if (err->kind != PL_ERR_FENCED || !conf->fence_key || pl_daemon_stopping(d->daemon))
+        return; /* stopping: nobody restarts us */
     pl_daemon_status(d->daemon, "fenced: looking in topic %s who took over", conf->position_topic);
     if (pl_kafka_successor_find(&ask, &writer, &why) > 0)
         pl_err_set(err, PL_ERR_FENCED, err->code, "%s; it is %s; this one stays down (status %d)",

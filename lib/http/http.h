@@ -69,8 +69,9 @@ enum pl_err_kind pl_http_status_kind(long status);
 /* How long Retry-After asks us to wait (RFC 9110, section 10.2.3), in seconds or by a date: ms from
  * `now_ms` (our clock, since 1970), 0 to PL_HTTP_RETRY_AFTER_MS_MAX; -1 when malformed or NULL.
  *
- * The limit: quotas by the hour are the longest that are usual, and a request an hour burdens nobody,
- * while a front that says a day by mistake would hold us for that day although the service is back. */
+ * The limit: quotas by the hour are the longest that are usual, and a request an hour burdens
+ * nobody, while a front that says a day by mistake would hold us for that day although the service
+ * is back. */
 #define PL_HTTP_RETRY_AFTER_MS_MAX INT64_C(3600000)
 /* Waits that are asked for and longer than this are told loudly: logged as an error, not ready. */
 #define PL_HTTP_RETRY_AFTER_LONG_MS 60000

@@ -138,9 +138,9 @@ int backfill_choose(const struct backfill_record *r, const struct backfill_ask *
                     struct pl_err *err);
 
 /* Where a service begins that has no position yet and is to start at start_ms (0: the oldest), with
- * these streams into this topic: there, or behind the complete range that has this time. CONFIG, with
- * what to set instead, where it would write again what a range has or is going to have. A range and
- * the first start of the service that begin in the same second do not see each other. */
+ * these streams into this topic: there, or behind the complete range that has this time. CONFIG,
+ * with what to set instead, where it would write again what a range has or is going to have. A
+ * range and the first start of the service that begin in the same second do not see each other. */
 int backfill_service_start(const struct backfill_record *r, const char *topic,
                            const struct pl_strings *streams, int64_t start_ms, int64_t *ret_ms,
                            struct pl_err *err);

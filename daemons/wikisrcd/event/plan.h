@@ -40,11 +40,12 @@ struct plan_absence {
 
 /* Counts the event read last; once per event. Returns whether a field of the filter was absent. */
 bool plan_account(struct plan *p, const struct event *event);
-/* The same for the event redacted last, if it was delivered: whether a field of `redact` was absent.
- * A field that is only sometimes there (a user who is hidden) counts, too. */
+/* The same for the event redacted last, if it was delivered: whether a field of `redact` was
+ * absent. A field that is only sometimes there (a user who is hidden) counts, too. */
 bool plan_redact_account(struct plan *p, const struct event *event);
 /* The next absence not yet returned, after `looks` events of the stream or, for a redaction,
- * `redact_looks` (more: personal data is rarer than what one filters by). false: none. *ret borrows from the plan. */
+ * `redact_looks` (more: personal data is rarer than what one filters by). false: none. *ret borrows
+ * from the plan. */
 #define PLAN_LOOKS        100
 #define PLAN_REDACT_LOOKS 1000
 bool plan_absence_take(struct plan *p, uint64_t looks, uint64_t redact_looks,

@@ -80,11 +80,12 @@ void position_free(struct position *p);
 PL_DEFINE_CLEANUP(struct position *, position_free);
 
 /* The record for Kafka: one line of JSON, {"version":2,"streams":[…],"since":…,"begun":…,
- * "discovered":…,"at":…,"slack":…,"topics":[{"topic","partition","high","active","cut","ids":[id,high-time,…],
- * "ahead":[id,time,…]}]}; an id is 16 bytes in base64url, a time milliseconds since 1970. */
+ * "discovered":…,"at":…,"slack":…,"topics":[{"topic","partition","high","active","cut",
+ * "ids":[id,high-time,…],"ahead":[id,time,…]}]}; an id is 16 bytes in base64url, a time
+ * milliseconds since 1970. */
 void position_encode(const struct position *p, int64_t now_ms, struct pl_buf *out);
-/* Strict. Version 1 has no "begun", which was "since" then. The slack may differ from the writer's. CONFIG, with what to do, for a newer version or
- * for what is not a position. */
+/* Strict. Version 1 has no "begun", which was "since" then. The slack may differ from the writer's.
+ * CONFIG, with what to do, for a newer version or for what is not a position. */
 int position_decode(const char *text, size_t len, int64_t slack_ms, struct position **ret,
                     struct pl_err *err);
 
@@ -126,8 +127,8 @@ void position_connected(struct position *p, enum position_ask ask, int64_t asked
  * for; if the configured streams have changed, those of streams no longer there are forgotten.
  * false: not an id of the expected form, nothing changed.
  *
- * An id may lack a stream whose topics are not there yet. Then it was not the whole set: topics that
- * come later begin where they would have now (for the first discovery, the time asked for). */
+ * An id may lack a stream whose topics are not there yet. Then it was not the whole set: topics
+ * that come later begin where they would have now (for the first discovery, the time asked for). */
 bool position_discover(struct position *p, struct pl_slice id, const struct pl_strings *streams,
                        int64_t now_ms);
 /* Each stream has a topic that is asked for. */

@@ -14,9 +14,9 @@
  * topics from its first id (DISCOVERING). A position that the service refuses (400, 404) is
  * replaced by `since=` for one connection.
  *
- * Waiting: retry.h; Retry-After is obeyed, up to an hour (lib/http/http.h); 429 without it waits 10 s. An answer that is not a
- * stream is read up to 64 KiB and for as long as an answer may take (connect_timeout plus
- * stall_timeout).
+ * Waiting: retry.h; Retry-After is obeyed, up to an hour (lib/http/http.h); 429 without it waits
+ * 10 s. An answer that is not a stream is read up to 64 KiB and for as long as an answer may take
+ * (connect_timeout plus stall_timeout).
  *
  * Threads: the loop's.
  */

@@ -672,8 +672,8 @@ START_TEST(test_discover_part)
 }
 END_TEST
 
-/* The id of a discovery lacks a stream that has delivered, and a stream is new: what is known of the
- * first one stays, and it goes on from there when it is named again. */
+/* The id of a discovery lacks a stream that has delivered, and a stream is new: what is known of
+ * the first one stays, and it goes on from there when it is named again. */
 START_TEST(test_discover_less)
 {
     struct pl_strings old = streams_of("recentchange", NULL);
