@@ -19,7 +19,7 @@ struct stream {
     unsigned told;       /* conditions that plan_absence_take() has passed */
     uint64_t redactions; /* the same for events and rules of `redact` */
     bool *redact_found;
-    size_t redact_told;
+    bool redact_told;
 };
 
 struct plan {
@@ -29,7 +29,8 @@ struct plan {
     struct pl_buf redacted;
     struct stream streams[STREAMS_MAX];
     unsigned streams_n;
-    struct stream rest; /* redactions in events of no stream, or of one that is not watched */
+    struct pl_buf absent; /* paths, for plan_absence_take() */
+    struct stream rest;   /* redactions in events of no stream, or of one that is not watched */
 };
 
 static void keys_want(struct event_wants *wants, const struct pl_strings *keys)
@@ -77,6 +78,7 @@ void plan_free(struct plan *p)
     filter_free(p->filter);
     redact_free(p->redact);
     pl_buf_release(&p->redacted);
+    pl_buf_release(&p->absent);
     event_wants_release(&p->wants);
     event_wants_release(&p->keys);
     free(p);
@@ -166,21 +168,22 @@ bool plan_redact_account(struct plan *p, const struct event *event)
     return absent;
 }
 
-static bool redact_absence_take(const struct plan *p, struct stream *s, uint64_t looks,
+/* All of a stream's at once: other streams' fields are many, and a line for each would hide what
+ * matters. */
+static bool redact_absence_take(struct plan *p, struct stream *s, uint64_t looks,
                                 struct plan_absence *ret)
 {
-    while (p->redact && s->redactions >= looks && s->redactions > 0 &&
-           s->redact_told < redact_rules_n(p->redact)) {
-        size_t i = s->redact_told++;
-        if (s->redact_found[i])
-            continue;
-        *ret = (struct plan_absence){.option = "redact",
-                                     .paths = redact_path(p->redact, i),
-                                     .stream = s->name,
-                                     .redacts = true};
-        return true;
-    }
-    return false;
+    if (!p->redact || s->redact_told || s->redactions < looks || s->redactions == 0)
+        return false;
+    s->redact_told = true;
+    pl_buf_reset(&p->absent);
+    for (size_t i = 0; i < redact_rules_n(p->redact); i++)
+        if (!s->redact_found[i])
+            pl_buf_addf(&p->absent, "%s%s", p->absent.len > 0 ? ", " : "",
+                        redact_path(p->redact, i));
+    *ret = (struct plan_absence){
+        .option = "redact", .paths = pl_buf_cstr(&p->absent), .stream = s->name, .redacts = true};
+    return p->absent.len > 0;
 }
 
 static void absence_make(const struct plan *p, const struct stream *s, unsigned i,

@@ -29,7 +29,7 @@ bool plan_passes(const struct plan *p, const struct event *event);
 bool plan_redact(struct plan *p, struct event *event, struct pl_slice data, struct pl_slice *ret,
                  const char **ret_why);
 
-/* A filter or a redaction whose field none of a stream's events had. */
+/* A filter whose field, or the redactions whose fields, none of a stream's events had. */
 struct plan_absence {
     const char *option; /* "filter.wiki.include", "redact" */
     const char *paths;
@@ -45,7 +45,7 @@ bool plan_account(struct plan *p, const struct event *event);
 bool plan_redact_account(struct plan *p, const struct event *event);
 /* The next absence not yet returned, after `looks` events of the stream or, for a redaction,
  * `redact_looks` (more: personal data is rarer than what one filters by). false: none. *ret borrows
- * from the plan. */
+ * from the plan, `paths` until the next call. */
 #define PLAN_LOOKS        100
 #define PLAN_REDACT_LOOKS 1000
 bool plan_absence_take(struct plan *p, uint64_t looks, uint64_t redact_looks,
