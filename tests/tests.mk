@@ -21,7 +21,7 @@ test-systemd: deb $(B)/services/eventstreams $(B)/services/make-events  ## the p
 	$(Q)mkdir -p $(B)/results
 	$(Q)tests/systemd/run.sh $(B)
 
-torture: check-bins  ## what is too long for test: the sink's protocol searched to its end (2 minutes, 1.5 GB)
+torture: check-bins  ## what is too long for test: the sink's protocol searched further (5 minutes, 1.5 GB)
 	$(Q)CK_TIMEOUT_MULTIPLIER=30 PARTITION_SEARCH=full $(B)/unit/chsinkd/check_partition
 
 demo:  ## the live stream into a table, and what is in it (DEMO_SECONDS=30, KEEP=1; root or sudo)

@@ -152,10 +152,11 @@ enum partition_event_kind {
                     * CHECK: start. PLACE: start, and announced.until: below it the table has rows,
                     * not necessarily all */
     EVENT_RETRY,   /* it failed without effect; for plain commits and look-ups, which can be
-                    * repeated, any failure but FENCED. INSERT: also if the table is held up, or a
-                    * single message is too large; the caller may then set the partition aside */
-    EVENT_UNKNOWN, /* INSERT, COMMIT with dead letters: it may have succeeded. Of a transaction: no
-                    * request that belongs to it is accepted any more */
+                    * repeated, any failure but FENCED. INSERT: nothing of it is there; also of a
+                    * single message that is too large */
+    EVENT_UNKNOWN, /* INSERT, COMMIT with dead letters: it may have succeeded, or in part (the table
+                    * is held up, by a view for instance). Of a transaction: no request that belongs
+                    * to it is accepted any more */
     EVENT_REFUSED, /* INSERT: the server refuses the batch for its content or size */
     EVENT_FENCED,  /* we are no longer the owner, says the group */
     EVENT_KINDS,
@@ -176,14 +177,14 @@ struct partition_event {
 
 enum partition_action {
     ACTION_NONE,
-    ACTION_PLACE, /* ask the output for the position after its last row, else decide by the
-                      * configuration; answer OK. What is before the position may be incomplete
-                      * (a batch of the group that was): begin earlier by as much as a batch can
-                      * hold, with announced.until = the position, and no row is lost or doubled.
-                      * Dead letters from there on may be written again */
-    ACTION_READ,  /* read from `start`; in RECOVER exactly up to announced.end, as one batch */
-    ACTION_WAIT,  /* EVENT_TIME after the caller's back-off; in SETTLE at partition_settle_at() */
-    ACTION_LOOK,  /* ask the table, drop the rows it has from the batch */
+    /* Ask the output for the position after its last row, else decide by the configuration; answer
+     * OK. What is before the position may be incomplete (a batch of the group that was): begin
+     * earlier by as much as a batch can hold, with announced.until = the position, and no row is
+     * lost or doubled. Dead letters from there on may be written again. */
+    ACTION_PLACE,
+    ACTION_READ, /* read from `start`; in RECOVER exactly up to announced.end, as one batch */
+    ACTION_WAIT, /* EVENT_TIME after the caller's back-off; in SETTLE at partition_settle_at() */
+    ACTION_LOOK, /* ask the table, drop the rows it has from the batch */
     ACTION_ANNOUNCE, /* commit `start` with `wanted` */
     ACTION_INSERT,   /* with the token of [start, announced.end) at announced.at_ms; not sent after
                       * partition_insert_by(): then RETRY */
