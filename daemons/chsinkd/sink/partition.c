@@ -180,7 +180,9 @@ static enum partition_action next_none(struct partition_state *s, const struct p
                                   .wanted = nothing,
                                   .born_ms = born_of(conf, e),
                                   .sent_ms = e->mono_ms + conf->lease_ms};
-    if (s->announced.end <= s->start && s->announced.until <= s->start)
+    if (s->announced.end <= s->start)
+        s->announced.end = s->announced.until; /* a doubt alone, or nothing */
+    if (s->announced.end <= s->start)
         s->announced = nothing;
     if (e->start < 0)
         return call(s, PARTITION_PLACE, ACTION_PLACE, e->mono_ms);

@@ -136,7 +136,7 @@ struct partition_state {
 };
 
 enum partition_event_kind {
-    /* start (-1: the group has none) and announced (end -1: nothing), read from the group when no
+    /* start (-1: the group has none) and announced (end -1: nothing, or only `until`), read when no
      * transaction of ours is undecided (isolation.level=read_committed). Only in NONE: while LOST,
      * a new assignment is kept until the answer has come, then the group is read. Also to take up
      * again what was left by EVENT_REVOKED without the group's wish (set aside). */

@@ -379,6 +379,19 @@ START_TEST(a_group_that_is_gone_is_placed)
 }
 END_TEST
 
+/* The announced range cannot be read any more as it was, but may be in the table. */
+START_TEST(a_doubt_alone_is_kept)
+{
+    struct run r = run_assigned(0, (struct partition_announcement){.end = -1, .until = 9});
+    ck_assert_int_eq(r.s.wanted.until, 9);
+    ck_assert_int_eq(r.s.wanted.end, 9);
+    ck_assert_int_eq(run_kind(&r, EVENT_OK), ACTION_WAIT);
+    r.mono_ms = partition_settle_at(&r.s, &real);
+    ck_assert_int_eq(run_kind(&r, EVENT_TIME), ACTION_READ);
+    ck_assert_int_eq(run_closed(&r, 0, 5), ACTION_LOOK);
+}
+END_TEST
+
 START_TEST(phases_have_names)
 {
     unsigned wants = 0, idle = 0;
@@ -417,6 +430,7 @@ int main(void)
         TEST(a_refused_message_is_buried),
         TEST(half_of_a_refused_batch_is_not_refused),
         TEST(a_group_that_is_gone_is_placed),
+        TEST(a_doubt_alone_is_kept),
         TEST(phases_have_names),
     };
     return unit_main("partition_steps", tests, PL_COUNT(tests));
