@@ -75,7 +75,8 @@
  *
  * The token of an insert is made of the target, topic and partition, `start`, announced.end and
  * announced.at_ms (pl_range_token()): the same for each repetition, another after each announcement
- * of a new time. Times grow with each announcement of a start, whatever the clock, so none is reused.
+ * of a new time. Times grow with each new announcement of a start, whatever the clock: none is
+ * used again.
  *
  * Without can_look a message is a row at least once: only the announced token of the same route
  * prevents doubles. Dead letters are written once in either case, but those of a group that is gone
