@@ -29,16 +29,18 @@
 #define GROUP_PAUSE_MS 200
 /* At the end, the wait for threads that are inside a library's call. */
 #define JOIN_MS 500
+/* What ensure() asks of a table that is there, and of its views. */
+#define SCHEMA_QUERIES 10
 
 struct chsinkd {
     struct pl_service *service;
     const struct chsinkd_conf *conf; /* the service's */
     struct pl_daemon *daemon;        /* the service's */
     struct sink sink;
-    pthread_t consumer, inserters[SINK_INSERTERS_MAX];
+    pthread_t consumer;
     bool consumer_started, failed;
-    unsigned inserters_started;
-    struct pl_rate rate; /* of the rows inserted */
+    char *transactional_id; /* of the dead letters' writer */
+    struct pl_rate rate;    /* of the rows inserted */
     struct pl_progress progress;
 };
 
@@ -54,9 +56,9 @@ struct table_step {
 static void table_step(const struct table_step *step)
 {
     const struct chsinkd *d = step->d;
-    pl_daemon_step(d->daemon, d->conf->start_timeout_ms + d->sink.clickhouse_ms,
-                   "waiting for ClickHouse at %s, table %s", d->conf->clickhouse.urls.v[0],
-                   step->sr->table);
+    pl_daemon_step(d->daemon, d->conf->start_timeout_ms + d->sink.call_ms,
+                   "waiting for %s at %s, table %s", d->sink.output->name,
+                   d->sink.output->where(d->sink.output_conf), step->sr->target->name);
 }
 
 static void on_table_fact(void *userdata, const char *what, const char *name)
@@ -68,14 +70,14 @@ static void on_table_fact(void *userdata, const char *what, const char *name)
     table_step(step);
 }
 
-static int table_start(struct chsinkd *d, struct clickhouse *c, const struct sink_route *sr,
-                       int64_t until_ms, struct pl_err *err)
+static int table_start(struct chsinkd *d, struct output *o, struct sink_route *sr, int64_t until_ms,
+                       struct pl_err *err)
 {
     struct table_step step = {d, sr};
+    const struct output_ensure how = {.on_fact = on_table_fact, .userdata = &step};
     table_step(&step);
-    struct table_state state;
-    while (table_ensure(c, sr->route, d->conf->clickhouse.database, false, NULL, on_table_fact,
-                        &step, &state, err) < 0) {
+    struct output_state state;
+    while (d->sink.output->ensure(o, sr->target, &how, &state, err) < 0) {
         if (err->kind != PL_ERR_RETRY || pl_clock_monotonic_ms() >= until_ms ||
             pl_daemon_stopping(d->daemon))
             return -1;
@@ -84,7 +86,8 @@ static int table_start(struct chsinkd *d, struct clickhouse *c, const struct sin
         nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
         table_step(&step);
     }
-    if (!state.deduplicates)
+    sink_route_state(&d->sink, sr, &state);
+    if (state.guarantee == OUTPUT_LOOK_UP || state.guarantee == OUTPUT_NONE)
         pl_log(PL_WARNING, PL_EVENT_AT_LEAST_ONCE,
                "the table does not deduplicate inserts: after a crash rows may be doubled (at "
                "least once)",
@@ -94,14 +97,16 @@ static int table_start(struct chsinkd *d, struct clickhouse *c, const struct sin
 
 static int tables_start(struct chsinkd *d, struct pl_err *err)
 {
-    PL_CLEANUP(clickhouse_freep) struct clickhouse *c = clickhouse_new(&d->conf->clickhouse);
+    const struct output_kind *kind = d->sink.output;
+    struct output *o = kind->open(d->sink.output_conf);
     int64_t until_ms = pl_clock_monotonic_ms() + d->conf->start_timeout_ms;
-    clickhouse_stop_when(c, pl_signals_stop_is_pending);
-    for (unsigned i = 0; i < d->sink.routes_n; i++)
+    int rc = 0;
+    kind->stop_when(o, pl_signals_stop_is_pending);
+    for (unsigned i = 0; i < d->sink.routes_n && rc == 0; i++)
         if (!d->sink.replay || d->sink.replay == d->sink.routes[i].route)
-            if (table_start(d, c, &d->sink.routes[i], until_ms, err) < 0)
-                return -1;
-    return 0;
+            rc = table_start(d, o, &d->sink.routes[i], until_ms, err);
+    kind->close(o);
+    return rc;
 }
 
 static int dead_letter_topic_start(struct chsinkd *d, struct pl_err *err)
@@ -131,23 +136,43 @@ static int topics_check(struct chsinkd *d, struct pl_err *err)
     return rc;
 }
 
+static void on_answer(void *userdata)
+{
+    sink_wake(userdata);
+}
+
 /* A static member's writer gets a fixed name, so that it fences its own earlier life at once; any
  * other a name that nobody has. */
-static void deadletters_start(struct chsinkd *d)
+static int courier_start(struct chsinkd *d, struct pl_err *err)
 {
     const char *group = chsinkd_conf_group(d->conf);
     const char *instance = pl_map_get(&d->conf->kafka, "group.instance.id");
     char host[256] = "";
     gethostname(host, sizeof(host) - 1);
-    PL_FREE char *id = instance ? pl_strf("chsinkd.%s.%s", group, instance)
-                                : pl_strf("chsinkd.%s.%s.%d.%" PRId64, group, host, getpid(),
-                                          pl_clock_realtime_ms());
-    d->sink.deadletters = deadletter_writer_new(&(struct deadletter_conf){
-        .kafka = &d->conf->kafka,
-        .topic = d->conf->dead_letter_topic,
-        .transactional_id = id,
-        .message_bytes_max = DEADLETTER_MESSAGE_BYTES_MAX,
-    });
+    d->transactional_id = instance ? pl_strf("chsinkd.%s.%s", group, instance)
+                                   : pl_strf("chsinkd.%s.%s.%d.%" PRId64, group, host, getpid(),
+                                             pl_clock_realtime_ms());
+    return courier_new(
+        &(struct courier_conf){.deadletters = {.kafka = &d->conf->kafka,
+                                               .topic = d->conf->dead_letter_topic,
+                                               .transactional_id = d->transactional_id,
+                                               .message_bytes_max = DEADLETTER_MESSAGE_BYTES_MAX},
+                               .consumer = d->sink.rk,
+                               .notify = on_answer,
+                               .userdata = &d->sink},
+        &d->sink.courier, err);
+}
+
+static int workers_begin(struct chsinkd *d, struct pl_err *err)
+{
+    return workers_start(&(struct workers_conf){.output = d->sink.output,
+                                                .output_conf = d->sink.output_conf,
+                                                .threads = (unsigned)d->conf->insert_threads,
+                                                .call_ms = d->sink.call_ms,
+                                                .ensure_ms = SCHEMA_QUERIES * d->sink.call_ms,
+                                                .done = on_answer,
+                                                .userdata = &d->sink},
+                         &d->sink.workers, err);
 }
 
 /* Describes one member of the group; false: it has none, or Kafka does not tell (joining will). */
@@ -208,10 +233,8 @@ static int start(struct chsinkd *d, struct pl_err *err)
     if (consumer_new(&d->sink, err) < 0 || topics_check(d, err) < 0 ||
         (d->sink.once && group_wait(d, err) < 0) || dead_letter_topic_start(d, err) < 0)
         return -1;
-    deadletters_start(d);
-    for (; d->inserters_started < (unsigned)d->conf->insert_threads; d->inserters_started++)
-        if (inserter_start(&d->sink, &d->inserters[d->inserters_started], err) < 0)
-            return -1;
+    if (courier_start(d, err) < 0 || workers_begin(d, err) < 0)
+        return -1;
     pl_daemon_step(d->daemon, d->conf->routes_n * d->conf->start_timeout_ms,
                    "waiting for the routes' topics in Kafka");
     if (consumer_start(&d->sink, &d->consumer, err) < 0)
@@ -265,6 +288,7 @@ static void on_stop(void *userdata)
     struct chsinkd *d = userdata;
     stopping_show(d);
     d->sink.stopping = true;
+    sink_wake(&d->sink);
     if (d->sink.drained || !d->consumer_started)
         pl_daemon_finish(d->daemon);
 }
@@ -296,24 +320,33 @@ static bool on_watchdog(void *userdata)
     return !stuck;
 }
 
-static double lag_sum(struct sink *s, unsigned *ret_assigned)
+struct assigned {
+    unsigned n, aside;
+    const struct partition *one; /* of those aside; NULL: none */
+    double lag;
+};
+
+static struct assigned assigned_look(struct sink *s)
 {
-    double sum = 0;
-    *ret_assigned = 0;
+    struct assigned a = {0};
     pthread_mutex_lock(&s->lock);
     for (unsigned i = 0; i < s->partitions_n; i++) {
         const struct partition *p = s->partitions[i];
         int64_t low = 0, high = 0;
         if (!p->assigned)
             continue;
-        ++*ret_assigned;
+        a.n++;
+        if (p->aside != ASIDE_NO) {
+            a.aside++;
+            a.one = p;
+        }
         if (rd_kafka_get_watermark_offsets(s->rk, p->topic, p->id, &low, &high) ==
                 RD_KAFKA_RESP_ERR_NO_ERROR &&
             high > p->next_offset)
-            sum += (double)(high - p->next_offset);
+            a.lag += (double)(high - p->next_offset);
     }
     pthread_mutex_unlock(&s->lock);
-    return sum;
+    return a;
 }
 
 /* "; last batch 5000 rows into default.edits 2 s ago" */
@@ -324,34 +357,45 @@ static void last_describe(struct sink *s, char *out, size_t size)
     pthread_mutex_unlock(&s->lock);
     if (last.route)
         snprintf(out, size, "; last batch %" PRIu64 " rows into %.100s %" PRId64 " s ago",
-                 last.rows, last.route->table, (pl_clock_monotonic_ms() - last.at_ms) / 1000);
+                 last.rows, last.route->target->name,
+                 (pl_clock_monotonic_ms() - last.at_ms) / 1000);
     else
         snprintf(out, size, "; no batch yet");
 }
 
-static void status_show(struct chsinkd *d, double rows_per_s, double lag, unsigned assigned)
+/* " (1 waits: table default.edits, see the log)" */
+static void aside_describe(const struct assigned *a, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (a->one)
+        snprintf(out, size, " (%u wait for a person: topic %.60s, table %.60s; see the log)",
+                 a->aside, a->one->topic, a->one->route->target->name);
+}
+
+static void status_show(struct chsinkd *d, double rows_per_s, const struct assigned *a)
 {
     struct sink *s = &d->sink;
     uint64_t rows = pl_metrics_get(s->metrics, M_ROWS);
-    char last[160], kafka[256];
+    char last[160], aside[224], kafka[256];
     last_describe(s, last, sizeof(last));
+    aside_describe(a, aside, sizeof(aside));
     if (s->away)
         pl_service_status(d->service, "ClickHouse does not answer",
                           "waiting for ClickHouse; %" PRIu64 " rows inserted, lag %.0f messages%s",
-                          rows, lag, last);
+                          rows, a->lag, last);
     else if (rows_per_s <= 0 && pl_kafka_health_text(&s->health, KAFKA_AWAY_MS, kafka))
         pl_service_status(d->service, NULL, "waiting for Kafka: %.110s%s", kafka, last);
-    else if (assigned == 0)
+    else if (a->n == 0)
         pl_service_status(d->service, NULL,
                           "waiting for the group %s to assign partitions; %" PRIu64
                           " rows inserted%s",
                           chsinkd_conf_group(d->conf), rows, last);
     else
-        pl_service_status(d->service, NULL,
-                          "%u partitions, %.0f rows/s, %" PRIu64
+        pl_service_status(d->service, a->aside == a->n ? "no partition can be read" : NULL,
+                          "%u partitions%s, %.0f rows/s, %" PRIu64
                           " rows inserted, lag %.0f messages, %" PRIu64 " dead letters%s",
-                          assigned, rows_per_s, rows, lag, pl_metrics_get(s->metrics, M_DEAD_ROWS),
-                          last);
+                          a->n, aside, rows_per_s, rows, a->lag,
+                          pl_metrics_get(s->metrics, M_DEAD_ROWS), last);
 }
 
 static void on_tick(void *userdata)
@@ -360,17 +404,17 @@ static void on_tick(void *userdata)
     struct sink *s = &d->sink;
     int64_t now_ms = pl_clock_monotonic_ms();
     double rate = pl_rate_next(&d->rate, pl_metrics_get(s->metrics, M_ROWS), now_ms);
-    unsigned assigned;
-    double lag = lag_sum(s, &assigned);
+    const struct assigned assigned = assigned_look(s);
     pl_service_tick(d->service, (uint64_t)s->in_flight);
-    pl_metrics_set(s->metrics, M_LAG, lag);
-    pl_metrics_set(s->metrics, M_PARTITIONS, assigned);
+    pl_metrics_set(s->metrics, M_LAG, assigned.lag);
+    pl_metrics_set(s->metrics, M_PARTITIONS, assigned.n);
+    pl_metrics_set(s->metrics, M_ASIDE, assigned.aside);
     pl_metrics_set(s->metrics, M_IN_FLIGHT, (double)s->in_flight);
     sink_log(s, now_ms, false);
     if (pl_daemon_stopping(d->daemon))
         stopping_show(d);
     else
-        status_show(d, rate, lag, assigned);
+        status_show(d, rate, &assigned);
 }
 
 /* ---- the end ---- */
@@ -386,9 +430,7 @@ static bool threads_join(struct chsinkd *d)
     until.tv_nsec %= 1000000000L;
     if (d->consumer_started)
         all &= pthread_timedjoin_np(d->consumer, NULL, &until) == 0;
-    for (unsigned i = 0; i < d->inserters_started; i++)
-        all &= pthread_timedjoin_np(d->inserters[i], NULL, &until) == 0;
-    return all;
+    return workers_join(d->sink.workers, &until) && all;
 }
 
 static void release(struct chsinkd *d)
@@ -396,6 +438,7 @@ static void release(struct chsinkd *d)
     consumer_free(&d->sink);
     sink_release(&d->sink);
     pl_waker_free(d->sink.waker);
+    free(d->transactional_id);
 }
 
 int chsinkd_run(struct pl_service *service, const struct chsinkd_mode *mode)
@@ -406,7 +449,9 @@ int chsinkd_run(struct pl_service *service, const struct chsinkd_mode *mode)
     struct pl_err err;
     if (pl_service_start(service, &ops, &d, &err) < 0)
         return pl_daemon_start_failed(service->daemon, &err);
-    sink_init(&d.sink, d.conf, service->metrics);
+    const void *output_conf;
+    const struct output_kind *output = chsinkd_conf_output(d.conf, &output_conf);
+    sink_init(&d.sink, d.conf, output, output_conf, service->metrics);
     d.daemon = service->daemon;
     if (pl_waker_new(d.daemon, on_wake, &d, &d.sink.waker, &err) < 0)
         return pl_daemon_start_failed(d.daemon, &err);
@@ -417,7 +462,7 @@ int chsinkd_run(struct pl_service *service, const struct chsinkd_mode *mode)
         const char *name = mode->replay ? "replay" : mode->once ? "once" : "service";
         pl_log(PL_NOTICE, NULL, "loading", PL_F_STR("MODE", name),
                PL_F_STR("GROUP", chsinkd_conf_group(d.conf)), PL_F_UINT("ROUTES", d.conf->routes_n),
-               PL_F_STR("URL", d.conf->clickhouse.urls.v[0]));
+               PL_F_STR("URL", output->where(output_conf)));
         pl_service_ready(service);
         pl_rate_next(&d.rate, 0, pl_clock_monotonic_ms());
         status = pl_daemon_run(d.daemon);

@@ -7,6 +7,7 @@
 #include <glob.h>
 #include <stdio.h>
 
+#include "daemons/chsinkd/clickhouse/output.h"
 #include "daemons/chsinkd/route/overlap.h"
 
 static const char *const start_choices[] = {"earliest", "latest", NULL};
@@ -229,6 +230,13 @@ int chsinkd_conf_topic_check(const struct chsinkd_conf *conf, const char *topic,
         first = conf->routes[i];
     }
     return 0;
+}
+
+const struct output_kind *chsinkd_conf_output(const struct chsinkd_conf *conf,
+                                              const void **ret_output_conf)
+{
+    *ret_output_conf = &conf->clickhouse;
+    return &clickhouse_output;
 }
 
 const char *chsinkd_conf_group(const struct chsinkd_conf *conf)

@@ -8,6 +8,7 @@
 #define CHSINKD_CONF_H
 
 #include "daemons/chsinkd/clickhouse/client.h"
+#include "daemons/chsinkd/output/output.h"
 #include "daemons/chsinkd/route/route.h"
 #include "lib/config/common.h"
 
@@ -59,6 +60,10 @@ const struct route *chsinkd_conf_route(const struct chsinkd_conf *conf, const ch
  * not be loaded. */
 int chsinkd_conf_topic_check(const struct chsinkd_conf *conf, const char *topic,
                              struct pl_err *err);
+
+/* What is written into, with its part of the configuration. */
+const struct output_kind *chsinkd_conf_output(const struct chsinkd_conf *conf,
+                                              const void **ret_output_conf);
 
 /* The consumer group: kafka's group.id, else "chsinkd". */
 const char *chsinkd_conf_group(const struct chsinkd_conf *conf);

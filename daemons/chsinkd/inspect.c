@@ -8,7 +8,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "daemons/chsinkd/clickhouse/table.h"
 #include "daemons/chsinkd/route/type_suggest.h"
 #include "daemons/chsinkd/sink/message.h"
 #include "lib/base/text.h"
@@ -274,8 +273,11 @@ static int topic_schema(struct look *look, const char *topic, struct pl_err *err
     struct route *route = route_parse("suggested", text.data + at, text.len - at, &errs);
     if (route) {
         pl_buf_add_str(&text, "\n-- its table:\n");
-        table_create_sql(route, look->conf->clickhouse.database, &text);
-        pl_buf_add_str(&text, ";\n");
+        const void *output_conf;
+        const struct output_kind *kind = chsinkd_conf_output(look->conf, &output_conf);
+        struct output_target *target = kind->target_new(output_conf, route);
+        kind->target_print(target, &text);
+        kind->target_free(target);
     } else {
         pl_buf_addf(&text, "\n# this route does not load as it is:\n%s", pl_buf_cstr(&errs.text));
     }
@@ -293,22 +295,36 @@ int inspect_schema(const struct chsinkd_conf *conf, const char *topic, int64_t n
 
 /* ---- dry run ---- */
 
+static int target_try(const struct output_kind *kind, struct output *o,
+                      const struct output_target *target, struct pl_err *err)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf plan = {0};
+    const struct output_ensure how = {.dry_run = true, .ret_plan = &plan};
+    struct output_state state;
+    if (kind->ensure(o, target, &how, &state, err) < 0)
+        return -1;
+    printf("-- route %s: a start would run %s\n%s\n", target->route->name,
+           plan.len ? "this:" : "nothing", pl_buf_cstr(&plan));
+    pl_text_flatten(state.why_not, strlen(state.why_not));
+    if (state.guarantee != OUTPUT_TOKEN && state.guarantee != OUTPUT_POSITION && plan.len == 0)
+        printf("-- the table does not deduplicate: at least once only (%s)\n", state.why_not);
+    return 0;
+}
+
 int inspect_dry_run(const struct chsinkd_conf *conf, int64_t n, struct pl_err *err)
 {
-    PL_CLEANUP(clickhouse_freep) struct clickhouse *c = clickhouse_new(&conf->clickhouse);
-    for (unsigned i = 0; i < conf->routes_n; i++) {
-        const struct route *route = conf->routes[i];
-        PL_CLEANUP(pl_buf_release) struct pl_buf sql = {0};
-        struct table_state state;
-        if (table_ensure(c, route, conf->clickhouse.database, true, &sql, NULL, NULL, &state, err) <
-            0)
-            return -1;
-        printf("-- route %s: a start would run %s\n%s\n", route->name,
-               sql.len ? "this:" : "nothing", pl_buf_cstr(&sql));
-        pl_text_flatten(state.why_not, strlen(state.why_not));
-        if (!state.deduplicates && sql.len == 0)
-            printf("-- the table does not deduplicate: at least once only (%s)\n", state.why_not);
+    const void *output_conf;
+    const struct output_kind *kind = chsinkd_conf_output(conf, &output_conf);
+    struct output *o = kind->open(output_conf);
+    int rc = 0;
+    for (unsigned i = 0; i < conf->routes_n && rc == 0; i++) {
+        struct output_target *target = kind->target_new(output_conf, conf->routes[i]);
+        rc = target_try(kind, o, target, err);
+        kind->target_free(target);
     }
+    kind->close(o);
+    if (rc < 0)
+        return -1;
     PL_CLEANUP(look_release) struct look look = {.conf = conf, .n = n};
     return each_topic(&look, NULL, topic_try, err);
 }

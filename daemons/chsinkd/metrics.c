@@ -40,6 +40,9 @@ const struct pl_metric chsinkd_metrics[M_COUNT] = {
     M(M_LAG, "lag_messages", NULL, PL_GAUGE,
       "Messages in the assigned partitions behind the last one read."),
     M(M_PARTITIONS, "partitions_assigned", NULL, PL_GAUGE, "Partitions assigned to this instance."),
+    M(M_ASIDE, "partitions_aside", NULL, PL_GAUGE,
+      "Assigned partitions that are not read: their table needs a person, or where to begin is not "
+      "known."),
     M(M_MEMORY, "memory_held_bytes", NULL, PL_GAUGE, "Bytes held in batches."),
     M(M_BATCH_ROWS_LAST, "batch_rows_last", NULL, PL_GAUGE, "Rows of the last batch."),
     M(M_INSERT_SECONDS, "insert_seconds", NULL, PL_HISTOGRAM, "Duration of inserts."),

@@ -27,6 +27,7 @@ enum chsinkd_metric {
     M_IN_FLIGHT,
     M_LAG,
     M_PARTITIONS,
+    M_ASIDE, /* of them */
     M_MEMORY,
     M_BATCH_ROWS_LAST,
     M_INSERT_SECONDS,

@@ -52,11 +52,11 @@ daemons/chsinkd/decode      batch route
 daemons/chsinkd/output      route
 daemons/chsinkd/clickhouse/body
 daemons/chsinkd/clickhouse/client clickhouse/body output
-daemons/chsinkd/conf        clickhouse/client route
-daemons/chsinkd/metrics
 daemons/chsinkd/clickhouse  clickhouse/client output batch route
-daemons/chsinkd/sink        clickhouse decode conf metrics batch
-daemons/chsinkd             clickhouse sink conf metrics route
+daemons/chsinkd/conf        clickhouse clickhouse/client output route
+daemons/chsinkd/metrics
+daemons/chsinkd/sink        batch decode output conf metrics route
+daemons/chsinkd             sink conf metrics route
 '
 
 grep -rHo '^ *# *include *"[^"]*"' lib daemons --include='*.[ch]' |

@@ -197,6 +197,23 @@ static struct dead_letter *letter_new(const rd_kafka_message_t *message,
     return d;
 }
 
+static struct dead_letter *letter_new_gone(const struct dead_letter_origin *origin,
+                                           const struct dead_letter_why *why)
+{
+    struct dead_letter *d = pl_alloc(sizeof(*d));
+    d->offset = origin->offset;
+    d->reason = pl_strdup(why->text);
+    d->bytes = sizeof(*d) + strlen(why->text);
+    own_header_add(d, "route", why->route);
+    own_header_add(d, "topic", origin->topic);
+    own_number_add(d, "partition", origin->partition);
+    own_number_add(d, "offset", origin->offset);
+    own_header_add(d, "reason", why->text);
+    own_number_add(d, "attempt", 1);
+    own_header_add(d, "value-omitted", "Kafka had deleted the message when it was refused");
+    return d;
+}
+
 static void letter_free(struct dead_letter *d)
 {
     for (unsigned i = 0; i < d->headers_n; i++)
@@ -253,6 +270,15 @@ void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message,
         letter_free(old);
     }
     letter_link(l, at, d);
+}
+
+void dead_letters_add_gone(struct dead_letters *l, const char *topic, int32_t partition,
+                           int64_t offset, const struct dead_letter_why *why)
+{
+    const struct dead_letter_origin origin = {topic, partition, offset, -1};
+    struct dead_letter **at = place_of(l, offset);
+    if (!*at || (*at)->offset != offset) /* else its rows' letter has its bytes */
+        letter_link(l, at, letter_new_gone(&origin, why));
 }
 
 void dead_letters_split(struct dead_letters *l, int64_t offset, struct dead_letters *ret_rest)

@@ -65,6 +65,9 @@ struct dead_letter_why {
  * ascending order, but for one that was found to be bad later. */
 void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message,
                       const struct dead_letter_why *why);
+/* One for a message that is gone from Kafka: without key and value, with a header that says so. */
+void dead_letters_add_gone(struct dead_letters *l, const char *topic, int32_t partition,
+                           int64_t offset, const struct dead_letter_why *why);
 /* Moves those from this offset on to the empty list `ret_rest`. */
 void dead_letters_split(struct dead_letters *l, int64_t offset, struct dead_letters *ret_rest);
 void dead_letters_release(struct dead_letters *l);

@@ -67,6 +67,19 @@ static void target_print(const struct output_target *t, struct pl_buf *out)
     pl_buf_add_str(out, ";\n");
 }
 
+static const char *output_where(const void *conf)
+{
+    const struct clickhouse_conf *c = conf;
+    return c->urls.v[0];
+}
+
+/* Each URL may take its time-out to refuse, then one has its own to work. */
+static int64_t output_call_ms(const void *conf)
+{
+    const struct clickhouse_conf *c = conf;
+    return c->timeout_ms + (int64_t)c->urls.n * c->connect_timeout_ms;
+}
+
 static struct output *output_open(const void *conf)
 {
     struct output *o = pl_alloc(sizeof(*o));
@@ -196,6 +209,8 @@ const struct output_kind clickhouse_output = {
     .target_new = target_new,
     .target_free = target_free,
     .target_print = target_print,
+    .where = output_where,
+    .call_ms = output_call_ms,
     .open = output_open,
     .close = output_close,
     .abort = output_abort,

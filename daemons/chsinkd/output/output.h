@@ -80,7 +80,9 @@ struct output_ensure {
 struct output;
 
 struct output_kind {
-    const char *name; /* "ClickHouse", for logs */
+    const char *name;                       /* "ClickHouse", for logs */
+    const char *(*where)(const void *conf); /* its address or file, for logs */
+    int64_t (*call_ms)(const void *conf);   /* the longest that a call but ensure() can take */
 
     struct output_target *(*target_new)(const void *conf, const struct route *r);
     void (*target_free)(struct output_target *t);

@@ -52,7 +52,8 @@ static char bracket_byte(const char *p, const char *end)
     return found;
 }
 
-/* From inside a group, or the whole, to the '|' or ')' where the alternative ends, or the end of the
+/* From inside a group, or the whole, to the '|' or ')' where the alternative ends, or the end of
+ * the
  * text. */
 static const char *alternative_end(const char *p)
 {

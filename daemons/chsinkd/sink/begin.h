@@ -23,7 +23,8 @@
  * Latest is for what was there before the group: the topic had no offset of the group when this
  * process started, and the partition existed then. (Looked up before joining the group, since then
  * no other member of a new group can have committed yet.) A partition that comes later is read from
- * its beginning. A place that Kafka does not imply (AT_TABLE, AT_HIGH) is committed before the first
+ * its beginning. A place that Kafka does not imply (AT_TABLE, AT_HIGH) is committed before the
+ * first
  * message is read: a crash before the first batch would choose another.
  *
  * A topic that was deleted and made again shows by what we have committed in it: Kafka forgets a

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * consumer.c - the thread that reads Kafka. (What it does when partitions come and go:
- * assignment.c)
+ * consumer.c - the thread that reads Kafka and drives the partitions (sink.h).
  *
  * The queues of the partitions are forwarded to a queue of our own (`data`), so that
  * consumer_poll() gives only the group's events, and messages come in arrays from `data`. A seek or
@@ -12,23 +11,42 @@
  * `data`, and librdkafka stops fetching by its own limits; the group is still polled, so membership
  * is kept.
  *
- * Threads: the consumer's, but for consumer_new(), _start() and _free().
+ * Threads: the consumer's, but for consumer_new(), _start(), _free() and _sink().
  */
+#include "daemons/chsinkd/sink/consumer.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemons/chsinkd/sink/answers.h"
 #include "daemons/chsinkd/sink/assignment.h"
+#include "daemons/chsinkd/sink/drive.h"
+#include "daemons/chsinkd/sink/fetching.h"
 #include "daemons/chsinkd/sink/intake.h"
+#include "daemons/chsinkd/sink/place.h"
+#include "lib/base/clock.h"
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
 /* A turn: CONSUMER_PENDING_MAX messages decoded, and each call that waits at its limit. */
 #define TURN_MS 30000
 /* How long a call waits for messages before the group's events and batch ages are looked at. */
-#define POLL_MS              50
-#define SEEK_TIMEOUT_MS      10000
-#define SEEK_PATIENCE_MS     60000
-#define WATERMARK_TIMEOUT_MS 5000
+#define POLL_MS 50
+
+struct sink *consumer_sink(const rd_kafka_t *rk)
+{
+    return (struct sink *)((char *)rd_kafka_opaque(rk) - offsetof(struct sink, health));
+}
+
+void consumer_wait(struct sink *s, int64_t wait_ms)
+{
+    int64_t at_ms = pl_clock_monotonic_ms() + wait_ms;
+    struct timespec until = {at_ms / 1000, at_ms % 1000 * 1000000};
+    pthread_mutex_lock(&s->wake_lock);
+    if (!s->woken)
+        pthread_cond_timedwait(&s->wake, &s->wake_lock, &until);
+    pthread_mutex_unlock(&s->wake_lock);
+}
 
 void consumer_forget(struct consumer *c, const struct partition *p)
 {
@@ -42,74 +60,6 @@ void consumer_forget(struct consumer *c, const struct partition *p)
     }
 }
 
-/* Continues at another offset, or at the beginning; drops what was fetched. -1: librdkafka does not
- * let us. */
-static int partition_seek(struct sink *s, struct partition *p, int64_t offset, struct pl_err *err)
-{
-    PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    consumer_forget(s->consumer, p);
-    rd_kafka_topic_partition_list_add(list, p->topic, p->id)->offset = offset;
-    PL_CLEANUP(rd_kafka_error_destroyp)
-    rd_kafka_error_t *error = rd_kafka_seek_partitions(s->rk, list, SEEK_TIMEOUT_MS);
-    rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : list->elems[0].err;
-    if (code)
-        return pl_kafka_err(err, code,
-                            "cannot go back to offset %" PRId64 " of topic %s, partition %" PRId32,
-                            offset, p->topic, p->id);
-    if (offset >= 0)
-        p->next_offset = offset;
-    return 0;
-}
-
-/* The group may have taken the partition away, and we have not heard of it yet: then nothing is to
- * be read again. */
-static bool rewind_can_wait(struct partition *p, const struct pl_err *err)
-{
-    int64_t now_ms = pl_clock_monotonic_ms();
-    if (p->seek_refused_ms == 0)
-        p->seek_refused_ms = now_ms;
-    return (err->code == RD_KAFKA_RESP_ERR__STATE || err->kind == PL_ERR_RETRY) &&
-           now_ms - p->seek_refused_ms < SEEK_PATIENCE_MS;
-}
-
-/* Does what inserters asked for: bisect a refused batch, or repeat one that was not committed. */
-static void rewinds_do(struct sink *s)
-{
-    for (unsigned i = 0; i < s->partitions_n; i++) {
-        struct partition *p = s->partitions[i];
-        pthread_mutex_lock(&s->lock);
-        bool rewind = p->rewind && !p->busy && !rd_kafka_assignment_lost(s->rk);
-        if (rewind) {
-            p->once_done = false;
-            p->fixed_end = p->rewind_fixed ? p->rewind_until : -1;
-            p->limit_until = p->rewind_fixed ? -1 : p->rewind_until;
-            p->limit_messages = p->rewind_messages;
-            if (p->rewind_messages == 0) {
-                p->condemned = p->rewind_offset;
-                snprintf(p->condemned_reason, sizeof(p->condemned_reason), "%s", p->rewind_reason);
-                p->limit_until = -1;
-            }
-        }
-        pthread_mutex_unlock(&s->lock);
-        if (!rewind)
-            continue;
-        intake_close(s, p); /* drops it, since rewind is set */
-        struct pl_err err;
-        if (partition_seek(s, p, p->rewind_offset, &err) < 0) {
-            if (!rewind_can_wait(p, &err))
-                sink_fail(s, &err);
-            continue;
-        }
-        p->seek_refused_ms = 0;
-        if (p->fixed_end >= 0) /* the same range again: what the table has may have changed */
-            assignment_recover(s, p);
-        pthread_mutex_lock(&s->lock);
-        p->rewind = false;
-        pthread_mutex_unlock(&s->lock);
-    }
-}
-
 /* ---- the thread ---- */
 
 static struct partition *partition_of(struct consumer *c, const rd_kafka_message_t *m)
@@ -118,31 +68,6 @@ static struct partition *partition_of(struct consumer *c, const rd_kafka_message
     if (!c->last || c->last->id != m->partition || strcmp(c->last->topic, topic) != 0)
         c->last = sink_partition(c->sink, topic, m->partition);
     return c->last;
-}
-
-/* The group's offset is outside the log. */
-static void offset_out_of_range(struct sink *s, struct partition *p)
-{
-    int64_t low = 0, high = 0;
-    struct pl_err err;
-    rd_kafka_resp_err_t code =
-        rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &high, WATERMARK_TIMEOUT_MS);
-    if (code == RD_KAFKA_RESP_ERR_NO_ERROR && p->next_offset > high) {
-        pl_err_set(&err, PL_ERR_CONFIG, 0,
-                   "topic %s, partition %" PRId32 ": the group's offset %" PRId64
-                   " is beyond the end, %" PRId64 ": the topic was recreated or truncated; use "
-                   "another group.id, or set the group's offsets with "
-                   "kafka-consumer-groups --reset-offsets",
-                   p->topic, p->id, p->next_offset, high);
-        sink_fail(s, &err);
-    } else {
-        /* Below the log's start, or a passing fault: librdkafka finds the first message, and
-         * intake_take() sees what is missing. */
-        p->retention_took = true;
-        if (partition_seek(s, p, RD_KAFKA_OFFSET_BEGINNING, &err) < 0 &&
-            !rd_kafka_assignment_lost(s->rk))
-            sink_fail(s, &err);
-    }
 }
 
 /* Anyone's open transaction hides what follows it in the partition. --once does not wait for it:
@@ -167,14 +92,18 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
     switch ((int)m->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         p = partition_of(s->consumer, m);
+        if (!p->reading || p->seek_to >= 0)
+            break;
         if (p->fixed_end >= 0 && m->offset >= p->fixed_end)
             intake_end_fixed(s, p);
         hidden_say(s, p, m->offset);
-        p->once_done = true; /* a rewind clears it */
+        p->once_done = true;
         break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
-        offset_out_of_range(s, partition_of(s->consumer, m));
+        p = partition_of(s->consumer, m);
+        if (p->reading && p->seek_to < 0) /* begins again with what the group and the log have */
+            drive_aside(s, p, ASIDE_BEGIN, 0);
         break;
     case RD_KAFKA_RESP_ERR__FATAL:
         pl_kafka_err(&err, rd_kafka_fatal_error(s->rk, err.msg, sizeof(err.msg)),
@@ -223,7 +152,7 @@ static void pending_take(struct consumer *c)
     while (c->pending_at < c->pending_n && !s->stopping) {
         rd_kafka_message_t *m = c->pending[c->pending_at];
         /* One look in 64 messages is cheap enough, and exact enough for memory. */
-        if ((c->pending_at & 63) == 0 && !intake_has_room(s))
+        if ((c->pending_at & 63) == 0 && (s->woken || !intake_has_room(s)))
             return;
         c->pending_at++;
         if (!m)
@@ -259,41 +188,60 @@ static void hidden_look(const struct sink *s, const struct partition *p)
 /* --once: all partitions are read to their end, and all of it is in the table. */
 static bool once_is_done(struct sink *s)
 {
-    bool any = false;
+    bool any = false, quiet = true;
     for (unsigned i = 0; i < s->partitions_n; i++) {
-        const struct partition *p = s->partitions[i];
+        struct partition *p = s->partitions[i];
         if (!p->assigned)
             continue;
         any = true;
-        if (p->rewind || (!p->once_done && (p->once_end < 0 || p->next_offset < p->once_end)))
+        if (!p->reading || p->seek_to >= 0 || p->fixed_end >= 0 ||
+            (!p->once_done && (p->once_end < 0 || p->next_offset < p->once_end)))
             return false;
     }
-    for (unsigned i = 0; i < s->partitions_n && any; i++)
+    for (unsigned i = 0; i < s->partitions_n && any; i++) {
         intake_close(s, s->partitions[i]);
-    pthread_mutex_lock(&s->lock);
-    bool done = any && s->queued == 0 && s->busy == 0;
-    for (unsigned i = 0; i < s->partitions_n; i++)
-        done &= !s->partitions[i]->rewind;
-    pthread_mutex_unlock(&s->lock);
-    for (unsigned i = 0; i < s->partitions_n && done; i++)
+        quiet &= drive_is_quiet(s->partitions[i]);
+    }
+    for (unsigned i = 0; i < s->partitions_n && any && quiet; i++)
         hidden_look(s, s->partitions[i]);
-    return done;
+    return any && quiet;
+}
+
+static void group_poll(struct sink *s)
+{
+    sink_deadline_begin(&s->consumer_deadline, "asking for the group's events", TURN_MS);
+    rd_kafka_message_t *event = rd_kafka_consumer_poll(s->rk, 0); /* may call assignment_change() */
+    if (!event)
+        return;
+    if (event->err)
+        message_error(s, event);
+    else
+        message_astray(s, event);
+    rd_kafka_message_destroy(event);
+}
+
+/* All that is not messages. */
+static void partitions_turn(struct sink *s)
+{
+    struct pl_err err;
+    pthread_mutex_lock(&s->wake_lock);
+    s->woken = false;
+    pthread_mutex_unlock(&s->wake_lock);
+    group_poll(s);
+    sink_deadline_begin(&s->consumer_deadline, "driving partitions", TURN_MS);
+    answers_take(s);
+    drive_time(s);
+    assignment_continue(s);
+    for (unsigned i = 0; i < s->partitions_n; i++)
+        if (fetching_set(s, s->partitions[i], &err) < 0)
+            sink_fail(s, &err);
 }
 
 static void consumer_turn(struct consumer *c)
 {
     struct sink *s = c->sink;
-    sink_deadline_begin(&s->consumer_deadline, "asking for the group's events", TURN_MS);
-    rd_kafka_message_t *event = rd_kafka_consumer_poll(s->rk, 0); /* may call assignment_change() */
+    partitions_turn(s);
     sink_deadline_begin(&s->consumer_deadline, "decoding messages", TURN_MS);
-    if (event) {
-        if (event->err)
-            message_error(s, event);
-        else
-            message_astray(s, event);
-        rd_kafka_message_destroy(event);
-    }
-    rewinds_do(s);
     if (c->pending_at >= c->pending_n) {
         c->pending_at = 0;
         c->pending_n =
@@ -301,7 +249,7 @@ static void consumer_turn(struct consumer *c)
         if (c->pending_n < 0)
             c->pending_n = 0;
     } else if (!intake_has_room(s)) {
-        sink_room_wait(s, POLL_MS);
+        consumer_wait(s, POLL_MS);
     }
     pending_take(c);
     intake_close_aged(s);
@@ -309,25 +257,31 @@ static void consumer_turn(struct consumer *c)
         intake_counts(s, &s->routes[i]);
 }
 
+static bool all_quiet(const struct sink *s)
+{
+    for (unsigned i = 0; i < s->partitions_n; i++)
+        if (!drive_is_quiet(s->partitions[i]))
+            return false;
+    return true;
+}
+
 /* Brings what was read into the table, then leaves the group. */
 static void consumer_drain(struct consumer *c)
 {
     struct sink *s = c->sink;
-    sink_deadline_begin(&s->consumer_deadline, "waiting for inserts to end", -1);
-    for (unsigned i = 0; i < s->partitions_n; i++)
-        intake_close(s, s->partitions[i]);
-    pthread_mutex_lock(&s->lock);
-    while ((s->queued > 0 || s->busy > 0) && !s->give_up && s->failed.kind == PL_ERR_NONE) {
-        sink_cond_wait(s, &s->room, POLL_MS);
-        pthread_mutex_unlock(&s->lock);
-        rd_kafka_message_t *event = rd_kafka_consumer_poll(s->rk, 0);
-        if (event)
-            rd_kafka_message_destroy(event);
-        pthread_mutex_lock(&s->lock);
-    }
-    pthread_mutex_unlock(&s->lock);
     pending_drop(c);
+    while (!s->give_up && s->failed.kind == PL_ERR_NONE) {
+        for (unsigned i = 0; i < s->partitions_n; i++)
+            drive_stop(s, s->partitions[i]);
+        if (all_quiet(s))
+            break;
+        partitions_turn(s);
+        sink_deadline_begin(&s->consumer_deadline, "waiting for inserts to end", -1);
+        consumer_wait(s, POLL_MS);
+    }
+    c->closing = true;
     /* Also when giving up: the group need not wait for a member that leaves. */
+    sink_deadline_begin(&s->consumer_deadline, "leaving the group", -1);
     rd_kafka_consumer_close(s->rk);
 }
 
@@ -335,16 +289,13 @@ static void *consumer_run(void *arg)
 {
     struct consumer *c = arg;
     struct sink *s = c->sink;
-    while (!s->stopping && !s->give_up) {
+    while (!s->stopping && !s->give_up && s->failed.kind == PL_ERR_NONE) {
         consumer_turn(c);
         if (s->once && s->assigned_once && c->pending_at >= c->pending_n && once_is_done(s))
             break;
     }
     consumer_drain(c);
     s->drained = true;
-    pthread_mutex_lock(&s->lock);
-    pthread_cond_broadcast(&s->work);
-    pthread_mutex_unlock(&s->lock);
     if (s->waker)
         pl_waker_wake(s->waker);
     return NULL;
@@ -361,17 +312,18 @@ static const char *const consumer_defaults[] = {
        insert. */
     "queued.min.messages", "300000", "queued.max.messages.kbytes", "262144",
     "fetch.message.max.bytes", "4194304", NULL};
-static const char *const consumer_forced[] = {"enable.auto.commit",
-                                              "false",
-                                              "enable.auto.offset.store",
-                                              "false", /* inserters commit */
-                                              "isolation.level",
-                                              "read_committed",
-                                              "auto.offset.reset",
-                                              "error",
-                                              "enable.partition.eof",
-                                              "true", /* the end of --once */
-                                              NULL};
+static const char *const consumer_forced[] = {
+    "enable.auto.commit",
+    "false",
+    "enable.auto.offset.store",
+    "false", /* offsets are committed with announcements */
+    "isolation.level",
+    "read_committed",
+    "auto.offset.reset",
+    "error",
+    "enable.partition.eof",
+    "true", /* the end of --once */
+    NULL};
 
 static int consumer_subscribe(struct sink *s, struct pl_err *err)
 {
@@ -401,6 +353,12 @@ static int consumer_subscribe(struct sink *s, struct pl_err *err)
     return code ? pl_kafka_err(err, code, "cannot subscribe") : 0;
 }
 
+static void on_commits(rd_kafka_t *rk, void *opaque)
+{
+    (void)rk;
+    sink_wake(opaque);
+}
+
 int consumer_new(struct sink *s, struct pl_err *err)
 {
     struct consumer *c = pl_alloc(sizeof(*c));
@@ -425,7 +383,8 @@ int consumer_new(struct sink *s, struct pl_err *err)
                    4 * pl_kafka_conf_int(rd_kafka_conf(s->rk), "socket.timeout.ms");
     rd_kafka_poll_set_consumer(s->rk);
     c->data = rd_kafka_queue_new(s->rk);
-    c->client = sink_client_new(s);
+    c->commits = rd_kafka_queue_new(s->rk);
+    rd_kafka_queue_cb_event_enable(c->commits, on_commits, s);
     return pl_kafka_probe(s->rk, &s->health, pl_kafka_servers(&s->conf->kafka),
                           s->conf->start_timeout_ms, err);
 }
@@ -436,14 +395,22 @@ void consumer_free(struct sink *s)
     if (!c)
         return;
     pending_drop(c);
+    if (c->commits) {
+        rd_kafka_queue_cb_event_enable(c->commits, NULL, NULL);
+        rd_kafka_queue_destroy(c->commits);
+    }
     if (c->data)
         rd_kafka_queue_destroy(c->data);
+    if (c->revoking)
+        rd_kafka_topic_partition_list_destroy(c->revoking);
     free(c);
 }
 
 int consumer_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err)
 {
-    if (consumer_subscribe(s, err) < 0)
+    if (place_look(s, err) < 0 || consumer_subscribe(s, err) < 0)
         return -1;
-    return sink_thread_start(ret_thread, consumer_run, s->consumer, err);
+    int rc = pthread_create(ret_thread, NULL, consumer_run, s->consumer);
+    return rc == 0 ? 0
+                   : pl_err_set(err, PL_ERR_FATAL, rc, "cannot start a thread: %s", strerror(rc));
 }

@@ -1,91 +1,135 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * intake.c - from messages to closed batches.
+ * intake.c - see intake.h.
  */
 #include "daemons/chsinkd/sink/intake.h"
 
-#include <inttypes.h>
-
+#include "daemons/chsinkd/sink/drive.h"
 #include "daemons/chsinkd/sink/message.h"
+#include "daemons/chsinkd/sink/report.h"
+#include "lib/base/clock.h"
 #include "lib/log/log.h"
+
+/* Of one batch's dead letters: they go into one transaction. */
+#define DEAD_BYTES_MAX (4 * PL_MIB)
 
 /* ---- batches ---- */
 
+void intake_batch_drop(struct sink *s, struct batch *b, bool given_back)
+{
+    uint64_t messages = batch_counts(b).messages;
+    if (given_back)
+        pl_metrics_inc(s->metrics, M_GIVEN_BACK, messages);
+    s->in_flight -= (int64_t)messages;
+    block_pool_give(s->pool, batch_block_take(b));
+    batch_free(b);
+}
+
+void intake_drop(struct sink *s, struct partition *p)
+{
+    if (p->open)
+        intake_batch_drop(s, PL_TAKE(p->open), true);
+    while (p->ready) {
+        struct batch *b = p->ready;
+        p->ready = b->next;
+        intake_batch_drop(s, b, true);
+    }
+    p->ready_n = 0;
+    p->fixed_end = -1;
+}
+
+static void batch_open(struct sink *s, struct partition *p)
+{
+    p->open = batch_new(block_pool_take(s->pool, p->route->route), p->next_offset);
+    p->open->opened_ms = pl_clock_monotonic_ms();
+    p->open->recovered = p->fixed_end >= 0;
+}
+
 void intake_close(struct sink *s, struct partition *p)
 {
-    struct batch *b = PL_TAKE(p->open);
+    struct batch *b = PL_TAKE(p->open), **end = &p->ready;
     if (!b)
         return;
-    pthread_mutex_lock(&s->lock);
-    bool stale = p->rewind || !p->assigned || p->epoch != b->epoch;
-    if (!stale)
-        sink_queue_push(s, b);
-    pthread_mutex_unlock(&s->lock);
-    if (stale)
-        sink_batch_drop(s, b, true);
-    if (p->fixed_end >= 0 && p->next_offset >= p->fixed_end) {
-        p->fixed_end = -1;
-        free(PL_TAKE(p->present));
-        p->present_n = 0;
-    }
+    while (*end)
+        end = &(*end)->next;
+    *end = b;
+    p->ready_n++;
+    drive_closed(s, p);
 }
 
 void intake_end_fixed(struct sink *s, struct partition *p)
 {
-    if (p->open) {
-        p->open->end = p->fixed_end;
-        p->next_offset = p->fixed_end;
-        intake_close(s, p);
-    }
+    if (!p->open)
+        batch_open(s, p);
+    p->open->end = p->next_offset = p->fixed_end;
     p->fixed_end = -1;
+    intake_close(s, p);
 }
 
-static bool batch_is_done(const struct sink *s, const struct partition *p)
+static size_t ready_memory(const struct partition *p)
 {
-    const struct batch *b = p->open;
-    struct batch_limits limits = {(uint64_t)s->batch_rows, (uint64_t)s->batch_bytes, UINT64_MAX};
-    if (p->fixed_end >= 0)
-        return b->end >= p->fixed_end;
-    if (p->limit_until >= 0 && b->end <= p->limit_until) {
-        if (b->end == p->limit_until)
-            return true;
-        limits.messages = p->limit_messages;
-    }
-    return batch_is_full(b, &limits);
+    size_t sum = p->working ? batch_memory(p->working) : 0;
+    for (const struct batch *b = p->ready; b; b = b->next)
+        sum += batch_memory(b);
+    return sum;
 }
 
-static size_t open_memory(const struct sink *s, struct partition **ret_largest)
+static size_t memory_held(const struct sink *s, struct partition **ret_largest)
 {
     size_t sum = 0, largest = 0;
     *ret_largest = NULL;
     for (unsigned i = 0; i < s->partitions_n; i++) {
         struct partition *p = s->partitions[i];
-        size_t n = p->open ? sink_batch_memory(p->open) : 0;
-        sum += n;
-        if (n > largest && p->fixed_end < 0) {
-            largest = n;
+        size_t open = p->open ? batch_memory(p->open) : 0;
+        sum += open + ready_memory(p);
+        if (open > largest && p->fixed_end < 0) {
+            largest = open;
             *ret_largest = p;
         }
     }
-    return sum;
+    return sum + block_pool_bytes(s->pool);
+}
+
+/* Drops what stalled partitions have read ahead; they read it again when they go on. */
+static bool stalled_shed(struct sink *s)
+{
+    bool any = false;
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        struct partition *p = s->partitions[i];
+        if (!drive_is_stalled(p) || !p->reading || (!p->open && !p->ready))
+            continue;
+        int64_t from = p->ready ? p->ready->start : p->open->start;
+        intake_drop(s, p);
+        p->next_offset = p->seek_to = from;
+        any = true;
+    }
+    return any;
 }
 
 bool intake_has_room(struct sink *s)
 {
+    unsigned waiting = 0, under_way = 0;
     struct partition *largest;
-    size_t open = open_memory(s, &largest);
-    pthread_mutex_lock(&s->lock);
-    unsigned queued = s->queued, busy = s->busy;
-    size_t closed = s->bytes_held;
-    pthread_mutex_unlock(&s->lock);
-    pl_metrics_set(s->metrics, M_MEMORY, (double)(open + closed));
-    if (queued >= 2 && queued >= (unsigned)s->conf->insert_threads)
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        const struct partition *p = s->partitions[i];
+        waiting += drive_is_stalled(p) ? 0 : p->ready_n;
+        under_way += p->working != NULL;
+    }
+    size_t held = memory_held(s, &largest);
+    pl_metrics_set(s->metrics, M_MEMORY, (double)held);
+    if (waiting >= 2 && waiting >= (unsigned)s->conf->insert_threads)
         return false;
-    if (open + closed < (size_t)s->conf->memory_bytes_max)
+    if (held < (size_t)s->conf->memory_bytes_max)
         return true;
+    held -= block_pool_bytes(s->pool);
+    block_pool_trim(s->pool, 0);
+    if (held < (size_t)s->conf->memory_bytes_max)
+        return true;
+    if (stalled_shed(s))
+        return false;
     if (largest)
         intake_close(s, largest);
-    return queued + busy == 0 && !largest; /* one message alone may be larger than the limit */
+    return waiting + under_way == 0 && !largest; /* one message may be larger than the limit */
 }
 
 void intake_close_aged(struct sink *s)
@@ -102,23 +146,34 @@ void intake_close_aged(struct sink *s)
     }
 }
 
+static bool batch_is_done(const struct sink *s, const struct partition *p)
+{
+    const struct batch_limits limits = {(uint64_t)s->batch_rows, (uint64_t)s->batch_bytes,
+                                        DEAD_BYTES_MAX};
+    return p->fixed_end < 0 && batch_is_full(p->open, &limits);
+}
+
 /* ---- messages ---- */
 
 /* The message being decoded. */
 struct reject_context {
     struct batch *batch;
     const rd_kafka_message_t *message;
+    const struct route *route;
     bool replayed;
 };
 
 static void on_reject(void *userdata, const struct rows_reject *reject)
 {
-    struct reject_context *ctx = userdata;
+    const struct reject_context *ctx = userdata;
     char text[512];
     message_reject_text(reject, text, sizeof(text));
     dead_letters_add(&ctx->batch->dead, ctx->message,
-                     &(struct dead_letter_why){ctx->batch->partition->route->route->name,
-                                               reject->row, text, reject->column, ctx->replayed});
+                     &(struct dead_letter_why){.route = ctx->route->name,
+                                               .row = reject->row,
+                                               .text = text,
+                                               .column = reject->column,
+                                               .replayed = ctx->replayed});
 }
 
 void intake_counts(struct sink *s, struct sink_route *sr)
@@ -130,89 +185,44 @@ void intake_counts(struct sink *s, struct sink_route *sr)
     sr->counted = *now;
 }
 
-static int offset_compare(const void *a, const void *b)
+static enum batch_fate message_decode(const struct sink *s, struct partition *p,
+                                      const rd_kafka_message_t *m)
 {
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static bool is_present(const struct partition *p, int64_t offset)
-{
-    return p->present_n > 0 &&
-           bsearch(&offset, p->present, p->present_n, sizeof(offset), offset_compare);
-}
-
-static void message_decode(struct sink *s, struct partition *p, struct batch *b,
-                           const rd_kafka_message_t *m)
-{
-    struct reject_context ctx = {b, m, s->replay};
+    struct batch *b = p->open;
+    struct reject_context ctx = {b, m, p->route->route, s->replay != NULL};
     struct rows_message rm = message_rows(m);
     PL_CLEANUP(row_set_release) struct row_set only = {0};
-    if (s->replay && !message_replay(&rm, s->replay, &only)) {
-        b->skipped_messages++;
-        return;
-    }
+    if (s->replay && !message_replay(&rm, s->replay, &only))
+        return BATCH_SKIPPED;
     if (rm.timestamp_ms > b->newest_ms)
         b->newest_ms = rm.timestamp_ms;
-    if (p->condemned == m->offset) {
-        dead_letters_add(&b->dead, m,
-                         &(struct dead_letter_why){p->route->route->name, -1, p->condemned_reason,
-                                                   NULL, s->replay});
-        p->condemned = -1;
-        b->dead_messages++;
-        return;
-    }
     uint64_t dead = b->dead.count;
     uint64_t rows = rows_decode(p->route->rows, &rm, &only, b->block, on_reject, &ctx);
-    if (rows == 0 && b->dead.count > dead)
-        b->dead_messages++;
     if (pl_log_level() >= PL_DEBUG)
         pl_log(PL_DEBUG, NULL, "message decoded", SINK_F_PARTITION(p), SINK_F_TABLE(p->route),
                PL_F_INT("OFFSET", rm.offset), PL_F_SLICE("KEY", rm.key ? rm.key : "", rm.key_len),
                PL_F_UINT("ROWS", rows), PL_F_UINT("REJECTED", b->dead.count - dead));
-}
-
-/* Reports messages that retention deleted before they were read. (A gap alone says nothing:
- * transactions and compaction leave them.) */
-static void loss_report(struct sink *s, struct partition *p, int64_t offset)
-{
-    p->retention_took = false;
-    if (offset <= p->next_offset)
-        return;
-    pl_metrics_inc(s->metrics, M_LOST, (uint64_t)(offset - p->next_offset));
-    pl_log(PL_ERROR, PL_EVENT_DATA_LOST,
-           "the topic's retention deleted messages before they were read; raise retention.ms or "
-           "run more sinks",
-           SINK_F_PARTITION(p), SINK_F_TABLE(p->route), PL_F_INT("OFFSET_START", p->next_offset),
-           PL_F_INT("OFFSET_END", offset));
+    return rows == 0 && b->dead.count > dead ? BATCH_DEAD : BATCH_ROWS;
 }
 
 void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *m)
 {
-    if (m->offset < p->next_offset)
+    if (!p->reading || p->seek_to >= 0 || m->offset < p->next_offset)
         return;
-    if (p->next_offset < 0) /* a new group */
-        p->next_offset = m->offset;
-    if (p->retention_took)
-        loss_report(s, p, m->offset);
+    if (p->retention_took && m->offset > p->next_offset)
+        report_lost(s, p, p->next_offset, m->offset);
+    p->retention_took = false;
     if (p->fixed_end >= 0 && m->offset >= p->fixed_end)
         intake_end_fixed(s, p);
-    if (p->limit_until >= 0 && m->offset >= p->limit_until)
-        p->limit_until = -1;
-    if (!p->open) {
-        p->open = sink_batch_new(s, p);
-        p->open->start = p->next_offset;
-        p->open->announced = p->fixed_end >= 0;
-    }
-    struct batch *b = p->open;
+    if (!p->open)
+        batch_open(s, p);
     s->in_flight++;
     pl_metrics_inc(s->metrics, M_RECEIVED, 1);
     pl_metrics_inc(s->metrics, M_BYTES, m->len);
-    b->messages++;
-    if (!is_present(p, m->offset)) /* recovered, and its rows are in the table already */
-        message_decode(s, p, b, m);
-    b->end = m->offset + 1;
-    p->next_offset = b->end;
-    if (batch_is_done(s, p))
+    batch_message_add(p->open, m->offset, message_decode(s, p, m));
+    p->next_offset = p->open->end;
+    if (p->fixed_end >= 0 && p->next_offset >= p->fixed_end)
+        intake_end_fixed(s, p);
+    else if (batch_is_done(s, p))
         intake_close(s, p);
 }

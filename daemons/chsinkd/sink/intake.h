@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * intake.h - from messages to closed batches: a message is decoded into the open batch of its
- * partition, and batches are closed when they are full, old, or have reached the end of an
- * announced range.
+ * intake.h - from messages to closed batches: decodes each into its partition's open batch, which
+ * closes by rows, bytes or age, or at the end of an announced range.
  *
  * Threads: the consumer's.
  */
@@ -11,21 +10,33 @@
 
 #include "daemons/chsinkd/sink/sink.h"
 
-/* Takes the next message of a partition; skips one that was taken already (below next_offset). */
+/* The age at which a batch closes: age_ms, or more where `open` batches would otherwise make more
+ * than per_second inserts a second. */
+static inline int64_t batch_age_effective(int64_t age_ms, unsigned open, int64_t per_second)
+{
+    int64_t spread_ms = (int64_t)open * 1000 / per_second;
+    return spread_ms > age_ms ? spread_ms : age_ms;
+}
+
+/* A message of the partition; messages that were read before are passed over. */
 void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *m);
 
-/* Closes the open batch if there is one: queues it, or drops it when the partition is to be read
- * again. */
+/* What was read of the announced range is all there is of it. */
+void intake_end_fixed(struct sink *s, struct partition *p);
+/* Closes the open batch; `b->end` is the next offset. Not inside an announced range. */
 void intake_close(struct sink *s, struct partition *p);
 void intake_close_aged(struct sink *s);
 
-/* An announced range whose last messages are gone (retention, compaction) ends here. */
-void intake_end_fixed(struct sink *s, struct partition *p);
+/* Drops the open and the closed batches, to be read again; not the working one. */
+void intake_drop(struct sink *s, struct partition *p);
+/* Frees a batch; `given_back`: its messages are read again. */
+void intake_batch_drop(struct sink *s, struct batch *b, bool given_back);
 
-/* Whether another message may be decoded. Closes the largest open batch when memory is short. */
+/* Whether a further message may be decoded. Over memory_max it closes the largest open batch, and
+ * drops what stalled partitions have read ahead. */
 bool intake_has_room(struct sink *s);
 
-/* Moves the decoder's counts into the metrics. */
+/* Adds what the decoder has counted to the metrics. */
 void intake_counts(struct sink *s, struct sink_route *sr);
 
 #endif

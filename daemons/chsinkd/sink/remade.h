@@ -9,14 +9,9 @@
 #ifndef CHSINKD_SINK_REMADE_H
 #define CHSINKD_SINK_REMADE_H
 
-#include "daemons/chsinkd/conf.h"
+#include "daemons/chsinkd/output/output.h"
 
-struct remade {
-    const struct route *route;
-    const char *database; /* of its table */
-};
-
-/* For on_fact of output_ensure or table_ensure(); userdata: const struct remade. Threads: any. */
+/* For on_fact of struct output_ensure; userdata: const struct output_target. Threads: any. */
 void remade_say(void *userdata, const char *what, const char *name);
 
 #endif

@@ -1,28 +1,40 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sink.h - what chsinkd's threads share: partitions, the queue of closed batches, memory held.
+ * sink.h - from Kafka's partitions into the output: what is shared, and who does what.
  *
- *     consumer.c: one thread                              inserter.c: several threads
- *     poll Kafka, decode into      closed batches,        announce the range, insert,
- *     the open batch of each  ──── one at a time for ───> commit; dead letters
- *     partition, close it          a partition, in order           │
- *          ^                                                       │
- *          └──── room; go back to bisect a refused batch <─────────┘
+ *     consumer.c   one thread. Polls Kafka; everything below but the two calls is done by it.
+ *     assignment.c   partitions come and go
+ *     intake.c       messages are decoded into the open batch of their partition, which is closed
+ *     drive.c        asks the machine (partition.h) what to do with a partition, and does it
+ *     worker.c     threads that call the output: insert, look up
+ *     courier.c    a thread for Kafka's calls that block: dead letters' transactions
  *
- * The loop's thread (chsinkd.c) starts and stops them and reads the counters. Each thread owns what
- * it works on: the consumer the open batches, an inserter the batch it took. What is shared is in
- * `struct sink` under `lock`; the fields of a partition say whose they are.
+ *     Kafka ──messages──> intake ──batches──> drive ──work──> workers ──> output
+ *       ^                                     │   ^              │
+ *       └──── commits, seeks, pauses ─────────┘   └── answers ───┘
+ *
+ * The loop's thread (chsinkd.c) starts and stops it and reads the counters. What several threads
+ * touch is atomic or under `lock`; all else of a partition is the consumer's.
  */
 #ifndef CHSINKD_SINK_SINK_H
 #define CHSINKD_SINK_SINK_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
-#include "daemons/chsinkd/clickhouse/table.h"
+#include "daemons/chsinkd/batch/batch.h"
+#include "daemons/chsinkd/batch/pool.h"
 #include "daemons/chsinkd/conf.h"
+#include "daemons/chsinkd/decode/rows.h"
 #include "daemons/chsinkd/metrics.h"
-#include "daemons/chsinkd/sink/batch.h"
+#include "daemons/chsinkd/output/output.h"
+#include "daemons/chsinkd/sink/courier.h"
+#include "daemons/chsinkd/sink/partition.h"
+#include "daemons/chsinkd/sink/worker.h"
+#include "lib/base/backoff.h"
 #include "lib/base/clock.h"
+#include "lib/batch/range.h"
+#include "lib/kafka/client.h"
 #include "lib/service/daemon.h"
 #include "lib/service/watchdog.h"
 
@@ -33,54 +45,83 @@ struct sink_sums {
     int64_t took_ms;
 };
 
+struct sink_route {
+    const struct route *route;
+    struct output_target *target;
+    const char *table, *database;  /* of the target, for logs */
+    struct partition_conf machine; /* can_look: set by the first ensure */
+    struct rows *rows;
+    struct rows_counts counted; /* added to the metrics already */
+};
+
+/* Why a partition of ours is not read. */
+enum partition_aside {
+    ASIDE_NO,
+    ASIDE_HELD,   /* its target needs a person: worker.h's OUTPUT_HELD */
+    ASIDE_FENCED, /* the group refused a commit, and has not said that the partition went */
+    ASIDE_BEGIN,  /* where to begin is not known, or a person must say */
+};
+
+/* Who has the call that is outstanding: a worker, the courier or a commit; and what for. */
+enum partition_call {
+    CALL_NONE,
+    CALL_MACHINE, /* the machine waits for the answer */
+    CALL_BURY,    /* a refused message is read again */
+    CALL_ENTER,   /* it was aside and begins again */
+};
+
 /* A partition that is or was assigned to us; kept for the life of the sink (there are few). */
 struct partition {
     char *topic;
     int32_t id;
     struct sink_route *route;
 
-    /* Under the lock. */
-    unsigned epoch; /* changes whenever the partition comes or goes */
-    bool assigned;
-    bool busy;   /* an inserter has a batch of it */
-    bool rewind; /* the consumer must go back to rewind_offset */
-    int64_t rewind_offset, rewind_until;
-    uint64_t rewind_messages; /* the size of batches until rewind_until; 0: the one message at
-                                 rewind_offset is a dead letter */
-    bool rewind_fixed;        /* [rewind_offset, rewind_until) is announced and stays one batch */
-    char rewind_reason[256];
-    struct sink_sums sums; /* not logged yet */
-    int64_t logged_ms;     /* monotonic: when sums were logged last; 0: never */
+    _Atomic bool assigned;       /* by the group */
+    _Atomic int64_t next_offset; /* the next message's, or less; -1: not known yet */
+    _Atomic enum partition_aside aside;
 
-    /* The busy inserter's; set by the consumer at assignment. */
-    struct pl_announcement announced; /* in the group's metadata now; end -1: none */
+    struct sink_sums sums; /* not logged yet; under the lock */
+    int64_t logged_ms;     /* monotonic: when sums were logged last; 0: never; under the lock */
 
     /* The consumer's. */
-    struct batch *open;
-    _Atomic int64_t next_offset; /* the next one, or a later; -1 before a new group's first */
-    int64_t seek_refused_ms;     /* monotonic: going back is refused since then; 0: it is not */
-    bool retention_took; /* what should come next is deleted: the next message shows how much */
-    int64_t fixed_end;   /* of an announced range that must be read as one batch; -1 none */
-    int64_t *present;    /* sorted offsets of that range which the table has already */
-    size_t present_n;
-    int64_t limit_until; /* below this offset batches have limit_messages; -1 none */
-    uint64_t limit_messages;
-    int64_t condemned; /* this offset is a dead letter, the server refused it; -1 none */
-    char condemned_reason[256];
+    struct partition_state state;
+    struct batch *open;  /* being filled */
+    struct batch *ready; /* closed, in order */
+    unsigned ready_n;
+    struct batch *working; /* given to the machine by EVENT_CLOSED */
+    int64_t worked_ms;     /* monotonic: since when */
+    int64_t timer_ms;      /* monotonic: when EVENT_TIME is due; 0: no wait */
+    struct pl_backoff backoff;
+    int64_t bury_ms; /* monotonic: when the refused message is asked for again; 0 */
+    enum partition_call call;
+    bool stale; /* the call is for what the partition was before: its answer counts for nothing */
+    struct work work;
+    struct courier_job job;
+    char job_metadata[PL_ANNOUNCEMENT_MAX];
+    char refusal[256]; /* why the output refused the working batch */
+
+    bool reading;            /* messages are taken */
+    bool paused;             /* at librdkafka */
+    int64_t seek_to;         /* where librdkafka must go before reading; -1: it is there */
+    int64_t seek_refused_ms; /* monotonic: it is refused since then; 0: it is not */
+    int64_t fixed_end;       /* of an announced range that is read as one batch; -1 none */
+    bool retention_took;     /* what should come next is deleted: the next message shows how much */
+    int64_t committed;       /* the group's offset, as far as we know; -1: none */
+    int64_t low;             /* the first offset in the log, when reading was begun */
+    int64_t beyond_ms; /* monotonic: since when the log has ended before what we know of it; 0 */
+    bool leaving;      /* the group asks for it: nothing more is read */
+    int64_t aside_ms;  /* monotonic: when it is tried again */
+    unsigned aside_tries;
+    bool enter_waits; /* assigned while a call is outstanding: begins when its answer has come */
     int64_t once_end; /* --once: done when next_offset is here; -1 not known yet */
     bool once_done;
 };
 
-struct sink_route {
-    const struct route *route;
-    const char *database;
-    struct rows *rows;  /* the consumer's */
-    char *table;        /* for tokens: "database.table" */
-    char *table_quoted; /* for SQL */
-    struct pl_buf insert_sql;
-    struct block *spare[4]; /* under the lock */
-    unsigned spare_n;
-    struct rows_counts counted; /* the consumer's: added to the metrics already */
+/* A topic as it was when the process started; for `start: latest`. */
+struct sink_topic {
+    char *name;
+    int32_t partitions_n;
+    bool has_offset; /* the group had one in any of its partitions */
 };
 
 /* The last batch inserted; for STATUS. */
@@ -90,62 +131,58 @@ struct sink_last {
     int64_t at_ms; /* monotonic */
 };
 
-#define SINK_INSERTERS_MAX 16
-
 struct sink {
     const struct chsinkd_conf *conf;
     struct pl_metrics *metrics;
+    const struct output_kind *output;
+    const void *output_conf;
     struct sink_route *routes;
     unsigned routes_n;
+    struct block_pool *pool;    /* the consumer's */
     const struct route *replay; /* --replay: this route from the dead-letter topic; else NULL */
     bool once;                  /* ends when the partitions are read to their present end */
+
+    struct sink_topic *topics;
+    unsigned topics_n;
 
     struct pl_kafka_health health;
     rd_kafka_t *rk;
     struct consumer *consumer; /* the consumer's thread's own */
-    struct deadletter_writer *deadletters;
+    struct workers *workers;
+    struct courier *courier;
 
-    pthread_mutex_t lock;
-    pthread_cond_t work;                    /* for inserters: a batch, an end */
-    pthread_cond_t room;                    /* for the consumer: a batch is done */
-    struct batch *queue_first, **queue_end; /* the end: where the next batch is linked */
-    unsigned queued, busy;
-    uint64_t taken;    /* batches, by inserters */
-    size_t bytes_held; /* of closed batches */
+    pthread_mutex_t lock, wake_lock;
+    pthread_cond_t wake; /* the consumer, when `woken` is set */
     struct sink_last last;
-    struct partition **partitions;
+    struct partition **partitions; /* the consumer adds, with the lock held */
     unsigned partitions_n;
-    struct clickhouse *clients[SINK_INSERTERS_MAX + 1]; /* every thread's, to end their calls */
-    unsigned clients_n;
     struct pl_err failed; /* the first error that ends the sink; kind NONE: none */
 
+    _Atomic bool woken;    /* the consumer: an answer has come, a flag was set */
     _Atomic bool stopping; /* read no more, finish what there is */
     _Atomic bool give_up;  /* stop retrying; what is not committed is read again next time */
     _Atomic bool drained;  /* the consumer's last word: all is committed and the group left */
-    _Atomic bool away;     /* ClickHouse does not answer */
+    _Atomic bool away;     /* the output does not answer */
     _Atomic bool assigned_once;
-    struct pl_deadline consumer_deadline, inserter_deadlines[SINK_INSERTERS_MAX];
-    unsigned inserters_n;
-    int64_t clickhouse_ms, commit_ms; /* the longest that a query or insert, a commit can take */
-    _Atomic int64_t in_flight;        /* messages in batches, counted apart from the metrics */
+    struct pl_deadline consumer_deadline;
+    int64_t call_ms, commit_ms; /* the longest that a call of the output, a commit can take */
+    _Atomic int64_t in_flight;  /* messages in batches, counted apart from the metrics */
     _Atomic int64_t batch_rows, batch_bytes, batch_age_ms, inserts_per_second; /* reloadable */
 
     struct pl_waker *waker; /* wakes the loop: failed or drained; NULL: none (tests) */
 };
 
 /* sink.c: life of the shared state. */
-void sink_init(struct sink *s, const struct chsinkd_conf *conf, struct pl_metrics *metrics);
+void sink_init(struct sink *s, const struct chsinkd_conf *conf, const struct output_kind *output,
+               const void *output_conf, struct pl_metrics *metrics);
 void sink_release(struct sink *s);
 void sink_fail(struct sink *s, const struct pl_err *err); /* any thread; the first error counts */
 void sink_limits_set(struct sink *s, const struct chsinkd_conf *conf);
-void sink_give_up(struct sink *s);
-struct clickhouse *sink_client_new(struct sink *s); /* registered; freed by sink_release */
-/* Ends the calls under way, and the following until it is called with false. With the lock held. */
-void sink_clients_abort(struct sink *s, bool abort);
-int sink_thread_start(pthread_t *ret_thread, void *(*run)(void *arg), void *arg,
-                      struct pl_err *err);
-/* NULL: not known. By the consumer, or with the lock held. */
-struct partition *sink_partition_find(struct sink *s, const char *topic, int32_t id);
+void sink_give_up(struct sink *s); /* any thread */
+/* Any thread: the consumer looks at answers and flags soon, also when it waits for messages. */
+void sink_wake(struct sink *s);
+/* What ensure has found about a route's target. Before the consumer starts, then by it. */
+void sink_route_state(struct sink *s, struct sink_route *sr, const struct output_state *state);
 /* Found or made; by the consumer, not with the lock held. */
 struct partition *sink_partition(struct sink *s, const char *topic, int32_t id);
 
@@ -161,49 +198,21 @@ static inline void sink_deadline_begin(struct pl_deadline *deadline, const char 
 void sink_log(struct sink *s, int64_t now_ms, bool all);
 
 /* For on_watchdog: why work does not move though nothing is known to be away (a thread hangs in a
- * call, or no inserter takes batches). NULL: it moves. */
+ * call, or no worker takes batches). NULL: it moves. */
 const char *sink_stuck(struct sink *s, struct pl_progress *progress);
 
 /* The fields of a partition, a table and a range in logs. */
 #define SINK_F_PARTITION(p) PL_F_STR("TOPIC", (p)->topic), PL_F_INT("PARTITION", (p)->id)
 
-#define SINK_F_TABLE(sr) PL_F_STR("TABLE", (sr)->route->table), PL_F_STR("DATABASE", (sr)->database)
+#define SINK_F_TABLE(sr) PL_F_STR("TABLE", (sr)->table), PL_F_STR("DATABASE", (sr)->database)
 
 #define SINK_F_RANGE(r) PL_F_INT("OFFSET_START", (r)->start), PL_F_INT("OFFSET_END", (r)->end)
 
-/* Waits at most wait_ms on one of the sink's conditions, with the lock held. */
-void sink_cond_wait(struct sink *s, pthread_cond_t *cond, int64_t wait_ms);
-/* The same on `room`, without the lock held. */
-void sink_room_wait(struct sink *s, int64_t wait_ms);
-
-/* A batch with an empty block. Not with the lock held. */
-struct batch *sink_batch_new(struct sink *s, struct partition *p);
-/* Frees a batch, keeps its block for the next. `given_back`: its messages were not delivered and
- * will be read again. Not with the lock held. */
-void sink_batch_drop(struct sink *s, struct batch *b, bool given_back);
-void sink_batch_list_drop(struct sink *s, struct batch *list); /* all are given back; may be NULL */
-size_t sink_batch_memory(const struct batch *b);
-
-/* The queue of closed batches, with the lock held. */
-void sink_queue_push(struct sink *s, struct batch *b);
-/* The first whose partition is not busy, or NULL. */
-struct batch *sink_queue_take_ready(struct sink *s);
-struct batch *sink_queue_take_partition(struct sink *s, const struct partition *p); /* a list */
-const struct batch *sink_queue_next(const struct sink *s, const struct partition *p);
-
-/* Which offsets of a range the table has already: sorted, malloc()ed. Only where
- * sink_can_ask_table(): the route keeps topic, partition and offset in columns, and the table keeps
- * rows. */
-bool sink_can_ask_table(const struct route *r);
-int sink_ask_table(struct clickhouse *c, const struct sink_route *sr, const struct pl_range *range,
-                   int64_t **ret_offsets, size_t *ret_n, struct pl_err *err);
-
-/* consumer.c and inserter.c: threads. */
+/* consumer.c: the thread. */
 int consumer_new(struct sink *s, struct pl_err *err); /* creates s->rk, probes the brokers */
 void consumer_free(struct sink *s);                   /* before sink_release */
 /* Checks the topics, subscribes, starts the thread. */
 int consumer_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err);
-int inserter_start(struct sink *s, pthread_t *ret_thread, struct pl_err *err);
 
 PL_DEFINE_CLEANUP(rd_kafka_topic_partition_list_t *, rd_kafka_topic_partition_list_destroy);
 PL_DEFINE_CLEANUP(rd_kafka_error_t *, rd_kafka_error_destroy);

@@ -10,10 +10,10 @@
 START_TEST(warning)
 {
     struct route route = {.name = (char *)"edits", .table = (char *)"wiki_edits"};
-    const struct remade remade = {&route, "wiki"};
+    const struct output_target target = {.route = &route, .database = "wiki"};
     struct capture c;
     capture_begin(&c);
-    remade_say((void *)&remade, "table created", "wiki.wiki_edits");
+    remade_say((void *)&target, "table created", "wiki.wiki_edits");
     capture_end(&c);
     ck_assert_ptr_nonnull(strstr(c.text, " WARN "));
     ck_assert_ptr_nonnull(strstr(c.text, "missing while running, and made again: was it dropped or "

@@ -359,7 +359,8 @@ START_TEST(check_preset)
 }
 END_TEST
 
-/* Two routes, by topic or by a pattern that begins with ^, and a topic that both take; NULL: none is
+/* Two routes, by topic or by a pattern that begins with ^, and a topic that both take; NULL: none
+ * is
  * found, and none exists unless the comment says so. */
 static const struct {
     const char *a, *b, *topic;

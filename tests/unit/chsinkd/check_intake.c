@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_batch.c - when a batch closes; which dead letters belong to a route. links: chsinkd
+ * check_intake.c - when a batch closes by age; which dead letters belong to a route. links: chsinkd
  */
 
-#include "daemons/chsinkd/sink/batch.h"
+#include "daemons/chsinkd/sink/intake.h"
 #include "daemons/chsinkd/sink/message.h"
 #include "tests/unit/unit.h"
 
@@ -36,33 +36,6 @@ static struct route *route_make(const char *name)
     pl_findings_release(&errs);
     return r;
 }
-
-START_TEST(batch_is_full_by_each_limit)
-{
-    static const char value[] = "{\"v\":1}";
-    struct route *route = route_make("r");
-    struct rows *rows = rows_new(route);
-    struct batch b = {.block = block_new(route)};
-    struct rows_message m = {.topic = "t", .value = value, .value_len = strlen(value)};
-    const struct batch_limits none = {UINT64_MAX, UINT64_MAX, UINT64_MAX};
-
-    ck_assert(!batch_is_full(&b, &none));
-    for (b.messages = 0; b.messages < 3; b.messages++)
-        ck_assert_uint_eq(rows_decode(rows, &m, NULL, b.block, NULL, NULL), 1);
-    ck_assert(!batch_is_full(&b, &none));
-    ck_assert(batch_is_full(&b, &(struct batch_limits){3, UINT64_MAX, UINT64_MAX}));
-    ck_assert(!batch_is_full(&b, &(struct batch_limits){4, UINT64_MAX, UINT64_MAX}));
-    ck_assert(batch_is_full(&b, &(struct batch_limits){UINT64_MAX, UINT64_MAX, 3}));
-    ck_assert(batch_is_full(&b, &(struct batch_limits){UINT64_MAX, 24, UINT64_MAX}));
-    ck_assert(!batch_is_full(&b, &(struct batch_limits){UINT64_MAX, 100, UINT64_MAX}));
-    b.dead.bytes = 100; /* dead letters are held in memory, too */
-    ck_assert(batch_is_full(&b, &(struct batch_limits){UINT64_MAX, 100, UINT64_MAX}));
-    b.dead.bytes = 0;
-    block_free(b.block);
-    rows_free(rows);
-    route_free(route);
-}
-END_TEST
 
 START_TEST(dead_letters_find_their_route)
 {
@@ -107,8 +80,7 @@ int main(void)
 {
     const struct unit_test tests[] = {
         TEST(age_grows_with_open_batches),
-        TEST(batch_is_full_by_each_limit),
         TEST(dead_letters_find_their_route),
     };
-    return unit_main("batch", tests, PL_COUNT(tests));
+    return unit_main("intake", tests, PL_COUNT(tests));
 }

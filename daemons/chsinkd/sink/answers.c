@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * answers.c - see answers.h.
+ */
+#include "daemons/chsinkd/sink/answers.h"
+
+#include <stdio.h>
+
+#include "daemons/chsinkd/sink/calls.h"
+#include "daemons/chsinkd/sink/consumer.h"
+#include "daemons/chsinkd/sink/drive.h"
+#include "daemons/chsinkd/sink/place.h"
+#include "daemons/chsinkd/sink/report.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+
+/* A revoke that follows a refused commit comes sooner. */
+#define FENCED_MS 5000
+
+/* The call is over. False: nobody waits for its answer any more. */
+static bool call_end(struct sink *s, struct partition *p, enum partition_call *ret_call)
+{
+    *ret_call = p->call;
+    p->call = CALL_NONE;
+    if (p->state.phase == PARTITION_LOST && *ret_call == CALL_MACHINE) {
+        drive_kind(s, p, EVENT_RETRY); /* which answer does not matter */
+        return false;
+    }
+    bool stale = p->stale;
+    p->stale = false;
+    return !stale;
+}
+
+/* It was assigned while a call was outstanding: the group is read again, now that nothing of ours
+ * is on its way there. */
+static void enter_waiting(struct sink *s, struct partition *p)
+{
+    if (!p->enter_waits || p->call != CALL_NONE)
+        return;
+    p->enter_waits = false;
+    call_offset(s, p, CALL_ENTER);
+}
+
+/* Nothing works for the target until a person acts; other targets go on. */
+static void held(struct sink *s, struct partition *p, const struct pl_err *err)
+{
+    if (s->once) {
+        sink_fail(s, err);
+        return;
+    }
+    drive_aside(s, p, ASIDE_HELD, p->aside_tries == 0 ? 200 : 0);
+    report_held(s, p, err);
+}
+
+static void ensure_answered(struct sink *s, struct partition *p)
+{
+    if (p->work.answer != OUTPUT_DONE) {
+        held(s, p, &p->work.err);
+        return;
+    }
+    call_offset(s, p, CALL_ENTER);
+}
+
+void answer_place(struct sink *s, struct partition *p)
+{
+    struct partition_event e = {.kind = EVENT_OK, .announced = {.end = -1}};
+    if (p->work.answer != OUTPUT_DONE) {
+        report_retry(p, PL_EVENT_SINK_AWAY, "cannot ask where the table ends", &p->work.err);
+        drive_kind(s, p, EVENT_RETRY);
+    } else if (place_start(s, p, &e)) {
+        drive(s, p, e);
+    } else {
+        drive_kind(s, p, EVENT_RETRY);
+    }
+}
+
+static void look_answered(struct sink *s, struct partition *p)
+{
+    const struct work *w = &p->work;
+    if (w->answer == OUTPUT_DONE) {
+        pl_backoff_reset(&p->backoff);
+        drive(s, p,
+              (struct partition_event){.kind = EVENT_OK,
+                                       .found = w->found.some,
+                                       .missing = !w->found.all,
+                                       .single = batch_messages_with_rows(p->working) <= 1});
+        return;
+    }
+    report_retry(p, PL_EVENT_SINK_AWAY, "cannot look up a range in the table", &w->err);
+    drive_kind(s, p, EVENT_RETRY);
+    if (w->answer == OUTPUT_HELD)
+        held(s, p, &w->err);
+}
+
+static void insert_answered(struct sink *s, struct partition *p)
+{
+    const struct work *w = &p->work;
+    bool single = batch_messages_with_rows(p->working) <= 1;
+    enum output_answer answer = w->answer;
+    if (answer == OUTPUT_TOO_LARGE && single)
+        answer = OUTPUT_UNKNOWN;
+    switch (answer) {
+    case OUTPUT_DONE:
+        pl_metrics_observe(s->metrics, M_INSERT_SECONDS, (double)w->took_ms / 1e3);
+        pl_backoff_reset(&p->backoff);
+        report_back(s, p);
+        drive_kind(s, p, EVENT_OK);
+        break;
+    case OUTPUT_RETRY:
+        report_away(s, p, &w->err);
+        drive_kind(s, p, EVENT_RETRY);
+        break;
+    case OUTPUT_UNKNOWN:
+        report_away(s, p, &w->err);
+        drive_kind(s, p, EVENT_UNKNOWN);
+        break;
+    case OUTPUT_REFUSED:
+    case OUTPUT_TOO_LARGE:
+        report_back(s, p);
+        report_refused(s, p, &w->err);
+        snprintf(p->refusal, sizeof(p->refusal), "%s: %.200s", s->output->name, w->err.msg);
+        drive(s, p, (struct partition_event){.kind = EVENT_REFUSED, .single = single});
+        break;
+    case OUTPUT_HELD:
+        report_back(s, p);
+        drive_kind(s, p, EVENT_UNKNOWN);
+        held(s, p, &w->err);
+        break;
+    }
+}
+
+static void work_answered(struct sink *s, struct partition *p)
+{
+    enum partition_call call;
+    if (!call_end(s, p, &call))
+        return;
+    switch (p->work.kind) {
+    case WORK_PLACE:
+        answer_place(s, p);
+        break;
+    case WORK_LOOK:
+        look_answered(s, p);
+        break;
+    case WORK_INSERT:
+        insert_answered(s, p);
+        break;
+    case WORK_ENSURE:
+        ensure_answered(s, p);
+        break;
+    }
+}
+
+static bool is_fenced(rd_kafka_resp_err_t code)
+{
+    switch ((int)code) {
+    case RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION:
+    case RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID:
+    case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+    case RD_KAFKA_RESP_ERR__STATE:
+    case RD_KAFKA_RESP_ERR__FENCED:
+    case RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void fenced(struct sink *s, struct partition *p, const struct pl_err *err)
+{
+    pl_log_err(PL_NOTICE, PL_EVENT_KAFKA_ERROR,
+               "the group refuses a commit: it has moved on without us", err, SINK_F_PARTITION(p));
+    drive_kind(s, p, EVENT_FENCED);
+    drive_aside(s, p, ASIDE_FENCED, FENCED_MS);
+}
+
+static void committed(struct sink *s, struct partition *p)
+{
+    pl_backoff_reset(&p->backoff);
+    pl_metrics_observe(s->metrics, M_COMMIT_SECONDS,
+                       (double)(pl_clock_monotonic_ms() - p->state.called_ms) / 1e3);
+    p->committed = p->state.phase == PARTITION_COMMIT ? p->state.end : p->state.start;
+    drive_kind(s, p, EVENT_OK);
+}
+
+static void commit_answered(struct sink *s, struct partition *p, rd_kafka_resp_err_t code)
+{
+    struct pl_err err;
+    enum partition_call call;
+    if (!call_end(s, p, &call))
+        return;
+    if (!code) {
+        committed(s, p);
+        return;
+    }
+    pl_kafka_err(&err, code, "cannot commit offsets");
+    if (is_fenced(code)) {
+        fenced(s, p, &err);
+        return;
+    }
+    if (code != RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS)
+        report_retry(p, PL_EVENT_KAFKA_ERROR, "cannot commit offsets", &err);
+    drive_kind(s, p, EVENT_RETRY);
+}
+
+void answer_on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t code,
+                      rd_kafka_topic_partition_list_t *offsets, void *opaque)
+{
+    struct sink *s = consumer_sink(rk);
+    struct partition *p = opaque;
+    if (!code)
+        code = offsets->elems[0].err;
+    commit_answered(s, p, code);
+    enter_waiting(s, p);
+}
+
+static void letters_answered(struct sink *s, struct partition *p)
+{
+    const struct courier_job *job = &p->job;
+    switch (job->answer) {
+    case COURIER_OK:
+        committed(s, p);
+        break;
+    case COURIER_RETRY:
+    case COURIER_NEEDS:
+    case COURIER_GONE:
+        report_retry(p, PL_EVENT_KAFKA_ERROR, "cannot write dead letters", &job->err);
+        drive_kind(s, p, EVENT_RETRY);
+        break;
+    case COURIER_UNKNOWN:
+        report_retry(p, PL_EVENT_KAFKA_ERROR, "it is not known whether dead letters were written",
+                     &job->err);
+        drive_kind(s, p, EVENT_UNKNOWN);
+        break;
+    case COURIER_FENCED:
+        fenced(s, p, &job->err);
+        break;
+    }
+}
+
+/* The refused message's bytes are here, or are gone. */
+static void message_answered(struct sink *s, struct partition *p)
+{
+    struct courier_job *job = &p->job;
+    const struct dead_letter_why why = {.route = p->route->route->name,
+                                        .row = -1,
+                                        .text = p->refusal,
+                                        .replayed = s->replay != NULL};
+    if (job->answer != COURIER_OK && job->answer != COURIER_GONE) {
+        report_retry(p, PL_EVENT_KAFKA_ERROR, "cannot read a refused message again", &job->err);
+        p->bury_ms = pl_clock_monotonic_ms() + pl_backoff_next(&p->backoff, 0);
+        return;
+    }
+    if (job->message)
+        dead_letters_add(&p->working->dead, job->message, &why);
+    else
+        dead_letters_add_gone(&p->working->dead, p->topic, p->id, job->offset, &why);
+    batch_bury(p->working);
+    pl_backoff_reset(&p->backoff);
+    drive_closed_again(s, p);
+}
+
+static void offset_answered(struct sink *s, struct partition *p, enum partition_call call)
+{
+    const struct courier_job *job = &p->job;
+    if (job->answer != COURIER_OK) {
+        report_retry(p, PL_EVENT_KAFKA_ERROR, "cannot read the group's offset", &job->err);
+        if (call == CALL_MACHINE)
+            drive_kind(s, p, EVENT_RETRY);
+        else
+            drive_aside(s, p, p->aside, 0);
+        return;
+    }
+    if (call == CALL_MACHINE) {
+        pl_backoff_reset(&p->backoff);
+        drive(s, p, (struct partition_event){.kind = EVENT_OK, .start = job->group_offset});
+        return;
+    }
+    const struct committed committed = {job->group_offset, job->group_metadata,
+                                        job->group_metadata ? strlen(job->group_metadata) : 0};
+    drive_enter(s, p, &committed);
+}
+
+static void job_answered(struct sink *s, struct partition *p)
+{
+    enum partition_call call;
+    PL_FREE char *metadata = p->job.group_metadata;
+    rd_kafka_message_t *message = p->job.message;
+    if (p->job.group)
+        rd_kafka_consumer_group_metadata_destroy((void *)p->job.group);
+    if (call_end(s, p, &call)) {
+        if (p->job.kind == COURIER_LETTERS)
+            letters_answered(s, p);
+        else if (p->job.kind == COURIER_OFFSET)
+            offset_answered(s, p, call);
+        else
+            message_answered(s, p);
+    }
+    if (message)
+        rd_kafka_message_destroy(message);
+}
+
+void answers_take(struct sink *s)
+{
+    struct work *w;
+    struct courier_job *job;
+    rd_kafka_queue_poll_callback(s->consumer->commits, 0);
+    for (w = workers_take_done(s->workers); w;) {
+        struct partition *p = w->owner;
+        w = w->next; /* p->work may be submitted again */
+        work_answered(s, p);
+        enter_waiting(s, p);
+    }
+    for (job = courier_take_done(s->courier); job;) {
+        struct partition *p = job->userdata;
+        job = job->next;
+        job_answered(s, p);
+        enter_waiting(s, p);
+    }
+}

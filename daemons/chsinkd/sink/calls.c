@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * calls.c - see calls.h.
+ */
+#include "daemons/chsinkd/sink/calls.h"
+
+#include <assert.h>
+
+#include "daemons/chsinkd/sink/announce.h"
+#include "daemons/chsinkd/sink/answers.h"
+#include "daemons/chsinkd/sink/consumer.h"
+
+static void begin(struct partition *p, enum partition_call call)
+{
+    assert(p->call == CALL_NONE);
+    p->call = call;
+    p->stale = false;
+}
+
+void call_work(struct sink *s, struct partition *p, enum partition_call call, enum work_kind kind)
+{
+    struct work *w = &p->work;
+    begin(p, call);
+    w->kind = kind;
+    w->target = p->route->target;
+    w->owner = p;
+    w->batch = kind == WORK_LOOK || kind == WORK_INSERT ? p->working : NULL;
+    w->range = (struct output_range){p->topic, p->id, p->state.start, p->state.end};
+    workers_submit(s->workers, w);
+}
+
+void call_insert(struct sink *s, struct partition *p)
+{
+    const struct partition_state *m = &p->state;
+    const struct pl_range range = {p->topic, p->id, m->start, m->end, m->announced.at_ms};
+    pl_range_token(&range, p->route->target->name, &p->work.token);
+    p->work.send_before_ms = partition_insert_by(m, &p->route->machine);
+    call_work(s, p, CALL_MACHINE, WORK_INSERT);
+}
+
+/* What cannot be asked has nothing. */
+void call_place(struct sink *s, struct partition *p)
+{
+    if (p->route->machine.can_look) {
+        call_work(s, p, CALL_MACHINE, WORK_PLACE);
+        return;
+    }
+    p->work.answer = OUTPUT_DONE;
+    p->work.position = -1;
+    answer_place(s, p);
+}
+
+static rd_kafka_topic_partition_list_t *offsets_new(const struct partition *p, int64_t offset,
+                                                    const struct partition_announcement *a)
+{
+    char text[PL_ANNOUNCEMENT_MAX];
+    announcement_text(a, text);
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(list, p->topic, p->id);
+    tp->offset = offset;
+    tp->metadata = pl_strdup(text); /* the list frees it */
+    tp->metadata_size = strlen(text);
+    return list;
+}
+
+void call_commit(struct sink *s, struct partition *p, int64_t offset)
+{
+    begin(p, CALL_MACHINE);
+    PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
+    rd_kafka_topic_partition_list_t *list = offsets_new(p, offset, &p->state.wanted);
+    rd_kafka_resp_err_t code =
+        rd_kafka_commit_queue(s->rk, list, s->consumer->commits, answer_on_commit, p);
+    if (code) /* only without a group */
+        answer_on_commit(s->rk, code, list, p);
+}
+
+static void ask(struct sink *s, struct partition *p, enum courier_kind kind, int64_t offset)
+{
+    p->job = (struct courier_job){
+        .kind = kind, .userdata = p, .topic = p->topic, .partition = p->id, .offset = offset};
+    courier_submit(s->courier, &p->job);
+}
+
+void call_offset(struct sink *s, struct partition *p, enum partition_call call)
+{
+    begin(p, call);
+    ask(s, p, COURIER_OFFSET, 0);
+}
+
+void call_letters(struct sink *s, struct partition *p)
+{
+    begin(p, CALL_MACHINE);
+    announcement_text(&p->state.wanted, p->job_metadata);
+    p->job = (struct courier_job){.kind = COURIER_LETTERS,
+                                  .userdata = p,
+                                  .topic = p->topic,
+                                  .partition = p->id,
+                                  .offset = p->state.end,
+                                  .letters = &p->working->dead,
+                                  .metadata = p->job_metadata,
+                                  .group = rd_kafka_consumer_group_metadata(s->rk)};
+    courier_submit(s->courier, &p->job);
+}
+
+static int64_t single_offset(const struct batch *b)
+{
+    size_t i = 0;
+    while (b->messages[i].rows == 0)
+        i++;
+    return b->messages[i].offset;
+}
+
+void call_message(struct sink *s, struct partition *p)
+{
+    begin(p, CALL_BURY);
+    ask(s, p, COURIER_MESSAGE, single_offset(p->working));
+}

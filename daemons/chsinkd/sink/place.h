@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * place.h - gathers what begin.h decides by, and does what it says: where a partition is read from.
+ *
+ * Threads: the consumer's, but for place_look(). Those that ask Kafka block, up to
+ * WATERMARK_TIMEOUT_MS.
+ */
+#ifndef CHSINKD_SINK_PLACE_H
+#define CHSINKD_SINK_PLACE_H
+
+#include "daemons/chsinkd/sink/sink.h"
+
+/* Before the group is joined, for `start: latest`: which partitions are there, and in which topics
+ * the group has an offset. RETRY when Kafka does not say. */
+int place_look(struct sink *s, struct pl_err *err);
+
+/* What is announced at the group's offset (below 0: none), in `e`, is changed to what can be relied
+ * on. False: the partition was set aside. */
+bool place_check(struct sink *s, struct partition *p, struct partition_event *e);
+
+/* The group has no offset; the output was asked where it ends (p->work.position, -1: it has
+ * nothing). Sets e->start and e->announced.until. False: it is not known now, or a person must say,
+ * and it is to be asked again. */
+bool place_start(struct sink *s, struct partition *p, struct partition_event *e);
+
+#endif

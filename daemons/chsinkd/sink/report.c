@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * report.c - see report.h.
+ */
+#include "daemons/chsinkd/sink/report.h"
+
+#include <inttypes.h>
+
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
+
+static void batch_log(const struct partition *p, const struct batch *b, int64_t took_ms)
+{
+    const struct batch_counts n = batch_counts(b);
+    /* Ordinary batches are logged by sink_log(). */
+    if (n.rows > 0)
+        pl_log(b->recovered ? PL_NOTICE : PL_DEBUG, b->recovered ? PL_EVENT_BATCH_RECOVERED : NULL,
+               "batch inserted", SINK_F_TABLE(p->route), PL_F_UINT("ROWS", n.rows),
+               PL_F_UINT("MESSAGES", n.messages), PL_F_UINT("BYTES", block_bytes(b->block)),
+               SINK_F_PARTITION(p), SINK_F_RANGE(b), PL_F_INT("DURATION_MS", took_ms));
+    if (b->dead.count > 0)
+        pl_log(PL_WARNING, PL_EVENT_DEAD_LETTER,
+               "messages that do not fit went to the dead-letter topic",
+               PL_F_STR("ROUTE", p->route->route->name), SINK_F_TABLE(p->route),
+               PL_F_UINT("COUNT", b->dead.count), PL_F_STR("REASON", b->dead.first->reason),
+               PL_F_INT("OFFSET", b->dead.first->offset), SINK_F_PARTITION(p));
+}
+
+/* For sink_log() and STATUS. */
+static void batch_sum(struct sink *s, struct partition *p, const struct batch *b, int64_t took_ms)
+{
+    const struct batch_counts n = batch_counts(b);
+    struct sink_sums *sums = &p->sums;
+    if (n.rows == 0)
+        return;
+    pthread_mutex_lock(&s->lock);
+    s->last = (struct sink_last){p->route, n.rows, pl_clock_monotonic_ms()};
+    if (!b->recovered) { /* else batch_log() has */
+        if (sums->batches++ == 0)
+            sums->start = b->start;
+        sums->end = b->end;
+        sums->rows += n.rows;
+        sums->messages += n.messages;
+        sums->bytes += block_bytes(b->block);
+        sums->took_ms += took_ms;
+    }
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void batch_count(struct sink *s, const struct batch *b)
+{
+    const struct batch_counts n = batch_counts(b);
+    pl_metrics_inc(s->metrics, M_DELIVERED, n.delivered);
+    pl_metrics_inc(s->metrics, M_DEAD, n.dead);
+    pl_metrics_inc(s->metrics, M_SKIPPED, n.skipped);
+    pl_metrics_inc(s->metrics, M_DEAD_ROWS, n.dead_letters);
+    pl_metrics_inc(s->metrics, M_ROWS, n.rows);
+    if (n.rows > 0) {
+        pl_metrics_inc(s->metrics, M_BATCHES, 1);
+        pl_metrics_set(s->metrics, M_BATCH_ROWS_LAST, (double)n.rows);
+        pl_metrics_inc(s->metrics, M_RECOVERED, b->recovered);
+    }
+    if (b->newest_ms > 0)
+        pl_metrics_observe(s->metrics, M_DELAY_SECONDS,
+                           (double)(pl_clock_realtime_ms() - b->newest_ms) / 1e3);
+}
+
+void report_batch(struct sink *s, struct partition *p, const struct batch *b, int64_t took_ms)
+{
+    batch_log(p, b, took_ms);
+    batch_sum(s, p, b, took_ms);
+    batch_count(s, b);
+}
+
+void report_away(struct sink *s, const struct partition *p, const struct pl_err *err)
+{
+    bool away = s->away;
+    s->away = true;
+    pl_metrics_inc(s->metrics, M_RETRIES, 1);
+    if (!away)
+        pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY,
+                   "insert failed; reading pauses and the same insert is retried until it works",
+                   err, SINK_F_TABLE(p->route), SINK_F_PARTITION(p), SINK_F_RANGE(p->working));
+    else
+        pl_log_err(PL_WARNING, PL_EVENT_BATCH_RETRIED, "insert failed, trying again", err,
+                   SINK_F_TABLE(p->route), SINK_F_PARTITION(p), SINK_F_RANGE(p->working));
+}
+
+void report_back(struct sink *s, const struct partition *p)
+{
+    if (!s->away)
+        return;
+    s->away = false;
+    pl_log(PL_NOTICE, PL_EVENT_SINK_BACK, "ClickHouse answers again", SINK_F_TABLE(p->route),
+           SINK_F_PARTITION(p));
+}
+
+void report_refused(struct sink *s, const struct partition *p, const struct pl_err *err)
+{
+    pl_metrics_inc(s->metrics, M_REFUSED, 1);
+    pl_log_err(PL_WARNING, PL_EVENT_BATCH_REFUSED, "ClickHouse refuses a batch", err,
+               SINK_F_TABLE(p->route), SINK_F_PARTITION(p),
+               PL_F_UINT("MESSAGES", batch_counts(p->working).messages), SINK_F_RANGE(p->working));
+}
+
+void report_held(struct sink *s, const struct partition *p, const struct pl_err *err)
+{
+    pl_metrics_inc(s->metrics, M_RETRIES, 1);
+    pl_log_err(
+        PL_ERROR, PL_EVENT_REFUSED,
+        "nothing can be inserted into the table until a person acts; its topic waits, others "
+        "go on",
+        err, SINK_F_TABLE(p->route), SINK_F_PARTITION(p));
+}
+
+void report_lost(struct sink *s, const struct partition *p, int64_t start, int64_t end)
+{
+    pl_metrics_inc(s->metrics, M_LOST, (uint64_t)(end - start));
+    pl_log(PL_ERROR, PL_EVENT_DATA_LOST,
+           "the topic's retention deleted messages before they were read; raise retention.ms or "
+           "run more sinks",
+           SINK_F_PARTITION(p), SINK_F_TABLE(p->route), PL_F_INT("OFFSET_START", start),
+           PL_F_INT("OFFSET_END", end));
+}
+
+void report_retry(const struct partition *p, const char *id, const char *what,
+                  const struct pl_err *err)
+{
+    struct pl_err whole = *err;
+    pl_err_prefix(&whole, "%s", what);
+    pl_log_err(PL_WARNING, id, "a step failed, trying again", &whole, SINK_F_TABLE(p->route),
+               SINK_F_PARTITION(p));
+}

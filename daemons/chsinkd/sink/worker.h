@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * worker.h - the threads that call the output: each takes a piece of work, makes one call, gives
+ * the answer back.
+ *
+ * A worker knows neither partitions nor the group: it has a target, a batch, a token. What an
+ * answer means for the partition is decided by who submitted it, so nothing is tried again here.
+ *
+ * Threads: workers_submit() and workers_take_done() by one thread, the owner's; what is submitted
+ * is the workers' until it is taken back. The others: see each.
+ */
+#ifndef CHSINKD_SINK_WORKER_H
+#define CHSINKD_SINK_WORKER_H
+
+#include "daemons/chsinkd/output/output.h"
+#include "lib/service/watchdog.h"
+
+#define WORKERS_MAX 16
+
+enum work_kind {
+    WORK_PLACE,  /* where does the output end? */
+    WORK_LOOK,   /* takes out of the batch what is there */
+    WORK_INSERT, /* the batch with the token */
+    WORK_ENSURE, /* the target, after it was HELD */
+};
+
+struct work {
+    enum work_kind kind;
+    const struct output_target *target;
+    struct output_range range; /* PLACE: topic and partition; LOOK */
+    struct batch *batch;       /* LOOK, INSERT */
+    struct pl_buf token;       /* INSERT; its text */
+    int64_t send_before_ms;    /* INSERT, monotonic: not sent later, but answered RETRY */
+    void *owner;
+
+    /* The answer. */
+    enum output_answer answer; /* INSERT: any; the others: DONE, RETRY, HELD */
+    struct pl_err err;         /* unless DONE */
+    struct output_found found; /* LOOK */
+    int64_t position;          /* PLACE: -1: the output has nothing */
+    struct output_state state; /* ENSURE */
+    int64_t took_ms;
+
+    struct work *next;
+};
+
+struct workers_conf {
+    const struct output_kind *output;
+    const void *output_conf;
+    unsigned threads;             /* at most WORKERS_MAX */
+    int64_t call_ms;              /* the longest that an insert or a query can take */
+    int64_t ensure_ms;            /* that ensure can */
+    void (*done)(void *userdata); /* in a worker's thread: there is something to take */
+    void *userdata;
+};
+
+struct workers;
+
+int workers_start(const struct workers_conf *conf, struct workers **ret, struct pl_err *err);
+
+void workers_submit(struct workers *w, struct work *work);
+struct work *workers_take_done(struct workers *w); /* a list in the order of the answers; or NULL */
+
+/* Any thread. Ends the calls under way, and what waits is answered without one (RETRY). */
+void workers_give_up(struct workers *w);
+
+/* Any thread, for the watchdog: what a thread hangs in, or NULL. `pending`: something waits and no
+ * thread is at work; `taken` counts what was taken. */
+struct workers_look {
+    const char *overdue;
+    bool pending;
+    uint64_t taken;
+};
+struct workers_look workers_look(struct workers *w, int64_t now_ms);
+
+/* Waits until `until` (CLOCK_REALTIME) for the threads' end, after workers_give_up(). False: one is
+ * still inside a call, and nothing may be freed. */
+bool workers_join(struct workers *w, const struct timespec *until);
+/* After they were joined, or none was started. NULL is allowed. What was not taken back is its
+ * owner's. */
+void workers_free(struct workers *w);
+
+#endif
