@@ -5,7 +5,6 @@
 #include "daemons/chsinkd/conf.h"
 
 #include <glob.h>
-#include <stdio.h>
 
 #include "daemons/chsinkd/clickhouse/output.h"
 #include "daemons/chsinkd/route/overlap.h"

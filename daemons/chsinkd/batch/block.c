@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
 
 #include "daemons/chsinkd/batch/column.h"
 #include "lib/json/reader.h"

@@ -245,15 +245,6 @@ static enum pl_err_kind answer_kind(enum output_answer answer)
     return PL_ERR_FATAL;
 }
 
-bool clickhouse_err_is_schema(int code)
-{
-    static const int schema[] = {16, 20, 47, 53, 60, 117};
-    for (size_t i = 0; i < PL_COUNT(schema); i++)
-        if (schema[i] == code)
-            return true;
-    return false;
-}
-
 static const struct {
     int code;
     const char *text;

@@ -118,10 +118,6 @@ struct clickhouse_answer {
  * none). A success without it is somebody else's, as a proxy's page: UNKNOWN. */
 enum output_answer clickhouse_answer_check(const struct clickhouse_answer *a, struct pl_err *err);
 
-/* True for codes that mean that the schema has changed (16 20 47 53 60 117): read it again and try
- * once more. */
-bool clickhouse_err_is_schema(int code);
-
 /* `name` or a`b as a quoted identifier; 'text' as a quoted literal. Appended. */
 void clickhouse_quote_ident(struct pl_buf *out, const char *name);
 void clickhouse_quote_string(struct pl_buf *out, const char *text, size_t len);

@@ -44,7 +44,7 @@ static struct begin with_offset(const struct begin_facts *f)
 static struct begin without_rows(const struct begin_facts *f)
 {
     if (f->start == CHSINKD_LATEST && f->topic_new && f->existed)
-        return (struct begin){.answer = BEGIN_AT_HIGH, .offset = f->high, .commit_first = true};
+        return (struct begin){.answer = BEGIN_AT_HIGH, .offset = f->high};
     return (struct begin){
         .answer = BEGIN_FROM_LOW, .offset = f->low, .blind = f->table == BEGIN_TABLE_BLIND};
 }
@@ -60,7 +60,6 @@ static struct begin behind_rows(const struct begin_facts *f)
                            .offset = offset,
                            .in_doubt = offset < f->table_next ? f->table_next : 0};
     }
-    b.commit_first = true;
     return b;
 }
 

@@ -23,9 +23,8 @@
  * Latest is for what was there before the group: the topic had no offset of the group when this
  * process started, and the partition existed then. (Looked up before joining the group, since then
  * no other member of a new group can have committed yet.) A partition that comes later is read from
- * its beginning. A place that Kafka does not imply (AT_TABLE, AT_HIGH) is committed before the
- * first
- * message is read: a crash before the first batch would choose another.
+ * its beginning. A place chosen without an offset of the group is committed before the first
+ * message is read (partition.h's CLAIM): a crash before the first batch could choose another.
  *
  * A topic that was deleted and made again shows by what we have committed in it: Kafka forgets a
  * deleted topic's offsets, and they never go back while a group has members. Across a restart it
@@ -52,8 +51,7 @@ struct begin_facts {
     /* The group's. An offset to be fetched that is out of range counts as the group's. */
     int64_t offset;    /* -1: none */
     int64_t announced; /* the end of an announced range; -1: none */
-    int64_t
-        committed; /* the last that this process has committed, or read as committed; -1: none */
+    int64_t committed; /* the last that this process has committed or read; -1: none */
 
     bool watermarks; /* low and high are known */
     int64_t low, high;
@@ -63,9 +61,9 @@ struct begin_facts {
     /* Only where the group has no offset. */
     enum begin_table table;
     int64_t table_next; /* ASKED: after the highest offset that is there; -1: no rows */
-    int64_t
-        batch_max;  /* the offsets that a batch can hold: the last that is in the table may not be
-                         * there as a whole, nor its dead letters */
+    /* The offsets that a batch can hold: the last that is in the table may not be there as a whole,
+     * nor its dead letters. */
+    int64_t batch_max;
     bool topic_new; /* at this process's start the group had no offset in the topic */
     bool existed;   /* the partition was there at this process's start */
 
@@ -93,14 +91,13 @@ enum begin_why {
 
 struct begin {
     enum begin_answer answer;
-    int64_t offset;    /* neither WAIT nor STOP: the first to read */
-    int64_t lost;      /* FROM_LOW: messages that were deleted before they were read, at most */
-    int64_t in_doubt;  /* rows below it may be there under other tokens: the table is asked before
-                        * each insert; 0: none. FROM_LOW: the announced range has lost its begin and
-                        * cannot be repeated */
-    bool commit_first; /* before the first message is read */
-    bool blind;        /* there is no offset and the table cannot be asked: rows that are there are
-                        * loaded again (warn: at least once) */
+    int64_t offset;   /* neither WAIT nor STOP: the first to read */
+    int64_t lost;     /* FROM_LOW: messages that were deleted before they were read, at most */
+    int64_t in_doubt; /* rows below it may be there under other tokens: the table is asked before
+                       * each insert; 0: none. FROM_LOW: the announced range has lost its begin and
+                       * cannot be repeated */
+    bool blind;       /* there is no offset and the table cannot be asked: rows that are there are
+                       * loaded again (warn: at least once) */
     enum begin_why why;
 };
 

@@ -16,7 +16,6 @@
 #include "daemons/chsinkd/sink/consumer.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 
 #include "daemons/chsinkd/sink/answers.h"
 #include "daemons/chsinkd/sink/assignment.h"
@@ -377,10 +376,6 @@ int consumer_new(struct sink *s, struct pl_err *err)
     s->rk = pl_kafka_new(RD_KAFKA_CONSUMER, conf, err);
     if (!s->rk)
         return -1;
-    /* librdkafka ends a commit after session.timeout.ms without a coordinator, else after
-     * socket.timeout.ms a try. */
-    s->commit_ms = pl_kafka_conf_int(rd_kafka_conf(s->rk), "session.timeout.ms") +
-                   4 * pl_kafka_conf_int(rd_kafka_conf(s->rk), "socket.timeout.ms");
     rd_kafka_poll_set_consumer(s->rk);
     c->data = rd_kafka_queue_new(s->rk);
     c->commits = rd_kafka_queue_new(s->rk);

@@ -3,7 +3,6 @@
 #include "daemons/chsinkd/sink/courier.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "lib/base/clock.h"

@@ -4,10 +4,6 @@
  */
 #include "daemons/chsinkd/sink/drive.h"
 
-#include <assert.h>
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "daemons/chsinkd/sink/announce.h"
 #include "daemons/chsinkd/sink/calls.h"
 #include "daemons/chsinkd/sink/intake.h"
@@ -17,8 +13,6 @@
 #include "lib/log/log.h"
 
 #define ASIDE_MAX_MS 60000
-/* A revoke that follows a refused commit comes sooner. */
-#define FENCED_MS 5000
 
 void drive_kind(struct sink *s, struct partition *p, enum partition_event_kind kind)
 {

@@ -4,8 +4,6 @@
  */
 #include "daemons/chsinkd/sink/report.h"
 
-#include <inttypes.h>
-
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 

@@ -165,8 +165,8 @@ struct sink {
     _Atomic bool away;     /* the output does not answer */
     _Atomic bool assigned_once;
     struct pl_deadline consumer_deadline;
-    int64_t call_ms, commit_ms; /* the longest that a call of the output, a commit can take */
-    _Atomic int64_t in_flight;  /* messages in batches, counted apart from the metrics */
+    int64_t call_ms;           /* the longest that a call of the output can take */
+    _Atomic int64_t in_flight; /* messages in batches, counted apart from the metrics */
     _Atomic int64_t batch_rows, batch_bytes, batch_age_ms, inserts_per_second; /* reloadable */
 
     struct pl_waker *waker; /* wakes the loop: failed or drained; NULL: none (tests) */

@@ -38,25 +38,25 @@ static const struct {
     /* no offset */
     {"silent", "wait"},
     {"new existed", "low 10"},
-    {"latest new existed", "high 20 commit"},
+    {"latest new existed", "high 20"},
     {"latest new", "low 10"},
     {"latest existed", "low 10"},
     {"no-columns", "low 10 blind"},
-    {"no-columns latest new existed", "high 20 commit"},
-    {"table 15", "table 15 commit"},
-    {"table 15 latest new existed", "table 15 commit"},
-    {"table 15 batch 3", "table 12 doubt 15 commit"},
-    {"table 15 batch 300", "table 10 doubt 15 commit"},
-    {"table 10 batch 3", "table 10 commit"},
-    {"table 0 low 0 batch 3", "table 0 commit"},
-    {"table 20", "table 20 commit"},
-    {"table 8 batch 3", "low 10 lost 2 commit"},
+    {"no-columns latest new existed", "high 20"},
+    {"table 15", "table 15"},
+    {"table 15 latest new existed", "table 15"},
+    {"table 15 batch 3", "table 12 doubt 15"},
+    {"table 15 batch 300", "table 10 doubt 15"},
+    {"table 10 batch 3", "table 10"},
+    {"table 0 low 0 batch 3", "table 0"},
+    {"table 20", "table 20"},
+    {"table 8 batch 3", "low 10 lost 2"},
     {"table 21", "wait"},
     {"table 21 beyond 10000", "stop table"},
     {"table 15 if-lost-stop", "stop lost"},
     {"if-lost-stop", "low 10"},
     {"table 15 if-lost-start", "low 10"},
-    {"table 15 if-lost-start latest new existed", "high 20 commit"},
+    {"table 15 if-lost-start latest new existed", "high 20"},
 };
 
 static struct begin_facts facts_of(const char *text)
@@ -130,7 +130,6 @@ static const char *begin_say(const struct begin *b, struct pl_buf *out)
         pl_buf_addf(out, " %lld", (long long)b->offset);
     number_say(out, "lost", b->lost);
     number_say(out, "doubt", b->in_doubt);
-    pl_buf_add_str(out, b->commit_first ? " commit" : "");
     pl_buf_add_str(out, b->blind ? " blind" : "");
     return pl_buf_cstr(out);
 }
@@ -160,7 +159,7 @@ static void facts_check(const struct begin_facts *f)
     bool placed = b.answer != BEGIN_WAIT && b.answer != BEGIN_STOP;
     HOLDS((b.answer == BEGIN_STOP) == (b.why != BEGIN_NONE));
     if (!placed) {
-        HOLDS(b.offset == 0 && b.lost == 0 && b.in_doubt == 0 && !b.commit_first);
+        HOLDS(b.offset == 0 && b.lost == 0 && b.in_doubt == 0);
         return;
     }
     /* Nothing that is not known is used. */
@@ -180,8 +179,6 @@ static void facts_check(const struct begin_facts *f)
     /* Only `latest` leaves out what was never read, once. */
     bool latest = f->start == CHSINKD_LATEST && f->topic_new && f->existed;
     HOLDS(known >= 0 || b.offset == f->low || (latest && b.offset == f->high));
-    /* A place that the next process might not choose again is committed. */
-    HOLDS(b.commit_first == (f->offset < 0 && (by_table || b.answer == BEGIN_AT_HIGH)));
 }
 
 static struct begin_facts facts_number(unsigned i)
