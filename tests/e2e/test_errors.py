@@ -9,7 +9,7 @@ import confluent_kafka
 import confluent_kafka.admin
 import pytest
 
-from helpers import (CONFIG, FENCED, UNAVAILABLE, USAGE, TlsProxy, assert_ends, error_lines, its_end, make_pki,
+from helpers import (CONFIG, FENCED, UNAVAILABLE, USAGE, TlsProxy, assert_ends, error_lines, http_get, its_end, make_pki,
                      run_to_end, silent_server)
 from pipeline import BUILD, CONTACT, Kafka, Replay, free_port, make_events, wait_until
 
@@ -489,13 +489,20 @@ def test_one_shot_beside_a_static_member(pipeline, mode):
 
 
 def test_offset_beyond_the_end(pipeline):
-    """The group's offset is beyond the topic's end (it was cut or restored): said, not read from just anywhere."""
+    """The group's offset is beyond the topic's end (it was cut or restored): said, not read from just anywhere. The
+    service waits for a person, --once ends."""
     p = pipeline
     loaded(p, 100)
     consumer = confluent_kafka.Consumer({'bootstrap.servers': p.kafka.servers, 'group.id': f'sink-{p.tag}'})
     consumer.commit(offsets=[confluent_kafka.TopicPartition(p.topic, 0, 5000)], asynchronous=False)
     consumer.close()
-    assert_ends(run_to_end(p.chsinkd()), CONFIG, p.topic, 'partition 0', '5000', 'beyond the end', 'group.id')
+    said = p.topic, 'partition 0', '5000', 'beyond the end', 'group.id'
+    assert_ends(run_to_end(p.chsinkd(args=['--once']), 60), CONFIG, *said)
+    port = free_port()
+    service = p.chsinkd('waits', metrics={'listen': f'127.0.0.1:{port}'}).start()
+    wait_until(lambda: all(word in service.text() for word in said), 60, 'it says so')
+    wait_until(lambda: http_get(port, '/readyz')[0] == 503, 30, 'not ready')
+    assert service.terminate()[0] == 0
     assert p.rows() == 0
 
 

@@ -65,19 +65,24 @@ void answer_place(struct sink *s, struct partition *p)
 {
     struct partition_event e = {.kind = EVENT_OK, .announced = {.end = -1}};
     if (p->work.answer != OUTPUT_DONE) {
-        report_retry(p, PL_EVENT_SINK_AWAY, "cannot ask where the table ends", &p->work.err);
+        report_silent(s, p, "cannot ask where the table ends", &p->work.err);
         drive_kind(s, p, EVENT_RETRY);
-    } else if (place_start(s, p, &e)) {
-        drive(s, p, e);
-    } else {
-        drive_kind(s, p, EVENT_RETRY);
+        if (p->work.answer == OUTPUT_HELD)
+            held(s, p, &p->work.err);
+        return;
     }
+    report_back(s, p);
+    if (place_start(s, p, &e))
+        drive(s, p, e);
+    else
+        drive_kind(s, p, EVENT_RETRY);
 }
 
 static void look_answered(struct sink *s, struct partition *p)
 {
     const struct work *w = &p->work;
     if (w->answer == OUTPUT_DONE) {
+        report_back(s, p);
         pl_backoff_reset(&p->backoff);
         drive(s, p,
               (struct partition_event){.kind = EVENT_OK,
@@ -86,7 +91,7 @@ static void look_answered(struct sink *s, struct partition *p)
                                        .single = batch_messages_with_rows(p->working) <= 1});
         return;
     }
-    report_retry(p, PL_EVENT_SINK_AWAY, "cannot look up a range in the table", &w->err);
+    report_silent(s, p, "cannot look up a range in the table", &w->err);
     drive_kind(s, p, EVENT_RETRY);
     if (w->answer == OUTPUT_HELD)
         held(s, p, &w->err);

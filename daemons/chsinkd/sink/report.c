@@ -84,6 +84,14 @@ void report_away(struct sink *s, const struct partition *p, const struct pl_err 
                    SINK_F_TABLE(p->route), SINK_F_PARTITION(p), SINK_F_RANGE(p->working));
 }
 
+void report_silent(struct sink *s, const struct partition *p, const char *what,
+                   const struct pl_err *err)
+{
+    s->away |= err->kind == PL_ERR_RETRY;
+    pl_metrics_inc(s->metrics, M_RETRIES, 1);
+    report_retry(p, PL_EVENT_SINK_AWAY, what, err);
+}
+
 void report_back(struct sink *s, const struct partition *p)
 {
     if (!s->away)

@@ -13,6 +13,9 @@
 void report_batch(struct sink *s, struct partition *p, const struct batch *b, int64_t took_ms);
 /* An insert failed and is tried again; the first after one that worked is louder. */
 void report_away(struct sink *s, const struct partition *p, const struct pl_err *err);
+/* A question to the output failed, and is asked again. */
+void report_silent(struct sink *s, const struct partition *p, const char *what,
+                   const struct pl_err *err);
 /* The output answers. */
 void report_back(struct sink *s, const struct partition *p);
 /* The output refuses the working batch, which is halved, or its only message buried. */
