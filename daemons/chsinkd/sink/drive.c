@@ -151,7 +151,7 @@ void drive(struct sink *s, struct partition *p, struct partition_event e)
     e.next = p->ready && block_rows(p->ready->block) > 0 ? p->ready->end : -1;
     enum partition_action action = partition_next(&p->state, &p->route->machine, &e);
     if (p->state.phase == PARTITION_NONE || p->state.phase == PARTITION_LOST)
-        p->timer_ms = 0;
+        p->timer_ms = p->bury_ms = 0;
     act(s, p, action);
 }
 
