@@ -272,7 +272,7 @@ static void offset_answered(struct sink *s, struct partition *p, enum partition_
         if (call == CALL_MACHINE)
             drive_kind(s, p, EVENT_RETRY);
         else
-            drive_aside(s, p, p->aside, 0);
+            drive_aside(s, p, p->aside == ASIDE_NO ? ASIDE_BEGIN : p->aside, 0);
         return;
     }
     if (call == CALL_MACHINE) {
