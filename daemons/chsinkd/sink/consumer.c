@@ -279,6 +279,7 @@ static void consumer_drain(struct consumer *c)
         consumer_wait(s, POLL_MS);
     }
     c->closing = true;
+    assignment_continue(s); /* librdkafka ends only after the answer to what the group asks back */
     /* Also when giving up: the group need not wait for a member that leaves. */
     sink_deadline_begin(&s->consumer_deadline, "leaving the group", -1);
     rd_kafka_consumer_close(s->rk);
