@@ -40,6 +40,9 @@ static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
         pl_log(PL_WARNING, PL_EVENT_KAFKA_ERROR, "cannot read the group's offsets, trying again",
                PL_F_STR("ERROR", rd_kafka_err2str(code)),
                PL_F_STR("GROUP", chsinkd_conf_group(s->conf)));
+        pthread_mutex_lock(&s->wake_lock);
+        s->woken = false; /* by an answer, which is looked at after this */
+        pthread_mutex_unlock(&s->wake_lock);
         consumer_wait(s, COMMITTED_RETRY_MS);
     }
     return false;
@@ -90,12 +93,22 @@ static void partitions_pause(struct sink *s, const rd_kafka_topic_partition_list
         rd_kafka_pause_partitions(s->rk, paused);
 }
 
+/* Lost again, or stopping. It is taken all the same, and not read: librdkafka goes on only after it
+ * could give back what it was assigned. */
+static void partition_skip(struct sink *s, rd_kafka_topic_partition_t *tp)
+{
+    sink_partition(s, tp->topic, tp->partition)->paused = true;
+    tp->offset = RD_KAFKA_OFFSET_BEGINNING;
+}
+
 static void partitions_assign(struct sink *s, rd_kafka_topic_partition_list_t *list)
 {
-    if (list->cnt > 0 && !committed_get(s, list))
-        list->cnt = 0; /* lost again or stopping: an empty assignment answers the group */
+    bool known = list->cnt == 0 || committed_get(s, list);
     for (int i = 0; i < list->cnt; i++)
-        partition_begin(s, &list->elems[i]);
+        if (known)
+            partition_begin(s, &list->elems[i]);
+        else
+            partition_skip(s, &list->elems[i]);
     partitions_forward(s, list);
     bool cooperative = is_cooperative(s->rk);
     PL_CLEANUP(rd_kafka_error_destroyp)
