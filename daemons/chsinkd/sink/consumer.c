@@ -140,7 +140,9 @@ static bool is_past_end(const struct sink *s, struct partition *p, int64_t offse
 {
     if (!s->once || p->once_end < 0 || offset < p->once_end)
         return false;
-    p->once_done = true;
+    if (p->fixed_end >= 0)
+        return false; /* it ends the announced range */
+    p->once_done |= p->reading && p->seek_to < 0;
     return true;
 }
 

@@ -101,6 +101,7 @@ static bool stalled_shed(struct sink *s)
         int64_t from = p->ready ? p->ready->start : p->open->start;
         intake_drop(s, p);
         p->next_offset = p->seek_to = from;
+        p->once_done = false;
         any = true;
     }
     return any;
