@@ -114,7 +114,7 @@ bool intake_has_room(struct sink *s)
     for (unsigned i = 0; i < s->partitions_n; i++) {
         const struct partition *p = s->partitions[i];
         waiting += drive_is_stalled(p) ? 0 : p->ready_n;
-        under_way += p->working != NULL;
+        under_way += p->working && !drive_is_stalled(p);
     }
     size_t held = memory_held(s, &largest);
     pl_metrics_set(s->metrics, M_MEMORY, (double)held);
