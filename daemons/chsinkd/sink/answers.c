@@ -58,6 +58,7 @@ static void ensure_answered(struct sink *s, struct partition *p)
         held(s, p, &p->work.err);
         return;
     }
+    sink_route_state(s, p->route, &p->work.state);
     call_offset(s, p, CALL_ENTER);
 }
 
