@@ -27,8 +27,6 @@
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
 
-/* A turn: CONSUMER_PENDING_MAX messages decoded, and each call that waits at its limit. */
-#define TURN_MS 30000
 /* How long a call waits for messages before the group's events and batch ages are looked at. */
 #define POLL_MS 50
 

@@ -14,6 +14,9 @@
 
 #define WATERMARK_TIMEOUT_MS 5000
 
+/* A turn: CONSUMER_PENDING_MAX messages decoded. Calls that wait have a limit of their own. */
+#define TURN_MS 30000
+
 struct consumer {
     struct sink *sink;
     rd_kafka_queue_t *data;    /* the partitions' queues are forwarded to it */

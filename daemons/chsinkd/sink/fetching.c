@@ -17,6 +17,7 @@ static int seek(struct sink *s, struct partition *p, struct pl_err *err)
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     consumer_forget(s->consumer, p);
+    sink_deadline_begin(&s->consumer_deadline, "seeking", SEEK_TIMEOUT_MS);
     rd_kafka_topic_partition_list_add(list, p->topic, p->id)->offset = p->seek_to;
     PL_CLEANUP(rd_kafka_error_destroyp)
     rd_kafka_error_t *error = rd_kafka_seek_partitions(s->rk, list, SEEK_TIMEOUT_MS);

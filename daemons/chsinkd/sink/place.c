@@ -86,8 +86,11 @@ static bool facts_get(struct sink *s, struct partition *p, int64_t offset, struc
         .existed = t && p->id < t->partitions_n,
         .start = s->replay ? CHSINKD_EARLIEST : (enum chsinkd_start)s->conf->start,
         .offsets_lost = (enum chsinkd_offsets_lost)s->conf->offsets_lost};
+    sink_deadline_begin(&s->consumer_deadline, "asking where a partition begins and ends",
+                        WATERMARK_TIMEOUT_MS);
     rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &ret->low,
                                                                 &ret->high, WATERMARK_TIMEOUT_MS);
+    sink_deadline_begin(&s->consumer_deadline, "driving partitions", TURN_MS);
     if (!code)
         return true;
     pl_kafka_err(&err, code, "cannot read where the partition begins and ends");
