@@ -435,6 +435,7 @@ static bool threads_join(struct chsinkd *d)
 
 static void release(struct chsinkd *d)
 {
+    courier_free(PL_TAKE(d->sink.courier)); /* its thread wakes the consumer */
     consumer_free(&d->sink);
     sink_release(&d->sink);
     pl_waker_free(d->sink.waker);
