@@ -363,7 +363,7 @@ static void last_describe(struct sink *s, char *out, size_t size)
         snprintf(out, size, "; no batch yet");
 }
 
-/* " (1 waits: table default.edits, see the log)" */
+/* " (1 wait for a person: topic edits, table default.edits; see the log)" */
 static void aside_describe(const struct assigned *a, char *out, size_t size)
 {
     out[0] = '\0';

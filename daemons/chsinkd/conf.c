@@ -44,7 +44,8 @@ const struct pl_option chsinkd_options[] = {
         .max = PL_MINUTE_MS, .dflt = "5s", .help = "Time to connect."),
     OPT("clickhouse.timeout", DURATION, clickhouse.timeout_ms, .min = 1000,
         .max = 60 * PL_MINUTE_MS, .dflt = "5m",
-        .help = "Time for one query or insert; then it is tried again with the same token."),
+        .help = "Time for one query or insert; then it is tried again with the same token. A "
+                "partition waits longer than this before its table is asked which rows it has."),
     OPT("clickhouse.settings", MAP, clickhouse.settings,
         .help = "Further ClickHouse settings for every insert, by their own names."),
     OPT("routes", STRINGS, route_files, .min = 1, .max = 256, .flags = PL_OPT_REQUIRED,
@@ -89,9 +90,11 @@ const struct pl_option chsinkd_options[] = {
                 "queued.max.messages.kbytes."),
     OPT("ask_table_after", DURATION, ask_table_after_ms, .max = 365 * PL_DAY_MS, .dflt = "5m",
         .help =
-            "An announced batch found this long after its announcement is looked up in the table "
-            "before it is inserted again, since ClickHouse may have forgotten its token. Needs "
-            "columns from topic, partition and offset in the route."),
+            "How long after its announcement a batch is repeated by its token alone. Later, or "
+            "when its route has changed since, the table is asked which rows it has, and only the "
+            "others are inserted. ClickHouse must remember tokens for this long, "
+            "clickhouse.timeout and a minute together. Needs columns from topic, partition and "
+            "offset in the route."),
     PL_SERVICE_OPTS(struct chsinkd_conf, "9465", "Kafka and ClickHouse.",
                     "what is in flight may take."),
     PL_OPT_END,

@@ -32,7 +32,7 @@
 #define PL_EVENT_SOURCE_LOST "9602934c558824abaa877d856cbb913c"
 /* our credentials keep being refused and are tried rarely; or are accepted again */
 #define PL_EVENT_CREDENTIALS "c394ad11c31244208dbfc73ede5e65d0"
-/* refused after it has worked: a person must look, tried again meanwhile */
+/* refused after it has worked, or a table waits: a person must look, tried again meanwhile */
 #define PL_EVENT_REFUSED "d8557844f8de439aaeb0d77721fb0689"
 /* the source refused the position and is asked by time */
 #define PL_EVENT_SOURCE_FALLBACK "d28e81da24ff0b8c931224cbdfd4cbe9"
@@ -50,11 +50,11 @@
 #define PL_EVENT_COLUMN_ADDED "6fae07419a204779040acbc31783e938"
 #define PL_EVENT_BATCH_INSERTED "3a5ee37a144c97022fa2fbae3fa6dfe2"
 #define PL_EVENT_BATCH_RETRIED "40b28d3cd94abf2a3888b6532060f819"
-/* the server refused a batch for its data; it is bisected */
+/* the server refused a batch for its content or size; it is halved */
 #define PL_EVENT_BATCH_REFUSED "fb0454391198828e15fb9c7c7424550a"
 /* a table, view or column that was there is made again while running */
 #define PL_EVENT_TABLE_REMADE "e9330097cf6042e8bde8d7ac8a041892"
-/* a range announced before a crash is inserted again */
+/* an announced range is inserted again with its token */
 #define PL_EVENT_BATCH_RECOVERED "89dfcc610c63b59f0f142c5f3c27fd44"
 #define PL_EVENT_DEAD_LETTER "9b2289694c4d5efa6d21a91d3c276060"
 /* a dead letter is too large for its topic and is written without its value */
