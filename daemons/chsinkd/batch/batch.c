@@ -123,6 +123,16 @@ int64_t batch_bury(struct batch *b)
     return m->offset;
 }
 
+void batch_letter_drop(struct batch *b, size_t i)
+{
+    struct batch_message *m = &b->messages[i];
+    dead_letters_remove(&b->dead, m->offset);
+    if (m->fate == BATCH_DEAD) {
+        m->fate = BATCH_ROWS;
+        m->there = true;
+    }
+}
+
 void batch_rows_drop(struct batch *b, const uint64_t *there_bits)
 {
     uint64_t row = 0;

@@ -81,6 +81,10 @@ struct batch *batch_split(struct batch *b, struct block *spare);
  * offset: the caller adds a dead letter for the whole message. */
 int64_t batch_bury(struct batch *b);
 
+/* The rows for which message i has a dead letter are in the table: by another version of the route,
+ * which took them. The letter is removed. */
+void batch_letter_drop(struct batch *b, size_t i);
+
 /* Takes out the rows that are marked (bit i % 64 of word i / 64 for row i of the block). A message
  * that loses its last row so is `there`. */
 void batch_rows_drop(struct batch *b, const uint64_t *there_bits);

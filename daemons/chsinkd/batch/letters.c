@@ -281,6 +281,24 @@ void dead_letters_add_gone(struct dead_letters *l, const char *topic, int32_t pa
         letter_link(l, at, letter_new_gone(&origin, why));
 }
 
+void dead_letters_remove(struct dead_letters *l, int64_t offset)
+{
+    struct dead_letter **at = &l->first, *before = NULL;
+    while (*at && (*at)->offset < offset) {
+        before = *at;
+        at = &before->next;
+    }
+    struct dead_letter *d = *at;
+    if (!d || d->offset != offset)
+        return;
+    *at = d->next;
+    if (l->last == d)
+        l->last = before;
+    l->count--;
+    l->bytes -= d->bytes;
+    letter_free(d);
+}
+
 void dead_letters_split(struct dead_letters *l, int64_t offset, struct dead_letters *ret_rest)
 {
     struct dead_letter *last = NULL, **at = &l->first;

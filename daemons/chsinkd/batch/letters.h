@@ -68,6 +68,8 @@ void dead_letters_add(struct dead_letters *l, const rd_kafka_message_t *message,
 /* One for a message that is gone from Kafka: without key and value, with a header that says so. */
 void dead_letters_add_gone(struct dead_letters *l, const char *topic, int32_t partition,
                            int64_t offset, const struct dead_letter_why *why);
+/* Removes the letter of that message, if there is one. */
+void dead_letters_remove(struct dead_letters *l, int64_t offset);
 /* Moves those from this offset on to the empty list `ret_rest`. */
 void dead_letters_split(struct dead_letters *l, int64_t offset, struct dead_letters *ret_rest);
 void dead_letters_release(struct dead_letters *l);

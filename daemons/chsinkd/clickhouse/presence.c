@@ -407,13 +407,37 @@ static void counts_sort(const struct batch *b, const char *counts, uint64_t *the
     }
 }
 
+/* Dead letters whose rows are there: another version of the route took what this one rejects. Where
+ * the table has more rows of a message than the batch, just as many more as were rejected (or any, if
+ * the message as a whole was), they are those. */
+static void letters_drop(struct batch *b, const char *counts)
+{
+    const struct dead_letter *d = b->dead.first, *next;
+    int64_t offset = INT64_MIN;
+    uint64_t count = 0;
+    bool more = true;
+    for (size_t i = 0; i < b->messages_n && d; i++) {
+        const struct batch_message *m = &b->messages[i];
+        if (d->offset != m->offset)
+            continue;
+        next = d->next;
+        while (more && offset < m->offset)
+            more = counts_next(&counts, &offset, &count);
+        uint64_t has = more && offset == m->offset ? count : 0;
+        uint64_t surplus = has > m->rows ? has - m->rows : 0;
+        if (surplus > 0 && (d->rows == 0 || d->rows == surplus))
+            batch_letter_drop(b, i);
+        d = next;
+    }
+}
+
 int presence_holds(struct clickhouse *c, const struct presence_table *t,
                    const struct output_range *range, struct batch *b, struct output_found *ret,
                    struct pl_err *err)
 {
     uint64_t rows = block_rows(b->block);
     struct look l = {.client = c, .table = t, .topic = range->topic, .partition = range->partition};
-    if (rows == 0) {
+    if (rows == 0 && b->dead.count == 0) {
         *ret = (struct output_found){false, true};
         return 0;
     }
@@ -424,7 +448,8 @@ int presence_holds(struct clickhouse *c, const struct presence_table *t,
         return -1;
     PL_FREE uint64_t *there = pl_alloc_array(rows / 64 + 1, sizeof(*there));
     struct sorted sorted;
-    counts_sort(b, counts.data, there, &sorted);
+    counts_sort(b, pl_buf_cstr(&counts), there, &sorted);
+    letters_drop(b, pl_buf_cstr(&counts));
     PL_FREE struct partial *partials = sorted.partials;
     bool keys = l.presence == PRESENCE_KEYS;
     if (sorted.partials_n > 0 && !keys) {

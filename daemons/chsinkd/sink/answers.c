@@ -113,8 +113,11 @@ static void insert_answered(struct sink *s, struct partition *p)
         drive_kind(s, p, EVENT_OK);
         break;
     case OUTPUT_RETRY:
-        report_away(s, p, &w->err);
+        if (!w->expired)
+            report_away(s, p, &w->err);
         drive_kind(s, p, EVENT_RETRY);
+        if (w->expired && p->timer_ms > 0)
+            p->timer_ms = 1; /* at once: it only proves again that the partition is ours */
         break;
     case OUTPUT_UNKNOWN:
         report_away(s, p, &w->err);

@@ -22,6 +22,7 @@ void call_work(struct sink *s, struct partition *p, enum partition_call call, en
     struct work *w = &p->work;
     begin(p, call);
     w->kind = kind;
+    w->urgent = w->expired && kind == WORK_INSERT;
     w->target = p->route->target;
     w->owner = p;
     w->batch = kind == WORK_LOOK || kind == WORK_INSERT ? p->working : NULL;

@@ -143,6 +143,9 @@ bool place_check(struct sink *s, struct partition *p, struct partition_event *e)
     case BEGIN_AT_HIGH:
     case BEGIN_AT_TABLE:
         p->committed = e->start;
+        if (e->announced.end > e->start &&
+            pl_clock_realtime_ms() - e->announced.at_ms >= s->conf->ask_table_after_ms)
+            e->announced.digest = 0; /* is looked up, not repeated */
         p->retention_took = b.answer == BEGIN_FROM_LOW;
         if (b.in_doubt > 0) /* its beginning is lost: it cannot be repeated as it was */
             e->announced = (struct partition_announcement){.end = -1, .until = b.in_doubt};

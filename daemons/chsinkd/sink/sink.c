@@ -14,6 +14,9 @@
 /* How long after a commit an insert may be sent (partition.h). What is announced anew waits for
  * that long at most for a free worker. */
 #define LEASE_MS 30000
+/* While running a token must be relied on for some time, or nothing could be inserted. (What is
+ * found announced at the start of reading is looked up as ask_table_after says: place.c.) */
+#define YOUNG_MIN_MS 10000
 /* An insert's way to the server, beyond the time that its call may take. */
 #define ON_THE_WAY_MS 5000
 
@@ -26,7 +29,8 @@ static void sink_route_init(struct sink *s, struct sink_route *sr, const struct 
     sr->database = sr->target->database;
     sr->machine = (struct partition_conf){
         .digest = route_digest(r, sr->target->database, DECODE_VERSION),
-        .young_ms = s->conf->ask_table_after_ms,
+        .young_ms = s->conf->ask_table_after_ms > YOUNG_MIN_MS ? s->conf->ask_table_after_ms
+                                                               : YOUNG_MIN_MS,
         .settle_ms = s->call_ms + ON_THE_WAY_MS,
         .lease_ms = LEASE_MS,
     };

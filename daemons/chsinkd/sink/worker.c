@@ -11,6 +11,10 @@
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 
+/* How long a worker waits for the urgent work that follows one that expired: else, where inserts
+ * take longer than the lease, others would go before it for ever. */
+#define RESERVE_MS 2000
+
 struct worker {
     struct workers *all;
     struct output *output;
@@ -31,6 +35,7 @@ struct workers {
     struct work_list waiting, done;
     unsigned busy;
     uint64_t taken;
+    int64_t reserved_ms; /* monotonic: until then urgent work goes first; 0: none is expected */
     bool give_up;
 };
 
@@ -47,6 +52,14 @@ static void list_push(struct work_list *l, struct work *work)
     work->next = NULL;
     *l->end = work;
     l->end = &work->next;
+}
+
+static void list_push_first(struct work_list *l, struct work *work)
+{
+    work->next = l->first;
+    l->first = work;
+    if (!work->next)
+        l->end = &work->next;
 }
 
 static struct work *list_pop(struct work_list *l)
@@ -112,6 +125,7 @@ static void work_do(struct worker *w, struct work *work, bool give_up)
     const struct workers_conf *conf = &w->all->conf;
     int64_t began_ms = pl_clock_monotonic_ms();
     work->err = (struct pl_err){0};
+    work->expired = false;
     work->took_ms = 0;
     if (give_up) {
         pl_err_set(&work->err, PL_ERR_RETRY, 0, "stopped");
@@ -121,6 +135,7 @@ static void work_do(struct worker *w, struct work *work, bool give_up)
     if (work->kind == WORK_INSERT && began_ms >= work->send_before_ms) {
         pl_err_set(&work->err, PL_ERR_RETRY, 0, "it waited too long for a free worker");
         work->answer = OUTPUT_RETRY;
+        work->expired = true;
         return;
     }
     pl_deadline_begin(&w->deadline, doing(work->kind), began_ms,
@@ -131,18 +146,43 @@ static void work_do(struct worker *w, struct work *work, bool give_up)
 
 /* ---- threads ---- */
 
+/* The next work, or NULL. With the lock held. */
+static struct work *work_next(struct workers *all)
+{
+    const struct work *first = all->waiting.first;
+    bool reserved = all->reserved_ms > 0 && pl_clock_monotonic_ms() < all->reserved_ms;
+    if (reserved && !all->give_up && first && !first->urgent)
+        return NULL;
+    all->reserved_ms = 0;
+    return list_pop(&all->waiting);
+}
+
+/* With the lock held. */
+static void work_wait(struct workers *all)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 100 * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    if (all->reserved_ms > 0)
+        pthread_cond_timedwait(&all->submitted, &all->lock, &until);
+    else
+        pthread_cond_wait(&all->submitted, &all->lock);
+}
+
 static void *worker_run(void *arg)
 {
     struct worker *w = arg;
     struct workers *all = w->all;
     pthread_mutex_lock(&all->lock);
     for (;;) {
-        struct work *work = list_pop(&all->waiting);
+        struct work *work = work_next(all);
         if (!work && all->give_up)
             break;
         if (!work) {
             pl_deadline_begin(&w->deadline, "waiting for work", 0, -1);
-            pthread_cond_wait(&all->submitted, &all->lock);
+            work_wait(all);
             continue;
         }
         bool give_up = all->give_up;
@@ -152,6 +192,8 @@ static void *worker_run(void *arg)
         work_do(w, work, give_up);
         pthread_mutex_lock(&all->lock);
         all->busy--;
+        if (work->expired)
+            all->reserved_ms = pl_clock_monotonic_ms() + RESERVE_MS;
         list_push(&all->done, work);
         pthread_mutex_unlock(&all->lock);
         all->conf.done(all->conf.userdata);
@@ -164,7 +206,10 @@ static void *worker_run(void *arg)
 void workers_submit(struct workers *w, struct work *work)
 {
     pthread_mutex_lock(&w->lock);
-    list_push(&w->waiting, work);
+    if (work->urgent)
+        list_push_first(&w->waiting, work);
+    else
+        list_push(&w->waiting, work);
     pthread_cond_signal(&w->submitted);
     pthread_mutex_unlock(&w->lock);
 }

@@ -30,12 +30,14 @@ struct work {
     struct output_range range; /* PLACE: topic and partition; LOOK */
     struct batch *batch;       /* LOOK, INSERT */
     struct pl_buf token;       /* INSERT; its text */
-    int64_t send_before_ms;    /* INSERT, monotonic: not sent later, but answered RETRY */
+    int64_t send_before_ms;    /* INSERT, monotonic: not sent later, but answered RETRY, expired */
+    bool urgent;               /* it expired before: goes before others */
     void *owner;
 
     /* The answer. */
     enum output_answer answer; /* INSERT: any; the others: DONE, RETRY, HELD */
     struct pl_err err;         /* unless DONE */
+    bool expired;              /* INSERT: RETRY since it waited too long for a worker */
     struct output_found found; /* LOOK */
     int64_t position;          /* PLACE: -1: the output has nothing */
     struct output_state state; /* ENSURE */

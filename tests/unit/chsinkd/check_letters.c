@@ -182,6 +182,18 @@ START_TEST(letters_lie_by_offset)
         add(&l, 2, -1, false);
         list_assert(&l);
         ck_assert_uint_eq(l.count, 4);
+        dead_letters_remove(&l, at);
+        list_assert(&l);
+        ck_assert_uint_eq(l.count, at >= 2 && at <= 8 && at % 2 == 0 ? 3 : 4);
+        add(&l, at, -1, false);
+        add(&l, 5, -1, false);
+        dead_letters_remove(&l, at);
+        dead_letters_remove(&l, 5);
+        list_assert(&l);
+        for (int64_t i = 2; i <= 8; i += 2)
+            add(&l, i, -1, false);
+        dead_letters_add_gone(&l, "t", 0, 6, &(struct dead_letter_why){.route = "r", .text = "x"});
+        ck_assert_uint_eq(l.count, 4); /* the one that has the bytes stays */
         dead_letters_split(&l, at, &rest);
         list_assert(&l);
         list_assert(&rest);
