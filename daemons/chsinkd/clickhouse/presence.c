@@ -408,8 +408,8 @@ static void counts_sort(const struct batch *b, const char *counts, uint64_t *the
 }
 
 /* Dead letters whose rows are there: another version of the route took what this one rejects. Where
- * the table has more rows of a message than the batch, just as many more as were rejected (or any, if
- * the message as a whole was), they are those. */
+ * the table has more rows of a message than the batch, just as many more as were rejected (or any,
+ * if the message as a whole was), they are those. */
 static void letters_drop(struct batch *b, const char *counts)
 {
     const struct dead_letter *d = b->dead.first, *next;

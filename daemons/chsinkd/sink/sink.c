@@ -29,8 +29,8 @@ static void sink_route_init(struct sink *s, struct sink_route *sr, const struct 
     sr->database = sr->target->database;
     sr->machine = (struct partition_conf){
         .digest = route_digest(r, sr->target->database, DECODE_VERSION),
-        .young_ms = s->conf->ask_table_after_ms > YOUNG_MIN_MS ? s->conf->ask_table_after_ms
-                                                               : YOUNG_MIN_MS,
+        .young_ms =
+            s->conf->ask_table_after_ms > YOUNG_MIN_MS ? s->conf->ask_table_after_ms : YOUNG_MIN_MS,
         .settle_ms = s->call_ms + ON_THE_WAY_MS,
         .lease_ms = LEASE_MS,
     };
