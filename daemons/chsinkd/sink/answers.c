@@ -186,7 +186,7 @@ static void committed(struct sink *s, struct partition *p)
 {
     pl_backoff_reset(&p->backoff);
     pl_metrics_observe(s->metrics, M_COMMIT_SECONDS,
-                       (double)(pl_clock_monotonic_ms() - p->state.called_ms) / 1e3);
+                       (double)(pl_clock_boot_ms() - p->state.called_ms) / 1e3);
     p->committed = p->state.phase == PARTITION_COMMIT ? p->state.end : p->state.start;
     drive_kind(s, p, EVENT_OK);
 }

@@ -61,11 +61,10 @@ static void split(struct sink *s, struct partition *p)
 
 static void wait_begin(struct partition *p)
 {
-    int64_t now_ms = pl_clock_monotonic_ms();
     if (p->state.phase == PARTITION_SETTLE)
         p->timer_ms = partition_settle_at(&p->state, &p->route->machine);
     else
-        p->timer_ms = now_ms + pl_backoff_next(&p->backoff, 0);
+        p->timer_ms = pl_clock_boot_ms() + pl_backoff_next(&p->backoff, 0);
     if (p->timer_ms <= 0)
         p->timer_ms = 1;
 }
@@ -147,7 +146,7 @@ static void act(struct sink *s, struct partition *p, enum partition_action actio
 void drive(struct sink *s, struct partition *p, struct partition_event e)
 {
     e.now_ms = pl_clock_realtime_ms();
-    e.mono_ms = pl_clock_monotonic_ms();
+    e.mono_ms = pl_clock_boot_ms();
     e.next = p->ready && block_rows(p->ready->block) > 0 ? p->ready->end : -1;
     enum partition_action action = partition_next(&p->state, &p->route->machine, &e);
     if (p->state.phase == PARTITION_NONE || p->state.phase == PARTITION_LOST)
@@ -230,7 +229,7 @@ static void aside_try(struct sink *s, struct partition *p)
 
 static void partition_time(struct sink *s, struct partition *p, int64_t now_ms)
 {
-    if (p->timer_ms > 0 && now_ms >= p->timer_ms) {
+    if (p->timer_ms > 0 && pl_clock_boot_ms() >= p->timer_ms) {
         p->timer_ms = 0;
         drive_kind(s, p, EVENT_TIME);
     }

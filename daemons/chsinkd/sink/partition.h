@@ -88,7 +88,8 @@
  * wrong.
  *
  * Pure: no I/O, no clock, no allocation. Times are in ms: `now_ms` since 1970 (compared between
- * machines), `mono_ms` monotonic. Threads: any, one at a time per state.
+ * machines), `mono_ms` monotonic, by a clock that runs on while the machine is suspended, as the
+ * group does not wait for us. Threads: any, one at a time per state.
  */
 #ifndef CHSINKD_SINK_PARTITION_H
 #define CHSINKD_SINK_PARTITION_H

@@ -90,7 +90,7 @@ struct partition {
     unsigned ready_n;
     struct batch *working; /* given to the machine by EVENT_CLOSED */
     int64_t worked_ms;     /* monotonic: since when */
-    int64_t timer_ms;      /* monotonic: when EVENT_TIME is due; 0: no wait */
+    int64_t timer_ms;      /* boot clock: when EVENT_TIME is due; 0: no wait */
     struct pl_backoff backoff;
     int64_t bury_ms; /* monotonic: when the refused message is asked for again; 0 */
     enum partition_call call;

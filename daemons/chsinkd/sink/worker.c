@@ -132,7 +132,7 @@ static void work_do(struct worker *w, struct work *work, bool give_up)
         work->answer = OUTPUT_RETRY;
         return;
     }
-    if (work->kind == WORK_INSERT && began_ms >= work->send_before_ms) {
+    if (work->kind == WORK_INSERT && pl_clock_boot_ms() >= work->send_before_ms) {
         pl_err_set(&work->err, PL_ERR_RETRY, 0, "it waited too long for a free worker");
         work->answer = OUTPUT_RETRY;
         work->expired = true;

@@ -30,7 +30,7 @@ struct work {
     struct output_range range; /* PLACE: topic and partition; LOOK */
     struct batch *batch;       /* LOOK, INSERT */
     struct pl_buf token;       /* INSERT; its text */
-    int64_t send_before_ms;    /* INSERT, monotonic: not sent later, but answered RETRY, expired */
+    int64_t send_before_ms;    /* INSERT, boot clock: not sent later, but RETRY, expired */
     bool urgent;               /* it expired before: goes before others */
     void *owner;
 
