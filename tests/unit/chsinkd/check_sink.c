@@ -8,7 +8,7 @@
 #include <stdio.h>
 
 #include "daemons/chsinkd/sink/announce.h"
-#include "daemons/chsinkd/sink/sink.h"
+#include "daemons/chsinkd/sink/drive.h"
 #include "lib/log/log.h"
 #include "tests/unit/chsinkd/fake_output.h"
 #include "tests/unit/kafka_mock.h"
@@ -402,6 +402,21 @@ START_TEST(restarts)
 }
 END_TEST
 
+/* ---- what goes ---- */
+
+/* A refused message was to be read again when its partition went. */
+START_TEST(wait_that_is_over)
+{
+    sink_begin(0);
+    struct partition *p = sink_partition(&sink, TOPIC, 0);
+    p->bury_ms = 1;
+    drive_leave(&sink, p);
+    ck_assert(!drive_is_stalled(p));
+    drive_time(&sink);
+    sink_release(&sink);
+}
+END_TEST
+
 /* ---- when it counts as stuck ---- */
 
 /* A worker that has no work to do is not stuck, nor is a consumer that turns. */
@@ -490,6 +505,7 @@ int main(void)
         TEST(held),
         TEST(lost_answers),
         TEST(restarts, .count = 1),
+        TEST(wait_that_is_over),
         TEST(stuck),
         TEST(log_of_batches),
     };
