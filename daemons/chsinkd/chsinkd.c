@@ -113,7 +113,7 @@ static int dead_letter_topic_start(struct chsinkd *d, struct pl_err *err)
 {
     char size[24];
     snprintf(size, sizeof(size), "%d", DEADLETTER_MESSAGE_BYTES_MAX);
-    const char *config[] = {"max.message.bytes", size, NULL};
+    const char *config[] = {"max.message.bytes", size, "retention.ms", "-1", NULL};
     struct pl_kafka_topic_spec spec = {d->conf->dead_letter_topic, (int)d->conf->create.partitions,
                                        (int)d->conf->create.replication, config};
     pl_daemon_step(d->daemon, d->conf->start_timeout_ms, "waiting for Kafka's topic %s", spec.name);
@@ -321,8 +321,8 @@ static bool on_watchdog(void *userdata)
 }
 
 struct assigned {
-    unsigned n, aside;
-    const struct partition *one; /* of those aside; NULL: none */
+    unsigned n, aside, settle;
+    const struct partition *one; /* of those that wait for a person; NULL: none */
     double lag;
 };
 
@@ -338,8 +338,10 @@ static struct assigned assigned_look(struct sink *s)
         a.n++;
         if (p->aside != ASIDE_NO) {
             a.aside++;
-            a.one = p;
+            if (p->aside != ASIDE_FENCED)
+                a.one = p;
         }
+        a.settle += p->settles;
         if (rd_kafka_get_watermark_offsets(s->rk, p->topic, p->id, &low, &high) ==
                 RD_KAFKA_RESP_ERR_NO_ERROR &&
             high > p->next_offset)
@@ -370,6 +372,9 @@ static void aside_describe(const struct assigned *a, char *out, size_t size)
     if (a->one)
         snprintf(out, size, " (%u wait for a person: topic %.60s, table %.60s; see the log)",
                  a->aside, a->one->topic, a->one->route->target->name);
+    else if (a->settle > 0)
+        snprintf(out, size, " (%u wait until no insert can arrive any more, to ask the table)",
+                 a->settle);
 }
 
 static void status_show(struct chsinkd *d, double rows_per_s, const struct assigned *a)

@@ -84,6 +84,7 @@ static void look_answered(struct sink *s, struct partition *p)
     const struct work *w = &p->work;
     if (w->answer == OUTPUT_DONE) {
         report_back(s, p);
+        report_looked(p, &w->found);
         pl_backoff_reset(&p->backoff);
         drive(s, p,
               (struct partition_event){.kind = EVENT_OK,

@@ -61,21 +61,54 @@ static void split(struct sink *s, struct partition *p)
 
 static void wait_begin(struct partition *p)
 {
-    if (p->state.phase == PARTITION_SETTLE)
+    if (p->state.phase == PARTITION_SETTLE) {
         p->timer_ms = partition_settle_at(&p->state, &p->route->machine);
-    else
+        p->settles = true;
+        report_settle(p, p->timer_ms - pl_clock_boot_ms());
+    } else {
         p->timer_ms = pl_clock_boot_ms() + pl_backoff_next(&p->backoff, 0);
+    }
     if (p->timer_ms <= 0)
         p->timer_ms = 1;
 }
 
-static void read_begin(struct partition *p)
+static void read_from(struct partition *p, int64_t start, int64_t fixed_end)
 {
     p->reading = true;
-    p->next_offset = p->state.start;
-    p->seek_to = p->next_offset > p->low ? p->next_offset : p->low;
-    p->fixed_end = p->state.phase == PARTITION_RECOVER ? p->state.announced.end : -1;
+    p->next_offset = start;
+    p->seek_to = start > p->low ? start : p->low;
+    p->fixed_end = fixed_end;
+}
+
+/* What was read ahead is what the machine wants. */
+static bool is_read_ahead(const struct partition *p)
+{
+    const struct batch *first = p->ready ? p->ready : p->open;
+    int64_t end = p->state.announced.end;
+    if (!p->reading || (first ? first->start : p->next_offset) != p->state.start)
+        return false;
+    return p->state.phase != PARTITION_RECOVER || p->fixed_end == end ||
+           (p->ready && p->ready->end == end);
+}
+
+static void read_begin(struct sink *s, struct partition *p)
+{
     pl_backoff_reset(&p->backoff);
+    if (!is_read_ahead(p)) {
+        intake_drop(s, p);
+        read_from(p, p->state.start,
+                  p->state.phase == PARTITION_RECOVER ? p->state.announced.end : -1);
+    }
+}
+
+/* Where the machine will most likely want to read, without waiting for its ACTION_READ: librdkafka
+ * 2.0 goes on up to a second after a pause. What is announced is read as one batch in any case. */
+static void read_ahead(const struct sink *s, struct partition *p, const struct partition_event *e)
+{
+    if (e->start >= 0)
+        read_from(p, e->start, e->announced.end > e->start ? e->announced.end : -1);
+    else if (s->conf->start == CHSINKD_EARLIEST || s->replay)
+        read_from(p, p->low, -1);
 }
 
 static void drop(struct sink *s, struct partition *p)
@@ -104,7 +137,8 @@ static void act(struct sink *s, struct partition *p, enum partition_action actio
         call_place(s, p);
         break;
     case ACTION_READ:
-        read_begin(p);
+        read_begin(s, p);
+        pump(s, p);
         break;
     case ACTION_WAIT:
         wait_begin(p);
@@ -151,6 +185,8 @@ void drive(struct sink *s, struct partition *p, struct partition_event e)
     enum partition_action action = partition_next(&p->state, &p->route->machine, &e);
     if (p->state.phase == PARTITION_NONE || p->state.phase == PARTITION_LOST)
         p->timer_ms = p->bury_ms = 0;
+    if (p->state.phase != PARTITION_SETTLE)
+        p->settles = false;
     act(s, p, action);
 }
 
@@ -169,12 +205,17 @@ void drive_enter(struct sink *s, struct partition *p, const struct committed *co
         return;
     }
     p->aside = ASIDE_NO;
-    if (!announcement_read(committed->metadata, committed->metadata_len, &e.announced))
+    if (!announcement_read(committed->metadata, committed->metadata_len, &e.announced)) {
         pl_log(PL_WARNING, NULL,
-               "the group's metadata is not ours: nothing is known of rows in the table",
+               "the group's metadata is not ours: the table is asked before what there is now is "
+               "inserted",
                SINK_F_PARTITION(p), PL_F_INT("OFFSET", committed->offset));
-    if (place_check(s, p, &e))
-        drive(s, p, e);
+        e.announced.until = INT64_MAX; /* place_check() knows the end */
+    }
+    if (!place_check(s, p, &e))
+        return;
+    read_ahead(s, p, &e);
+    drive(s, p, e);
 }
 
 void drive_leave(struct sink *s, struct partition *p)

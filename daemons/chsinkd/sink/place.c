@@ -131,6 +131,8 @@ bool place_check(struct sink *s, struct partition *p, struct partition_event *e)
         if (s->once && p->once_end < 0)
             p->once_end = f.high;
         p->low = f.low;
+        if (e->announced.until > f.high)
+            e->announced.until = f.high;
         f.announced = e->announced.end > e->announced.until ? e->announced.end : e->announced.until;
         if (e->start < 0 && f.committed < 0)
             return true; /* the output is asked next */
@@ -143,7 +145,7 @@ bool place_check(struct sink *s, struct partition *p, struct partition_event *e)
     case BEGIN_AT_HIGH:
     case BEGIN_AT_TABLE:
         p->committed = e->start;
-        if (e->announced.end > e->start &&
+        if (p->route->machine.can_look && e->announced.end > e->start &&
             pl_clock_realtime_ms() - e->announced.at_ms >= s->conf->ask_table_after_ms)
             e->announced.digest = 0; /* is looked up, not repeated */
         p->retention_took = b.answer == BEGIN_FROM_LOW;
@@ -176,7 +178,12 @@ bool place_start(struct sink *s, struct partition *p, struct partition_event *e)
     p->low = f.low;
     e->start = b.offset;
     e->announced.until = b.in_doubt;
-    if (f.table_next >= 0)
+    if (b.blind)
+        pl_log(PL_WARNING, PL_EVENT_AT_LEAST_ONCE,
+               "the group has no offset here, and the table cannot be asked: what it has of this "
+               "partition already is loaded again",
+               SINK_F_PARTITION(p), SINK_F_TABLE(p->route), PL_F_INT("OFFSET_START", b.offset));
+    if (b.answer == BEGIN_AT_TABLE)
         pl_log(PL_NOTICE, NULL,
                "the group has no offset here, and the table has rows: going on behind them",
                SINK_F_PARTITION(p), SINK_F_TABLE(p->route), PL_F_INT("OFFSET_START", b.offset),

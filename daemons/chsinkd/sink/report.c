@@ -92,6 +92,22 @@ void report_silent(struct sink *s, const struct partition *p, const char *what,
     report_retry(p, PL_EVENT_SINK_AWAY, what, err);
 }
 
+void report_looked(const struct partition *p, const struct output_found *found)
+{
+    if (found->some && p->route->route->views_n > 0)
+        pl_log(
+            PL_WARNING, PL_EVENT_AT_LEAST_ONCE,
+            "rows of a range were in the table already: what its views have of them is not known",
+            SINK_F_TABLE(p->route), SINK_F_PARTITION(p), SINK_F_RANGE(p->working));
+}
+
+void report_settle(const struct partition *p, int64_t wait_ms)
+{
+    pl_log(PL_NOTICE, NULL,
+           "rows may be on their way to the table: it is asked when none can arrive any more",
+           SINK_F_TABLE(p->route), SINK_F_PARTITION(p), PL_F_INT("WAIT_MS", wait_ms));
+}
+
 void report_back(struct sink *s, const struct partition *p)
 {
     if (!s->away)

@@ -16,6 +16,10 @@ void report_away(struct sink *s, const struct partition *p, const struct pl_err 
 /* A question to the output failed, and is asked again. */
 void report_silent(struct sink *s, const struct partition *p, const char *what,
                    const struct pl_err *err);
+/* It waits that long before the table is asked. */
+void report_settle(const struct partition *p, int64_t wait_ms);
+/* What the table has of the working batch. */
+void report_looked(const struct partition *p, const struct output_found *found);
 /* The output answers. */
 void report_back(struct sink *s, const struct partition *p);
 /* The output refuses the working batch, which is halved, or its only message buried. */

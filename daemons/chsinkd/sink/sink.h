@@ -79,6 +79,7 @@ struct partition {
     _Atomic bool assigned;       /* by the group */
     _Atomic int64_t next_offset; /* the next message's, or less; -1: not known yet */
     _Atomic enum partition_aside aside;
+    _Atomic bool settles; /* waits until no insert can arrive any more, to ask the table */
 
     struct sink_sums sums; /* not logged yet; under the lock */
     int64_t logged_ms;     /* monotonic: when sums were logged last; 0: never; under the lock */
