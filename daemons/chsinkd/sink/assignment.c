@@ -186,11 +186,24 @@ static void partitions_revoke(struct sink *s, const rd_kafka_topic_partition_lis
     assignment_continue(s);
 }
 
+/* A rebalance pauses all partitions inside librdkafka, which then goes on behind the last message
+ * that it has put into an array. Before 2.1 rd_kafka_consume_batch_queue() drops what it has put
+ * there, when the pause comes while it waits for more: what stays ours would go on with a gap. */
+static void partitions_seek(struct sink *s)
+{
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        struct partition *p = s->partitions[i];
+        if (p->assigned && p->reading && p->seek_to < 0)
+            p->seek_to = p->next_offset;
+    }
+}
+
 void assignment_change(rd_kafka_t *rk, rd_kafka_resp_err_t code,
                        rd_kafka_topic_partition_list_t *list, void *opaque)
 {
     struct sink *s = consumer_sink(rk);
     (void)opaque;
+    partitions_seek(s);
     if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
         partitions_assign(s, list);
     else
