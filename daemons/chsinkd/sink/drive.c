@@ -13,6 +13,8 @@
 #include "lib/log/log.h"
 
 #define ASIDE_MAX_MS 60000
+/* A call that takes longer is one that hangs, more likely than a large insert. */
+#define SLOW_MS 10000
 
 void drive_kind(struct sink *s, struct partition *p, enum partition_event_kind kind)
 {
@@ -297,5 +299,6 @@ bool drive_is_quiet(const struct partition *p)
 
 bool drive_is_stalled(const struct partition *p)
 {
-    return p->timer_ms > 0 || p->bury_ms > 0 || p->aside != ASIDE_NO || p->enter_waits;
+    return p->timer_ms > 0 || p->bury_ms > 0 || p->aside != ASIDE_NO || p->enter_waits ||
+           (p->call == CALL_MACHINE && pl_clock_boot_ms() - p->state.called_ms >= SLOW_MS);
 }

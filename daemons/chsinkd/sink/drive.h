@@ -50,7 +50,8 @@ void drive_time(struct sink *s);
 
 /* Nothing of the partition is read, under way or outstanding. */
 bool drive_is_quiet(const struct partition *p);
-/* It waits for something other than a call: more must not be read meanwhile. */
+/* It waits for something other than a call, or for one that takes long: more must not be read
+ * meanwhile. */
 bool drive_is_stalled(const struct partition *p);
 
 #endif
