@@ -417,6 +417,61 @@ START_TEST(wait_that_is_over)
 }
 END_TEST
 
+static bool both_are_read(void)
+{
+    return sink.partitions_n == 2 && sink.partitions[0]->next_offset > 0 &&
+           sink.partitions[1]->next_offset > 0;
+}
+
+static bool one_went(void)
+{
+    return !sink.partitions[0]->assigned || !sink.partitions[1]->assigned;
+}
+
+/* The group takes one of two partitions while messages come all the time: of the other all are
+ * read. (Without assignment.c's partitions_seek() some thirty are not.) */
+START_TEST(one_goes_one_stays)
+{
+    char text[256], value[] = "{\"n\":1}";
+    int n = 0;
+    conf.batch_age_ms = 60000; /* a commit would be refused in a rebalance */
+    conf.batch_rows = FAKE_ROWS_MAX;
+    topic_fill(TOPIC, 1, 0);
+    topic_fill(OTHER, 1, 0);
+    sink_start(0);
+    until(both_are_read, "both are read");
+    rd_kafka_conf_t *kafka = rd_kafka_conf_new();
+    rd_kafka_conf_set(kafka, "bootstrap.servers", mock.settings[0].value, text, sizeof(text));
+    rd_kafka_conf_set(kafka, "group.id", GROUP, text, sizeof(text));
+    rd_kafka_conf_set(kafka, "partition.assignment.strategy", "cooperative-sticky", text,
+                      sizeof(text));
+    rd_kafka_t *second = rd_kafka_new(RD_KAFKA_CONSUMER, kafka, text, sizeof(text));
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(2);
+    rd_kafka_topic_partition_list_add(topics, TOPIC, RD_KAFKA_PARTITION_UA);
+    rd_kafka_topic_partition_list_add(topics, OTHER, RD_KAFKA_PARTITION_UA);
+    ck_assert_int_eq(rd_kafka_subscribe(second, topics), 0);
+    rd_kafka_topic_partition_list_destroy(topics);
+    rd_kafka_t *rk = client_new(RD_KAFKA_PRODUCER);
+    for (int after = 0; after < 200; after += one_went()) {
+        for (int t = 0; t < 2; t++)
+            rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(t ? TOPIC : OTHER), RD_KAFKA_V_PARTITION(0),
+                              RD_KAFKA_V_VALUE(value, 7),
+                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+        n++;
+        ck_assert_int_lt(n, 15000);
+        rd_kafka_poll(rk, 3);
+    }
+    rd_kafka_flush(rk, WAIT_MS);
+    rd_kafka_destroy(rk);
+    const struct partition *p = sink.partitions[!sink.partitions[0]->assigned];
+    while (p->next_offset < n + 1)
+        poll(NULL, 0, 10);
+    ck_assert_int_eq((int)p->open->messages_n, n + 1);
+    sink_end(true);
+    rd_kafka_destroy_flags(second, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+END_TEST
+
 /* ---- when it counts as stuck ---- */
 
 /* A worker that has no work to do is not stuck, nor is a consumer that turns. */
@@ -506,6 +561,7 @@ int main(void)
         TEST(lost_answers),
         TEST(restarts, .count = 1),
         TEST(wait_that_is_over),
+        TEST(one_goes_one_stays),
         TEST(stuck),
         TEST(log_of_batches),
     };
