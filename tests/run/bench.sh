@@ -30,3 +30,7 @@ tests/services/kafka.sh fetch
 tests/services/clickhouse.sh fetch
 BUILD=$PWD/$build /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/e2e/test_wmfetchd.py \
     -k test_memory_is_flat | grep -E ' bytes in |passed|failed|Error'
+
+printf '\nchsinkd: 400,000 made events into a table (Kafka, ClickHouse); BASE=DIR: beside the build in DIR\n'
+BUILD=$PWD/$build /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/e2e/bench_sink.py |
+    grep -E ' rows/s|rows/s of |passed|failed|Error'
