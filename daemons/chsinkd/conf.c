@@ -60,9 +60,10 @@ const struct pl_option chsinkd_options[] = {
         .help = "What to do when the group has no offset in a partition whose rows are in the "
                 "table, since Kafka forgets those of a group that is idle for longer than its "
                 "offsets.retention.minutes, or group.id is a new one. table: go on behind the "
-                "highest offset in the table. stop: end with status 78. start: begin as start "
-                "says, which loads rows again. Needs columns from topic, partition and offset in "
-                "the route; without them it is always start."),
+                "highest offset in the table, if the rows there are of the same messages. stop: "
+                "end with status 78. start: begin as start says, which loads rows again. Needs "
+                "columns from topic, partition and offset in the route; without them it is always "
+                "start."),
     PL_TOPIC_OPT("dead_letter_topic", struct chsinkd_conf, dead_letter_topic,
                  "chsinkd-dead-letters",
                  "Topic for messages that do not fit their table; chsinkd --replay brings them "

@@ -508,7 +508,7 @@ def test_offset_beyond_the_end(pipeline):
 
 def test_topic_made_again(pipeline):
     """Kafka forgets the group's offsets with the topic. The same range of offsets then holds other messages: they are
-    no repetition of those that the table has."""
+    no repetition of those that the table has. They are not taken for that: a person says whether to load them."""
     p = pipeline
     loaded(p, 100)
     sink = p.chsinkd().start()
@@ -518,8 +518,13 @@ def test_topic_made_again(pipeline):
     admin.delete_topics([p.topic])[p.topic].result(30)
     wait_until(lambda: p.topic not in admin.list_topics(timeout=10).topics, 30, 'topic gone')
     loaded(p, 100, seed=7)
-    again = p.chsinkd('again', args=['--once'])
-    status, text = run_to_end(again, 30)
+    for i in range(2):  # the second finds the place in the group, as the first left it
+        status, text = run_to_end(p.chsinkd(f'again{i}', args=['--once']), 60)
+        assert status == CONFIG, text
+        assert "the table's rows at offset 99 are of other messages" in text and 'offsets_lost: start' in text
+        assert p.rows() == 100
+    again = p.chsinkd('anew', args=['--once'], offsets_lost='start')
+    status, text = run_to_end(again, 60)
     assert status == 0, text
     ids = int(p.clickhouse.value(f'SELECT uniqExact(event_id) FROM {p.table}'))
     assert ids == p.rows() == 200, again.tail()

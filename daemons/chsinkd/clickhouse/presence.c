@@ -291,28 +291,56 @@ static int64_t theirs_offset(const struct compare *c, size_t i)
     return offset;
 }
 
-/* Marks the rows of one message. Its rows are ours from *ours on, and theirs from *theirs on. */
-static void partial_mark(struct compare *c, const struct partial *p, size_t *ours, size_t *theirs)
+/* The rows of one message. */
+struct sides {
+    struct pl_slice *ours, *theirs;
+    size_t theirs_n;
+};
+
+static void sides_release(struct sides *s)
+{
+    free(s->ours);
+    free(s->theirs);
+}
+
+/* Its rows are ours from *ours on, and theirs from *theirs on. Both move behind them. */
+static struct sides sides_take(const struct compare *c, const struct partial *p, size_t *ours,
+                               size_t *theirs)
 {
     size_t end = *theirs;
     while (end < c->theirs.n && theirs_offset(c, end) == p->offset)
         end++;
-    size_t theirs_n = end - *theirs;
-    PL_FREE struct pl_slice *mine = pl_alloc_array(p->rows, sizeof(*mine));
-    PL_FREE struct pl_slice *their = pl_alloc_array(theirs_n + 1, sizeof(*their));
-    PL_FREE bool *there = pl_alloc_array(p->rows, sizeof(*there));
+    struct sides s = {.theirs_n = end - *theirs};
+    s.ours = pl_alloc_array(p->rows, sizeof(*s.ours));
+    s.theirs = pl_alloc_array(s.theirs_n + 1, sizeof(*s.theirs));
     for (size_t i = 0; i < p->rows; i++)
-        mine[i] = rows_get(&c->ours, *ours + i);
-    for (size_t i = 0; i < theirs_n; i++) {
+        s.ours[i] = rows_get(&c->ours, *ours + i);
+    for (size_t i = 0; i < s.theirs_n; i++) {
         struct pl_slice row = rows_get(&c->theirs, *theirs + i);
-        their[i] = (struct pl_slice){row.p + sizeof(int64_t), row.len - sizeof(int64_t)};
+        s.theirs[i] = (struct pl_slice){row.p + sizeof(int64_t), row.len - sizeof(int64_t)};
     }
-    rows_match(c->block, mine, p->rows, their, theirs_n, there);
+    *ours += p->rows;
+    *theirs = end;
+    return s;
+}
+
+static void partial_mark(struct compare *c, const struct partial *p, size_t *ours, size_t *theirs)
+{
+    PL_CLEANUP(sides_release) struct sides s = sides_take(c, p, ours, theirs);
+    PL_FREE bool *there = pl_alloc_array(p->rows, sizeof(*there));
+    rows_match(c->block, s.ours, p->rows, s.theirs, s.theirs_n, there);
     for (size_t i = 0; i < p->rows; i++)
         if (there[i])
             bit_set(c->there, p->first + i);
-    *ours += p->rows;
-    *theirs = end;
+}
+
+static void ours_add(struct compare *c, const struct partial *p)
+{
+    row_walk_to(&c->walk, p->first);
+    for (uint32_t k = 0; k < p->rows; k++) {
+        row_walk_add(&c->walk, &c->ours.bytes);
+        rows_ended(&c->ours, c->ours.bytes.len);
+    }
 }
 
 static int partials_look(struct compare *c, const struct partial *p, size_t n, struct pl_err *err)
@@ -320,13 +348,8 @@ static int partials_look(struct compare *c, const struct partial *p, size_t n, s
     for (size_t done = 0, i = 0; done < n; done = i) {
         c->ours.n = 0;
         pl_buf_reset(&c->ours.bytes);
-        for (; i < n && i - done < LOOK_OFFSETS_MAX && c->ours.bytes.len < LOOK_BYTES; i++) {
-            row_walk_to(&c->walk, p[i].first);
-            for (uint32_t k = 0; k < p[i].rows; k++) {
-                row_walk_add(&c->walk, &c->ours.bytes);
-                rows_ended(&c->ours, c->ours.bytes.len);
-            }
-        }
+        for (; i < n && i - done < LOOK_OFFSETS_MAX && c->ours.bytes.len < LOOK_BYTES; i++)
+            ours_add(c, &p[i]);
         if (rows_ask(c, p + done, i - done, err) < 0)
             return -1;
         size_t ours = 0, theirs = 0;
@@ -336,6 +359,24 @@ static int partials_look(struct compare *c, const struct partial *p, size_t n, s
             return pl_err_set(err, PL_ERR_RETRY, 0, "table %s answers with rows of other offsets",
                               c->look->table->route->table);
     }
+    return 0;
+}
+
+/* Is a row of the message equal to one that is there? */
+static int probe_look(const struct look *l, const struct block *block, const struct partial *p,
+                      bool *ret_equal, struct pl_err *err)
+{
+    PL_CLEANUP(compare_release) struct compare c = {.look = l, .block = block};
+    size_t ours = 0, theirs = 0;
+    row_walk_init(&c.walk, block);
+    ours_add(&c, p);
+    if (rows_ask(&c, p, 1, err) < 0)
+        return -1;
+    PL_CLEANUP(sides_release) struct sides s = sides_take(&c, p, &ours, &theirs);
+    if (s.theirs_n == 0 || theirs != c.theirs.n)
+        return pl_err_set(err, PL_ERR_RETRY, 0, "table %s answers with rows of other offsets",
+                          l->table->route->table);
+    *ret_equal = rows_match_any(s.ours, p->rows, s.theirs, s.theirs_n);
     return 0;
 }
 
@@ -378,6 +419,7 @@ static bool counts_next(const char **at, int64_t *ret_offset, uint64_t *ret_coun
 struct sorted { /* the batch's messages, by what the table has of them */
     struct partial *partials;
     size_t partials_n;
+    struct partial last; /* some: of which something is there */
     bool some, all;
 };
 
@@ -388,7 +430,8 @@ static void counts_sort(const struct batch *b, const char *counts, uint64_t *the
     int64_t offset = INT64_MIN;
     uint64_t count = 0, row = 0;
     bool more = true;
-    *ret = (struct sorted){pl_alloc_array(b->messages_n, sizeof(*ret->partials)), 0, false, true};
+    *ret = (struct sorted){.partials = pl_alloc_array(b->messages_n, sizeof(*ret->partials)),
+                           .all = true};
     for (size_t i = 0; i < b->messages_n; i++) {
         const struct batch_message *m = &b->messages[i];
         if (m->rows == 0)
@@ -396,13 +439,16 @@ static void counts_sort(const struct batch *b, const char *counts, uint64_t *the
         while (more && offset < m->offset)
             more = counts_next(&counts, &offset, &count);
         uint64_t has = more && offset == m->offset ? count : 0;
+        const struct partial p = {m->offset, row, m->rows};
         ret->some = ret->some || has > 0;
         ret->all = ret->all && has >= m->rows;
+        if (has > 0)
+            ret->last = p;
         if (has >= m->rows)
             for (uint32_t k = 0; k < m->rows; k++)
                 bit_set(there, row + k);
         else if (has > 0)
-            ret->partials[ret->partials_n++] = (struct partial){m->offset, row, m->rows};
+            ret->partials[ret->partials_n++] = p;
         row += m->rows;
     }
 }
@@ -438,7 +484,7 @@ int presence_holds(struct clickhouse *c, const struct presence_table *t,
     uint64_t rows = block_rows(b->block);
     struct look l = {.client = c, .table = t, .topic = range->topic, .partition = range->partition};
     if (rows == 0 && b->dead.count == 0) {
-        *ret = (struct output_found){false, true};
+        *ret = (struct output_found){.all = true};
         return 0;
     }
     PL_CLEANUP(pl_buf_release) struct pl_buf counts = {0};
@@ -449,9 +495,16 @@ int presence_holds(struct clickhouse *c, const struct presence_table *t,
     PL_FREE uint64_t *there = pl_alloc_array(rows / 64 + 1, sizeof(*there));
     struct sorted sorted;
     counts_sort(b, pl_buf_cstr(&counts), there, &sorted);
-    letters_drop(b, pl_buf_cstr(&counts));
     PL_FREE struct partial *partials = sorted.partials;
-    bool keys = l.presence == PRESENCE_KEYS;
+    bool keys = l.presence == PRESENCE_KEYS, equal = true;
+    if (range->compare && sorted.some && probe_look(&l, b->block, &sorted.last, &equal, err) < 0)
+        return -1;
+    if (!equal) {
+        *ret = (struct output_found){.some = true, .other = true, .offset = sorted.last.offset};
+        return 0;
+    }
+    if (!range->compare || sorted.some) /* else nothing says that the rows are of this topic */
+        letters_drop(b, pl_buf_cstr(&counts));
     if (sorted.partials_n > 0 && !keys) {
         PL_CLEANUP(compare_release)
         struct compare compare = {.look = &l, .block = b->block, .there = there};
@@ -461,7 +514,7 @@ int presence_holds(struct clickhouse *c, const struct presence_table *t,
     }
     if (sorted.all || !keys)
         batch_rows_drop(b, there);
-    *ret = (struct output_found){sorted.some, block_rows(b->block) == 0};
+    *ret = (struct output_found){.some = sorted.some, .all = block_rows(b->block) == 0};
     return 0;
 }
 

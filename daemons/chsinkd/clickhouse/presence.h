@@ -15,6 +15,10 @@
  * with all the rest, in order, so that the same rows win (a view of it counts them twice). FINAL
  * is not used: it would hide rows that are there.
  *
+ * An offset is a message's only as long as the topic is the same. Where that is not known
+ * (struct output_range's `compare`), the rows of one message are read and compared as well: the
+ * last of which anything is there, since the table's highest offset is what the place rests on.
+ *
  * A replica must have what the others have: with several URLs, or one that leads to several
  * servers, the insert may have gone to another one. A replica that is behind is told to catch up
  * (SYSTEM SYNC REPLICA), and must, before it is asked.

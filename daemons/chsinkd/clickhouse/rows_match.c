@@ -207,3 +207,20 @@ void rows_match(const struct block *b, const struct pl_slice *ours, size_t ours_
     bags_match_equal(&m);
     bags_match_alike(&m);
 }
+
+bool rows_match_any(const struct pl_slice *ours, size_t ours_n, const struct pl_slice *theirs,
+                    size_t theirs_n)
+{
+    PL_FREE size_t *mine = order_new(ours, ours_n);
+    PL_FREE size_t *their = order_new(theirs, theirs_n);
+    for (size_t i = 0, k = 0; i < ours_n && k < theirs_n;) {
+        int order = rows_compare(&ours[mine[i]], &theirs[their[k]]);
+        if (order == 0)
+            return true;
+        if (order < 0)
+            i++;
+        else
+            k++;
+    }
+    return false;
+}

@@ -34,4 +34,8 @@ size_t row_binary_len(const struct block *b, const char *p, size_t len);
 void rows_match(const struct block *b, const struct pl_slice *ours, size_t ours_n,
                 const struct pl_slice *theirs, size_t theirs_n, bool *ret_there);
 
+/* One of `ours` is equal to one of `theirs`. */
+bool rows_match_any(const struct pl_slice *ours, size_t ours_n, const struct pl_slice *theirs,
+                    size_t theirs_n);
+
 #endif

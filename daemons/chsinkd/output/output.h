@@ -52,11 +52,16 @@ struct output_range { /* which messages */
     const char *topic;
     int32_t partition;
     int64_t start, end;
+    bool compare; /* holds(): by value, too */
 };
 
 /* Of the batch's rows, before they were taken out. A batch without rows: all of none. */
 struct output_found {
     bool some, all;
+    /* Only with `compare`: the rows there are of other messages, or of another version of the
+     * route. Seen at the message of `offset`; nothing was taken out. */
+    bool other;
+    int64_t offset;
 };
 
 struct output_state {
@@ -107,7 +112,9 @@ struct output_kind {
                                  const struct batch *b, const char *token, struct pl_err *err);
 
     /* Which of the batch's rows are there already: takes these out. Only where can_look. RETRY, or
-     * CONFIG when a person must act. */
+     * CONFIG when a person must act. What is there is told by the offsets alone, which are another
+     * topic's if it was made again: with `compare` the batch's last message that has rows there
+     * must have an equal one. */
     int (*holds)(struct output *o, const struct output_target *t, const struct output_range *range,
                  struct batch *b, struct output_found *ret, struct pl_err *err);
 

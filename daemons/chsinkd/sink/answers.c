@@ -82,6 +82,11 @@ void answer_place(struct sink *s, struct partition *p)
 static void look_answered(struct sink *s, struct partition *p)
 {
     const struct work *w = &p->work;
+    if (w->answer == OUTPUT_DONE && w->found.other) {
+        drive_kind(s, p, EVENT_RETRY);
+        place_refuse(s, p, w->found.offset);
+        return;
+    }
     if (w->answer == OUTPUT_DONE) {
         report_back(s, p);
         report_looked(p, &w->found);
@@ -188,7 +193,10 @@ static void committed(struct sink *s, struct partition *p)
     pl_backoff_reset(&p->backoff);
     pl_metrics_observe(s->metrics, M_COMMIT_SECONDS,
                        (double)(pl_clock_boot_ms() - p->state.called_ms) / 1e3);
-    p->committed = p->state.phase == PARTITION_COMMIT ? p->state.end : p->state.start;
+    bool is_end = p->state.phase == PARTITION_COMMIT;
+    p->committed = is_end ? p->state.end : p->state.start;
+    if (is_end && p->state.until == 0)
+        p->probe = false;
     drive_kind(s, p, EVENT_OK);
 }
 

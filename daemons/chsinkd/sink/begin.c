@@ -27,8 +27,15 @@ static struct begin from_low(int64_t offset, int64_t low)
     return (struct begin){.answer = BEGIN_FROM_LOW, .offset = low, .lost = low - offset};
 }
 
+bool begin_is_anew(const struct begin_facts *f)
+{
+    return f->offset >= 0 && f->unproved && f->offsets_lost == CHSINKD_LOST_START;
+}
+
 static struct begin with_offset(const struct begin_facts *f)
 {
+    if (begin_is_anew(f))
+        return (struct begin){.answer = BEGIN_FROM_LOW, .offset = f->low};
     if (f->offset < f->committed)
         return stop(BEGIN_WENT_BACK);
     if (f->offset > f->high)
@@ -125,6 +132,15 @@ int begin_err(const struct begin_facts *f, enum begin_why why, const char *topic
                           "has rows up to %" PRId64 ". Set the offset to %" PRId64 " with "
                           "kafka-consumer-groups --reset-offsets, or offsets_lost: table",
                           topic, partition, f->table_next - 1, f->table_next);
+    case BEGIN_OTHER_ROWS:
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "topic %.60s, partition %" PRId32 ": the table's rows at offset %" PRId64
+                          " are of other messages: the topic was made again, or the route has "
+                          "changed since. To load the topic from its beginning, set offsets_lost: "
+                          "start, and empty the table first or take another. If the messages are "
+                          "the same, set the group's offset to %" PRId64
+                          " with kafka-consumer-groups --reset-offsets",
+                          topic, partition, f->offset, f->table_next);
     }
     abort();
 }

@@ -5,6 +5,7 @@
  *
  *     the group has    Kafka has        else                         answer
  *     ?                ?                watermarks not known         WAIT
+ *     unproved, below  any              offsets_lost: start          FROM_LOW, nothing lost
  *     an offset        low..high                                     CONTINUE there
  *                      low above it                                  FROM_LOW, with what is lost
  *                      high below it    for BEGIN_CONFIRM_MS         STOP: BEYOND
@@ -28,8 +29,10 @@
  *
  * A topic that was deleted and made again shows by what we have committed in it: Kafka forgets a
  * deleted topic's offsets, and they never go back while a group has members. Across a restart it
- * shows only if it is still shorter than the group's offset or the table's: librdkafka 2.0 gives
- * neither topic ids nor leader epochs.
+ * shows by an end before the group's offset or the table's rows (librdkafka 2.0 gives neither topic
+ * ids nor leader epochs). Otherwise the rows must tell: AT_TABLE is *unproved* until those in doubt
+ * were compared with the messages (OTHER_ROWS: they are not the same). The place is in the group by
+ * then, so to begin anew, `offsets_lost: start` counts there as if there were no offset.
  *
  * Pure.
  */
@@ -52,6 +55,7 @@ struct begin_facts {
     int64_t offset;    /* -1: none */
     int64_t announced; /* the end of an announced range; -1: none */
     int64_t committed; /* the last that this process has committed or read; -1: none */
+    bool unproved;     /* the offset was chosen AT_TABLE, and is not behind what is in doubt */
 
     bool watermarks; /* low and high are known */
     int64_t low, high;
@@ -87,6 +91,7 @@ enum begin_why {
     BEGIN_MADE_AGAIN,
     BEGIN_TABLE_BEYOND,
     BEGIN_OFFSET_LOST,
+    BEGIN_OTHER_ROWS, /* not by begin_decide(): found later, when rows are compared */
 };
 
 struct begin {
@@ -102,8 +107,11 @@ struct begin {
 };
 
 struct begin begin_decide(const struct begin_facts *f);
+/* The group's offset does not count, nor what is announced there. */
+bool begin_is_anew(const struct begin_facts *f);
 
-/* The text of a STOP, CONFIG (ours). */
+/* The text of a STOP, CONFIG (ours). OTHER_ROWS: `offset` has them, `table_next` is where the doubt
+ * ends. */
 int begin_err(const struct begin_facts *f, enum begin_why why, const char *topic, int32_t partition,
               struct pl_err *err);
 

@@ -26,7 +26,11 @@ void call_work(struct sink *s, struct partition *p, enum partition_call call, en
     w->target = p->route->target;
     w->owner = p;
     w->batch = kind == WORK_LOOK || kind == WORK_INSERT ? p->working : NULL;
-    w->range = (struct output_range){p->topic, p->id, p->state.start, p->state.end};
+    w->range = (struct output_range){.topic = p->topic,
+                                     .partition = p->id,
+                                     .start = p->state.start,
+                                     .end = p->state.end,
+                                     .compare = kind == WORK_LOOK && p->probe};
     workers_submit(s->workers, w);
 }
 
@@ -51,11 +55,20 @@ void call_place(struct sink *s, struct partition *p)
     answer_place(s, p);
 }
 
-static rd_kafka_topic_partition_list_t *offsets_new(const struct partition *p, int64_t offset,
-                                                    const struct partition_announcement *a)
+/* A doubt that is to be probed has no digest, and so the next owner knows that it is to be: see
+ * place_is_unproved(). Nothing else looks at the digest while something is in doubt. */
+static void wanted_text(const struct partition *p, char *out)
+{
+    struct partition_announcement a = p->state.wanted;
+    if (p->probe && a.until > 0)
+        a.digest = 0;
+    announcement_text(&a, out);
+}
+
+static rd_kafka_topic_partition_list_t *offsets_new(const struct partition *p, int64_t offset)
 {
     char text[PL_ANNOUNCEMENT_MAX];
-    announcement_text(a, text);
+    wanted_text(p, text);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(list, p->topic, p->id);
     tp->offset = offset;
@@ -68,7 +81,7 @@ void call_commit(struct sink *s, struct partition *p, int64_t offset)
 {
     begin(p, CALL_MACHINE);
     PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
-    rd_kafka_topic_partition_list_t *list = offsets_new(p, offset, &p->state.wanted);
+    rd_kafka_topic_partition_list_t *list = offsets_new(p, offset);
     rd_kafka_resp_err_t code =
         rd_kafka_commit_queue(s->rk, list, s->consumer->commits, answer_on_commit, p);
     if (code) /* only without a group */
@@ -91,7 +104,7 @@ void call_offset(struct sink *s, struct partition *p, enum partition_call call)
 void call_letters(struct sink *s, struct partition *p)
 {
     begin(p, CALL_MACHINE);
-    announcement_text(&p->state.wanted, p->job_metadata);
+    wanted_text(p, p->job_metadata);
     p->job = (struct courier_job){.kind = COURIER_LETTERS,
                                   .userdata = p,
                                   .topic = p->topic,

@@ -212,8 +212,11 @@ void drive_enter(struct sink *s, struct partition *p, const struct committed *co
                "the group's metadata is not ours: the table is asked before what there is now is "
                "inserted",
                SINK_F_PARTITION(p), PL_F_INT("OFFSET", committed->offset));
-        e.announced.until = INT64_MAX; /* place_check() knows the end */
+        /* place_check() knows the end; the digest: an ordinary doubt, see place.h */
+        e.announced.until = INT64_MAX;
+        e.announced.digest = p->route->machine.digest;
     }
+    p->probe = place_is_unproved(&e.announced, e.start);
     if (!place_check(s, p, &e))
         return;
     read_ahead(s, p, &e);

@@ -78,6 +78,7 @@ static bool facts_get(struct sink *s, struct partition *p, int64_t offset, struc
         .offset = offset,
         .announced = -1,
         .committed = p->committed,
+        .unproved = p->probe,
         .watermarks = true,
         .beyond_ms = p->beyond_ms > 0 ? pl_clock_monotonic_ms() - p->beyond_ms : 0,
         .table_next = -1,
@@ -144,13 +145,20 @@ bool place_check(struct sink *s, struct partition *p, struct partition_event *e)
     case BEGIN_FROM_LOW:
     case BEGIN_AT_HIGH:
     case BEGIN_AT_TABLE:
+        if (begin_is_anew(&f)) {
+            e->start = b.offset;
+            e->announced = (struct partition_announcement){.end = -1};
+            p->probe = false;
+        }
         p->committed = e->start;
         if (p->route->machine.can_look && e->announced.end > e->start &&
+            e->announced.until <= e->start &&
             pl_clock_realtime_ms() - e->announced.at_ms >= s->conf->ask_table_after_ms)
             e->announced.digest = 0; /* is looked up, not repeated */
-        p->retention_took = b.answer == BEGIN_FROM_LOW;
+        p->retention_took = b.lost > 0;
         if (b.in_doubt > 0) /* its beginning is lost: it cannot be repeated as it was */
-            e->announced = (struct partition_announcement){.end = -1, .until = b.in_doubt};
+            e->announced = (struct partition_announcement){
+                .end = -1, .digest = p->route->machine.digest, .until = b.in_doubt};
         return true;
     case BEGIN_STOP:
         stop(s, p, &f, b.why);
@@ -178,6 +186,7 @@ bool place_start(struct sink *s, struct partition *p, struct partition_event *e)
     p->low = f.low;
     e->start = b.offset;
     e->announced.until = b.in_doubt;
+    p->probe = b.in_doubt > 0;
     if (b.blind)
         pl_log(PL_WARNING, PL_EVENT_AT_LEAST_ONCE,
                "the group has no offset here, and the table cannot be asked: what it has of this "
@@ -191,4 +200,16 @@ bool place_start(struct sink *s, struct partition *p, struct partition_event *e)
     if (b.lost > 0)
         report_lost(s, p, f.table_next, b.offset);
     return true;
+}
+
+bool place_is_unproved(const struct partition_announcement *a, int64_t start)
+{
+    return start >= 0 && a->until > start && a->digest == 0;
+}
+
+void place_refuse(struct sink *s, struct partition *p, int64_t offset)
+{
+    const struct begin_facts f = {.offset = offset, .table_next = p->state.until};
+    stop(s, p, &f, BEGIN_OTHER_ROWS);
+    drive_aside(s, p, ASIDE_BEGIN, 0);
 }

@@ -2,6 +2,12 @@
 /*
  * place.h - gathers what begin.h decides by, and does what it says: where a partition is read from.
  *
+ * A place that was chosen by the table's rows is *unproved*: they may be of a topic that had the
+ * same name, whose offsets are these, too. It is known by the doubt that is committed with it,
+ * which has no digest; the doubt that a crash or another route leaves always has one. Each look-up
+ * below the doubt's end compares a message (struct output_range), and when it is another,
+ * place_refuse().
+ *
  * Threads: the consumer's, but for place_look(). Those that ask Kafka block, up to
  * WATERMARK_TIMEOUT_MS.
  */
@@ -22,5 +28,11 @@ bool place_check(struct sink *s, struct partition *p, struct partition_event *e)
  * nothing). Sets e->start and e->announced.until. False: it is not known now, or a person must say,
  * and it is to be asked again. */
 bool place_start(struct sink *s, struct partition *p, struct partition_event *e);
+
+/* What the group has at the offset `start` (below 0: none) is such a place. */
+bool place_is_unproved(const struct partition_announcement *a, int64_t start);
+/* The table's rows at `offset`, below p->state.until, are of other messages: the partition is set
+ * aside until a person says what to do; with --once the sink fails. */
+void place_refuse(struct sink *s, struct partition *p, int64_t offset);
 
 #endif

@@ -113,6 +113,9 @@ struct partition {
     bool leaving;      /* the group asks for it: nothing more is read */
     int64_t aside_ms;  /* monotonic: when it is tried again */
     unsigned aside_tries;
+    /* The place was chosen by the table's rows, and what is in doubt there is not yet behind us:
+     * the table may have rows of a topic that had the same name (place.h). */
+    bool probe;
     bool enter_waits; /* assigned while a call is outstanding: begins when its answer has come */
     int64_t once_end; /* --once: done when next_offset is here; -1 not known yet */
     bool once_done;

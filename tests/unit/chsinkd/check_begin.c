@@ -35,6 +35,14 @@ static const struct {
     {"offset 15 committed 16", "stop back"},
     {"low 0 high 30 committed 5", "stop again"},
     {"low 0 high 30 committed 5 silent", "stop again"},
+    /* the place that the table's rows gave, before they were compared */
+    {"offset 15 unproved", "continue 15"},
+    {"offset 15 unproved if-lost-stop", "continue 15"},
+    {"offset 15 unproved if-lost-start", "low 10"},
+    {"offset 15 unproved if-lost-start committed 16", "low 10"},
+    {"offset 7 announced 12 unproved if-lost-start latest new existed", "low 10"},
+    {"offset 21 unproved if-lost-start", "low 10"},
+    {"offset 15 if-lost-start", "continue 15"},
     /* no offset */
     {"silent", "wait"},
     {"new existed", "low 10"},
@@ -97,6 +105,8 @@ static struct begin_facts facts_of(const char *text)
             f.topic_new = true;
         else if (strcmp(word, "existed") == 0)
             f.existed = true;
+        else if (strcmp(word, "unproved") == 0)
+            f.unproved = true;
         else if (strcmp(word, "if-lost-stop") == 0)
             f.offsets_lost = CHSINKD_LOST_STOP;
         else if (strcmp(word, "if-lost-start") == 0)
@@ -123,7 +133,8 @@ static const char *begin_say(const struct begin *b, struct pl_buf *out)
                                        [BEGIN_WENT_BACK] = " back",
                                        [BEGIN_MADE_AGAIN] = " again",
                                        [BEGIN_TABLE_BEYOND] = " table",
-                                       [BEGIN_OFFSET_LOST] = " lost"};
+                                       [BEGIN_OFFSET_LOST] = " lost",
+                                       [BEGIN_OTHER_ROWS] = " other"};
     pl_buf_reset(out);
     pl_buf_addf(out, "%s%s", answers[b->answer], whys[b->why]);
     if (b->answer != BEGIN_WAIT && b->answer != BEGIN_STOP)
@@ -157,7 +168,7 @@ static void facts_check(const struct begin_facts *f)
 {
     struct begin b = begin_decide(f);
     bool placed = b.answer != BEGIN_WAIT && b.answer != BEGIN_STOP;
-    HOLDS((b.answer == BEGIN_STOP) == (b.why != BEGIN_NONE));
+    HOLDS((b.answer == BEGIN_STOP) == (b.why != BEGIN_NONE) && b.why != BEGIN_OTHER_ROWS);
     if (!placed) {
         HOLDS(b.offset == 0 && b.lost == 0 && b.in_doubt == 0);
         return;
@@ -167,6 +178,11 @@ static void facts_check(const struct begin_facts *f)
     /* Where there is something, and not before what is known to be loaded, but for what is in doubt
      * and will be looked up. */
     HOLDS(b.offset >= f->low && b.offset <= f->high);
+    if (begin_is_anew(f)) {
+        HOLDS(f->unproved && f->offset >= 0 && f->offsets_lost == CHSINKD_LOST_START);
+        HOLDS(b.offset == f->low && b.lost == 0 && b.in_doubt == 0);
+        return;
+    }
     HOLDS(b.offset >= f->offset && b.offset >= f->committed);
     HOLDS(f->offset >= 0 || f->committed < 0);
     bool by_table = f->offset < 0 && f->table == BEGIN_TABLE_ASKED && f->table_next >= 0 &&
@@ -184,7 +200,7 @@ static void facts_check(const struct begin_facts *f)
 static struct begin_facts facts_number(unsigned i)
 {
     static const int64_t offsets[] = {-1, 0, 1, 2, 3};
-    const unsigned ranges[] = {5, 5, 5, 5, 4, 4, 3, 2, 2, 2, 3, 2, 2, 2};
+    const unsigned ranges[] = {5, 5, 5, 5, 4, 4, 3, 2, 2, 2, 3, 2, 2, 2, 2};
     unsigned v[PL_COUNT(ranges)];
     for (unsigned k = 0; k < PL_COUNT(ranges); k++, i /= ranges[k - 1])
         v[k] = i % ranges[k];
@@ -203,12 +219,13 @@ static struct begin_facts facts_number(unsigned i)
         .start = v[11] ? CHSINKD_LATEST : CHSINKD_EARLIEST,
         .beyond_ms = v[12] ? BEGIN_CONFIRM_MS : 0,
         .batch_max = v[13] * 2,
+        .unproved = v[14],
     };
 }
 
 START_TEST(all_facts)
 {
-    const unsigned all = 625 * 16 * 3 * 8 * 3 * 8;
+    const unsigned all = 625 * 16 * 3 * 8 * 3 * 16;
     unsigned n = 0;
     for (unsigned i = 0; i < all; i++) {
         struct begin_facts f = facts_number(i);
@@ -234,7 +251,8 @@ START_TEST(texts)
         [BEGIN_WENT_BACK] = "went back from 1000000000009 to 1000000000007 ",
         [BEGIN_MADE_AGAIN] = "the group's offset, 1000000000009, is gone: ",
         [BEGIN_TABLE_BEYOND] = "rows up to offset 1000000000004, beyond the end, 1000000000000: ",
-        [BEGIN_OFFSET_LOST] = "rows up to 1000000000004. Set the offset to 1000000000005 with "};
+        [BEGIN_OFFSET_LOST] = "rows up to 1000000000004. Set the offset to 1000000000005 with ",
+        [BEGIN_OTHER_ROWS] = "the table's rows at offset 1000000000007 are of other messages: "};
     for (unsigned why = BEGIN_BEYOND; why < PL_COUNT(parts); why++) {
         struct pl_err err;
         ck_assert_int_eq(begin_err(&f, (enum begin_why)why, topic, 9999, &err), -1);

@@ -158,23 +158,26 @@ START_TEST(rows_bags)
                             "  - {name: z, path: '@.z', type: Int8, missing: default}\n");
     static const struct {
         const char *ours, *theirs, *there;
+        bool equal; /* one is equal to one */
     } cases[] = {
-        {"", "", ""},
-        {"{'a':1},{'a':2}", "", ".."},
-        {"{'a':1},{'a':2}", "{'a':2}", ".x"},
-        {"{'a':1,'s':'x'},{'a':1},{'a':1,'s':''}", "{'a':1}", ".x."},
+        {"", "", "", false},
+        {"{'a':1},{'a':2}", "", "..", false},
+        {"", "{'a':1}", "", false},
+        {"{'a':1},{'a':2}", "{'a':2}", ".x", true},
+        {"{'a':2},{'a':1}", "{'a':3},{'a':1}", "xx", true},
+        {"{'a':1,'s':'x'},{'a':1},{'a':1,'s':''}", "{'a':1}", ".x.", true},
         /* Equal rows are a bag. */
-        {"{'a':1},{'a':1},{'a':1}", "{'a':1},{'a':1}", "xx."},
-        {"{'a':1},{'a':2},{'a':1}", "{'a':1},{'a':2},{'a':1}", "xxx"},
+        {"{'a':1},{'a':1},{'a':1}", "{'a':1},{'a':1}", "xx.", true},
+        {"{'a':1},{'a':2},{'a':1}", "{'a':1},{'a':2},{'a':1}", "xxx", true},
         /* Decoded in another way: as many are there, and those that are most alike. */
-        {"{'a':1,'z':5},{'a':2,'z':5},{'a':3,'z':5}", "{'a':2,'z':0}", ".x."},
-        {"{'a':1,'s':'n'},{'a':2,'s':'n'}", "{'a':1,'s':'m'}", "x."},
-        {"{'a':1,'s':'n'},{'a':2,'s':'n'}", "{'a':3,'s':'m','z':1}", "x."},
+        {"{'a':1,'z':5},{'a':2,'z':5},{'a':3,'z':5}", "{'a':2,'z':0}", ".x.", false},
+        {"{'a':1,'s':'n'},{'a':2,'s':'n'}", "{'a':1,'s':'m'}", "x.", false},
+        {"{'a':1,'s':'n'},{'a':2,'s':'n'}", "{'a':3,'s':'m','z':1}", "x.", false},
         /* One equal, one alike: the equal one is not taken twice. */
-        {"{'a':1,'s':'n'},{'a':1,'s':'m'},{'a':9}", "{'a':1,'s':'n'},{'a':1,'s':'o'}", "xx."},
+        {"{'a':1,'s':'n'},{'a':1,'s':'m'},{'a':9}", "{'a':1,'s':'n'},{'a':1,'s':'o'}", "xx.", true},
         /* More than ours. */
-        {"{'a':1}", "{'a':1},{'a':1},{'a':2}", "x"},
-        {"{'a':1},{'a':2}", "{'a':3},{'a':4},{'a':5}", "xx"},
+        {"{'a':1}", "{'a':1},{'a':1},{'a':2}", "x", true},
+        {"{'a':1},{'a':2}", "{'a':3},{'a':4},{'a':5}", "xx", false},
     };
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
         struct bag bags[2] = {{.n = 0}};
@@ -191,6 +194,9 @@ START_TEST(rows_bags)
         rows_match(f.block, bags[0].rows, bags[0].n, bags[1].rows, bags[1].n, there);
         for (size_t k = 0; k < bags[0].n; k++)
             ck_assert_msg(there[k] == (cases[i].there[k] == 'x'), "case %zu row %zu", i, k);
+        ck_assert_msg(rows_match_any(bags[0].rows, bags[0].n, bags[1].rows, bags[1].n) ==
+                          cases[i].equal,
+                      "case %zu", i);
         bag_release(&bags[0]);
         bag_release(&bags[1]);
     }
@@ -306,11 +312,17 @@ static void script_end(unsigned steps)
     server_stop(&server);
 }
 
-static const struct output_range range = {TOPIC, 3, 10, 19};
+static const struct output_range range = {TOPIC, 3, 10, 19, false};
 
 static int holds(struct batch *b, struct output_found *ret, struct pl_err *err)
 {
     return clickhouse_output.holds(output, target, &range, b, ret, err);
+}
+
+static int holds_compared(struct batch *b, struct output_found *ret, struct pl_err *err)
+{
+    const struct output_range compared = {TOPIC, 3, 10, 19, true};
+    return clickhouse_output.holds(output, target, &compared, b, ret, err);
 }
 
 START_TEST(counts)
@@ -420,6 +432,61 @@ START_TEST(partial_rows)
         ck_assert_msg(err.kind == PL_ERR_RETRY, "case %zu: %s", i, err.msg);
         ck_assert_uint_eq(block_rows(same->block), ROWS_ALL);
         script_end(3);
+    }
+}
+END_TEST
+
+/* By the counts all is there, or a part; the values of one message say whether it is the same. */
+START_TEST(compared)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    PL_CLEANUP(pl_buf_release) struct pl_buf rows = {0}, other = {0}, elsewhere = {0};
+    rows_answer(&f, 18, &rows);
+    rows_answer(&f, 18, &other);
+    other.data[sizeof(int64_t)] ^= 1; /* of the time */
+    rows_answer(&f, 15, &elsewhere);
+    const struct script count = {"GROUP BY", 0, "10\t3\n18\t2\n", 0};
+    const struct script replacing = {"SELECT engine", 0, "ReplacingMergeTree\n", 0};
+    const struct {
+        struct script steps[4];
+        unsigned n;
+        uint64_t left;
+        bool some, other;
+        int64_t offset;
+        bool retry;
+    } cases[] = {
+        {{ENGINE, {"GROUP BY", 0, "", 0}}, 2, 10, .some = false},
+        {{ENGINE, count, {SELECT, 0, rows.data, rows.len}}, 3, 5, .some = true},
+        {{ENGINE, count, {SELECT, 0, other.data, other.len}}, 3, 10, true, true, 18, false},
+        {{replacing, count, {SELECT, 0, other.data, other.len}}, 3, 10, true, true, 18, false},
+        /* There in part. */
+        {{ENGINE, COUNT, {SELECT, 0, rows.data, rows.len}, {SELECT, 0, rows.data, rows.len}},
+         4,
+         9,
+         .some = true},
+        {{ENGINE, COUNT, {SELECT, 0, other.data, other.len}}, 3, 10, true, true, 18, false},
+        /* No answer is none. */
+        {{ENGINE, count, {SELECT, 0, "", 0}}, 3, 10, .retry = true},
+        {{ENGINE, count, {SELECT, 0, rows.data, rows.len - 1}}, 3, 10, .retry = true},
+        {{ENGINE, count, {SELECT, 0, elsewhere.data, elsewhere.len}}, 3, 10, .retry = true},
+        {{ENGINE, count, {SELECT, 241, "Code: 241. DB::Exception: m (M)", 0}},
+         3,
+         10,
+         .retry = true},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        PL_CLEANUP(batch_freep) struct batch *b = batch_of_two_months(&f);
+        struct output_found found = {0};
+        struct pl_err err = {0};
+        script_start(&f, cases[i].steps, cases[i].n);
+        int rc = holds_compared(b, &found, &err);
+        ck_assert_msg((rc < 0) == cases[i].retry, "case %zu: %s", i, err.msg);
+        ck_assert_msg(rc == 0 || err.kind == PL_ERR_RETRY, "case %zu: %s", i, err.msg);
+        ck_assert_msg(found.some == cases[i].some && found.other == cases[i].other && !found.all &&
+                          found.offset == cases[i].offset,
+                      "case %zu", i);
+        ck_assert_uint_eq(block_rows(b->block), cases[i].left);
+        script_end(cases[i].n);
     }
 }
 END_TEST
@@ -683,10 +750,39 @@ START_TEST(real_partial)
     ck_assert(found.some && found.all);
     ck_assert_uint_eq(block_rows(whole->block), 0);
     /* Another partition's rows are others. */
-    const struct output_range other = {TOPIC, 4, 10, 19};
+    const struct output_range other = {TOPIC, 4, 10, 19, false};
     PL_CLEANUP(batch_freep) struct batch *theirs = batch_of_two_months(&f);
     ck_assert_int_eq(clickhouse_output.holds(output, target, &other, theirs, &found, &err), 0);
     ck_assert(!found.some);
+    output_tear_down();
+}
+END_TEST
+
+/* A row of each type is equal to itself, and a message of another topic with the same name is not
+ * the same. */
+START_TEST(real_compared)
+{
+    FIXTURE f = fixture_new(COLUMNS);
+    struct output_found found;
+    struct pl_err err;
+    output_set_up(&f);
+    ensure();
+    PL_CLEANUP(batch_freep) struct batch *b = batch_begin(&f, 10);
+    message_add(
+        &f, b, 10,
+        "{\"r\":[{\"t\":\"2026-01-31T00:00:00.001Z\",\"s\":\"Z\\u0000\",\"ns\":\"\",\"low\":\"l\","
+        "\"n\":7,\"b\":true,\"id\":\"00112233-4455-6677-8899-aabbccddeeff\","
+        "\"d\":\"2026-01-31\"}]}");
+    message_add(&f, b, 11, "{\"r\":[]}");
+    insert(b, "one");
+    for (int i = 0; i < 2; i++) {
+        PL_CLEANUP(batch_freep) struct batch *two = batch_of_two_months(&f);
+        ck_assert_msg(holds_compared(i ? b : two, &found, &err) == 0, "%s", err.msg);
+        ck_assert(found.some && found.other == !i && found.all == i);
+        if (!i)
+            ck_assert_int_eq(found.offset, 10);
+        ck_assert_uint_eq(block_rows(i ? b->block : two->block), i ? 0 : ROWS_ALL);
+    }
     output_tear_down();
 }
 END_TEST
@@ -857,6 +953,7 @@ int main(void)
         TCASE("answers"),
         TEST(counts),
         TEST(partial_rows),
+        TEST(compared),
         TEST(replacing),
         TEST(positions),
         TEST(profile),
@@ -864,6 +961,7 @@ int main(void)
         TCASE("real server", .skip = getenv("CLICKHOUSE") ? NULL : "CLICKHOUSE is not set",
               .set_up = real_set_up, .tear_down = real_tear_down),
         TEST(real_partial),
+        TEST(real_compared),
         TEST(real_many),
         TEST(real_view),
         TEST(real_too_large),

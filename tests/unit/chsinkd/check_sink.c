@@ -265,6 +265,7 @@ START_TEST(announced_range)
     struct fake_table *t = fake_table(TOPIC);
     char text[PL_ANNOUNCEMENT_MAX];
 
+    t->other = true; /* another route's rows are others: this doubt is not to be compared */
     sink_begin(0);
     struct partition_announcement a = {MESSAGES, now_ms, sink.routes[0].machine.digest + !c->same,
                                        0};
@@ -287,10 +288,74 @@ START_TEST(announced_range)
     sink_end(false);
     table_check(TOPIC, MESSAGES, c->one_is_bad ? MESSAGES : 0, -1);
     ck_assert_uint_eq(metric(M_DEAD), c->one_is_bad);
+    ck_assert_uint_eq(t->compares, 0);
     if (c->same)
         ck_assert_uint_eq(t->looks, 0);
     else
         ck_assert_uint_ge(t->looks, 1);
+}
+END_TEST
+
+/* ---- a group without offsets, and a table with rows ---- */
+
+static bool is_aside(void)
+{
+    pthread_mutex_lock(&sink.lock);
+    bool aside = sink.partitions_n > 0 && sink.partitions[0]->aside == ASIDE_BEGIN;
+    pthread_mutex_unlock(&sink.lock);
+    return aside;
+}
+
+static void rows_check(const struct fake_table *t, const unsigned *rows, int n)
+{
+    for (int i = 0; i < n; i++)
+        ck_assert_msg(t->rows[i] == rows[i], "message %d is %u rows", i, t->rows[i]);
+}
+
+/* Its rows are this topic's: the doubt is looked up and compared, and no longer than that. */
+START_TEST(offsets_lost)
+{
+    static const unsigned rows[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+    struct fake_table *t = fake_table(TOPIC);
+    conf.batch_rows = 2;
+    t->rows[0] = t->rows[1] = t->rows[4] = 1;
+    topic_fill(TOPIC, 8, 0);
+    sink_start(0);
+    messages_wanted = 8;
+    until(all_is_accounted, "the rest is loaded");
+    ck_assert_uint_eq(t->looks, 3);
+    ck_assert_uint_eq(t->compares, 3);
+    ck_assert(!sink.partitions[0]->probe);
+    sink_end(false);
+    rows_check(t, rows, 8);
+}
+END_TEST
+
+/* They are of a topic that had the same name. The batches before the one that shows it, and a
+ * restart, change nothing; only `offsets_lost: start` goes on, from the beginning. */
+START_TEST(topic_made_again)
+{
+    static const unsigned before[8] = {1, 1, 1, 1, 0, 1}, after[8] = {2, 2, 2, 2, 1, 2, 1, 1};
+    struct fake_table *t = fake_table(TOPIC);
+    conf.batch_rows = 2;
+    t->rows[5] = 1;
+    t->other = true;
+    topic_fill(TOPIC, 8, 0);
+    for (unsigned run = 0; run < 3; run++) {
+        unsigned compares = t->compares;
+        conf.offsets_lost = run < 2 ? CHSINKD_LOST_TABLE : CHSINKD_LOST_STOP;
+        sink_start(run);
+        until(is_aside, "a person must say");
+        sink_end(false);
+        ck_assert_uint_eq(t->compares - compares, run == 0 ? 3 : 1);
+        rows_check(t, before, 8);
+    }
+    conf.offsets_lost = CHSINKD_LOST_START;
+    sink_start(0);
+    messages_wanted = metric(M_DELIVERED) + 8;
+    until(all_is_accounted, "all is loaded again");
+    sink_end(false);
+    rows_check(t, after, 8);
 }
 END_TEST
 
@@ -555,6 +620,8 @@ int main(void)
     const struct unit_test tests[] = {
         TCASE("threads", .set_up = set_up, .tear_down = tear_down),
         TEST(announced_range, .count = PL_COUNT(announced)),
+        TEST(offsets_lost),
+        TEST(topic_made_again),
         TEST(refused_message),
         TEST(too_large),
         TEST(held),

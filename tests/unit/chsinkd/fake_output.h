@@ -25,12 +25,13 @@ struct fake_table {
     unsigned rows[FAKE_ROWS_MAX]; /* of each offset */
     char *tokens[FAKE_TOKENS_MAX];
     unsigned tokens_n;
-    unsigned inserts, looks, ensures; /* calls */
+    unsigned inserts, looks, compares, ensures; /* calls; compares are looks, too */
 
     /* What goes wrong. */
     int64_t refuse_offset; /* a batch with it is refused; -1 */
     uint64_t rows_max;     /* a batch with more is too large; 0: none is */
     bool held;             /* until a person acts */
+    bool other;            /* its rows are of other messages, for who compares */
     unsigned lose, late;   /* so many of the next answers: nothing was done; all was done */
     unsigned every_lose, every_late; /* each so manieth insert; 0: none */
     bool forgets;                    /* tokens */
@@ -162,12 +163,12 @@ static inline int fake_holds(struct output *o, const struct output_target *t,
     uint64_t *bits = pl_alloc_array(block_rows(b->block) / 64 + 1, sizeof(*bits));
     uint64_t row = 0;
     (void)o;
-    (void)range;
     (void)err;
     pthread_mutex_lock(&fake.lock);
     struct fake_table *table = fake_table(t->name);
     *ret = (struct output_found){.all = true};
     table->looks++;
+    table->compares += range->compare;
     for (size_t i = 0; i < b->messages_n; i++) {
         bool there = table->rows[b->messages[i].offset] >= b->messages[i].rows;
         for (unsigned k = 0; k < b->messages[i].rows; k++, row++) {
@@ -177,8 +178,11 @@ static inline int fake_holds(struct output *o, const struct output_target *t,
             ret->all &= there;
         }
     }
+    if (range->compare && ret->some && table->other)
+        *ret = (struct output_found){.some = true, .other = true, .offset = range->start};
     pthread_mutex_unlock(&fake.lock);
-    batch_rows_drop(b, bits);
+    if (!ret->other)
+        batch_rows_drop(b, bits);
     free(bits);
     return 0;
 }
