@@ -520,8 +520,8 @@ START_TEST(one_goes_one_stays)
     for (int after = 0; after < 200; after += one_went()) {
         for (int t = 0; t < 2; t++)
             rd_kafka_producev(rk, RD_KAFKA_V_TOPIC(t ? TOPIC : OTHER), RD_KAFKA_V_PARTITION(0),
-                              RD_KAFKA_V_VALUE(value, 7),
-                              RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+                              RD_KAFKA_V_VALUE(value, 7), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                              RD_KAFKA_V_END);
         n++;
         ck_assert_int_lt(n, 15000);
         rd_kafka_poll(rk, 3);
