@@ -5,6 +5,9 @@
  */
 #include "daemons/chsinkd/clickhouse/client.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #include "daemons/chsinkd/clickhouse/body.h"
 #include "lib/http/percent.h"
 
@@ -224,6 +227,8 @@ static const char *const insert_settings_dflt[][2] = {
 static void target_insert(struct clickhouse *c, const struct clickhouse_insert *insert)
 {
     const struct pl_map *m = &c->conf->settings;
+    char seconds[24];
+    snprintf(seconds, sizeof(seconds), "%" PRId64, (c->conf->timeout_ms + 999) / 1000);
     for (size_t i = 0; i < PL_COUNT(promised); i++)
         if (promised[i].sent)
             target_param(c, promised[i].name, promised[i].value);
@@ -238,6 +243,10 @@ static void target_insert(struct clickhouse *c, const struct clickhouse_insert *
         if (!ours)
             target_param(c, m->v[i].key, m->v[i].value);
     }
+    /* The server goes on with an insert whose client has gone: it must end when the client does, as
+     * what is in doubt is looked up soon after. */
+    if (!pl_map_get(m, "max_execution_time"))
+        target_param(c, "max_execution_time", seconds);
     if (insert->token)
         target_param(c, "insert_deduplication_token", insert->token);
     target_param(c, "query", insert->sql);

@@ -22,7 +22,8 @@ static bool call_end(struct sink *s, struct partition *p, enum partition_call *r
 {
     *ret_call = p->call;
     p->call = CALL_NONE;
-    if (p->state.phase == PARTITION_LOST && *ret_call == CALL_MACHINE) {
+    bool machine = *ret_call == CALL_MACHINE || *ret_call == CALL_VERIFY;
+    if (p->state.phase == PARTITION_LOST && machine) {
         drive_kind(s, p, EVENT_RETRY); /* which answer does not matter */
         return false;
     }
@@ -72,7 +73,8 @@ void answer_place(struct sink *s, struct partition *p)
             held(s, p, &p->work.err);
         return;
     }
-    report_back(s, p);
+    if (p->route->machine.can_look)
+        report_back(s, p);
     if (place_start(s, p, &e))
         drive(s, p, e);
     else
@@ -282,7 +284,7 @@ static void offset_answered(struct sink *s, struct partition *p, enum partition_
     const struct courier_job *job = &p->job;
     if (job->answer != COURIER_OK) {
         report_retry(p, PL_EVENT_KAFKA_ERROR, "cannot read the group's offset", &job->err);
-        if (call == CALL_MACHINE)
+        if (call == CALL_MACHINE || call == CALL_VERIFY)
             drive_kind(s, p, EVENT_RETRY);
         else
             drive_aside(s, p, p->aside == ASIDE_NO ? ASIDE_BEGIN : p->aside, 0);
@@ -291,6 +293,15 @@ static void offset_answered(struct sink *s, struct partition *p, enum partition_
     if (call == CALL_MACHINE) {
         pl_backoff_reset(&p->backoff);
         drive(s, p, (struct partition_event){.kind = EVENT_OK, .start = job->group_offset});
+        return;
+    }
+    if (call == CALL_VERIFY && job->group_offset >= 0) {
+        drive_verified(s, p);
+        return;
+    }
+    if (call == CALL_VERIFY) { /* it begins again, which says why it cannot */
+        drive_kind(s, p, EVENT_RETRY);
+        drive_aside(s, p, ASIDE_BEGIN, 1);
         return;
     }
     const struct committed committed = {job->group_offset, job->group_metadata,

@@ -222,7 +222,6 @@ static void group_poll(struct sink *s)
 /* All that is not messages. */
 static void partitions_turn(struct sink *s)
 {
-    struct pl_err err;
     pthread_mutex_lock(&s->wake_lock);
     s->woken = false;
     pthread_mutex_unlock(&s->wake_lock);
@@ -232,8 +231,7 @@ static void partitions_turn(struct sink *s)
     drive_time(s);
     assignment_continue(s);
     for (unsigned i = 0; i < s->partitions_n; i++)
-        if (fetching_set(s, s->partitions[i], &err) < 0)
-            sink_fail(s, &err);
+        fetching_set(s, s->partitions[i]);
 }
 
 static void consumer_turn(struct consumer *c)

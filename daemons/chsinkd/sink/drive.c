@@ -130,6 +130,18 @@ static void batch_done(struct sink *s, struct partition *p)
     p->aside_tries = 0;
 }
 
+/* A topic that is deleted and made again faster than librdkafka looks leaves no trace, but that
+ * Kafka drops the group's offsets with it: a commit would make one again, and the new messages
+ * before it would never be read. */
+static bool verify(struct sink *s, struct partition *p)
+{
+    bool ask = p->verify && p->committed >= 0 && p->state.phase != PARTITION_CLAIM;
+    if (ask)
+        call_offset(s, p, CALL_VERIFY);
+    p->verify = false;
+    return ask;
+}
+
 static void act(struct sink *s, struct partition *p, enum partition_action action)
 {
     switch (action) {
@@ -149,12 +161,15 @@ static void act(struct sink *s, struct partition *p, enum partition_action actio
         call_work(s, p, CALL_MACHINE, WORK_LOOK);
         break;
     case ACTION_ANNOUNCE:
-        call_commit(s, p, p->state.start);
+        if (!verify(s, p))
+            call_commit(s, p, p->state.start);
         break;
     case ACTION_INSERT:
         call_insert(s, p);
         break;
     case ACTION_COMMIT:
+        if (verify(s, p))
+            break;
         if (p->working->dead.count > 0)
             call_letters(s, p);
         else
@@ -177,6 +192,11 @@ static void act(struct sink *s, struct partition *p, enum partition_action actio
         drop(s, p);
         break;
     }
+}
+
+void drive_verified(struct sink *s, struct partition *p)
+{
+    act(s, p, p->state.phase == PARTITION_COMMIT ? ACTION_COMMIT : ACTION_ANNOUNCE);
 }
 
 void drive(struct sink *s, struct partition *p, struct partition_event e)
@@ -227,7 +247,8 @@ void drive_leave(struct sink *s, struct partition *p)
 {
     p->reading = p->enter_waits = p->leaving = false;
     p->aside = ASIDE_NO;
-    p->stale = p->call != CALL_NONE && p->call != CALL_MACHINE;
+    p->stale = p->call == CALL_BURY || p->call == CALL_ENTER;
+    p->work.expired = p->verify = false;
     p->fixed_end = p->seek_to = -1;
     intake_drop(s, p);
     drive_kind(s, p, EVENT_REVOKED);

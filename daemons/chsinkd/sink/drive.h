@@ -21,6 +21,8 @@
 /* An event, to which times and the next batch are added. */
 void drive(struct sink *s, struct partition *p, struct partition_event e);
 void drive_kind(struct sink *s, struct partition *p, enum partition_event_kind kind);
+/* The group still has our offset: the commit that waited for that. */
+void drive_verified(struct sink *s, struct partition *p);
 /* The working batch again, after some of it was taken off. */
 void drive_closed_again(struct sink *s, struct partition *p);
 

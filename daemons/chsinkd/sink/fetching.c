@@ -8,6 +8,9 @@
 
 #include "daemons/chsinkd/sink/consumer.h"
 #include "daemons/chsinkd/sink/drive.h"
+#include "daemons/chsinkd/sink/report.h"
+#include "lib/base/clock.h"
+#include "lib/log/log.h"
 
 #define SEEK_TIMEOUT_MS  10000
 #define SEEK_PATIENCE_MS 60000
@@ -30,18 +33,22 @@ static int seek(struct sink *s, struct partition *p, struct pl_err *err)
 
 /* It refuses while the fetcher of a new assignment starts, or when the group has taken the
  * partition and we have not heard of it yet. */
-static int seek_patiently(struct sink *s, struct partition *p, struct pl_err *err)
+static void seek_patiently(struct sink *s, struct partition *p)
 {
     int64_t now_ms = pl_clock_monotonic_ms();
-    if (seek(s, p, err) == 0) {
+    struct pl_err err;
+    if (seek(s, p, &err) == 0) {
         p->seek_refused_ms = 0;
         p->seek_to = -1;
-        return 0;
+        return;
     }
     if (p->seek_refused_ms == 0)
         p->seek_refused_ms = now_ms;
-    bool passing = err->code == RD_KAFKA_RESP_ERR__STATE || err->kind == PL_ERR_RETRY;
-    return passing && now_ms - p->seek_refused_ms < SEEK_PATIENCE_MS ? 0 : -1;
+    bool passing = err.code == RD_KAFKA_RESP_ERR__STATE || err.kind == PL_ERR_RETRY;
+    if (passing && now_ms - p->seek_refused_ms < SEEK_PATIENCE_MS)
+        return;
+    report_retry(p, PL_EVENT_KAFKA_ERROR, "the partition cannot be read", &err);
+    drive_aside(s, p, ASIDE_BEGIN, 0);
 }
 
 static void pause_set(struct sink *s, struct partition *p, bool pause)
@@ -56,12 +63,12 @@ static void pause_set(struct sink *s, struct partition *p, bool pause)
     p->paused = pause;
 }
 
-int fetching_set(struct sink *s, struct partition *p, struct pl_err *err)
+void fetching_set(struct sink *s, struct partition *p)
 {
     bool pause =
         !p->reading || p->leaving || (drive_is_stalled(p) && (p->ready_n > 0 || p->seek_to >= 0));
     if (!p->assigned || rd_kafka_assignment_lost(s->rk))
-        return 0;
+        return;
     if (pause && !p->paused) {
         /* librdkafka does not always go on where it was paused. */
         if (p->reading && p->seek_to < 0)
@@ -69,11 +76,10 @@ int fetching_set(struct sink *s, struct partition *p, struct pl_err *err)
         consumer_forget(s->consumer, p);
         pause_set(s, p, true);
     }
-    if (!pause && p->seek_to >= 0 && seek_patiently(s, p, err) < 0)
-        return -1;
-    if (!pause && p->paused && p->seek_to < 0)
+    if (!pause && p->seek_to >= 0)
+        seek_patiently(s, p);
+    if (!pause && p->paused && p->reading && p->seek_to < 0)
         pause_set(s, p, false);
-    return 0;
 }
 
 void fetching_release(struct sink *s, struct partition *p)

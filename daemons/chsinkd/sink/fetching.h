@@ -10,8 +10,8 @@
 
 #include "daemons/chsinkd/sink/sink.h"
 
-/* Once a turn. -1: librdkafka does not let us, for too long. */
-int fetching_set(struct sink *s, struct partition *p, struct pl_err *err);
+/* Once a turn. A partition where librdkafka does not let us go for too long is set aside. */
+void fetching_set(struct sink *s, struct partition *p);
 /* Before it is given back: librdkafka would remember that it was paused. */
 void fetching_release(struct sink *s, struct partition *p);
 

@@ -13,6 +13,9 @@
 /* Of one batch's dead letters: they go into one transaction. */
 #define DEAD_BYTES_MAX (4 * PL_MIB)
 
+/* In a shorter pause a topic is not deleted, made again and written to. */
+#define VERIFY_AFTER_MS 500
+
 /* ---- batches ---- */
 
 void intake_batch_drop(struct sink *s, struct batch *b, bool given_back)
@@ -42,6 +45,7 @@ static void batch_open(struct sink *s, struct partition *p)
 {
     p->open = batch_new(block_pool_take(s->pool, p->route->route), p->next_offset);
     p->open->opened_ms = pl_clock_monotonic_ms();
+    p->verify |= p->open->opened_ms - p->closed_ms > VERIFY_AFTER_MS;
     p->open->recovered = p->fixed_end >= 0;
 }
 
@@ -53,6 +57,7 @@ void intake_close(struct sink *s, struct partition *p)
     while (*end)
         end = &(*end)->next;
     *end = b;
+    p->closed_ms = pl_clock_monotonic_ms();
     p->ready_n++;
     drive_closed(s, p);
 }

@@ -66,6 +66,7 @@ enum partition_aside {
 enum partition_call {
     CALL_NONE,
     CALL_MACHINE, /* the machine waits for the answer */
+    CALL_VERIFY,  /* so it does; first the group is asked whether it still has our offset */
     CALL_BURY,    /* a refused message is read again */
     CALL_ENTER,   /* it was aside and begins again */
 };
@@ -116,6 +117,9 @@ struct partition {
     /* The place was chosen by the table's rows, and what is in doubt there is not yet behind us:
      * the table may have rows of a topic that had the same name (place.h). */
     bool probe;
+    int64_t closed_ms; /* monotonic: when a batch was closed last */
+    bool verify; /* nothing came for a while: before the next commit the group is asked whether the
+                  * topic is still the one that it was */
     bool enter_waits; /* assigned while a call is outstanding: begins when its answer has come */
     int64_t once_end; /* --once: done when next_offset is here; -1 not known yet */
     bool once_done;
