@@ -43,11 +43,11 @@ def test_stop_while_recovering(heart):
     moments = (0, .1, .2, .3, .45, .6, .9)
     h.kafka.create(h.topic)
     h.kafka.create(h.dead)
-    values = h.messages.many(400 * len(moments), 20, bad_every=50)
-    h.produce(values, together=2)  # so that reading a range takes its time
     slow = {'fetch.message.max.bytes': 1000}
     sink = h.sink(kafka=slow, batch={'rows': 6000, 'age': '10m'})
     for moment in moments:
+        # More than a batch, a few in a request, so that reading a range takes its time.
+        h.produce(h.messages.many(400, 20, bad_every=50), together=2)
         crash(h, sink)
         began = len(sink.text())
         sink.start(timeout=0)
