@@ -40,14 +40,14 @@ def test_stop_while_recovering(heart):
     """kill -9, start, SIGTERM within the first moments, again and again: a range that is read only half is not loaded
     as another."""
     h = heart
-    moments = (0, .1, .2, .3, .45, .6, .9)
+    moments = (.02, .05, .08, .12, .2, .35, .5, .7)
     h.kafka.create(h.topic)
     h.kafka.create(h.dead)
-    slow = {'fetch.message.max.bytes': 1000}
+    slow = {'fetch.message.max.bytes': 500}
     sink = h.sink(kafka=slow, batch={'rows': 6000, 'age': '10m'})
     for moment in moments:
-        # More than a batch, a few in a request, so that reading a range takes its time.
-        h.produce(h.messages.many(400, 20, bad_every=50), together=2)
+        # More than a batch, each in a request of its own, so that reading a range takes its time.
+        h.produce(h.messages.many(400, 20, bad_every=50), together=1)
         crash(h, sink)
         began = len(sink.text())
         sink.start(timeout=0)
