@@ -148,7 +148,7 @@ def one_lives(both):
                 start(process)
         return down
 
-    wait_until(one_is_down, 60, 'one to stay down')
+    wait_until(one_is_down, 180, 'one to stay down')
     assert len(down) == 1, 'both stay down'
     alive, = set(both) - down
     dead, = down

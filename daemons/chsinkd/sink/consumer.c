@@ -348,6 +348,7 @@ static int consumer_subscribe(struct sink *s, struct pl_err *err)
         rd_kafka_topic_partition_list_add(topics, s->conf->dead_letter_topic,
                                           RD_KAFKA_PARTITION_UA);
     rd_kafka_resp_err_t code = rd_kafka_subscribe(s->rk, topics);
+    s->subscribed = true;
     return code ? pl_kafka_err(err, code, "cannot subscribe") : 0;
 }
 

@@ -101,9 +101,9 @@ static void partition_free(struct partition *p)
 /* Before librdkafka 2.3 (its #4381) the end of a cooperative member that was never the group's
  * leader aborts the process. It has left the group, and the process ends: the client is left to
  * that. */
-static void client_destroy(rd_kafka_t *rk)
+static void client_destroy(rd_kafka_t *rk, bool subscribed)
 {
-    if (rd_kafka_version() >= 0x02030000)
+    if (rd_kafka_version() >= 0x02030000 || !subscribed)
         rd_kafka_destroy_flags(rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     else
         rd_kafka_set_log_level(rk, 0);
@@ -126,7 +126,7 @@ void sink_release(struct sink *s)
         free(s->topics[i].name);
     free(s->topics);
     if (s->rk)
-        client_destroy(s->rk);
+        client_destroy(s->rk, s->subscribed);
     pthread_cond_destroy(&s->wake);
     pthread_mutex_destroy(&s->wake_lock);
     pthread_mutex_destroy(&s->lock);

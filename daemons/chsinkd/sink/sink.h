@@ -155,6 +155,7 @@ struct sink {
 
     struct pl_kafka_health health;
     rd_kafka_t *rk;
+    bool subscribed;           /* it has joined the group, or tries to */
     struct consumer *consumer; /* the consumer's thread's own */
     struct workers *workers;
     struct courier *courier;
