@@ -13,7 +13,7 @@ static const char rejected_name[] = DEADLETTER_HEADER_PREFIX "rejected";
 
 /* ---- reading ---- */
 
-static bool header_last(const rd_kafka_headers_t *headers, const char *name, struct pl_slice *ret)
+bool message_header_last(const rd_kafka_headers_t *headers, const char *name, struct pl_slice *ret)
 {
     const void *value;
     size_t len;
@@ -28,7 +28,7 @@ bool dead_letter_header(const rd_kafka_headers_t *headers, const char *field, st
 {
     char name[64];
     snprintf(name, sizeof(name), DEADLETTER_HEADER_PREFIX "%s", field);
-    return header_last(headers, name, ret);
+    return message_header_last(headers, name, ret);
 }
 
 static int64_t header_number(const rd_kafka_headers_t *headers, const char *field,
@@ -57,7 +57,8 @@ bool dead_letter_rows(const rd_kafka_headers_t *headers, struct row_set *rows)
 {
     struct pl_slice text;
     rows->n = 0;
-    if (!header_last(headers, rows_name, &text) && !header_last(headers, row_name, &text))
+    if (!message_header_last(headers, rows_name, &text) &&
+        !message_header_last(headers, row_name, &text))
         return true;
     return row_set_parse(rows, text.p, text.len);
 }
@@ -156,11 +157,11 @@ static void rows_begin(struct dead_letter *d, const rd_kafka_headers_t *headers,
         row_add(d, why->row);
         d->row_header = d->headers_n;
         header_put(d, row_name, d->row_text.data, d->row_text.len);
-    } else if (why->replayed && header_last(headers, rows_name, &text)) {
+    } else if (why->replayed && message_header_last(headers, rows_name, &text)) {
         header_put(d, rows_name, bytes_copy(text.p, text.len), text.len);
         if (dead_letter_header(headers, "rejected", &text))
             header_put(d, rejected_name, bytes_copy(text.p, text.len), text.len);
-    } else if (why->replayed && header_last(headers, row_name, &text)) {
+    } else if (why->replayed && message_header_last(headers, row_name, &text)) {
         header_put(d, row_name, bytes_copy(text.p, text.len), text.len);
     }
 }

@@ -74,6 +74,10 @@ void dead_letters_remove(struct dead_letters *l, int64_t offset);
 void dead_letters_split(struct dead_letters *l, int64_t offset, struct dead_letters *ret_rest);
 void dead_letters_release(struct dead_letters *l);
 
+/* The last header of that name, ours or not; without a value its length is 0. `headers` may be
+ * NULL. False: there is none. */
+bool message_header_last(const rd_kafka_headers_t *headers, const char *name, struct pl_slice *ret);
+
 /* What our headers on a message say. */
 struct dead_letter_origin {
     const char *topic;

@@ -284,6 +284,7 @@ static void offset_answered(struct sink *s, struct partition *p, enum partition_
     const struct courier_job *job = &p->job;
     if (job->answer != COURIER_OK) {
         report_retry(p, PL_EVENT_KAFKA_ERROR, "cannot read the group's offset", &job->err);
+        p->verify = call == CALL_VERIFY; /* still to be asked before the commit */
         if (call == CALL_MACHINE || call == CALL_VERIFY)
             drive_kind(s, p, EVENT_RETRY);
         else

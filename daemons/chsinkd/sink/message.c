@@ -8,13 +8,7 @@
 
 static bool header_get(const void *headers, const char *name, struct pl_slice *ret)
 {
-    const void *value;
-    size_t len;
-    if (!headers ||
-        rd_kafka_header_get_last(headers, name, &value, &len) != RD_KAFKA_RESP_ERR_NO_ERROR)
-        return false;
-    *ret = (struct pl_slice){value, len};
-    return true;
+    return message_header_last(headers, name, ret);
 }
 
 struct rows_message message_rows(const rd_kafka_message_t *message)
