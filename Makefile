@@ -83,7 +83,7 @@ $(B)/libpipeline.a: $(LIB_OBJ)
 
 # Each daemon is an archive without main.c, which tests, fuzzers and benchmarks link as well.
 define daemon
-$(1)_SRC := $$(filter-out daemons/$(1)/main.c,$$(wildcard daemons/$(1)/*.c daemons/$(1)/*/*.c))
+$(1)_SRC := $$(filter-out daemons/$(1)/main.c,$$(wildcard $$(foreach d,* */* */*/*,daemons/$(1)/$$(d).c)))
 $(B)/$(1).a: $$($(1)_SRC:%.c=$(B)/%.o)
 	$$(call say,AR,$$@)
 	$(Q)rm -f $$@; $(AR) rcs $$@ $$^

@@ -55,7 +55,10 @@ daemons/chsinkd/clickhouse/client clickhouse/body output
 daemons/chsinkd/clickhouse  clickhouse/client output batch route
 daemons/chsinkd/conf        clickhouse clickhouse/client output route
 daemons/chsinkd/metrics
-daemons/chsinkd/sink        batch decode output conf metrics route
+daemons/chsinkd/sink/protocol conf
+daemons/chsinkd/sink/kafka  batch conf
+daemons/chsinkd/sink/work   output
+daemons/chsinkd/sink        sink/protocol sink/kafka sink/work batch decode output conf metrics route
 daemons/chsinkd             sink conf metrics route
 '
 

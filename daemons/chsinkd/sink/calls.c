@@ -6,7 +6,7 @@
 
 #include <assert.h>
 
-#include "daemons/chsinkd/sink/announce.h"
+#include "daemons/chsinkd/sink/protocol/announce.h"
 #include "daemons/chsinkd/sink/answers.h"
 #include "daemons/chsinkd/sink/consumer.h"
 

@@ -4,7 +4,7 @@
  */
 #include "daemons/chsinkd/sink/drive.h"
 
-#include "daemons/chsinkd/sink/announce.h"
+#include "daemons/chsinkd/sink/protocol/announce.h"
 #include "daemons/chsinkd/sink/calls.h"
 #include "daemons/chsinkd/sink/intake.h"
 #include "daemons/chsinkd/sink/place.h"

@@ -4,7 +4,7 @@
  */
 #include "daemons/chsinkd/sink/place.h"
 
-#include "daemons/chsinkd/sink/begin.h"
+#include "daemons/chsinkd/sink/protocol/begin.h"
 #include "daemons/chsinkd/sink/consumer.h"
 #include "daemons/chsinkd/sink/drive.h"
 #include "daemons/chsinkd/sink/report.h"

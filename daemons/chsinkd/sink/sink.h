@@ -2,12 +2,13 @@
 /*
  * sink.h - from Kafka's partitions into the output: what is shared, and who does what.
  *
- *     consumer.c   one thread. Polls Kafka; everything below but the two calls is done by it.
+ *     consumer.c   one thread. Polls Kafka; all that stands in this folder itself is done by it.
  *     assignment.c   partitions come and go
  *     intake.c       messages are decoded into the open batch of their partition, which is closed
- *     drive.c        asks the machine (partition.h) what to do with a partition, and does it
- *     worker.c     threads that call the output: insert, look up
- *     courier.c    a thread for Kafka's calls that block: dead letters' transactions
+ *     drive.c        asks the machine what to do with a partition, and does it
+ *     protocol/    pure: the machine (partition.h), what the group keeps, where to begin
+ *     work/        threads that call the output: insert, look up
+ *     kafka/       a thread for Kafka's calls that block: dead letters' transactions
  *
  *     Kafka ──messages──> intake ──batches──> drive ──work──> workers ──> output
  *       ^                                     │   ^              │
@@ -28,9 +29,9 @@
 #include "daemons/chsinkd/decode/rows.h"
 #include "daemons/chsinkd/metrics.h"
 #include "daemons/chsinkd/output/output.h"
-#include "daemons/chsinkd/sink/courier.h"
-#include "daemons/chsinkd/sink/partition.h"
-#include "daemons/chsinkd/sink/worker.h"
+#include "daemons/chsinkd/sink/kafka/courier.h"
+#include "daemons/chsinkd/sink/protocol/partition.h"
+#include "daemons/chsinkd/sink/work/worker.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
 #include "lib/batch/range.h"

@@ -4,7 +4,7 @@
  *
  * links: chsinkd
  */
-#include "daemons/chsinkd/sink/announce.h"
+#include "daemons/chsinkd/sink/protocol/announce.h"
 #include "tests/unit/unit.h"
 
 static const struct {

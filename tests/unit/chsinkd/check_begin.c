@@ -5,7 +5,7 @@
  *
  * links: chsinkd
  */
-#include "daemons/chsinkd/sink/begin.h"
+#include "daemons/chsinkd/sink/protocol/begin.h"
 #include "tests/unit/unit.h"
 
 /* What is not said is as usual: nothing committed, an empty table, offsets 10 to 20, all known. */

@@ -7,7 +7,7 @@
  */
 #include <poll.h>
 
-#include "daemons/chsinkd/sink/courier.h"
+#include "daemons/chsinkd/sink/kafka/courier.h"
 #include "lib/base/clock.h"
 #include "tests/unit/kafka_mock.h"
 

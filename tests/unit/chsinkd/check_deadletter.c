@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <pthread.h>
 
-#include "daemons/chsinkd/sink/deadletter.h"
+#include "daemons/chsinkd/sink/kafka/deadletter.h"
 #include "lib/base/clock.h"
 #include "tests/unit/kafka_mock.h"
 

@@ -5,7 +5,7 @@
  * What the search of check_partition.c does not see of a partition's machine: clocks, waits, stops,
  * and what it costs.
  */
-#include "daemons/chsinkd/sink/partition.h"
+#include "daemons/chsinkd/sink/protocol/partition.h"
 #include "tests/unit/unit.h"
 
 enum { SECOND = 1000, HOUR = 3600 * SECOND };

@@ -3,7 +3,7 @@
  * check_remade.c - the warning about a table that is made again while running.
  * links: chsinkd
  */
-#include "daemons/chsinkd/sink/remade.h"
+#include "daemons/chsinkd/sink/work/remade.h"
 #include "tests/unit/capture.h"
 #include "tests/unit/unit.h"
 

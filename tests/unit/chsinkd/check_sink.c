@@ -7,7 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 
-#include "daemons/chsinkd/sink/announce.h"
+#include "daemons/chsinkd/sink/protocol/announce.h"
 #include "daemons/chsinkd/sink/drive.h"
 #include "lib/log/log.h"
 #include "tests/unit/chsinkd/fake_output.h"
@@ -540,7 +540,8 @@ START_TEST(one_goes_one_stays)
     }
     ck_assert_int_eq((int)p->open->messages_n, n + 1);
     sink_end(true);
-    rd_kafka_destroy_flags(second, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    /* `second` is left to the end of the process, as sink.c leaves its client: librdkafka's #4381. */
+    rd_kafka_set_log_level(second, 0);
 }
 END_TEST
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemons/chsinkd/sink/partition.h"
+#include "daemons/chsinkd/sink/protocol/partition.h"
 
 /* Wall clock: tokens that are old are numbered from 1, young ones from YOUNG_FROM, in their order;
  * now is the next number. Monotonic: it is always NOW, and what was before is moved into the past.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* announce.c - see announce.h. */
-#include "daemons/chsinkd/sink/announce.h"
+#include "daemons/chsinkd/sink/protocol/announce.h"
 
 #define PROGRAM "chsinkd"
 

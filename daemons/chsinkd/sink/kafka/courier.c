@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* courier.c - see courier.h. */
-#include "daemons/chsinkd/sink/courier.h"
+#include "daemons/chsinkd/sink/kafka/courier.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -2,12 +2,12 @@
 /*
  * worker.c - see worker.h.
  */
-#include "daemons/chsinkd/sink/worker.h"
+#include "daemons/chsinkd/sink/work/worker.h"
 
 #include <pthread.h>
 #include <string.h>
 
-#include "daemons/chsinkd/sink/remade.h"
+#include "daemons/chsinkd/sink/work/remade.h"
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
 

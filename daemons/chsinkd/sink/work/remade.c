@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* remade.c - see remade.h. */
-#include "daemons/chsinkd/sink/remade.h"
+#include "daemons/chsinkd/sink/work/remade.h"
 
 #include "lib/log/log.h"
 

@@ -4,7 +4,7 @@
  *
  * One function per phase handles its events; above them are the steps that phases share.
  */
-#include "daemons/chsinkd/sink/partition.h"
+#include "daemons/chsinkd/sink/protocol/partition.h"
 
 #include <assert.h>
 

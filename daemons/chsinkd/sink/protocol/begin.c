@@ -2,7 +2,7 @@
 /*
  * begin.c - see begin.h.
  */
-#include "daemons/chsinkd/sink/begin.h"
+#include "daemons/chsinkd/sink/protocol/begin.h"
 
 #include <inttypes.h>
 

@@ -8,7 +8,7 @@
 
 #include <stddef.h>
 
-#include "daemons/chsinkd/sink/partition.h"
+#include "daemons/chsinkd/sink/protocol/partition.h"
 #include "lib/batch/range.h"
 
 /* The metadata, at least PL_ANNOUNCEMENT_MAX bytes: "" when nothing is announced. A doubt alone

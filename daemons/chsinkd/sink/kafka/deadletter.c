@@ -2,7 +2,7 @@
 /*
  * deadletter.c - the transactions that write dead letters.
  */
-#include "daemons/chsinkd/sink/deadletter.h"
+#include "daemons/chsinkd/sink/kafka/deadletter.h"
 
 #include <inttypes.h>
 #include <pthread.h>

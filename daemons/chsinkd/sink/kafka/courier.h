@@ -15,7 +15,7 @@
 #ifndef CHSINKD_SINK_COURIER_H
 #define CHSINKD_SINK_COURIER_H
 
-#include "daemons/chsinkd/sink/deadletter.h"
+#include "daemons/chsinkd/sink/kafka/deadletter.h"
 
 enum courier_kind {
     COURIER_LETTERS, /* commits `offset` with `metadata`, and `letters` in the same transaction */
