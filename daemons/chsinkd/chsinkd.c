@@ -163,11 +163,17 @@ static int courier_start(struct chsinkd *d, struct pl_err *err)
         &d->sink.courier, err);
 }
 
+static unsigned insert_threads(const struct chsinkd *d)
+{
+    unsigned wanted = (unsigned)d->conf->insert_threads, max = d->sink.output->writers_max;
+    return max > 0 && wanted > max ? max : wanted;
+}
+
 static int workers_begin(struct chsinkd *d, struct pl_err *err)
 {
     return workers_start(&(struct workers_conf){.output = d->sink.output,
                                                 .output_conf = d->sink.output_conf,
-                                                .threads = (unsigned)d->conf->insert_threads,
+                                                .threads = insert_threads(d),
                                                 .call_ms = d->sink.call_ms,
                                                 .ensure_ms = SCHEMA_QUERIES * d->sink.call_ms,
                                                 .done = on_answer,

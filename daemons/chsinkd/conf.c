@@ -13,6 +13,15 @@ static const char *const start_choices[] = {"earliest", "latest", NULL};
 static const char *const offsets_lost_choices[] = {"table", "stop", "start", NULL};
 static const char *const compression_choices[] = {"none", "lz4", "zstd", NULL};
 
+/* Where a batch goes: what `output` can be. */
+static const char *const output_choices[] = {"clickhouse", NULL};
+static const struct {
+    const struct output_kind *kind;
+    size_t conf; /* offset of its options in struct chsinkd_conf */
+} outputs[] = {
+    {&clickhouse_output, offsetof(struct chsinkd_conf, clickhouse)},
+};
+
 #define OPT(path_, type_, field_, ...)                                                             \
     PL_OPTION(path_, type_, struct chsinkd_conf, field_, __VA_ARGS__)
 
@@ -22,6 +31,10 @@ const struct pl_option chsinkd_options[] = {
         " group.id names this sink's position in the topics (default chsinkd); where a "
         "new group begins, start and offsets_lost say. Give each instance a group.instance.id to "
         "have its partitions back at once after a restart."),
+    OPT("output", ENUM, output, .dflt = "clickhouse", .choices = output_choices,
+        .help = "Where the rows go. A topic goes to a second output by a second instance "
+                "(chsinkd@NAME.service) with its own group.id, so that one that is away holds up "
+                "nothing of the other."),
     OPT("clickhouse.urls", URLS, clickhouse.urls,
         .login = "clickhouse.user and clickhouse.password", .min = 1, .max = 64,
         .flags = PL_OPT_REQUIRED,
@@ -69,14 +82,14 @@ const struct pl_option chsinkd_options[] = {
                  "Topic for messages that do not fit their table; chsinkd --replay brings them "
                  "back."),
     PL_CREATE_TOPICS_OPTS(struct chsinkd_conf, "dead_letter_topic", "1", ""),
-    OPT("batch.rows", INT, batch_rows, .min = 1, .max = 1000000, .dflt = "100000",
+    OPT("batch.rows", INT, batch_rows, .min = 1, .max = 1000000, .flags = PL_OPT_RELOADABLE,
+        .help = "A batch is inserted when it has this many rows (default 100000; for ClickHouse "
+                "below its max_insert_block_size, so that it is one block),"),
+    OPT("batch.bytes", SIZE, batch_bytes, .min = 1024, .max = 200 * PL_MIB,
+        .flags = PL_OPT_RELOADABLE, .help = "… or this many bytes (default 64MiB),"),
+    OPT("batch.age", DURATION, batch_age_ms, .min = 10, .max = 10 * PL_MINUTE_MS,
         .flags = PL_OPT_RELOADABLE,
-        .help = "A batch is inserted when it has this many rows (below ClickHouse's "
-                "max_insert_block_size, so that it is one block),"),
-    OPT("batch.bytes", SIZE, batch_bytes, .min = 1024, .max = 200 * PL_MIB, .dflt = "64MiB",
-        .flags = PL_OPT_RELOADABLE, .help = "… or this many bytes,"),
-    OPT("batch.age", DURATION, batch_age_ms, .min = 10, .max = 10 * PL_MINUTE_MS, .dflt = "1s",
-        .flags = PL_OPT_RELOADABLE, .help = "… or its first message has waited this long."),
+        .help = "… or its first message has waited this long (default 1s)."),
     OPT("batch.inserts_per_second", INT, inserts_per_second, .min = 1, .max = 1000, .dflt = "4",
         .flags = PL_OPT_RELOADABLE,
         .help =
@@ -189,6 +202,17 @@ static void settings_check(const struct pl_map *settings, struct pl_findings *er
     }
 }
 
+static void batch_default(struct chsinkd_conf *conf)
+{
+    const struct output_batch *suits = &outputs[conf->output].kind->batch;
+    if (conf->batch_rows == 0)
+        conf->batch_rows = suits->rows;
+    if (conf->batch_bytes == 0)
+        conf->batch_bytes = suits->bytes;
+    if (conf->batch_age_ms == 0)
+        conf->batch_age_ms = suits->age_ms;
+}
+
 void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs)
 {
     pl_common_check_create(&conf->create, errs);
@@ -198,6 +222,7 @@ void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs)
     pl_common_check_transaction(&conf->kafka, CHSINKD_TRANSACTION_TIMEOUT_MS, NULL,
                                 CHSINKD_TRANSACTION_OPEN_MS, errs);
     settings_check(&conf->clickhouse.settings, errs);
+    batch_default(conf);
     routes_load(conf, errs);
 }
 
@@ -238,8 +263,8 @@ int chsinkd_conf_topic_check(const struct chsinkd_conf *conf, const char *topic,
 const struct output_kind *chsinkd_conf_output(const struct chsinkd_conf *conf,
                                               const void **ret_output_conf)
 {
-    *ret_output_conf = &conf->clickhouse;
-    return &clickhouse_output;
+    *ret_output_conf = (const char *)conf + outputs[conf->output].conf;
+    return outputs[conf->output].kind;
 }
 
 const char *chsinkd_conf_group(const struct chsinkd_conf *conf)

@@ -20,6 +20,7 @@
 
 struct chsinkd_conf {
     struct pl_map kafka;
+    int output; /* index of conf.c's outputs */
     struct clickhouse_conf clickhouse;
     struct pl_strings route_files;
     int start;        /* enum chsinkd_start */

@@ -236,6 +236,7 @@ static enum pl_err_kind answer_kind(enum output_answer answer)
     case OUTPUT_RETRY:
     case OUTPUT_UNKNOWN:
     case OUTPUT_TOO_LARGE:
+    case OUTPUT_MOVED: /* not ClickHouse's */
         return PL_ERR_RETRY;
     case OUTPUT_REFUSED:
         return PL_ERR_REJECT;

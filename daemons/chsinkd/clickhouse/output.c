@@ -171,9 +171,10 @@ static bool code_is_pressure(int code)
 }
 
 static enum output_answer output_insert(struct output *o, const struct output_target *t,
-                                        const struct batch *b, const char *token,
-                                        struct pl_err *err)
+                                        const struct output_range *range, const struct batch *b,
+                                        const char *token, struct pl_err *err)
 {
+    (void)range; /* the token has it */
     native_body_set(&o->body, b->block);
     const struct clickhouse_insert insert = {.sql = target_of(t)->insert_sql.data,
                                              .token = token,
@@ -198,14 +199,17 @@ static int output_holds(struct output *o, const struct output_target *t,
     return presence_holds(o->client, &target_of(t)->table, range, b, ret, err);
 }
 
-static int output_position(struct output *o, const struct output_target *t, const char *topic,
-                           int32_t partition, int64_t *ret_offset, struct pl_err *err)
+static int output_position(struct output *o, const struct output_target *t,
+                           const struct output_range *range, int64_t *ret_offset,
+                           struct pl_err *err)
 {
-    return presence_position(o->client, &target_of(t)->table, topic, partition, ret_offset, err);
+    return presence_position(o->client, &target_of(t)->table, range->topic, range->partition,
+                             ret_offset, err);
 }
 
 const struct output_kind clickhouse_output = {
     .name = "ClickHouse",
+    .batch = {.rows = 100000, .bytes = 64 * PL_MIB, .age_ms = 1000},
     .target_new = target_new,
     .target_free = target_free,
     .target_print = target_print,

@@ -37,9 +37,11 @@ enum output_answer {
                        * it may be there: ask */
     OUTPUT_TOO_LARGE, /* for its size: in halves it may be accepted; a single message is tried again
                        * later. Part of it may be there: ask */
-    OUTPUT_HELD, /* nothing works for this target until a person acts (table, grant, a view that
+    OUTPUT_HELD,  /* nothing works for this target until a person acts (table, grant, a view that
                        * refuses); other targets may. ensure(), then the same batch with the same
                        * token again, later; part of it may be there */
+    OUTPUT_MOVED, /* POSITION: nothing of it is there. The position is not what it was: another
+                       * owner has written, or the target was replaced. position(), then begin there */
 };
 
 struct output_target {
@@ -49,10 +51,11 @@ struct output_target {
 };
 
 struct output_range { /* which messages */
-    const char *topic;
+    const char *group, *topic;
     int32_t partition;
     int64_t start, end;
-    bool compare; /* holds(): by value, too */
+    int64_t position; /* POSITION: what position() or the last insert that succeeded has told; -1 */
+    bool compare;     /* holds(): by value, too */
 };
 
 /* Of the batch's rows, before they were taken out. A batch without rows: all of none. */
@@ -84,8 +87,15 @@ struct output_ensure {
 
 struct output;
 
+/* When a batch is closed, unless the configuration says it. */
+struct output_batch {
+    int64_t rows, bytes, age_ms;
+};
+
 struct output_kind {
     const char *name;                       /* "ClickHouse", for logs */
+    struct output_batch batch;              /* what suits it */
+    unsigned writers_max;                   /* threads that may have one at once; 0: any number */
     const char *(*where)(const void *conf); /* its address or file, for logs */
     int64_t (*call_ms)(const void *conf);   /* the longest that a call but ensure() can take */
 
@@ -107,20 +117,28 @@ struct output_kind {
     int (*ensure)(struct output *o, const struct output_target *t, const struct output_ensure *how,
                   struct output_state *ret, struct pl_err *err);
 
-    /* Inserts the batch's rows, tried once. `err` is set unless DONE. */
+    /* Inserts the batch's rows, tried once. `err` is set unless DONE.
+     * POSITION: in one transaction the rows, and range->end as the position of the range's group,
+     * topic and partition in this target, if it is range->position (-1: none is kept); a batch
+     * without rows as well. If it is not, but at or behind range->end, the batch is there already
+     * (an answer was lost): DONE. Else MOVED. So whatever comes late has no effect, UNKNOWN is
+     * answered by the same again, and REFUSED and TOO_LARGE leave nothing. */
     enum output_answer (*insert)(struct output *o, const struct output_target *t,
-                                 const struct batch *b, const char *token, struct pl_err *err);
+                                 const struct output_range *range, const struct batch *b,
+                                 const char *token, struct pl_err *err);
 
-    /* Which of the batch's rows are there already: takes these out. Only where can_look. RETRY, or
+    /* Which of the batch's rows are there already: takes these out. Only where can_look; a POSITION
+     * output needs none (NULL). RETRY, or
      * CONFIG when a person must act. What is there is told by the offsets alone, which are another
      * topic's if it was made again: with `compare` the batch's last message that has rows there
      * must have an equal one. */
     int (*holds)(struct output *o, const struct output_target *t, const struct output_range *range,
                  struct batch *b, struct output_found *ret, struct pl_err *err);
 
-    /* The offset after the highest one that is there; -1: none is. Only where can_look. */
-    int (*position)(struct output *o, const struct output_target *t, const char *topic,
-                    int32_t partition, int64_t *ret_offset, struct pl_err *err);
+    /* The offset after the highest one that is there; -1: none is. Only where can_look. POSITION:
+     * the kept one of the range's group; -1: it has none. `start` and `end` do not count. */
+    int (*position)(struct output *o, const struct output_target *t,
+                    const struct output_range *range, int64_t *ret_offset, struct pl_err *err);
 };
 
 #endif

@@ -16,6 +16,7 @@
 
 /* A revoke that follows a refused commit comes sooner. */
 #define FENCED_MS 5000
+#define MOVED_MS  1000
 
 /* The call is over. False: nobody waits for its answer any more. */
 static bool call_end(struct sink *s, struct partition *p, enum partition_call *ret_call)
@@ -106,6 +107,15 @@ static void look_answered(struct sink *s, struct partition *p)
         held(s, p, &w->err);
 }
 
+/* Another owner was faster, or the output was replaced: it tells again where it is. */
+static void moved(struct sink *s, struct partition *p, const struct pl_err *err)
+{
+    pl_log_err(PL_NOTICE, PL_EVENT_SINK_AWAY, "the output is at another offset: asking where", err,
+               SINK_F_PARTITION(p), SINK_F_TABLE(p->route));
+    drive_kind(s, p, EVENT_FENCED);
+    drive_aside(s, p, ASIDE_FENCED, MOVED_MS);
+}
+
 static void insert_answered(struct sink *s, struct partition *p)
 {
     const struct work *w = &p->work;
@@ -142,6 +152,10 @@ static void insert_answered(struct sink *s, struct partition *p)
         report_back(s, p);
         drive_kind(s, p, EVENT_UNKNOWN);
         held(s, p, &w->err);
+        break;
+    case OUTPUT_MOVED:
+        report_back(s, p);
+        moved(s, p, &w->err);
         break;
     }
 }

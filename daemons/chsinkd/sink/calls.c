@@ -6,9 +6,9 @@
 
 #include <assert.h>
 
-#include "daemons/chsinkd/sink/protocol/announce.h"
 #include "daemons/chsinkd/sink/answers.h"
 #include "daemons/chsinkd/sink/consumer.h"
+#include "daemons/chsinkd/sink/protocol/announce.h"
 
 static void begin(struct partition *p, enum partition_call call)
 {
@@ -26,7 +26,8 @@ void call_work(struct sink *s, struct partition *p, enum partition_call call, en
     w->target = p->route->target;
     w->owner = p;
     w->batch = kind == WORK_LOOK || kind == WORK_INSERT ? p->working : NULL;
-    w->range = (struct output_range){.topic = p->topic,
+    w->range = (struct output_range){.group = s->group,
+                                     .topic = p->topic,
                                      .partition = p->id,
                                      .start = p->state.start,
                                      .end = p->state.end,

@@ -363,13 +363,14 @@ int consumer_new(struct sink *s, struct pl_err *err)
     struct consumer *c = pl_alloc(sizeof(*c));
     c->sink = s;
     s->consumer = c;
+    s->group = s->replay ? pl_strf("%s-replay-%s", chsinkd_conf_group(s->conf), s->replay->name)
+                         : pl_strdup(chsinkd_conf_group(s->conf));
     rd_kafka_conf_t *conf =
         pl_kafka_conf_new(&s->conf->kafka, consumer_defaults, consumer_forced, &s->health, err);
     if (!conf)
         return -1;
     if (s->replay) {
-        PL_FREE char *group = pl_strf("%s-replay-%s", chsinkd_conf_group(s->conf), s->replay->name);
-        rd_kafka_conf_set(conf, "group.id", group, NULL, 0);
+        rd_kafka_conf_set(conf, "group.id", s->group, NULL, 0);
         rd_kafka_conf_set(conf, "group.instance.id", "", NULL, 0);
     }
     rd_kafka_conf_set_rebalance_cb(conf, assignment_change);

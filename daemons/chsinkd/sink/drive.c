@@ -4,10 +4,10 @@
  */
 #include "daemons/chsinkd/sink/drive.h"
 
-#include "daemons/chsinkd/sink/protocol/announce.h"
 #include "daemons/chsinkd/sink/calls.h"
 #include "daemons/chsinkd/sink/intake.h"
 #include "daemons/chsinkd/sink/place.h"
+#include "daemons/chsinkd/sink/protocol/announce.h"
 #include "daemons/chsinkd/sink/report.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"

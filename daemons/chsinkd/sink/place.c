@@ -4,9 +4,9 @@
  */
 #include "daemons/chsinkd/sink/place.h"
 
-#include "daemons/chsinkd/sink/protocol/begin.h"
 #include "daemons/chsinkd/sink/consumer.h"
 #include "daemons/chsinkd/sink/drive.h"
+#include "daemons/chsinkd/sink/protocol/begin.h"
 #include "daemons/chsinkd/sink/report.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"

@@ -122,6 +122,7 @@ void sink_release(struct sink *s)
         s->output->target_free(s->routes[i].target);
     }
     free(s->routes);
+    free(s->group);
     for (unsigned i = 0; i < s->topics_n; i++)
         free(s->topics[i].name);
     free(s->topics);

@@ -149,6 +149,7 @@ struct sink {
     unsigned routes_n;
     struct block_pool *pool;    /* the consumer's */
     const struct route *replay; /* --replay: this route from the dead-letter topic; else NULL */
+    char *group;                /* group.id, with --replay one of its own; by consumer_new() */
     bool once;                  /* ends when the partitions are read to their present end */
 
     struct sink_topic *topics;

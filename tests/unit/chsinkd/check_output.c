@@ -312,7 +312,7 @@ static void script_end(unsigned steps)
     server_stop(&server);
 }
 
-static const struct output_range range = {TOPIC, 3, 10, 19, false};
+static const struct output_range range = {.topic = TOPIC, .partition = 3, .start = 10, .end = 19};
 
 static int holds(struct batch *b, struct output_found *ret, struct pl_err *err)
 {
@@ -321,7 +321,8 @@ static int holds(struct batch *b, struct output_found *ret, struct pl_err *err)
 
 static int holds_compared(struct batch *b, struct output_found *ret, struct pl_err *err)
 {
-    const struct output_range compared = {TOPIC, 3, 10, 19, true};
+    const struct output_range compared = {
+        .topic = TOPIC, .partition = 3, .start = 10, .end = 19, .compare = true};
     return clickhouse_output.holds(output, target, &compared, b, ret, err);
 }
 
@@ -571,7 +572,7 @@ START_TEST(positions)
         int64_t offset = -2;
         struct pl_err err = {0};
         script_start(&f, cases[i].steps, cases[i].n);
-        clickhouse_output.position(output, target, TOPIC, 3, &offset, &err);
+        clickhouse_output.position(output, target, &range, &offset, &err);
         ck_assert_msg(offset == cases[i].offset && err.kind == cases[i].kind,
                       "case %zu: %" PRId64 " %s", i, offset, err.msg);
         script_end(cases[i].n);
@@ -649,7 +650,7 @@ START_TEST(pressure)
         for (int i = 0; i < 7; i++) {
             struct pl_err err;
             char token[2] = {"abababa"[i], '\0'};
-            ck_assert_int_eq(clickhouse_output.insert(output, target, b, token, &err),
+            ck_assert_int_eq(clickhouse_output.insert(output, target, &range, b, token, &err),
                              i < 6 ? OUTPUT_UNKNOWN : cases[k].at_last);
             ck_assert_int_eq(err.code, cases[k].code);
             ck_assert_int_eq(err.kind, i < 6 ? PL_ERR_RETRY : cases[k].kind);
@@ -702,16 +703,17 @@ static struct output_state ensure(void)
 static void insert(const struct batch *b, const char *token)
 {
     struct pl_err err;
-    ck_assert_msg(clickhouse_output.insert(output, target, b, token, &err) == OUTPUT_DONE, "%s",
-                  err.msg);
+    ck_assert_msg(clickhouse_output.insert(output, target, &range, b, token, &err) == OUTPUT_DONE,
+                  "%s", err.msg);
 }
 
 static void position_is(int32_t partition, int64_t want)
 {
     int64_t offset = -2;
     struct pl_err err;
-    ck_assert_msg(clickhouse_output.position(output, target, TOPIC, partition, &offset, &err) == 0,
-                  "%s", err.msg);
+    const struct output_range of = {.topic = TOPIC, .partition = partition};
+    ck_assert_msg(clickhouse_output.position(output, target, &of, &offset, &err) == 0, "%s",
+                  err.msg);
     ck_assert_int_eq(offset, want);
 }
 
@@ -750,7 +752,7 @@ START_TEST(real_partial)
     ck_assert(found.some && found.all);
     ck_assert_uint_eq(block_rows(whole->block), 0);
     /* Another partition's rows are others. */
-    const struct output_range other = {TOPIC, 4, 10, 19, false};
+    const struct output_range other = {.topic = TOPIC, .partition = 4, .start = 10, .end = 19};
     PL_CLEANUP(batch_freep) struct batch *theirs = batch_of_two_months(&f);
     ck_assert_int_eq(clickhouse_output.holds(output, target, &other, theirs, &found, &err), 0);
     ck_assert(!found.some);
@@ -832,7 +834,8 @@ START_TEST(real_view)
     real_do("CREATE MATERIALIZED VIEW v ENGINE = MergeTree ORDER BY s SETTINGS "
             "non_replicated_deduplication_window = 100 AS SELECT s, throwIf(n = 7) AS x FROM t");
     for (int i = 0; i < 2; i++) {
-        ck_assert_int_eq(clickhouse_output.insert(output, target, b, "one", &err), OUTPUT_HELD);
+        ck_assert_int_eq(clickhouse_output.insert(output, target, &range, b, "one", &err),
+                         OUTPUT_HELD);
         ck_assert_msg(err.kind == PL_ERR_CONFIG && err.code == 395, "%s", err.msg);
         ck_assert_msg(strstr(err.msg, "materialized view check_output.v does not take the rows"),
                       "%s", err.msg);
@@ -862,7 +865,8 @@ START_TEST(real_too_large)
     PL_CLEANUP(batch_freep) struct batch *b = batch_begin(&f, 0);
     message_add(&f, b, 0, "{\"r\":[{\"t\":\"2026-01-01T00:00:00Z\"}]}");
     message_add(&f, b, 1, "{\"r\":[{\"t\":\"2026-02-01T00:00:00Z\"}]}");
-    ck_assert_int_eq(clickhouse_output.insert(output, target, b, "one", &err), OUTPUT_TOO_LARGE);
+    ck_assert_int_eq(clickhouse_output.insert(output, target, &range, b, "one", &err),
+                     OUTPUT_TOO_LARGE);
     ck_assert_msg(err.code == 252 && strstr(err.msg, "raise max_partitions_per_insert_block"), "%s",
                   err.msg);
     PL_CLEANUP(batch_freep) struct batch *second = batch_split(b, block_new(f.route));
@@ -874,7 +878,8 @@ START_TEST(real_too_large)
     settings[1] = (struct pl_map_entry){.key = TEXT("max_untracked_memory"), .value = TEXT("1")};
     conf.settings.n = 2;
     output_set_up(&f);
-    ck_assert_int_eq(clickhouse_output.insert(output, target, b, "four", &err), OUTPUT_TOO_LARGE);
+    ck_assert_int_eq(clickhouse_output.insert(output, target, &range, b, "four", &err),
+                     OUTPUT_TOO_LARGE);
     ck_assert_msg(err.code == 241 && strstr(err.msg, "lower batch.rows"), "%s", err.msg);
     real_is("SELECT count() FROM t FORMAT TSV", "2\n");
     output_tear_down();

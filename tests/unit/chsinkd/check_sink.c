@@ -7,8 +7,8 @@
 #include <poll.h>
 #include <stdio.h>
 
-#include "daemons/chsinkd/sink/protocol/announce.h"
 #include "daemons/chsinkd/sink/drive.h"
+#include "daemons/chsinkd/sink/protocol/announce.h"
 #include "lib/log/log.h"
 #include "tests/unit/chsinkd/fake_output.h"
 #include "tests/unit/kafka_mock.h"

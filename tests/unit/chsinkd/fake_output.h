@@ -145,10 +145,12 @@ static inline enum output_answer fake_insert_locked(struct fake_table *t, const 
 }
 
 static inline enum output_answer fake_insert(struct output *o, const struct output_target *t,
+                                             const struct output_range *range,
                                              const struct batch *b, const char *token,
                                              struct pl_err *err)
 {
     (void)o;
+    (void)range;
     pthread_mutex_lock(&fake.lock);
     enum output_answer answer = fake_insert_locked(fake_table(t->name), b, token, err);
     pthread_mutex_unlock(&fake.lock);
@@ -187,12 +189,12 @@ static inline int fake_holds(struct output *o, const struct output_target *t,
     return 0;
 }
 
-static inline int fake_position(struct output *o, const struct output_target *t, const char *topic,
-                                int32_t partition, int64_t *ret_offset, struct pl_err *err)
+static inline int fake_position(struct output *o, const struct output_target *t,
+                                const struct output_range *range, int64_t *ret_offset,
+                                struct pl_err *err)
 {
     (void)o;
-    (void)topic;
-    (void)partition;
+    (void)range;
     (void)err;
     pthread_mutex_lock(&fake.lock);
     const struct fake_table *table = fake_table(t->name);
@@ -217,6 +219,7 @@ static inline int64_t fake_call_ms(const void *conf)
 }
 
 static const struct output_kind fake_output = {.name = "Fake",
+                                               .batch = {100000, 64 * PL_MIB, 1000},
                                                .where = fake_where,
                                                .call_ms = fake_call_ms,
                                                .target_new = fake_target_new,

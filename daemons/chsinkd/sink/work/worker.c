@@ -89,8 +89,7 @@ static enum output_answer call(struct worker *w, struct work *work)
     int rc = -1;
     switch (work->kind) {
     case WORK_PLACE:
-        rc = o->position(w->output, work->target, work->range.topic, work->range.partition,
-                         &work->position, &work->err);
+        rc = o->position(w->output, work->target, &work->range, &work->position, &work->err);
         break;
     case WORK_LOOK:
         rc = o->holds(w->output, work->target, &work->range, work->batch, &work->found, &work->err);
@@ -99,8 +98,8 @@ static enum output_answer call(struct worker *w, struct work *work)
         rc = o->ensure(w->output, work->target, &how, &work->state, &work->err);
         break;
     case WORK_INSERT:
-        return o->insert(w->output, work->target, work->batch, pl_buf_cstr(&work->token),
-                         &work->err);
+        return o->insert(w->output, work->target, &work->range, work->batch,
+                         pl_buf_cstr(&work->token), &work->err);
     }
     return rc == 0 ? OUTPUT_DONE : answer_of(&work->err);
 }

@@ -27,7 +27,7 @@ enum work_kind {
 struct work {
     enum work_kind kind;
     const struct output_target *target;
-    struct output_range range; /* PLACE: topic and partition; LOOK */
+    struct output_range range;
     struct batch *batch;       /* LOOK, INSERT */
     struct pl_buf token;       /* INSERT; its text */
     int64_t send_before_ms;    /* INSERT, boot clock: not sent later, but RETRY, expired */
