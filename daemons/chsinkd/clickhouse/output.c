@@ -201,8 +201,9 @@ static int output_holds(struct output *o, const struct output_target *t,
 
 static int output_position(struct output *o, const struct output_target *t,
                            const struct output_range *range, int64_t *ret_offset,
-                           struct pl_err *err)
+                           struct pl_buf *ret_note, struct pl_err *err)
 {
+    (void)ret_note;
     return presence_position(o->client, &target_of(t)->table, range->topic, range->partition,
                              ret_offset, err);
 }

@@ -54,8 +54,12 @@ struct output_range { /* which messages */
     const char *group, *topic;
     int32_t partition;
     int64_t start, end;
-    int64_t position; /* POSITION: what position() or the last insert that succeeded has told; -1 */
-    bool compare;     /* holds(): by value, too */
+    /* POSITION: what position() or the last insert that succeeded has told; -1: none is kept. And a
+     * text that is kept with range->end, of no meaning to the output, no two batches' the same: the
+     * dead letters that are to follow. A few hundred bytes, seldom up to megabytes. */
+    int64_t position;
+    const char *note;
+    bool compare; /* holds(): by value, too */
 };
 
 /* Of the batch's rows, before they were taken out. A batch without rows: all of none. */
@@ -118,11 +122,11 @@ struct output_kind {
                   struct output_state *ret, struct pl_err *err);
 
     /* Inserts the batch's rows, tried once. `err` is set unless DONE.
-     * POSITION: in one transaction the rows, and range->end as the position of the range's group,
-     * topic and partition in this target, if it is range->position (-1: none is kept); a batch
-     * without rows as well. If it is not, but at or behind range->end, the batch is there already
-     * (an answer was lost): DONE. Else MOVED. So whatever comes late has no effect, UNKNOWN is
-     * answered by the same again, and REFUSED and TOO_LARGE leave nothing. */
+     * POSITION: in one transaction the rows, and range->end with the note as the position of the
+     * range's group, topic and partition in this target, if that is range->position; a batch
+     * without rows as well. If it is range->end with the same note, this very batch is there (an
+     * answer was lost): DONE. Else MOVED. So whatever comes late has no effect, UNKNOWN is answered
+     * by the same again, and REFUSED and TOO_LARGE leave nothing. */
     enum output_answer (*insert)(struct output *o, const struct output_target *t,
                                  const struct output_range *range, const struct batch *b,
                                  const char *token, struct pl_err *err);
@@ -136,9 +140,11 @@ struct output_kind {
                  struct batch *b, struct output_found *ret, struct pl_err *err);
 
     /* The offset after the highest one that is there; -1: none is. Only where can_look. POSITION:
-     * the kept one of the range's group; -1: it has none. `start` and `end` do not count. */
+     * the kept one of the range's group (-1: it has none), its note appended to `ret_note`. Of the
+     * range only group, topic and partition count. */
     int (*position)(struct output *o, const struct output_target *t,
-                    const struct output_range *range, int64_t *ret_offset, struct pl_err *err);
+                    const struct output_range *range, int64_t *ret_offset, struct pl_buf *ret_note,
+                    struct pl_err *err);
 };
 
 #endif

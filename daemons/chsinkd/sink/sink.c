@@ -94,6 +94,7 @@ static void partition_free(struct partition *p)
     batches_free(p->ready);
     batches_free(p->working);
     pl_buf_release(&p->work.token);
+    pl_buf_release(&p->work.note);
     free(p->topic);
     free(p);
 }

@@ -572,7 +572,7 @@ START_TEST(positions)
         int64_t offset = -2;
         struct pl_err err = {0};
         script_start(&f, cases[i].steps, cases[i].n);
-        clickhouse_output.position(output, target, &range, &offset, &err);
+        clickhouse_output.position(output, target, &range, &offset, NULL, &err);
         ck_assert_msg(offset == cases[i].offset && err.kind == cases[i].kind,
                       "case %zu: %" PRId64 " %s", i, offset, err.msg);
         script_end(cases[i].n);
@@ -712,7 +712,7 @@ static void position_is(int32_t partition, int64_t want)
     int64_t offset = -2;
     struct pl_err err;
     const struct output_range of = {.topic = TOPIC, .partition = partition};
-    ck_assert_msg(clickhouse_output.position(output, target, &of, &offset, &err) == 0, "%s",
+    ck_assert_msg(clickhouse_output.position(output, target, &of, &offset, NULL, &err) == 0, "%s",
                   err.msg);
     ck_assert_int_eq(offset, want);
 }

@@ -191,10 +191,11 @@ static inline int fake_holds(struct output *o, const struct output_target *t,
 
 static inline int fake_position(struct output *o, const struct output_target *t,
                                 const struct output_range *range, int64_t *ret_offset,
-                                struct pl_err *err)
+                                struct pl_buf *ret_note, struct pl_err *err)
 {
     (void)o;
     (void)range;
+    (void)ret_note;
     (void)err;
     pthread_mutex_lock(&fake.lock);
     const struct fake_table *table = fake_table(t->name);

@@ -89,7 +89,8 @@ static enum output_answer call(struct worker *w, struct work *work)
     int rc = -1;
     switch (work->kind) {
     case WORK_PLACE:
-        rc = o->position(w->output, work->target, &work->range, &work->position, &work->err);
+        rc = o->position(w->output, work->target, &work->range, &work->position, &work->note,
+                         &work->err);
         break;
     case WORK_LOOK:
         rc = o->holds(w->output, work->target, &work->range, work->batch, &work->found, &work->err);
@@ -126,6 +127,7 @@ static void work_do(struct worker *w, struct work *work, bool give_up)
     work->err = (struct pl_err){0};
     work->expired = false;
     work->took_ms = 0;
+    work->note.len = 0;
     if (give_up) {
         pl_err_set(&work->err, PL_ERR_RETRY, 0, "stopped");
         work->answer = OUTPUT_RETRY;

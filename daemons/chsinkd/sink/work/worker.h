@@ -40,6 +40,7 @@ struct work {
     bool expired;              /* INSERT: RETRY since it waited too long for a worker */
     struct output_found found; /* LOOK */
     int64_t position;          /* PLACE: -1: the output has nothing */
+    struct pl_buf note;        /* PLACE: what is kept with it */
     struct output_state state; /* ENSURE */
     int64_t took_ms;
 
