@@ -53,6 +53,7 @@ daemons/chsinkd/output      route
 daemons/chsinkd/clickhouse/body
 daemons/chsinkd/clickhouse/client clickhouse/body output
 daemons/chsinkd/clickhouse  clickhouse/client output batch route
+daemons/chsinkd/iceberg
 daemons/chsinkd/conf        clickhouse clickhouse/client output route
 daemons/chsinkd/metrics
 daemons/chsinkd/sink/protocol conf
