@@ -20,6 +20,8 @@
 #include "lib/base/err.h"
 
 struct batch;
+struct output_facts; /* facts.h */
+struct output_rows;
 
 /* What exactly once rests on. */
 enum output_guarantee {
@@ -145,6 +147,19 @@ struct output_kind {
     int (*position)(struct output *o, const struct output_target *t,
                     const struct output_range *range, int64_t *ret_offset, struct pl_buf *ret_note,
                     struct pl_err *err);
+
+    /* ---- for --show: beside a service that is loading, or none. Both only read. ---- */
+
+    /* What is there of the target; `group` is whose kept positions are told. A table that is not
+     * there is a fact (exists false), no error. RETRY: away, or held by another process (say by
+     * which); CONFIG. `ret` is zero-initialised and released by the caller in each case. */
+    int (*describe)(struct output *o, const struct output_target *t, const char *group,
+                    struct output_facts *ret, struct pl_err *err);
+
+    /* Runs one statement of a person's, at most `rows_max` rows of its answer. A statement that
+     * would write is refused: REJECT, as whatever else is wrong with it. RETRY, CONFIG as above. */
+    int (*query)(struct output *o, const char *sql, int64_t rows_max, struct output_rows *ret,
+                 struct pl_err *err);
 };
 
 #endif
