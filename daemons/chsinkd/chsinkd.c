@@ -81,8 +81,8 @@ static int table_start(struct chsinkd *d, struct output *o, struct sink_route *s
         if (err->kind != PL_ERR_RETRY || pl_clock_monotonic_ms() >= until_ms ||
             pl_daemon_stopping(d->daemon))
             return -1;
-        pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY, "ClickHouse does not answer, trying again", err,
-                   SINK_F_TABLE(sr));
+        pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY, "the output does not answer, trying again", err,
+                   SINK_F_OUTPUT(&d->sink), SINK_F_TABLE(sr));
         nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
         table_step(&step);
     }
@@ -249,7 +249,7 @@ static int start(struct chsinkd *d, struct pl_err *err)
     return 0;
 }
 
-/* Kafka or ClickHouse refuse us for good: exit 78 only if the group has never worked. */
+/* Kafka or the output refuse us for good: exit 78 only if the group has never worked. */
 static void refused_look(struct chsinkd *d, struct pl_err *err)
 {
     enum pl_end_side side = pl_end_side(err);
@@ -282,11 +282,25 @@ static void on_wake(void *userdata)
         pl_daemon_finish(d->daemon);
 }
 
+/* "ClickHouse does not answer", or how it is for the first such table. False: all answer. */
+static bool away_describe(struct sink *s, char *out, size_t size)
+{
+    const struct sink_route *away = sink_away(s);
+    if (away && s->routes_n > 1)
+        snprintf(out, size, "%s does not answer for table %.60s", s->output->name,
+                 away->target->name);
+    else if (away)
+        snprintf(out, size, "%s does not answer", s->output->name);
+    return away != NULL;
+}
+
 static void stopping_show(struct chsinkd *d)
 {
-    pl_service_status(
-        d->service, "stopping", "Stopping: %" PRId64 " messages on their way into the table%s",
-        (int64_t)d->sink.in_flight, d->sink.away ? ", ClickHouse does not answer" : "");
+    char away[128];
+    bool is_away = away_describe(&d->sink, away, sizeof(away));
+    pl_service_status(d->service, "stopping",
+                      "Stopping: %" PRId64 " messages on their way into the table%s%s",
+                      (int64_t)d->sink.in_flight, is_away ? ", " : "", is_away ? away : "");
 }
 
 static void on_stop(void *userdata)
@@ -314,7 +328,7 @@ static void on_reload(void *userdata)
         sink_limits_set(&d->sink, d->conf);
 }
 
-/* Every wait of a thread has a limit, also while ClickHouse or Kafka is away. */
+/* Every wait of a thread has a limit, also while the output or Kafka is away. */
 static bool on_watchdog(void *userdata)
 {
     struct chsinkd *d = userdata;
@@ -387,13 +401,13 @@ static void status_show(struct chsinkd *d, double rows_per_s, const struct assig
 {
     struct sink *s = &d->sink;
     uint64_t rows = pl_metrics_get(s->metrics, M_ROWS);
-    char last[160], aside[224], kafka[256];
+    char last[160], aside[224], kafka[256], away[128];
     last_describe(s, last, sizeof(last));
     aside_describe(a, aside, sizeof(aside));
-    if (s->away)
-        pl_service_status(d->service, "ClickHouse does not answer",
-                          "waiting for ClickHouse; %" PRIu64 " rows inserted, lag %.0f messages%s",
-                          rows, a->lag, last);
+    if (away_describe(s, away, sizeof(away)))
+        pl_service_status(d->service, away,
+                          "waiting for %s; %" PRIu64 " rows inserted, lag %.0f messages%s",
+                          s->output->name, rows, a->lag, last);
     else if (rows_per_s <= 0 && pl_kafka_health_text(&s->health, KAFKA_AWAY_MS, kafka))
         pl_service_status(d->service, NULL, "waiting for Kafka: %.110s%s", kafka, last);
     else if (a->n == 0)

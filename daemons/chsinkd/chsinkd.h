@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * chsinkd.h - the daemon: from Kafka's topics into ClickHouse's tables.
+ * chsinkd.h - the daemon: from Kafka's topics into the output's tables.
  */
 #ifndef CHSINKD_CHSINKD_H
 #define CHSINKD_CHSINKD_H

@@ -109,7 +109,7 @@ const struct pl_option chsinkd_options[] = {
             "others are inserted. ClickHouse must remember tokens for this long, "
             "clickhouse.timeout and a minute together. Needs columns from topic, partition and "
             "offset in the route."),
-    PL_SERVICE_OPTS(struct chsinkd_conf, "9465", "Kafka and ClickHouse.",
+    PL_SERVICE_OPTS(struct chsinkd_conf, "9465", "Kafka and the output.",
                     "what is in flight may take."),
     PL_OPT_END,
 };

@@ -44,8 +44,8 @@ static const struct pl_service_sum sums[] = {
 };
 
 static const struct pl_program chsinkd = {
-    .cli = {"chsinkd", "Loads Kafka topics into ClickHouse tables, each row exactly once.", opts,
-            MODES, .count_max = 1000000},
+    .cli = {"chsinkd", "Loads Kafka topics into tables, each row exactly once.", opts, MODES,
+            .count_max = 1000000},
     .options = chsinkd_options,
     .options_intro = chsinkd_conf_intro,
     .conf_size = sizeof(struct chsinkd_conf),

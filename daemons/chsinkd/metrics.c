@@ -28,7 +28,7 @@ const struct pl_metric chsinkd_metrics[M_COUNT] = {
     M(M_RETRIES, "insert_retries_total", NULL, PL_COUNTER,
       "Inserts that failed and are tried again."),
     M(M_REFUSED, "batches_refused_total", NULL, PL_COUNTER,
-      "Batches that the server refused for their content or size."),
+      "Batches that the output refused for their content or size."),
     M(M_LOST, "messages_lost_total", NULL, PL_COUNTER,
       "Messages deleted by retention before they were read."),
     M(M_NULLED, "values_nulled_total", NULL, PL_COUNTER,

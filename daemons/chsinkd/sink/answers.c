@@ -111,7 +111,7 @@ static void look_answered(struct sink *s, struct partition *p)
 static void moved(struct sink *s, struct partition *p, const struct pl_err *err)
 {
     pl_log_err(PL_NOTICE, PL_EVENT_SINK_AWAY, "the output is at another offset: asking where", err,
-               SINK_F_PARTITION(p), SINK_F_TABLE(p->route));
+               SINK_F_OUTPUT(s), SINK_F_PARTITION(p), SINK_F_TABLE(p->route));
     drive_kind(s, p, EVENT_FENCED);
     drive_aside(s, p, ASIDE_FENCED, MOVED_MS);
 }

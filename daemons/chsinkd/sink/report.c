@@ -72,24 +72,29 @@ void report_batch(struct sink *s, struct partition *p, const struct batch *b, in
 
 void report_away(struct sink *s, const struct partition *p, const struct pl_err *err)
 {
-    bool away = s->away;
-    s->away = true;
+    bool away = p->route->away;
+    p->route->away = true;
     pl_metrics_inc(s->metrics, M_RETRIES, 1);
     if (!away)
         pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY,
                    "insert failed; reading pauses and the same insert is retried until it works",
-                   err, SINK_F_TABLE(p->route), SINK_F_PARTITION(p), SINK_F_RANGE(p->working));
+                   err, SINK_F_OUTPUT(s), SINK_F_TABLE(p->route), SINK_F_PARTITION(p),
+                   SINK_F_RANGE(p->working));
     else
         pl_log_err(PL_WARNING, PL_EVENT_BATCH_RETRIED, "insert failed, trying again", err,
-                   SINK_F_TABLE(p->route), SINK_F_PARTITION(p), SINK_F_RANGE(p->working));
+                   SINK_F_OUTPUT(s), SINK_F_TABLE(p->route), SINK_F_PARTITION(p),
+                   SINK_F_RANGE(p->working));
 }
 
 void report_silent(struct sink *s, const struct partition *p, const char *what,
                    const struct pl_err *err)
 {
-    s->away |= err->kind == PL_ERR_RETRY;
+    p->route->away |= err->kind == PL_ERR_RETRY;
     pl_metrics_inc(s->metrics, M_RETRIES, 1);
-    report_retry(p, PL_EVENT_SINK_AWAY, what, err);
+    struct pl_err whole = *err;
+    pl_err_prefix(&whole, "%s", what);
+    pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY, "a question failed, asking again", &whole,
+               SINK_F_OUTPUT(s), SINK_F_TABLE(p->route), SINK_F_PARTITION(p));
 }
 
 void report_looked(const struct partition *p, const struct output_found *found)
@@ -110,18 +115,18 @@ void report_settle(const struct partition *p, int64_t wait_ms)
 
 void report_back(struct sink *s, const struct partition *p)
 {
-    if (!s->away)
+    if (!p->route->away)
         return;
-    s->away = false;
-    pl_log(PL_NOTICE, PL_EVENT_SINK_BACK, "ClickHouse answers again", SINK_F_TABLE(p->route),
-           SINK_F_PARTITION(p));
+    p->route->away = false;
+    pl_log(PL_NOTICE, PL_EVENT_SINK_BACK, "the output answers again", SINK_F_OUTPUT(s),
+           SINK_F_TABLE(p->route), SINK_F_PARTITION(p));
 }
 
 void report_refused(struct sink *s, const struct partition *p, const struct pl_err *err)
 {
     pl_metrics_inc(s->metrics, M_REFUSED, 1);
-    pl_log_err(PL_WARNING, PL_EVENT_BATCH_REFUSED, "ClickHouse refuses a batch", err,
-               SINK_F_TABLE(p->route), SINK_F_PARTITION(p),
+    pl_log_err(PL_WARNING, PL_EVENT_BATCH_REFUSED, "the output refuses a batch", err,
+               SINK_F_OUTPUT(s), SINK_F_TABLE(p->route), SINK_F_PARTITION(p),
                PL_F_UINT("MESSAGES", batch_counts(p->working).messages), SINK_F_RANGE(p->working));
 }
 

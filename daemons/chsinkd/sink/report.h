@@ -11,7 +11,8 @@
 
 /* A batch is in the table and committed. */
 void report_batch(struct sink *s, struct partition *p, const struct batch *b, int64_t took_ms);
-/* An insert failed and is tried again; the first after one that worked is louder. */
+/* An insert failed and is tried again. Of each target the first after one that worked is told
+ * apart. */
 void report_away(struct sink *s, const struct partition *p, const struct pl_err *err);
 /* A question to the output failed, and is asked again. */
 void report_silent(struct sink *s, const struct partition *p, const char *what,
@@ -20,7 +21,7 @@ void report_silent(struct sink *s, const struct partition *p, const char *what,
 void report_settle(const struct partition *p, int64_t wait_ms);
 /* What the table has of the working batch. */
 void report_looked(const struct partition *p, const struct output_found *found);
-/* The output answers. */
+/* The target answers. */
 void report_back(struct sink *s, const struct partition *p);
 /* The output refuses the working batch, which is halved, or its only message buried. */
 void report_refused(struct sink *s, const struct partition *p, const struct pl_err *err);

@@ -192,6 +192,19 @@ struct partition *sink_partition(struct sink *s, const char *topic, int32_t id)
     return p;
 }
 
+const struct sink_route *sink_away(struct sink *s)
+{
+    const struct sink_route *away = NULL;
+    pthread_mutex_lock(&s->lock);
+    for (unsigned i = 0; i < s->partitions_n && !away; i++) {
+        const struct partition *p = s->partitions[i];
+        if (p->assigned && p->route->away)
+            away = p->route;
+    }
+    pthread_mutex_unlock(&s->lock);
+    return away;
+}
+
 #define LOG_EVERY_MS 60000
 
 /* The one whose sums are due and have waited longest. With the lock held. */

@@ -53,6 +53,7 @@ struct sink_route {
     struct partition_conf machine; /* can_look: set by the first ensure */
     struct rows *rows;
     struct rows_counts counted; /* added to the metrics already */
+    _Atomic bool away;          /* its target did not answer the last call */
 };
 
 /* Why a partition of ours is not read. */
@@ -173,7 +174,6 @@ struct sink {
     _Atomic bool stopping; /* read no more, finish what there is */
     _Atomic bool give_up;  /* stop retrying; what is not committed is read again next time */
     _Atomic bool drained;  /* the consumer's last word: all is committed and the group left */
-    _Atomic bool away;     /* the output does not answer */
     _Atomic bool assigned_once;
     struct pl_deadline consumer_deadline;
     int64_t call_ms;           /* the longest that a call of the output can take */
@@ -208,11 +208,16 @@ static inline void sink_deadline_begin(struct pl_deadline *deadline, const char 
  * line a call, and one a partition every minute; `all`: all that is not logged yet, at the end. */
 void sink_log(struct sink *s, int64_t now_ms, bool all);
 
+/* A route with a partition of ours whose target does not answer; NULL: there is none. Any thread. */
+const struct sink_route *sink_away(struct sink *s);
+
 /* For on_watchdog: why work does not move though nothing is known to be away (a thread hangs in a
  * call, or no worker takes batches). NULL: it moves. */
 const char *sink_stuck(struct sink *s, struct pl_progress *progress);
 
-/* The fields of a partition, a table and a range in logs. */
+/* The fields of an output, a partition, a table and a range in logs. */
+#define SINK_F_OUTPUT(s) PL_F_STR("OUTPUT", (s)->output->name)
+
 #define SINK_F_PARTITION(p) PL_F_STR("TOPIC", (p)->topic), PL_F_INT("PARTITION", (p)->id)
 
 #define SINK_F_TABLE(sr) PL_F_STR("TABLE", (sr)->table), PL_F_STR("DATABASE", (sr)->database)

@@ -4,6 +4,7 @@
  * partitions that go; when it counts as stuck; what is logged of batches. links: chsinkd
  */
 #include "daemons/chsinkd/sink/drive.h"
+#include "daemons/chsinkd/sink/report.h"
 #include "lib/log/log.h"
 #include "tests/unit/chsinkd/sink_run.h"
 
@@ -82,6 +83,30 @@ START_TEST(lost_answers)
     until(all_is_accounted, "all are loaded");
     sink_end(false);
     table_check(TOPIC, 1000, 70, -1);
+}
+END_TEST
+
+/* One table is away, the other answers: which is told. */
+START_TEST(away)
+{
+    struct pl_err err;
+    struct batch b = {.end = 1};
+    sink_begin(0);
+    struct partition *p = sink_partition(&sink, TOPIC, 0), *other = sink_partition(&sink, OTHER, 0);
+    p->working = &b;
+    p->assigned = other->assigned = true;
+    pl_err_set(&err, PL_ERR_RETRY, 0, "no answer");
+    ck_assert_ptr_null(sink_away(&sink));
+    report_away(&sink, p, &err);
+    report_back(&sink, other);
+    ck_assert_ptr_eq(sink_away(&sink), p->route);
+    p->assigned = false; /* another instance's concern */
+    ck_assert_ptr_null(sink_away(&sink));
+    p->assigned = true;
+    report_back(&sink, p);
+    ck_assert_ptr_null(sink_away(&sink));
+    p->working = NULL;
+    sink_release(&sink);
 }
 END_TEST
 
@@ -188,7 +213,7 @@ START_TEST(one_goes_one_stays)
     }
     ck_assert_int_eq((int)p->open->messages_n, n + 1);
     sink_end(true);
-    /* `second` is left to the end of the process, as sink.c leaves its client: librdkafka's #4381. */
+    /* `second` is left to the end of the process, as sink.c leaves its client: librdkafka #4381. */
     rd_kafka_set_log_level(second, 0);
 }
 END_TEST
@@ -279,6 +304,7 @@ int main(void)
         TEST(too_large),
         TEST(held),
         TEST(lost_answers),
+        TEST(away),
         TEST(restarts, .count = 1),
         TEST(wait_that_is_over),
         TEST(one_goes_one_stays),
