@@ -53,6 +53,9 @@ daemons/chsinkd/output      route
 daemons/chsinkd/clickhouse/body
 daemons/chsinkd/clickhouse/client clickhouse/body output
 daemons/chsinkd/clickhouse  clickhouse/client output batch route
+daemons/chsinkd/duckdb/library
+daemons/chsinkd/duckdb/append batch duckdb/library
+daemons/chsinkd/duckdb      duckdb/library
 daemons/chsinkd/iceberg
 daemons/chsinkd/conf        clickhouse clickhouse/client output route
 daemons/chsinkd/metrics

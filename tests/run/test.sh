@@ -121,6 +121,9 @@ main() {
     rm -f "$results"/*
     title "packages"
     tests/services/deps.sh services
+    # The unit tests take it if it is there.
+    step "fetch DuckDB" tests/services/duckdb.sh fetch && DUCKDB_LIBRARY=$(tests/services/duckdb.sh library)
+    export DUCKDB_LIBRARY
     title "check"
     check check "$results/check" WERROR="${WERROR:-}"
     title "programs, Kafka and ClickHouse"

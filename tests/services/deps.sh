@@ -14,7 +14,7 @@ build_packages=(gcc libc6-dev make pkg-config libcurl4-openssl-dev librdkafka-de
     libsystemd-dev libyaml-dev check libmicrohttpd-dev liblz4-dev libzstd-dev
     libssl-dev)
 deb_packages=(debhelper dpkg-dev lintian)
-service_packages=(ca-certificates openssl python3 python3-confluent-kafka python3-pytest)
+service_packages=(ca-certificates openssl python3 python3-confluent-kafka python3-pip python3-pytest)
 
 have() {
     command -v "$1" >/dev/null 2>&1
