@@ -101,7 +101,7 @@ static struct world world_new(void)
 {
     struct world w;
     memset(&w, 0, sizeof(w));
-    w.owner = -1;
+    w.owner = w.kept.position = -1;
     w.now = YOUNG_FROM + 1;
     w.ends = bounds.ends;
     w.owners[1].route = true;
@@ -114,7 +114,7 @@ static void begin_with_rows(bool group_is_gone, unsigned route, int end)
     for (unsigned parts = 0; parts < 4; parts++) {
         struct world w = world_new();
         struct batch b = batch_read(&(struct owner){.route = route}, 0, end);
-        struct insert insert = {YOUNG_FROM + 1, b.rows};
+        struct insert insert = {.at = YOUNG_FROM + 1, .rows = b.rows};
         w.now = YOUNG_FROM + 2;
         land(&w, &insert, parts);
         if (group_is_gone) {
@@ -185,6 +185,19 @@ static const struct {
     {"set aside or stopped, failing", {.ends = 2, .only = ASIDE | STOP | FAIL}, ALL, ALL},
     {"killed, old, wrong clocks", {.ends = 2, .only = KILL | AGE | CLOCK}, ALL, ALL},
     {"blind", {.blind = true, .ends = 1, .only = KILL | MOVE | UNKNOWN | REFUSE}, ALL, ALL},
+    {"the output keeps the position, nothing ends", {.keeps = true, .orphans = 2}, ALL, ALL},
+    {"the output keeps the position, killed, moved, unknown",
+     {.keeps = true, .ends = 2, .orphans = 1, .only = KILL | MOVE | UNKNOWN},
+     ALL,
+     ALL},
+    {"the output keeps the position, set aside, stopped, refused",
+     {.keeps = true, .ends = 2, .orphans = 1, .only = ASIDE | STOP | REFUSE | FAIL},
+     ALL,
+     ALL},
+    {"the output keeps the position, all, 2 ends",
+     {.keeps = true, .ends = 2, .orphans = 1},
+     0,
+     ALL},
     {"all, 2 ends", {.ends = 2, .orphans = 1}, 12, 20},
     {"all, 1 end", {.ends = 1, .orphans = 1}, 15, 20},
     {"all, 1 end, no insert under way", {.ends = 1}, 0, ALL},

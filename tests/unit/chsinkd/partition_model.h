@@ -71,12 +71,28 @@ static void land(struct world *w, struct insert *insert, unsigned parts)
     }
 }
 
+/* The output keeps the position: all of it, if that is still what the insert expects. */
+static bool land_at_position(struct world *w, const struct insert *insert)
+{
+    struct kept *kept = &w->kept;
+    bool later = wrong == WRONG_ANY_LATER_POSITION_IS_OURS && kept->position >= insert->end;
+    if ((kept->position == insert->end && kept->at == insert->at) || later)
+        return true;
+    if (kept->position != insert->position && wrong != WRONG_POSITION_NOT_COMPARED)
+        return wrong == WRONG_MOVED_IS_DONE;
+    for (unsigned r = 0; r < ROWS; r++)
+        if (w->table[r] < 2)
+            w->table[r] += insert->rows >> r & 1;
+    *kept = (struct kept){insert->end, insert->at, insert->dead};
+    return true;
+}
+
 /* Nobody waits for the insert any more; the part that is not in the table may still arrive. */
 static void orphan(struct world *w, struct insert *insert)
 {
     struct insert left = *insert;
     *insert = (struct insert){0};
-    if (left.rows == 0)
+    if (left.rows == 0 && !bounds.keeps)
         return;
     for (unsigned i = 0; i < bounds.orphans; i++)
         if (w->orphans[i].at == left.at) { /* again with the same token */
@@ -108,6 +124,11 @@ static struct batch batch_read(const struct owner *o, int start, int end)
         b.rows |= taken[o->route][m];
         b.dead |= rejected[o->route][m];
     }
+    if (bounds.keeps && end <= o->state.position) {
+        b.rows = 0;
+        if (wrong != WRONG_NOTE_NOT_READ)
+            b.dead = o->kept.dead & rows_of(start, end);
+    }
     return b;
 }
 
@@ -131,6 +152,7 @@ static int64_t next_end(const struct owner *o)
 static void head_give(struct world *w, struct owner *o)
 {
     o->has_head = true;
+    o->batch_at = 0;
     give(w, o,
          (struct partition_event){.kind = EVENT_CLOSED,
                                   .start = o->head.start,
@@ -155,6 +177,9 @@ static void head_split(struct world *w, struct owner *o)
 static void head_next(struct world *w, struct owner *o)
 {
     bool next = o->has_queued;
+    o->batch_at = 0;
+    if (o->state.start >= o->state.position)
+        o->kept = (struct kept){0};
     o->head = next ? o->queued : (struct batch){0};
     o->queued = (struct batch){0};
     o->has_head = o->has_queued = false;
@@ -166,6 +191,18 @@ static void batches_drop(struct owner *o)
 {
     o->has_head = o->has_queued = false;
     o->head = o->queued = (struct batch){0};
+    o->batch_at = 0;
+}
+
+static void insert_at_position(struct world *w, struct owner *o)
+{
+    if (o->batch_at == 0)
+        o->batch_at = w->now++;
+    o->insert = (struct insert){.at = o->batch_at,
+                                .rows = o->head.rows,
+                                .position = (int8_t)o->state.position,
+                                .end = (int8_t)o->state.end,
+                                .dead = o->head.dead};
 }
 
 static void act(struct world *w, struct owner *o, enum partition_action action)
@@ -183,8 +220,10 @@ static void act(struct world *w, struct owner *o, enum partition_action action)
         o->waiting = true;
         break;
     case ACTION_INSERT:
-        assert(o->head.rows != 0);
-        o->insert = (struct insert){(uint8_t)s->announced.at_ms, o->head.rows};
+        assert(o->head.rows != 0 || bounds.keeps);
+        o->insert = (struct insert){.at = (uint8_t)s->announced.at_ms, .rows = o->head.rows};
+        if (bounds.keeps)
+            insert_at_position(w, o);
         o->action = action;
         break;
     case ACTION_PLACE:
@@ -213,6 +252,8 @@ static void act(struct world *w, struct owner *o, enum partition_action action)
         batches_drop(o);
         break;
     }
+    if (s->phase == PARTITION_NONE || s->phase == PARTITION_LOST)
+        o->kept = (struct kept){0};
     if (s->phase == PARTITION_NONE)
         *s = (struct partition_state){0};
     if (s->phase == PARTITION_LOST) { /* nobody takes its answer */
@@ -242,9 +283,24 @@ static struct partition_event looked(struct world *w, struct owner *o)
                                     .single = o->head.end - o->head.start == 1};
 }
 
-/* What is before the last row may be incomplete: the whole of it is read again. */
-static struct partition_event placed(const struct world *w)
+static struct partition_event placed_at_position(const struct world *w, struct owner *o)
 {
+    int offset = w->offset > 0 ? w->offset : 0;
+    o->kept = w->kept;
+    bool before = o->kept.position >= 0 && o->kept.position < offset;
+    if (wrong == WRONG_BEGINS_AT_POSITION)
+        before = o->kept.position >= 0;
+    return (struct partition_event){.kind = EVENT_OK,
+                                    .start = before ? o->kept.position : offset,
+                                    .announced.end = -1,
+                                    .position = o->kept.position};
+}
+
+/* What is before the last row may be incomplete: the whole of it is read again. */
+static struct partition_event placed(const struct world *w, struct owner *o)
+{
+    if (bounds.keeps)
+        return placed_at_position(w, o);
     int position = w->table[2] ? 2 : (w->table[0] || w->table[1]);
     if (wrong == WRONG_PLACED_AT_BEGINNING)
         return (struct partition_event){.kind = EVENT_OK, .announced.end = -1};

@@ -125,6 +125,13 @@ static void try_assign(const struct world *from, unsigned i)
         }
 }
 
+/* No batch goes on beyond the position. */
+static int read_max(const struct owner *o, int start)
+{
+    bool below = bounds.keeps && start < o->state.position;
+    return below ? (int)o->state.position : MESSAGES;
+}
+
 static void try_read(const struct world *from, unsigned i)
 {
     const struct owner *was = &from->owners[i];
@@ -143,7 +150,7 @@ static void try_read(const struct world *from, unsigned i)
                 head_give(w, o);
             }
     } else if (s->phase == PARTITION_OPEN && !was->has_head) {
-        for (int end = (int)s->start + 1; end <= MESSAGES; end++)
+        for (int end = (int)s->start + 1; end <= read_max(was, (int)s->start); end++)
             TRY(w, o, i, from)
             {
                 o->head = batch_read(o, (int)s->start, end);
@@ -152,7 +159,7 @@ static void try_read(const struct world *from, unsigned i)
     } else if (was->has_head && !was->has_queued && was->head.end < MESSAGES) {
         TRY(w, o, i, from)
         {
-            o->queued = batch_read(o, o->head.end, MESSAGES);
+            o->queued = batch_read(o, o->head.end, read_max(o, o->head.end));
             o->has_queued = true;
         }
     }
@@ -270,8 +277,50 @@ static void try_commit(const struct world *from, unsigned i)
         }
 }
 
+static void position_answer(struct world *w, struct owner *o)
+{
+    bool done = land_at_position(w, &o->insert);
+    o->insert = (struct insert){0};
+    if (done)
+        give(w, o, (struct partition_event){.kind = EVENT_OK, .next = next_end(o)});
+    else
+        answer(w, o, EVENT_FENCED);
+}
+
+static void try_insert_at_position(const struct world *from, unsigned i)
+{
+    TRY(w, o, i, from)
+    {
+        position_answer(w, o);
+    }
+    for (unsigned late = 0; late < 2 && can(UNKNOWN); late++)
+        TRY(w, o, i, from)
+        {
+            if (!late) {
+                land_at_position(w, &o->insert);
+                o->insert = (struct insert){0};
+            }
+            orphan(w, &o->insert);
+            answer(w, o, EVENT_UNKNOWN);
+        }
+    for (unsigned refused = 0; refused < 2; refused++)
+        if (can(refused ? REFUSE : FAIL) && (!refused || from->owners[i].head.rows))
+            TRY(w, o, i, from)
+            {
+                o->insert = (struct insert){0};
+                give(w, o,
+                     (struct partition_event){.kind = refused ? EVENT_REFUSED : EVENT_RETRY,
+                                              .next = -1,
+                                              .single = o->head.end - o->head.start == 1});
+            }
+}
+
 static void try_insert(const struct world *from, unsigned i)
 {
+    if (bounds.keeps) {
+        try_insert_at_position(from, i);
+        return;
+    }
     TRY(w, o, i, from)
     {
         land(w, &o->insert, 3);
@@ -308,7 +357,7 @@ static struct partition_event look_answer(struct world *w, struct owner *o)
     if (o->action == ACTION_LOOK)
         return looked(w, o);
     if (o->action == ACTION_PLACE)
-        return placed(w);
+        return placed(w, o);
     return (struct partition_event){.kind = EVENT_OK, .start = w->offset};
 }
 
@@ -366,10 +415,16 @@ static void try_answer(const struct world *from, unsigned i)
 static void try_arrive(const struct world *from)
 {
     for (unsigned k = 0; k < ORPHANS_MAX; k++)
-        for (unsigned parts = 0; parts < 4 && from->orphans[k].at; parts++)
+        for (unsigned parts = 0; parts < (bounds.keeps ? 2 : 4) && from->orphans[k].at; parts++)
             TRY(w, o, 0, from)
             {
                 (void)o;
+                if (bounds.keeps) {
+                    if (parts)
+                        land_at_position(w, &w->orphans[k]);
+                    w->orphans[k] = (struct insert){0};
+                    continue;
+                }
                 land(w, &w->orphans[k], parts);
                 if (parts == 0 || w->orphans[k].rows == 0)
                     w->orphans[k] = (struct insert){0};
@@ -421,6 +476,10 @@ static void fair_answer(struct world *w, struct owner *o)
         answer(w, o, EVENT_OK);
         break;
     case ACTION_INSERT:
+        if (bounds.keeps) {
+            position_answer(w, o);
+            break;
+        }
         land(w, &o->insert, 3);
         o->insert = (struct insert){0};
         give(w, o, (struct partition_event){.kind = EVENT_OK, .next = next_end(o)});
@@ -455,7 +514,8 @@ static void fair_step(struct world *w, struct owner *o)
         give(w, o, (struct partition_event){.kind = EVENT_TIME});
     } else if (partition_wants_batch(s)) {
         bool recover = s->phase == PARTITION_RECOVER;
-        o->head = batch_read(o, (int)s->start, recover ? (int)s->announced.end : MESSAGES);
+        o->head = batch_read(o, (int)s->start,
+                             recover ? (int)s->announced.end : read_max(o, (int)s->start));
         head_give(w, o);
     } else {
         fair_answer(w, o);

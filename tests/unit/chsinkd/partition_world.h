@@ -46,6 +46,15 @@ struct batch {
 struct insert {
     uint8_t at;   /* the token; 0: none */
     uint8_t rows; /* what is not in the table yet */
+    /* Where the output keeps the position: only if it is still `position`. */
+    int8_t position, end;
+    uint8_t dead; /* the note: dead letters that are to follow */
+};
+
+/* The position that the output keeps, and its note. */
+struct kept {
+    int8_t position; /* -1: none */
+    uint8_t at, dead;
 };
 
 /* A token that the table remembers, and for which of its parts. */
@@ -64,11 +73,13 @@ struct commit {
 struct owner {
     bool route;
     bool has_head, has_queued;
-    bool applied;   /* the commit under way took effect */
-    bool waiting;   /* for EVENT_TIME */
-    uint8_t action; /* the call under way */
+    bool applied;     /* the commit under way took effect */
+    bool waiting;     /* for EVENT_TIME */
+    uint8_t action;   /* the call under way */
+    uint8_t batch_at; /* the head's, which makes its note another than all others; 0: not sent */
     struct batch head, queued;
     struct insert insert;
+    struct kept kept; /* as the output has told */
     struct partition_state state;
 };
 
@@ -81,6 +92,7 @@ struct world {
     struct commit late;                 /* answered as failed, it is still on its way */
     struct commit pending;              /* an undecided transaction */
     uint8_t table[ROWS], dead[ROWS];
+    struct kept kept;
     struct token window[TOKENS];
     uint8_t now;
     uint8_t ends; /* how often an owner may still be killed, cut off, set aside or stopped */
@@ -127,8 +139,11 @@ static void times_of(struct world *w, struct times *t)
     }
     for (unsigned i = 0; i < ORPHANS_MAX; i++)
         times_add(t, w->orphans[i].at);
-    for (unsigned i = 0; i < OWNERS; i++)
+    for (unsigned i = 0; i < OWNERS; i++) {
         times_add(t, w->owners[i].insert.at);
+        times_add(t, w->owners[i].batch_at);
+    }
+    times_add(t, w->kept.at);
 }
 
 static int byte_order(const void *a, const void *b)
@@ -168,8 +183,12 @@ static void times_renumber(struct world *w)
         announced[i]->at_ms = time_new(&t, announced[i]->at_ms);
     for (unsigned i = 0; i < ORPHANS_MAX; i++)
         w->orphans[i].at = time_new(&t, w->orphans[i].at);
-    for (unsigned i = 0; i < OWNERS; i++)
+    for (unsigned i = 0; i < OWNERS; i++) {
         w->owners[i].insert.at = time_new(&t, w->owners[i].insert.at);
+        w->owners[i].batch_at = time_new(&t, w->owners[i].batch_at);
+        w->owners[i].kept.at = 0; /* of no use to an owner */
+    }
+    w->kept.at = time_new(&t, w->kept.at);
     w->now = YOUNG_FROM + 1;
     for (unsigned i = 0; i < t.n; i++)
         w->now += t.v[i] >= YOUNG_FROM;
@@ -178,7 +197,7 @@ static void times_renumber(struct world *w)
 /* ---- a state as bytes ---- */
 
 struct packed {
-    uint64_t words[7];
+    uint64_t words[9];
 };
 
 /* Some bits after another, in either direction. */
@@ -230,6 +249,16 @@ static void insert_pack(struct packer *k, struct insert *insert)
 {
     PACK_TIME(k, insert->at);
     PACK(k, insert->rows, 3);
+    PACK_FROM_MINUS_1(k, insert->position);
+    PACK_FROM_MINUS_1(k, insert->end);
+    PACK(k, insert->dead, 3);
+}
+
+static void kept_pack(struct packer *k, struct kept *kept)
+{
+    PACK_FROM_MINUS_1(k, kept->position);
+    PACK_TIME(k, kept->at);
+    PACK(k, kept->dead, 3);
 }
 
 static void commit_pack(struct packer *k, struct commit *c)
@@ -259,6 +288,9 @@ static void owner_pack(struct packer *k, struct owner *o)
     batch_pack(k, &o->head);
     batch_pack(k, &o->queued);
     insert_pack(k, &o->insert);
+    PACK_TIME(k, o->batch_at);
+    kept_pack(k, &o->kept);
+    PACK_FROM_MINUS_1(k, s->position);
     PACK(k, s->phase, 4);
     PACK_FROM_MINUS_1(k, s->start);
     PACK_FROM_MINUS_1(k, s->end);
@@ -289,6 +321,7 @@ static void world_pack(struct world *w, struct packed *packed, bool out)
         PACK(&k, w->table[r], 2);
         PACK(&k, w->dead[r], 2);
     }
+    kept_pack(&k, &w->kept);
     for (unsigned i = 0; i < TOKENS; i++) {
         PACK_TIME(&k, w->window[i].at);
         PACK(&k, w->window[i].parts, 2);

@@ -42,6 +42,12 @@ enum wrong {
     WRONG_PLACED_AT_POSITION,
     WRONG_CHECKED_UNDECIDED,
     WRONG_ASSIGNED_UNDECIDED,
+    WRONG_BEGINS_AT_POSITION,
+    WRONG_NOTE_NOT_READ,
+    /* of an output that keeps the position */
+    WRONG_POSITION_NOT_COMPARED,
+    WRONG_ANY_LATER_POSITION_IS_OURS,
+    WRONG_MOVED_IS_DONE,
     /* assumptions */
     WRONG_EARLIER_OWNER_COMMITS,
     WRONG_LATE_COMMIT_OVERTAKES,
@@ -67,6 +73,7 @@ enum happens {
 /* Of a search. */
 struct bounds {
     bool blind; /* the table cannot be asked */
+    bool keeps; /* the output keeps the position */
     bool old;   /* the version before has left an announcement; a group is gone */
     uint8_t ends, orphans;
     enum happens only;
@@ -131,6 +138,18 @@ static const struct {
                                  {.only = UNKNOWN}},
     [WRONG_ASSIGNED_UNDECIDED] = {"the group is read before a transaction is decided",
                                   {.ends = 1, .only = KILL | UNKNOWN}},
+    [WRONG_BEGINS_AT_POSITION] =
+        {"an owner begins at the position, not at the group's offset before",
+
+         {.keeps = true, .ends = 1, .only = KILL}},
+    [WRONG_NOTE_NOT_READ] = {"dead letters below the position are those of the route as it is now",
+                             {.keeps = true, .ends = 1, .only = KILL}},
+    [WRONG_POSITION_NOT_COMPARED] = {"an output inserts whatever its position",
+                                     {.keeps = true, .ends = 1, .only = MOVE}},
+    [WRONG_ANY_LATER_POSITION_IS_OURS] = {"an output takes any later position for the same insert",
+                                          {.keeps = true, .ends = 1, .only = MOVE}},
+    [WRONG_MOVED_IS_DONE] = {"a position that has moved is taken for a success",
+                             {.keeps = true, .ends = 1, .only = MOVE}},
     [WRONG_EARLIER_OWNER_COMMITS] = {"an earlier owner's commit is accepted",
                                      {.ends = 1, .only = MOVE}},
     [WRONG_LATE_COMMIT_OVERTAKES] = {"a commit takes effect after a later one",
@@ -230,7 +249,8 @@ static enum partition_action machine(struct owner *o, struct partition_event *e)
     struct partition_state *s = &o->state;
     const struct partition_state before = *s;
     conf.digest = o->route ? 2 : 1;
-    conf.can_look = !bounds.blind;
+    conf.can_look = !bounds.blind && !bounds.keeps;
+    conf.keeps_position = bounds.keeps;
     e->mono_ms = NOW;
     if (e->kind == EVENT_TIME && s->phase == PARTITION_SETTLE)
         e->mono_ms = partition_settle_at(s, &conf);

@@ -123,6 +123,8 @@ static enum partition_action look(struct partition_state *s, const struct partit
 static enum partition_action insert(struct partition_state *s, const struct partition_conf *conf,
                                     const struct partition_event *e)
 {
+    if (conf->keeps_position)
+        return call(s, PARTITION_INSERT, ACTION_INSERT, e->mono_ms);
     if (!is_young(s, conf, e) && s->doubt && conf->can_look)
         return settle(s, false);
     if (!is_young(s, conf, e) && !s->doubt)
@@ -141,7 +143,7 @@ static enum partition_action commit(struct partition_state *s, const struct part
         s->until = 0;
     if (s->until > 0)
         s->wanted = announcement(s, s->until, conf, e);
-    else if (e->next > s->end && !s->stopping)
+    else if (e->next > s->end && !s->stopping && !conf->keeps_position)
         s->wanted = announcement(s, e->next, conf, e);
     return call(s, PARTITION_COMMIT, ACTION_COMMIT, e->mono_ms);
 }
@@ -155,6 +157,7 @@ static enum partition_action committed(struct partition_state *s)
                                   .wanted = nothing,
                                   .stopping = s->stopping,
                                   .until = s->until,
+                                  .position = s->position,
                                   .born_ms = s->called_ms,
                                   .proof_ms = s->proof_ms,
                                   .sent_ms = s->sent_ms};
@@ -182,9 +185,9 @@ static enum partition_action next_none(struct partition_state *s, const struct p
                                   .sent_ms = e->mono_ms + conf->lease_ms};
     if (s->announced.end <= s->start)
         s->announced.end = s->announced.until; /* a doubt alone, or nothing */
-    if (s->announced.end <= s->start)
+    if (s->announced.end <= s->start || conf->keeps_position)
         s->announced = nothing;
-    if (e->start < 0)
+    if (e->start < 0 || conf->keeps_position)
         return call(s, PARTITION_PLACE, ACTION_PLACE, e->mono_ms);
     return announce(s, PARTITION_CLAIM, s->announced, e);
 }
@@ -215,6 +218,7 @@ static enum partition_action next_place(struct partition_state *s,
     if (e->kind != EVENT_OK)
         return wait_in(s, PARTITION_PLACE);
     s->start = s->end = e->start;
+    s->position = e->position;
     s->until = e->announced.until > s->start && conf->can_look ? e->announced.until : 0;
     const struct partition_announcement wanted =
         s->until > 0 ? announcement(s, s->until, conf, e) : nothing;
@@ -226,6 +230,10 @@ static enum partition_action next_open(struct partition_state *s, const struct p
 {
     assert(e->start == s->start && e->end > e->start);
     s->end = e->end;
+    if (conf->keeps_position) {
+        assert(s->start >= s->position || s->end <= s->position);
+        return s->end <= s->position ? commit(s, conf, e) : insert(s, conf, e);
+    }
     if (s->start < s->until)
         return look(s, e);
     if (!e->rows)
@@ -295,6 +303,8 @@ static enum partition_action next_insert(struct partition_state *s,
 {
     switch (e->kind) {
     case EVENT_OK:
+        if (conf->keeps_position)
+            s->position = s->end;
         return commit(s, conf, e);
     case EVENT_TIME:
         return insert(s, conf, e);

@@ -78,6 +78,20 @@
  * of a new time. Times grow with each new announcement of a start, whatever the clock: none is
  * used again.
  *
+ * An output that keeps the position with the rows (keeps_position) needs none of this. It is asked
+ * at each assignment where it is; an insert takes effect only if the position is still what we know
+ * of it, and moves it, so whatever comes late has none, and an insert is repeated until it is
+ * answered:
+ *
+ *     NONE ──assigned──> PLACE ──> CLAIM ──> OPEN ──closed──> INSERT ──> COMMIT ──> OPEN
+ *                                            ^ │                │        ^
+ *                                            │ └── below the position ───┘
+ *                                            └── split, buried ─┘            moved: FENCED
+ *
+ * Between INSERT and COMMIT the rows are there and the dead letters are not. So the position's note
+ * names them (note.h): below the position the next owner inserts nothing, and writes the dead
+ * letters that the note names, whatever its route says.
+ *
  * Without can_look a message is a row at least once: only the announced token of the same route
  * prevents doubles. Dead letters are written once in either case, but those of a group that is gone
  * (ACTION_PLACE).
@@ -131,6 +145,7 @@ struct partition_state {
     bool asked;    /* a call's answer is outstanding */
     bool stopping; /* EVENT_STOP has come */
     int64_t until; /* below it the table is asked before each insert; 0: nowhere */
+    int64_t position; /* keeps_position: what the output has, as far as we know; -1: none */
     /* Monotonic: when the call under way was made; when the last commit that succeeded was called;
      * the latest that an insert of this range can have been sent, by us or an owner before; when
      * `announced` was announced. */
@@ -152,7 +167,7 @@ enum partition_event_kind {
     EVENT_TIME,    /* the wait is over; ignored when there is none, or not yet */
     EVENT_OK,      /* the call succeeded. LOOKUP: missing, found, single, next. INSERT: next.
                     * CHECK: start. PLACE: start, and announced.until: below it the table has rows,
-                    * not necessarily all */
+                    * not necessarily all; keeps_position: position */
     EVENT_RETRY,   /* it failed without effect; for plain commits and look-ups, which can be
                     * repeated, any failure but FENCED. INSERT: nothing of it is there; also of a
                     * single message that is too large */
@@ -160,7 +175,7 @@ enum partition_event_kind {
                     * is held up, by a view for instance). Of a transaction: no request that belongs
                     * to it is accepted any more */
     EVENT_REFUSED, /* INSERT: the server refuses the batch for its content or size */
-    EVENT_FENCED,  /* we are no longer the owner, says the group */
+    EVENT_FENCED,  /* we are no longer the owner, says the group, or the output's position */
     EVENT_KINDS,
 };
 
@@ -169,6 +184,7 @@ struct partition_event {
     int64_t now_ms, mono_ms;
     int64_t start, end;
     struct partition_announcement announced;
+    int64_t position;
     bool rows;    /* CLOSED: the batch has rows to insert */
     bool missing; /* OK of a look-up: not all rows of the batch are there */
     bool found;   /* OK of a look-up: some are */
@@ -182,7 +198,10 @@ enum partition_action {
     /* Ask the output for the position after its last row, else decide by the configuration; answer
      * OK. What is before the position may be incomplete (a batch of the group that was): begin
      * earlier by as much as a batch can hold, with announced.until = the position, and no row is
-     * lost or doubled. Dead letters from there on may be written again. */
+     * lost or doubled. Dead letters from there on may be written again.
+     * keeps_position: begin at the group's offset or at the position, whichever is lower (without
+     * an offset, a batch before the position). A batch ends at the position, if it begins before;
+     * its rows are there, and its dead letters are those of the note. */
     ACTION_PLACE,
     ACTION_READ, /* read from `start`; in RECOVER exactly up to announced.end, as one batch */
     ACTION_WAIT, /* EVENT_TIME after the caller's back-off; in SETTLE at partition_settle_at() */
@@ -205,6 +224,7 @@ struct partition_conf {
     uint64_t digest;   /* of the route and the decoder; not 0 */
     bool can_look;     /* the table can be asked; otherwise ranges in doubt are inserted again: at
                         * least once */
+    bool keeps_position; /* the output does; not can_look. The rest is not used */
     int64_t young_ms;  /* how long after its announcement a token is relied on */
     int64_t settle_ms; /* the longest an insert can be on its way */
     int64_t lease_ms;  /* how long after a commit an insert may be sent */
