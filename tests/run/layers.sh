@@ -59,7 +59,7 @@ daemons/chsinkd/duckdb      duckdb/library
 daemons/chsinkd/iceberg
 daemons/chsinkd/conf        clickhouse clickhouse/client output route
 daemons/chsinkd/metrics
-daemons/chsinkd/sink/protocol conf
+daemons/chsinkd/sink/protocol conf batch
 daemons/chsinkd/sink/kafka  batch conf
 daemons/chsinkd/sink/work   output
 daemons/chsinkd/sink        sink/protocol sink/kafka sink/work batch decode output conf metrics route

@@ -215,6 +215,16 @@ static struct dead_letter *letter_new_gone(const struct dead_letter_origin *orig
     return d;
 }
 
+const struct pl_header *dead_letter_own(const struct dead_letter *d, const char *field)
+{
+    const size_t prefix = strlen(DEADLETTER_HEADER_PREFIX);
+    for (unsigned i = 0; i < d->headers_n; i++)
+        if (strncmp(d->headers[i].name, DEADLETTER_HEADER_PREFIX, prefix) == 0 &&
+            strcmp(d->headers[i].name + prefix, field) == 0)
+            return &d->headers[i];
+    return NULL;
+}
+
 static void letter_free(struct dead_letter *d)
 {
     for (unsigned i = 0; i < d->headers_n; i++)

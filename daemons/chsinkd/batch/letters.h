@@ -74,6 +74,9 @@ void dead_letters_remove(struct dead_letters *l, int64_t offset);
 void dead_letters_split(struct dead_letters *l, int64_t offset, struct dead_letters *ret_rest);
 void dead_letters_release(struct dead_letters *l);
 
+/* The letter's header of ours with that name after the prefix; NULL: it has none. */
+const struct pl_header *dead_letter_own(const struct dead_letter *d, const char *field);
+
 /* The last header of that name, ours or not; without a value its length is 0. `headers` may be
  * NULL. False: there is none. */
 bool message_header_last(const rd_kafka_headers_t *headers, const char *name, struct pl_slice *ret);

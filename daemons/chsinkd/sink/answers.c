@@ -74,7 +74,7 @@ void answer_place(struct sink *s, struct partition *p)
             held(s, p, &p->work.err);
         return;
     }
-    if (p->route->machine.can_look)
+    if (p->route->machine.can_look || p->route->machine.keeps_position)
         report_back(s, p);
     if (place_start(s, p, &e))
         drive(s, p, e);

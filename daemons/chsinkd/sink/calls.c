@@ -5,6 +5,8 @@
 #include "daemons/chsinkd/sink/calls.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 
 #include "daemons/chsinkd/sink/answers.h"
 #include "daemons/chsinkd/sink/consumer.h"
@@ -31,13 +33,32 @@ void call_work(struct sink *s, struct partition *p, enum partition_call call, en
                                      .partition = p->id,
                                      .start = p->state.start,
                                      .end = p->state.end,
+                                     .position = p->state.position,
+                                     .note = pl_buf_cstr(&p->note),
                                      .compare = kind == WORK_LOOK && p->probe};
     workers_submit(s->workers, w);
+}
+
+/* The same for each repetition. */
+static void note_make(struct sink *s, struct partition *p)
+{
+    char id[sizeof(s->id) + 24];
+    if (p->note.len > 0)
+        return;
+    snprintf(id, sizeof(id), "%s-%" PRIu64, s->id, s->notes++);
+    note_write(id, &p->working->dead, &p->note);
 }
 
 void call_insert(struct sink *s, struct partition *p)
 {
     const struct partition_state *m = &p->state;
+    if (p->route->machine.keeps_position) {
+        note_make(s, p);
+        p->work.token.len = 0;
+        p->work.send_before_ms = INT64_MAX;
+        call_work(s, p, CALL_MACHINE, WORK_INSERT);
+        return;
+    }
     const struct pl_range range = {p->topic, p->id, m->start, m->end, m->announced.at_ms};
     pl_range_token(&range, p->route->target->name, &p->work.token);
     p->work.send_before_ms = partition_insert_by(m, &p->route->machine);
@@ -47,7 +68,7 @@ void call_insert(struct sink *s, struct partition *p)
 /* What cannot be asked has nothing. */
 void call_place(struct sink *s, struct partition *p)
 {
-    if (p->route->machine.can_look) {
+    if (p->route->machine.can_look || p->route->machine.keeps_position) {
         call_work(s, p, CALL_MACHINE, WORK_PLACE);
         return;
     }

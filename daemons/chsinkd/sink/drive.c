@@ -34,17 +34,14 @@ static void pump(struct sink *s, struct partition *p)
     p->ready_n--;
     p->working = b;
     p->worked_ms = pl_clock_monotonic_ms();
-    drive(s, p,
-          (struct partition_event){.kind = EVENT_CLOSED,
-                                   .start = b->start,
-                                   .end = b->end,
-                                   .rows = block_rows(b->block) > 0});
+    drive_closed_again(s, p);
 }
 
 /* The working batch again, after some of it was taken off. */
 void drive_closed_again(struct sink *s, struct partition *p)
 {
     const struct batch *b = p->working;
+    p->note.len = 0;
     drive(s, p,
           (struct partition_event){.kind = EVENT_CLOSED,
                                    .start = b->start,
@@ -95,11 +92,12 @@ static bool is_read_ahead(const struct partition *p)
 
 static void read_begin(struct sink *s, struct partition *p)
 {
+    const struct partition_state *m = &p->state;
     pl_backoff_reset(&p->backoff);
     if (!is_read_ahead(p)) {
         intake_drop(s, p);
-        read_from(p, p->state.start,
-                  p->state.phase == PARTITION_RECOVER ? p->state.announced.end : -1);
+        read_from(p, m->start,
+                  m->phase == PARTITION_RECOVER ? m->announced.end : intake_end_below(p, m->start));
     }
 }
 
@@ -107,6 +105,8 @@ static void read_begin(struct sink *s, struct partition *p)
  * 2.0 goes on up to a second after a pause. What is announced is read as one batch in any case. */
 static void read_ahead(const struct sink *s, struct partition *p, const struct partition_event *e)
 {
+    if (p->route->machine.keeps_position)
+        return; /* it depends on the position */
     if (e->start >= 0)
         read_from(p, e->start, e->announced.end > e->start ? e->announced.end : -1);
     else if (s->conf->start == CHSINKD_EARLIEST || s->replay)

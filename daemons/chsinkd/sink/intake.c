@@ -13,6 +13,9 @@
 /* Of one batch's dead letters: they go into one transaction. */
 #define DEAD_BYTES_MAX (4 * PL_MIB)
 
+/* Of one batch below the output's position, which has no rows. */
+#define BELOW_MESSAGES_MAX 100000
+
 /* In a shorter pause a topic is not deleted, made again and written to. */
 #define VERIFY_AFTER_MS 500
 
@@ -71,6 +74,12 @@ void intake_end_fixed(struct sink *s, struct partition *p)
     intake_close(s, p);
 }
 
+int64_t intake_end_below(const struct partition *p, int64_t start)
+{
+    bool below = p->route->machine.keeps_position && start < p->state.position;
+    return below ? p->state.position : -1;
+}
+
 static size_t ready_memory(const struct partition *p)
 {
     size_t sum = p->working ? batch_memory(p->working) : 0;
@@ -106,6 +115,7 @@ static bool stalled_shed(struct sink *s)
         int64_t from = p->ready ? p->ready->start : p->open->start;
         intake_drop(s, p);
         p->next_offset = p->seek_to = from;
+        p->fixed_end = intake_end_below(p, from);
         p->once_done = false;
         any = true;
     }
@@ -191,6 +201,21 @@ void intake_counts(struct sink *s, struct sink_route *sr)
     sr->counted = *now;
 }
 
+/* Its rows are in the output, which keeps its position. */
+static bool is_below(const struct partition *p, int64_t offset)
+{
+    return p->fixed_end >= 0 && intake_end_below(p, offset) >= 0;
+}
+
+static enum batch_fate message_below(const struct sink *s, struct partition *p,
+                                     const rd_kafka_message_t *m)
+{
+    const struct note_letter *letter = note_find(&p->note_kept, m->offset);
+    if (letter)
+        note_letter_add(letter, m, p->route->route->name, s->replay != NULL, &p->open->dead);
+    return letter && letter->rows.n == 0 ? BATCH_DEAD : BATCH_ROWS;
+}
+
 static enum batch_fate message_decode(const struct sink *s, struct partition *p,
                                       const rd_kafka_message_t *m)
 {
@@ -202,6 +227,8 @@ static enum batch_fate message_decode(const struct sink *s, struct partition *p,
         return BATCH_SKIPPED;
     if (rm.timestamp_ms > b->newest_ms)
         b->newest_ms = rm.timestamp_ms;
+    if (is_below(p, m->offset))
+        return message_below(s, p, m);
     uint64_t dead = b->dead.count;
     uint64_t rows = rows_decode(p->route->rows, &rm, &only, b->block, on_reject, &ctx);
     if (pl_log_level() >= PL_DEBUG)
@@ -229,6 +256,7 @@ void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *
     p->next_offset = p->open->end;
     if (p->fixed_end >= 0 && p->next_offset >= p->fixed_end)
         intake_end_fixed(s, p);
-    else if (batch_is_done(s, p))
+    else if (batch_is_done(s, p) ||
+             (is_below(p, m->offset) && p->open->messages_n >= BELOW_MESSAGES_MAX))
         intake_close(s, p);
 }

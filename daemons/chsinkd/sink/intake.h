@@ -22,6 +22,8 @@ static inline int64_t batch_age_effective(int64_t age_ms, unsigned open, int64_t
 void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *m);
 
 /* What was read of the announced range is all there is of it. */
+/* Where the batch must end that begins at `start`: at the output's position; -1: anywhere. */
+int64_t intake_end_below(const struct partition *p, int64_t start);
 void intake_end_fixed(struct sink *s, struct partition *p);
 /* Closes the open batch; `b->end` is the next offset. Not inside an announced range. */
 void intake_close(struct sink *s, struct partition *p);

@@ -92,6 +92,8 @@ static bool facts_get(struct sink *s, struct partition *p, int64_t offset, struc
     rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &ret->low,
                                                                 &ret->high, WATERMARK_TIMEOUT_MS);
     sink_deadline_begin(&s->consumer_deadline, "driving partitions", TURN_MS);
+    if (!code && s->once && p->once_end < 0)
+        p->once_end = ret->high;
     if (!code)
         return true;
     pl_kafka_err(&err, code, "cannot read where the partition begins and ends");
@@ -128,9 +130,9 @@ bool place_check(struct sink *s, struct partition *p, struct partition_event *e)
 {
     struct begin_facts f;
     struct begin b = {.answer = BEGIN_WAIT};
+    if (p->route->machine.keeps_position)
+        return true; /* the output is asked next */
     if (facts_get(s, p, e->start, &f)) {
-        if (s->once && p->once_end < 0)
-            p->once_end = f.high;
         p->low = f.low;
         if (e->announced.until > f.high)
             e->announced.until = f.high;
@@ -170,13 +172,38 @@ bool place_check(struct sink *s, struct partition *p, struct partition_event *e)
     return false;
 }
 
+/* The output keeps the position: what there is to say of it. */
+static void position_say(const struct partition *p, const struct begin_facts *f,
+                         const struct begin *b)
+{
+    if (f->position < 0 && f->offset > f->low)
+        pl_log(PL_NOTICE, NULL,
+               "the output has no position of this group, which has an offset: going on there",
+               SINK_F_PARTITION(p), SINK_F_TABLE(p->route), PL_F_INT("OFFSET_START", b->offset));
+    if (f->position > 0 && f->offset > f->position)
+        pl_log(PL_WARNING, NULL,
+               "the output's position is before the group's offset, as after a copy was put back: "
+               "going on at the position",
+               SINK_F_PARTITION(p), SINK_F_TABLE(p->route), PL_F_INT("OFFSET", f->offset),
+               PL_F_INT("OFFSET_START", b->offset));
+}
+
 bool place_start(struct sink *s, struct partition *p, struct partition_event *e)
 {
+    const bool keeps = p->route->machine.keeps_position;
     struct begin_facts f;
-    if (!facts_get(s, p, -1, &f))
+    struct pl_err err;
+    if (!facts_get(s, p, keeps ? p->state.start : -1, &f))
         return false;
-    f.table = p->route->machine.can_look ? BEGIN_TABLE_ASKED : BEGIN_TABLE_BLIND;
+    f.table = p->route->machine.can_look || keeps ? BEGIN_TABLE_ASKED : BEGIN_TABLE_BLIND;
     f.table_next = p->work.position;
+    if (keeps) {
+        f.position = e->position = p->work.position;
+        if (note_parse(&p->note_kept, p->work.note.data, p->work.note.len, &err) < 0) {
+            report_retry(p, PL_EVENT_REFUSED, "a partition waits", &err);
+            return false;
+        }
+    }
     struct begin b = begin_decide(&f);
     beyond_note(p, &b);
     if (b.answer == BEGIN_STOP)
@@ -185,6 +212,8 @@ bool place_start(struct sink *s, struct partition *p, struct partition_event *e)
         return false;
     p->low = f.low;
     e->start = b.offset;
+    if (keeps)
+        position_say(p, &f, &b);
     e->announced.until = b.in_doubt;
     p->probe = b.in_doubt > 0;
     if (b.blind)

@@ -4,6 +4,7 @@
  */
 #include "daemons/chsinkd/sink/sink.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "daemons/chsinkd/route/digest.h"
@@ -39,7 +40,8 @@ static void sink_route_init(struct sink *s, struct sink_route *sr, const struct 
 void sink_route_state(struct sink *s, struct sink_route *sr, const struct output_state *state)
 {
     /* A replay's offsets are those of the dead-letter topic, which the table does not have. */
-    sr->machine.can_look = state->can_look && !s->replay;
+    sr->machine.keeps_position = state->guarantee == OUTPUT_POSITION;
+    sr->machine.can_look = state->can_look && !s->replay && !sr->machine.keeps_position;
 }
 
 static void wake_init(struct sink *s)
@@ -50,6 +52,13 @@ static void wake_init(struct sink *s)
     pthread_cond_init(&s->wake, &attr);
     pthread_condattr_destroy(&attr);
     pthread_mutex_init(&s->wake_lock, NULL);
+}
+
+static void id_make(char *out, size_t size)
+{
+    uint64_t random;
+    arc4random_buf(&random, sizeof(random));
+    snprintf(out, size, "%016" PRIx64, random);
 }
 
 void sink_init(struct sink *s, const struct chsinkd_conf *conf, const struct output_kind *output,
@@ -63,6 +72,7 @@ void sink_init(struct sink *s, const struct chsinkd_conf *conf, const struct out
     pthread_mutex_init(&s->lock, NULL);
     wake_init(s);
     s->call_ms = output->call_ms(output_conf);
+    id_make(s->id, sizeof(s->id));
     s->pool = block_pool_new((size_t)conf->memory_bytes_max);
     s->routes = pl_alloc_array(conf->routes_n, sizeof(*s->routes));
     s->routes_n = conf->routes_n;
@@ -95,6 +105,8 @@ static void partition_free(struct partition *p)
     batches_free(p->working);
     pl_buf_release(&p->work.token);
     pl_buf_release(&p->work.note);
+    pl_buf_release(&p->note);
+    note_release(&p->note_kept);
     free(p->topic);
     free(p);
 }

@@ -30,6 +30,7 @@
 #include "daemons/chsinkd/metrics.h"
 #include "daemons/chsinkd/output/output.h"
 #include "daemons/chsinkd/sink/kafka/courier.h"
+#include "daemons/chsinkd/sink/protocol/note.h"
 #include "daemons/chsinkd/sink/protocol/partition.h"
 #include "daemons/chsinkd/sink/work/worker.h"
 #include "lib/base/backoff.h"
@@ -102,7 +103,9 @@ struct partition {
     struct work work;
     struct courier_job job;
     char job_metadata[PL_ANNOUNCEMENT_MAX];
-    char refusal[256]; /* why the output refused the working batch */
+    struct pl_buf note;    /* the working batch's, once it is inserted; protocol/note.h */
+    struct note note_kept; /* the output's, when it was asked for its position */
+    char refusal[256];     /* why the output refused the working batch */
 
     bool reading;            /* messages are taken */
     bool paused;             /* at librdkafka */
@@ -150,6 +153,8 @@ struct sink {
     unsigned routes_n;
     struct block_pool *pool;    /* the consumer's */
     const struct route *replay; /* --replay: this route from the dead-letter topic; else NULL */
+    char id[17];                /* of this sink alone, by chance: begins the ids of its notes */
+    uint64_t notes;             /* written */
     char *group;                /* group.id, with --replay one of its own; by consumer_new() */
     bool once;                  /* ends when the partitions are read to their present end */
 

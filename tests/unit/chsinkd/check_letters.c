@@ -7,6 +7,7 @@
  * back; the tests then change its offset.
  */
 #include "daemons/chsinkd/batch/letters.h"
+#include "daemons/chsinkd/sink/protocol/note.h"
 #include "lib/base/clock.h"
 #include "tests/unit/kafka_mock.h"
 
@@ -206,6 +207,74 @@ START_TEST(letters_lie_by_offset)
 }
 END_TEST
 
+/* What is kept with an output's position gives the same letters again. */
+START_TEST(a_note_brings_them_back)
+{
+    struct dead_letters l = {0}, again = {0};
+    struct note note = {0};
+    struct pl_err err;
+    PL_CLEANUP(pl_buf_release) struct pl_buf text = {0}, second = {0};
+    message_make(NULL);
+    note_write("a-0", &l, &text);
+    ck_assert_str_eq(pl_buf_cstr(&text), "{\"id\":\"a-0\"}");
+    ck_assert_int_eq(note_parse(&note, text.data, text.len, &err), 0);
+    ck_assert_uint_eq(note.n, 0);
+    add(&l, 2, -1, false);
+    add(&l, 6, 3, false);
+    for (int64_t row = 7; row < 10; row++)
+        add(&l, 6, row, false);
+    add(&l, 9, 3, false);
+    text.len = 0;
+    note_write("a-1", &l, &text);
+    ck_assert_str_eq(pl_buf_cstr(&text),
+                     "{\"id\":\"a-1\",\"dead\":[{\"offset\":2,\"reason\":\"other\"},"
+                     "{\"offset\":6,\"rows\":\"3,7-9\",\"column\":\"c\",\"reason\":\"first\"},"
+                     "{\"offset\":9,\"rows\":\"3\",\"column\":\"c\",\"reason\":\"first\"}]}");
+    ck_assert_int_eq(note_parse(&note, text.data, text.len, &err), 0);
+    for (message->offset = 0; message->offset < 12; message->offset++) {
+        const struct note_letter *letter = note_find(&note, message->offset);
+        ck_assert_int_eq(letter != NULL,
+                         message->offset == 2 || message->offset == 6 || message->offset == 9);
+        if (letter)
+            note_letter_add(letter, message, "r", false, &again);
+    }
+    list_assert(&again);
+    note_write("a-1", &again, &second);
+    ck_assert_str_eq(pl_buf_cstr(&second), pl_buf_cstr(&text));
+    const struct dead_letter *d = again.first;
+    for (const struct dead_letter *was = l.first; was; was = was->next, d = d->next) {
+        ck_assert_uint_eq(d->headers_n, was->headers_n);
+        ck_assert_uint_eq(d->value_len, was->value_len);
+    }
+    dead_letters_release(&l);
+    dead_letters_release(&again);
+    note_release(&note);
+}
+END_TEST
+
+START_TEST(notes_of_others_are_refused)
+{
+    static const char *const texts[] = {
+        "x",
+        "{}",
+        "{\"id\":1}",
+        "{\"id\":\"a\",\"dead\":1}",
+        "{\"id\":\"a\",\"dead\":[{\"offset\":1}]}",
+        "{\"id\":\"a\",\"dead\":[{\"offset\":-1,\"reason\":\"r\"}]}",
+        "{\"id\":\"a\",\"dead\":[{\"offset\":1,\"reason\":\"r\",\"rows\":\"x\"}]}",
+        "{\"id\":\"a\",\"dead\":[{\"offset\":1,\"reason\":\"r\",\"rows\":\"0-9223372036854775807\"}"
+        "]}",
+        "{\"id\":\"a\",\"dead\":[{\"offset\":1,\"reason\":\"r\"},{\"offset\":1,\"reason\":\"r\"}]}",
+    };
+    struct note note = {0};
+    struct pl_err err;
+    ck_assert_int_eq(note_parse(&note, texts[_i], strlen(texts[_i]), &err), -1);
+    ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+    ck_assert_ptr_null(note_find(&note, 1));
+    ck_assert_int_eq(note_parse(&note, "", 0, &err), 0);
+}
+END_TEST
+
 static const struct {
     const char *text;
     unsigned ranges; /* 0: not such a text */
@@ -259,11 +328,13 @@ int main(void)
     const struct unit_test tests[] = {
         TEST(row_sets, .count = PL_COUNT(set_cases)),
         TEST(row_set_membership),
+        TEST(notes_of_others_are_refused, .count = 9),
         TCASE("letters", .set_up = set_up, .tear_down = tear_down),
         TEST(a_message_is_one_letter),
         TEST(row_lists_are_bounded),
         TEST(a_replay_keeps_its_rows),
         TEST(letters_lie_by_offset),
+        TEST(a_note_brings_them_back),
     };
     return unit_main("letters", tests, PL_COUNT(tests));
 }

@@ -35,6 +35,10 @@ struct fake_table {
     unsigned lose, late;   /* so many of the next answers: nothing was done; all was done */
     unsigned every_lose, every_late; /* each so manieth insert; 0: none */
     bool forgets;                    /* tokens */
+
+    /* Of fake_keeper. */
+    int64_t position; /* 0: none */
+    char *note;
 };
 
 static struct {
@@ -218,6 +222,83 @@ static inline int64_t fake_call_ms(const void *conf)
     (void)conf;
     return 100;
 }
+
+/* ---- one that keeps the position, of one partition a table ---- */
+
+static inline int fake_keeper_ensure(struct output *o, const struct output_target *t,
+                                     const struct output_ensure *how, struct output_state *ret,
+                                     struct pl_err *err)
+{
+    int rc = fake_ensure(o, t, how, ret, err);
+    *ret = (struct output_state){.guarantee = OUTPUT_POSITION};
+    return rc;
+}
+
+static inline enum output_answer fake_keeper_insert_locked(struct fake_table *t,
+                                                           const struct output_range *range,
+                                                           const struct batch *b,
+                                                           struct pl_err *err)
+{
+    if (t->position == range->end && strcmp(t->note, range->note) == 0)
+        return OUTPUT_DONE;
+    if (t->position != (range->position > 0 ? range->position : 0)) {
+        pl_err_set(err, PL_ERR_RETRY, 0, "the position is %lld", (long long)t->position);
+        return OUTPUT_MOVED;
+    }
+    bool late = t->late > 0;
+    t->forgets = true; /* no tokens */
+    enum output_answer answer = fake_insert_locked(t, b, "", err);
+    if (answer == OUTPUT_DONE || (answer == OUTPUT_UNKNOWN && late)) {
+        t->position = range->end;
+        free(t->note);
+        t->note = pl_strdup(range->note);
+    }
+    return answer;
+}
+
+static inline enum output_answer fake_keeper_insert(struct output *o, const struct output_target *t,
+                                                    const struct output_range *range,
+                                                    const struct batch *b, const char *token,
+                                                    struct pl_err *err)
+{
+    (void)o;
+    ck_assert_str_eq(range->group, "sink");
+    ck_assert_str_eq(token, "");
+    pthread_mutex_lock(&fake.lock);
+    enum output_answer answer = fake_keeper_insert_locked(fake_table(t->name), range, b, err);
+    pthread_mutex_unlock(&fake.lock);
+    return answer;
+}
+
+static inline int fake_keeper_position(struct output *o, const struct output_target *t,
+                                       const struct output_range *range, int64_t *ret_offset,
+                                       struct pl_buf *ret_note, struct pl_err *err)
+{
+    (void)o;
+    (void)range;
+    (void)err;
+    pthread_mutex_lock(&fake.lock);
+    const struct fake_table *table = fake_table(t->name);
+    *ret_offset = table->position > 0 ? table->position : -1;
+    if (table->note)
+        pl_buf_add_str(ret_note, table->note);
+    pthread_mutex_unlock(&fake.lock);
+    return 0;
+}
+
+static const struct output_kind fake_keeper = {.name = "Keeper",
+                                               .batch = {100000, 64 * PL_MIB, 1000},
+                                               .writers_max = 1,
+                                               .where = fake_where,
+                                               .call_ms = fake_call_ms,
+                                               .target_new = fake_target_new,
+                                               .target_free = fake_target_free,
+                                               .open = fake_open,
+                                               .close = fake_close,
+                                               .abort = fake_abort,
+                                               .ensure = fake_keeper_ensure,
+                                               .insert = fake_keeper_insert,
+                                               .position = fake_keeper_position};
 
 static const struct output_kind fake_output = {.name = "Fake",
                                                .batch = {100000, 64 * PL_MIB, 1000},

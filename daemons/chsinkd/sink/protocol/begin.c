@@ -89,10 +89,27 @@ static struct begin without_offset(const struct begin_facts *f)
     abort();
 }
 
+/* The rows end there, whatever the group says; below it there may be dead letters to write. */
+static struct begin at_position(const struct begin_facts *f)
+{
+    int64_t offset = f->offset >= 0 ? f->offset : larger(0, f->position - f->batch_max);
+    if (f->position > f->high)
+        return stop_when_sure(f, BEGIN_TABLE_BEYOND);
+    if (f->position < offset)
+        offset = f->position;
+    if (offset >= f->low)
+        return (struct begin){.answer = BEGIN_CONTINUE, .offset = offset};
+    return from_low(f->position < f->low ? f->position : f->low, f->low);
+}
+
 struct begin begin_decide(const struct begin_facts *f)
 {
     if (!f->watermarks)
         return (struct begin){.answer = BEGIN_WAIT};
+    if (f->committed >= 0 && f->offset < f->committed && f->position > 0)
+        return stop(f->offset < 0 ? BEGIN_MADE_AGAIN : BEGIN_WENT_BACK);
+    if (f->position > 0)
+        return at_position(f);
     return f->offset >= 0 ? with_offset(f) : without_offset(f);
 }
 

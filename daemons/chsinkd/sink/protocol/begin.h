@@ -5,6 +5,10 @@
  *
  *     the group has    Kafka has        else                         answer
  *     ?                ?                watermarks not known         WAIT
+ *     any              high below the output's position              STOP: TABLE_BEYOND
+ *                      for BEGIN_CONFIRM_MS
+ *     any              else, the output keeps a position             CONTINUE there or before: see
+ *                                                                    partition.h
  *     unproved, below  any              offsets_lost: start          FROM_LOW, nothing lost
  *     an offset        low..high                                     CONTINUE there
  *                      low above it                                  FROM_LOW, with what is lost
@@ -53,6 +57,7 @@ enum begin_table {
 struct begin_facts {
     /* The group's. An offset to be fetched that is out of range counts as the group's. */
     int64_t offset;    /* -1: none */
+    int64_t position;  /* that the output keeps; 0, -1: none */
     int64_t announced; /* the end of an announced range; -1: none */
     int64_t committed; /* the last that this process has committed or read; -1: none */
     bool unproved;     /* the offset was chosen AT_TABLE, and is not behind what is in doubt */
