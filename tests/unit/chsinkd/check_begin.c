@@ -65,6 +65,23 @@ static const struct {
     {"if-lost-stop", "low 10"},
     {"table 15 if-lost-start", "low 10"},
     {"table 15 if-lost-start latest new existed", "high 20"},
+    /* the output keeps a position */
+    {"kept 15 offset 15", "continue 15"},
+    {"kept 15 offset 12", "continue 12"},
+    {"kept 12 offset 15", "continue 12"},
+    {"kept 15 offset 7", "low 10"},
+    {"kept 8 offset 15", "low 10 lost 2"},
+    {"kept 8 offset 7", "low 10 lost 2"},
+    {"kept 15 batch 3", "continue 12"},
+    {"kept 15 batch 300", "low 10"},
+    {"kept 15 batch 3 latest new existed if-lost-start", "continue 12"},
+    {"kept 20 offset 20", "continue 20"},
+    {"kept 21 offset 15", "wait"},
+    {"kept 21 offset 15 beyond 10000", "stop table"},
+    {"kept 15 offset 12 committed 13", "stop back"},
+    {"kept 15 committed 13", "stop again"},
+    {"kept 15 blurred", "wait"},
+    {"kept 0 offset 15", "continue 15"},
 };
 
 static struct begin_facts facts_of(const char *text)
@@ -83,7 +100,8 @@ static struct begin_facts facts_of(const char *text)
     } numbers[] = {{"offset", &f.offset},       {"announced", &f.announced},
                    {"committed", &f.committed}, {"low", &f.low},
                    {"high", &f.high},           {"beyond", &f.beyond_ms},
-                   {"table", &f.table_next},    {"batch", &f.batch_max}};
+                   {"table", &f.table_next},    {"batch", &f.batch_max},
+                   {"kept", &f.position}};
     PL_FREE char *copy = pl_strdup(text);
     char *rest = copy, *word;
     while ((word = strsep(&rest, " "))) {

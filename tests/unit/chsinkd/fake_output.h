@@ -245,10 +245,9 @@ static inline enum output_answer fake_keeper_insert_locked(struct fake_table *t,
         pl_err_set(err, PL_ERR_RETRY, 0, "the position is %lld", (long long)t->position);
         return OUTPUT_MOVED;
     }
-    bool late = t->late > 0;
     t->forgets = true; /* no tokens */
     enum output_answer answer = fake_insert_locked(t, b, "", err);
-    if (answer == OUTPUT_DONE || (answer == OUTPUT_UNKNOWN && late)) {
+    if (answer == OUTPUT_DONE || answer == OUTPUT_UNKNOWN) { /* the answer is lost */
         t->position = range->end;
         free(t->note);
         t->note = pl_strdup(range->note);
@@ -278,7 +277,8 @@ static inline int fake_keeper_position(struct output *o, const struct output_tar
     (void)range;
     (void)err;
     pthread_mutex_lock(&fake.lock);
-    const struct fake_table *table = fake_table(t->name);
+    struct fake_table *table = fake_table(t->name);
+    table->looks++;
     *ret_offset = table->position > 0 ? table->position : -1;
     if (table->note)
         pl_buf_add_str(ret_note, table->note);

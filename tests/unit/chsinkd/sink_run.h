@@ -30,6 +30,7 @@ static struct pl_metrics *metrics;
 static struct route *routes[2];
 static struct chsinkd_conf conf;
 static struct sink sink;
+static const struct output_kind *sink_output = &fake_output; /* or &fake_keeper */
 static pthread_t consumer;
 static bool running;
 
@@ -90,9 +91,11 @@ static inline void on_answer(void *userdata)
 
 static inline void sink_begin(unsigned other_route)
 {
-    sink_init(&sink, &conf, &fake_output, NULL, metrics);
+    const bool keeps = sink_output == &fake_keeper;
+    sink_init(&sink, &conf, sink_output, NULL, metrics);
     for (unsigned i = 0; i < conf.routes_n; i++) {
-        sink.routes[i].machine.can_look = true;
+        sink.routes[i].machine.can_look = !keeps;
+        sink.routes[i].machine.keeps_position = keeps;
         sink.routes[i].machine.digest += other_route;
         sink.routes[i].machine.lease_ms = sink.routes[i].machine.settle_ms = 200;
     }
@@ -114,7 +117,7 @@ static inline void sink_start(unsigned other_route)
                                            .userdata = &sink},
                     &sink.courier, &err),
         0);
-    ck_assert_int_eq(workers_start(&(struct workers_conf){.output = &fake_output,
+    ck_assert_int_eq(workers_start(&(struct workers_conf){.output = sink_output,
                                                           .threads = 2,
                                                           .call_ms = 1000,
                                                           .ensure_ms = 1000,
