@@ -97,11 +97,10 @@ static struct begin_facts facts_of(const char *text)
     const struct {
         const char *name;
         int64_t *number;
-    } numbers[] = {{"offset", &f.offset},       {"announced", &f.announced},
-                   {"committed", &f.committed}, {"low", &f.low},
-                   {"high", &f.high},           {"beyond", &f.beyond_ms},
-                   {"table", &f.table_next},    {"batch", &f.batch_max},
-                   {"kept", &f.position}};
+    } numbers[] = {
+        {"offset", &f.offset},    {"announced", &f.announced}, {"committed", &f.committed},
+        {"low", &f.low},          {"high", &f.high},           {"beyond", &f.beyond_ms},
+        {"table", &f.table_next}, {"batch", &f.batch_max},     {"kept", &f.position}};
     PL_FREE char *copy = pl_strdup(text);
     char *rest = copy, *word;
     while ((word = strsep(&rest, " "))) {
