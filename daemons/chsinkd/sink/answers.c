@@ -110,7 +110,7 @@ static void look_answered(struct sink *s, struct partition *p)
 /* Another owner was faster, or the output was replaced: it tells again where it is. */
 static void moved(struct sink *s, struct partition *p, const struct pl_err *err)
 {
-    pl_log_err(PL_NOTICE, PL_EVENT_SINK_AWAY, "the output is at another offset: asking where", err,
+    pl_log_err(PL_NOTICE, NULL, "the output is at another offset: asking where", err,
                SINK_F_OUTPUT(s), SINK_F_PARTITION(p), SINK_F_TABLE(p->route));
     drive_kind(s, p, EVENT_FENCED);
     drive_aside(s, p, ASIDE_FENCED, MOVED_MS);

@@ -165,7 +165,8 @@ static void act(struct sink *s, struct partition *p, enum partition_action actio
             call_commit(s, p, p->state.start);
         break;
     case ACTION_INSERT:
-        call_insert(s, p);
+        if (!p->route->machine.keeps_position || !verify(s, p)) /* else before ANNOUNCE */
+            call_insert(s, p);
         break;
     case ACTION_COMMIT:
         if (verify(s, p))
@@ -196,7 +197,11 @@ static void act(struct sink *s, struct partition *p, enum partition_action actio
 
 void drive_verified(struct sink *s, struct partition *p)
 {
-    act(s, p, p->state.phase == PARTITION_COMMIT ? ACTION_COMMIT : ACTION_ANNOUNCE);
+    const enum partition_phase phase = p->state.phase;
+    act(s, p,
+        phase == PARTITION_COMMIT   ? ACTION_COMMIT
+        : phase == PARTITION_INSERT ? ACTION_INSERT
+                                    : ACTION_ANNOUNCE);
 }
 
 void drive(struct sink *s, struct partition *p, struct partition_event e)
