@@ -16,7 +16,7 @@ DESTDIR    ?=
 
 CC         ?= cc
 CFLAGS     ?= -O2 -g
-PKGS       := libcurl rdkafka libcjson libsystemd yaml-0.1 libmicrohttpd liblz4 libzstd libcrypto
+PKGS       := libcurl rdkafka libcjson libsystemd yaml-0.1 libmicrohttpd liblz4 libzstd libcrypto zlib
 # Asked once, and only by what is built.
 PKG_CFLAGS  = $(eval PKG_CFLAGS := $$(shell pkg-config --cflags $(PKGS) 2>/dev/null))$(PKG_CFLAGS)
 # --as-needed: a program is linked with what it uses (lz4 and zstd are chsinkd's alone).
