@@ -56,7 +56,7 @@ daemons/chsinkd/clickhouse  clickhouse/client output batch route
 daemons/chsinkd/duckdb/library
 daemons/chsinkd/duckdb/append batch duckdb/library
 daemons/chsinkd/duckdb      duckdb/library
-daemons/chsinkd/iceberg
+daemons/chsinkd/iceberg     duckdb duckdb/append duckdb/library output batch route
 daemons/chsinkd/conf        clickhouse clickhouse/client output route
 daemons/chsinkd/metrics
 daemons/chsinkd/sink/protocol conf batch
