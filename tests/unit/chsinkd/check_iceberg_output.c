@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_iceberg_output.c - batches into Iceberg tables by path: rows and position in one commit,
+ * other writers between, what a failed try leaves. Run with DUCKDB_LIBRARY=PATH in the environment,
+ * as tests/services/duckdb.sh prints it. That other programs read the tables is
+ * tests/e2e/test_iceberg.py's.
+ *
+ * links: chsinkd
+ */
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemons/chsinkd/batch/batch.h"
+#include "daemons/chsinkd/iceberg/append.h"
+#include "daemons/chsinkd/iceberg/catalog_path.h"
+#include "daemons/chsinkd/iceberg/json.h"
+#include "daemons/chsinkd/iceberg/metadata.h"
+#include "daemons/chsinkd/iceberg/output.h"
+#include "daemons/chsinkd/iceberg/positions.h"
+#include "daemons/chsinkd/iceberg/store_local.h"
+#include "tests/unit/rows_fixture.h"
+
+#define TEXT(s) ((char *)(s))
+
+#define COLUMNS                                                                                    \
+    "columns:\n"                                                                                   \
+    "  - {name: time, path: $.t, type: DateTime64(3)}\n"                                           \
+    "  - {name: s, path: $.s, type: String, missing: default}\n"                                   \
+    "  - {name: n, path: $.n, type: Nullable(Int32)}\n"                                            \
+    "  - {name: u, path: $.u, type: Nullable(UInt64)}\n"                                           \
+    "  - {name: d, path: $.d, type: Nullable(Date)}\n"                                             \
+    "  - {name: id, path: $.id, type: Nullable(UUID)}\n"                                           \
+    "  - {name: b, path: $.b, type: Nullable(Bool)}\n"                                             \
+    "  - {name: f, path: $.f, type: Nullable(Float64)}\n"                                          \
+    "  - {name: _offset, from: offset, type: UInt64}\n"
+#define MORE    "  - {name: extra, path: $.extra, type: Nullable(String)}\n"
+#define MONTHLY "partition_by: toYYYYMM(time)\n"
+
+static char *warehouse; /* a folder for each test */
+
+static void warehouse_make(void)
+{
+    warehouse = unit_dir();
+}
+
+static void warehouse_free(void)
+{
+    free(warehouse);
+}
+
+struct world {
+    struct iceberg_conf conf;
+    struct fixture f;
+    struct output_target *target;
+    struct output *output;
+};
+
+static void world_open(struct world *w, const char *route)
+{
+    w->conf = (struct iceberg_conf){.warehouse = warehouse,
+                                    .namespace_ = TEXT("db"),
+                                    .library = getenv("DUCKDB_LIBRARY"),
+                                    .timeout_ms = 1000};
+    w->f = fixture_new(route);
+    w->target = iceberg_output.target_new(&w->conf, w->f.route);
+    w->output = iceberg_output.open(&w->conf);
+}
+
+static void world_close(struct world *w)
+{
+    iceberg_output.close(w->output);
+    iceberg_output.target_free(w->target);
+    fixture_free(&w->f);
+}
+
+static struct output_state ensure(struct world *w)
+{
+    struct output_state state;
+    struct pl_err err;
+    ck_assert_done(iceberg_output.ensure(w->output, w->target, NULL, &state, &err), err);
+    ck_assert_int_eq(state.guarantee, OUTPUT_POSITION);
+    return state;
+}
+
+/* Messages from `start` on, one row each. */
+static struct batch *batch_of(struct world *w, int64_t start, const char *const *values, size_t n)
+{
+    struct batch *b = batch_new(block_new(w->f.route), start);
+    for (size_t i = 0; i < n; i++) {
+        struct rows_message m = {.topic = "t",
+                                 .partition = 3,
+                                 .offset = start + (int64_t)i,
+                                 .timestamp_ms = 1000,
+                                 .value = values[i],
+                                 .value_len = strlen(values[i])};
+        rows_decode(w->f.rows, &m, NULL, b->block, on_reject, &w->f);
+        batch_message_add(b, m.offset, BATCH_ROWS);
+    }
+    ck_assert_uint_eq(block_rows(b->block), n);
+    return b;
+}
+
+static enum output_answer insert(struct world *w, int64_t start, int64_t position, const char *note,
+                                 const char *const *values, size_t n, struct pl_err *err)
+{
+    struct batch *b = batch_of(w, start, values, n);
+    const struct output_range range = {.group = "g",
+                                       .topic = "t",
+                                       .partition = 3,
+                                       .start = start,
+                                       .end = start + (int64_t)n,
+                                       .position = position,
+                                       .note = note};
+    enum output_answer answer =
+        iceberg_output.insert(w->output, w->target, &range, b, "token", err);
+    batch_free(b);
+    return answer;
+}
+
+static int64_t position(struct world *w, const char *group, struct pl_buf *note)
+{
+    const struct output_range range = {.group = group, .topic = "t", .partition = 3};
+    struct pl_err err;
+    int64_t offset = -2;
+    ck_assert_done(iceberg_output.position(w->output, w->target, &range, &offset, note, &err), err);
+    return offset;
+}
+
+static void assert_position(struct world *w, int64_t offset, const char *note)
+{
+    struct pl_buf has = {0};
+    ck_assert_int_eq(position(w, "g", &has), offset);
+    ck_assert_str_eq(pl_buf_cstr(&has), note);
+    pl_buf_release(&has);
+}
+
+/* The current metadata, as another writer sees it. */
+static struct iceberg_loaded load(struct world *w)
+{
+    struct iceberg_store *store = iceberg_store_local_new();
+    struct iceberg_catalog *catalog = iceberg_catalog_path_new(&w->conf, store);
+    const struct iceberg_name name = {"db", "t"};
+    struct iceberg_loaded loaded = {0};
+    struct pl_err err;
+    ck_assert_done(catalog->ops->load(catalog, &name, &loaded, &err), err);
+    iceberg_catalog_free(catalog);
+    iceberg_store_free(store);
+    return loaded;
+}
+
+/* A commit of another writer: what its snapshot has is not ours. */
+static void others_commit(struct world *w)
+{
+    struct iceberg_store *store = iceberg_store_local_new();
+    struct iceberg_catalog *catalog = iceberg_catalog_path_new(&w->conf, store);
+    const struct iceberg_name name = {"db", "t"};
+    struct iceberg_loaded loaded = load(w), after = {0};
+    struct iceberg_snapshot before;
+    struct pl_err err;
+    ck_assert(iceberg_snapshot_current(loaded.metadata, &before));
+    cJSON *updates = cJSON_CreateArray(), *update = cJSON_CreateObject();
+    cJSON_AddStringToObject(update, "action", "add-snapshot");
+    cJSON *snapshot = cJSON_Duplicate(before.json, true);
+    cJSON_ReplaceItemInObject(snapshot, "snapshot-id", iceberg_json_new_int(before.id ^ 1));
+    iceberg_json_add_int(snapshot, "parent-snapshot-id", before.id);
+    cJSON_DeleteItemFromObject(cJSON_GetObjectItem(snapshot, "summary"), ICEBERG_OFFSETS_KEY);
+    cJSON_ReplaceItemInObject(snapshot, "sequence-number",
+                              iceberg_json_new_int(iceberg_sequence_next(loaded.metadata)));
+    cJSON_AddItemToObject(update, "snapshot", snapshot);
+    cJSON_AddItemToArray(updates, update);
+    update = cJSON_CreateObject();
+    cJSON_AddStringToObject(update, "action", "set-snapshot-ref");
+    cJSON_AddStringToObject(update, "ref-name", "main");
+    cJSON_AddStringToObject(update, "type", "branch");
+    iceberg_json_add_int(update, "snapshot-id", before.id ^ 1);
+    cJSON_AddItemToArray(updates, update);
+    ck_assert_int_eq(catalog->ops->commit(catalog, &name, &loaded, NULL, updates, &after, &err),
+                     ICEBERG_COMMITTED);
+    cJSON_Delete(updates);
+    iceberg_loaded_release(&loaded);
+    iceberg_loaded_release(&after);
+    iceberg_catalog_free(catalog);
+    iceberg_store_free(store);
+}
+
+/* "total-records" of the current snapshot. */
+static int64_t rows_there(struct world *w)
+{
+    struct iceberg_loaded loaded = load(w);
+    struct iceberg_snapshot s;
+    int64_t rows = 0;
+    if (iceberg_snapshot_current(loaded.metadata, &s))
+        rows = strtoll(pl_doc_str(pl_doc_get(s.json, "summary"), "total-records"), NULL, 10);
+    iceberg_loaded_release(&loaded);
+    return rows;
+}
+
+static bool count_parquet(void *userdata, const struct iceberg_file *f)
+{
+    unsigned *n = userdata;
+    *n += strstr(f->location, ".parquet") != NULL;
+    return true;
+}
+
+static unsigned parquet_there(void)
+{
+    struct iceberg_store *store = iceberg_store_local_new();
+    struct pl_err err;
+    unsigned n = 0;
+    ck_assert_done(store->ops->list(store, warehouse, count_parquet, &n, &err), err);
+    iceberg_store_free(store);
+    return n;
+}
+
+static const char *const two_months[] = {
+    "{\"t\":\"2026-01-05T01:02:03.004Z\",\"s\":\"Zürich\\u0000\",\"n\":-1,\"d\":\"2026-01-31\","
+    "\"id\":\"00112233-4455-6677-8899-aabbccddeeff\",\"u\":18446744073709551615,\"b\":true}",
+    "{\"t\":\"2026-02-05T01:02:03.004Z\",\"n\":2147483647,\"f\":0.1}",
+    "{\"t\":\"1969-12-31T23:59:59.999Z\",\"s\":\"before\"}",
+};
+
+START_TEST(rows_and_position_are_one_commit)
+{
+    struct world w;
+    struct pl_err err;
+    world_open(&w, _i == 1 ? MONTHLY COLUMNS : COLUMNS);
+    ck_assert(ensure(&w).created);
+    ck_assert(!ensure(&w).created);
+    assert_position(&w, -1, "");
+    ck_assert_int_eq(insert(&w, 10, -1, "note 1", two_months, 3, &err), OUTPUT_DONE);
+    assert_position(&w, 13, "note 1");
+    ck_assert_int_eq(rows_there(&w), 3);
+    ck_assert_uint_eq(parquet_there(), _i == 1 ? 3 : 1);
+    ck_assert_int_eq(insert(&w, 13, 13, "note 2", two_months, 2, &err), OUTPUT_DONE);
+    assert_position(&w, 15, "note 2");
+    /* without rows the position moves as well */
+    ck_assert_int_eq(insert(&w, 15, 15, "", NULL, 0, &err), OUTPUT_DONE);
+    ck_assert_int_eq(rows_there(&w), 5);
+    struct pl_buf note = {0};
+    ck_assert_int_eq(position(&w, "another group", &note), -1);
+    pl_buf_release(&note);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(what_is_there_is_not_written_again)
+{
+    struct world w;
+    struct pl_err err;
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 10, -1, "a", two_months, 3, &err), OUTPUT_DONE);
+    /* the answer was lost: the same again */
+    ck_assert_int_eq(insert(&w, 10, -1, "a", two_months, 3, &err), OUTPUT_DONE);
+    /* another owner's batch ends there */
+    ck_assert_int_eq(insert(&w, 10, -1, "b", two_months, 3, &err), OUTPUT_MOVED);
+    ck_assert_int_eq(insert(&w, 10, 10, "a", two_months, 2, &err), OUTPUT_MOVED);
+    ck_assert_int_eq(insert(&w, 20, 20, "a", two_months, 2, &err), OUTPUT_MOVED);
+    ck_assert_msg(strstr(err.msg, "has 13 as the position of t [3], not 20"), "%s", err.msg);
+    ck_assert_int_eq(rows_there(&w), 3);
+    ck_assert_uint_eq(parquet_there(), 1);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(other_writers_commits_are_kept)
+{
+    struct world w;
+    struct pl_err err;
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 1, &err), OUTPUT_DONE);
+    others_commit(&w);
+    assert_position(&w, 1, "a"); /* an ancestor's */
+    ck_assert_int_eq(insert(&w, 1, 1, "b", two_months, 1, &err), OUTPUT_DONE);
+    ck_assert_int_eq(rows_there(&w), 2);
+    struct iceberg_loaded loaded = load(&w);
+    ck_assert_int_eq(cJSON_GetArraySize(pl_doc_get(loaded.metadata, "snapshots")), 3);
+    iceberg_loaded_release(&loaded);
+    world_close(&w);
+}
+END_TEST
+
+/* A catalogue in which another commits between our load and our commit, a number of times. */
+struct meddler {
+    struct iceberg_catalog base;
+    struct iceberg_catalog *real;
+    struct world *world;
+    unsigned times;
+    void (*meddle)(struct world *w);
+};
+
+static int meddler_load(struct iceberg_catalog *c, const struct iceberg_name *name,
+                        struct iceberg_loaded *ret, struct pl_err *err)
+{
+    struct meddler *m = (struct meddler *)c;
+    return m->real->ops->load(m->real, name, ret, err);
+}
+
+static enum iceberg_committed meddler_commit(struct iceberg_catalog *c,
+                                             const struct iceberg_name *name,
+                                             const struct iceberg_loaded *base,
+                                             const cJSON *requirements, const cJSON *updates,
+                                             struct iceberg_loaded *ret, struct pl_err *err)
+{
+    struct meddler *m = (struct meddler *)c;
+    if (m->times > 0) {
+        m->times--;
+        m->meddle(m->world);
+    }
+    return m->real->ops->commit(m->real, name, base, requirements, updates, ret, err);
+}
+
+static const struct iceberg_catalog_ops meddler_ops = {.load = meddler_load,
+                                                       .commit = meddler_commit};
+
+static struct iceberg_store *store_local(void *userdata, const char *location, struct pl_err *err)
+{
+    (void)location, (void)err;
+    return userdata;
+}
+
+static enum output_answer append_meddled(struct world *w, unsigned times,
+                                         void (*meddle)(struct world *w), struct pl_err *err)
+{
+    struct iceberg_store *store = iceberg_store_local_new();
+    struct meddler m = {
+        {&meddler_ops}, iceberg_catalog_path_new(&w->conf, store), w, times, meddle};
+    struct duckdb_library library;
+    ck_assert_done(duckdb_library_load(&library, w->conf.library, err), *err);
+    const struct iceberg_table table = {.catalog = &m.base,
+                                        .name = {"db", "t"},
+                                        .shown = "db.t",
+                                        .route = w->f.route,
+                                        .library = &library,
+                                        .store_of = store_local,
+                                        .userdata = store};
+    struct batch *b = batch_of(w, 1, two_months, 2);
+    const struct output_range range = {.group = "g",
+                                       .topic = "t",
+                                       .partition = 3,
+                                       .start = 1,
+                                       .end = 3,
+                                       .position = 1,
+                                       .note = "mine"};
+    enum output_answer answer = iceberg_append(&table, &range, b, err);
+    batch_free(b);
+    iceberg_catalog_free(m.real);
+    iceberg_store_free(store);
+    return answer;
+}
+
+static void another_owner(struct world *w)
+{
+    struct pl_err err;
+    ck_assert_int_eq(insert(w, 1, 1, "theirs", two_months, 3, &err), OUTPUT_DONE);
+}
+
+static void the_same_batch(struct world *w)
+{
+    struct pl_err err;
+    ck_assert_int_eq(insert(w, 1, 1, "mine", two_months, 2, &err), OUTPUT_DONE);
+}
+
+START_TEST(conflicts_are_tried_again)
+{
+    static const struct {
+        void (*meddle)(struct world *w);
+        unsigned times;
+        enum output_answer answer;
+        int64_t rows, position;
+        unsigned files;
+    } cases[] = {
+        {others_commit, 0, OUTPUT_DONE, 3, 3, 2},    {others_commit, 3, OUTPUT_DONE, 3, 3, 2},
+        {others_commit, 100, OUTPUT_RETRY, 1, 1, 1}, /* its files are removed */
+        {another_owner, 1, OUTPUT_MOVED, 4, 4, 2},   {the_same_batch, 1, OUTPUT_DONE, 3, 3, 2},
+    };
+    struct world w;
+    struct pl_err err;
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 1, &err), OUTPUT_DONE);
+    ck_assert_int_eq(append_meddled(&w, cases[_i].times, cases[_i].meddle, &err), cases[_i].answer);
+    ck_assert_int_eq(rows_there(&w), cases[_i].rows);
+    struct pl_buf note = {0};
+    ck_assert_int_eq(position(&w, "g", &note), cases[_i].position);
+    pl_buf_release(&note);
+    ck_assert_uint_eq(parquet_there(), cases[_i].files);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(columns_are_added)
+{
+    struct world w, more;
+    struct pl_err err;
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 1, &err), OUTPUT_DONE);
+    world_open(&more, COLUMNS MORE);
+    ck_assert_uint_eq(ensure(&more).columns_added, 1);
+    ck_assert_uint_eq(ensure(&more).columns_added, 0);
+    ck_assert_int_eq(insert(&more, 1, 1, "b", two_months, 1, &err), OUTPUT_DONE);
+    ck_assert_uint_eq(ensure(&w).columns_added, 0); /* the one with fewer goes on */
+    ck_assert_int_eq(insert(&w, 2, 2, "c", two_months, 1, &err), OUTPUT_DONE);
+    world_close(&more);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_table_that_is_gone_is_held)
+{
+    struct world w;
+    struct pl_err err;
+    world_open(&w, COLUMNS);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 1, &err), OUTPUT_HELD);
+    ck_assert_msg(strstr(err.msg, "db.t is not there"), "%s", err.msg);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 1, &err), OUTPUT_DONE);
+    PL_FREE char *cmd = pl_strf("mv %s/db/t %s/db/old", warehouse, warehouse);
+    ck_assert_int_eq(system(cmd), 0);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 1, 1, "b", two_months, 1, &err), OUTPUT_MOVED);
+    assert_position(&w, -1, "");
+    world_close(&w);
+}
+END_TEST
+
+/* Snapshots that others expired: the property still has the positions. A table that is rolled back
+ * has those of its rows. */
+START_TEST(positions_survive_other_peoples_housekeeping)
+{
+    struct world w;
+    struct pl_err err;
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 1, &err), OUTPUT_DONE);
+    ck_assert_int_eq(insert(&w, 1, 1, "b", two_months, 2, &err), OUTPUT_DONE);
+    others_commit(&w);
+    struct iceberg_loaded loaded = load(&w);
+    PL_CLEANUP(cJSON_Deletep) cJSON *kept = NULL, *rolled = NULL;
+    cJSON *snapshots = cJSON_GetObjectItem(loaded.metadata, "snapshots");
+    const char *note;
+    int64_t first;
+    iceberg_json_int(cJSON_GetArrayItem(snapshots, 0), "snapshot-id", &first);
+
+    cJSON *back = cJSON_Duplicate(loaded.metadata, true);
+    cJSON_ReplaceItemInObject(back, "current-snapshot-id", iceberg_json_new_int(first));
+    ck_assert_done(iceberg_positions_of(back, &rolled, &err), err);
+    ck_assert_int_eq(iceberg_position_get(rolled, "g", "t", 3, &note), 1);
+    ck_assert_str_eq(note, ""); /* the property has another batch's */
+    cJSON_Delete(back);
+
+    cJSON_DeleteItemFromArray(snapshots, 0);
+    cJSON_DeleteItemFromArray(snapshots, 0);
+    ck_assert_done(iceberg_positions_of(loaded.metadata, &kept, &err), err);
+    ck_assert_int_eq(iceberg_position_get(kept, "g", "t", 3, &note), 3);
+    ck_assert_str_eq(note, "b");
+    iceberg_loaded_release(&loaded);
+    world_close(&w);
+}
+END_TEST
+
+int main(void)
+{
+    const char *skip = getenv("DUCKDB_LIBRARY") ? NULL : "DUCKDB_LIBRARY is not set";
+    const struct unit_test tests[] = {
+        TCASE("iceberg", .skip = skip, .set_up = warehouse_make, .tear_down = warehouse_free),
+        TEST(rows_and_position_are_one_commit, .count = 2),
+        TEST(what_is_there_is_not_written_again),
+        TEST(other_writers_commits_are_kept),
+        TEST(conflicts_are_tried_again, .count = 5),
+        TEST(columns_are_added),
+        TEST(a_table_that_is_gone_is_held),
+        TEST(positions_survive_other_peoples_housekeeping),
+    };
+    return unit_main("iceberg_output", tests, PL_COUNT(tests));
+}
