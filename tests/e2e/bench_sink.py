@@ -17,22 +17,19 @@ RUNS = int(os.environ.get('RUNS', '3'))
 BUILDS = {'this': parts.BUILD, **({'base': Path(os.environ['BASE'])} if 'BASE' in os.environ else {})}
 
 
-def filled(p, partitions):
+def filled(p, partitions, count=EVENTS):
     p.kafka.create(p.topic, partitions)
     file = without_lone_surrogates(make_events(p.folder / 'events.jsonl', 20000, '--seed', 1))
     lines = [line.encode() for line in file.read_text(encoding='utf-8').split('\n') if line]
-    p.kafka.produce(p.topic, [(str(i).encode(), lines[i % len(lines)]) for i in range(EVENTS)])
+    p.kafka.produce(p.topic, [(str(i).encode(), lines[i % len(lines)]) for i in range(count)])
 
 
-def run(p, build, number):
-    """Seconds, peak kB and CPU seconds of one load into an empty table."""
-    name = f'load{number}'
-    conf = p.chsinkd(name, args=['--once'], kafka={'group.id': f'{p.tag}-{number}', 'queued.min.messages': '300000'})
-    conf.args[0] = build / 'chsinkd'
-    conf.start(timeout=0)
-    pid, peak, ticks, began = conf.process.pid, 0, 0, time.monotonic()
-    while conf.process.poll() is None:
-        assert time.monotonic() - began < 300, conf.tail()
+def watched(process):
+    """Seconds, peak kB and CPU seconds of a process to its end."""
+    process.start(timeout=0)
+    pid, peak, ticks, began = process.process.pid, 0, 0, time.monotonic()
+    while process.process.poll() is None:
+        assert time.monotonic() - began < 600, process.tail()
         try:
             status = Path(f'/proc/{pid}/status').read_text(encoding='ascii')
             peak = max([peak] + [int(n) for n in re.findall(r'VmHWM:\s+(\d+)', status)])
@@ -42,10 +39,19 @@ def run(p, build, number):
             pass
         time.sleep(0.02)
     took = time.monotonic() - began
-    assert conf.process.returncode == 0, conf.tail()
+    assert process.process.returncode == 0, process.tail()
+    return took, peak, ticks / os.sysconf('SC_CLK_TCK')
+
+
+def run(p, build, number):
+    """One load into an empty table."""
+    name = f'load{number}'
+    conf = p.chsinkd(name, args=['--once'], kafka={'group.id': f'{p.tag}-{number}', 'queued.min.messages': '300000'})
+    conf.args[0] = build / 'chsinkd'
+    figures = watched(conf)
     assert p.rows() == EVENTS, (p.rows(), EVENTS)
     p.clickhouse.query(f'TRUNCATE TABLE {p.table}')
-    return took, peak, ticks / os.sysconf('SC_CLK_TCK')
+    return figures
 
 
 def bench(p, partitions):

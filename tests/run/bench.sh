@@ -34,3 +34,14 @@ BUILD=$PWD/$build /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/e2e
 printf '\nchsinkd: 400,000 made events into a table (Kafka, ClickHouse); BASE=DIR: beside the build in DIR\n'
 BUILD=$PWD/$build /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/e2e/bench_sink.py |
     grep -E ' rows/s|rows/s of |passed|failed|Error'
+
+printf '\nchsinkd into DuckDB and Iceberg, beside Python programs that do the same (pip, into %s)\n' "$build/bench/peers"
+[ -x "$build/bench/peers/bin/dlt" ] || {
+    /usr/bin/python3 -m venv "$build/bench/peers"
+    "$build/bench/peers/bin/pip" -q install 'dlt[duckdb]==1.31.0' duckdb==1.5.5 pyarrow==26.0.1 \
+        'pyiceberg[pyarrow,sql-sqlite]==0.12.0' kafka-python-ng==2.2.3 pyyaml
+}
+DUCKDB_LIBRARY=$(tests/services/duckdb.sh library)
+export DUCKDB_LIBRARY
+PEERS=$PWD/$build/bench/peers/bin/python BUILD=$PWD/$build /usr/bin/python3 -m pytest -q -s -p no:cacheprovider \
+    tests/e2e/bench_outputs.py | grep -E ' rows/s|the same|passed|failed|Error'
