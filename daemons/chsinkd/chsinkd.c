@@ -86,7 +86,7 @@ static int table_start(struct chsinkd *d, struct output *o, struct sink_route *s
         nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
         table_step(&step);
     }
-    sink_route_state(&d->sink, sr, &state);
+    sink_route_state(sr, &state);
     if (state.guarantee == OUTPUT_LOOK_UP || state.guarantee == OUTPUT_NONE)
         pl_log(PL_WARNING, PL_EVENT_AT_LEAST_ONCE,
                "the table does not deduplicate inserts: after a crash rows may be doubled (at "

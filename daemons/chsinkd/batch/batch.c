@@ -22,6 +22,7 @@ void batch_free(struct batch *b)
     if (!b)
         return;
     dead_letters_release(&b->dead);
+    whole_release(&b->whole);
     block_free(b->block);
     free(b->messages);
     free(b);
@@ -53,12 +54,12 @@ void batch_message_add(struct batch *b, int64_t offset, enum batch_fate fate)
 bool batch_is_full(const struct batch *b, const struct batch_limits *limits)
 {
     return block_rows(b->block) >= limits->rows || b->dead.bytes >= limits->dead_bytes ||
-           block_bytes(b->block) + b->dead.bytes >= limits->bytes;
+           block_bytes(b->block) + whole_bytes(&b->whole) + b->dead.bytes >= limits->bytes;
 }
 
 size_t batch_memory(const struct batch *b)
 {
-    return (b->block ? block_capacity(b->block) : 0) + b->dead.bytes +
+    return (b->block ? block_capacity(b->block) : 0) + whole_memory(&b->whole) + b->dead.bytes +
            b->messages_cap * sizeof(*b->messages);
 }
 
@@ -103,6 +104,7 @@ struct batch *batch_split(struct batch *b, struct block *spare)
     second->value_bytes = b->value_bytes / b->messages_n * second->messages_n;
     block_split(b->block, rows, spare);
     dead_letters_split(&b->dead, middle, &second->dead);
+    whole_split(&b->whole, middle, &second->whole);
     b->value_bytes -= second->value_bytes;
     b->messages_n = at;
     b->messages_rows = rows;

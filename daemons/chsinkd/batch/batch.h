@@ -17,6 +17,7 @@
 
 #include "daemons/chsinkd/batch/block.h"
 #include "daemons/chsinkd/batch/letters.h"
+#include "daemons/chsinkd/batch/whole.h"
 
 enum batch_fate {
     BATCH_ROWS,    /* rows, or an empty array */
@@ -38,6 +39,7 @@ struct batch {
     uint64_t messages_rows; /* the sum of theirs; what the block has beyond belongs to the next */
     struct block *block;
     struct dead_letters dead;
+    struct whole whole; /* --replay */
 
     /* The owner's to set. */
     int64_t opened_ms;    /* monotonic */

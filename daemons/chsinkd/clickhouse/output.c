@@ -9,6 +9,7 @@
 
 #include "daemons/chsinkd/clickhouse/native.h"
 #include "daemons/chsinkd/clickhouse/presence.h"
+#include "daemons/chsinkd/clickhouse/presence_origin.h"
 #include "daemons/chsinkd/clickhouse/table.h"
 
 /* When the server as a whole is short of memory or time, the same insert often goes through a
@@ -196,7 +197,9 @@ static int output_holds(struct output *o, const struct output_target *t,
                         const struct output_range *range, struct batch *b, struct output_found *ret,
                         struct pl_err *err)
 {
-    return presence_holds(o->client, &target_of(t)->table, range, b, ret, err);
+    const struct presence_table *table = &target_of(t)->table;
+    return range->origin ? presence_holds_origin(o->client, table, b, ret, err)
+                         : presence_holds(o->client, table, range, b, ret, err);
 }
 
 static int output_position(struct output *o, const struct output_target *t,

@@ -9,12 +9,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "daemons/chsinkd/clickhouse/internal.h"
 #include "daemons/chsinkd/clickhouse/rows_match.h"
 
 /* Of one query for rows: below max_query_size (256 KiB) for the offsets. */
 #define LOOK_OFFSETS_MAX 4096
-#define LOOK_BYTES       (8U << 20) /* of our rows, in the same form; then the next query */
-#define ANSWER_BYTES_MAX (256U << 20)
 
 #define ACCESS_DENIED 497
 
@@ -47,16 +46,7 @@ bool presence_route_can(const struct route *r)
 
 /* ---- asking ---- */
 
-struct look {
-    struct clickhouse *client;
-    const struct presence_table *table;
-    const char *topic;
-    int32_t partition;
-    bool replicated; /* the others' inserts must be there, too */
-    enum presence presence;
-};
-
-static void look_failed(const struct look *l, struct pl_err *err)
+void look_failed(const struct look *l, struct pl_err *err)
 {
     if (err->kind == PL_ERR_REJECT)
         err->kind = PL_ERR_CONFIG;
@@ -75,7 +65,7 @@ static int look_ask(const struct look *l, struct pl_buf *sql, struct pl_buf *ret
     return 0;
 }
 
-static void add_table(struct pl_buf *sql, const struct look *l)
+void look_add_table(struct pl_buf *sql, const struct look *l)
 {
     if (l->table->database && l->table->database[0]) {
         clickhouse_quote_ident(sql, l->table->database);
@@ -84,9 +74,23 @@ static void add_table(struct pl_buf *sql, const struct look *l)
     clickhouse_quote_ident(sql, l->table->route->table);
 }
 
-static void add_column(struct pl_buf *sql, const struct look *l, int column)
+void look_add_column(struct pl_buf *sql, const struct look *l, int column)
 {
     clickhouse_quote_ident(sql, l->table->route->columns[column].name);
+}
+
+void look_add_values(struct pl_buf *sql, const struct look *l)
+{
+    const struct route *r = l->table->route;
+    const char *before = "CAST(";
+    for (unsigned i = 0; i < r->columns_n; i++) {
+        if (r->columns[i].source == COLUMN_EXPRESSION)
+            continue;
+        pl_buf_add_str(sql, before);
+        look_add_column(sql, l, (int)i);
+        pl_buf_addf(sql, " AS %s)", r->columns[i].type.wire);
+        before = ", CAST(";
+    }
 }
 
 static void add_text(struct pl_buf *sql, const char *text)
@@ -99,17 +103,17 @@ static void add_from(struct pl_buf *sql, const struct look *l)
 {
     const struct route *r = l->table->route;
     pl_buf_add_str(sql, " FROM ");
-    add_table(sql, l);
+    look_add_table(sql, l);
     pl_buf_add_str(sql, " WHERE ");
-    add_column(sql, l, r->has_topic);
+    look_add_column(sql, l, r->has_topic);
     pl_buf_add_str(sql, " = ");
     add_text(sql, l->topic);
     pl_buf_add_str(sql, " AND ");
-    add_column(sql, l, r->has_partition);
+    look_add_column(sql, l, r->has_partition);
     pl_buf_addf(sql, " = %" PRId32, l->partition);
 }
 
-static void add_end(struct pl_buf *sql, const struct look *l, const char *format)
+void look_add_end(struct pl_buf *sql, const struct look *l, const char *format)
 {
     pl_buf_add_str(sql, LOOK_SETTINGS);
     if (l->replicated)
@@ -151,7 +155,7 @@ static int replica_sync(const struct look *l, struct pl_err *err)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf sql = {0};
     pl_buf_add_str(&sql, "SYSTEM SYNC REPLICA ");
-    add_table(&sql, l);
+    look_add_table(&sql, l);
     pl_buf_add_str(&sql, " LIGHTWEIGHT");
     struct pl_err failed;
     if (look_ask(l, &sql, NULL, &failed) == 0)
@@ -162,8 +166,7 @@ static int replica_sync(const struct look *l, struct pl_err *err)
     return -1;
 }
 
-/* Asks for the engine, and makes sure that the server can answer for the others. */
-static int look_begin(struct look *l, struct pl_err *err)
+int look_begin(struct look *l, struct pl_err *err)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf sql = {0}, answer = {.max = 4096};
     pl_buf_add_str(&sql, "SELECT engine FROM system.tables");
@@ -191,20 +194,14 @@ struct partial {
     uint32_t rows;
 };
 
-struct rows {
-    struct pl_buf bytes;
-    size_t *ends; /* of each row, in bytes */
-    size_t n, cap;
-};
-
-static void rows_release(struct rows *r)
+void rows_release(struct rows *r)
 {
     pl_buf_release(&r->bytes);
     free(r->ends);
     *r = (struct rows){0};
 }
 
-static void rows_ended(struct rows *r, size_t end)
+void rows_ended(struct rows *r, size_t end)
 {
     if (r->n == r->cap) {
         r->cap = r->cap ? 2 * r->cap : 64;
@@ -213,7 +210,7 @@ static void rows_ended(struct rows *r, size_t end)
     r->ends[r->n++] = end;
 }
 
-static struct pl_slice rows_get(const struct rows *r, size_t i)
+struct pl_slice rows_get(const struct rows *r, size_t i)
 {
     size_t start = i > 0 ? r->ends[i - 1] : 0;
     return (struct pl_slice){r->bytes.data + start, r->ends[i] - start};
@@ -246,24 +243,18 @@ static int rows_ask(struct compare *c, const struct partial *p, size_t n, struct
     const struct route *r = l->table->route;
     PL_CLEANUP(pl_buf_release) struct pl_buf sql = {0};
     pl_buf_add_str(&sql, "SELECT CAST(");
-    add_column(&sql, l, r->has_offset);
-    pl_buf_add_str(&sql, " AS Int64)");
-    for (unsigned i = 0; i < r->columns_n; i++) {
-        if (r->columns[i].source == COLUMN_EXPRESSION)
-            continue;
-        pl_buf_add_str(&sql, ", CAST(");
-        add_column(&sql, l, (int)i);
-        pl_buf_addf(&sql, " AS %s)", r->columns[i].type.wire);
-    }
+    look_add_column(&sql, l, r->has_offset);
+    pl_buf_add_str(&sql, " AS Int64), ");
+    look_add_values(&sql, l);
     add_from(&sql, l);
     pl_buf_add_str(&sql, " AND ");
-    add_column(&sql, l, r->has_offset);
+    look_add_column(&sql, l, r->has_offset);
     pl_buf_add_str(&sql, " IN (");
     for (size_t i = 0; i < n; i++)
         pl_buf_addf(&sql, "%s%" PRId64, i ? "," : "", p[i].offset);
     pl_buf_add_str(&sql, ") ORDER BY ");
-    add_column(&sql, l, r->has_offset);
-    add_end(&sql, l, "RowBinary");
+    look_add_column(&sql, l, r->has_offset);
+    look_add_end(&sql, l, "RowBinary");
     c->theirs.n = 0;
     pl_buf_reset(&c->theirs.bytes);
     c->theirs.bytes.max = ANSWER_BYTES_MAX;
@@ -389,18 +380,18 @@ static int counts_ask(const struct look *l, int64_t first, int64_t last, struct 
     PL_CLEANUP(pl_buf_release) struct pl_buf sql = {0};
     ret->max = ANSWER_BYTES_MAX;
     pl_buf_add_str(&sql, "SELECT ");
-    add_column(&sql, l, column);
+    look_add_column(&sql, l, column);
     pl_buf_add_str(&sql, ", count()");
     add_from(&sql, l);
     pl_buf_add_str(&sql, " AND ");
-    add_column(&sql, l, column);
+    look_add_column(&sql, l, column);
     pl_buf_addf(&sql, " >= %" PRId64 " AND ", first);
-    add_column(&sql, l, column);
+    look_add_column(&sql, l, column);
     pl_buf_addf(&sql, " <= %" PRId64 " GROUP BY ", last);
-    add_column(&sql, l, column);
+    look_add_column(&sql, l, column);
     pl_buf_add_str(&sql, " ORDER BY ");
-    add_column(&sql, l, column);
-    add_end(&sql, l, "TSV");
+    look_add_column(&sql, l, column);
+    look_add_end(&sql, l, "TSV");
     return look_ask(l, &sql, ret, err);
 }
 
@@ -526,10 +517,10 @@ int presence_position(struct clickhouse *c, const struct presence_table *t, cons
     if (look_begin(&l, err) < 0)
         return -1;
     pl_buf_add_str(&sql, "SELECT max(");
-    add_column(&sql, &l, t->route->has_offset);
+    look_add_column(&sql, &l, t->route->has_offset);
     pl_buf_add_str(&sql, "), count()");
     add_from(&sql, &l);
-    add_end(&sql, &l, "TSV");
+    look_add_end(&sql, &l, "TSV");
     if (look_ask(&l, &sql, &answer, err) < 0)
         return -1;
     const char *at = answer.data;

@@ -61,6 +61,16 @@ size_t row_binary_len(const struct block *b, const char *p, size_t len)
     return at;
 }
 
+struct pl_slice row_binary_value(const struct block *b, struct pl_slice row, unsigned i)
+{
+    size_t at = 0;
+    for (unsigned k = 0; k < i; k++)
+        at += nullable_len(&b->columns[k], row.p + at, row.len - at);
+    size_t len = nullable_len(&b->columns[i], row.p + at, row.len - at);
+    size_t head = b->columns[i].nulls ? 1 : 0;
+    return (struct pl_slice){row.p + at + head, len - head};
+}
+
 /* ---- walking ---- */
 
 void row_walk_init(struct row_walk *w, const struct block *b)
@@ -223,4 +233,76 @@ bool rows_match_any(const struct pl_slice *ours, size_t ours_n, const struct pl_
             k++;
     }
     return false;
+}
+
+/* Rows in their order; a run is those that are equal to each other. */
+struct sorted_rows {
+    const struct pl_slice *rows;
+    size_t *order, n, at;
+};
+
+static struct sorted_rows sorted_new(const struct pl_slice *rows, size_t n)
+{
+    return (struct sorted_rows){rows, order_new(rows, n), n, 0};
+}
+
+static void sorted_release(struct sorted_rows *s)
+{
+    free(s->order);
+}
+
+static const struct pl_slice *sorted_row(const struct sorted_rows *s, size_t i)
+{
+    return &s->rows[s->order[i]];
+}
+
+/* Moves behind the run of rows that are equal to this one; returns where it began. */
+static size_t sorted_skip(struct sorted_rows *s, const struct pl_slice *row)
+{
+    while (s->at < s->n && rows_compare(sorted_row(s, s->at), row) < 0)
+        s->at++;
+    size_t start = s->at;
+    while (s->at < s->n && rows_compare(sorted_row(s, s->at), row) == 0)
+        s->at++;
+    return start;
+}
+
+/* Of the run from `start` on: how many the letter with the most has. */
+static size_t letter_most(const struct sorted_rows *s, size_t start, const size_t *letters)
+{
+    size_t most = 0;
+    for (size_t i = start, first = start; i < s->at; i++) {
+        if (letters[s->order[i]] != letters[s->order[first]])
+            first = i;
+        if (i - first + 1 > most)
+            most = i - first + 1;
+    }
+    return most;
+}
+
+void rows_match_letters(const struct letter_rows *ours, const struct letter_rows *whole,
+                        const struct pl_slice *theirs, size_t theirs_n, uint64_t there_max,
+                        bool *ret_there)
+{
+    PL_CLEANUP(sorted_release) struct sorted_rows mine = sorted_new(ours->rows, ours->n);
+    PL_CLEANUP(sorted_release) struct sorted_rows all = sorted_new(whole->rows, whole->n);
+    PL_CLEANUP(sorted_release) struct sorted_rows their = sorted_new(theirs, theirs_n);
+    while (mine.at < mine.n) {
+        const struct pl_slice *row = sorted_row(&mine, mine.at);
+        size_t start = sorted_skip(&mine, row), has = sorted_skip(&their, row);
+        has = their.at - has;
+        size_t most = letter_most(&mine, start, ours->letters);
+        size_t wanted = letter_most(&all, sorted_skip(&all, row), whole->letters);
+        wanted = wanted > most ? wanted : most;
+        size_t left = wanted > has ? wanted - has : 0, n = mine.at - start;
+        left = left < n ? left : n;
+        uint64_t there = most > left ? most - left : 0;
+        if (there > there_max) {
+            left += there - there_max;
+            there = there_max;
+        }
+        there_max -= there;
+        for (size_t i = 0; i < n; i++)
+            ret_there[mine.order[start + i]] = i >= left;
+    }
 }

@@ -27,6 +27,9 @@ void row_walk_add(struct row_walk *w, struct pl_buf *out); /* appends the row; g
  * 0: it is not whole. */
 size_t row_binary_len(const struct block *b, const char *p, size_t len);
 
+/* The value of block column i in a row, which is whole; without the byte that says not null. */
+struct pl_slice row_binary_value(const struct block *b, struct pl_slice row, unsigned i);
+
 /* Marks which of `ours` are among `theirs`, each of theirs for one of ours, as if both were bags.
  * What is left of theirs then was made of the same message in another way (by another version of
  * the route), and stands for those of ours that have the most values in common with it, the first
@@ -37,5 +40,23 @@ void rows_match(const struct block *b, const struct pl_slice *ours, size_t ours_
 /* One of `ours` is equal to one of `theirs`. */
 bool rows_match_any(const struct pl_slice *ours, size_t ours_n, const struct pl_slice *theirs,
                     size_t theirs_n);
+
+/* Rows that dead letters of one message stand for. */
+struct letter_rows {
+    const struct pl_slice *rows;
+    const size_t *letters; /* which letter each was made of, ascending */
+    size_t n;
+};
+
+/* Marks those of `ours` that need not be inserted. `whole` are all rows of the message, once more
+ * for each letter that takes only some of them, and `theirs` those of the table. Equal rows of
+ * several letters may be the same row again: a letter, and what became of it when it was replayed.
+ *
+ * Of each value as many are left as the message has, less those among `theirs`; the first ones.
+ * At most `there_max` are taken to be among theirs: the others of theirs are what the message's
+ * other rows have become by another version of the route. `ret_there` holds ours->n. */
+void rows_match_letters(const struct letter_rows *ours, const struct letter_rows *whole,
+                        const struct pl_slice *theirs, size_t theirs_n, uint64_t there_max,
+                        bool *ret_there);
 
 #endif

@@ -62,6 +62,9 @@ struct output_range { /* which messages */
     int64_t position;
     const char *note;
     bool compare; /* holds(): by value, too */
+    /* holds(): the rows name other topics, partitions and offsets, in their columns. They are asked
+     * for by these and compared by value. */
+    bool origin;
 };
 
 /* Of the batch's rows, before they were taken out. A batch without rows: all of none. */

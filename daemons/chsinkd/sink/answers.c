@@ -60,7 +60,7 @@ static void ensure_answered(struct sink *s, struct partition *p)
         held(s, p, &p->work.err);
         return;
     }
-    sink_route_state(s, p->route, &p->work.state);
+    sink_route_state(p->route, &p->work.state);
     call_offset(s, p, CALL_ENTER);
 }
 
@@ -74,7 +74,7 @@ void answer_place(struct sink *s, struct partition *p)
             held(s, p, &p->work.err);
         return;
     }
-    if (p->route->machine.can_look || p->route->machine.keeps_position)
+    if (sink_asks_place(s, p->route))
         report_back(s, p);
     if (place_start(s, p, &e))
         drive(s, p, e);

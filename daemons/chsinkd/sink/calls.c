@@ -35,7 +35,8 @@ void call_work(struct sink *s, struct partition *p, enum partition_call call, en
                                      .end = p->state.end,
                                      .position = p->state.position,
                                      .note = pl_buf_cstr(&p->note),
-                                     .compare = kind == WORK_LOOK && p->probe};
+                                     .compare = kind == WORK_LOOK && p->probe,
+                                     .origin = sink_by_origin(s)};
     workers_submit(s->workers, w);
 }
 
@@ -65,10 +66,10 @@ void call_insert(struct sink *s, struct partition *p)
     call_work(s, p, CALL_MACHINE, WORK_INSERT);
 }
 
-/* What cannot be asked has nothing. */
+/* What cannot be asked has nothing; the table has no place in the topic of a replay. */
 void call_place(struct sink *s, struct partition *p)
 {
-    if (p->route->machine.can_look || p->route->machine.keeps_position) {
+    if (sink_asks_place(s, p->route)) {
         call_work(s, p, CALL_MACHINE, WORK_PLACE);
         return;
     }

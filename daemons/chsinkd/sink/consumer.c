@@ -93,6 +93,7 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
             break;
         if (p->fixed_end >= 0 && m->offset >= p->fixed_end)
             intake_end_fixed(s, p);
+        intake_reach(s, p, m->offset);
         hidden_say(s, p, m->offset);
         p->once_done = true;
         break;
@@ -134,13 +135,16 @@ static void message_astray(struct sink *s, const rd_kafka_message_t *m)
 
 /* --once ends where the partition ended at the start: --replay would read its own dead letters for
  * ever. */
-static bool is_past_end(const struct sink *s, struct partition *p, int64_t offset)
+static bool is_past_end(struct sink *s, struct partition *p, int64_t offset)
 {
     if (!s->once || p->once_end < 0 || offset < p->once_end)
         return false;
     if (p->fixed_end >= 0)
         return false; /* it ends the announced range */
-    p->once_done |= p->reading && p->seek_to < 0;
+    if (p->reading && p->seek_to < 0) {
+        p->once_done = true;
+        intake_reach(s, p, p->once_end);
+    }
     return true;
 }
 

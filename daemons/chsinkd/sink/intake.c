@@ -80,6 +80,15 @@ int64_t intake_end_below(const struct partition *p, int64_t start)
     return below ? p->state.position : -1;
 }
 
+void intake_reach(struct sink *s, struct partition *p, int64_t end)
+{
+    if (!sink_by_origin(s) || p->fixed_end >= 0 || end <= p->next_offset)
+        return;
+    if (!p->open)
+        batch_open(s, p);
+    p->open->end = p->next_offset = end;
+}
+
 static size_t ready_memory(const struct partition *p)
 {
     size_t sum = p->working ? batch_memory(p->working) : 0;
@@ -192,6 +201,30 @@ static void on_reject(void *userdata, const struct rows_reject *reject)
                                                .replayed = ctx->replayed});
 }
 
+static void on_whole_reject(void *userdata, const struct rows_reject *reject)
+{
+    uint64_t *elements = userdata;
+    if (reject->row < 0)
+        *elements = WHOLE_UNKNOWN;
+    else if (*elements != WHOLE_UNKNOWN)
+        ++*elements;
+}
+
+/* For holds(), see batch/whole.h. Decoded with counts of its own: these rows are not inserted. */
+static void whole_decode(struct partition *p, const struct rows_message *m, int64_t offset,
+                         struct row_set *only)
+{
+    struct sink_route *sr = p->route;
+    struct whole *w = &p->open->whole;
+    uint64_t elements = 0;
+    if (!sr->rows_whole)
+        sr->rows_whole = rows_new(sr->route);
+    if (!w->block)
+        w->block = block_new(sr->route);
+    uint64_t rows = rows_decode(sr->rows_whole, m, NULL, w->block, on_whole_reject, &elements);
+    whole_add(w, offset, only, elements == WHOLE_UNKNOWN ? elements : elements + rows);
+}
+
 void intake_counts(struct sink *s, struct sink_route *sr)
 {
     const struct rows_counts *now = rows_counts(sr->rows);
@@ -231,6 +264,8 @@ static enum batch_fate message_decode(const struct sink *s, struct partition *p,
         return message_below(s, p, m);
     uint64_t dead = b->dead.count;
     uint64_t rows = rows_decode(p->route->rows, &rm, &only, b->block, on_reject, &ctx);
+    if (rows > 0 && only.n > 0 && p->route->machine.can_look && sink_by_origin(s))
+        whole_decode(p, &rm, m->offset, &only);
     if (pl_log_level() >= PL_DEBUG)
         pl_log(PL_DEBUG, NULL, "message decoded", SINK_F_PARTITION(p), SINK_F_TABLE(p->route),
                PL_F_INT("OFFSET", rm.offset), PL_F_SLICE("KEY", rm.key ? rm.key : "", rm.key_len),

@@ -25,6 +25,9 @@ void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *
 /* Where the batch must end that begins at `start`: at the output's position; -1: anywhere. */
 int64_t intake_end_below(const struct partition *p, int64_t start);
 void intake_end_fixed(struct sink *s, struct partition *p);
+/* There is no further message before `end`. By origin (sink.h) the batch reaches that, so that
+ * behind it nothing is in doubt any more; else it ends after its last message. */
+void intake_reach(struct sink *s, struct partition *p, int64_t end);
 /* Closes the open batch; `b->end` is the next offset. Not inside an announced range. */
 void intake_close(struct sink *s, struct partition *p);
 void intake_close_aged(struct sink *s);

@@ -195,8 +195,12 @@ bool place_start(struct sink *s, struct partition *p, struct partition_event *e)
     struct pl_err err;
     if (!facts_get(s, p, keeps ? p->state.start : -1, &f))
         return false;
-    f.table = p->route->machine.can_look || keeps ? BEGIN_TABLE_ASKED : BEGIN_TABLE_BLIND;
+    f.table = !p->route->machine.can_look && !keeps ? BEGIN_TABLE_BLIND
+              : sink_by_origin(s)                   ? BEGIN_TABLE_BY_ROW
+                                                    : BEGIN_TABLE_ASKED;
     f.table_next = p->work.position;
+    if (f.table == BEGIN_TABLE_BY_ROW && p->once_end >= 0)
+        f.high = p->once_end; /* what was there when the group had no offset */
     if (keeps) {
         f.position = e->position = p->work.position;
         if (note_parse(&p->note_kept, p->work.note.data, p->work.note.len, &err) < 0) {
@@ -215,7 +219,8 @@ bool place_start(struct sink *s, struct partition *p, struct partition_event *e)
     if (keeps)
         position_say(p, &f, &b);
     e->announced.until = b.in_doubt;
-    p->probe = b.in_doubt > 0;
+    e->settled = f.table == BEGIN_TABLE_BY_ROW;
+    p->probe = f.table == BEGIN_TABLE_ASKED && b.in_doubt > 0;
     if (b.blind)
         pl_log(PL_WARNING, PL_EVENT_AT_LEAST_ONCE,
                "the group has no offset here, and the table cannot be asked: what it has of this "
@@ -228,6 +233,10 @@ bool place_start(struct sink *s, struct partition *p, struct partition_event *e)
                PL_F_INT("TABLE_END", f.table_next));
     if (b.lost > 0)
         report_lost(s, p, f.table_next, b.offset);
+    if (f.table == BEGIN_TABLE_BY_ROW && b.in_doubt > 0)
+        pl_log(PL_NOTICE, NULL,
+               "the replay's group has no offset here: the table is asked which rows it has",
+               SINK_F_PARTITION(p), SINK_F_TABLE(p->route));
     return true;
 }
 

@@ -37,11 +37,10 @@ static void sink_route_init(struct sink *s, struct sink_route *sr, const struct 
     };
 }
 
-void sink_route_state(struct sink *s, struct sink_route *sr, const struct output_state *state)
+void sink_route_state(struct sink_route *sr, const struct output_state *state)
 {
-    /* A replay's offsets are those of the dead-letter topic, which the table does not have. */
     sr->machine.keeps_position = state->guarantee == OUTPUT_POSITION;
-    sr->machine.can_look = state->can_look && !s->replay && !sr->machine.keeps_position;
+    sr->machine.can_look = state->can_look && !sr->machine.keeps_position;
 }
 
 static void wake_init(struct sink *s)
@@ -132,6 +131,7 @@ void sink_release(struct sink *s)
     block_pool_free(s->pool);
     for (unsigned i = 0; i < s->routes_n; i++) {
         rows_free(s->routes[i].rows);
+        rows_free(s->routes[i].rows_whole);
         s->output->target_free(s->routes[i].target);
     }
     free(s->routes);

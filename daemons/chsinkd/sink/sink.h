@@ -53,7 +53,8 @@ struct sink_route {
     const char *table, *database;  /* of the target, for logs */
     struct partition_conf machine; /* can_look: set by the first ensure */
     struct rows *rows;
-    struct rows_counts counted; /* added to the metrics already */
+    struct rows *rows_whole;    /* --replay, of messages as a whole; NULL: not yet needed */
+    struct rows_counts counted; /* of `rows`, added to the metrics already */
     _Atomic bool away;          /* its target did not answer the last call */
 };
 
@@ -198,7 +199,18 @@ void sink_give_up(struct sink *s); /* any thread */
 /* Any thread: the consumer looks at answers and flags soon, also when it waits for messages. */
 void sink_wake(struct sink *s);
 /* What ensure has found about a route's target. Before the consumer starts, then by it. */
-void sink_route_state(struct sink *s, struct sink_route *sr, const struct output_state *state);
+void sink_route_state(struct sink_route *sr, const struct output_state *state);
+/* --replay: which rows are there is asked by the message that they come from, as the table does not
+ * have the dead letters' own offsets. An output that keeps the position has that of the replay. */
+static inline bool sink_by_origin(const struct sink *s)
+{
+    return s->replay && s->output->holds;
+}
+/* The output is asked where a partition begins. */
+static inline bool sink_asks_place(const struct sink *s, const struct sink_route *sr)
+{
+    return sr->machine.keeps_position || (sr->machine.can_look && !sink_by_origin(s));
+}
 /* Found or made; by the consumer, not with the lock held. */
 struct partition *sink_partition(struct sink *s, const char *topic, int32_t id);
 

@@ -379,6 +379,24 @@ START_TEST(a_group_that_is_gone_is_placed)
 }
 END_TEST
 
+/* Of a replay all may be there, but nothing is on its way; after a crash it may be. */
+START_TEST(a_replay_does_not_wait)
+{
+    struct run r = run_assigned(-1, (struct partition_announcement){.end = -1});
+    const struct partition_event at = {
+        .kind = EVENT_OK, .announced = {.until = 100}, .settled = true};
+    ck_assert_int_eq(run_event(&r, at), ACTION_ANNOUNCE);
+    ck_assert_int_eq(r.s.wanted.until, 100);
+    ck_assert_int_eq(run_kind(&r, EVENT_OK), ACTION_READ);
+    ck_assert_int_eq(run_closed(&r, 0, 95), ACTION_LOOK);
+    struct partition_announcement left = r.s.announced;
+    struct run next = run_assigned(0, left);
+    ck_assert_int_eq(run_kind(&next, EVENT_OK), ACTION_WAIT);
+    ck_assert_int_eq(partition_settle_at(&next.s, &real),
+                     next.mono_ms + real.lease_ms + real.settle_ms);
+}
+END_TEST
+
 /* The announced range cannot be read any more as it was, but may be in the table. */
 START_TEST(a_doubt_alone_is_kept)
 {
@@ -430,6 +448,7 @@ int main(void)
         TEST(a_refused_message_is_buried),
         TEST(half_of_a_refused_batch_is_not_refused),
         TEST(a_group_that_is_gone_is_placed),
+        TEST(a_replay_does_not_wait),
         TEST(a_doubt_alone_is_kept),
         TEST(phases_have_names),
     };

@@ -302,6 +302,9 @@ static struct partition_event placed(const struct world *w, struct owner *o)
     if (bounds.keeps)
         return placed_at_position(w, o);
     int position = w->table[2] ? 2 : (w->table[0] || w->table[1]);
+    if (bounds.replay)
+        return (struct partition_event){
+            .kind = EVENT_OK, .announced = {.until = MESSAGES}, .settled = true};
     if (wrong == WRONG_PLACED_AT_BEGINNING)
         return (struct partition_event){.kind = EVENT_OK, .announced.end = -1};
     if (wrong == WRONG_PLACED_AT_POSITION)

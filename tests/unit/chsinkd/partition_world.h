@@ -27,6 +27,7 @@ enum {
     YOUNG_FROM = 100,
     YOUNG = 50,
     LEASE = 10,
+    SETTLE = 1,
     NOW = 1000,
     FAIR_STEPS = 40, /* more than it takes to deliver all */
 };
@@ -276,6 +277,13 @@ static int64_t age_pack(struct packer *k, int64_t ms)
     return times[bits(k, ms > NOW - LEASE ? 0 : (ms > NOW - YOUNG ? 1 : 2), 2)];
 }
 
+/* The latest that an insert can have been sent: long ago, now, within the lease. */
+static int64_t sent_pack(struct packer *k, int64_t ms)
+{
+    static const int64_t times[] = {NOW - SETTLE, NOW, NOW + LEASE};
+    return times[bits(k, ms < NOW ? 0 : (ms > NOW ? 2 : 1), 2)];
+}
+
 static void owner_pack(struct packer *k, struct owner *o)
 {
     struct partition_state *s = &o->state;
@@ -304,7 +312,7 @@ static void owner_pack(struct packer *k, struct owner *o)
     s->called_ms = age_pack(k, s->called_ms);
     s->proof_ms = age_pack(k, s->proof_ms);
     s->born_ms = bits(k, s->born_ms > NOW - YOUNG, 1) * NOW;
-    s->sent_ms = NOW + bits(k, s->sent_ms > NOW, 1) * LEASE;
+    s->sent_ms = sent_pack(k, s->sent_ms);
 }
 
 static void world_pack(struct world *w, struct packed *packed, bool out)

@@ -53,6 +53,7 @@ enum wrong {
     WRONG_LATE_COMMIT_OVERTAKES,
     WRONG_WINDOW_TOO_SHORT,
     WRONG_CLOCKS_DIFFER,
+    WRONG_REPLAY_NOT_SETTLED,
     WRONGS,
 };
 
@@ -72,9 +73,10 @@ enum happens {
 
 /* Of a search. */
 struct bounds {
-    bool blind; /* the table cannot be asked */
-    bool keeps; /* the output keeps the position */
-    bool old;   /* the version before has left an announcement; a group is gone */
+    bool blind;  /* the table cannot be asked */
+    bool keeps;  /* the output keeps the position */
+    bool old;    /* the version before has left an announcement; a group is gone */
+    bool replay; /* without an offset all is in doubt, and settled */
     uint8_t ends, orphans;
     enum happens only;
 };
@@ -157,6 +159,8 @@ static const struct {
     [WRONG_WINDOW_TOO_SHORT] = {"the table forgets young tokens", {.ends = 1, .only = KILL}},
     [WRONG_CLOCKS_DIFFER] = {"an old token looks young by another clock",
                              {.ends = 1, .only = KILL | AGE}},
+    [WRONG_REPLAY_NOT_SETTLED] = {"a replay's group is deleted while an insert can still arrive",
+                                  {.old = true, .replay = true, .orphans = 1, .only = NOTHING}},
 };
 
 static enum wrong wrong;
@@ -168,7 +172,7 @@ static bool can(enum happens what)
 }
 
 static struct partition_conf conf = {
-    .digest = 1, .can_look = true, .young_ms = YOUNG, .settle_ms = 1, .lease_ms = LEASE};
+    .digest = 1, .can_look = true, .young_ms = YOUNG, .settle_ms = SETTLE, .lease_ms = LEASE};
 
 static void distort_assigned(struct partition_event *e)
 {

@@ -70,12 +70,21 @@ static struct begin behind_rows(const struct begin_facts *f)
     return b;
 }
 
+/* An earlier replay, of a group that is gone, may have read all that is there. */
+static struct begin by_row(const struct begin_facts *f)
+{
+    return (struct begin){
+        .answer = BEGIN_FROM_LOW, .offset = f->low, .in_doubt = f->high > f->low ? f->high : 0};
+}
+
 static struct begin without_offset(const struct begin_facts *f)
 {
     if (f->committed >= 0)
         return stop(BEGIN_MADE_AGAIN);
     if (f->table == BEGIN_TABLE_UNKNOWN)
         return (struct begin){.answer = BEGIN_WAIT};
+    if (f->table == BEGIN_TABLE_BY_ROW)
+        return by_row(f);
     if (f->table == BEGIN_TABLE_BLIND || f->table_next < 0)
         return without_rows(f);
     switch (f->offsets_lost) {

@@ -22,6 +22,8 @@
  *                      high below       for BEGIN_CONFIRM_MS         STOP: TABLE_BEYOND
  *                      any              offsets_lost: stop           STOP: OFFSET_LOST
  *                      any              offsets_lost: start          as with an empty table
+ *     none, --replay   any              the table can be asked       FROM_LOW, all in doubt: an
+ *                                                                    earlier one may have read it
  *     none, no rows    any              start: latest, and new       AT_HIGH
  *     (or not known)   any              else                         FROM_LOW, nothing lost
  *
@@ -50,8 +52,9 @@
 
 enum begin_table {
     BEGIN_TABLE_UNKNOWN, /* asked without an answer yet */
-    BEGIN_TABLE_BLIND,   /* it cannot be asked: no columns for topic, partition, offset; --replay */
+    BEGIN_TABLE_BLIND,   /* it cannot be asked: no columns for topic, partition, offset */
     BEGIN_TABLE_ASKED,
+    BEGIN_TABLE_BY_ROW, /* --replay: it can be asked for rows, and has no place in the topic */
 };
 
 struct begin_facts {
@@ -105,7 +108,7 @@ struct begin {
     int64_t lost;     /* FROM_LOW: messages that were deleted before they were read, at most */
     int64_t in_doubt; /* rows below it may be there under other tokens: the table is asked before
                        * each insert; 0: none. FROM_LOW: the announced range has lost its begin and
-                       * cannot be repeated */
+                       * cannot be repeated; or BY_ROW */
     bool blind;       /* there is no offset and the table cannot be asked: rows that are there are
                        * loaded again (warn: at least once) */
     enum begin_why why;

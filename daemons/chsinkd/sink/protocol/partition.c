@@ -202,7 +202,10 @@ static enum partition_action begin(struct partition_state *s, const struct parti
     }
     if (s->announced.end >= 0 && conf->can_look) {
         s->until = s->announced.end > s->announced.until ? s->announced.end : s->announced.until;
-        return settle(s, false);
+        if (e->mono_ms < partition_settle_at(s, conf))
+            return settle(s, false);
+        s->phase = PARTITION_OPEN;
+        return ACTION_READ;
     }
     s->announced.end = -1; /* another route's rows never go with its token: they would be lost */
     s->phase = PARTITION_OPEN;
@@ -219,6 +222,8 @@ static enum partition_action next_place(struct partition_state *s,
         return wait_in(s, PARTITION_PLACE);
     s->start = s->end = e->start;
     s->position = e->position;
+    if (e->settled)
+        s->sent_ms = e->mono_ms - conf->settle_ms;
     s->until = e->announced.until > s->start && conf->can_look ? e->announced.until : 0;
     const struct partition_announcement wanted =
         s->until > 0 ? announcement(s, s->until, conf, e) : nothing;

@@ -69,6 +69,10 @@
  * - Owners' wall clocks differ by less than a minute, or the table remembers tokens for longer by
  *   the difference. A clock that is ahead, or behind by more than a token's age and a minute, costs
  *   a look-up, nothing else.
+ * - Where PLACE is answered `settled` (a replay), nobody has deleted the group within lease_ms +
+ *   settle_ms of an owner that was killed; Kafka itself forgets it offsets.retention.minutes after
+ *   it was left. Nothing was ever inserted for a group that never had an offset, as a commit comes
+ *   first. So nothing is on its way, and the table is asked at once.
  * - A commit that timed out does not take effect any more once a later plain commit of the same
  *   owner has succeeded (they go over one connection). It may before; a transaction goes another
  *   way, so none is begun before a plain commit has succeeded: CLAIM again.
@@ -167,7 +171,7 @@ enum partition_event_kind {
     EVENT_TIME,    /* the wait is over; ignored when there is none, or not yet */
     EVENT_OK,      /* the call succeeded. LOOKUP: missing, found, single, next. INSERT: next.
                     * CHECK: start. PLACE: start, and announced.until: below it the table has rows,
-                    * not necessarily all; keeps_position: position */
+                    * not necessarily all; settled. keeps_position: position */
     EVENT_RETRY,   /* it failed without effect; for plain commits and look-ups, which can be
                     * repeated, any failure but FENCED. INSERT: nothing of it is there; also of a
                     * single message that is too large */
@@ -186,6 +190,7 @@ struct partition_event {
     struct partition_announcement announced;
     int64_t position;
     bool rows;    /* CLOSED: the batch has rows to insert */
+    bool settled; /* OK of PLACE: no insert of an owner in a group that is gone is on its way */
     bool missing; /* OK of a look-up: not all rows of the batch are there */
     bool found;   /* OK of a look-up: some are */
     bool single;  /* REFUSED, OK of a look-up: the batch is one message */
