@@ -7,19 +7,26 @@
 #include <glob.h>
 
 #include "daemons/chsinkd/clickhouse/output.h"
+#include "daemons/chsinkd/duckdb/library.h"
+#include "daemons/chsinkd/duckdb/output.h"
+#include "daemons/chsinkd/duckdb/table.h"
 #include "daemons/chsinkd/route/overlap.h"
 
 static const char *const start_choices[] = {"earliest", "latest", NULL};
 static const char *const offsets_lost_choices[] = {"table", "stop", "start", NULL};
 static const char *const compression_choices[] = {"none", "lz4", "zstd", NULL};
 
+static const char *const hold_choices[] = {"batch", "always", NULL};
+
 /* Where a batch goes: what `output` can be. */
-static const char *const output_choices[] = {"clickhouse", NULL};
+enum { OUTPUT_CLICKHOUSE, OUTPUT_DUCKDB };
+static const char *const output_choices[] = {"clickhouse", "duckdb", NULL};
 static const struct {
     const struct output_kind *kind;
     size_t conf; /* offset of its options in struct chsinkd_conf */
 } outputs[] = {
     {&clickhouse_output, offsetof(struct chsinkd_conf, clickhouse)},
+    {&duckdb_output, offsetof(struct chsinkd_conf, duckdb)},
 };
 
 #define OPT(path_, type_, field_, ...)                                                             \
@@ -37,7 +44,6 @@ const struct pl_option chsinkd_options[] = {
                 "nothing of the other."),
     OPT("clickhouse.urls", URLS, clickhouse.urls,
         .login = "clickhouse.user and clickhouse.password", .min = 1, .max = 64,
-        .flags = PL_OPT_REQUIRED,
         .help =
             "ClickHouse's HTTP addresses, as http://host:8123 or https://host:8443; when one does "
             "not answer, the next is used."),
@@ -61,6 +67,30 @@ const struct pl_option chsinkd_options[] = {
                 "partition waits longer than this before its table is asked which rows it has."),
     OPT("clickhouse.settings", MAP, clickhouse.settings,
         .help = "Further ClickHouse settings for every insert, by their own names."),
+    OPT("duckdb.file", STRING, duckdb.file, .min = 1, .max = 4096,
+        .help = "The DuckDB file, which is made where it is not there: below "
+                "/var/lib/chsinkd, which the unit may write to. One process at a time has it open, "
+                "to write or to read."),
+    OPT("duckdb.hold", ENUM, duckdb.hold, .dflt = "batch", .choices = hold_choices,
+        .help = "batch: the file is open for each batch only, and others can read it in between; "
+                "always: it stays open, which is faster, and nobody else can read it while chsinkd "
+                "runs."),
+    OPT("duckdb.library", STRING, duckdb.library, .min = 1, .max = 4096,
+        .dflt = DUCKDB_LIBRARY_DFLT,
+        .help = "DuckDB's library, " DUCKDB_VERSION_MIN
+                " or newer: a path, or a name that the loader finds. It is in DuckDB's own "
+                "releases, in npm's @duckdb/node-bindings-linux-x64 (or -arm64) and in Maven's "
+                "org.duckdb:duckdb_jdbc."),
+    OPT("duckdb.memory_limit", SIZE, duckdb.memory_bytes, .min = 64 * PL_MIB,
+        .max = 1024 * PL_GIB, .dflt = "512MiB",
+        .help = "Memory that DuckDB may take, beside memory_max. A batch for which it is not "
+                "enough is halved."),
+    OPT("duckdb.threads", INT, duckdb.threads, .min = 1, .max = 64, .dflt = "1",
+        .help = "Threads of DuckDB's. More make a batch no faster and take more CPU."),
+    OPT("duckdb.storage_version", STRING, duckdb.storage_version, .min = 1, .max = 16,
+        .dflt = "v1.2.0",
+        .help = "The oldest DuckDB that can read a file which is made here; \"latest\": what the "
+                "library has best."),
     OPT("routes", STRINGS, route_files, .min = 1, .max = 256, .flags = PL_OPT_REQUIRED,
         .help = "Route files, from topic to table; shell patterns are allowed, as in "
                 "/etc/chsinkd/routes/*.yaml. A topic belongs to one route; a start at which two "
@@ -83,13 +113,14 @@ const struct pl_option chsinkd_options[] = {
                  "back."),
     PL_CREATE_TOPICS_OPTS(struct chsinkd_conf, "dead_letter_topic", "1", ""),
     OPT("batch.rows", INT, batch_rows, .min = 1, .max = 1000000, .flags = PL_OPT_RELOADABLE,
-        .help = "A batch is inserted when it has this many rows (default 100000; for ClickHouse "
-                "below its max_insert_block_size, so that it is one block),"),
+        .help = "A batch is inserted when it has this many rows (default 100000, with DuckDB "
+                "50000; for ClickHouse below its max_insert_block_size, so that it is one "
+                "block),"),
     OPT("batch.bytes", SIZE, batch_bytes, .min = 1024, .max = 200 * PL_MIB,
         .flags = PL_OPT_RELOADABLE, .help = "… or this many bytes (default 64MiB),"),
     OPT("batch.age", DURATION, batch_age_ms, .min = 10, .max = 10 * PL_MINUTE_MS,
         .flags = PL_OPT_RELOADABLE,
-        .help = "… or its first message has waited this long (default 1s)."),
+        .help = "… or its first message has waited this long (default 1s, with DuckDB 5s)."),
     OPT("batch.inserts_per_second", INT, inserts_per_second, .min = 1, .max = 1000, .dflt = "4",
         .flags = PL_OPT_RELOADABLE,
         .help =
@@ -213,6 +244,27 @@ static void batch_default(struct chsinkd_conf *conf)
         conf->batch_age_ms = suits->age_ms;
 }
 
+static void clickhouse_check(const struct chsinkd_conf *conf, struct pl_findings *errs)
+{
+    /* One that is wrong is empty, too, and told of already. */
+    if (conf->clickhouse.urls.n == 0 && !strstr(pl_buf_cstr(&errs->text), "clickhouse.urls"))
+        pl_findings_add(errs, 0, 0, "clickhouse.urls is required with output: clickhouse");
+    settings_check(&conf->clickhouse.settings, errs);
+}
+
+static void duckdb_check(const struct chsinkd_conf *conf, struct pl_findings *errs)
+{
+    struct duckdb_library library;
+    struct pl_err err;
+    if (!conf->duckdb.file)
+        pl_findings_add(errs, 0, 0, "duckdb.file is required with output: duckdb");
+    if (duckdb_library_load(&library, conf->duckdb.library, &err) < 0)
+        pl_findings_add(errs, 0, 0, "%s", err.msg);
+    for (unsigned i = 0; i < conf->routes_n; i++)
+        if (duckdb_route_check(conf->routes[i], &err) < 0)
+            pl_findings_add(errs, 0, 0, "route %s: %s", conf->routes[i]->name, err.msg);
+}
+
 void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs)
 {
     pl_common_check_create(&conf->create, errs);
@@ -221,9 +273,12 @@ void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs)
         pl_common_check_kafka(&conf->kafka, NULL, errs);
     pl_common_check_transaction(&conf->kafka, CHSINKD_TRANSACTION_TIMEOUT_MS, NULL,
                                 CHSINKD_TRANSACTION_OPEN_MS, errs);
-    settings_check(&conf->clickhouse.settings, errs);
     batch_default(conf);
     routes_load(conf, errs);
+    if (conf->output == OUTPUT_CLICKHOUSE)
+        clickhouse_check(conf, errs);
+    else if (conf->output == OUTPUT_DUCKDB)
+        duckdb_check(conf, errs);
 }
 
 void chsinkd_conf_release(struct chsinkd_conf *conf)

@@ -8,6 +8,7 @@
 #define CHSINKD_CONF_H
 
 #include "daemons/chsinkd/clickhouse/client.h"
+#include "daemons/chsinkd/duckdb/conf.h"
 #include "daemons/chsinkd/output/output.h"
 #include "daemons/chsinkd/route/route.h"
 #include "lib/config/common.h"
@@ -22,6 +23,7 @@ struct chsinkd_conf {
     struct pl_map kafka;
     int output; /* index of conf.c's outputs */
     struct clickhouse_conf clickhouse;
+    struct duckdb_conf duckdb;
     struct pl_strings route_files;
     int start;        /* enum chsinkd_start */
     int offsets_lost; /* enum chsinkd_offsets_lost */

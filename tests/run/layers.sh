@@ -54,10 +54,11 @@ daemons/chsinkd/clickhouse/body
 daemons/chsinkd/clickhouse/client clickhouse/body output
 daemons/chsinkd/clickhouse  clickhouse/client output batch route
 daemons/chsinkd/duckdb/library
-daemons/chsinkd/duckdb/append batch duckdb/library
-daemons/chsinkd/duckdb      duckdb/library
-daemons/chsinkd/iceberg     duckdb duckdb/append duckdb/library output batch route
-daemons/chsinkd/conf        clickhouse clickhouse/client output route
+daemons/chsinkd/duckdb/database duckdb/library
+daemons/chsinkd/duckdb/append batch duckdb/library duckdb/database
+daemons/chsinkd/duckdb      duckdb/database duckdb/append batch output route
+daemons/chsinkd/iceberg     duckdb/database duckdb/append duckdb/library output batch route
+daemons/chsinkd/conf        clickhouse clickhouse/client duckdb duckdb/library output route
 daemons/chsinkd/metrics
 daemons/chsinkd/sink/protocol conf batch
 daemons/chsinkd/sink/kafka  batch conf

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 
 #include "daemons/chsinkd/batch/column.h"
+#include "daemons/chsinkd/duckdb/database.h"
 #include "lib/json/reader.h"
 
 /* ---- types ---- */
@@ -240,8 +241,7 @@ static int rows_append(struct job *j, uint64_t row, uint64_t n, struct pl_err *e
     j->lib->data_chunk_set_size(j->chunk, n);
     if (j->lib->append_data_chunk(j->appender, j->chunk) == 0)
         return 0;
-    const char *why = j->lib->appender_error(j->appender);
-    return pl_err_set(err, PL_ERR_RETRY, 0, "%s", why ? why : "DuckDB refused rows");
+    return duckdb_appender_failed(j->lib, j->appender, err);
 }
 
 int duckdb_block_append(const struct duckdb_library *lib, struct duckdb_appender *appender,

@@ -10,7 +10,7 @@
  *     DateTime64(1-3)                  TIMESTAMP_MS
  *     DateTime64(4-6)                  TIMESTAMP
  *     DateTime64(7-9)                  TIMESTAMP_NS (1677 to 2262)
- *     the same with a zone, up to 6    TIMESTAMP WITH TIME ZONE (microseconds; the zone is not kept)
+ *     the same with a zone, up to 6    TIMESTAMP WITH TIME ZONE (µs; the zone is not kept)
  *     UUID                             UUID
  *
  * Exact: what the type cannot hold is refused, never changed. Source: DuckDB docs, "Data Types".
@@ -38,8 +38,8 @@ unsigned duckdb_block_types(const struct duckdb_library *lib, const struct route
                             struct duckdb_logical_type **ret);
 
 /* Appends all rows of the block to an appender whose columns are the block's, in this order. Not
- * flushed. REJECT: a value is not UTF-8, or a time does not fit; RETRY: DuckDB refused a chunk, the
- * message is DuckDB's. The appender is of no use after an error. */
+ * flushed. REJECT: a value is not UTF-8, or a time does not fit; else what DuckDB says, as in
+ * database.h. The appender is of no use after an error. */
 int duckdb_block_append(const struct duckdb_library *lib, struct duckdb_appender *appender,
                         const struct block *b, struct pl_err *err);
 

@@ -59,6 +59,33 @@ int duckdb_error(struct pl_err *err, const char *message)
     return pl_err_set(err, duckdb_error_kind(message), 0, "%.*s", len, message);
 }
 
+/* duckdb_error_type, where an appender's message does not begin with it. */
+static const struct {
+    int type;
+    const char *name;
+} error_types[] = {
+    {1, "Out of Range Error"},   {2, "Conversion Error"}, {13, "Catalog Error"},
+    {18, "Constraint Error"},    {24, "Binder Error"},    {28, "IO Error"},
+    {33, "Out of Memory Error"},
+};
+
+int duckdb_appender_failed(const struct duckdb_library *lib, struct duckdb_appender *appender,
+                           struct pl_err *err)
+{
+    struct duckdb_error_data *data = appender ? lib->appender_error_data(appender) : NULL;
+    if (!data)
+        return duckdb_error(err, NULL);
+    const char *message = lib->error_data_message(data), *name = NULL;
+    int type = lib->error_data_error_type(data);
+    for (size_t i = 0; i < PL_COUNT(error_types); i++)
+        if (error_types[i].type == type &&
+            strncmp(message, error_types[i].name, strlen(error_types[i].name)) != 0)
+            name = error_types[i].name;
+    PL_FREE char *whole = pl_strf(name ? "%s: %s" : "%s%s", name ? name : "", message);
+    lib->destroy_error_data(&data);
+    return duckdb_error(err, whole);
+}
+
 /* "… Conflicting lock is held in /usr/bin/python3.11 (PID 123) by user x. See also …" */
 static int open_failed(const char *file, const char *message, struct pl_err *err)
 {

@@ -58,5 +58,8 @@ enum pl_err_kind duckdb_error_kind(const char *message);
 
 /* Sets err to DuckDB's message, without its advice for programmers. Returns -1. */
 int duckdb_error(struct pl_err *err, const char *message);
+/* The same for an appender that failed. */
+int duckdb_appender_failed(const struct duckdb_library *lib, struct duckdb_appender *appender,
+                           struct pl_err *err);
 
 #endif

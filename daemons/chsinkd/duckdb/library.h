@@ -26,6 +26,7 @@ struct duckdb_config;
 struct duckdb_database;
 struct duckdb_connection;
 struct duckdb_appender;
+struct duckdb_error_data;
 struct duckdb_chunk;
 struct duckdb_vector;
 struct duckdb_logical_type;
@@ -110,7 +111,10 @@ enum duckdb_type_id { /* duckdb_type */
     X(int, appender_flush, (struct duckdb_appender *))                                             \
     X(int, appender_close, (struct duckdb_appender *))                                             \
     X(int, appender_destroy, (struct duckdb_appender **))                                          \
-    X(const char *, appender_error, (struct duckdb_appender *))                                    \
+    X(struct duckdb_error_data *, appender_error_data, (struct duckdb_appender *))                 \
+    X(int, error_data_error_type, (struct duckdb_error_data *))                                    \
+    X(const char *, error_data_message, (struct duckdb_error_data *))                              \
+    X(void, destroy_error_data, (struct duckdb_error_data **))                                     \
     X(struct duckdb_logical_type *, create_logical_type, (int type))                               \
     X(void, destroy_logical_type, (struct duckdb_logical_type **))                                 \
     X(uint64_t, vector_size, (void))                                                               \

@@ -63,9 +63,9 @@ static int rows_append(struct job *j, struct pl_err *err)
     struct duckdb_appender *a = NULL;
     int rc = j->lib->appender_create_ext(j->db.connection, NULL, NULL, "rows", &a) == 0
                  ? duckdb_block_append(j->lib, a, j->block, err)
-                 : duckdb_error(err, a ? j->lib->appender_error(a) : NULL);
+                 : duckdb_appender_failed(j->lib, a, err);
     if (rc == 0 && j->lib->appender_close(a) != 0)
-        rc = duckdb_error(err, j->lib->appender_error(a));
+        rc = duckdb_appender_failed(j->lib, a, err);
     if (a)
         j->lib->appender_destroy(&a);
     return rc;
