@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kafka_mock.h - librdkafka's mock cluster of one broker, and the settings that reach it.
+ * kafka_mock.h - librdkafka's mock cluster, of one broker as a rule, and the settings that reach it.
  *
  * It keeps records as a broker does, but neither transactions nor passwords; those are for the end
  * to end tests. Topics and their partitions are made by the test. Nothing takes the cluster down:
@@ -33,15 +33,20 @@ static inline void kafka_mock_set(struct kafka_mock *m, const char *name, const 
     m->settings[m->map.n++] = (struct pl_map_entry){.key = (char *)name, .value = (char *)value};
 }
 
-static inline void kafka_mock_start(struct kafka_mock *m)
+static inline void kafka_mock_start_of(struct kafka_mock *m, int brokers)
 {
     char text[256];
     *m = (struct kafka_mock){
         .host = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text))};
     ck_assert_msg(m->host != NULL, "%s", text);
-    m->cluster = rd_kafka_mock_cluster_new(m->host, 1);
+    m->cluster = rd_kafka_mock_cluster_new(m->host, brokers);
     ck_assert_ptr_nonnull(m->cluster);
     kafka_mock_set(m, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(m->cluster));
+}
+
+static inline void kafka_mock_start(struct kafka_mock *m)
+{
+    kafka_mock_start_of(m, 1);
 }
 
 static inline void kafka_mock_topic(struct kafka_mock *m, const char *topic, int partitions)

@@ -66,7 +66,6 @@ static void ensure_answered(struct sink *s, struct partition *p)
 
 void answer_place(struct sink *s, struct partition *p)
 {
-    struct partition_event e = {.kind = EVENT_OK, .announced = {.end = -1}};
     if (p->work.answer != OUTPUT_DONE) {
         report_silent(s, p, "cannot ask where the table ends", &p->work.err);
         drive_kind(s, p, EVENT_RETRY);
@@ -76,6 +75,13 @@ void answer_place(struct sink *s, struct partition *p)
     }
     if (sink_asks_place(s, p->route))
         report_back(s, p);
+    call_extent(s, p, CALL_MACHINE);
+}
+
+/* Asked after the table, which can have no row that the log did not have. */
+static void place_extent(struct sink *s, struct partition *p)
+{
+    struct partition_event e = {.kind = EVENT_OK, .announced = {.end = -1}};
     if (place_start(s, p, &e))
         drive(s, p, e);
     else
@@ -321,7 +327,24 @@ static void offset_answered(struct sink *s, struct partition *p, enum partition_
     }
     const struct committed committed = {job->group_offset, job->group_metadata,
                                         job->group_metadata ? strlen(job->group_metadata) : 0};
-    drive_enter(s, p, &committed);
+    drive_enter(s, p, &committed, 0);
+}
+
+static void extent_answered(struct sink *s, struct partition *p, enum partition_call call)
+{
+    if (p->job.answer != COURIER_OK) {
+        report_retry(p, PL_EVENT_KAFKA_ERROR, "nothing is read before that is known", &p->job.err);
+        if (call == CALL_MACHINE)
+            drive_kind(s, p, EVENT_RETRY);
+        else
+            drive_aside(s, p, p->aside == ASIDE_NO ? ASIDE_BEGIN : p->aside, 0);
+        return;
+    }
+    p->extent = p->job.extent;
+    if (call == CALL_MACHINE)
+        place_extent(s, p);
+    else
+        drive_entered(s, p);
 }
 
 static void job_answered(struct sink *s, struct partition *p)
@@ -336,6 +359,8 @@ static void job_answered(struct sink *s, struct partition *p)
             letters_answered(s, p);
         else if (p->job.kind == COURIER_OFFSET)
             offset_answered(s, p, call);
+        else if (p->job.kind == COURIER_EXTENT)
+            extent_answered(s, p, call);
         else
             message_answered(s, p);
     }

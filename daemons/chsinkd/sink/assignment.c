@@ -14,6 +14,9 @@
 #define REVOKE_GRACE_MS      5000
 #define COMMITTED_TIMEOUT_MS 5000
 #define COMMITTED_RETRY_MS   500
+/* For where the partitions begin and end, together: what is known before librdkafka is told of them
+ * is read at once. (It goes on up to a second after a pause.) */
+#define EXTENTS_MS 1000
 
 static bool is_cooperative(rd_kafka_t *rk)
 {
@@ -48,7 +51,8 @@ static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
     return false;
 }
 
-static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
+/* until_ms: how long Kafka may be waited for. */
+static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp, int64_t until_ms)
 {
     struct partition *p = sink_partition(s, tp->topic, tp->partition);
     const struct committed committed = {tp->offset, tp->metadata, tp->metadata_size};
@@ -56,7 +60,7 @@ static void partition_begin(struct sink *s, rd_kafka_topic_partition_t *tp)
     p->assigned = true;
     p->aside_tries = 0;
     p->once_end = -1;
-    drive_enter(s, p, &committed);
+    drive_enter(s, p, &committed, until_ms - pl_clock_monotonic_ms());
     /* Until reading begins the offset does not matter, but must be one. */
     p->paused = !p->reading;
     tp->offset = p->reading ? p->seek_to : RD_KAFKA_OFFSET_BEGINNING;
@@ -104,9 +108,10 @@ static void partition_skip(struct sink *s, rd_kafka_topic_partition_t *tp)
 static void partitions_assign(struct sink *s, rd_kafka_topic_partition_list_t *list)
 {
     bool known = list->cnt == 0 || committed_get(s, list);
+    int64_t until_ms = pl_clock_monotonic_ms() + EXTENTS_MS;
     for (int i = 0; i < list->cnt; i++)
         if (known)
-            partition_begin(s, &list->elems[i]);
+            partition_begin(s, &list->elems[i], until_ms);
         else
             partition_skip(s, &list->elems[i]);
     partitions_forward(s, list);
@@ -179,6 +184,7 @@ static void partitions_revoke(struct sink *s, const rd_kafka_topic_partition_lis
         consumer_forget(c, p);
         p->leaving = true;
         p->reading = false;
+        p->stale |= p->call == CALL_ENTER;
         intake_drop(s, p);
     }
     c->revoking = rd_kafka_topic_partition_list_copy(list);

@@ -12,6 +12,11 @@
 #include "daemons/chsinkd/sink/consumer.h"
 #include "daemons/chsinkd/sink/protocol/announce.h"
 
+/* Partitions wait for each other here: at first not for long, since those behind one that does not
+ * answer may be healthy. */
+#define EXTENT_FIRST_MS 500
+#define EXTENT_MS       3000
+
 static void begin(struct partition *p, enum partition_call call)
 {
     assert(p->call == CALL_NONE);
@@ -122,6 +127,31 @@ void call_offset(struct sink *s, struct partition *p, enum partition_call call)
 {
     begin(p, call);
     ask(s, p, COURIER_OFFSET, 0);
+}
+
+bool call_extent_now(struct sink *s, struct partition *p, int64_t wait_ms)
+{
+    struct pl_err err;
+    if (wait_ms <= 0)
+        return false;
+    if (wait_ms > EXTENT_FIRST_MS)
+        wait_ms = EXTENT_FIRST_MS;
+    sink_deadline_begin(&s->consumer_deadline, "asking where a partition begins and ends", wait_ms);
+    return extent_read(s->rk, p->topic, p->id, (int)wait_ms, &p->extent, &err) == 0;
+}
+
+void call_extent(struct sink *s, struct partition *p, enum partition_call call)
+{
+    bool again = p->aside_tries > 0 && call == CALL_ENTER;
+    begin(p, call);
+    p->job = (struct courier_job){.kind = COURIER_EXTENT,
+                                  .userdata = p,
+                                  .topic = p->topic,
+                                  .partition = p->id,
+                                  .again = again,
+                                  .wait_ms =
+                                      again || call == CALL_MACHINE ? EXTENT_MS : EXTENT_FIRST_MS};
+    courier_submit(s->courier, &p->job);
 }
 
 void call_letters(struct sink *s, struct partition *p)

@@ -22,6 +22,9 @@ void call_commit(struct sink *s, struct partition *p, int64_t offset);
 void call_letters(struct sink *s, struct partition *p);
 /* The group's offset. */
 void call_offset(struct sink *s, struct partition *p, enum partition_call call);
+/* Where its log begins and ends, in p->extent: false, ask by call_extent(). Blocks up to wait_ms. */
+bool call_extent_now(struct sink *s, struct partition *p, int64_t wait_ms);
+void call_extent(struct sink *s, struct partition *p, enum partition_call call);
 /* The bytes of the only message with rows, to make a dead letter of it. */
 void call_message(struct sink *s, struct partition *p);
 

@@ -29,6 +29,8 @@
 
 /* How long a call waits for messages before the group's events and batch ages are looked at. */
 #define POLL_MS 50
+/* For the last stable offset of a partition, at the end of --once. */
+#define HIDDEN_MS 5000
 
 struct sink *consumer_sink(const rd_kafka_t *rk)
 {
@@ -180,11 +182,11 @@ static void pending_drop(struct consumer *c)
  * (Asked by a reader of committed records, the high watermark is the last stable offset.) */
 static void hidden_look(const struct sink *s, const struct partition *p)
 {
-    int64_t low = 0, stable = 0;
+    struct extent stable;
+    struct pl_err err;
     if (p->assigned && !p->once_done && p->next_offset >= 0 &&
-        rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &low, &stable,
-                                         WATERMARK_TIMEOUT_MS) == RD_KAFKA_RESP_ERR_NO_ERROR &&
-        stable <= p->next_offset)
+        extent_read(s->rk, p->topic, p->id, HIDDEN_MS, &stable, &err) == 0 &&
+        stable.high <= p->next_offset)
         hidden_say(s, p, p->next_offset);
 }
 

@@ -12,8 +12,6 @@
 /* Messages taken from librdkafka in one call. */
 #define CONSUMER_PENDING_MAX 10000
 
-#define WATERMARK_TIMEOUT_MS 5000
-
 /* A turn: CONSUMER_PENDING_MAX messages decoded. Calls that wait have a limit of their own. */
 #define TURN_MS 30000
 

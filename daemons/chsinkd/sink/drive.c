@@ -219,7 +219,18 @@ void drive(struct sink *s, struct partition *p, struct partition_event e)
 
 /* ---- coming and going ---- */
 
-void drive_enter(struct sink *s, struct partition *p, const struct committed *committed)
+void drive_entered(struct sink *s, struct partition *p)
+{
+    struct partition_event e = p->entering;
+    p->aside = ASIDE_NO;
+    if (!place_check(s, p, &e))
+        return;
+    read_ahead(s, p, &e);
+    drive(s, p, e);
+}
+
+void drive_enter(struct sink *s, struct partition *p, const struct committed *committed,
+                 int64_t wait_ms)
 {
     struct partition_event e = {.kind = EVENT_ASSIGNED, .start = committed->offset};
     p->fixed_end = p->seek_to = -1;
@@ -231,7 +242,6 @@ void drive_enter(struct sink *s, struct partition *p, const struct committed *co
         p->enter_waits = true;
         return;
     }
-    p->aside = ASIDE_NO;
     if (!announcement_read(committed->metadata, committed->metadata_len, &e.announced)) {
         pl_log(PL_WARNING, NULL,
                "the group's metadata is not ours: the table is asked before what there is now is "
@@ -242,10 +252,11 @@ void drive_enter(struct sink *s, struct partition *p, const struct committed *co
         e.announced.digest = p->route->machine.digest;
     }
     p->probe = place_is_unproved(&e.announced, e.start);
-    if (!place_check(s, p, &e))
-        return;
-    read_ahead(s, p, &e);
-    drive(s, p, e);
+    p->entering = e;
+    if (p->route->machine.keeps_position || call_extent_now(s, p, wait_ms))
+        drive_entered(s, p);
+    else
+        call_extent(s, p, CALL_ENTER);
 }
 
 void drive_leave(struct sink *s, struct partition *p)
@@ -309,8 +320,8 @@ static void partition_time(struct sink *s, struct partition *p, int64_t now_ms)
         p->bury_ms = 0;
         act(s, p, ACTION_BURY);
     }
-    if (p->aside != ASIDE_NO && p->assigned && !s->stopping && p->call == CALL_NONE &&
-        p->state.phase == PARTITION_NONE && now_ms >= p->aside_ms)
+    if (p->aside != ASIDE_NO && p->assigned && !p->leaving && !s->stopping &&
+        p->call == CALL_NONE && p->state.phase == PARTITION_NONE && now_ms >= p->aside_ms)
         aside_try(s, p);
 }
 

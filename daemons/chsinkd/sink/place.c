@@ -70,16 +70,19 @@ int place_look(struct sink *s, struct pl_err *err)
 
 /* ---- facts ---- */
 
-static bool facts_get(struct sink *s, struct partition *p, int64_t offset, struct begin_facts *ret)
+static struct begin_facts facts_get(const struct sink *s, struct partition *p, int64_t offset)
 {
     const struct sink_topic *t = topic_find(s, p->topic);
-    struct pl_err err;
-    *ret = (struct begin_facts){
+    if (s->once && p->once_end < 0)
+        p->once_end = p->extent.high;
+    return (struct begin_facts){
         .offset = offset,
         .announced = -1,
         .committed = p->committed,
         .unproved = p->probe,
         .watermarks = true,
+        .low = p->extent.low,
+        .high = p->extent.high,
         .beyond_ms = p->beyond_ms > 0 ? pl_clock_monotonic_ms() - p->beyond_ms : 0,
         .table_next = -1,
         .batch_max = OFFSETS_A_ROW * s->batch_rows,
@@ -87,18 +90,6 @@ static bool facts_get(struct sink *s, struct partition *p, int64_t offset, struc
         .existed = t && p->id < t->partitions_n,
         .start = s->replay ? CHSINKD_EARLIEST : (enum chsinkd_start)s->conf->start,
         .offsets_lost = (enum chsinkd_offsets_lost)s->conf->offsets_lost};
-    sink_deadline_begin(&s->consumer_deadline, "asking where a partition begins and ends",
-                        WATERMARK_TIMEOUT_MS);
-    rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(s->rk, p->topic, p->id, &ret->low,
-                                                                &ret->high, WATERMARK_TIMEOUT_MS);
-    sink_deadline_begin(&s->consumer_deadline, "driving partitions", TURN_MS);
-    if (!code && s->once && p->once_end < 0)
-        p->once_end = ret->high;
-    if (!code)
-        return true;
-    pl_kafka_err(&err, code, "cannot read where the partition begins and ends");
-    report_retry(p, PL_EVENT_KAFKA_ERROR, "nothing is read before that is known", &err);
-    return false;
 }
 
 /* Since when the end has been before what we know. */
@@ -128,20 +119,17 @@ static void stop(struct sink *s, struct partition *p, const struct begin_facts *
 
 bool place_check(struct sink *s, struct partition *p, struct partition_event *e)
 {
-    struct begin_facts f;
-    struct begin b = {.answer = BEGIN_WAIT};
     if (p->route->machine.keeps_position)
         return true; /* the output is asked next */
-    if (facts_get(s, p, e->start, &f)) {
-        p->low = f.low;
-        if (e->announced.until > f.high)
-            e->announced.until = f.high;
-        f.announced = e->announced.end > e->announced.until ? e->announced.end : e->announced.until;
-        if (e->start < 0 && f.committed < 0)
-            return true; /* the output is asked next */
-        b = begin_decide(&f);
-        beyond_note(p, &b);
-    }
+    struct begin_facts f = facts_get(s, p, e->start);
+    p->low = f.low;
+    if (e->announced.until > f.high)
+        e->announced.until = f.high;
+    f.announced = e->announced.end > e->announced.until ? e->announced.end : e->announced.until;
+    if (e->start < 0 && f.committed < 0)
+        return true; /* the output is asked next */
+    const struct begin b = begin_decide(&f);
+    beyond_note(p, &b);
     switch (b.answer) {
     case BEGIN_CONTINUE:
     case BEGIN_FROM_LOW:
@@ -191,10 +179,8 @@ static void position_say(const struct partition *p, const struct begin_facts *f,
 bool place_start(struct sink *s, struct partition *p, struct partition_event *e)
 {
     const bool keeps = p->route->machine.keeps_position;
-    struct begin_facts f;
+    struct begin_facts f = facts_get(s, p, keeps ? p->state.start : -1);
     struct pl_err err;
-    if (!facts_get(s, p, keeps ? p->state.start : -1, &f))
-        return false;
     f.table = !p->route->machine.can_look && !keeps ? BEGIN_TABLE_BLIND
               : sink_by_origin(s)                   ? BEGIN_TABLE_BY_ROW
                                                     : BEGIN_TABLE_ASKED;

@@ -8,8 +8,8 @@
  * below the doubt's end compares a message (struct output_range), and when it is another,
  * place_refuse().
  *
- * Threads: the consumer's, but for place_look(). Those that ask Kafka block, up to
- * WATERMARK_TIMEOUT_MS.
+ * Threads: the consumer's, but for place_look(). Only that asks Kafka; the others have
+ * p->extent, which is of this moment.
  */
 #ifndef CHSINKD_SINK_PLACE_H
 #define CHSINKD_SINK_PLACE_H

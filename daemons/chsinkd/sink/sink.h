@@ -103,6 +103,8 @@ struct partition {
     bool stale; /* the call is for what the partition was before: its answer counts for nothing */
     struct work work;
     struct courier_job job;
+    struct extent extent;            /* of the log, when it was asked last */
+    struct partition_event entering; /* while it is asked, for CALL_ENTER */
     char job_metadata[PL_ANNOUNCEMENT_MAX];
     struct pl_buf note;    /* the working batch's, once it is inserted; protocol/note.h */
     struct note note_kept; /* the output's, when it was asked for its position */

@@ -16,6 +16,8 @@
 #define GROUP   "sink"
 #define WAIT_MS 30000 /* the limit of a wait: only a failing test meets it */
 
+#define DOWN 2 /* the second broker, which leads nothing unless a test says so */
+
 /* Kafka's request types (protocol, "api_key"). */
 enum { API_OFFSET_FETCH = 9, API_END_TXN = 26, API_TXN_OFFSET_COMMIT = 28 };
 
@@ -62,9 +64,14 @@ static void set_up(void)
 {
     struct pl_err err;
 
-    kafka_mock_start(&mock);
+    kafka_mock_start_of(&mock, 2);
     kafka_mock_topic(&mock, TOPIC, 2);
     kafka_mock_topic(&mock, DEAD, 1);
+    for (int i = 0; i < 2; i++)
+        rd_kafka_mock_partition_set_leader(mock.cluster, TOPIC, i, 1);
+    rd_kafka_mock_partition_set_leader(mock.cluster, DEAD, 0, 1);
+    rd_kafka_mock_coordinator_set(mock.cluster, "group", GROUP, 1);
+    rd_kafka_mock_coordinator_set(mock.cluster, "transaction", "check", 1);
     kafka_mock_set(&mock, "group.id", GROUP);
     kafka_mock_set(&mock, "auto.offset.reset", "latest");
     kafka_mock_set(&mock, "retry.backoff.ms", "20");
@@ -250,7 +257,65 @@ START_TEST(one_message)
 }
 END_TEST
 
-/* Kafka is away: a stop answers the job under way, those that wait, and those that come later. */
+static void check_extent(int32_t partition, int64_t high)
+{
+    struct courier_job job = {
+        .kind = COURIER_EXTENT, .topic = TOPIC, .partition = partition, .wait_ms = WAIT_MS};
+
+    courier_submit(courier, &job);
+    check_done(&job, COURIER_OK);
+    ck_assert_int_eq(job.extent.low, 0);
+    ck_assert_int_eq(job.extent.high, high);
+}
+
+START_TEST(an_extent)
+{
+    messages_write(5);
+    check_extent(1, 5);
+    check_extent(0, 0);
+}
+END_TEST
+
+/* A partition without a leader is told at once, and holds up nothing of another. */
+START_TEST(no_leader)
+{
+    struct courier_job jobs[] = {
+        {.kind = COURIER_MESSAGE, .topic = TOPIC},
+        {.kind = COURIER_EXTENT, .topic = TOPIC, .wait_ms = WAIT_MS},
+    };
+
+    messages_write(5);
+    check_extent(0, 0);
+    rd_kafka_mock_partition_set_leader(mock.cluster, TOPIC, 0, -1);
+    int64_t since_ms = pl_clock_monotonic_ms();
+    for (size_t i = 0; i < PL_COUNT(jobs); i++) {
+        courier_submit(courier, &jobs[i]);
+        check_done(&jobs[i], COURIER_RETRY);
+        ck_assert_msg(strstr(jobs[i].err.msg, "topic edits, partition 0 has no leader"), "%s",
+                      jobs[i].err.msg);
+    }
+    check_extent(1, 5);
+    ck_assert_int_lt(pl_clock_monotonic_ms() - since_ms, 10000);
+}
+END_TEST
+
+/* One whose leader does not answer holds up only what is of its kind. */
+START_TEST(silent_leader)
+{
+    struct courier_job slow = {
+        .kind = COURIER_EXTENT, .topic = TOPIC, .partition = 1, .wait_ms = 5000};
+    check_offset(1, -1, "");
+    check_extent(0, 0);
+    rd_kafka_mock_partition_set_leader(mock.cluster, TOPIC, 1, DOWN);
+    rd_kafka_mock_broker_set_down(mock.cluster, DOWN);
+    courier_submit(courier, &slow);
+    check_letters(8, COURIER_OK);
+    check_offset(1, -1, "");
+    check_done(&slow, COURIER_RETRY); /* it was under way: check_done() takes all that is done */
+}
+END_TEST
+
+/* Kafka is away: a stop answers the jobs under way, those that wait, and those that come later. */
 START_TEST(stop)
 {
     struct courier_job jobs[] = {
@@ -261,13 +326,14 @@ START_TEST(stop)
          .group = group},
         {.kind = COURIER_MESSAGE, .topic = TOPIC},
         {.kind = COURIER_OFFSET, .topic = TOPIC},
+        {.kind = COURIER_EXTENT, .topic = TOPIC, .wait_ms = 5000},
+        {.kind = COURIER_MESSAGE, .topic = TOPIC}, /* waits */
     };
-    size_t first = (size_t)_i;
     int64_t now_ms = pl_clock_monotonic_ms();
 
     rd_kafka_mock_broker_set_down(mock.cluster, -1);
     for (size_t i = 0; i < PL_COUNT(jobs); i++)
-        courier_submit(courier, &jobs[(first + i) % PL_COUNT(jobs)]);
+        courier_submit(courier, &jobs[i]);
     poll(NULL, 0, 300);
     ck_assert_ptr_null(courier_overdue(courier, now_ms));
     ck_assert_ptr_nonnull(courier_overdue(courier, now_ms + 10 * WAIT_MS));
@@ -279,10 +345,8 @@ START_TEST(stop)
         poll(NULL, 0, 5);
     }
     struct courier_job *done = courier_take_done(courier);
-    for (size_t i = 0; i < PL_COUNT(jobs); i++, done = done->next) {
-        ck_assert_ptr_eq(done, &jobs[(first + i) % PL_COUNT(jobs)]);
+    for (size_t i = 0; i < PL_COUNT(jobs); i++, done = done->next)
         ck_assert_int_eq(done->answer, COURIER_RETRY);
-    }
     ck_assert_ptr_null(done);
     courier_submit(courier, &jobs[0]);
     check_done(&jobs[0], COURIER_RETRY);
@@ -299,7 +363,10 @@ int main(void)
         TEST(the_offset_is_refused),
         TEST(stable_offsets_are_demanded),
         TEST(one_message),
-        TEST(stop, .count = 3),
+        TEST(an_extent),
+        TEST(no_leader),
+        TEST(silent_leader),
+        TEST(stop),
     };
     return unit_main("courier", tests, PL_COUNT(tests));
 }

@@ -135,6 +135,64 @@ START_TEST(topic_made_again)
 }
 END_TEST
 
+/* ---- partitions without a leader ---- */
+
+#define LEADERLESS 4
+
+enum { ALIVE = 1, DOWN = 2 }; /* brokers */
+
+static void set_up_leaderless(void)
+{
+    topic_partitions = LEADERLESS;
+    brokers = 2;
+    set_up();
+    rd_kafka_mock_coordinator_set(mock.cluster, "group", GROUP, ALIVE);
+    rd_kafka_mock_coordinator_set(mock.cluster, "transaction", "check", ALIVE);
+    rd_kafka_mock_partition_set_leader(mock.cluster, OTHER, 0, ALIVE);
+    rd_kafka_mock_partition_set_leader(mock.cluster, DEAD, 0, ALIVE);
+}
+
+static void leader_set(int32_t broker)
+{
+    for (int i = 0; i < LEADERLESS; i++)
+        ck_assert_int_eq(rd_kafka_mock_partition_set_leader(mock.cluster, TOPIC, i, broker), 0);
+}
+
+static bool group_is_joined(void)
+{
+    pthread_mutex_lock(&sink.lock);
+    bool joined = sink.partitions_n > 0;
+    pthread_mutex_unlock(&sink.lock);
+    return joined;
+}
+
+/* Where they begin and end cannot be asked: the others are read at once, dead letters included,
+ * and they themselves when they have a leader. */
+START_TEST(no_leader)
+{
+    leader_set(ALIVE);
+    topic_fill(TOPIC, 10, 0);
+    topic_fill(OTHER, 100, 10);
+    leader_set(_i ? DOWN : -1);
+    rd_kafka_mock_broker_set_down(mock.cluster, DOWN);
+    sink_start(0);
+    until(group_is_joined, "partitions are assigned");
+    int64_t since_ms = pl_clock_monotonic_ms();
+    messages_wanted = 100;
+    until(all_is_accounted, "the other topic is read");
+    topic_fill(OTHER, 100, 10);
+    messages_wanted = 200;
+    until(all_is_accounted, "the other topic goes on");
+    ck_assert_int_lt(pl_clock_monotonic_ms() - since_ms, 20000);
+    ck_assert_uint_eq(metric(M_DEAD), 20);
+    leader_set(ALIVE);
+    messages_wanted = 210;
+    until(all_is_accounted, "theirs are read");
+    sink_end(false);
+    table_check(TOPIC, 10, 0, -1);
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -142,6 +200,8 @@ int main(void)
         TEST(announced_range, .count = PL_COUNT(announced)),
         TEST(offsets_lost),
         TEST(topic_made_again),
+        TCASE("leaders", .set_up = set_up_leaderless, .tear_down = tear_down),
+        TEST(no_leader, .count = 2),
     };
     return unit_main("sink_begin", tests, PL_COUNT(tests));
 }

@@ -33,6 +33,7 @@ static struct sink sink;
 static const struct output_kind *sink_output = &fake_output; /* or &fake_keeper */
 static pthread_t consumer;
 static bool running;
+static int topic_partitions = 1, brokers = 1; /* TOPIC's; the mock's; before set_up() */
 
 static inline struct route *route_make(const char *topic)
 {
@@ -47,8 +48,8 @@ static inline struct route *route_make(const char *topic)
 
 static inline void set_up(void)
 {
-    kafka_mock_start(&mock);
-    kafka_mock_topic(&mock, TOPIC, 1);
+    kafka_mock_start_of(&mock, brokers);
+    kafka_mock_topic(&mock, TOPIC, topic_partitions);
     kafka_mock_topic(&mock, OTHER, 1);
     kafka_mock_topic(&mock, DEAD, 1);
     kafka_mock_set(&mock, "group.id", GROUP);

@@ -10,6 +10,7 @@
 #define SLICE_MS     500   /* of a wait, after which a stop is seen */
 #define COMMITTED_MS 5000  /* for the group's offset */
 #define FETCH_MS     30000 /* for a message, connecting included */
+#define LEADER_MS    5000  /* for who leads a partition, connecting included */
 
 PL_DEFINE_CLEANUP(rd_kafka_topic_partition_list_t *, rd_kafka_topic_partition_list_destroy);
 PL_DEFINE_CLEANUP(rd_kafka_topic_t *, rd_kafka_topic_destroy);
@@ -19,19 +20,27 @@ struct job_list {
     struct courier_job *first, *last;
 };
 
-struct courier {
-    struct courier_conf conf;
-    struct deadletter_writer *writer;
-    /* Reads single messages: a simple consumer, without a group. NULL until it is needed. */
-    rd_kafka_t *reader;
-    struct pl_kafka_health reader_health;
+/* A thread and its jobs. */
+struct lane {
+    struct courier *courier;
     pthread_t thread;
     bool started;
     struct pl_deadline deadline; /* the thread's */
+    pthread_cond_t work;
+    struct job_list jobs; /* under the courier's lock */
+};
+
+struct courier {
+    struct courier_conf conf;
+    struct deadletter_writer *writer;
+    /* Reads single messages: a simple consumer, without a group. NULL until it is needed. The
+     * thread's of COURIER_MESSAGE. */
+    rd_kafka_t *reader;
+    struct pl_kafka_health reader_health;
+    struct lane lanes[COURIER_KINDS];
     _Atomic bool stop;
     pthread_mutex_t lock; /* guards all below */
-    pthread_cond_t work;
-    struct job_list jobs, done;
+    struct job_list done;
     bool quit; /* when no jobs are left */
 };
 
@@ -43,6 +52,17 @@ static void list_add(struct job_list *l, struct courier_job *job)
     else
         l->first = job;
     l->last = job;
+}
+
+static void list_add_before_again(struct job_list *l, struct courier_job *job)
+{
+    struct courier_job **at = &l->first;
+    while (*at && !(*at)->again)
+        at = &(*at)->next;
+    job->next = *at;
+    *at = job;
+    if (!job->next)
+        l->last = job;
 }
 
 static struct courier_job *list_take(struct job_list *l)
@@ -57,9 +77,9 @@ static struct courier_job *list_take(struct job_list *l)
     return job;
 }
 
-static void step(struct courier *c, const char *doing, int64_t max_ms)
+static void step(struct courier *c, enum courier_kind kind, const char *doing, int64_t max_ms)
 {
-    pl_deadline_begin(&c->deadline, doing, pl_clock_monotonic_ms(), max_ms);
+    pl_deadline_begin(&c->lanes[kind].deadline, doing, pl_clock_monotonic_ms(), max_ms);
 }
 
 static enum courier_answer stopped(struct pl_err *err)
@@ -88,7 +108,7 @@ static enum courier_answer letters_write(struct courier *c, struct courier_job *
                                              .offsets = offsets,
                                              .group = job->group,
                                              .give_up = &c->stop,
-                                             .deadline = &c->deadline};
+                                             .deadline = &c->lanes[COURIER_LETTERS].deadline};
     switch (deadletter_write(c->writer, &commit, &job->err)) {
     case DEADLETTER_COMMITTED:
         return COURIER_OK;
@@ -114,7 +134,7 @@ static enum courier_answer offset_read(struct courier *c, struct courier_job *jo
         rd_kafka_topic_partition_list_add(list, job->topic, job->partition);
     rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
     int64_t until_ms = pl_clock_monotonic_ms() + COMMITTED_MS;
-    step(c, "reading the group's offset", COMMITTED_MS + SLICE_MS);
+    step(c, COURIER_OFFSET, "reading the group's offset", COMMITTED_MS + SLICE_MS);
     while (code == RD_KAFKA_RESP_ERR__TIMED_OUT && pl_clock_monotonic_ms() < until_ms) {
         if (c->stop)
             return stopped(&job->err);
@@ -130,6 +150,17 @@ static enum courier_answer offset_read(struct courier *c, struct courier_job *jo
     job->group_offset = tp->offset >= 0 ? tp->offset : -1;
     if (tp->metadata_size > 0)
         job->group_metadata = pl_strndup(tp->metadata, tp->metadata_size);
+    return COURIER_OK;
+}
+
+/* ---- where a partition begins and ends ---- */
+
+static enum courier_answer extent_job(struct courier *c, struct courier_job *job)
+{
+    step(c, COURIER_EXTENT, "reading where a partition begins and ends", job->wait_ms + SLICE_MS);
+    if (extent_read(c->conf.consumer, job->topic, job->partition, job->wait_ms, &job->extent,
+                    &job->err) < 0)
+        return failed(&job->err);
     return COURIER_OK;
 }
 
@@ -221,8 +252,9 @@ static enum courier_answer message_wait(struct courier *c, struct courier_job *j
 
 static enum courier_answer message_read(struct courier *c, struct courier_job *job)
 {
-    step(c, "reading a message again", FETCH_MS + 2 * SLICE_MS);
-    if (reader_open(c, &job->err) < 0)
+    step(c, COURIER_MESSAGE, "reading a message again", FETCH_MS + LEADER_MS + 2 * SLICE_MS);
+    if (reader_open(c, &job->err) < 0 ||
+        extent_leader(c->reader, job->topic, job->partition, LEADER_MS, &job->err) < 0)
         return failed(&job->err);
     PL_CLEANUP(rd_kafka_topic_destroyp)
     rd_kafka_topic_t *rkt = rd_kafka_topic_new(c->reader, job->topic, NULL);
@@ -237,7 +269,7 @@ static enum courier_answer message_read(struct courier *c, struct courier_job *j
     return answer;
 }
 
-/* ---- the thread ---- */
+/* ---- the threads ---- */
 
 static enum courier_answer job_do(struct courier *c, struct courier_job *job)
 {
@@ -248,23 +280,28 @@ static enum courier_answer job_do(struct courier *c, struct courier_job *job)
         return letters_write(c, job);
     case COURIER_OFFSET:
         return offset_read(c, job);
+    case COURIER_EXTENT:
+        return extent_job(c, job);
     case COURIER_MESSAGE:
         return message_read(c, job);
+    case COURIER_KINDS:
+        break;
     }
     return COURIER_RETRY;
 }
 
 static void *courier_run(void *arg)
 {
-    struct courier *c = arg;
+    struct lane *l = arg;
+    struct courier *c = l->courier;
     pthread_mutex_lock(&c->lock);
     for (;;) {
-        struct courier_job *job = list_take(&c->jobs);
+        struct courier_job *job = list_take(&l->jobs);
         if (!job && c->quit)
             break;
         if (!job) {
-            step(c, "waiting for work", -1);
-            pthread_cond_wait(&c->work, &c->lock);
+            pl_deadline_begin(&l->deadline, "waiting for work", pl_clock_monotonic_ms(), -1);
+            pthread_cond_wait(&l->work, &c->lock);
             continue;
         }
         pthread_mutex_unlock(&c->lock);
@@ -302,11 +339,16 @@ int courier_new(const struct courier_conf *conf, struct courier **ret, struct pl
     c->conf = *conf;
     c->writer = deadletter_writer_new(&conf->deadletters);
     pthread_mutex_init(&c->lock, NULL);
-    pthread_cond_init(&c->work, NULL);
-    int code = pthread_create(&c->thread, NULL, courier_run, c);
-    if (code != 0)
-        return pl_err_set(err, PL_ERR_FATAL, code, "cannot start a thread: %s", strerror(code));
-    c->started = true;
+    for (struct lane *l = c->lanes; l < c->lanes + COURIER_KINDS; l++) {
+        l->courier = c;
+        pthread_cond_init(&l->work, NULL);
+    }
+    for (struct lane *l = c->lanes; l < c->lanes + COURIER_KINDS; l++) {
+        int code = pthread_create(&l->thread, NULL, courier_run, l);
+        if (code != 0)
+            return pl_err_set(err, PL_ERR_FATAL, code, "cannot start a thread: %s", strerror(code));
+        l->started = true;
+    }
     *ret = PL_TAKE(c);
     return 0;
 }
@@ -317,8 +359,11 @@ void courier_submit(struct courier *c, struct courier_job *job)
     job->message = NULL;
     job->err = (struct pl_err){0};
     pthread_mutex_lock(&c->lock);
-    list_add(&c->jobs, job);
-    pthread_cond_signal(&c->work);
+    if (job->again)
+        list_add(&c->lanes[job->kind].jobs, job);
+    else
+        list_add_before_again(&c->lanes[job->kind].jobs, job);
+    pthread_cond_signal(&c->lanes[job->kind].work);
     pthread_mutex_unlock(&c->lock);
 }
 
@@ -340,13 +385,15 @@ void courier_free(struct courier *c)
 {
     if (!c)
         return;
-    if (c->started) {
-        courier_stop(c);
-        pthread_mutex_lock(&c->lock);
-        c->quit = true;
-        pthread_cond_signal(&c->work);
-        pthread_mutex_unlock(&c->lock);
-        pthread_join(c->thread, NULL);
+    courier_stop(c);
+    pthread_mutex_lock(&c->lock);
+    c->quit = true;
+    pthread_mutex_unlock(&c->lock);
+    for (struct lane *l = c->lanes; l < c->lanes + COURIER_KINDS; l++) {
+        pthread_cond_signal(&l->work);
+        if (l->started)
+            pthread_join(l->thread, NULL);
+        pthread_cond_destroy(&l->work);
     }
     for (struct courier_job *job = c->done.first; job; job = job->next) {
         free(job->group_metadata);
@@ -356,12 +403,14 @@ void courier_free(struct courier *c)
     deadletter_writer_free(c->writer);
     if (c->reader)
         rd_kafka_destroy(c->reader);
-    pthread_cond_destroy(&c->work);
     pthread_mutex_destroy(&c->lock);
     free(c);
 }
 
 const char *courier_overdue(const struct courier *c, int64_t now_ms)
 {
-    return pl_deadline_is_overdue(&c->deadline, now_ms) ? c->deadline.doing : NULL;
+    for (const struct lane *l = c->lanes; l < c->lanes + COURIER_KINDS; l++)
+        if (pl_deadline_is_overdue(&l->deadline, now_ms))
+            return l->deadline.doing;
+    return NULL;
 }

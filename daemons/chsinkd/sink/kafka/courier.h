@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * courier.h - one thread for the calls to Kafka that block in librdkafka, so that the consumer's
- * thread never waits: dead letters with the offset after them, the group's offset, one message.
+ * courier.h - threads for the calls to Kafka that block in librdkafka, so that the consumer's thread
+ * never waits: dead letters with the offset after them, the group's offset, where a partition
+ * begins and ends, one message.
  *
- *     consumer's thread ──courier_submit()──> jobs ──> the courier, one after another
+ *     consumer's thread ──courier_submit()──> jobs ──> a thread for each kind, one after another
  *            ^                                                │
  *            └──courier_take_done()── answers <───────────────┘  notify()
+ *
+ * The kinds wait for different brokers: a partition without a leader holds up neither dead letters
+ * nor the group's offsets.
  *
  * A job is tried once, in bounded time; its answer says whether to try again. The caller keeps the
  * back-off.
@@ -16,11 +20,14 @@
 #define CHSINKD_SINK_COURIER_H
 
 #include "daemons/chsinkd/sink/kafka/deadletter.h"
+#include "daemons/chsinkd/sink/kafka/extent.h"
 
 enum courier_kind {
     COURIER_LETTERS, /* commits `offset` with `metadata`, and `letters` in the same transaction */
     COURIER_OFFSET,  /* reads the group's offset of the partition */
+    COURIER_EXTENT,  /* reads where the partition's log begins and ends */
     COURIER_MESSAGE, /* reads the message at `offset` again */
+    COURIER_KINDS,
 };
 
 enum courier_answer {
@@ -39,6 +46,8 @@ struct courier_job {
     const char *topic;
     int32_t partition;
     int64_t offset;
+    int wait_ms; /* EXTENT: at most */
+    bool again;  /* the same has failed before: goes behind all that have not */
     const struct dead_letters *letters; /* these three: LETTERS only */
     const char *metadata;
     /* Taken by the thread that handles rebalances while the partition is ours, never later: it is
@@ -50,6 +59,7 @@ struct courier_job {
     struct pl_err err;           /* unless OK */
     int64_t group_offset;        /* OFFSET, OK: -1: the group has none */
     char *group_metadata;        /* OFFSET, OK: malloc()ed, NULL: none */
+    struct extent extent;        /* EXTENT, OK */
     rd_kafka_message_t *message; /* MESSAGE, OK: the taker destroys it, before courier_free() */
     struct courier_job *next;
 };
@@ -64,7 +74,7 @@ struct courier_conf {
      * came to. Brokers before 2.5 know no such demand: they give that of this moment. Borrowed,
      * outlives the courier. */
     rd_kafka_t *consumer;
-    /* Called on the courier's thread when an answer waits; must not block. May be NULL. */
+    /* Called on a thread of the courier's when an answer waits; must not block. May be NULL. */
     void (*notify)(void *userdata);
     void *userdata;
 };
@@ -77,16 +87,16 @@ int courier_new(const struct courier_conf *conf, struct courier **ret, struct pl
 /* The job is the courier's until courier_take_done() has returned it. After courier_stop() it is
  * answered at once. */
 void courier_submit(struct courier *c, struct courier_job *job);
-/* Answered jobs, in the order of submitting, linked by `next`. NULL: none. */
+/* Answered jobs, in the order of their answers, linked by `next`. NULL: none. */
 struct courier_job *courier_take_done(struct courier *c);
-/* Gives up: the job under way and all others are answered within seconds (RETRY, or UNKNOWN). */
+/* Gives up: the jobs under way and all others are answered within seconds (RETRY, or UNKNOWN). */
 void courier_stop(struct courier *c);
-/* Stops and waits for the thread. What an answer that was not taken holds is freed; the jobs are
+/* Stops and waits for the threads. What an answer that was not taken holds is freed; the jobs are
  * the caller's. NULL is allowed. */
 void courier_free(struct courier *c);
 PL_DEFINE_CLEANUP(struct courier *, courier_free);
 
-/* What the thread should have finished long ago; NULL: all is well. For the watchdog. */
+/* What a thread should have finished long ago; NULL: all is well. For the watchdog. */
 const char *courier_overdue(const struct courier *c, int64_t now_ms);
 
 #endif
