@@ -13,24 +13,23 @@ enum rest_outcome {
     REST_DONE,     /* 2xx */
     REST_ABSENT,   /* 404 with the catalogue's own error: no such table or namespace */
     REST_CONFLICT, /* 409 */
-    REST_DENIED,   /* 401, 419: another token may help. Nothing was done */
+    REST_DENIED,   /* 401, 419: nothing was done, another token may help; CONFIG */
     REST_FAILED,   /* nothing was done; RETRY or CONFIG */
     REST_UNKNOWN,  /* 5xx: it may have been done, if it was to do something; RETRY */
 };
 
-/* `err` is set unless DONE. `what`: "commit to db.t"; the error's text is the catalogue's own (its
- * ErrorModel), cut before `secret` (may be NULL). A status of 1xx or none is not for this. */
+/* `err` is set unless DONE, with the catalogue's own words (its ErrorModel), which may repeat what it
+ * was sent. `what`: "commit to db.t". */
 enum rest_outcome rest_answer_check(long status, struct pl_slice body, const char *what,
-                                    const char *secret, struct pl_err *err);
+                                    struct pl_err *err);
 
 /* From GET /v1/config. */
 struct rest_config {
-    char *prefix;    /* encoded, without '/' at its ends; "" */
+    char *prefix;    /* as it stands in a path, without '/' at its ends; "" */
     char *separator; /* of a namespace's levels in a path, encoded */
 };
-/* `url`: ours, which a `uri` must agree with. -1: CONFIG. */
-int rest_config_read(const cJSON *answer, const char *url, struct rest_config *ret,
-                     struct pl_err *err);
+/* What it leaves out has its default. -1: CONFIG. */
+int rest_config_read(const cJSON *answer, struct rest_config *ret, struct pl_err *err);
 void rest_config_release(struct rest_config *c);
 
 /* {url}/v1/config[?warehouse=…] */

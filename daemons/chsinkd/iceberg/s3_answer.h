@@ -11,30 +11,33 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 
-/* ---- XML as S3 writes it: elements, attributes (passed over), character and the five named
- * references, CDATA, comments and declarations (passed over); no document types ---- */
+/* ---- XML as S3 writes it: elements and text; attributes, comments, declarations and prefixes are
+ * passed over; no document types ---- */
 
 enum s3_xml_event {
     S3_XML_BEGIN, /* an element begins; `text` is its name without a prefix */
-    S3_XML_TEXT,  /* a piece of text or CDATA as it stands: not decoded if `encoded` */
+    S3_XML_TEXT,  /* a piece of its text, for s3_xml_text_add() */
     S3_XML_END,   /* an element ends; `text` is its name */
-    S3_XML_DONE,  /* the root element has ended */
+    S3_XML_DONE,  /* the root element has ended: what follows is not read */
     S3_XML_BAD,   /* malformed, or cut */
-};
-
-struct s3_xml {
-    const char *p, *end;
-    unsigned depth;
-    bool encoded;
-    bool closing; /* an element without content: its end is still to be told */
-    struct pl_slice name;
-    bool seen_root;
 };
 
 #define S3_XML_DEPTH_MAX 16
 
+struct s3_xml {
+    const char *p, *end;
+    struct pl_slice open[S3_XML_DEPTH_MAX];
+    unsigned depth; /* of the element that was told last: the root's is 1, also at its END */
+    unsigned n;     /* of open elements */
+    bool empty;     /* <x/>: its end is still to be told */
+    bool encoded;   /* the last text may hold references */
+    bool ended;
+};
+
 void s3_xml_init(struct s3_xml *x, struct pl_slice document);
 enum s3_xml_event s3_xml_next(struct s3_xml *x, struct pl_slice *ret_text);
+/* Appends the text that was just told, decoded. false: a reference that XML does not have. */
+bool s3_xml_text_add(const struct s3_xml *x, struct pl_slice text, struct pl_buf *out);
 
 /* ---- errors ---- */
 
@@ -65,8 +68,8 @@ struct s3_object {
     int64_t modified_ms;
 };
 /* Calls `each` for the objects of a page until it returns false (*ret_ended is true then).
- * *ret_next: the token of the next page, to free(); NULL: it was the last. -1: the answer is
- * malformed or cut (RETRY); `each` may have been called for some. */
+ * *ret_next: the token of the next page, to free(); NULL: it was the last. -1, RETRY: malformed or
+ * cut; `each` was not called. */
 int s3_list_read(struct pl_slice body, bool (*each)(void *userdata, const struct s3_object *o),
                  void *userdata, bool *ret_ended, char **ret_next, struct pl_err *err);
 

@@ -21,8 +21,8 @@ struct sigv4_request {
     const char *path;  /* as it is sent: begins with '/', encoded */
     const char *query; /* as it is sent, without '?': sorted, encoded, each name with '='; "" */
     const char *body_sha256; /* in hex */
-    /* Further headers "name: value" that are to be signed: lower-case names, sorted, none before
-     * "host" or between it and "x-amz-…" but "if-none-match"; ends with NULL. */
+    /* Further headers "name: value" that are signed: lower case, their names between "host" and
+     * "x-amz-content-sha256" and sorted ("if-none-match", "range"); ends with NULL. */
     const char *const *headers;
     int64_t now_ms; /* since 1970 */
 };
@@ -45,6 +45,8 @@ void sigv4_signed_release(struct sigv4_signed *s);
 
 /* In hex, with a NUL. */
 void sigv4_sha256(struct pl_slice data, char ret_hex[SIGV4_SHA256_HEX]);
+/* Of a digest of 32 bytes. */
+void sigv4_hex(const unsigned char *digest, char ret_hex[SIGV4_SHA256_HEX]);
 
 /* Appends text as a part of a path or a query: all but unreserved characters encoded (upper case);
  * with `slashes` '/' is kept. */
