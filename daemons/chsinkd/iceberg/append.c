@@ -29,6 +29,7 @@ struct job {
     char *manifest, *list; /* locations; NULL: none is there */
     uint64_t manifest_size;
     int64_t snapshot_id;
+    bool committed; /* or may be: what was written stays */
 };
 
 static void job_release(struct job *j)
@@ -201,6 +202,8 @@ static void list_remove(struct job *j)
 /* Nothing names them, and nothing will. */
 static void files_remove(struct job *j)
 {
+    if (j->committed)
+        return;
     list_remove(j);
     if (j->manifest)
         file_remove(j, j->manifest);
@@ -225,6 +228,8 @@ static int list_before(struct job *j, struct iceberg_manifest_list *ret, struct 
     if (!store)
         return -1;
     int rc = store->ops->get(store, s.manifest_list, LIST_FILE_MAX, &file, &there, err);
+    if (rc < 0 && err->kind == PL_ERR_REJECT)
+        err->kind = PL_ERR_CONFIG; /* it is not the batch that is too large */
     if (rc == 0 && !there)
         rc = pl_err_set(err, PL_ERR_CONFIG, 0,
                         "%.200s is missing, which its current snapshot names: the table is "
@@ -309,12 +314,21 @@ static enum output_answer commit_until_done(struct job *j, struct pl_err *err)
         case ICEBERG_CONFLICT:
             break;
         }
-        list_remove(j);
+        /* A request that was repeated on its way (by a proxy, or inside the catalogue) conflicts
+         * with itself: then the snapshot is there, and its files are no one's to remove. */
+        j->committed = true;
         enum output_answer answer = load(j, &go, err);
+        if (!j->loaded.metadata)
+            return answer == OUTPUT_RETRY ? OUTPUT_UNKNOWN : answer;
+        struct iceberg_snapshot ours;
+        j->committed = iceberg_snapshot_find(j->loaded.metadata, j->snapshot_id, &ours);
+        if (!j->committed)
+            list_remove(j);
+        free(PL_TAKE(j->list));
         if (answer != OUTPUT_DONE)
             return answer;
         if (!go) {
-            files_remove(j); /* another owner of ours has written the very same batch */
+            files_remove(j); /* it may be another owner of ours who has written the batch */
             return OUTPUT_DONE;
         }
     }

@@ -8,10 +8,12 @@
 
 #include "daemons/chsinkd/iceberg/append.h"
 #include "daemons/chsinkd/iceberg/catalog_path.h"
+#include "daemons/chsinkd/iceberg/catalog_rest.h"
 #include "daemons/chsinkd/iceberg/json.h"
 #include "daemons/chsinkd/iceberg/metadata.h"
 #include "daemons/chsinkd/iceberg/positions.h"
 #include "daemons/chsinkd/iceberg/store_local.h"
+#include "daemons/chsinkd/iceberg/store_s3.h"
 #include "lib/config/options.h"
 
 #define ENSURE_TRIES 10 /* conflicts with others that create or change the table */
@@ -25,6 +27,7 @@ struct output {
     const struct iceberg_conf *conf;
     struct iceberg_stop stop;
     struct iceberg_store *local;
+    struct iceberg_store *s3; /* NULL until a location is there */
     struct iceberg_catalog *catalog;
     struct duckdb_library library;
     bool library_loaded;
@@ -72,7 +75,9 @@ static struct output *output_open(const void *conf)
     struct output *o = pl_alloc(sizeof(*o));
     o->conf = conf;
     o->local = iceberg_store_local_new();
-    o->catalog = iceberg_catalog_path_new(o->conf, o->local);
+    o->catalog = o->conf->catalog == ICEBERG_CATALOG_REST
+                     ? iceberg_catalog_rest_new(o->conf, &o->stop)
+                     : iceberg_catalog_path_new(o->conf, o->local);
     return o;
 }
 
@@ -82,6 +87,7 @@ static void output_close(struct output *o)
         return;
     iceberg_catalog_free(o->catalog);
     iceberg_store_free(o->local);
+    iceberg_store_free(o->s3);
     free(o);
 }
 
@@ -100,6 +106,11 @@ static struct iceberg_store *store_of(void *userdata, const char *location, stru
     struct output *o = userdata;
     if (iceberg_local_path(location))
         return o->local;
+    if (iceberg_store_is_s3(location)) {
+        if (!o->s3)
+            o->s3 = iceberg_store_s3_new(o->conf, &o->stop);
+        return o->s3;
+    }
     pl_err_set(err, PL_ERR_CONFIG, 0, "%.200s is in no store that chsinkd knows", location);
     return NULL;
 }
