@@ -206,6 +206,28 @@ START_TEST(a_cut_record_is_broken)
 }
 END_TEST
 
+/* What Python writes: zlib's stream without its head and the last byte of its sum. */
+START_TEST(bytes_behind_a_deflated_block_are_passed)
+{
+    static const char block[] = "\x63\x60\x64\x02\x00"
+                                "\x00\x07\x00"; /* 0, 1, 2 deflated; a sum */
+    struct avro_layout l = {.schema = "{\"type\":\"long\"}", .deflate = true};
+    struct pl_buf file = {0};
+    avro_write(&l, 0, (struct pl_slice){"", 0}, &file);
+    avro_put_long(&file, 3);
+    avro_put_bytes(&file, block, sizeof(block) - 1);
+    pl_buf_add(&file, l.sync, AVRO_SYNC_LEN);
+    struct avro_file f = {0};
+    struct pl_err err;
+    ck_assert_done(avro_read((struct pl_slice){file.data, file.len}, 1 << 20, &f, &err), err);
+    ck_assert_uint_eq(f.count, 3);
+    ck_assert_uint_eq(f.data.len, 3);
+    ck_assert_mem_eq(f.data.data, "\0\1\2", 3);
+    avro_file_release(&f);
+    pl_buf_release(&file);
+}
+END_TEST
+
 START_TEST(what_cannot_be_read_is_said)
 {
     static const struct {
@@ -245,6 +267,7 @@ int main(void)
         TEST(what_is_written_is_read, .count = 2),
         TEST(a_cut_is_seen, .count = 2),
         TEST(a_cut_record_is_broken),
+        TEST(bytes_behind_a_deflated_block_are_passed),
         TEST(what_cannot_be_read_is_said),
     };
     return unit_main("iceberg_avro", tests, PL_COUNT(tests));
