@@ -85,14 +85,14 @@ BEGIN {
     if (open) add($0)
     next
 }
-match($0, /^ *#?[a-z_]+:/) && !/^ *#?[a-z_]+\.[a-z]/ {
+match($0, /^ *#?[a-z_][a-z0-9_]*:/) && !/^ *#?[a-z_]+\.[a-z]/ {
     end()
     indent = match($0, /[^ ]/) - 1
     rest = substr($0, indent + 1)
     commented = sub(/^#/, "", rest)
     key = rest
     sub(/:.*/, "", key)
-    sub(/^[a-z_]+: */, "", rest)
+    sub(/^[a-z_][a-z0-9_]*: */, "", rest)
     depth = indent / 4
     if (lines == 0) {
         mapping[depth] = key

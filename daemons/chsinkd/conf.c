@@ -10,6 +10,8 @@
 #include "daemons/chsinkd/duckdb/library.h"
 #include "daemons/chsinkd/duckdb/output.h"
 #include "daemons/chsinkd/duckdb/table.h"
+#include "daemons/chsinkd/iceberg/output.h"
+#include "daemons/chsinkd/iceberg/schema.h"
 #include "daemons/chsinkd/route/overlap.h"
 
 static const char *const start_choices[] = {"earliest", "latest", NULL};
@@ -17,16 +19,18 @@ static const char *const offsets_lost_choices[] = {"table", "stop", "start", NUL
 static const char *const compression_choices[] = {"none", "lz4", "zstd", NULL};
 
 static const char *const hold_choices[] = {"batch", "always", NULL};
+static const char *const uint64_choices[] = {"decimal", "refuse", NULL};
 
 /* Where a batch goes: what `output` can be. */
-enum { OUTPUT_CLICKHOUSE, OUTPUT_DUCKDB };
-static const char *const output_choices[] = {"clickhouse", "duckdb", NULL};
+enum { OUTPUT_CLICKHOUSE, OUTPUT_DUCKDB, OUTPUT_ICEBERG };
+static const char *const output_choices[] = {"clickhouse", "duckdb", "iceberg", NULL};
 static const struct {
     const struct output_kind *kind;
     size_t conf; /* offset of its options in struct chsinkd_conf */
 } outputs[] = {
     {&clickhouse_output, offsetof(struct chsinkd_conf, clickhouse)},
     {&duckdb_output, offsetof(struct chsinkd_conf, duckdb)},
+    {&iceberg_output, offsetof(struct chsinkd_conf, iceberg)},
 };
 
 #define OPT(path_, type_, field_, ...)                                                             \
@@ -81,8 +85,8 @@ const struct pl_option chsinkd_options[] = {
                 " or newer: a path, or a name that the loader finds. It is in DuckDB's own "
                 "releases, in npm's @duckdb/node-bindings-linux-x64 (or -arm64) and in Maven's "
                 "org.duckdb:duckdb_jdbc."),
-    OPT("duckdb.memory_limit", SIZE, duckdb.memory_bytes, .min = 64 * PL_MIB,
-        .max = 1024 * PL_GIB, .dflt = "512MiB",
+    OPT("duckdb.memory_limit", SIZE, duckdb.memory_bytes, .min = 64 * PL_MIB, .max = 1024 * PL_GIB,
+        .dflt = "512MiB",
         .help = "Memory that DuckDB may take, beside memory_max. A batch for which it is not "
                 "enough is halved."),
     OPT("duckdb.threads", INT, duckdb.threads, .min = 1, .max = 64, .dflt = "1",
@@ -91,6 +95,20 @@ const struct pl_option chsinkd_options[] = {
         .dflt = "v1.2.0",
         .help = "The oldest DuckDB that can read a file which is made here; \"latest\": what the "
                 "library has best."),
+    OPT("iceberg.warehouse", STRING, iceberg.warehouse, .min = 1, .max = 4096,
+        .help = "The folder of the Iceberg tables, each in NAMESPACE/TABLE below it; under "
+                "/var/lib/chsinkd, which the unit may write to. Each table's current metadata is "
+                "the highest metadata/vN.metadata.json."),
+    OPT("iceberg.namespace", STRING, iceberg.namespace_, .min = 1, .max = 256, .dflt = "default",
+        .help = "Namespace of the tables whose route names no database; dots separate levels."),
+    OPT("iceberg.library", STRING, iceberg.library, .min = 1, .max = 4096,
+        .dflt = DUCKDB_LIBRARY_DFLT,
+        .help = "DuckDB's library, which writes the Parquet files: as duckdb.library."),
+    OPT("iceberg.uint64", ENUM, iceberg.uint64, .dflt = "decimal", .choices = uint64_choices,
+        .help = "What a UInt64 column becomes, for which Iceberg has no type: decimal (20, 0), or "
+                "its route is refused. (Offsets and partitions of Kafka's are long.)"),
+    OPT("iceberg.timeout", DURATION, iceberg.timeout_ms, .min = 1000, .max = 60 * PL_MINUTE_MS,
+        .dflt = "1m", .help = "Time for one file, or one request to a catalogue."),
     OPT("routes", STRINGS, route_files, .min = 1, .max = 256, .flags = PL_OPT_REQUIRED,
         .help = "Route files, from topic to table; shell patterns are allowed, as in "
                 "/etc/chsinkd/routes/*.yaml. A topic belongs to one route; a start at which two "
@@ -114,13 +132,15 @@ const struct pl_option chsinkd_options[] = {
     PL_CREATE_TOPICS_OPTS(struct chsinkd_conf, "dead_letter_topic", "1", ""),
     OPT("batch.rows", INT, batch_rows, .min = 1, .max = 1000000, .flags = PL_OPT_RELOADABLE,
         .help = "A batch is inserted when it has this many rows (default 100000, with DuckDB "
-                "50000; for ClickHouse below its max_insert_block_size, so that it is one "
-                "block),"),
+                "50000, with Iceberg 500000; for ClickHouse below its max_insert_block_size, so "
+                "that it is one block),"),
     OPT("batch.bytes", SIZE, batch_bytes, .min = 1024, .max = 200 * PL_MIB,
-        .flags = PL_OPT_RELOADABLE, .help = "… or this many bytes (default 64MiB),"),
+        .flags = PL_OPT_RELOADABLE,
+        .help = "… or this many bytes (default 64MiB, with Iceberg 128MiB),"),
     OPT("batch.age", DURATION, batch_age_ms, .min = 10, .max = 10 * PL_MINUTE_MS,
         .flags = PL_OPT_RELOADABLE,
-        .help = "… or its first message has waited this long (default 1s, with DuckDB 5s)."),
+        .help = "… or its first message has waited this long (default 1s, with DuckDB 5s, with "
+                "Iceberg 1m)."),
     OPT("batch.inserts_per_second", INT, inserts_per_second, .min = 1, .max = 1000, .dflt = "4",
         .flags = PL_OPT_RELOADABLE,
         .help =
@@ -265,6 +285,20 @@ static void duckdb_check(const struct chsinkd_conf *conf, struct pl_findings *er
             pl_findings_add(errs, 0, 0, "route %s: %s", conf->routes[i]->name, err.msg);
 }
 
+static void iceberg_check(const struct chsinkd_conf *conf, struct pl_findings *errs)
+{
+    struct duckdb_library library;
+    struct pl_err err;
+    if (!conf->iceberg.warehouse || conf->iceberg.warehouse[0] != '/')
+        pl_findings_add(errs, 0, 0,
+                        "iceberg.warehouse is required with output: iceberg, and begins with /");
+    if (duckdb_library_load(&library, conf->iceberg.library, &err) < 0)
+        pl_findings_add(errs, 0, 0, "%s", err.msg);
+    for (unsigned i = 0; i < conf->routes_n; i++)
+        if (iceberg_route_check(conf->routes[i], conf->iceberg.uint64, &err) < 0)
+            pl_findings_add(errs, 0, 0, "route %s: %s", conf->routes[i]->name, err.msg);
+}
+
 void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs)
 {
     pl_common_check_create(&conf->create, errs);
@@ -279,6 +313,8 @@ void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs)
         clickhouse_check(conf, errs);
     else if (conf->output == OUTPUT_DUCKDB)
         duckdb_check(conf, errs);
+    else if (conf->output == OUTPUT_ICEBERG)
+        iceberg_check(conf, errs);
 }
 
 void chsinkd_conf_release(struct chsinkd_conf *conf)

@@ -9,6 +9,7 @@
 
 #include "daemons/chsinkd/clickhouse/client.h"
 #include "daemons/chsinkd/duckdb/conf.h"
+#include "daemons/chsinkd/iceberg/conf.h"
 #include "daemons/chsinkd/output/output.h"
 #include "daemons/chsinkd/route/route.h"
 #include "lib/config/common.h"
@@ -24,6 +25,7 @@ struct chsinkd_conf {
     int output; /* index of conf.c's outputs */
     struct clickhouse_conf clickhouse;
     struct duckdb_conf duckdb;
+    struct iceberg_conf iceberg;
     struct pl_strings route_files;
     int start;        /* enum chsinkd_start */
     int offsets_lost; /* enum chsinkd_offsets_lost */

@@ -118,7 +118,7 @@ sources() { find "$@" -name '*.c' | sort; }
 examples() {
     plain "$1" | awk -v prefix="$2" '
         /^\.EE/ { if (out) close(out); out = ""; on = 0; next }
-        on == 1 { on = 2; if (/^([a-z_]+:|#)/) { n++; out = prefix n ".yaml" } }
+        on == 1 { on = 2; if (/^([a-z_][a-z0-9_]*:|#)/) { n++; out = prefix n ".yaml" } }
         on && out { print > out }
         /^\.EX/ { on = 1 }'
 }
@@ -129,7 +129,7 @@ examples() {
 option_paths() {
     awk '
         /^ *# / { text = 1; next }
-        match($0, /^ *#?[a-z_]+:/) {
+        match($0, /^ *#?[a-z_][a-z0-9_]*:/) {
             depth = (match($0, /[^ ]/) - 1) / 4
             key = $1; gsub(/[#:]/, "", key)
             mapping[depth] = key

@@ -24,7 +24,7 @@ awk -v file="$file" '
     {
         at++
         line = $0; ref = want[at]
-        if (line ~ /^ *[a-z_]+:/) {                      # set here: compare the name only
+        if (line ~ /^ *[a-z_][a-z0-9_]*:/) {                      # set here: compare the name only
             sub(/:.*/, ":", line)
             sub(/:.*/, ":", ref)
             if (ref !~ /^ *# /) sub(/#/, "", ref)

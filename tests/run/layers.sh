@@ -58,7 +58,7 @@ daemons/chsinkd/duckdb/database duckdb/library
 daemons/chsinkd/duckdb/append batch duckdb/library duckdb/database
 daemons/chsinkd/duckdb      duckdb/database duckdb/append batch output route
 daemons/chsinkd/iceberg     duckdb/database duckdb/append duckdb/library output batch route
-daemons/chsinkd/conf        clickhouse clickhouse/client duckdb duckdb/library output route
+daemons/chsinkd/conf        clickhouse clickhouse/client duckdb duckdb/library iceberg output route
 daemons/chsinkd/metrics
 daemons/chsinkd/sink/protocol conf batch
 daemons/chsinkd/sink/kafka  batch conf

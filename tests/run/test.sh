@@ -87,10 +87,10 @@ END
 # Both halves wait more than they work. What the second one prints comes when it is done.
 end_to_end() {
     local log=$results/end-to-end-2.log
-    BUILD=$PWD/build pytest end-to-end-2 tests/e2e/test_{w*m*,positions,streams,heart}.py >"$log" 2>&1 &
+    BUILD=$PWD/build pytest end-to-end-2 tests/e2e/test_{w*m*,positions,streams,heart,iceberg}.py >"$log" 2>&1 &
     BUILD=$PWD/build pytest end-to-end tests/e2e --ignore-glob='*/test_w*m*.py' \
         --ignore-glob='*/test_positions.py' --ignore-glob='*/test_streams.py' \
-        --ignore-glob='*/test_heart.py'
+        --ignore-glob='*/test_heart.py' --ignore-glob='*/test_iceberg.py'
     wait "$!"
     cat "$log"
 }
@@ -134,7 +134,8 @@ main() {
             tests/services/check_eventstreams.py
         if step "fetch Kafka" tests/services/kafka.sh fetch &&
             step "fetch ClickHouse" tests/services/clickhouse.sh fetch &&
-            step "fetch Keycloak" tests/services/keycloak.sh fetch; then
+            step "fetch Keycloak" tests/services/keycloak.sh fetch &&
+            step "fetch readers of Iceberg" tests/services/iceberg.sh fetch; then
             title "end to end, in two halves at once"
             end_to_end
         fi

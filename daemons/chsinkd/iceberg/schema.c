@@ -265,6 +265,12 @@ int iceberg_schema_new(const struct route *r, int uint64, cJSON **ret_schema, cJ
     return 0;
 }
 
+int iceberg_route_check(const struct route *r, int uint64, struct pl_err *err)
+{
+    PL_CLEANUP(cJSON_Deletep) cJSON *schema = NULL, *spec = NULL;
+    return iceberg_schema_new(r, uint64, &schema, &spec, err);
+}
+
 /* ---- a table that is there ---- */
 
 static const cJSON *by_id(const cJSON *array, const char *id_name, int64_t id)

@@ -60,6 +60,9 @@ int iceberg_type_of(const struct column *c, int uint64, enum iceberg_type *ret, 
 int iceberg_schema_new(const struct route *r, int uint64, cJSON **ret_schema, cJSON **ret_spec,
                        struct pl_err *err);
 
+/* Whether a table can be made of it: the same, without one. */
+int iceberg_route_check(const struct route *r, int uint64, struct pl_err *err);
+
 /* The current schema with the columns that it lacks added, optional, with new ids; *ret_schema is
  * NULL if it lacks none. `added` is called for each. */
 int iceberg_schema_grow(const struct route *r, int uint64, const cJSON *metadata,

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""chsinkd into Iceberg tables by path, read by three programs that are not ours: pyiceberg, DuckDB, ClickHouse."""
+import contextlib
+import datetime
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import pytest
+
+from pipeline import BUILD, SERVICES, ROOT, wait_until, write_whole
+
+SEED = int(os.environ.get('SEED', '1'))
+COLUMNS = ['_partition', '_offset', 'time', 'title', 'n', 'u', 'bot', 'day', 'id', 'share']
+ROUTE = '''
+topic: {topic}
+table: {table}
+order_by: tuple()
+{more}
+columns:
+  - {{name: time, type: DateTime64(3), path: $.time, unit: ms}}
+  - {{name: title, type: LowCardinality(String), path: $.title}}
+  - {{name: n, type: Nullable(Int32), path: $.n}}
+  - {{name: u, type: Nullable(UInt64), path: $.u}}
+  - {{name: bot, type: Nullable(Bool), path: $.bot}}
+  - {{name: day, type: Nullable(Date), path: $.day}}
+  - {{name: id, type: Nullable(UUID), path: $.id}}
+  - {{name: share, type: Nullable(Float64), path: $.share}}
+  - {{name: _partition, type: Int32, from: partition}}
+  - {{name: _offset, type: UInt64, from: offset}}
+'''
+MORE_COLUMN = '  - {name: comment, type: Nullable(String), path: $.comment}\n'
+
+
+def output_of(script, *args):
+    return subprocess.run([SERVICES / script, *args], check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
+
+
+def ask(*args):
+    """What iceberg_read.py says."""
+    done = subprocess.run([sys.executable, ROOT / 'tests' / 'e2e' / 'iceberg_read.py', *map(str, args)], text=True,
+                          env={**os.environ, 'PYTHONPATH': output_of('iceberg.sh', 'python')}, stdout=subprocess.PIPE)
+    assert done.returncode == 0, args
+    return json.loads(done.stdout)
+
+
+class Lake:
+    def __init__(self, p, warehouse):
+        self.p, self.warehouse = p, warehouse
+        self.table = f'{warehouse}/db/{p.table}'
+        self.library = output_of('duckdb.sh', 'library')
+        self.sinks = 0
+
+    def route(self, more='', columns=''):
+        text = ROUTE.format(topic=self.p.topic, table=self.p.table, more=more) + columns
+        return write_whole(self.p.folder / f'{self.p.table}.yaml', text)
+
+    def sink(self, *args, route=None, name=None, **options):
+        self.sinks += 1
+        return self.p.chsinkd(name or f'chsinkd-{self.sinks}', args, route=route or self.route(), output='iceberg',
+                              iceberg={'warehouse': self.warehouse, 'namespace': 'db', 'library': self.library},
+                              **options)
+
+    def once(self, **options):
+        sink = self.sink('--once', **options).start(timeout=0)
+        assert sink.process.wait(90) == 0, sink.tail()
+        return sink
+
+    def clickhouse_rows(self, columns):
+        def value(column, found):
+            return f'{found}000' if column == 'time' and len(found) == 23 else found
+        # Numbers and true as JSON has them; all else as text.
+        rows = self.p.clickhouse.rows(f"SELECT {', '.join(map(in_text, columns))} FROM icebergLocal('{self.table}')")
+        return sorted(([value(c, v) for c, v in zip(columns, row)] for row in rows), key=lambda row: json.dumps(row))
+
+    def assert_rows(self, wanted, columns=COLUMNS):
+        wanted = sorted(([row.get(c) for c in columns] for row in wanted), key=lambda row: json.dumps(row))
+        found = ask('read', self.table, *columns)
+        found['clickhouse'] = self.clickhouse_rows(columns)
+        for reader, rows in found.items():
+            assert len(rows) == len(wanted), f'{reader}: {len(rows)} rows, not {len(wanted)}'
+            assert rows == wanted, f'{reader}: {next((r, w) for r, w in zip(rows, wanted) if r != w)}'
+
+
+def in_text(column):
+    if column in ('_partition', 'n', 'share', 'bot'):
+        return column
+    return f'toInt64({column})::Int32' if column == '_offset' else f'toString({column})'
+
+
+@pytest.fixture
+def warehouse():
+    """ClickHouse reads only below the folder that it was started in."""
+    path = tempfile.mkdtemp(prefix='iceberg-', dir=BUILD)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def lake(pipeline, warehouse):
+    return Lake(pipeline, warehouse)
+
+
+def messages(n, first=0):
+    """Over two months and the time before 1970; all types, nulls and the greatest values."""
+    days = [datetime.datetime(2026, 1, 31, 23, 59, 59, 999000), datetime.datetime(2026, 2, 1),
+            datetime.datetime(1969, 12, 31, 23, 59, 59, 999000)]
+    for i in range(first, first + n):
+        at = days[i % 3].replace(tzinfo=datetime.timezone.utc)
+        yield {'time': at, 'title': f'Title "{i}" Zürich \u2028', 'n': None if i % 5 == 0 else i - 2**31,
+               'u': 2**64 - 1 - i if i % 2 else None, 'bot': [True, False, None][i % 3],
+               'day': None if i % 4 == 0 else f'2026-02-{i % 28 + 1:02}',
+               'id': None if i % 7 == 0 else f'00112233-4455-6677-8899-{i:012x}', 'share': None if i % 6 == 0 else i / 7,
+               'comment': f'comment {i}'}
+
+
+def produce(p, rows):
+    """Into partition 0; what the tables must have."""
+    rows = list(rows)
+    first = len(list(p.kafka.read(p.topic)))
+    p.kafka.produce(p.topic, [(None, json.dumps({**row, 'time': round(row['time'].timestamp() * 1000)}))
+                              for row in rows])
+    return [{**row, '_partition': 0, '_offset': first + i, 'time': row['time'].strftime('%Y-%m-%d %H:%M:%S.%f'),
+             'u': None if row['u'] is None else str(row['u'])} for i, row in enumerate(rows)]
+
+
+@pytest.mark.parametrize('partition', ['', 'partition_by: toYYYYMM(time)', 'partition_by: (toDate(time), title)'])
+def test_read_by_others(lake, partition):
+    """Created, filled by several commits, a column added: each reader has the same rows, value by value."""
+    p = lake.p
+    p.kafka.create(p.topic, 1)
+    wanted = produce(p, messages(60))
+    lake.once(route=lake.route(partition), batch={'rows': 25})
+    lake.assert_rows(wanted)
+    for row in wanted:
+        row['comment'] = None
+    wanted += produce(p, messages(10, 60))
+    sink = lake.once(route=lake.route(partition, MORE_COLUMN))
+    assert 'column added' in sink.text()
+    lake.assert_rows(wanted, [*COLUMNS, 'comment'])
+    # What is loaded stays as it is, and nothing is loaded again.
+    lake.once(route=lake.route(partition, MORE_COLUMN))
+    lake.assert_rows(wanted, [*COLUMNS, 'comment'])
+
+
+def test_table_of_others(lake):
+    """A table that pyiceberg made, with a spec, a sort order, properties and a nested column: kept, and written into."""
+    p = lake.p
+    folder = ask('adopt', lake.warehouse, f'db.{p.table}')['folder']
+    with open(f'{folder}/metadata/v1.metadata.json', encoding='utf-8') as text:
+        before = json.load(text)
+    p.kafka.create(p.topic, 1)
+    route = write_whole(p.folder / 'adopted.yaml', f'''
+topic: {p.topic}
+table: {p.table}
+order_by: tuple()
+columns:
+  - {{name: title, type: String, path: $.title}}
+  - {{name: n, type: Nullable(Int32), path: $.n}}
+  - {{name: time, type: Nullable(DateTime64(3)), path: $.time, unit: ms}}
+  - {{name: wiki, type: Nullable(String), path: $.wiki}}
+  - {{name: added, type: Nullable(Int64), path: $.n}}
+''')
+    p.kafka.produce(p.topic, [(None, json.dumps({'title': f'ours {i}', 'n': i, 'time': 1767268800000 + i * 43200000,
+                                                 'wiki': ['a', 'b', None][i % 3]})) for i in range(6)])
+    lake.once(route=route)
+    wanted = [['theirs', 1, '2026-01-01 12:00:00.000000', 'a', True, None],
+              ['theirs too', None, None, None, None, None]]
+    wanted += [[f'ours {i}', i, (datetime.datetime(2026, 1, 1, 12) + datetime.timedelta(hours=12 * i))
+                .strftime('%Y-%m-%d %H:%M:%S.%f'), ['a', 'b', None][i % 3], None, i] for i in range(6)]
+    found = ask('read', folder, 'title', 'n', 'time', 'wiki', 'bot', 'added')
+    for reader, rows in found.items():
+        assert rows == sorted(wanted, key=lambda row: json.dumps(row)), reader
+    after = ask('metadata', folder)
+    for kept in ('table-uuid', 'location', 'partition-specs', 'sort-orders', 'default-sort-order-id'):
+        assert after[kept] == before[kept], kept
+    assert before['properties'].items() <= after['properties'].items()
+    assert after['schemas'][0] == before['schemas'][0]
+    assert after['snapshots'][0] == before['snapshots'][0]
+
+
+def test_killed(lake):
+    """Two sinks of one group into one table, kill -9 at random moments: rows, positions and source agree."""
+    p = lake.p
+    rng = random.Random(SEED)
+    kills, count = int(os.environ.get('KILLS', '5')), int(os.environ.get('KILL_EVENTS', '20000'))
+    p.kafka.create(p.topic, 4)
+    p.kafka.produce(p.topic, [(str(i), json.dumps({'time': 1767268800000 + i, 'title': f't{i}'}))
+                              for i in range(count)])
+    sinks = [lake.sink(name=f'chsinkd-{i}', batch={'rows': max(100, count // 200), 'age': '200ms'},
+                       kafka={'group.instance.id': f'i{i}', 'session.timeout.ms': 6000}) for i in (1, 2)]
+    for sink in sinks:
+        sink.start()
+    for _ in range(kills):
+        victim = rng.choice(sinks)
+        if victim.running():
+            victim.kill()
+        victim.start(timeout=0)
+        time.sleep(rng.uniform(0.2, 2.0))  # spreads the kills over the load
+    for sink in sinks:
+        if not sink.running():
+            sink.start()
+
+    def loaded():
+        with contextlib.suppress(OSError, AssertionError, KeyError):
+            last = newest_snapshot(lake.table)
+            offsets = json.loads(last['summary']['chsinkd.offsets'])[f'sink-{p.tag}'][p.topic]
+            return sum(offsets.values()) == count
+        return False
+    wait_until(loaded, 240, 'all messages', 0.5)
+    for sink in sinks:
+        assert sink.terminate(30)[0] == 0, sink.tail()
+    for reader, found in ask('sums', lake.table).items():
+        assert found == [count, count], reader
+    print(f'{kills} kills, {count} rows')
+
+
+def newest_snapshot(table):
+    with open(f'{table}/metadata/version-hint.text', encoding='ascii') as hint:
+        name = f'{table}/metadata/v{hint.read().strip()}.metadata.json'
+    with open(name, encoding='utf-8') as text:
+        document = json.load(text)
+    return next(s for s in document['snapshots'] if s['snapshot-id'] == document['current-snapshot-id'])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='needs root: a small file system is mounted')
+def test_disk_full(lake):
+    """A full disk: one line that says so, nothing lost or doubled; it goes on when there is room."""
+    p = lake.p
+    subprocess.run(['mount', '-t', 'tmpfs', '-o', 'size=600k', 'tmpfs', lake.warehouse], check=True)
+    try:
+        p.kafka.create(p.topic, 1)
+        rng = random.Random(SEED)
+        p.kafka.produce(p.topic, [(None, json.dumps({'time': 1767268800000 + i, 'title': rng.randbytes(500).hex()}))
+                                  for i in range(2000)])
+        sink = lake.sink(batch={'rows': 200, 'age': '500ms'}).start()
+        wait_until(lambda: 'No space left' in sink.text(), 60, 'the disk is full')
+        assert sink.running()
+        subprocess.run(['mount', '-o', 'remount,size=64m', lake.warehouse], check=True)
+
+        def loaded():
+            with contextlib.suppress(OSError, KeyError, ValueError):
+                offsets = json.loads(newest_snapshot(lake.table)['summary']['chsinkd.offsets'])
+                return offsets[f'sink-{p.tag}'][p.topic]['0'] == 2000
+            return False
+        wait_until(loaded, 120, 'all messages')
+        assert sink.terminate(30)[0] == 0, sink.tail()
+        for reader, found in ask('sums', lake.table).items():
+            assert found == [2000, 2000], reader
+    finally:
+        subprocess.run(['umount', '-l', lake.warehouse], check=True)
