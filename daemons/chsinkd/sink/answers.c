@@ -43,6 +43,13 @@ static void enter_waiting(struct sink *s, struct partition *p)
     call_offset(s, p, CALL_ENTER);
 }
 
+/* A run that ends does not wait for a person. */
+static void once_refused(struct sink *s, const struct pl_err *err)
+{
+    if (s->once)
+        sink_fail(s, err);
+}
+
 /* Nothing works for the target until a person acts; other targets go on. */
 static void held(struct sink *s, struct partition *p, const struct pl_err *err)
 {
@@ -237,6 +244,8 @@ static void commit_answered(struct sink *s, struct partition *p, rd_kafka_resp_e
         fenced(s, p, &err);
         return;
     }
+    if (err.kind == PL_ERR_CONFIG)
+        once_refused(s, &err);
     if (code != RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS)
         report_retry(p, PL_EVENT_KAFKA_ERROR, "cannot commit offsets", &err);
     drive_kind(s, p, EVENT_RETRY);
@@ -354,6 +363,8 @@ static void job_answered(struct sink *s, struct partition *p)
     rd_kafka_message_t *message = p->job.message;
     if (p->job.group)
         rd_kafka_consumer_group_metadata_destroy((void *)p->job.group);
+    if (p->job.answer == COURIER_NEEDS)
+        once_refused(s, &p->job.err);
     if (call_end(s, p, &call)) {
         if (p->job.kind == COURIER_LETTERS)
             letters_answered(s, p);

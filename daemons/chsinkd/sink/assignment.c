@@ -26,6 +26,17 @@ static bool is_cooperative(rd_kafka_t *rk)
 
 /* ---- what comes ---- */
 
+/* By a missing right, for which a run that ends does not wait. */
+static bool committed_refused(struct sink *s, rd_kafka_resp_err_t code)
+{
+    struct pl_err err;
+    pl_kafka_err(&err, code, "cannot read the group's offsets");
+    if (!s->once || err.kind != PL_ERR_CONFIG)
+        return false;
+    sink_fail(s, &err);
+    return true;
+}
+
 /* The group's offsets and announcements for new partitions. Asks until there is an answer: without
  * it nothing can be read, and where it does not come, nothing can be committed either. */
 static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
@@ -38,7 +49,7 @@ static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
             code = list->elems[i].err;
         if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
             return true;
-        if (rd_kafka_assignment_lost(s->rk))
+        if (rd_kafka_assignment_lost(s->rk) || committed_refused(s, code))
             return false;
         pl_log(PL_WARNING, PL_EVENT_KAFKA_ERROR, "cannot read the group's offsets, trying again",
                PL_F_STR("ERROR", rd_kafka_err2str(code)),

@@ -154,6 +154,18 @@ void call_extent(struct sink *s, struct partition *p, enum partition_call call)
     courier_submit(s->courier, &p->job);
 }
 
+/* Looked at after the metadata were taken: a member that was forgotten has generation -1, with which
+ * Kafka (2.5 to 4.x: GroupCoordinator, of transactions) takes offsets from anyone. librdkafka's
+ * main thread sets both at once. */
+static bool letters_are_fenced(struct sink *s, struct partition *p)
+{
+    if (!rd_kafka_assignment_lost(s->rk))
+        return false;
+    rd_kafka_consumer_group_metadata_destroy((void *)PL_TAKE(p->job.group));
+    answer_on_commit(s->rk, RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST, NULL, p);
+    return true;
+}
+
 void call_letters(struct sink *s, struct partition *p)
 {
     begin(p, CALL_MACHINE);
@@ -166,6 +178,8 @@ void call_letters(struct sink *s, struct partition *p)
                                   .letters = &p->working->dead,
                                   .metadata = p->job_metadata,
                                   .group = rd_kafka_consumer_group_metadata(s->rk)};
+    if (letters_are_fenced(s, p))
+        return;
     courier_submit(s->courier, &p->job);
 }
 

@@ -32,6 +32,7 @@ static struct chsinkd_conf conf;
 static struct sink sink;
 static const struct output_kind *sink_output = &fake_output; /* or &fake_keeper */
 static pthread_t consumer;
+static bool once; /* the next sink ends with its partitions */
 static bool running;
 static int topic_partitions = 1, brokers = 1; /* TOPIC's; the mock's; before set_up() */
 
@@ -94,6 +95,7 @@ static inline void sink_begin(unsigned other_route)
 {
     const bool keeps = sink_output == &fake_keeper;
     sink_init(&sink, &conf, sink_output, NULL, metrics);
+    sink.once = once;
     for (unsigned i = 0; i < conf.routes_n; i++) {
         sink.routes[i].machine.can_look = !keeps;
         sink.routes[i].machine.keeps_position = keeps;
@@ -102,8 +104,8 @@ static inline void sink_begin(unsigned other_route)
     }
 }
 
-/* other_route: as if the route were another than before. */
-static inline void sink_start(unsigned other_route)
+/* All but the consumer's thread. other_route: as if the route were another than before. */
+static inline void sink_make(unsigned other_route)
 {
     struct pl_err err;
     sink_begin(other_route);
@@ -126,6 +128,12 @@ static inline void sink_start(unsigned other_route)
                                                           .userdata = &sink},
                                    &sink.workers, &err),
                      0);
+}
+
+static inline void sink_start(unsigned other_route)
+{
+    struct pl_err err;
+    sink_make(other_route);
     ck_assert_msg(consumer_start(&sink, &consumer, &err) == 0, "%s", err.msg);
     running = true;
 }
