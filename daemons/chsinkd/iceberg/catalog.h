@@ -40,6 +40,7 @@ struct iceberg_loaded {
     cJSON *metadata;         /* NULL: there is no such table */
     char *metadata_location; /* where that document lies */
     cJSON *config;           /* REST: its "config" (s3.endpoint …), else NULL */
+    int64_t loaded_ms;       /* path: when it was read, by the boot clock */
 };
 
 void iceberg_loaded_release(struct iceberg_loaded *t); /* leaves it zero */

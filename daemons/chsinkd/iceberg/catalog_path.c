@@ -16,6 +16,10 @@
 #define HINT     "version-hint.text"
 #define SUFFIX   ".metadata.json"
 
+/* A document that was read so long ago is no base for a commit: the number after it may have been
+ * used, and be free again. */
+#define BASE_AGE_MAX_MS (60 * 60 * 1000)
+
 struct catalog_path {
     struct iceberg_catalog base; /* first */
     const struct iceberg_conf *conf;
@@ -159,6 +163,7 @@ static int path_load(struct iceberg_catalog *base, const struct iceberg_name *na
     PL_FREE char *table = table_location(c, name);
     struct pl_buf text = {0};
     int64_t version;
+    int64_t began_ms = pl_clock_boot_ms();
     int rc = newest_read(c, table, &text, &version, err);
     cJSON *metadata = NULL;
     if (rc == 0 && version >= 0) {
@@ -173,7 +178,8 @@ static int path_load(struct iceberg_catalog *base, const struct iceberg_name *na
         return -1;
     *ret = (struct iceberg_loaded){.metadata = metadata,
                                    .metadata_location =
-                                       metadata ? version_location(table, version) : NULL};
+                                       metadata ? version_location(table, version) : NULL,
+                                   .loaded_ms = began_ms};
     return 0;
 }
 
@@ -207,8 +213,9 @@ static enum iceberg_committed version_write(struct catalog_path *c, const char *
     struct pl_err late;
     int len = snprintf(number, sizeof(number), "%" PRId64, version);
     c->store->ops->put(c->store, hint, (struct pl_slice){number, (size_t)len}, &late);
-    *ret =
-        (struct iceberg_loaded){.metadata = PL_TAKE(owned), .metadata_location = PL_TAKE(location)};
+    *ret = (struct iceberg_loaded){.metadata = PL_TAKE(owned),
+                                   .metadata_location = PL_TAKE(location),
+                                   .loaded_ms = pl_clock_boot_ms()};
     return ICEBERG_COMMITTED;
 }
 
@@ -239,6 +246,10 @@ static enum iceberg_committed path_commit(struct iceberg_catalog *base_catalog,
     struct catalog_path *c = self(base_catalog);
     PL_FREE char *table = table_location(c, name);
     cJSON *document;
+    if (pl_clock_boot_ms() - base->loaded_ms > BASE_AGE_MAX_MS) {
+        pl_err_set(err, PL_ERR_RETRY, 0, "the table's metadata was read too long ago");
+        return ICEBERG_CONFLICT;
+    }
     if (iceberg_metadata_apply(base->metadata, base->metadata_location, updates,
                                pl_clock_realtime_ms(), &document, err) < 0)
         return ICEBERG_COMMIT_FAILED;

@@ -9,6 +9,7 @@
 #include "daemons/chsinkd/iceberg/append.h"
 #include "daemons/chsinkd/iceberg/catalog_path.h"
 #include "daemons/chsinkd/iceberg/catalog_rest.h"
+#include "daemons/chsinkd/iceberg/describe.h"
 #include "daemons/chsinkd/iceberg/json.h"
 #include "daemons/chsinkd/iceberg/metadata.h"
 #include "daemons/chsinkd/iceberg/positions.h"
@@ -381,6 +382,22 @@ static int output_position(struct output *o, const struct output_target *t,
     return 0;
 }
 
+/* ---- for --show ---- */
+
+static int output_describe(struct output *o, const struct output_target *t, const char *group,
+                           struct output_facts *ret, struct pl_err *err)
+{
+    struct iceberg_table table = table_of(o, t);
+    struct iceberg_loaded loaded = {0};
+    if (iceberg_table_load(&table, &loaded, err) < 0)
+        return -1;
+    int rc = loaded.metadata
+                 ? iceberg_describe(loaded.metadata, t->route, o->conf->uint64, group, ret, err)
+                 : 0;
+    iceberg_loaded_release(&loaded);
+    return rc;
+}
+
 const struct output_kind iceberg_output = {
     .name = "Iceberg",
     .batch = {.rows = 500000, .bytes = 128 * PL_MIB, .age_ms = PL_MINUTE_MS},
@@ -397,4 +414,5 @@ const struct output_kind iceberg_output = {
     .ensure = output_ensure,
     .insert = output_insert,
     .position = output_position,
+    .describe = output_describe,
 };

@@ -10,8 +10,6 @@
 #include "daemons/chsinkd/iceberg/json.h"
 #include "daemons/chsinkd/iceberg/metadata.h"
 
-#define TEXT_MAX (64u << 20)
-
 /* ---- the tree ---- */
 
 static const cJSON *entry_find(const cJSON *positions, const char *group, const char *topic,
@@ -136,7 +134,7 @@ char *iceberg_positions_text(const cJSON *positions)
 
 static int tree_parse(const char *text, const char *name, cJSON **ret, struct pl_err *err)
 {
-    if (iceberg_json_parse(text, strlen(text), TEXT_MAX, ret, err) == 0)
+    if (iceberg_json_parse(text, strlen(text), ICEBERG_OFFSETS_MAX, ret, err) == 0)
         return 0;
     err->kind = PL_ERR_CONFIG;
     return pl_err_prefix(err, "the positions that the table keeps (%s) are damaged", name);

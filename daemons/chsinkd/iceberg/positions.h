@@ -24,6 +24,7 @@
 
 #define ICEBERG_OFFSETS_KEY   "chsinkd.offsets"
 #define ICEBERG_POSITIONS_KEY "chsinkd.positions"
+#define ICEBERG_OFFSETS_MAX   (64u << 20)
 
 /* The table's, as a tree; an empty one if it has none. CONFIG: they are there, but damaged. */
 int iceberg_positions_of(const cJSON *metadata, cJSON **ret, struct pl_err *err);

@@ -92,6 +92,15 @@ static bool type_holds(enum iceberg_type table, enum iceberg_type route)
            (table == ICEBERG_TIMESTAMP && route == ICEBERG_TIMESTAMPTZ);
 }
 
+bool iceberg_column_fits(const struct column *c, int uint64, const char *type, bool required)
+{
+    enum iceberg_type wanted, has;
+    struct pl_err err;
+    return type && iceberg_type_of(c, uint64, &wanted, &err) == 0 &&
+           iceberg_type_parse(type, &has) && type_holds(has, wanted) &&
+           !(required && c->type.nullable);
+}
+
 /* ---- a new table ---- */
 
 static void field_add(cJSON *fields, int64_t id, const struct column *c, bool required,

@@ -53,6 +53,9 @@ void iceberg_layout_release(struct iceberg_layout *l);
 /* Of a column with a value (no `expression`). CONFIG: it has no type there, and what to do. */
 int iceberg_type_of(const struct column *c, int uint64, enum iceberg_type *ret, struct pl_err *err);
 
+/* Whether a column that is there, of that type (NULL: a nested one), can be written. */
+bool iceberg_column_fits(const struct column *c, int uint64, const char *type, bool required);
+
 /* The schema and the partition spec that a new table gets: the route's columns in their order with
  * ids from 1, NOT NULL ones required; partition_by as in ClickHouse, if it is a column,
  * toYYYYMM(column), toYYYYMMDD(column), toDate(column), toYear(column), toStartOfHour(column), or

@@ -18,6 +18,8 @@
 #include "daemons/chsinkd/iceberg/output.h"
 #include "daemons/chsinkd/iceberg/positions.h"
 #include "daemons/chsinkd/iceberg/store_local.h"
+#include "daemons/chsinkd/output/facts.h"
+#include "lib/base/clock.h"
 #include "tests/unit/rows_fixture.h"
 
 #define TEXT(s) ((char *)(s))
@@ -162,6 +164,7 @@ static void others_commit(struct world *w)
     cJSON_AddStringToObject(update, "action", "add-snapshot");
     cJSON *snapshot = cJSON_Duplicate(before.json, true);
     cJSON_ReplaceItemInObject(snapshot, "snapshot-id", iceberg_json_new_int(before.id ^ 1));
+    cJSON_DeleteItemFromObject(snapshot, "parent-snapshot-id");
     iceberg_json_add_int(snapshot, "parent-snapshot-id", before.id);
     cJSON_DeleteItemFromObject(cJSON_GetObjectItem(snapshot, "summary"), ICEBERG_OFFSETS_KEY);
     cJSON_ReplaceItemInObject(snapshot, "sequence-number",
@@ -469,8 +472,76 @@ START_TEST(positions_survive_other_peoples_housekeeping)
 }
 END_TEST
 
+START_TEST(the_table_is_described)
+{
+    struct world w;
+    struct pl_err err;
+    struct output_facts none = {0}, f = {0};
+    world_open(&w, COLUMNS);
+    ck_assert_done(iceberg_output.describe(w.output, w.target, "g", &none, &err), err);
+    ck_assert(!none.exists);
+    output_facts_release(&none);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 10, -1, "a", two_months, 3, &err), OUTPUT_DONE);
+    ck_assert_int_eq(insert(&w, 13, 13, "b", two_months, 2, &err), OUTPUT_DONE);
+    others_commit(&w);
+    world_close(&w);
+    world_open(&w, COLUMNS MORE);
+    ck_assert_done(iceberg_output.describe(w.output, w.target, "g", &f, &err), err);
+    ck_assert(f.exists && f.kept && f.rows == 5 && f.bytes > 0);
+    ck_assert_uint_eq(f.columns_n, 10);
+    ck_assert_str_eq(f.columns[0].name, "time");
+    ck_assert_str_eq(f.columns[0].type, "timestamptz");
+    ck_assert(!f.columns[0].differs);
+    ck_assert_str_eq(f.columns[9].name, "extra");
+    ck_assert_ptr_null(f.columns[9].type);
+    ck_assert_uint_eq(f.loads_n, 2);
+    ck_assert(f.loads[0].start == 13 && f.loads[0].end == 15 && f.loads[0].rows == 2);
+    ck_assert(f.loads[1].start == -1 && f.loads[1].end == 13 && f.loads[1].rows == 3);
+    ck_assert_str_eq(f.loads[1].topic, "t");
+    ck_assert_uint_eq(f.places_n, 1);
+    ck_assert(f.places[0].next == 15 && f.places[0].partition == 3);
+    output_facts_release(&f);
+    ck_assert_done(iceberg_output.describe(w.output, w.target, "another", &none, &err), err);
+    ck_assert_uint_eq(none.places_n, 0);
+    output_facts_release(&none);
+    world_close(&w);
+}
+END_TEST
+
+/* A day of one commit a minute: what a commit costs at the first and at the last. */
+START_TEST(many_commits)
+{
+    struct world w;
+    struct pl_err err;
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    const int64_t n = strtoll(getenv("ICEBERG_COMMITS"), NULL, 10);
+    for (int64_t i = 0, began = pl_clock_monotonic_ms(); i < n; i++) {
+        ck_assert_int_eq(insert(&w, i, i > 0 ? i : -1, "note", two_months, 1, &err), OUTPUT_DONE);
+        if (i % (n / 10) != n / 10 - 1)
+            continue;
+        struct iceberg_loaded loaded = load(&w);
+        struct stat st;
+        ck_assert_int_eq(stat(iceberg_local_path(loaded.metadata_location), &st), 0);
+        printf("%lld commits: %lld ms each, metadata %lld bytes\n", (long long)i + 1,
+               (long long)(pl_clock_monotonic_ms() - began) / (n / 10), (long long)st.st_size);
+        iceberg_loaded_release(&loaded);
+        began = pl_clock_monotonic_ms();
+    }
+    ck_assert_int_eq(rows_there(&w), n);
+    assert_position(&w, n, "note");
+    if (getenv("ICEBERG_KEEP")) {
+        PL_FREE char *cmd = pl_strf("cp -r %s %s", warehouse, getenv("ICEBERG_KEEP"));
+        ck_assert_int_eq(system(cmd), 0);
+    }
+    world_close(&w);
+}
+END_TEST
+
 int main(void)
 {
+    const char *few = getenv("ICEBERG_COMMITS") ? NULL : "ICEBERG_COMMITS is not set";
     const char *skip = getenv("DUCKDB_LIBRARY") ? NULL : "DUCKDB_LIBRARY is not set";
     const struct unit_test tests[] = {
         TCASE("iceberg", .skip = skip, .set_up = warehouse_make, .tear_down = warehouse_free),
@@ -481,6 +552,10 @@ int main(void)
         TEST(columns_are_added),
         TEST(a_table_that_is_gone_is_held),
         TEST(positions_survive_other_peoples_housekeeping),
+        TEST(the_table_is_described),
+        TCASE("many", .skip = skip ? skip : few, .set_up = warehouse_make,
+              .tear_down = warehouse_free),
+        TEST(many_commits),
     };
     return unit_main("iceberg_output", tests, PL_COUNT(tests));
 }
