@@ -15,7 +15,8 @@ import pytest
 from pipeline import BUILD, events, make_events, wait_until, without_lone_surrogates
 
 
-@pytest.mark.parametrize('program', ['check_clickhouse', 'check_output', 'check_table'])
+@pytest.mark.parametrize('program', ['check_clickhouse', 'check_output_origin', 'check_output_real',
+                                     'check_table'])
 def test_unit(clickhouse, program):
     done = subprocess.run([BUILD / 'unit' / 'chsinkd' / program], env={**os.environ, 'CLICKHOUSE': clickhouse.url},
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300)

@@ -9,9 +9,7 @@
 #include <stdio.h>
 
 #include "daemons/chsinkd/clickhouse/table.h"
-#include "tests/unit/unit.h"
-
-#define TEXT(s) ((char *)(s))
+#include "tests/unit/chsinkd/real_clickhouse.h"
 
 static struct column columns[] = {
     {.name = TEXT("time"),
@@ -166,45 +164,16 @@ END_TEST
 
 /* ---- a real server ---- */
 
-static char *urls[2];
-static struct clickhouse_conf conf;
-static struct clickhouse *client;
 static struct pl_buf facts;
 
-static void real_do(const char *sql)
+static void table_set_up(void)
 {
-    struct pl_err err;
-
-    ck_assert_msg(clickhouse_query(client, sql, NULL, &err) == 0, "%s: %s", sql, err.msg);
+    real_begin("check_table");
 }
 
-static void real_is(const char *sql, const char *want)
+static void table_tear_down(void)
 {
-    PL_CLEANUP(pl_buf_release) struct pl_buf b = {0};
-    struct pl_err err;
-
-    ck_assert_msg(clickhouse_query(client, sql, &b, &err) == 0, "%s: %s", sql, err.msg);
-    ck_assert_msg(strcmp(pl_buf_cstr(&b), want) == 0, "%s: %s", sql, b.data);
-}
-
-static void real_set_up(void)
-{
-    urls[0] = urls[1] = getenv("CLICKHOUSE");
-    conf = (struct clickhouse_conf){
-        .urls = {urls, 1},
-        .user = TEXT("pipeline"),
-        .password = {.value = TEXT("secret")},
-        .connect_timeout_ms = 3000,
-        .timeout_ms = 20000,
-    };
-    client = clickhouse_new(&conf);
-    real_do("DROP DATABASE IF EXISTS check_table SYNC");
-    real_do("CREATE DATABASE check_table");
-}
-
-static void real_tear_down(void)
-{
-    clickhouse_free(client);
+    real_tear_down();
     pl_buf_release(&facts);
 }
 
@@ -382,7 +351,7 @@ int main(void)
         TEST(view_and_column),
         TEST(engines),
         TCASE("real server", .skip = getenv("CLICKHOUSE") ? NULL : "CLICKHOUSE is not set",
-              .set_up = real_set_up, .tear_down = real_tear_down),
+              .set_up = table_set_up, .tear_down = table_tear_down),
         TEST(real_life),
         TEST(real_differences),
         TEST(real_tokens),

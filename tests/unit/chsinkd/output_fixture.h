@@ -10,10 +10,9 @@
 #include "daemons/chsinkd/clickhouse/client.h"
 #include "daemons/chsinkd/clickhouse/output.h"
 #include "daemons/chsinkd/clickhouse/rows_match.h"
+#include "tests/unit/chsinkd/real_clickhouse.h"
 #include "tests/unit/http_server.h"
 #include "tests/unit/rows_fixture.h"
-
-#define TEXT(s) ((char *)(s))
 
 #define COLUMNS                                                                                    \
     "rows: $.r[*]\npartition_by: toYYYYMM(time)\ncolumns:\n"                                       \
@@ -114,23 +113,8 @@ static inline void bag_fill(struct bag *bag, const struct block *b)
 /* ---- a server that answers as told ---- */
 
 static struct server server;
-static char *urls[2];
-static struct clickhouse_conf conf;
 static struct output *output;
 static struct output_target *target;
-
-static inline void conf_set_up(const char *url, const char *database)
-{
-    urls[0] = TEXT(url);
-    conf = (struct clickhouse_conf){
-        .urls = {urls, 1},
-        .database = TEXT(database),
-        .user = TEXT("pipeline"),
-        .password = {.value = TEXT("secret")},
-        .connect_timeout_ms = 3000,
-        .timeout_ms = 20000,
-    };
-}
 
 static inline void output_set_up(const struct fixture *f)
 {
@@ -197,36 +181,23 @@ static inline void script_end(unsigned steps)
         "SELECT engine", 0, "MergeTree\n", 0                                                       \
     }
 
+/* The range of batch_of_two_months(). */
+static const struct output_range months = {.topic = TOPIC, .partition = 3, .start = 10, .end = 19};
+static const struct output_range months_compared = {
+    .topic = TOPIC, .partition = 3, .start = 10, .end = 19, .compare = true};
+
+static inline int holds_of(const struct output_range *range, struct batch *b,
+                           struct output_found *ret, struct pl_err *err)
+{
+    return clickhouse_output.holds(output, target, range, b, ret, err);
+}
+
 /* ---- a real server ---- */
-
-static struct clickhouse *client;
-
-static inline void real_do(const char *sql)
-{
-    struct pl_err err;
-    ck_assert_msg(clickhouse_query(client, sql, NULL, &err) == 0, "%s: %s", sql, err.msg);
-}
-
-static inline void real_is(const char *sql, const char *want)
-{
-    PL_CLEANUP(pl_buf_release) struct pl_buf b = {0};
-    struct pl_err err;
-    ck_assert_msg(clickhouse_query(client, sql, &b, &err) == 0, "%s: %s", sql, err.msg);
-    ck_assert_msg(strcmp(pl_buf_cstr(&b), want) == 0, "%s: %s", sql, b.data);
-}
 
 static inline void real_set_up(void)
 {
-    conf_set_up(getenv("CLICKHOUSE"), "");
-    client = clickhouse_new(&conf);
-    real_do("DROP DATABASE IF EXISTS check_output SYNC");
-    real_do("CREATE DATABASE check_output");
+    real_begin("check_output");
     conf.database = TEXT("check_output");
-}
-
-static inline void real_tear_down(void)
-{
-    clickhouse_free(client);
 }
 
 static inline struct output_state ensure(void)
