@@ -16,7 +16,7 @@ fi
 
 printf '== Set up\n'
 # With a Kafka and a ClickHouse of one's own nothing needs to be fetched.
-if [ -n "${KAFKA:-}" ] && [ -n "${CLICKHOUSE:-}" ] && [ -x "$python" ]; then
+if [ -n "${KAFKA:-}" ] && [ -n "${CLICKHOUSE:-}" ] && [ "${OUTPUT:-clickhouse}" = clickhouse ] && [ -x "$python" ]; then
     tests/services/deps.sh build
 else
     tests/services/deps.sh services

@@ -24,7 +24,7 @@ test-systemd: deb $(B)/services/eventstreams $(B)/services/make-events  ## the p
 torture: check-bins  ## what is too long for test: the sink's protocol searched further (5 minutes, 1.5 GB)
 	$(Q)CK_TIMEOUT_MULTIPLIER=30 PARTITION_SEARCH=full $(B)/unit/chsinkd/check_partition
 
-demo:  ## the live stream into a table, and what is in it (DEMO_SECONDS=30, KEEP=1; root or sudo)
+demo:  ## the live stream into a table, and what is in it (OUTPUT=duckdb, DEMO_SECONDS=30, KEEP=1; root or sudo)
 	$(Q)MAKE='$(MAKE)' tests/demo.sh
 
 demo-stop:  ## stop what `make demo KEEP=1` left running

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The demo: Wikimedia's stream through Kafka into ClickHouse, by the daemons as they are installed.
+"""The demo: Wikimedia's stream through Kafka into ClickHouse (or a DuckDB file), by the daemons as they are
+installed.
 
     demo.py          run
     demo.py stop     stop what a run with KEEP=1 left
 
 Environment:
+    OUTPUT=clickhouse       duckdb: into a file, which DuckDB's own Python client reads; no server but Kafka
     DEMO_SECONDS=30         how long events are collected
     DEMO_EVENTS=N           until N rows are in the table, instead
     DEMO_RATE=200           events a second when replaying
@@ -36,6 +38,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+
+from demo_duckdb import DuckDB
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / 'build'
@@ -231,6 +235,8 @@ def serve(name, ports):
 
 
 class ClickHouse:
+    name, poll_seconds = 'ClickHouse', POLL_SECONDS
+
     def __init__(self):
         self.url = env('CLICKHOUSE').rstrip('/')
         self.own = not self.url
@@ -241,7 +247,7 @@ class ClickHouse:
             self.url = f'http://127.0.0.1:{serve("clickhouse", 2)}'
         version = self.query('SELECT version()').strip()
         self.major = int(version.split('.')[0])
-        say('ClickHouse', f'{version} at {self.url}' + ('' if self.own else ' (yours)'))
+        self.where = f'{version} at {self.url}' + ('' if self.own else ' (yours)')
 
     def query(self, sql, **settings):
         url = self.url + '/?' + urllib.parse.urlencode(settings)
@@ -265,6 +271,66 @@ class ClickHouse:
         if 'utf' not in (sys.stdout.encoding or '').lower():
             settings['output_format_pretty_grid_charset'] = 'ASCII'
         return self.query(sql + ' FORMAT PrettyCompactMonoBlock', **settings).rstrip()
+
+    def options(self):
+        options = {'clickhouse.urls': [self.url]}
+        if not self.own:
+            options['clickhouse.user'] = self.user
+            if self.password:
+                options['clickhouse.password'] = {'env': 'CLICKHOUSE_PASSWORD'}
+        return options
+
+    def new_rows(self, table, seen):
+        """(partition, offset, the event's time) of those behind the offsets `seen`."""
+        where = ''
+        if seen:
+            where = (f'WHERE _offset > transform(toInt64(_partition), {list(seen)}, {list(seen.values())}, '
+                     f'toInt64(-1))')
+        answer = self.query(f'SELECT _partition, _offset, toUnixTimestamp64Milli(time) FROM {table} {where} '
+                            f'FORMAT TSV')
+        return [tuple(map(int, line.split('\t'))) for line in answer.splitlines()]
+
+    def answers(self, table):
+        """The questions' titles, and the answers as tables for people."""
+        for text, sql in QUESTIONS:
+            yield text, self.table(sql.format(table=table))
+
+    def counts(self, table):
+        """Rows, and of how many different messages."""
+        answer = self.query(f'SELECT count(), uniqExact(_topic, _partition, _offset) FROM {table} FORMAT TSV')
+        return tuple(map(int, answer.split()))
+
+    def look(self, table):
+        """How a person looks while it goes on running."""
+        yield f'{self.url}/play   user {self.user}' + (', no password' if not self.password else '')
+        yield f'SELECT wiki, count() FROM {table} GROUP BY wiki ORDER BY 2 DESC'
+
+
+QUESTIONS = (
+    ('', 'SELECT count() AS rows, countDistinct(wiki) AS wikis, countDistinct(user) AS '
+         'users, min(time) AS first_event, max(time) AS last_event FROM {table}'),
+    ('Changes per wiki (the ten with most)',
+     "SELECT wiki, count() AS changes, countIf(type = 'edit') AS edits, countIf("
+     "type = 'new') AS new_pages, countIf(bot) AS by_bots, sum(size_change) AS bytes FROM "
+     "{table} GROUP BY wiki ORDER BY changes DESC, wiki LIMIT 10"),
+    ('By type, bots against people',
+     "SELECT type, count() AS changes, countIf(bot) AS bots, countIf(NOT bot) AS "
+     "people, round(100 * avg(bot), 1) AS bots_percent FROM {table} GROUP BY type "
+     "ORDER BY changes DESC, type"),
+    ('The biggest changes',
+     "SELECT wiki, substringUTF8(title, 1, 48) AS title, if(bot, 'bot', 'person') AS "
+     "who, size_change AS bytes FROM {table} WHERE size_change IS NOT NULL ORDER BY "
+     "abs(size_change) DESC, title LIMIT 1 BY wiki, title LIMIT 8"))
+
+
+def destination():
+    """Where the rows go."""
+    kind = env('OUTPUT', 'clickhouse')
+    if kind not in ('clickhouse', 'duckdb'):
+        raise Failed(f'OUTPUT is clickhouse or duckdb, not "{kind}"')
+    found = ClickHouse() if kind == 'clickhouse' else DuckDB(SERVICES, DEMO, fetch)
+    say(found.name, found.where)
+    return found
 
 
 # What is on this machine is not asked for through a proxy.
@@ -402,9 +468,9 @@ class Names:
     """The names in Kafka and ClickHouse: those of the presets in what we started; in yours names
     that nobody has."""
 
-    def __init__(self, kafka, clickhouse):
+    def __init__(self, kafka, output):
         tag = f'demo_{time.strftime("%H%M%S")}_{random.getrandbits(16):04x}'
-        self.own = kafka.own and clickhouse.own
+        self.own = kafka.own and output.own
         self.topic = 'wikipedia-data' if self.own else f'wikipedia-data-{tag}'
         self.positions = 'wikisrcd-positions' if self.own else f'wikisrcd-positions-{tag}'
         self.dead = 'chsinkd-dead-letters' if self.own else f'chsinkd-dead-letters-{tag}'
@@ -448,23 +514,15 @@ class Metrics:
 class Watch:
     """Looks at the table again and again, and notes how old each new row's event is."""
 
-    def __init__(self, clickhouse, table):
-        self.clickhouse, self.table = clickhouse, table
+    def __init__(self, output, table):
+        self.output, self.table = output, table
         self.seen, self.rows, self.delays = {}, 0, []
         self.since = None
 
     def look(self):
-        where = ''
-        if self.seen:
-            parts, offsets = list(self.seen), list(self.seen.values())
-            where = (f'WHERE _offset > transform(toInt64(_partition), {parts}, {offsets}, '
-                     f'toInt64(-1))')
-        answer = self.clickhouse.query(
-            f'SELECT _partition, _offset, toUnixTimestamp64Milli(time) FROM {self.table} {where} '
-            f'FORMAT TSV')
+        found = self.output.new_rows(self.table, self.seen)
         now = time.time()
-        for line in answer.splitlines():
-            partition, offset, ms = map(int, line.split('\t'))
+        for partition, offset, ms in found:
             self.seen[partition] = max(self.seen.get(partition, -1), offset)
             self.rows += 1
             if ms / 1000 >= self.since:
@@ -503,13 +561,13 @@ class Run:
         # Wikimedia wants to know whom to write to; an address is not made up, nor taken from git.
         contact = env('DEMO_CONTACT', 'streaming-daemons demo, DEMO_CONTACT not set')
         self.kafka = Kafka()
-        self.clickhouse = ClickHouse()
-        self.names = Names(self.kafka, self.clickhouse)
+        self.output = destination()
+        self.names = Names(self.kafka, self.output)
         self.url = source(contact)
         self.ports = free_ports(2)
         self.source_metrics, self.sink_metrics = Metrics(self.ports), Metrics(self.ports + 1)
         self.configurations(contact)
-        self.watch = Watch(self.clickhouse, self.names.table)
+        self.watch = Watch(self.output, self.names.table)
         self.processes = {}
 
     def configurations(self, contact):
@@ -518,16 +576,12 @@ class Run:
                 'kafka': {'bootstrap.servers': self.kafka.servers},
                 'metrics.listen': f'127.0.0.1:{self.ports}'}
         sink = {'kafka': {'bootstrap.servers': self.kafka.servers},
-                'clickhouse.urls': [self.clickhouse.url], 'routes': [str(n.route())],
-                'metrics.listen': f'127.0.0.1:{self.ports + 1}'}
+                'routes': [str(n.route())], 'metrics.listen': f'127.0.0.1:{self.ports + 1}',
+                **self.output.options()}
         if not n.own:
             wiki.update({'name': n.pipeline, 'topic': n.topic, 'position_topic': n.positions})
             sink['kafka']['group.id'] = n.group
             sink['dead_letter_topic'] = n.dead
-        if not self.clickhouse.own:
-            sink['clickhouse.user'] = self.clickhouse.user
-            if self.clickhouse.password:
-                sink['clickhouse.password'] = {'env': 'CLICKHOUSE_PASSWORD'}
         self.wiki_yaml = write_configuration('wikisrcd', wiki)
         self.sink_yaml = write_configuration('chsinkd', sink)
 
@@ -557,7 +611,7 @@ class Run:
             if time.monotonic() - moved > STANDSTILL_SECONDS:
                 raise Failed(f'no new row for {STANDSTILL_SECONDS} s; the ends of the logs:\n'
                              f'{tail("wikisrcd")}\n{tail("chsinkd")}')
-            time.sleep(POLL_SECONDS)
+            time.sleep(self.output.poll_seconds)
         progress.finish()
 
     def drain(self):
@@ -577,42 +631,26 @@ class Run:
         return committed
 
     def report(self, committed):
-        table, ask = self.names.table, self.clickhouse.table
-        title(f'What is in {table}')
-        print(ask(f"SELECT count() AS rows, countDistinct(wiki) AS wikis, countDistinct(user) AS "
-                  f"users, min(time) AS first_event, max(time) AS last_event FROM {table}"))
-        print('\nChanges per wiki (the ten with most)')
-        print(ask(f"SELECT wiki, count() AS changes, countIf(type = 'edit') AS edits, countIf("
-                  f"type = 'new') AS new_pages, countIf(bot) AS by_bots, sum(size_change) AS bytes FROM "
-                  f"{table} GROUP BY wiki ORDER BY changes DESC, wiki LIMIT 10"))
-        print('\nBy type, bots against people')
-        print(ask(f"SELECT type, count() AS changes, countIf(bot) AS bots, countIf(NOT bot) AS "
-                  f"people, round(100 * avg(bot), 1) AS bots_percent FROM {table} GROUP BY type "
-                  f"ORDER BY changes DESC, type"))
-        print('\nThe biggest changes')
-        print(ask(f"SELECT wiki, substringUTF8(title, 1, 48) AS title, if(bot, 'bot', 'person') AS "
-                  f"who, size_change AS bytes FROM {table} WHERE size_change IS NOT NULL ORDER BY "
-                  f"abs(size_change) DESC, title LIMIT 1 BY wiki, title LIMIT 8"))
+        title(f'What is in {self.names.table}')
+        for text, answer in self.output.answers(self.names.table):
+            print(f'\n{text}\n{answer}' if text else answer)
         title('Delay')
         if self.watch.delays:
             say('event to row', f'median {self.watch.quantile(0.5):.2f} s, 95 % within '
                                 f'{self.watch.quantile(0.95):.2f} s '
                                 f'({len(self.watch.delays):,} rows)')
             say('', "from the event's own time until this program saw its row by a query, made")
-            say('', f'every {POLL_SECONDS} s; events from before both daemons were ready left out')
+            say('', f'every {self.output.poll_seconds} s; events from before both daemons were ready left out')
         self.account(committed)
 
     def account(self, committed):
         """What went in against what came out."""
         title('Exactly once')
-        rows, = self.clickhouse.query(f'SELECT count() FROM {self.names.table}').split()
-        places, = self.clickhouse.query(
-            f'SELECT uniqExact(_topic, _partition, _offset) FROM {self.names.table}').split()
+        rows, places = self.output.counts(self.names.table)
         dead, = self.sink_metrics.get('chsinkd_dead_letters_total')
-        rows, places = int(rows), int(places)
         if committed is not None:
             say('Kafka', f'{committed:>9,} events committed to {self.names.topic} by wikisrcd')
-        say('ClickHouse', f'{rows:>9,} rows, of {places:,} different messages')
+        say(self.output.name, f'{rows:>9,} rows, of {places:,} different messages')
         if dead:
             say('', f'{dead:>9,} messages that no table can hold: in {self.names.dead}')
         if committed is not None:
@@ -638,9 +676,8 @@ class Run:
         for name in 'kafka', 'clickhouse':
             with contextlib.suppress(OSError):
                 say(name, f'process {(DEMO / name / "pid").read_text().strip()}')
-        say('look', f'{self.clickhouse.url}/play   user {self.clickhouse.user}'
-                    + (', no password' if not self.clickhouse.password else ''))
-        say('', f'SELECT wiki, count() FROM {self.names.table} GROUP BY wiki ORDER BY 2 DESC')
+        for i, line in enumerate(self.output.look(self.names.table)):
+            say('' if i else 'look', line)
         say('metrics', f'{self.source_metrics.url}, {self.sink_metrics.url}')
         say('stop', 'make demo-stop')
 
@@ -650,7 +687,7 @@ class Run:
         if n.own:
             return
         title('Left behind')
-        if not self.clickhouse.own:
+        if not self.output.own:
             say('ClickHouse', f'DROP TABLE {n.table}_per_minute; DROP TABLE {n.table}')
         if not self.kafka.own:
             say('Kafka', f'topics {n.topic}, {n.positions}, {n.dead}; group {n.group}')

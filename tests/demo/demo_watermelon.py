@@ -65,6 +65,7 @@ class Run:
     def __init__(self):
         self.kafka = demo.Kafka()
         self.clickhouse = demo.ClickHouse()
+        say(self.clickhouse.name, self.clickhouse.where)
         self.keycloak = Keycloak()
         self.api = start_api(self.keycloak)
         own = self.kafka.own and self.clickhouse.own

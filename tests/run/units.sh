@@ -14,7 +14,7 @@ same() {
 
 settings() {
     sed -e '/^#/d' -e '/^Description=/d' -e '/^Documentation=/d' -e '/^MemoryMax=/d' \
-        -e "s/$1/NAME/g" "units/$1.service"
+        -e '/^StateDirectory=/d' -e "s/$1/NAME/g" "units/$1.service"
 }
 
 fenced=$(sed -n 's/^#define PL_EXIT_FENCED //p' lib/base/err.h)
@@ -22,7 +22,7 @@ for main in units/*d.service; do
     name=$(basename "$main" .service)
     same "units/$name@.service" "units/$name@.service" <(sed -e "s|^# $name\.service - .*|# $name@.service \
 - as $name.service, for $name@INSTANCE with /etc/$name/INSTANCE.yaml.|" \
-        -e 's|^Description=.*|&, instance %i|' -e "s|/$name\.yaml|/%i.yaml|" "$main")
+        -e 's|^Description=.*|&, instance %i|' -e 's|^StateDirectory=.*|&-%i|' -e "s|/$name\.yaml|/%i.yaml|" "$main")
     # What a person must mend, and an instance whose name another has taken, stay down.
     grep -qx "RestartPreventExitStatus=64 78 $fenced" "$main" ||
         { echo "$main: RestartPreventExitStatus= must be 64 78 $fenced (lib/base/err.h)" && status=1; }

@@ -45,7 +45,7 @@ export VM_SECONDS=${VM_SECONDS:-1200}
 export CLICKHOUSE_EMBEDDED=1
 cache=${PIPELINE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pipeline-services}
 tests/services/deps.sh services
-for service in kafka clickhouse keycloak; do
+for service in kafka clickhouse keycloak duckdb; do
     tests/services/$service.sh fetch
 done
 binds=(-b "$PWD:/src" -b "$build:/build" -b "$build/deb:/packages")

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The three daemons at work under systemd, under load all the time: what is shown, reload, outages, instances, stops,
 crashes, hangs, secrets. After each disturbance topics and tables hold each event once."""
+import contextlib
+import importlib
 import json
 import pathlib
 import re
+import sys
 
 import pytest
 
@@ -203,6 +206,43 @@ def test_instance(world, second):
     world.progress()
     second['wikisrcd'].start()
     world.assert_exact()
+
+
+# ---- DuckDB ----
+
+def test_duckdb(world):
+    """Into a file below /var/lib, by an instance of its own in the unit as it is: what DuckDB's library and its threads
+    ask of the kernel is allowed. Killed in between, it goes on where the file is."""
+    library, client = (run('/tests/tests/services/duckdb.sh', what).strip() for what in ('library', 'python'))
+    sys.path.insert(0, client)
+    duckdb = importlib.import_module('duckdb')
+    file = '/var/lib/chsinkd-duckdb/edits.duckdb'
+    pathlib.Path('/etc/chsinkd/duckdb.yaml').write_text(
+        world.config('chsinkd', name='duckdb', routes='/etc/chsinkd/routes/wikipedia_edits.yaml') +
+        f'output: duckdb\nduckdb: {{ file: {file}, library: {library}, threads: 2 }}\nbatch: {{ age: 500ms }}\n')
+
+    def look():
+        with contextlib.suppress(duckdb.IOException, duckdb.CatalogException):
+            with duckdb.connect(file, read_only=True) as c:
+                return c.execute('SELECT count(*), count(DISTINCT event_id), max(_offset) + 1, '
+                                 '(SELECT max(next_offset) FROM _chsinkd_offsets) FROM wikipedia_edits').fetchone()
+        return None
+
+    unit = Unit('chsinkd@duckdb')
+    unit.drop_in('RestartSec=1s')
+    unit.start()
+    try:
+        for _ in range(2):
+            before = wait_until(lambda: (look() or (0,))[0] and look(), 60, f'rows: {unit.told()}')
+            pid = unit.pid
+            unit.kill('KILL')
+            unit.wait_restarted(pid)
+            wait_until(lambda: (look() or (0,))[0] > before[0], 60, f'more rows than {before[0]}: {unit.told()}')
+    finally:
+        unit.stop()
+    rows, distinct, after, position = look()
+    assert rows == distinct == after == position, (rows, distinct, after, position)
+    assert unit.show('Result') == 'success', unit.told()
 
 
 # ---- stops, crashes, hangs ----
