@@ -2,21 +2,30 @@
 /*
  * main.c - the command line: which mode, which configuration.
  */
+#include <errno.h>
+
 #include "daemons/chsinkd/chsinkd.h"
 #include "daemons/chsinkd/inspect.h"
 #include "daemons/chsinkd/metrics.h"
+#include "daemons/chsinkd/show/show.h"
 #include "lib/log/log.h"
 
-enum { SAMPLE, SCHEMA, DRY_RUN, ONCE, REPLAY, MODES, TOPIC = MODES, OPTS };
+enum { SAMPLE, SCHEMA, DRY_RUN, SHOW, ONCE, REPLAY, MODES };
+enum { TOPIC = MODES, SQL, DEAD, ROWS, JSON, OPTS };
 
 static const struct pl_cli_opt opts[] = {
     [SAMPLE] = {"sample", "N", "show the last N messages and their rows; write nothing"},
     [SCHEMA] = {"schema", "N", "show the fields of the last N messages, and a route for them"},
     [DRY_RUN] = {"dry-run", NULL,
                  "show the statements a start would run, try the last 1000 messages"},
+    [SHOW] = {"show", "[ROUTE]", "show what was loaded, and where loading stands"},
     [ONCE] = {"once", NULL, "load to the end of the topics as it is now, then exit"},
     [REPLAY] = {"replay", "ROUTE", "bring the dead letters of a route back, then exit"},
     [TOPIC] = {"topic", "NAME", "with --sample and --schema: this topic, not the routes'"},
+    [SQL] = {"sql", "TEXT", "with --show: run this statement, which only reads, and show its rows"},
+    [DEAD] = {"dead", "N", "with --show: the newest N dead letters, too"},
+    [ROWS] = {"rows", "N", "with --show: so many of the newest rows (3)"},
+    [JSON] = {"json", NULL, "with --show: as JSON"},
     [OPTS] = {0},
 };
 
@@ -73,6 +82,47 @@ static int inspect(const struct chsinkd_conf *conf, const struct pl_cli *cli)
     return pl_err_exit_status(err.kind);
 }
 
+/* -1, or the exit status. */
+static int number_take(const struct pl_cli *cli, int option, int64_t max, int64_t *ret)
+{
+    const char *text = cli->values[option];
+    char *end;
+    if (!text)
+        return -1;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end || errno == ERANGE || n > max)
+        return pl_cli_refuse(&chsinkd.cli,
+                             "option '--%s' needs a number from 0 to %" PRId64 ", not '%s'",
+                             opts[option].name, max, text);
+    *ret = n;
+    return -1;
+}
+
+/* -1, or the exit status. */
+static int show_take(const struct pl_cli *cli, struct show_ask *ret)
+{
+    const char *route = cli->values[SHOW];
+    *ret = (struct show_ask){.route = route && route[0] ? route : NULL,
+                             .sql = cli->values[SQL],
+                             .rows = SHOW_ROWS_DFLT,
+                             .json = cli->values[JSON] != NULL};
+    for (int i = SQL; i < OPTS && cli->mode != SHOW; i++)
+        if (cli->values[i])
+            return pl_cli_refuse(&chsinkd.cli, "--%s is for --show", opts[i].name);
+    int status = number_take(cli, DEAD, SHOW_LETTERS_SAMPLE_MAX, &ret->dead);
+    return status >= 0 ? status : number_take(cli, ROWS, SHOW_ROWS_MAX, &ret->rows);
+}
+
+static int show(const struct chsinkd_conf *conf, const struct show_ask *ask)
+{
+    struct pl_err err;
+    if (show_run(conf, ask, &err) == 0)
+        return 0;
+    pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot show what was asked for", &err);
+    return pl_err_exit_status(err.kind);
+}
+
 static const struct route *route_find(const struct chsinkd_conf *conf, const char *name)
 {
     for (unsigned i = 0; i < conf->routes_n; i++)
@@ -85,10 +135,15 @@ int main(int argc, char **argv)
 {
     PL_CLEANUP(pl_service_release) struct pl_service service = {0};
     int status = pl_service_parse(&service, &chsinkd, argc, argv), mode = service.cli.mode;
+    struct show_ask ask;
+    if (status < 0)
+        status = show_take(&service.cli, &ask);
     if (status < 0)
         status = pl_service_configure(&service, mode >= ONCE);
     if (status >= 0)
         return status;
+    if (mode == SHOW)
+        return show(service.conf, &ask);
     if (mode < ONCE)
         return inspect(service.conf, &service.cli);
     struct chsinkd_mode run = {.once = mode != MODES};

@@ -27,6 +27,8 @@ struct call {
     size_t rows_before;  /* its length before this answer */
     struct pl_buf text;  /* an error's text, or rows that are not wanted */
     bool too_long, binary;
+    bool select; /* as clickhouse_select() has it */
+    int64_t rows_max;
 };
 
 struct clickhouse {
@@ -39,6 +41,7 @@ struct clickhouse {
     bool (*stop_asked)(void); /* may be NULL */
     struct curl_slist *query_headers, *insert_headers;
     bool bad_user; /* user or password cannot be sent in a header */
+    char readonly; /* '0' to '2': what the user's profile says; 0: not asked yet */
     struct pl_buf target;
     bool target_too_long; /* a parameter did not fit */
     struct body *body;
@@ -252,6 +255,23 @@ static void target_insert(struct clickhouse *c, const struct clickhouse_insert *
     target_param(c, "query", insert->sql);
 }
 
+/* A user who is read-only already may set nothing (1), or not this (2). */
+static void target_select(struct clickhouse *c, int64_t rows_max)
+{
+    char number[24];
+    target_param(c, "default_format", CLICKHOUSE_SELECT_FORMAT);
+    if (c->readonly == '1')
+        return;
+    snprintf(number, sizeof(number), "%" PRId64, (c->conf->timeout_ms + 999) / 1000);
+    target_param(c, "max_execution_time", number);
+    if (rows_max > 0) {
+        snprintf(number, sizeof(number), "%" PRId64, rows_max);
+        target_param(c, "limit", number);
+    }
+    if (c->readonly == '0')
+        target_param(c, "readonly", "1");
+}
+
 /* ---- a call ---- */
 
 static void call_set_up(struct clickhouse *c, struct call *call)
@@ -360,6 +380,8 @@ static enum output_answer call_once(struct clickhouse *c, struct call *call, boo
     target_begin(c);
     if (call->insert)
         target_insert(c, call->insert);
+    if (call->select)
+        target_select(c, call->rows_max);
     if (c->target_too_long) {
         pl_err_set(err, PL_ERR_CONFIG, 0,
                    "the columns' names and the settings do not fit into a URL of %d bytes",
@@ -418,6 +440,42 @@ int clickhouse_read(struct clickhouse *c, const char *sql, struct pl_buf *ret_bo
     struct call call = {
         .client = c, .sql = sql, .rows = ret_body, .rows_before = ret_body->len, .binary = true};
     return call_run(&call, err) == OUTPUT_DONE ? 0 : -1;
+}
+
+/* Asked once a connection: a statement of readonly=1 that was refused tells too little. */
+static int readonly_ask(struct clickhouse *c, struct pl_err *err)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf answer = {.max = ANSWER_BYTES_MAX};
+    if (c->readonly)
+        return 0;
+    if (clickhouse_query(c, "SELECT getSetting('readonly') FORMAT TSV", &answer, err) < 0)
+        return -1;
+    c->readonly = '0';
+    if (answer.len > 0 && (answer.data[0] == '1' || answer.data[0] == '2'))
+        c->readonly = answer.data[0];
+    return 0;
+}
+
+int clickhouse_select(struct clickhouse *c, const char *sql, int64_t rows_max,
+                      struct pl_buf *ret_body, struct pl_err *err)
+{
+    struct call call = {.client = c,
+                        .sql = sql,
+                        .rows = ret_body,
+                        .rows_before = ret_body->len,
+                        .binary = true,
+                        .select = true,
+                        .rows_max = rows_max};
+    if (readonly_ask(c, err) < 0 || call_run(&call, err) != OUTPUT_DONE)
+        return -1;
+    const char *format = answer_header(c, "X-ClickHouse-Format");
+    if (ret_body->len == call.rows_before || !format ||
+        strcmp(format, CLICKHOUSE_SELECT_FORMAT) == 0)
+        return 0;
+    ret_body->len = call.rows_before;
+    return pl_err_set(err, PL_ERR_REJECT, 0,
+                      "leave FORMAT out of the statement: rows are read as a table (--json "
+                      "prints them as JSON)");
 }
 
 enum output_answer clickhouse_insert(struct clickhouse *c, const struct clickhouse_insert *insert,

@@ -69,6 +69,13 @@ int clickhouse_query(struct clickhouse *c, const char *sql, struct pl_buf *ret_b
 int clickhouse_read(struct clickhouse *c, const char *sql, struct pl_buf *ret_body,
                     struct pl_err *err);
 
+/* Runs a statement that only reads, a person's perhaps: the server refuses any other (readonly=1),
+ * whatever the user may do. At most `rows_max` rows, 0: all. The answer's form is
+ * CLICKHOUSE_SELECT_FORMAT; a statement that names another is refused. */
+#define CLICKHOUSE_SELECT_FORMAT "TabSeparatedWithNamesAndTypes"
+int clickhouse_select(struct clickhouse *c, const char *sql, int64_t rows_max,
+                      struct pl_buf *ret_body, struct pl_err *err);
+
 /* Whether clickhouse.settings may have this. False: exactly once rests on `*ret_wanted`, or (NULL)
  * on what each insert has of its own. */
 bool clickhouse_setting_allowed(const char *name, const char *value, const char **ret_wanted);

@@ -10,6 +10,7 @@
 #include "daemons/chsinkd/clickhouse/native.h"
 #include "daemons/chsinkd/clickhouse/presence.h"
 #include "daemons/chsinkd/clickhouse/presence_origin.h"
+#include "daemons/chsinkd/clickhouse/select.h"
 #include "daemons/chsinkd/clickhouse/table.h"
 
 /* When the server as a whole is short of memory or time, the same insert often goes through a
@@ -211,6 +212,21 @@ static int output_position(struct output *o, const struct output_target *t,
                              ret_offset, err);
 }
 
+/* ---- for --show ---- */
+
+static int output_describe(struct output *o, const struct output_target *t, const char *group,
+                           struct output_facts *ret, struct pl_err *err)
+{
+    (void)group; /* the rows are what they are, whoever inserted them */
+    return select_describe(o->client, t, ret, err);
+}
+
+static int output_query(struct output *o, const char *sql, int64_t rows_max,
+                        struct output_rows *ret, struct pl_err *err)
+{
+    return select_query(o->client, sql, rows_max, ret, err);
+}
+
 const struct output_kind clickhouse_output = {
     .name = "ClickHouse",
     .batch = {.rows = 100000, .bytes = 64 * PL_MIB, .age_ms = 1000},
@@ -227,4 +243,6 @@ const struct output_kind clickhouse_output = {
     .insert = output_insert,
     .holds = output_holds,
     .position = output_position,
+    .describe = output_describe,
+    .query = output_query,
 };

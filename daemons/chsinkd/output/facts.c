@@ -2,10 +2,16 @@
 /* facts.c - see facts.h. */
 #include "daemons/chsinkd/output/facts.h"
 
+#include <ctype.h>
+#include <strings.h>
+
 /* ---- a target ---- */
 
 void output_facts_release(struct output_facts *f)
 {
+    for (unsigned i = 0; i < f->views_n; i++)
+        free(f->views[i].name);
+    free(f->views);
     for (unsigned i = 0; i < f->columns_n; i++) {
         free(f->columns[i].name);
         free(f->columns[i].type);
@@ -20,6 +26,13 @@ void output_facts_release(struct output_facts *f)
     free(f->places);
     free(f->newest_sql);
     *f = (struct output_facts){0};
+}
+
+void output_facts_view(struct output_facts *f, const struct output_view_fact *view)
+{
+    f->views = pl_realloc_array(f->views, f->views_n + 1, sizeof(*f->views));
+    f->views[f->views_n] = *view;
+    f->views[f->views_n++].name = pl_strdup(view->name);
 }
 
 void output_facts_column(struct output_facts *f, const char *name, const char *type,
@@ -49,7 +62,41 @@ void output_facts_place(struct output_facts *f, const struct output_place_fact *
     f->places[f->places_n++].topic = pl_strdup(place->topic);
 }
 
-/* ---- what a statement gave ---- */
+/* ---- a statement, and what it gave ---- */
+
+/* Past white space, opening brackets and comments (-- and # to the end of the line). */
+static const char *statement_begin(const char *p)
+{
+    for (;;) {
+        if (isspace((unsigned char)*p) || *p == '(') {
+            p++;
+        } else if (*p == '#' || (p[0] == '-' && p[1] == '-')) {
+            p += strcspn(p, "\n");
+        } else if (p[0] == '/' && p[1] == '*') {
+            const char *end = strstr(p + 2, "*/");
+            if (!end)
+                return "";
+            p = end + 2;
+        } else {
+            return p;
+        }
+    }
+}
+
+bool output_statement_reads(const char *sql)
+{
+    static const char *const words[] = {"SELECT",    "WITH",    "FROM",  "VALUES",
+                                        "TABLE",     "SHOW",    "DESC",  "DESCRIBE",
+                                        "SUMMARIZE", "EXPLAIN", "EXISTS"};
+    const char *p = statement_begin(sql);
+    size_t n = 0;
+    while (isalnum((unsigned char)p[n]) || p[n] == '_')
+        n++;
+    for (size_t i = 0; i < PL_COUNT(words); i++)
+        if (n == strlen(words[i]) && strncasecmp(p, words[i], n) == 0)
+            return true;
+    return false;
+}
 
 void output_rows_release(struct output_rows *r)
 {

@@ -44,11 +44,20 @@ struct output_place_fact {
     int64_t rows; /* of this partition that are there; -1: not known */
 };
 
+struct output_view_fact {
+    char *name;
+    bool exists;
+    int64_t rows, bytes; /* -1: not known */
+};
+
 struct output_facts {
     bool exists;
     char engine[64];     /* "MergeTree", "DuckDB v1.5.6", "Iceberg v2 at PATH" */
     int64_t rows, bytes; /* bytes as they lie there, compressed; -1: not known */
     char note[160];      /* what else a reader should know of these; "" */
+
+    struct output_view_fact *views; /* of the route; none where the output makes none */
+    unsigned views_n;
 
     struct output_column_fact *columns; /* in the table's order, missing ones last */
     unsigned columns_n;
@@ -72,13 +81,20 @@ struct output_facts {
 void output_facts_release(struct output_facts *f);
 
 /* Texts may be NULL where the struct says so. */
+void output_facts_view(struct output_facts *f, const struct output_view_fact *view);
 void output_facts_column(struct output_facts *f, const char *name, const char *type,
                          const char *wanted, bool differs);
 /* `load` is copied, its topic as well. False: OUTPUT_LOADS_MAX are there. */
 bool output_facts_load(struct output_facts *f, const struct output_load *load);
 void output_facts_place(struct output_facts *f, const struct output_place_fact *place);
 
-/* ---- what a statement gave ---- */
+/* ---- a statement, and what it gave ---- */
+
+/* Whether it begins as one that reads: SELECT, WITH, FROM, VALUES, TABLE, SHOW, DESC, DESCRIBE,
+ * SUMMARIZE, EXPLAIN, EXISTS, or a bracket before one; comments are passed. A statement that begins
+ * so may write all the same: an output's query() refuses those, but not all of the others, as
+ * ClickHouse's SYSTEM is taken from a read-only user (seen with 26.7). */
+bool output_statement_reads(const char *sql);
 
 /* How a value is written in JSON; a text that is no number or boolean of JSON is quoted anyway. */
 enum output_value { OUTPUT_TEXT, OUTPUT_NUMBER, OUTPUT_BOOL };
