@@ -200,12 +200,37 @@ static void routes_compare(const struct route *r, const struct route *other,
                         other->topic ? other->topic : other->topic_pattern, topic);
 }
 
+/* Whether this instance takes the route: its `outputs` name ours, or none. */
+static bool route_is_ours(const struct chsinkd_conf *conf, const struct route *r,
+                          struct pl_findings *errs)
+{
+    bool ours = r->outputs.n == 0;
+    for (size_t i = 0; i < r->outputs.n; i++) {
+        const char *name = r->outputs.v[i];
+        size_t k = 0;
+        while (output_choices[k] && strcmp(output_choices[k], name) != 0)
+            k++;
+        if (!output_choices[k])
+            pl_findings_add(errs, 0, 0,
+                            "outputs: there is no output %s; they are called as in the "
+                            "configuration's option output",
+                            name);
+        ours |= k == (size_t)conf->output;
+    }
+    return ours;
+}
+
 static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_findings *errs)
 {
     struct route *r = route_load(file, errs);
     if (!r)
         return;
     errs->file = file;
+    if (!route_is_ours(conf, r, errs)) {
+        pl_strings_add(&conf->routes_skipped, r->name);
+        route_free(r);
+        return;
+    }
     for (unsigned i = 0; i < conf->routes_n; i++)
         routes_compare(r, conf->routes[i], errs);
     if (conf->dead_letter_topic && route_takes(r, conf->dead_letter_topic))
@@ -221,6 +246,7 @@ static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_fi
 static void routes_load(struct chsinkd_conf *conf, struct pl_findings *errs)
 {
     const char *file = errs->file;
+    unsigned before = errs->count;
     for (size_t i = 0; i < conf->route_files.n; i++) {
         const char *pattern = conf->route_files.v[i];
         bool is_pattern = strpbrk(pattern, "*?[");
@@ -236,6 +262,10 @@ static void routes_load(struct chsinkd_conf *conf, struct pl_findings *errs)
         globfree(&found);
         errs->file = file; /* the last route's name is freed */
     }
+    if (conf->routes_n == 0 && conf->routes_skipped.n > 0 && errs->count == before)
+        pl_findings_add(errs, 0, 0,
+                        "routes: none is left, as the outputs of all of them are others than %s",
+                        output_choices[conf->output]);
 }
 
 static void settings_check(const struct pl_map *settings, struct pl_findings *errs)
@@ -324,6 +354,7 @@ void chsinkd_conf_release(struct chsinkd_conf *conf)
     free(conf->routes);
     conf->routes = NULL;
     conf->routes_n = 0;
+    pl_strings_release(&conf->routes_skipped);
     pl_options_release(chsinkd_options, conf);
 }
 

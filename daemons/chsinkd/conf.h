@@ -45,6 +45,7 @@ struct chsinkd_conf {
     /* Loaded from route_files. */
     struct route **routes;
     unsigned routes_n;
+    struct pl_strings routes_skipped; /* names of those whose `outputs` are others */
 };
 
 enum chsinkd_start { CHSINKD_EARLIEST, CHSINKD_LATEST };

@@ -42,8 +42,10 @@ static void conf_release(void *conf)
 
 static void conf_describe(const void *conf, struct pl_buf *out)
 {
-    unsigned n = ((const struct chsinkd_conf *)conf)->routes_n;
-    pl_buf_addf(out, "%u route%s", n, n == 1 ? "" : "s");
+    const struct chsinkd_conf *c = conf;
+    pl_buf_addf(out, "%u route%s", c->routes_n, c->routes_n == 1 ? "" : "s");
+    for (size_t i = 0; i < c->routes_skipped.n; i++)
+        pl_buf_addf(out, "%s %s", i == 0 ? "; for other outputs:" : ",", c->routes_skipped.v[i]);
 }
 
 static const struct pl_service_sum sums[] = {

@@ -50,6 +50,8 @@ static const struct pl_option route_opts[] = {
                       "can become large. 0: four times message_bytes_max, at least 64 MiB."),
     PL_OPTION("depth_max", INT, struct route_file, depth_max, .min = 1, .max = PL_JSON_DEPTH_MAX,
               .dflt = "64", .help = "A message that is nested deeper is a dead letter."),
+    PL_OPTION("outputs", STRINGS, struct route_file, route.outputs, .max = ROUTE_OUTPUTS_MAX,
+              .help = "Only an instance whose output is one of these takes the route; none: any."),
     PL_OPTION("columns", NODE, struct route_file, columns, .flags = PL_OPT_REQUIRED,
               .help = "The list of columns."),
     PL_OPTION("engine", STRING, struct route_file, route.engine, .min = 1, .max = ROUTE_TEXT_MAX,

@@ -13,6 +13,7 @@
  *     message_bytes_max: 1MiB             # a larger message is a dead letter
  *     message_memory_max: 64MiB           # one whose rows take more memory, too
  *     depth_max: 64
+ *     outputs: clickhouse                 # or a list: only instances with such an output take it
  *     columns:
  *       - name: time
  *         type: DateTime64(3)
@@ -56,6 +57,7 @@
 #define ROUTE_COLUMNS_MAX   1024
 #define ROUTE_VIEWS_MAX     32
 #define ROUTE_PATH_KEYS_MAX 32
+#define ROUTE_OUTPUTS_MAX   16
 
 enum column_source {
     COLUMN_JSON, /* `path` */
@@ -119,6 +121,7 @@ struct route {
     unsigned columns_n;
     char *engine, *order_by, *primary_key, *partition_by, *sample_by, *ttl, *cluster;
     struct pl_map settings;
+    struct pl_strings outputs; /* names, unchecked; none: any */
     struct route_view *views;
     unsigned views_n;
     int has_topic, has_partition, has_offset; /* index of the column with that source, or -1 */

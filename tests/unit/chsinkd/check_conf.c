@@ -187,6 +187,60 @@ START_TEST(topic_of_two_routes)
 }
 END_TEST
 
+/* ---- outputs of a route ---- */
+
+#define ROUTE_ROWS "table: t\ncolumns: [{name: a, type: Int64, path: $.a}]\norder_by: a\n"
+
+static const struct {
+    const char *outputs[2]; /* of two routes: a line, or "" */
+    unsigned taken;
+    const char *skipped, *finding; /* NULL: none */
+} for_outputs[] = {
+    {{"", ""}, 2, NULL, NULL},
+    {{"outputs: clickhouse\n", "outputs: [clickhouse]\n"}, 2, NULL, NULL},
+    {{"outputs: []\n", ""}, 2, NULL, NULL},
+    {{"outputs: duckdb\n", ""}, 1, "r0", NULL},
+    {{"outputs: [duckdb, clickhouse]\n", "outputs: [duckdb]\n"}, 1, "r1", NULL},
+    {{"outputs: duckdb\n", "outputs: duckdb\n"},
+     0,
+     "r0",
+     "routes: none is left, as the outputs of all of them are others than clickhouse\n"},
+    {{"outputs: [clickhouse, nowhere]\n", ""},
+     2,
+     NULL,
+     "outputs: there is no output nowhere; they are called as in the configuration's option "
+     "output\n"},
+};
+
+START_TEST(outputs_of_routes)
+{
+    struct chsinkd_conf conf = {0};
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+    PL_FREE char *dir = unit_dir();
+    PL_FREE char *path = pl_strf("%s/c.yaml", dir);
+    PL_FREE char *text = pl_strf("kafka: {bootstrap.servers: k}\nclickhouse: {urls: [http://c:1]}\n"
+                                 "routes: [%s/r0.yaml, %s/r1.yaml]\n",
+                                 dir, dir);
+    for (int i = 0; i < 2; i++) {
+        PL_FREE char *file = pl_strf("%s/r%d.yaml", dir, i);
+        PL_FREE char *route = pl_strf("topic: t%d\n%s" ROUTE_ROWS, i, for_outputs[_i].outputs[i]);
+        file_write(file, route);
+    }
+    file_write(path, text);
+    pl_findings_init(&errs);
+    pl_options_load(chsinkd_options, path, &conf, NULL, &errs);
+    chsinkd_conf_check(&conf, &errs);
+    ck_assert_uint_eq(conf.routes_n, for_outputs[_i].taken);
+    const char *finding = for_outputs[_i].finding;
+    ck_assert_msg(finding ? strstr(pl_buf_cstr(&errs.text), finding) != NULL : errs.count == 0,
+                  "%s", pl_buf_cstr(&errs.text));
+    ck_assert_uint_eq(conf.routes_skipped.n, 2 - for_outputs[_i].taken);
+    if (for_outputs[_i].skipped)
+        ck_assert_str_eq(conf.routes_skipped.v[0], for_outputs[_i].skipped);
+    chsinkd_conf_release(&conf);
+}
+END_TEST
+
 /* It must not be the service's static member. */
 START_TEST(one_shot)
 {
@@ -220,7 +274,7 @@ int main(void)
     const struct unit_test tests[] = {
         TEST(findings),           TEST(routes_that_overlap, .count = PL_COUNT(pairs)),
         TEST(routes_of_one_name), TEST(topic_of_two_routes),
-        TEST(one_shot),
+        TEST(one_shot),           TEST(outputs_of_routes, .count = PL_COUNT(for_outputs)),
     };
     return unit_main("conf", tests, PL_COUNT(tests));
 }
