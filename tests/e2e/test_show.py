@@ -8,7 +8,7 @@ import subprocess
 import confluent_kafka
 import pytest
 
-from pipeline import BUILD, ClickHouse, wait_until, write_whole
+from pipeline import BUILD, SERVICES, ClickHouse, wait_until, write_whole
 
 ROUTE = '''
 topic: {topic}
@@ -27,6 +27,18 @@ order_by: id
 '''
 ESCAPE = '\x1b[2J'
 SIZES = (30, 20)  # messages that fit, in partitions 0 and 1
+
+
+KINDS = ('clickhouse', 'duckdb')
+
+
+def output_options(p, kind):
+    if kind == 'clickhouse':
+        return {}
+    library = subprocess.run([SERVICES / 'duckdb.sh', 'library'], check=True, text=True,
+                             stdout=subprocess.PIPE).stdout.strip()
+    return {'output': 'duckdb', 'duckdb': {'file': str(p.folder / 'things.duckdb'), 'library': library},
+            'batch': {'age': '200ms'}}
 
 
 def route_write(p, text=ROUTE):
@@ -71,7 +83,7 @@ def loaded(sink):
     return [p['next'] for _, p in sorted(state(sink).items())] == [SIZES[0] + 3, SIZES[1]]
 
 
-def facts_check(p, sink, running):
+def facts_check(p, sink, running, kept):
     """Whatever the output is: the same data gives the same answers."""
     found = ask_json(sink, '--dead', '2')
     route, = found['routes']
@@ -81,14 +93,18 @@ def facts_check(p, sink, running):
     assert table['exists'] and table['rows'] == sum(SIZES) and table['bytes'] > 100, table
     assert [c['name'] for c in table['columns']][:3] == ['id', 'name', 'big']
     assert not any(c['difference'] for c in table['columns']), table['columns']
-    assert route['exactly_once']['given'] is True and route['exactly_once']['a_start_would_run'] is None, route
+    assert route['exactly_once'] == {'given': True, 'by': 'position' if kept else 'token', 'why_not': None,
+                                     'a_start_would_run': None}, route
     for partition, size in enumerate(SIZES):
         place = route['state']['partitions'][partition]
         assert place['agree'] == 'yes', place
         assert place['lag'] == 0 and place['announced_end'] is None, place
         assert place['low'] == 0 and place['high'] == place['next'] == size + (3 if partition == 0 else 0), place
+        assert place['output_next'] == (place['next'] if kept else size), place
     loads = table['loads']['last']
-    assert sum(load['rows'] for load in loads) == sum(SIZES), table['loads']
+    assert {load['partition']: load['end'] for load in loads}[1] == SIZES[1], table['loads']
+    if not kept:
+        assert sum(load['rows'] for load in loads) == sum(SIZES), table['loads']
     assert all(re.fullmatch(r'\d{4}-\d\d-\d\dT[\d:.]+Z', load['at']) for load in loads)
     letters = found['dead_letters']
     assert letters['exists'] and letters['all_read']
@@ -117,35 +133,81 @@ def text_check(p, sink):
     assert ' NO ' not in text and 'cannot be told' not in text, text
 
 
-def test_show(pipeline):
-    """The nine questions of a table, beside the service and without it; then a table that differs."""
+@pytest.mark.parametrize('kind', KINDS)
+def test_show(pipeline, kind):
+    """The nine questions, beside the service and without it; asking changes nothing."""
     p = pipeline
+    kept = kind != 'clickhouse'
     fill(p)
-    sink = p.chsinkd(route=route_write(p)).start()
+    sink = p.chsinkd(route=route_write(p), **output_options(p, kind)).start()
     wait_until(lambda: loaded(sink), 60, 'all is loaded')
-    facts_check(p, sink, True)
+    facts_check(p, sink, True, kept)
     text_check(p, sink)
     sink.terminate(30)
-    facts_check(p, sink, False)
+    before = {file: file.stat().st_mtime_ns for file in p.folder.glob('things.duckdb*')}
+    facts_check(p, sink, False, kept)
     text_check(p, sink)
+    assert before == {file: file.stat().st_mtime_ns for file in p.folder.glob('things.duckdb*')}
 
-    # Asking changed nothing: the same service goes on without loading anything twice.
+    # The same service goes on, and nothing is there twice.
     sink.start()
     produce(p, 1, [json.dumps({'id': 100})])
-    wait_until(lambda: p.rows() == sum(SIZES) + 1, 60, 'one more row')
-    sink.terminate(30)
+    wait_until(lambda: state(sink)[1]['next'] == SIZES[1] + 1, 60, 'one more')
+    found = ask_json(sink, '--rows', '1')['routes'][0]
+    assert found['table']['rows'] == sum(SIZES) + 1 and found['newest']['rows'][0][0] == 100, found
 
-    # The table differs from the route: one column is of another type, one is missing, one is more.
-    p.clickhouse.query(f'ALTER TABLE {p.table} MODIFY COLUMN name LowCardinality(String), DROP COLUMN big, '
-                       'ADD COLUMN more Date')
+
+def differences(sink):
     route, = ask_json(sink)['routes']
-    differences = {c['name']: c['difference'] for c in route['table']['columns'] if c['difference']}
-    assert differences == {'name': 'another type', 'more': 'not in the route', 'big': 'missing'}, differences
+    return route, {c['name']: c['difference'] for c in route['table']['columns'] if c['difference']}
+
+
+def test_show_other_table(pipeline):
+    """A table that differs from its route: one column is of another type, one is missing, one is more."""
+    p = pipeline
+    p.kafka.create(p.topic, 1)
+    sink = p.chsinkd(route=route_write(p))
+    p.clickhouse.query(f'CREATE TABLE {p.table} (id Int64, name LowCardinality(String), ok Bool, '
+                       '_topic LowCardinality(String), _partition Int32, _offset Int64, _time DateTime64(3), more Date) '
+                       'ENGINE = MergeTree ORDER BY id')
+    route, found = differences(sink)
+    assert found == {'name': 'another type', 'more': 'not in the route', 'big': 'missing'}, found
     assert 'name is LowCardinality(String) in the table' in route['exactly_once']['error']['message'], route
     text = ask(sink).stdout
     assert re.search(r'name +LowCardinality\(String\) +DIFFERS: String\n', text), text
     assert re.search(r'big +- +MISSING here: Nullable\(UInt64\)\n', text), text
     assert '1 missing (a start adds them), 1 of another type, 1 not in the route' in text, text
+
+
+def test_show_other_table_duckdb(pipeline):
+    p = pipeline
+    p.kafka.create(p.topic, 1)
+    once = p.chsinkd(route=route_write(p), args=['--once'], **output_options(p, 'duckdb'))
+    once.start(timeout=0).process.wait(60)
+    other = ROUTE.replace('Int64, path: $.id', 'Int32, path: $.id').replace('name: big', 'name: bigger')
+    sink = p.chsinkd(route=route_write(p, other), **output_options(p, 'duckdb'))
+    route, found = differences(sink)
+    assert found == {'id': 'another type', 'big': 'not in the route', 'bigger': 'missing'}, found
+    assert 'id is BIGINT in the table, INTEGER in the route' in route['exactly_once']['error']['message'], route
+
+
+def test_show_held(pipeline):
+    """A file that the service holds: by whom is said in its place, and Kafka's side is told."""
+    p = pipeline
+    fill(p)
+    options = output_options(p, 'duckdb')
+    options['duckdb']['hold'] = 'always'
+    sink = p.chsinkd(route=route_write(p), **options).start()
+
+    def committed():
+        found = ask_json(sink, status=69)['routes'][0]
+        return found if [x['next'] for x in found['state']['partitions']] == [33, 20] else None
+
+    found = wait_until(committed, 90, 'all is loaded')
+    assert found['table']['error']['kind'] == 'retry', found
+    assert f'(PID {sink.process.pid})' in found['table']['error']['message'], found
+    sink.terminate(30)
+    assert ask_json(sink)['routes'][0]['table']['rows'] == sum(SIZES)
 
 
 def test_show_disagreement(pipeline):
@@ -231,6 +293,31 @@ def test_show_sql(pipeline):
     # A user who is read-only already can ask the same.
     reader = p.chsinkd(name='reader', route=route_write(p), clickhouse={'user': 'reader'})
     assert ask(reader, '--sql', f'SELECT count() AS n FROM {t}').stdout == '    n\n   50\n'
+
+
+def test_show_sql_duckdb(pipeline):
+    """There other files are as closed as this one is to writing."""
+    p = pipeline
+    fill(p)
+    once = p.chsinkd(route=route_write(p), args=['--once'], **output_options(p, 'duckdb'))
+    once.start(timeout=0).process.wait(60)
+    t = p.table
+    assert ask(once, '--sql', f'SELECT _partition AS part, count(*) AS n FROM {t} GROUP BY 1 ORDER BY 1; ').stdout == (
+        '   part   n\n'
+        '      0  30\n'
+        '      1  20\n')
+    answer = ask_json(once, '--sql', f'SELECT id, name, big FROM {t} WHERE _partition = 1 ORDER BY id DESC LIMIT 1')
+    assert answer['rows'] == [[19, f'n19{ESCAPE}', 2**64 - 1]], answer
+    answer = ask_json(once, '--sql', 'SELECT range FROM range(5000) ORDER BY range DESC')
+    assert len(answer['rows']) == 1000 and answer['more'] is True and answer['rows'][0] == [4999]
+    out = p.folder / 'out.csv'
+    for sql in (f'INSERT INTO {t} (id) VALUES (1)', f'DROP TABLE {t}', f"COPY {t} TO '{out}'",
+                f"SELECT 1) TO '{out}'; COPY (SELECT 1", f"SELECT 1; COPY {t} TO '{out}'",
+                f"SELECT * FROM (SELECT 1); DROP TABLE {t}", f"SELECT * FROM read_text('{p.folder}/chsinkd.yaml')",
+                f"FROM '{p.folder}/chsinkd.yaml'", 'SELECT nothing'):
+        ask(once, '--sql', sql, status=65)
+    assert not out.exists()
+    assert ask_json(once)['routes'][0]['table']['rows'] == sum(SIZES)
 
 
 def test_show_away(pipeline):

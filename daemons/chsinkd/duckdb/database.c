@@ -123,7 +123,8 @@ static int options_set(const struct duckdb_library *lib, struct duckdb_config *c
         {"autoload_known_extensions", "false"},
         {"memory_limit", how->memory_bytes > 0 ? memory : NULL},
         {"threads", how->threads > 0 ? threads : NULL},
-        {"storage_compatibility_version", how->storage_version},
+        {"storage_compatibility_version", how->read_only ? NULL : how->storage_version},
+        {"access_mode", how->read_only ? "READ_ONLY" : NULL},
     };
     for (size_t i = 0; i < PL_COUNT(options); i++)
         if (options[i][1] && option_set(lib, config, options[i][0], options[i][1], err) < 0)

@@ -23,6 +23,7 @@ struct duckdb_open {
     const char *storage_version; /* of a file that is made: "v1.2.0"; NULL: the library's own */
     int64_t memory_bytes;        /* memory_limit; 0: DuckDB's default (80 % of the machine's) */
     int64_t threads;             /* 0: DuckDB's default (all cores) */
+    bool read_only;              /* a file; nothing of it changes, its WAL stays as it is */
 };
 
 struct duckdb { /* zeroed: closed */

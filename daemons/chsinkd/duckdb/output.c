@@ -21,6 +21,7 @@
 
 #include "daemons/chsinkd/batch/batch.h"
 #include "daemons/chsinkd/duckdb/append.h"
+#include "daemons/chsinkd/duckdb/describe.h"
 #include "daemons/chsinkd/duckdb/expression.h"
 #include "daemons/chsinkd/duckdb/table.h"
 #include "lib/base/clock.h"
@@ -148,12 +149,13 @@ static bool stopped(struct output *o, struct pl_err *err)
     return true;
 }
 
-static int file_open_now(struct output *o, struct pl_err *err)
+static int file_open_now(struct output *o, bool read_only, struct pl_err *err)
 {
     const struct duckdb_open how = {.file = o->conf->file,
                                     .storage_version = o->conf->storage_version,
                                     .memory_bytes = o->conf->memory_bytes,
-                                    .threads = o->conf->threads};
+                                    .threads = o->conf->threads,
+                                    .read_only = read_only};
     struct duckdb db;
     if (duckdb_open(&db, &o->library, &how, err) < 0)
         return -1;
@@ -164,20 +166,44 @@ static int file_open_now(struct output *o, struct pl_err *err)
 }
 
 /* Open, or waits for who holds it. */
-static int file_open(struct output *o, struct pl_err *err)
+static int file_open_as(struct output *o, bool read_only, struct pl_err *err)
 {
     if (!o->loaded && duckdb_library_load(&o->library, o->conf->library, err) < 0)
         return -1;
     o->loaded = true;
     int64_t until_ms = pl_clock_monotonic_ms() + HELD_WAIT_MS;
     while (!stopped(o, err)) {
-        if (o->db.connection || file_open_now(o, err) == 0)
+        if (o->db.connection || file_open_now(o, read_only, err) == 0)
             return 0;
         if (err->code != EBUSY || pl_clock_monotonic_ms() >= until_ms)
             return -1;
         usleep(HELD_POLL_MS * 1000);
     }
     return -1;
+}
+
+static int file_open(struct output *o, struct pl_err *err)
+{
+    return file_open_as(o, false, err);
+}
+
+/* For calls that only read, beside a service perhaps: with what is open already, or for this call
+ * alone; file_read_leave(). */
+static int file_open_read(struct output *o, bool *ret_opened, struct pl_err *err)
+{
+    *ret_opened = !o->db.connection;
+    return file_open_as(o, true, err);
+}
+
+static void file_read_leave(struct output *o, bool opened)
+{
+    if (opened)
+        file_close(o);
+}
+
+static bool file_is_there(const struct output *o)
+{
+    return access(o->conf->file, F_OK) == 0 || errno != ENOENT;
 }
 
 /* The end of a call: `failed` closes it in any case. */
@@ -189,15 +215,30 @@ static void file_leave(struct output *o, bool failed)
 
 /* ---- ensure ---- */
 
+static int dry_run(struct output *o, const struct output_target *t, const struct output_ensure *how,
+                   struct output_state *ret, struct pl_err *err)
+{
+    bool opened;
+    if (file_open_read(o, &opened, err) < 0)
+        return -1;
+    int rc = duckdb_table_ensure(&o->db, t->route, how, ret, err);
+    file_read_leave(o, opened);
+    return rc;
+}
+
 static int output_ensure(struct output *o, const struct output_target *t,
                          const struct output_ensure *how, struct output_state *ret,
                          struct pl_err *err)
 {
     static const struct output_ensure plain;
     how = how ? how : &plain;
-    if (how->dry_run && access(o->conf->file, F_OK) < 0 && errno == ENOENT)
+    if (how->dry_run && !file_is_there(o))
         return duckdb_table_ensure(NULL, t->route, how, ret, err);
-    if (duckdb_route_check(t->route, err) < 0 || file_open(o, err) < 0)
+    if (duckdb_route_check(t->route, err) < 0)
+        return -1;
+    if (how->dry_run)
+        return dry_run(o, t, how, ret, err);
+    if (file_open(o, err) < 0)
         return -1;
     int rc = duckdb_table_ensure(&o->db, t->route, how, ret, err);
     o->checked = NULL;
@@ -442,6 +483,34 @@ static enum output_answer output_insert(struct output *o, const struct output_ta
     return answer;
 }
 
+/* ---- for --show ---- */
+
+static int output_describe(struct output *o, const struct output_target *t, const char *group,
+                           struct output_facts *ret, struct pl_err *err)
+{
+    bool opened;
+    if (!file_is_there(o))
+        return duckdb_describe(NULL, o->conf->file, t, group, ret, err);
+    if (file_open_read(o, &opened, err) < 0)
+        return -1;
+    int rc = duckdb_describe(&o->db, o->conf->file, t, group, ret, err);
+    file_read_leave(o, opened);
+    return rc;
+}
+
+/* Always in a database of its own: what the statement is confined to stays so until it is closed. */
+static int output_query(struct output *o, const char *sql, int64_t rows_max,
+                        struct output_rows *ret, struct pl_err *err)
+{
+    bool opened;
+    file_close(o);
+    if (file_open_read(o, &opened, err) < 0)
+        return -1;
+    int rc = duckdb_select(&o->db, sql, rows_max, ret, err);
+    file_close(o);
+    return rc;
+}
+
 const struct output_kind duckdb_output = {
     .name = "DuckDB",
     /* Each commit of hold: batch opens, checkpoints and closes the file. */
@@ -459,4 +528,6 @@ const struct output_kind duckdb_output = {
     .ensure = output_ensure,
     .insert = output_insert,
     .position = output_position,
+    .describe = output_describe,
+    .query = output_query,
 };
