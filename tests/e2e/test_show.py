@@ -29,7 +29,7 @@ ESCAPE = '\x1b[2J'
 SIZES = (30, 20)  # messages that fit, in partitions 0 and 1
 
 
-KINDS = ('clickhouse', 'duckdb')
+KINDS = ('clickhouse', 'duckdb', 'iceberg')
 
 
 def output_options(p, kind):
@@ -37,6 +37,9 @@ def output_options(p, kind):
         return {}
     library = subprocess.run([SERVICES / 'duckdb.sh', 'library'], check=True, text=True,
                              stdout=subprocess.PIPE).stdout.strip()
+    if kind == 'iceberg':
+        return {'output': 'iceberg', 'batch': {'age': '200ms'},
+                'iceberg': {'warehouse': str(p.folder / 'lake'), 'namespace': 'db', 'library': library}}
     return {'output': 'duckdb', 'duckdb': {'file': str(p.folder / 'things.duckdb'), 'library': library},
             'batch': {'age': '200ms'}}
 
@@ -103,7 +106,9 @@ def facts_check(p, sink, running, kept):
         assert place['output_next'] == (place['next'] if kept else size), place
     loads = table['loads']['last']
     assert {load['partition']: load['end'] for load in loads}[1] == SIZES[1], table['loads']
-    if not kept:
+    if table['engine'].startswith('DuckDB'):
+        assert not any(load['rows'] for load in loads), loads
+    else:
         assert sum(load['rows'] for load in loads) == sum(SIZES), table['loads']
     assert all(re.fullmatch(r'\d{4}-\d\d-\d\dT[\d:.]+Z', load['at']) for load in loads)
     letters = found['dead_letters']
@@ -133,6 +138,12 @@ def text_check(p, sink):
     assert ' NO ' not in text and 'cannot be told' not in text, text
 
 
+def written(p):
+    """The files of an output that has some, and when each was written last."""
+    return {file: file.stat().st_mtime_ns for file in p.folder.rglob('*')
+            if 'things.duckdb' in file.name or 'lake' in file.parts}
+
+
 @pytest.mark.parametrize('kind', KINDS)
 def test_show(pipeline, kind):
     """The nine questions, beside the service and without it; asking changes nothing."""
@@ -144,10 +155,10 @@ def test_show(pipeline, kind):
     facts_check(p, sink, True, kept)
     text_check(p, sink)
     sink.terminate(30)
-    before = {file: file.stat().st_mtime_ns for file in p.folder.glob('things.duckdb*')}
+    before = written(p)
     facts_check(p, sink, False, kept)
     text_check(p, sink)
-    assert before == {file: file.stat().st_mtime_ns for file in p.folder.glob('things.duckdb*')}
+    assert before == written(p)
 
     # The same service goes on, and nothing is there twice.
     sink.start()
@@ -295,13 +306,14 @@ def test_show_sql(pipeline):
     assert ask(reader, '--sql', f'SELECT count() AS n FROM {t}').stdout == '    n\n   50\n'
 
 
-def test_show_sql_duckdb(pipeline):
-    """There other files are as closed as this one is to writing."""
+@pytest.mark.parametrize('kind', KINDS[1:])
+def test_show_sql_by_duckdb(pipeline, kind):
+    """There other files are as closed as these are to writing."""
     p = pipeline
     fill(p)
-    once = p.chsinkd(route=route_write(p), args=['--once'], **output_options(p, 'duckdb'))
+    once = p.chsinkd(route=route_write(p), args=['--once'], **output_options(p, kind))
     once.start(timeout=0).process.wait(60)
-    t = p.table
+    t = f'db.{p.table}' if kind == 'iceberg' else p.table
     assert ask(once, '--sql', f'SELECT _partition AS part, count(*) AS n FROM {t} GROUP BY 1 ORDER BY 1; ').stdout == (
         '   part   n\n'
         '      0  30\n'

@@ -56,8 +56,9 @@ daemons/chsinkd/clickhouse  clickhouse/client output batch route
 daemons/chsinkd/duckdb/library
 daemons/chsinkd/duckdb/database duckdb/library
 daemons/chsinkd/duckdb/append batch duckdb/library duckdb/database
-daemons/chsinkd/duckdb      duckdb/database duckdb/append batch output route
-daemons/chsinkd/iceberg     duckdb/database duckdb/append duckdb/library output batch route
+daemons/chsinkd/duckdb/select duckdb/database output
+daemons/chsinkd/duckdb      duckdb/database duckdb/append duckdb/select batch output route
+daemons/chsinkd/iceberg     duckdb/database duckdb/append duckdb/select duckdb/library output batch route
 daemons/chsinkd/conf        clickhouse clickhouse/client duckdb duckdb/library iceberg output route
 daemons/chsinkd/metrics
 daemons/chsinkd/sink/protocol conf batch

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * describe.h - what a DuckDB file holds of a table, and a person's statement: for --show. The
- * database is open to read only.
+ * describe.h - what a DuckDB file holds of a table: for --show. The database is open to read only.
  *
  * Threads: one owner of the database.
  */
@@ -15,12 +14,5 @@
 /* As output.h's describe(). `db` NULL: there is no file yet. `file`: its path. */
 int duckdb_describe(struct duckdb *db, const char *file, const struct output_target *t,
                     const char *group, struct output_facts *ret, struct pl_err *err);
-
-/* As output.h's query(); 0: all rows. What is not a table's rows (EXPLAIN) is refused: REJECT. */
-int duckdb_select(struct duckdb *db, const char *sql, int64_t rows_max, struct output_rows *ret,
-                  struct pl_err *err);
-
-/* What a value of the type is in JSON. Pure. */
-enum output_value duckdb_value(const char *type);
 
 #endif

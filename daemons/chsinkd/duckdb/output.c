@@ -23,6 +23,7 @@
 #include "daemons/chsinkd/duckdb/append.h"
 #include "daemons/chsinkd/duckdb/describe.h"
 #include "daemons/chsinkd/duckdb/expression.h"
+#include "daemons/chsinkd/duckdb/select.h"
 #include "daemons/chsinkd/duckdb/table.h"
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"

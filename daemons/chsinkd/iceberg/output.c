@@ -15,6 +15,7 @@
 #include "daemons/chsinkd/iceberg/positions.h"
 #include "daemons/chsinkd/iceberg/store_local.h"
 #include "daemons/chsinkd/iceberg/store_s3.h"
+#include "daemons/chsinkd/iceberg/view.h"
 #include "lib/config/options.h"
 
 #define ENSURE_TRIES 10 /* conflicts with others that create or change the table */
@@ -32,6 +33,7 @@ struct output {
     struct iceberg_catalog *catalog;
     struct duckdb_library library;
     bool library_loaded;
+    struct iceberg_views views; /* of the tables that were described */
 };
 
 static const char *namespace_of(const struct iceberg_conf *c, const struct route *r)
@@ -89,6 +91,7 @@ static void output_close(struct output *o)
     iceberg_catalog_free(o->catalog);
     iceberg_store_free(o->local);
     iceberg_store_free(o->s3);
+    iceberg_views_release(&o->views);
     free(o);
 }
 
@@ -391,11 +394,22 @@ static int output_describe(struct output *o, const struct output_target *t, cons
     struct iceberg_loaded loaded = {0};
     if (iceberg_table_load(&table, &loaded, err) < 0)
         return -1;
+    ret->kept = true;
     int rc = loaded.metadata
                  ? iceberg_describe(loaded.metadata, t->route, o->conf->uint64, group, ret, err)
                  : 0;
+    if (rc == 0 && loaded.metadata)
+        iceberg_views_add(&o->views, &table, loaded.metadata, ret);
     iceberg_loaded_release(&loaded);
     return rc;
+}
+
+static int output_query(struct output *o, const char *sql, int64_t rows_max,
+                        struct output_rows *ret, struct pl_err *err)
+{
+    if (library_load(o, err) < 0)
+        return -1;
+    return iceberg_query(&o->library, &o->views, sql, rows_max, ret, err);
 }
 
 const struct output_kind iceberg_output = {
@@ -415,4 +429,6 @@ const struct output_kind iceberg_output = {
     .insert = output_insert,
     .position = output_position,
     .describe = output_describe,
+    .query_described = true,
+    .query = output_query,
 };

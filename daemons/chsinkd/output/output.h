@@ -159,8 +159,10 @@ struct output_kind {
     int (*describe)(struct output *o, const struct output_target *t, const char *group,
                     struct output_facts *ret, struct pl_err *err);
 
-    /* Runs one statement of a person's, at most `rows_max` rows of its answer. A statement that
+    /* Runs one statement of a person's, at most `rows_max` rows of its answer. Where
+     * `query_described`, it knows only the tables that describe() of the same output has told of. A statement that
      * would write is refused: REJECT, as whatever else is wrong with it. RETRY, CONFIG as above. */
+    bool query_described;
     int (*query)(struct output *o, const char *sql, int64_t rows_max, struct output_rows *ret,
                  struct pl_err *err);
 };

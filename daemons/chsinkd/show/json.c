@@ -224,8 +224,8 @@ static void add_facts(struct pl_buf *out, const struct show_route *r)
     }
     add_bool(out, "exists", f->exists);
     add_str(out, "engine", f->exists ? f->engine : NULL);
-    add_number(out, "rows", f->rows);
-    add_number(out, "bytes", f->bytes);
+    add_number(out, "rows", f->exists ? f->rows : -1);
+    add_number(out, "bytes", f->exists ? f->bytes : -1);
     add_str(out, "note", f->note);
     begin(out, "views", '[');
     for (unsigned i = 0; i < f->views_n; i++) {

@@ -33,12 +33,6 @@ static void output_ask(const struct show *s, struct output *o, struct show_route
                        struct pl_err *first)
 {
     const struct output_ensure how = {.dry_run = true, .ret_plan = &r->plan};
-    if (!s->kind->describe) {
-        pl_err_set(&r->output_err, PL_ERR_CONFIG, 0, "%s does not tell what it holds",
-                   s->kind->name);
-        r->ensure_err = r->output_err;
-        return;
-    }
     if (s->kind->describe(o, r->target, s->group, &r->facts, &r->output_err) < 0) {
         note(first, &r->output_err);
         r->ensure_err = r->output_err;
@@ -144,22 +138,37 @@ static int print(struct pl_buf *out, struct pl_err *err)
     return 0;
 }
 
-static int sql_run(const struct show_ask *ask, const struct output_kind *kind, struct output *o,
+/* A file has its tables by itself; others must be told of them. */
+static int tables_tell(const struct show *s, const void *output_conf, struct output *o,
+                       struct pl_err *err)
+{
+    int rc = 0;
+    for (unsigned i = 0; i < s->conf->routes_n && rc == 0 && s->kind->query_described; i++) {
+        struct output_target *target = s->kind->target_new(output_conf, s->conf->routes[i]);
+        struct output_facts facts = {0};
+        rc = s->kind->describe(o, target, s->group, &facts, err);
+        output_facts_release(&facts);
+        s->kind->target_free(target);
+    }
+    return rc;
+}
+
+static int sql_run(const struct show *s, const void *output_conf, struct output *o,
                    struct pl_buf *out, struct pl_err *err)
 {
+    const struct show_ask *ask = s->ask;
     PL_CLEANUP(output_rows_release) struct output_rows rows = {0};
     if (!output_statement_reads(ask->sql))
         return pl_err_set(err, PL_ERR_REJECT, 0,
                           "--sql only runs what reads: a statement that begins with SELECT, WITH, "
                           "FROM, SHOW, DESCRIBE, EXPLAIN or the like");
-    if (!kind->query)
-        return pl_err_set(err, PL_ERR_CONFIG, 0, "%s runs no statements", kind->name);
-    if (kind->query(o, ask->sql, SHOW_SQL_ROWS_MAX, &rows, err) < 0)
+    if (tables_tell(s, output_conf, o, err) < 0 ||
+        s->kind->query(o, ask->sql, SHOW_SQL_ROWS_MAX, &rows, err) < 0)
         return -1;
     if (ask->json)
         show_json_rows(&rows, out);
     else
-        show_text_rows(&rows, terminal_width(), out);
+        show_text_rows(&rows, s->width, out);
     if (rows.more && !ask->json)
         pl_buf_addf(out, "   (the first %d rows; there are more)\n", SHOW_SQL_ROWS_MAX);
     return 0;
@@ -196,7 +205,7 @@ int show_run(const struct chsinkd_conf *conf, const struct show_ask *ask, struct
     if (!ask->sql && routes_choose(&s, output_conf, err) < 0)
         return -1;
     struct output *o = s.kind->open(output_conf);
-    int rc = ask->sql ? sql_run(ask, s.kind, o, &out, err) : 0;
+    int rc = ask->sql ? sql_run(&s, output_conf, o, &out, err) : 0;
     if (!ask->sql) {
         all_ask(&s, o, &first);
         if (ask->json)

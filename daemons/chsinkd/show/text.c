@@ -123,7 +123,8 @@ static void columns_tell(const struct show_route *r, struct pl_buf *out)
     unsigned missing = 0, more = 0, other = 0;
     LAYOUT struct layout l = {.columns = 3};
     if (!f->exists) {
-        line(out, "there is no table: a start makes it with the route's %u columns", f->columns_n);
+        line(out, "there is no table: a start makes it with the route's %u columns",
+             r->route->columns_n);
         return;
     }
     head(&l, names);
