@@ -166,11 +166,13 @@ void iceberg_views_add(struct iceberg_views *views, const struct iceberg_table *
 {
     const struct look l = {t, metadata};
     struct pl_err err;
-    if (view_add(&l, views, &err) == 0)
+    if (view_add(&l, views, &err) == 0) {
         facts->newest_sql = newest_sql(&l);
-    else
+    } else {
+        pl_text_format(facts->newest_note, sizeof(facts->newest_note), "%s", err.msg);
         pl_text_format(views->why_not, sizeof(views->why_not),
                        "table %.60s cannot be read here: %s", t->shown, err.msg);
+    }
 }
 
 /* ---- a statement ---- */

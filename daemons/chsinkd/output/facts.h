@@ -76,6 +76,7 @@ struct output_facts {
     /* A statement for query() that gives the newest rows, newest first; NULL: there is none. The
      * limit is query()'s. */
     char *newest_sql;
+    char newest_note[160]; /* why there is none; "": the route has no column to tell by */
 };
 
 void output_facts_release(struct output_facts *f);

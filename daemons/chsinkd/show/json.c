@@ -313,6 +313,7 @@ static void add_route(struct pl_buf *out, struct show_route *r)
     end(out, '}');
     begin(out, "newest", '{');
     add_err(out, &r->rows_err);
+    add_str(out, "note", r->facts.newest_note);
     add_rows(out, &r->newest);
     end(out, '}');
     end(out, '}');

@@ -420,8 +420,9 @@ static void newest_tell(const struct show *s, const struct show_route *r, struct
         line(out, "(none was asked for)");
     else if (!r->facts.newest_sql)
         line(out, "cannot be told: %s",
-             r->facts.exists ? "the route has no column from timestamp or offset"
-                             : "there is no table");
+             r->facts.newest_note[0] ? r->facts.newest_note
+             : r->facts.exists       ? "the route has no column from timestamp or offset"
+                                     : "there is no table");
     else
         show_text_rows(&r->newest, s->width, out);
 }

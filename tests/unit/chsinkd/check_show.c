@@ -9,6 +9,7 @@
 
 #include "daemons/chsinkd/clickhouse/output.h"
 #include "daemons/chsinkd/clickhouse/select.h"
+#include "daemons/chsinkd/duckdb/select.h"
 #include "daemons/chsinkd/show/agree.h"
 #include "daemons/chsinkd/show/layout.h"
 #include "daemons/chsinkd/show/show.h"
@@ -225,6 +226,24 @@ START_TEST(select_values)
     };
     for (size_t i = 0; i < PL_COUNT(cases); i++)
         ck_assert_msg(select_value(cases[i].type) == cases[i].value, "%s", cases[i].type);
+}
+END_TEST
+
+START_TEST(duckdb_values)
+{
+    static const struct {
+        const char *type;
+        enum output_value value;
+    } cases[] = {
+        {"INTEGER", OUTPUT_NUMBER},         {"UHUGEINT", OUTPUT_NUMBER},
+        {"DOUBLE", OUTPUT_NUMBER},          {"DECIMAL(10,2)", OUTPUT_NUMBER},
+        {"BOOLEAN", OUTPUT_BOOL},           {"VARCHAR", OUTPUT_TEXT},
+        {"INTEGER[]", OUTPUT_TEXT},         {"DECIMAL(10,2)[]", OUTPUT_TEXT},
+        {"TIMESTAMP_MS", OUTPUT_TEXT},      {"INTERVAL", OUTPUT_TEXT},
+        {"STRUCT(a INTEGER)", OUTPUT_TEXT},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++)
+        ck_assert_msg(duckdb_value(cases[i].type) == cases[i].value, "%s", cases[i].type);
 }
 END_TEST
 
@@ -662,6 +681,7 @@ int main(void)
         TEST(select_cut),
         TEST(select_limit),
         TEST(select_values),
+        TEST(duckdb_values),
         TEST(token_range),
         TEST(statements),
         TEST(layout_numbers),
