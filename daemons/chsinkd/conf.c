@@ -166,7 +166,7 @@ const struct pl_option chsinkd_options[] = {
 };
 
 const char chsinkd_conf_intro[] =
-    "chsinkd: from Kafka topics to ClickHouse tables. See chsinkd(8).\n"
+    "chsinkd: from Kafka topics to ClickHouse, DuckDB or Iceberg tables. See chsinkd(8).\n"
     "Every option with its default. Durations: 500ms 5s 15m 2h 7d. Sizes: 4096 64KiB 8MiB.\n"
     "Secrets: { credential: NAME } (the file /etc/chsinkd/secrets/NAME, or the unit's\n"
     "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
