@@ -95,10 +95,15 @@ const struct pl_option chsinkd_options[] = {
         .dflt = "v1.2.0",
         .help = "The oldest DuckDB that can read a file which is made here; \"latest\": what the "
                 "library has best."),
+    OPT("iceberg.catalog", ENUM, iceberg.catalog, .dflt = "path",
+        .choices = iceberg_catalog_choices,
+        .help = "Who says which metadata is a table's current one: path, a folder of this machine, "
+                "or rest, a REST catalogue (iceberg.rest)."),
     OPT("iceberg.warehouse", STRING, iceberg.warehouse, .min = 1, .max = 4096,
-        .help = "The folder of the Iceberg tables, each in NAMESPACE/TABLE below it; under "
+        .help = "path: the folder of the Iceberg tables, each in NAMESPACE/TABLE below it; under "
                 "/var/lib/chsinkd, which the unit may write to. Each table's current metadata is "
-                "the highest metadata/vN.metadata.json."),
+                "the highest metadata/vN.metadata.json. rest: the catalogue's name of the "
+                "warehouse, if it has several; where files lie, it says itself."),
     OPT("iceberg.namespace", STRING, iceberg.namespace_, .min = 1, .max = 256, .dflt = "default",
         .help = "Namespace of the tables whose route names no database; dots separate levels."),
     OPT("iceberg.library", STRING, iceberg.library, .min = 1, .max = 4096,
@@ -109,6 +114,8 @@ const struct pl_option chsinkd_options[] = {
                 "its route is refused. (Offsets and partitions of Kafka's are long.)"),
     OPT("iceberg.timeout", DURATION, iceberg.timeout_ms, .min = 1000, .max = 60 * PL_MINUTE_MS,
         .dflt = "1m", .help = "Time for one file, or one request to a catalogue."),
+    ICEBERG_REST_OPTS("iceberg.rest", struct chsinkd_conf, iceberg.rest),
+    ICEBERG_S3_OPTS("iceberg.s3", struct chsinkd_conf, iceberg.s3),
     OPT("routes", STRINGS, route_files, .min = 1, .max = 256, .flags = PL_OPT_REQUIRED,
         .help = "Route files, from topic to table; shell patterns are allowed, as in "
                 "/etc/chsinkd/routes/*.yaml. A topic belongs to one route; a start at which two "
@@ -319,9 +326,12 @@ static void iceberg_check(const struct chsinkd_conf *conf, struct pl_findings *e
 {
     struct duckdb_library library;
     struct pl_err err;
-    if (!conf->iceberg.warehouse || conf->iceberg.warehouse[0] != '/')
+    bool is_path = conf->iceberg.catalog == ICEBERG_CATALOG_PATH;
+    if (is_path && (!conf->iceberg.warehouse || conf->iceberg.warehouse[0] != '/'))
         pl_findings_add(errs, 0, 0,
-                        "iceberg.warehouse is required with output: iceberg, and begins with /");
+                        "iceberg.warehouse is required with iceberg.catalog: path, and begins with "
+                        "/");
+    iceberg_remote_check(&conf->iceberg, errs);
     if (duckdb_library_load(&library, conf->iceberg.library, &err) < 0)
         pl_findings_add(errs, 0, 0, "%s", err.msg);
     for (unsigned i = 0; i < conf->routes_n; i++)

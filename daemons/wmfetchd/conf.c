@@ -100,7 +100,7 @@ const struct pl_option wmfetchd_opts[] = {
     OPT("api.element_bytes_max", SIZE, api.element_bytes_max, .min = 1024, .max = PL_GIB,
         .dflt = "64MiB", .help = "The largest transaction in an answer; one is kept in memory."),
     PL_HTTP_TLS_OPTS("api.tls", struct wmfetchd_conf, api.tls),
-    PL_AUTH_OPTS("auth", struct wmfetchd_conf, auth, "token", "watermelon"),
+    PL_AUTH_OPTS("auth", struct wmfetchd_conf, auth, "token", "watermelon", PL_OPT_RELOADABLE),
     OPT("window.size", DURATION, window.size_ms, .min = 1000, .max = 365 * PL_DAY_MS, .dflt = "1h",
         .flags = PL_OPT_RELOADABLE,
         .help = "The range that is fetched, and written in one Kafka transaction, at a time. After "

@@ -49,10 +49,11 @@ struct pl_auth_conf {
     struct pl_tls tls;
 };
 
-/* The options, for a daemon's table: PL_AUTH_OPTS("auth", struct x, auth, "token", "watermelon").
- * `method_dflt` and `realm_dflt`: the defaults of those two (texts, or NULL). */
+/* The options, for a daemon's table: PL_AUTH_OPTS("auth", struct x, auth, "token", "watermelon",
+ * PL_OPT_RELOADABLE). `method_dflt` and `realm_dflt`: the defaults of those two (texts, or NULL).
+ * `secret_flags`: of user and secrets; 0 where a thread uses them that is not the one to reload. */
 /* clang-format off */
-#define PL_AUTH_OPTS(prefix, t, f, method_dflt, realm_dflt)                                        \
+#define PL_AUTH_OPTS(prefix, t, f, method_dflt, realm_dflt, secret_flags)                          \
     PL_OPTION(prefix ".method", ENUM, t, f.method, .dflt = method_dflt,                            \
         .choices = pl_auth_methods,                                                                \
         .help = "How to authenticate: none; basic (user and password); bearer (a fixed token); "   \
@@ -75,27 +76,27 @@ struct pl_auth_conf {
     PL_OPTION(prefix ".client_id", STRING, t, f.client_id, .min = 1, .max = 255,                   \
         .help = "The client, as Keycloak knows it. Needed for " prefix ".method: token."),         \
     PL_OPTION(prefix ".client_secret", SECRET, t, f.client_secret,                                 \
-        .flags = PL_OPT_RELOADABLE,                                                                \
+        .flags = (secret_flags),                                                                   \
         .help = "The client's secret. A public client has none; client_credentials needs one."),   \
     PL_OPTION(prefix ".client_auth", ENUM, t, f.client_auth, .dflt = "basic",                      \
         .choices = pl_auth_clients,                                                                \
         .help = "Where the secret is sent: basic (HTTP Basic) or body (in the form)."),            \
     PL_OPTION(prefix ".user", STRING, t, f.user, .min = 1, .max = 255,                             \
-        .flags = PL_OPT_RELOADABLE,                                                                \
+        .flags = (secret_flags),                                                                   \
         .help = "The user of the password grant, and of " prefix ".method: basic."),               \
-    PL_OPTION(prefix ".password", SECRET, t, f.password, .flags = PL_OPT_RELOADABLE,               \
+    PL_OPTION(prefix ".password", SECRET, t, f.password, .flags = (secret_flags),                  \
         .help = "The user's password."),                                                           \
     PL_OPTION(prefix ".scope", STRING, t, f.scope, .min = 1, .max = 1000,                          \
         .help = "Scopes to ask for, with spaces between; default: the client's own."),             \
     PL_OPTION(prefix ".timeout", DURATION, t, f.timeout_ms, .min = 100, .max = 600000,             \
         .dflt = "30s", .help = "How long getting a token may take."),                              \
     PL_HTTP_TLS_OPTS(prefix ".tls", t, f.tls),                                                     \
-    PL_OPTION(prefix ".bearer", SECRET, t, f.bearer, .flags = PL_OPT_RELOADABLE,                   \
+    PL_OPTION(prefix ".bearer", SECRET, t, f.bearer, .flags = (secret_flags),                      \
         .help = "The token of " prefix ".method: bearer, without \"Bearer\"."),                    \
     PL_OPTION(prefix ".header.name", STRING, t, f.header.name, .min = 1, .max = 255,               \
         .help = "The header of " prefix ".method: header, such as X-Api-Key."),                    \
     PL_OPTION(prefix ".header.value", SECRET, t, f.header.value,                                   \
-        .flags = PL_OPT_RELOADABLE, .help = "Its value, all of it.")
+        .flags = (secret_flags), .help = "Its value, all of it.")
 /* clang-format on */
 
 /* What the table cannot express: which options the method (and the grant) needs, which it does not

@@ -258,7 +258,7 @@ static int rest_load(struct iceberg_catalog *base, const struct iceberg_name *na
     return -1;
 }
 
-/* POSTs what changes a table. *ret_absent: it failed, as the table or its namespace is not there. */
+/* POSTs what changes a table. *ret_absent: it failed, as the table or namespace is not there. */
 static enum iceberg_committed change(struct rest *c, const struct call *call,
                                      struct iceberg_loaded *ret, bool *ret_absent,
                                      struct pl_err *err)

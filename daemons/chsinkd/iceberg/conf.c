@@ -6,6 +6,7 @@
 
 #include "lib/http/field.h"
 
+const char *const iceberg_catalog_choices[] = {"path", "rest", NULL};
 const char *const iceberg_s3_addressings[] = {"path", "virtual", NULL};
 
 static void rest_check(const struct iceberg_rest_conf *rest, struct pl_findings *errs)
@@ -15,7 +16,7 @@ static void rest_check(const struct iceberg_rest_conf *rest, struct pl_findings 
     pl_auth_conf_check(&rest->auth, "iceberg.rest.auth", errs);
 }
 
-static void s3_check(const struct iceberg_s3_conf *s3, bool needed, struct pl_findings *errs)
+static void s3_check(const struct iceberg_s3_conf *s3, struct pl_findings *errs)
 {
     const struct {
         const char *name, *value;
@@ -24,7 +25,7 @@ static void s3_check(const struct iceberg_s3_conf *s3, bool needed, struct pl_fi
         {"secret_key", s3->secret_key.value},
         {"session_token", s3->session_token.value},
     };
-    bool any = needed || keys[0].value || keys[1].value || keys[2].value;
+    bool any = keys[0].value || keys[1].value || keys[2].value;
     for (size_t i = 0; i < PL_COUNT(keys); i++) {
         if (!keys[i].value && any && i < 2)
             pl_findings_add(errs, 0, 0,
@@ -51,10 +52,7 @@ static void s3_check(const struct iceberg_s3_conf *s3, bool needed, struct pl_fi
 
 void iceberg_remote_check(const struct iceberg_conf *conf, struct pl_findings *errs)
 {
-    bool is_rest = conf->catalog == ICEBERG_CATALOG_REST;
-    if (is_rest)
+    if (conf->catalog == ICEBERG_CATALOG_REST)
         rest_check(&conf->rest, errs);
-    bool needed = !is_rest && conf->warehouse && strncmp(conf->warehouse, "s3", 2) == 0 &&
-                  strstr(conf->warehouse, "://");
-    s3_check(&conf->s3, needed, errs);
+    s3_check(&conf->s3, errs);
 }

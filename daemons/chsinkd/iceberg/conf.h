@@ -44,18 +44,18 @@ struct iceberg_conf {
     struct iceberg_s3_conf s3;
 };
 
-/* What the table cannot express of rest and s3: what is needed with what, and whether secrets can be
- * sent. Findings hold no secret. For `output: iceberg` only. */
+/* What the table cannot express of rest and s3: what is needed with what, and whether secrets can
+ * be sent. Findings hold no secret. For `output: iceberg` only. */
 void iceberg_remote_check(const struct iceberg_conf *conf, struct pl_findings *errs);
 
 /* Their options, for the table: ICEBERG_REST_OPTS("iceberg.rest", struct x, iceberg.rest). */
-extern const char *const iceberg_s3_addressings[];
+extern const char *const iceberg_catalog_choices[], *const iceberg_s3_addressings[];
 /* clang-format off */
 #define ICEBERG_REST_OPTS(prefix, t, f)                                                            \
     PL_OPTION(prefix ".url", URL, t, f.url, .login = prefix ".auth",                               \
         .help = "The REST catalogue, without /v1. Needed for iceberg.catalog: rest."),             \
     PL_HTTP_TLS_OPTS(prefix ".tls", t, f.tls),                                                     \
-    PL_AUTH_OPTS(prefix ".auth", t, f.auth, "none", NULL)
+    PL_AUTH_OPTS(prefix ".auth", t, f.auth, "none", NULL, 0)
 #define ICEBERG_S3_OPTS(prefix, t, f)                                                              \
     PL_OPTION(prefix ".endpoint", URL, t, f.endpoint,                                              \
         .login = prefix ".access_key and " prefix ".secret_key",                                   \

@@ -18,8 +18,8 @@ enum rest_outcome {
     REST_UNKNOWN,  /* 5xx: it may have been done, if it was to do something; RETRY */
 };
 
-/* `err` is set unless DONE, with the catalogue's own words (its ErrorModel), which may repeat what it
- * was sent. `what`: "commit to db.t". */
+/* `err` is set unless DONE, with the catalogue's own words (its ErrorModel), which may repeat what
+ * it was sent. `what`: "commit to db.t". */
 enum rest_outcome rest_answer_check(long status, struct pl_slice body, const char *what,
                                     struct pl_err *err);
 

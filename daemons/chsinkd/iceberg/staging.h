@@ -18,7 +18,7 @@ struct staging;
 struct staging *staging_new(const char *parent);
 void staging_free(struct staging *s); /* with the folder and what is in it */
 
-/* A path in the folder that is not taken; the caller's. NULL: RETRY for a full disk, else CONFIG. */
+/* A path in the folder that is not taken, to free(). NULL: RETRY for a full disk, else CONFIG. */
 char *staging_path(struct staging *s, struct pl_err *err);
 
 #endif

@@ -285,7 +285,7 @@ START_TEST(other_writers_commits_are_kept)
 END_TEST
 
 /* A catalogue in which another commits between our load and our commit, a number of times; or (no
- * `meddle`) our request is repeated on its way, so that the answer is that it conflicts with itself. */
+ * `meddle`) our request is repeated on its way, so that it is answered to conflict with itself. */
 struct meddler {
     struct iceberg_catalog base;
     struct iceberg_catalog *real;

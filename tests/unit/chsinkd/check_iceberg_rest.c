@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_iceberg_rest.c - the REST catalogue: what answers mean by table, its paths, and the catalogue
- * against servers of this process: conflicts, answers that are lost or cut, waits, tokens that are
- * refused, namespaces that are missing. links: chsinkd
+ * check_iceberg_rest.c - the REST catalogue: what answers mean by table, its paths, its options,
+ * and the catalogue against servers of this process: conflicts, answers that are lost or cut,
+ * waits, tokens that are refused, namespaces that are missing. links: chsinkd
  */
+#include <sys/stat.h>
+
 #include "daemons/chsinkd/iceberg/catalog_rest.h"
 #include "daemons/chsinkd/iceberg/json.h"
 #include "daemons/chsinkd/iceberg/rest_answer.h"
@@ -113,6 +115,65 @@ START_TEST(config_and_namespaces)
     PL_FREE char *two_text = cJSON_PrintUnformatted(two);
     ck_assert_str_eq(all_text, "[\"a\",\"b\",\"c\"]");
     ck_assert_str_eq(two_text, "[\"a\",\"b\"]");
+}
+END_TEST
+
+/* ---- configuration ---- */
+
+struct options {
+    int catalog;
+    struct iceberg_rest_conf rest;
+    struct iceberg_s3_conf s3;
+};
+
+static const struct pl_option option_table[] = {
+    PL_OPTION("catalog", ENUM, struct options, catalog, .dflt = "path",
+              .choices = iceberg_catalog_choices),
+    ICEBERG_REST_OPTS("rest", struct options, rest),
+    ICEBERG_S3_OPTS("s3", struct options, s3),
+    PL_OPT_END,
+};
+
+static const struct {
+    const char *text, *finding; /* NULL: none */
+} configurations[] = {
+    {"catalog: path", NULL},
+    {"catalog: rest", "iceberg.rest.url: is needed"},
+    {"catalog: rest\nrest: {url: http://c}", NULL},
+    {"catalog: rest\nrest: {url: http://c, auth: {method: token, client_id: x}}",
+     "iceberg.rest.auth.url: is needed"},
+    {"s3: {access_key: a, secret_key: geheim}", NULL},
+    {"s3: {access_key: a}", "iceberg.s3.secret_key: is needed"},
+    {"s3: {session_token: geheim}", "iceberg.s3.access_key: is needed"},
+    {"s3: {access_key: a/b, secret_key: geheim}", "iceberg.s3.access_key: has characters"},
+    {"s3: {access_key: a, secret_key: \"gehe im\"}", "iceberg.s3.secret_key: has characters"},
+    {"s3: {endpoint: \"http://h:9000/bucket\"}", "iceberg.s3.endpoint: scheme, host and port"},
+    {"s3: {endpoint: \"http://h:9000/\"}", NULL},
+    {"s3: {region: EU}", "iceberg.s3.region: is made of"},
+};
+
+START_TEST(configurations_are_checked)
+{
+    PL_FREE char *folder = unit_dir();
+    PL_FREE char *file = pl_strf("%s/conf.yaml", folder);
+    FILE *f = fopen(file, "w");
+    fputs(configurations[_i].text, f);
+    fclose(f);
+    chmod(file, 0600);
+    struct options o = {0};
+    struct pl_findings errs;
+    pl_findings_init(&errs);
+    ck_assert_int_eq(pl_options_load(option_table, file, &o, NULL, &errs), 0);
+    const struct iceberg_conf all = {.catalog = o.catalog, .rest = o.rest, .s3 = o.s3};
+    iceberg_remote_check(&all, &errs);
+    const char *found = pl_buf_cstr(&errs.text);
+    if (configurations[_i].finding)
+        ck_assert_msg(strstr(found, configurations[_i].finding), "%s", found);
+    else
+        ck_assert_str_eq(found, "");
+    ck_assert_ptr_null(strstr(found, "gehe"));
+    pl_findings_release(&errs);
+    pl_options_release(option_table, &o);
 }
 END_TEST
 
@@ -386,6 +447,7 @@ int main(void)
         TEST(answers_mean, .count = PL_COUNT(answers)),
         TEST(paths_are_made, .count = PL_COUNT(paths)),
         TEST(config_and_namespaces),
+        TEST(configurations_are_checked, .count = PL_COUNT(configurations)),
         TCASE("server", .set_up = catalog_open, .tear_down = catalog_close),
         TEST(loads),
         TEST(commits_are_judged, .count = PL_COUNT(commits)),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_iceberg_s3.c - S3 as Iceberg's store: signatures by Amazon's own examples, XML whole and cut
- * at each offset, what answers mean by table, and the store against servers of this process that
- * refuse, cut, are away and forget If-None-Match. links: chsinkd
+ * check_iceberg_s3.c - S3 as Iceberg's store: signatures by Amazon's own examples, XML whole and
+ * cut at each offset, what answers mean by table, and the store against servers of this process
+ * that refuse, cut, are away and forget If-None-Match. links: chsinkd
  */
 #include <sys/stat.h>
 
@@ -414,7 +414,7 @@ START_TEST(creates_only_where_it_is_safe)
 }
 END_TEST
 
-/* The first two (of the check) are as they should be, then the connection ends without an answer. */
+/* The first ones (of the check) are as they should be, then a connection ends without an answer. */
 static bool dies_later(struct server *s, int fd, const struct server_request *r)
 {
     if (r->n < 3)

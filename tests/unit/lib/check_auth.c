@@ -18,7 +18,7 @@ struct peer {
 };
 
 static const struct pl_option options[] = {
-    PL_AUTH_OPTS("peer.auth", struct peer, auth, "none", "realm"),
+    PL_AUTH_OPTS("peer.auth", struct peer, auth, "none", "realm", PL_OPT_RELOADABLE),
     PL_OPT_END,
 };
 
