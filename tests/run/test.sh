@@ -145,7 +145,8 @@ main() {
         if step "fetch Kafka" tests/services/kafka.sh fetch &&
             step "fetch ClickHouse" tests/services/clickhouse.sh fetch &&
             step "fetch Keycloak" tests/services/keycloak.sh fetch &&
-            step "fetch readers of Iceberg" tests/services/iceberg.sh fetch; then
+            step "fetch readers of Iceberg" tests/services/iceberg.sh fetch &&
+            step "fetch a catalogue and S3" tests/services/lake.sh fetch; then
             title "end to end, in three parts at once"
             end_to_end
         fi

@@ -16,7 +16,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 # The extensions are of just this version of DuckDB.
 packages=("pyiceberg[pyarrow,sql-sqlite]==0.12.0" pyarrow==26.0.1 duckdb==1.5.5
-    duckdb-extension-avro==1.5.5 duckdb-extension-iceberg==1.5.5 pytz==2026.2)
+    duckdb-extension-avro==1.5.5 duckdb-extension-iceberg==1.5.5 duckdb-extension-httpfs==1.5.5
+    pytz==2026.2)
 readers_dir="$(cache_dir)/iceberg-readers-$(cksum <<<"${packages[*]}" | cut -d ' ' -f 1)"
 
 fetch_readers() {
