@@ -210,11 +210,12 @@ def test_show_held(pipeline):
     options['duckdb']['hold'] = 'always'
     sink = p.chsinkd(route=route_write(p), **options).start()
 
-    def committed():
-        found = ask_json(sink, status=69)['routes'][0]
-        return found if [x['next'] for x in found['state']['partitions']] == [33, 20] else None
-
-    found = wait_until(committed, 90, 'all is loaded')
+    consumer = confluent_kafka.Consumer({'bootstrap.servers': p.kafka.servers, 'group.id': f'sink-{p.tag}'})
+    places = [confluent_kafka.TopicPartition(p.topic, i) for i in range(2)]
+    wait_until(lambda: [x.offset for x in consumer.committed(places, 10)] == [33, 20], 90, 'all is loaded')
+    consumer.close()
+    found, = ask_json(sink, status=69)['routes']
+    assert [x['next'] for x in found['state']['partitions']] == [33, 20], found
     assert found['table']['error']['kind'] == 'retry', found
     assert f'(PID {sink.process.pid})' in found['table']['error']['message'], found
     sink.terminate(30)
