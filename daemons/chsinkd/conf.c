@@ -112,6 +112,9 @@ const struct pl_option chsinkd_options[] = {
     OPT("iceberg.uint64", ENUM, iceberg.uint64, .dflt = "decimal", .choices = uint64_choices,
         .help = "What a UInt64 column becomes, for which Iceberg has no type: decimal (20, 0), or "
                 "its route is refused. (Offsets and partitions of Kafka's are long.)"),
+    OPT("iceberg.keep_snapshots", DURATION, iceberg.keep_snapshots_ms, .min = 60 * PL_MINUTE_MS,
+        .max = 3650 * PL_DAY_MS, .dflt = "5d",
+        .help = "Older snapshots are expired by chsinkd --maintain yes."),
     OPT("iceberg.timeout", DURATION, iceberg.timeout_ms, .min = 1000, .max = 60 * PL_MINUTE_MS,
         .dflt = "1m", .help = "Time for one file, or one request to a catalogue."),
     ICEBERG_REST_OPTS("iceberg.rest", struct chsinkd_conf, iceberg.rest),

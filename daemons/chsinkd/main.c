@@ -6,11 +6,12 @@
 
 #include "daemons/chsinkd/chsinkd.h"
 #include "daemons/chsinkd/inspect.h"
+#include "daemons/chsinkd/maintain.h"
 #include "daemons/chsinkd/metrics.h"
 #include "daemons/chsinkd/show/show.h"
 #include "lib/log/log.h"
 
-enum { SAMPLE, SCHEMA, DRY_RUN, SHOW, ONCE, REPLAY, MODES };
+enum { SAMPLE, SCHEMA, DRY_RUN, SHOW, MAINTAIN, ONCE, REPLAY, MODES };
 enum { TOPIC = MODES, SQL, DEAD, ROWS, JSON, OPTS };
 
 static const struct pl_cli_opt opts[] = {
@@ -19,6 +20,8 @@ static const struct pl_cli_opt opts[] = {
     [DRY_RUN] = {"dry-run", NULL,
                  "show the statements a start would run, try the last 1000 messages"},
     [SHOW] = {"show", "[ROUTE]", "show what was loaded, and where loading stands"},
+    [MAINTAIN] = {"maintain", "[yes]",
+                  "show which old snapshots and files of Iceberg tables can go; yes: remove them"},
     [ONCE] = {"once", NULL, "load to the end of the topics as it is now, then exit"},
     [REPLAY] = {"replay", "ROUTE", "bring the dead letters of a route back, then exit"},
     [TOPIC] = {"topic", "NAME", "with --sample and --schema: this topic, not the routes'"},
@@ -125,6 +128,17 @@ static int show(const struct chsinkd_conf *conf, const struct show_ask *ask)
     return pl_err_exit_status(err.kind);
 }
 
+static int maintain(const struct chsinkd_conf *conf, const char *answer)
+{
+    struct pl_err err;
+    if (answer[0] != '\0' && strcmp(answer, "yes") != 0)
+        return pl_cli_refuse(&chsinkd.cli, "option '--maintain' takes yes, or nothing");
+    if (maintain_run(conf, answer[0] != '\0', &err) == 0)
+        return 0;
+    pl_log_err(PL_ERROR, PL_EVENT_EXITING, "not all tables were maintained", &err);
+    return pl_err_exit_status(err.kind);
+}
+
 static const struct route *route_find(const struct chsinkd_conf *conf, const char *name)
 {
     for (unsigned i = 0; i < conf->routes_n; i++)
@@ -146,6 +160,8 @@ int main(int argc, char **argv)
         return status;
     if (mode == SHOW)
         return show(service.conf, &ask);
+    if (mode == MAINTAIN)
+        return maintain(service.conf, service.cli.values[MAINTAIN]);
     if (mode < ONCE)
         return inspect(service.conf, &service.cli);
     struct chsinkd_mode run = {.once = mode != MODES};

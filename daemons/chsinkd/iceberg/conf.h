@@ -33,12 +33,13 @@ enum iceberg_catalog_choice { ICEBERG_CATALOG_PATH, ICEBERG_CATALOG_REST };
 enum iceberg_uint64 { ICEBERG_UINT64_DECIMAL, ICEBERG_UINT64_REFUSE }; /* Iceberg has none */
 
 struct iceberg_conf {
-    int catalog;        /* enum iceberg_catalog_choice */
-    char *warehouse;    /* PATH: the directory (or s3://bucket/prefix) that holds namespace/table;
+    int catalog;      /* enum iceberg_catalog_choice */
+    char *warehouse;  /* PATH: the directory (or s3://bucket/prefix) that holds namespace/table;
                        * REST: the catalogue's name for it, may be NULL */
-    char *namespace_;   /* of a route that names no database; levels are separated by dots */
-    char *library;      /* libduckdb, which writes the Parquet files; NULL: searched for */
-    int uint64;         /* enum iceberg_uint64 */
+    char *namespace_; /* of a route that names no database; levels are separated by dots */
+    char *library;    /* libduckdb, which writes the Parquet files; NULL: searched for */
+    int uint64;       /* enum iceberg_uint64 */
+    int64_t keep_snapshots_ms;
     int64_t timeout_ms; /* for one request to the catalogue, and for one file */
     struct iceberg_rest_conf rest;
     struct iceberg_s3_conf s3;

@@ -180,6 +180,24 @@ static void ref_update_add(struct iceberg_change *c, const cJSON *metadata, int6
     }
 }
 
+static void main_require(struct iceberg_change *c, const cJSON *metadata)
+{
+    struct iceberg_snapshot s;
+    cJSON *r = object_add(c->requirements, "type", "assert-ref-snapshot-id");
+    cJSON_AddStringToObject(r, "ref", MAIN);
+    if (iceberg_snapshot_current(metadata, &s))
+        iceberg_json_add_int(r, "snapshot-id", s.id);
+    else
+        cJSON_AddNullToObject(r, "snapshot-id");
+}
+
+void iceberg_change_expire(struct iceberg_change *c, const cJSON *metadata, cJSON *ids)
+{
+    main_require(c, metadata);
+    cJSON *u = object_add(c->updates, "action", "remove-snapshots");
+    cJSON_AddItemToObject(u, "snapshot-ids", ids);
+}
+
 void iceberg_change_append(struct iceberg_change *c, const cJSON *metadata,
                            const struct iceberg_append *append)
 {
@@ -189,13 +207,7 @@ void iceberg_change_append(struct iceberg_change *c, const cJSON *metadata,
     iceberg_json_int(metadata, "last-updated-ms", &updated_ms);
     iceberg_json_int(metadata, "current-schema-id", &schema_id);
 
-    cJSON *r = object_add(c->requirements, "type", "assert-ref-snapshot-id");
-    cJSON_AddStringToObject(r, "ref", MAIN);
-    if (some)
-        iceberg_json_add_int(r, "snapshot-id", before.id);
-    else
-        cJSON_AddNullToObject(r, "snapshot-id");
-
+    main_require(c, metadata);
     cJSON *u = object_add(c->updates, "action", "add-snapshot");
     cJSON *s = cJSON_AddObjectToObject(u, "snapshot");
     iceberg_json_add_int(s, "snapshot-id", append->snapshot_id);

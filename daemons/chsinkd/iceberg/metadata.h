@@ -56,6 +56,9 @@ void iceberg_change_append(struct iceberg_change *c, const cJSON *metadata,
 void iceberg_change_schema(struct iceberg_change *c, const cJSON *metadata, cJSON *schema,
                            int64_t last_column_id);
 
+/* Snapshots by their ids, which main does not need; `ids` is taken. */
+void iceberg_change_expire(struct iceberg_change *c, const cJSON *metadata, cJSON *ids);
+
 /* Of the next snapshot. */
 int64_t iceberg_sequence_next(const cJSON *metadata);
 

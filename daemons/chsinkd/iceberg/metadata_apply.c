@@ -148,6 +148,53 @@ static void set_current_schema(cJSON *m, const cJSON *update)
     int_set(m, "current-schema-id", id);
 }
 
+static bool id_is_in(const cJSON *ids, const cJSON *object)
+{
+    const cJSON *item;
+    int64_t id, has;
+    cJSON_ArrayForEach(item, ids)
+    {
+        if (iceberg_json_value_int(item, &has) && iceberg_json_int(object, "snapshot-id", &id) &&
+            has == id)
+            return true;
+    }
+    return false;
+}
+
+static void items_remove(cJSON *array, const cJSON *ids)
+{
+    cJSON *next, *item = array ? array->child : NULL;
+    for (; item; item = next) {
+        next = item->next;
+        if (id_is_in(ids, item))
+            cJSON_Delete(cJSON_DetachItemViaPointer(array, item));
+    }
+}
+
+/* Spec: the log has no entry before one whose snapshot is gone, so that it has no holes. */
+static void snapshot_log_cut(cJSON *log, const cJSON *ids)
+{
+    int last = -1, i = 0;
+    const cJSON *entry;
+    cJSON_ArrayForEach(entry, log)
+    {
+        if (id_is_in(ids, entry))
+            last = i;
+        i++;
+    }
+    for (; last >= 0; last--)
+        cJSON_DeleteItemFromArray(log, 0);
+}
+
+static void remove_snapshots(cJSON *m, const cJSON *update)
+{
+    const cJSON *ids = pl_doc_get(update, "snapshot-ids");
+    items_remove(member(m, "snapshots", true), ids);
+    items_remove(cJSON_GetObjectItemCaseSensitive(m, "statistics"), ids);
+    items_remove(cJSON_GetObjectItemCaseSensitive(m, "partition-statistics"), ids);
+    snapshot_log_cut(member(m, "snapshot-log", true), ids);
+}
+
 static const struct {
     const char *action;
     void (*apply)(cJSON *m, const cJSON *update);
@@ -157,6 +204,7 @@ static const struct {
     {"set-properties", set_properties},
     {"add-schema", add_schema},
     {"set-current-schema", set_current_schema},
+    {"remove-snapshots", remove_snapshots},
 };
 
 /* Where the document before is; the log is bounded. */

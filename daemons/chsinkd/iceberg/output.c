@@ -11,6 +11,7 @@
 #include "daemons/chsinkd/iceberg/catalog_rest.h"
 #include "daemons/chsinkd/iceberg/describe.h"
 #include "daemons/chsinkd/iceberg/json.h"
+#include "daemons/chsinkd/iceberg/maintain.h"
 #include "daemons/chsinkd/iceberg/metadata.h"
 #include "daemons/chsinkd/iceberg/positions.h"
 #include "daemons/chsinkd/iceberg/store_local.h"
@@ -385,6 +386,13 @@ static int output_position(struct output *o, const struct output_target *t,
     return 0;
 }
 
+static int output_maintain(struct output *o, const struct output_target *t,
+                           const struct output_maintain *how, struct pl_err *err)
+{
+    struct iceberg_table table = table_of(o, t);
+    return iceberg_maintain(&table, how, o->conf->keep_snapshots_ms, err);
+}
+
 /* ---- for --show ---- */
 
 static int output_describe(struct output *o, const struct output_target *t, const char *group,
@@ -428,6 +436,7 @@ const struct output_kind iceberg_output = {
     .ensure = output_ensure,
     .insert = output_insert,
     .position = output_position,
+    .maintain = output_maintain,
     .describe = output_describe,
     .query_described = true,
     .query = output_query,

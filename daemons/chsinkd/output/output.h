@@ -94,6 +94,12 @@ struct output_ensure {
     void *userdata;
 };
 
+struct output_maintain {
+    bool dry_run;
+    int64_t now_ms; /* realtime */
+    struct pl_buf *ret_plan;
+};
+
 struct output;
 
 /* When a batch is closed, unless the configuration says it. */
@@ -150,6 +156,11 @@ struct output_kind {
     int (*position)(struct output *o, const struct output_target *t,
                     const struct output_range *range, int64_t *ret_offset, struct pl_buf *ret_note,
                     struct pl_err *err);
+
+    /* What a table needs from time to time (old versions, files that nothing names): appends what is
+     * done, or with dry_run would be done. NULL: it needs nothing. RETRY, CONFIG. */
+    int (*maintain)(struct output *o, const struct output_target *t,
+                    const struct output_maintain *how, struct pl_err *err);
 
     /* ---- for --show: beside a service that is loading, or none. Both only read. ---- */
 

@@ -20,6 +20,7 @@
 #include "daemons/chsinkd/iceberg/store_local.h"
 #include "daemons/chsinkd/output/facts.h"
 #include "lib/base/clock.h"
+#include "lib/config/options.h"
 #include "tests/unit/rows_fixture.h"
 
 #define TEXT(s) ((char *)(s))
@@ -509,6 +510,85 @@ START_TEST(the_table_is_described)
 }
 END_TEST
 
+/* What is maintained `days` from now, in words. */
+static char *maintain(struct world *w, bool dry_run, int days)
+{
+    struct pl_buf plan = {0};
+    struct pl_err err;
+    const struct output_maintain how = {
+        .dry_run = dry_run, .now_ms = pl_clock_realtime_ms() + days * PL_DAY_MS, .ret_plan = &plan};
+    w->conf.keep_snapshots_ms = 5 * PL_DAY_MS;
+    ck_assert_done(iceberg_output.maintain(w->output, w->target, &how, &err), err);
+    return pl_buf_take(&plan);
+}
+
+static void assert_says(char *plan, const char *says)
+{
+    ck_assert_msg(strstr(plan, says) != NULL, "%s", plan);
+    free(plan);
+}
+
+START_TEST(old_snapshots_and_files_go)
+{
+    struct world w;
+    struct pl_err err;
+    world_open(&w, MONTHLY COLUMNS);
+    assert_says(maintain(&w, false, 0), "db.t: is not there");
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 3, &err), OUTPUT_DONE);
+    ck_assert_int_eq(insert(&w, 3, 3, "b", two_months, 3, &err), OUTPUT_DONE);
+    others_commit(&w); /* the current one has no offsets */
+    /* what a killed writer left: one of ours, one that somebody put there */
+    PL_FREE char *cmd = pl_strf("cd %s/db/t && touch data/killed.parquet metadata/.v9.Ab12xY "
+                                "data/mine.txt",
+                                warehouse);
+    ck_assert_int_eq(system(cmd), 0);
+    assert_says(maintain(&w, true, 0), "0 of 3 snapshots expire\ndb.t: 0 files");
+    assert_says(maintain(&w, false, 2), "db.t: 2 files that nothing names, 0 bytes");
+    assert_says(maintain(&w, true, 6), "2 of 3 snapshots expire\ndb.t: 1 file ");
+    struct iceberg_loaded loaded = load(&w);
+    ck_assert_int_eq(cJSON_GetArraySize(pl_doc_get(loaded.metadata, "snapshots")), 3);
+    iceberg_loaded_release(&loaded);
+    assert_says(maintain(&w, false, 6), "2 of 3 snapshots expire\ndb.t: 1 file ");
+    assert_says(maintain(&w, false, 6), "0 of 1 snapshots expire\ndb.t: 0 files");
+    loaded = load(&w);
+    ck_assert_int_eq(cJSON_GetArraySize(pl_doc_get(loaded.metadata, "snapshots")), 1);
+    ck_assert_int_eq(cJSON_GetArraySize(pl_doc_get(loaded.metadata, "snapshot-log")), 1);
+    iceberg_loaded_release(&loaded);
+    /* rows, positions and what is not ours are there, and it goes on */
+    ck_assert_int_eq(rows_there(&w), 6);
+    ck_assert_uint_eq(parquet_there(), 6);
+    assert_position(&w, 6, "b");
+    PL_FREE char *mine = pl_strf("%s/db/t/data/mine.txt", warehouse);
+    ck_assert_int_eq(access(mine, F_OK), 0);
+    ck_assert_int_eq(insert(&w, 6, 6, "c", two_months, 3, &err), OUTPUT_DONE);
+    world_close(&w);
+}
+END_TEST
+
+/* A table of which a file is missing is not touched. */
+START_TEST(a_damaged_table_is_not_cleaned)
+{
+    struct world w;
+    struct pl_err err;
+    struct pl_buf plan = {0};
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 3, &err), OUTPUT_DONE);
+    PL_FREE char *cmd =
+        pl_strf("cd %s/db/t && touch data/killed.parquet && rm metadata/*-m0.avro", warehouse);
+    ck_assert_int_eq(system(cmd), 0);
+    const struct output_maintain how = {.now_ms = pl_clock_realtime_ms() + 9 * PL_DAY_MS,
+                                        .ret_plan = &plan};
+    ck_assert_int_eq(iceberg_output.maintain(w.output, w.target, &how, &err), -1);
+    ck_assert_msg(strstr(err.msg, "nothing was removed") && strstr(err.msg, "is missing"), "%s",
+                  err.msg);
+    ck_assert_uint_eq(parquet_there(), 2);
+    pl_buf_release(&plan);
+    world_close(&w);
+}
+END_TEST
+
 /* A day of one commit a minute: what a commit costs at the first and at the last. */
 START_TEST(many_commits)
 {
@@ -553,6 +633,8 @@ int main(void)
         TEST(a_table_that_is_gone_is_held),
         TEST(positions_survive_other_peoples_housekeeping),
         TEST(the_table_is_described),
+        TEST(old_snapshots_and_files_go),
+        TEST(a_damaged_table_is_not_cleaned),
         TCASE("many", .skip = skip ? skip : few, .set_up = warehouse_make,
               .tear_down = warehouse_free),
         TEST(many_commits),

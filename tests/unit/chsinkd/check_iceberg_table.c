@@ -6,6 +6,7 @@
  * links: chsinkd
  */
 #include "daemons/chsinkd/iceberg/json.h"
+#include "daemons/chsinkd/iceberg/maintain.h"
 #include "daemons/chsinkd/iceberg/metadata.h"
 #include "daemons/chsinkd/iceberg/positions.h"
 #include "tests/unit/unit.h"
@@ -273,7 +274,7 @@ END_TEST
           "{\"source-id\":4,\"field-id\":1000,\"name\":\"time_day\",\"transform\":\"day\"},"       \
           "{\"source-id\":7,\"field-id\":1001,\"name\":\"1 wiki\",\"transform\":\"identity\"}")
 
-static const uint8_t sync[AVRO_SYNC_LEN] = "0123456789abcde";
+static const uint8_t marker[AVRO_SYNC_LEN] = "0123456789abcde";
 
 struct some { /* a table, and two files for it */
     struct route *route;
@@ -326,7 +327,7 @@ START_TEST(a_manifest_names_its_files)
     struct pl_err err;
     struct pl_buf manifest = {0}, found = {0};
     some_make(&s);
-    iceberg_manifest_write(s.files, 2, &s.layout, s.metadata, INT64_C(3051729675574597004), sync,
+    iceberg_manifest_write(s.files, 2, &s.layout, s.metadata, INT64_C(3051729675574597004), marker,
                            &manifest);
     const struct pl_slice whole = {manifest.data, manifest.len};
     ck_assert_done(iceberg_manifest_files(whole, location_add, &found, &err), err);
@@ -347,7 +348,7 @@ START_TEST(an_entry_is_as_the_specification_says)
     struct pl_buf manifest = {0}, want = {0};
     struct avro_file f;
     some_make(&s);
-    iceberg_manifest_write(s.files, 1, &s.layout, s.metadata, 5, sync, &manifest);
+    iceberg_manifest_write(s.files, 1, &s.layout, s.metadata, 5, marker, &manifest);
     ck_assert_done(avro_read((struct pl_slice){manifest.data, manifest.len}, 1 << 20, &f, &err),
                    err);
     static const char entry[] = "\x02"                      /* status: added */
@@ -379,12 +380,12 @@ START_TEST(lists_carry_on_what_was_there)
     struct iceberg_manifest_list list = {0}, again = {0};
     some_make(&s);
     iceberg_manifest_list_add(&list, "/l/metadata/1.avro", 111, s.files, 1, &s.layout, 71, 1);
-    iceberg_manifest_list_write(&list, 71, -1, 1, sync, &first);
+    iceberg_manifest_list_write(&list, 71, -1, 1, marker, &first);
     iceberg_manifest_list_release(&list);
     ck_assert_done(
         iceberg_manifest_list_read((struct pl_slice){first.data, first.len}, &list, &err), err);
     iceberg_manifest_list_add(&list, "/l/metadata/2.avro", 222, s.files, 2, &s.layout, 72, 2);
-    iceberg_manifest_list_write(&list, 72, 71, 2, sync, &second);
+    iceberg_manifest_list_write(&list, 72, 71, 2, marker, &second);
     iceberg_manifest_list_release(&list);
     ck_assert_done(
         iceberg_manifest_list_read((struct pl_slice){second.data, second.len}, &again, &err), err);
@@ -489,6 +490,41 @@ START_TEST(damaged_positions_are_no_positions)
 }
 END_TEST
 
+/* ---- which snapshots expire ---- */
+
+#define SNAPSHOT(id, parent, at)                                                                   \
+    "{\"snapshot-id\":" #id ",\"parent-snapshot-id\":" #parent ",\"timestamp-ms\":" #at "}"
+#define SNAPSHOTS                                                                                  \
+    "\"snapshots\":[" SNAPSHOT(1, null, 10) "," SNAPSHOT(2, 1, 20) "," SNAPSHOT(                   \
+        3, 2, 30) "," SNAPSHOT(4, 2, 40) "]"
+
+START_TEST(only_what_nobody_names_expires)
+{
+    static const struct {
+        const char *metadata;
+        int64_t before;
+        const char *expired;
+    } cases[] = {
+        {"{\"current-snapshot-id\":4,\"refs\":{}," SNAPSHOTS "}", 10, "[]"},
+        {"{\"current-snapshot-id\":4,\"refs\":{}," SNAPSHOTS "}", 30, "[1,2]"},
+        {"{\"current-snapshot-id\":4,\"refs\":{}," SNAPSHOTS "}", 99, "[1,2,3]"},
+        {"{\"current-snapshot-id\":4,\"refs\":{\"main\":{\"snapshot-id\":4,\"type\":\"branch\"},"
+         "\"v1\":{\"snapshot-id\":1,\"type\":\"tag\"}}," SNAPSHOTS "}",
+         99, "[2,3]"},
+        {"{\"current-snapshot-id\":4,\"refs\":{\"audit\":{\"snapshot-id\":3,\"type\":\"branch\"}}"
+         "," SNAPSHOTS "}",
+         99, "[]"},
+        {"{}", 99, "[]"},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        DOC *metadata = parse(cases[i].metadata);
+        DOC *expired = iceberg_snapshots_expired(metadata, cases[i].before);
+        PL_FREE char *text = print(expired);
+        ck_assert_str_eq(text, cases[i].expired);
+    }
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -502,6 +538,7 @@ int main(void)
         TEST(lists_carry_on_what_was_there),
         TEST(an_append_is_asked_for_and_applied),
         TEST(damaged_positions_are_no_positions),
+        TEST(only_what_nobody_names_expires),
     };
     return unit_main("iceberg_table", tests, PL_COUNT(tests));
 }
