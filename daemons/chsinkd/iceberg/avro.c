@@ -222,14 +222,14 @@ static int64_t block_count(struct avro_in *in)
     return -n;
 }
 
-/* Elements that take no bytes could be counted without end. */
+/* Elements that take no bytes could be counted without end: here each takes one. */
 static bool block_next(struct avro_in *in, int64_t *n)
 {
     if (*n == 0)
         *n = block_count(in);
     if (*n == 0 || in->broken)
         return false;
-    if (in->p == in->end) {
+    if (*n > in->end - in->p) {
         break_off(in);
         return false;
     }

@@ -207,6 +207,23 @@ START_TEST(a_cut_record_is_broken)
 END_TEST
 
 /* What Python writes: zlib's stream without its head and the last byte of its sum. */
+/* 2^62 of them in a few bytes would be counted for centuries. */
+START_TEST(elements_that_take_no_bytes_are_not_counted)
+{
+    static const char schema_text[] = "{\"type\":\"array\",\"items\":\"null\"}";
+    PL_CLEANUP(cJSON_Deletep) cJSON *schema = NULL;
+    struct pl_buf value = {0};
+    struct pl_err err;
+    ck_assert_done(pl_doc_parse(schema_text, strlen(schema_text), 4096, &schema, &err), err);
+    avro_put_long(&value, INT64_C(1) << 62);
+    avro_put_long(&value, 0);
+    struct avro_in in = {value.data, value.data + value.len, false};
+    avro_skip(&in, schema);
+    ck_assert(in.broken);
+    pl_buf_release(&value);
+}
+END_TEST
+
 START_TEST(bytes_behind_a_deflated_block_are_passed)
 {
     static const char block[] = "\x63\x60\x64\x02\x00"
@@ -267,6 +284,7 @@ int main(void)
         TEST(what_is_written_is_read, .count = 2),
         TEST(a_cut_is_seen, .count = 2),
         TEST(a_cut_record_is_broken),
+        TEST(elements_that_take_no_bytes_are_not_counted),
         TEST(bytes_behind_a_deflated_block_are_passed),
         TEST(what_cannot_be_read_is_said),
     };
