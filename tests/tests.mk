@@ -21,8 +21,11 @@ test-systemd: deb $(B)/services/eventstreams $(B)/services/make-events  ## the p
 	$(Q)mkdir -p $(B)/results
 	$(Q)tests/systemd/run.sh $(B)
 
-torture: check-bins  ## what is too long for test: the sink's protocol searched further (5 minutes, 1.5 GB)
+torture: check-bins  ## what is too long for test: the sink's protocol searched further (5 minutes, 1.5 GB), 1,500 commits into Iceberg
 	$(Q)CK_TIMEOUT_MULTIPLIER=30 PARTITION_SEARCH=full $(B)/unit/chsinkd/check_partition
+	$(Q)tests/services/duckdb.sh fetch
+	$(Q)CK_TIMEOUT_MULTIPLIER=30 ICEBERG_COMMITS=1500 \
+	  DUCKDB_LIBRARY=$$(tests/services/duckdb.sh library) $(B)/unit/chsinkd/check_iceberg_output
 
 demo:  ## the live stream into a table, and what is in it (OUTPUT=duckdb, DEMO_SECONDS=30, KEEP=1; root or sudo)
 	$(Q)MAKE='$(MAKE)' tests/demo.sh

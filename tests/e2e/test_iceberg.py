@@ -145,6 +145,8 @@ def test_read_by_others(lake, partition):
     lake.assert_rows(wanted, [*COLUMNS, 'comment'])
     # What is loaded stays as it is, and nothing is loaded again.
     lake.once(route=lake.route(partition, MORE_COLUMN))
+    house = lake.sink('--maintain', 'yes', route=lake.route(partition, MORE_COLUMN)).start(timeout=0)
+    assert house.process.wait(60) == 0 and ' 0 of 4 snapshots expire' in house.text(), house.text()
     lake.assert_rows(wanted, [*COLUMNS, 'comment'])
 
 
