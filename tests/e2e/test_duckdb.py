@@ -145,14 +145,6 @@ def duck(folder, kafka, request):
 
 
 
-def test_library_real():
-    """The unit tests that need the library, with it."""
-    for program in ('check_duckdb', 'check_duckdb_output'):
-        done = subprocess.run([BUILD / 'unit' / 'chsinkd' / program], env={**os.environ, 'DUCKDB_LIBRARY': LIBRARY},
-                              cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        assert done.returncode == 0, done.stdout
-
-
 def test_load(duck):
     """Rows, dead letters, messages without rows; the group's offset follows; a second start goes on."""
     d = duck
@@ -259,7 +251,8 @@ def test_reader_holds_it(duck):
             except duckdb.IOException:
                 time.sleep(0.02)
         print("open", flush=True); sys.stdin.read()''')
-    reader = subprocess.Popen(['/usr/bin/python3', '-c', code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    reader = subprocess.Popen(['/usr/bin/python3', '-c', code], text=True, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE)
     try:
         assert reader.stdout.readline() == 'open\n'
         d.produce(d.messages.many(100))

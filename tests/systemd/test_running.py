@@ -241,7 +241,9 @@ def test_duckdb(world):
     finally:
         unit.stop()
     rows, distinct, after, position = look()
-    assert rows == distinct == after == position, (rows, distinct, after, position)
+    # Transactions leave gaps in the offsets.
+    read = sum(m.offset() < position for m in world.kafka.read(world.edits.topic))
+    assert rows == distinct == read and after == position, (rows, distinct, read, after, position)
     assert unit.show('Result') == 'success', unit.told()
 
 

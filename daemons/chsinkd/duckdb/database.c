@@ -4,6 +4,7 @@
  */
 #include "daemons/chsinkd/duckdb/database.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -30,6 +31,8 @@ static const struct {
     {"IO Error", "not a valid DuckDB database file", PL_ERR_CONFIG},
     {"IO Error", "with version number", PL_ERR_CONFIG},
     {"Out of Memory Error", "", PL_ERR_FATAL},
+    {"", "failed to pin block", PL_ERR_FATAL}, /* the same, within a COMMIT */
+    {"", "could not allocate block", PL_ERR_FATAL},
     {"Constraint Error", "", PL_ERR_REJECT},
     {"Conversion Error", "", PL_ERR_REJECT},
     {"Out of Range Error", "", PL_ERR_REJECT},
@@ -54,9 +57,15 @@ int duckdb_error(struct pl_err *err, const char *message)
 {
     if (!message)
         return pl_err_set(err, PL_ERR_RETRY, 0, "DuckDB failed and does not say why");
-    const char *see = strstr(message, " See also http");
-    int len = see ? (int)(see - message) : (int)strlen(message);
-    return pl_err_set(err, duckdb_error_kind(message), 0, "%.*s", len, message);
+    enum pl_err_kind kind = duckdb_error_kind(message);
+    const char *advice = strstr(message, "Possible solutions:");
+    if (!advice)
+        advice = strstr(message, "See also http");
+    size_t len = advice ? (size_t)(advice - message) : strlen(message);
+    while (len > 0 && isspace((unsigned char)message[len - 1]))
+        len--;
+    return pl_err_set(err, kind, 0, "%.*s%s", (int)len, message,
+                      kind == PL_ERR_FATAL ? "; raise duckdb.memory_limit" : "");
 }
 
 /* duckdb_error_type, where an appender's message does not begin with it. */

@@ -97,7 +97,6 @@ enum duckdb_type_id { /* duckdb_type */
     X(const char *, result_error, (struct duckdb_result *))                                        \
     X(uint64_t, rows_changed, (struct duckdb_result *))                                            \
     X(uint64_t, column_count, (struct duckdb_result *))                                            \
-    X(const char *, column_name, (struct duckdb_result *, uint64_t column))                        \
     X(struct duckdb_chunk *, fetch_chunk, (struct duckdb_result))                                  \
     X(int, appender_create_ext,                                                                    \
       (struct duckdb_connection *, const char *catalog, const char *schema, const char *table,     \
@@ -106,9 +105,7 @@ enum duckdb_type_id { /* duckdb_type */
       (struct duckdb_connection *, const char *sql, uint64_t columns,                              \
        struct duckdb_logical_type **types, const char *table, const char **names,                  \
        struct duckdb_appender **))                                                                 \
-    X(int, appender_add_column, (struct duckdb_appender *, const char *name))                      \
     X(int, append_data_chunk, (struct duckdb_appender *, struct duckdb_chunk *))                   \
-    X(int, appender_flush, (struct duckdb_appender *))                                             \
     X(int, appender_close, (struct duckdb_appender *))                                             \
     X(int, appender_destroy, (struct duckdb_appender **))                                          \
     X(struct duckdb_error_data *, appender_error_data, (struct duckdb_appender *))                 \

@@ -40,7 +40,6 @@
 struct target {
     struct output_target base;
     char *name;
-    bool expressions; /* the route has some */
 };
 
 struct output {
@@ -54,19 +53,12 @@ struct output {
     pthread_mutex_t lock; /* of db.connection, for interrupt() */
 };
 
-static const struct target *target_of(const struct output_target *t)
-{
-    return (const struct target *)t; /* base is the first */
-}
-
 static struct output_target *target_new(const void *conf, const struct route *r)
 {
     (void)conf;
     struct target *t = pl_alloc(sizeof(*t));
     t->name = pl_strf("%s.%s", duckdb_schema(r), r->table);
     t->base = (struct output_target){r, t->name, duckdb_schema(r)};
-    for (unsigned i = 0; i < r->columns_n; i++)
-        t->expressions |= r->columns[i].source == COLUMN_EXPRESSION;
     return &t->base;
 }
 
@@ -330,18 +322,8 @@ static int output_position(struct output *o, const struct output_target *t,
 
 /* ---- rows ---- */
 
-/* Straight into the table: the columns that are sent, in the block's order. */
-static int appender_plain(struct output *o, const struct route *r, struct duckdb_appender **ret,
-                          struct pl_err *err)
-{
-    const struct duckdb_library *lib = &o->library;
-    int failed = lib->appender_create_ext(o->db.connection, NULL, duckdb_schema(r), r->table, ret);
-    for (unsigned i = 0; i < r->columns_n && !failed; i++)
-        failed = lib->appender_add_column(*ret, r->columns[i].name);
-    return failed ? duckdb_appender_failed(lib, *ret, err) : 0;
-}
-
-/* Through an INSERT that computes the route's expressions. */
+/* What is done with each chunk that is appended: expressions are computed there. (As fast as the
+ * appender of a table, which knows no expressions.) */
 static void insert_sql(const struct route *r, struct pl_buf *sql)
 {
     struct pl_err err;
@@ -362,8 +344,8 @@ static void insert_sql(const struct route *r, struct pl_buf *sql)
     pl_buf_add_str(sql, " FROM appended");
 }
 
-static int appender_query(struct output *o, const struct route *r, struct duckdb_appender **ret,
-                          struct pl_err *err)
+static int appender_create(struct output *o, const struct route *r, struct duckdb_appender **ret,
+                           struct pl_err *err)
 {
     const struct duckdb_library *lib = &o->library;
     OWNED_BUF struct pl_buf sql = {0};
@@ -386,8 +368,7 @@ static int rows_write(struct output *o, const struct output_target *t, const str
 {
     const struct duckdb_library *lib = &o->library;
     struct duckdb_appender *appender = NULL;
-    int rc = target_of(t)->expressions ? appender_query(o, t->route, &appender, err)
-                                       : appender_plain(o, t->route, &appender, err);
+    int rc = appender_create(o, t->route, &appender, err);
     if (rc == 0)
         rc = duckdb_block_append(lib, appender, block, err);
     if (rc == 0 && lib->appender_close(appender) != 0)
@@ -461,7 +442,10 @@ static enum output_answer transact(struct output *o, const struct output_target 
     if (answer == OUTPUT_DONE) {
         if (duckdb_run(&o->db, "COMMIT", NULL, err) == 0)
             return OUTPUT_DONE;
-        return err->kind == PL_ERR_REJECT ? OUTPUT_REFUSED : OUTPUT_UNKNOWN;
+        /* What was refused, or too large, was rolled back. */
+        return err->kind == PL_ERR_REJECT  ? OUTPUT_REFUSED
+               : err->kind == PL_ERR_FATAL ? OUTPUT_TOO_LARGE
+                                           : OUTPUT_UNKNOWN;
     }
     if (answer == OUTPUT_MOVED && batch_is_there(o, t, range))
         answer = OUTPUT_DONE;

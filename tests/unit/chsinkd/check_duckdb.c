@@ -70,6 +70,8 @@ START_TEST(errors_have_kinds)
         {"Conversion Error: Type INT64 with value 1 can't be cast", PL_ERR_REJECT},
         {"Out of Range Error: Overflow in addition of INT64", PL_ERR_REJECT},
         {"Out of Memory Error: could not allocate block", PL_ERR_FATAL},
+        {"TransactionContext Error: Failed to commit: failed to pin block of size 256.0 KiB",
+         PL_ERR_FATAL},
         {"Catalog Error: Table with name t does not exist!", PL_ERR_CONFIG},
         {"INTERRUPT Error: Interrupted!", PL_ERR_RETRY},
         {"FATAL Error: Failed: database has been invalidated", PL_ERR_RETRY},
