@@ -97,12 +97,14 @@ const struct pl_option chsinkd_options[] = {
                 "library has best."),
     OPT("iceberg.catalog", ENUM, iceberg.catalog, .dflt = "path",
         .choices = iceberg_catalog_choices,
-        .help = "Who says which metadata is a table's current one: path, a folder of this machine, "
-                "or rest, a REST catalogue (iceberg.rest)."),
+        .help =
+            "Who says which metadata is a table's current one: path, a folder here or in S3, or "
+            "rest, a REST catalogue (iceberg.rest)."),
     OPT("iceberg.warehouse", STRING, iceberg.warehouse, .min = 1, .max = 4096,
         .help = "path: the folder of the Iceberg tables, each in NAMESPACE/TABLE below it; under "
-                "/var/lib/chsinkd, which the unit may write to. Each table's current metadata is "
-                "the highest metadata/vN.metadata.json. rest: the catalogue's name of the "
+                "/var/lib/chsinkd, which the unit may write to, or s3://BUCKET/PREFIX of a store "
+                "that knows If-None-Match. Each table's current metadata is the highest "
+                "metadata/vN.metadata.json. rest: the catalogue's name of the "
                 "warehouse, if it has several; where files lie, it says itself."),
     OPT("iceberg.namespace", STRING, iceberg.namespace_, .min = 1, .max = 256, .dflt = "default",
         .help = "Namespace of the tables whose route names no database; dots separate levels."),
@@ -329,11 +331,12 @@ static void iceberg_check(const struct chsinkd_conf *conf, struct pl_findings *e
 {
     struct duckdb_library library;
     struct pl_err err;
-    bool is_path = conf->iceberg.catalog == ICEBERG_CATALOG_PATH;
-    if (is_path && (!conf->iceberg.warehouse || conf->iceberg.warehouse[0] != '/'))
+    const char *warehouse = conf->iceberg.warehouse;
+    if (conf->iceberg.catalog == ICEBERG_CATALOG_PATH &&
+        (!warehouse || (warehouse[0] != '/' && strncmp(warehouse, "s3://", 5) != 0)))
         pl_findings_add(errs, 0, 0,
                         "iceberg.warehouse is required with iceberg.catalog: path, and begins with "
-                        "/");
+                        "/ or s3://");
     iceberg_remote_check(&conf->iceberg, errs);
     if (duckdb_library_load(&library, conf->iceberg.library, &err) < 0)
         pl_findings_add(errs, 0, 0, "%s", err.msg);

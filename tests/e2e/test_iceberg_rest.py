@@ -32,8 +32,9 @@ def services(folder):
 class Lake:
     """A pipeline's table, with a proxy before each."""
 
-    def __init__(self, p, services):
-        self.p, self.services, self.name = p, services, f'db.{p.table}'
+    def __init__(self, p, services, by_path):
+        self.p, self.services, self.by_path = p, services, by_path
+        self.name = f's3://lake/by=path/db/{p.table}' if by_path else f'db.{p.table}'
         self.tokens = Tokens()
         self.catalog = Front(services.catalog_port, self.tokens)
         self.s3 = Front(services.s3_port)
@@ -71,6 +72,8 @@ class Lake:
                    'rest': {'url': self.catalog.url, 'auth': auth},
                    's3': {'endpoint': self.s3.url, 'access_key': self.services.access,
                           'secret_key': {'file': str(s3_secret)}, 'staging': str(self.p.folder)}}
+        if self.by_path:
+            iceberg = {**iceberg, 'catalog': 'path', 'warehouse': 's3://lake/by=path'}
         return self.p.chsinkd(name or f'chsinkd-{self.sinks}', args, route=route or self.route(), output='iceberg',
                               iceberg=iceberg, **options)
 
@@ -82,7 +85,7 @@ class Lake:
     def clickhouse_rows(self, columns):
         def value(column, found):
             return f'{found}000' if column == 'time' and len(found) == 23 else found
-        place = f"{self.env['LAKE_S3']}/lake/warehouse/{self.name.replace('.', '/')}/"
+        place = f"{self.env['LAKE_S3']}/lake/{'by=path' if self.by_path else 'warehouse'}/db/{self.p.table}/"
         rows = self.p.clickhouse.rows(f"SELECT {', '.join(map(in_text, columns))} FROM icebergS3('{place}', "
                                       f"'{self.services.access}', '{self.services.secret}')")
         return sorted(([value(c, v) for c, v in zip(columns, row)] for row in rows), key=json.dumps)
@@ -97,6 +100,8 @@ class Lake:
 
     def loaded(self):
         """How many messages the positions say: of the newest snapshot that has them, as the output reads them."""
+        if self.by_path:
+            return self.ask('loaded', f'sink-{self.p.tag}', self.p.topic)
         url = f"{self.env['LAKE_CATALOG']}/v1/namespaces/db/tables/{self.p.table}"
         with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(url, timeout=30) as answer:
             for snapshot in reversed(json.load(answer)['metadata'].get('snapshots', [])):
@@ -111,8 +116,9 @@ class Lake:
 
 
 @pytest.fixture
-def lake(pipeline, services):
-    lake = Lake(pipeline, services)
+def lake(pipeline, services, request):
+    """With the parameter 'path': in S3, without the catalogue."""
+    lake = Lake(pipeline, services, getattr(request, 'param', 'rest') == 'path')
     yield lake
     lake.close()
 
@@ -123,6 +129,7 @@ def produce_plain(p, count, partitions=1):
                               for i in range(count)])
 
 
+@pytest.mark.parametrize('lake', ['rest', 'path'], indirect=True)
 def test_read_by_others(lake):
     """Created (the namespace, too), partitioned, filled by several commits, a column added; tokens of two seconds."""
     p = lake.p
@@ -233,6 +240,7 @@ def test_away(lake):
     lake.assert_each_once(count + 10)
 
 
+@pytest.mark.parametrize('lake', ['rest', 'path'] if 'KILLS' in os.environ else ['rest'], indirect=True)
 def test_killed(lake):
     """Two sinks of one group into one table, kill -9 at random moments: rows, positions and source agree."""
     rng = random.Random(SEED)

@@ -16,7 +16,7 @@ static void rest_check(const struct iceberg_rest_conf *rest, struct pl_findings 
     pl_auth_conf_check(&rest->auth, "iceberg.rest.auth", errs);
 }
 
-static void s3_check(const struct iceberg_s3_conf *s3, struct pl_findings *errs)
+static void s3_check(const struct iceberg_s3_conf *s3, bool needed, struct pl_findings *errs)
 {
     const struct {
         const char *name, *value;
@@ -25,7 +25,7 @@ static void s3_check(const struct iceberg_s3_conf *s3, struct pl_findings *errs)
         {"secret_key", s3->secret_key.value},
         {"session_token", s3->session_token.value},
     };
-    bool any = keys[0].value || keys[1].value || keys[2].value;
+    bool any = needed || keys[0].value || keys[1].value || keys[2].value;
     for (size_t i = 0; i < PL_COUNT(keys); i++) {
         if (!keys[i].value && any && i < 2)
             pl_findings_add(errs, 0, 0,
@@ -52,7 +52,9 @@ static void s3_check(const struct iceberg_s3_conf *s3, struct pl_findings *errs)
 
 void iceberg_remote_check(const struct iceberg_conf *conf, struct pl_findings *errs)
 {
-    if (conf->catalog == ICEBERG_CATALOG_REST)
+    bool is_rest = conf->catalog == ICEBERG_CATALOG_REST;
+    if (is_rest)
         rest_check(&conf->rest, errs);
-    s3_check(&conf->s3, errs);
+    bool needed = !is_rest && conf->warehouse && strncmp(conf->warehouse, "s3://", 5) == 0;
+    s3_check(&conf->s3, needed, errs);
 }

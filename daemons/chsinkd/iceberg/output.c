@@ -79,9 +79,14 @@ static struct output *output_open(const void *conf)
     struct output *o = pl_alloc(sizeof(*o));
     o->conf = conf;
     o->local = iceberg_store_local_new();
-    o->catalog = o->conf->catalog == ICEBERG_CATALOG_REST
-                     ? iceberg_catalog_rest_new(o->conf, &o->stop)
-                     : iceberg_catalog_path_new(o->conf, o->local);
+    if (o->conf->catalog == ICEBERG_CATALOG_REST) {
+        o->catalog = iceberg_catalog_rest_new(o->conf, &o->stop);
+        return o;
+    }
+    bool remote = iceberg_store_is_s3(o->conf->warehouse);
+    if (remote)
+        o->s3 = iceberg_store_s3_new(o->conf, &o->stop);
+    o->catalog = iceberg_catalog_path_new(o->conf, remote ? o->s3 : o->local);
     return o;
 }
 

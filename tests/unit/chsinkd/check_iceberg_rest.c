@@ -122,6 +122,7 @@ END_TEST
 
 struct options {
     int catalog;
+    char *warehouse;
     struct iceberg_rest_conf rest;
     struct iceberg_s3_conf s3;
 };
@@ -129,6 +130,7 @@ struct options {
 static const struct pl_option option_table[] = {
     PL_OPTION("catalog", ENUM, struct options, catalog, .dflt = "path",
               .choices = iceberg_catalog_choices),
+    PL_OPTION("warehouse", STRING, struct options, warehouse),
     ICEBERG_REST_OPTS("rest", struct options, rest),
     ICEBERG_S3_OPTS("s3", struct options, s3),
     PL_OPT_END,
@@ -137,7 +139,9 @@ static const struct pl_option option_table[] = {
 static const struct {
     const char *text, *finding; /* NULL: none */
 } configurations[] = {
-    {"catalog: path", NULL},
+    {"catalog: path\nwarehouse: /w", NULL},
+    {"catalog: path\nwarehouse: \"s3://b/w\"", "iceberg.s3.access_key: is needed"},
+    {"catalog: rest\nwarehouse: \"s3://b/w\"\nrest: {url: http://c}", NULL},
     {"catalog: rest", "iceberg.rest.url: is needed"},
     {"catalog: rest\nrest: {url: http://c}", NULL},
     {"catalog: rest\nrest: {url: http://c, auth: {method: token, client_id: x}}",
@@ -164,7 +168,8 @@ START_TEST(configurations_are_checked)
     struct pl_findings errs;
     pl_findings_init(&errs);
     ck_assert_int_eq(pl_options_load(option_table, file, &o, NULL, &errs), 0);
-    const struct iceberg_conf all = {.catalog = o.catalog, .rest = o.rest, .s3 = o.s3};
+    const struct iceberg_conf all = {
+        .catalog = o.catalog, .warehouse = o.warehouse, .rest = o.rest, .s3 = o.s3};
     iceberg_remote_check(&all, &errs);
     const char *found = pl_buf_cstr(&errs.text);
     if (configurations[_i].finding)
