@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What others find in a table of a REST catalogue with its files in S3: run as iceberg_read.py, with LAKE_CATALOG (URL),
-LAKE_S3 (URL) and LAKE_KEYS (file) in the environment.
+"""What others find in a table of a REST catalogue with its files in S3, or (TABLE: s3://…) without a catalogue: run as
+iceberg_read.py, with LAKE_CATALOG (URL), LAKE_S3 (URL) and LAKE_KEYS (file) in the environment.
 
-    iceberg_rest_read.py read TABLE COLUMN...    JSON: {reader: [[value, ...], ...]}, sorted. Also of a location s3://…
-                                                 without a catalogue
+    iceberg_rest_read.py read TABLE COLUMN...    JSON: {reader: [[value, ...], ...]}, sorted
     iceberg_rest_read.py sums TABLE              JSON: {reader: [rows, distinct (_partition, _offset)]}
     iceberg_rest_read.py loaded TABLE GROUP TOPIC    JSON: how many messages the positions of the newest snapshot say
     iceberg_rest_read.py append TABLE N          appends a row N times, each a commit, again where it met another's
