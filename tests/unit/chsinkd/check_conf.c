@@ -88,6 +88,36 @@ START_TEST(findings)
 }
 END_TEST
 
+/* What one output needs, another does not ask for; all at once. */
+START_TEST(outputs_need)
+{
+    static const struct {
+        const char *text;
+        bool urls, file, library;
+    } cases[] = {
+        {"output: clickhouse\n", .urls = true},
+        {"output: duckdb\nduckdb: {library: /nowhere/libduckdb.so}\n", .file = true,
+         .library = true},
+        {"output: duckdb\nduckdb: {library: /nowhere/libduckdb.so, file: /f}\n", .library = true},
+    };
+    PL_FREE char *dir = unit_dir();
+    PL_FREE char *path = pl_strf("%s/chsinkd.yaml", dir);
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_findings errs;
+        PL_FREE char *text = pl_strf("kafka: {bootstrap.servers: k}\n"
+                                     "routes: [etc/routes/wikipedia_edits.yaml]\n%s",
+                                     cases[i].text);
+        load(path, text, &errs);
+        const char *said = pl_buf_cstr(&errs.text);
+        ck_assert_msg((strstr(said, "clickhouse.urls is required") != NULL) == cases[i].urls &&
+                          (strstr(said, "duckdb.file is required") != NULL) == cases[i].file &&
+                          (strstr(said, "duckdb.library /nowhere") != NULL) == cases[i].library,
+                      "case %zu: %s", i, said);
+        pl_findings_release(&errs);
+    }
+}
+END_TEST
+
 static void route_write(const char *dir, const char *name, const char *topic)
 {
     PL_FREE char *path = pl_strf("%s/%s", dir, name);
@@ -272,9 +302,13 @@ END_TEST
 int main(void)
 {
     const struct unit_test tests[] = {
-        TEST(findings),           TEST(routes_that_overlap, .count = PL_COUNT(pairs)),
-        TEST(routes_of_one_name), TEST(topic_of_two_routes),
-        TEST(one_shot),           TEST(outputs_of_routes, .count = PL_COUNT(for_outputs)),
+        TEST(findings),
+        TEST(outputs_need),
+        TEST(routes_that_overlap, .count = PL_COUNT(pairs)),
+        TEST(routes_of_one_name),
+        TEST(topic_of_two_routes),
+        TEST(one_shot),
+        TEST(outputs_of_routes, .count = PL_COUNT(for_outputs)),
     };
     return unit_main("conf", tests, PL_COUNT(tests));
 }
