@@ -6,6 +6,7 @@
 
 #include <inttypes.h>
 
+#include "daemons/chsinkd/iceberg/json.h"
 #include "daemons/chsinkd/iceberg/metadata.h"
 #include "daemons/chsinkd/iceberg/parquet.h"
 #include "daemons/chsinkd/iceberg/positions.h"
@@ -50,8 +51,11 @@ int iceberg_table_load(const struct iceberg_table *t, struct iceberg_loaded *ret
                        struct pl_err *err)
 {
     struct iceberg_loaded loaded = {0};
-    if (t->catalog->ops->load(t->catalog, &t->name, &loaded, err) < 0)
+    if (t->catalog->ops->load(t->catalog, &t->name, &loaded, err) < 0) {
+        if (err->kind == PL_ERR_REJECT)
+            err->kind = PL_ERR_CONFIG; /* of the table: no message is refused for it */
         return -1;
+    }
     if (loaded.metadata && iceberg_metadata_check(loaded.metadata, err) < 0) {
         iceberg_loaded_release(&loaded);
         return pl_err_prefix(err, "the Iceberg table %.100s", t->shown);
@@ -300,6 +304,16 @@ static enum iceberg_committed commit(struct job *j, struct pl_err *err)
     return committed;
 }
 
+/* The files' columns and partitions are still those of the table. A column that was taken out and
+ * added again has another id: its values would be there, and no reader would find them. */
+static bool layout_is_current(const struct job *j)
+{
+    int64_t schema = -1, spec = -1;
+    iceberg_json_int(j->loaded.metadata, "current-schema-id", &schema);
+    iceberg_json_int(j->loaded.metadata, "default-spec-id", &spec);
+    return schema == j->layout.schema_id && spec == j->layout.spec_id;
+}
+
 static enum output_answer commit_until_done(struct job *j, struct pl_err *err)
 {
     bool go;
@@ -330,6 +344,13 @@ static enum output_answer commit_until_done(struct job *j, struct pl_err *err)
         if (!go) {
             files_remove(j); /* it may be another owner of ours who has written the batch */
             return OUTPUT_DONE;
+        }
+        if (!layout_is_current(j)) {
+            pl_err_set(err, PL_ERR_RETRY, 0,
+                       "somebody changed the columns or partitions of the Iceberg table %.100s "
+                       "meanwhile: the batch is written anew",
+                       j->table->shown);
+            return OUTPUT_RETRY;
         }
     }
     pl_err_set(err, PL_ERR_RETRY, 0,

@@ -15,6 +15,7 @@
 #define HINT_MAX 64
 #define HINT     "version-hint.text"
 #define SUFFIX   ".metadata.json"
+#define PACKED   ".gz" SUFFIX /* Iceberg's own writer, if the table's properties say so */
 
 /* A document that was read so long ago is no base for a commit: the number after it may have been
  * used, and be free again. */
@@ -108,12 +109,43 @@ static int hint_read(struct catalog_path *c, const char *table, int64_t *ret, st
     PL_FREE char *location = pl_strf("%s/metadata/" HINT, table);
     struct pl_buf text = {0};
     bool there;
-    if (c->store->ops->get(c->store, location, HINT_MAX, &text, &there, err) < 0)
-        return -1;
+    if (c->store->ops->get(c->store, location, HINT_MAX, &text, &there, err) < 0) {
+        if (err->kind != PL_ERR_REJECT)
+            return -1;
+        there = false; /* too long to be one */
+    }
     char *end;
     *ret = there ? strtoll(pl_buf_cstr(&text), &end, 10) : -1;
     pl_buf_release(&text);
     return 0;
+}
+
+static int too_large(const char *location, struct pl_err *err)
+{
+    return pl_err_set(err, PL_ERR_CONFIG, 0,
+                      "%.200s: more than %u MiB of metadata, which no reader should have to take: "
+                      "expire the table's snapshots (expire_snapshots), and write fewer, larger "
+                      "batches",
+                      location, ICEBERG_METADATA_MAX >> 20);
+}
+
+/* A newer version that cannot be read is not to be overtaken: its rows would be gone. */
+static int packed_refuse(struct catalog_path *c, const char *table, int64_t version,
+                         struct pl_err *err)
+{
+    PL_FREE char *location = pl_strf("%s/metadata/v%" PRId64 PACKED, table, version);
+    struct pl_buf text = {0};
+    bool there = false;
+    int rc = c->store->ops->get(c->store, location, ICEBERG_METADATA_MAX, &text, &there, err);
+    pl_buf_release(&text);
+    if (rc < 0 && err->kind != PL_ERR_REJECT)
+        return -1;
+    if (rc == 0 && !there)
+        return 0;
+    return pl_err_set(err, PL_ERR_CONFIG, 0,
+                      "%.200s is compressed, which chsinkd cannot read: set the table's property "
+                      "write.metadata.compression-codec to none with the writer that made it",
+                      location);
 }
 
 /* Reads version N, if it is there, instead of what is in `text`. */
@@ -123,7 +155,7 @@ static int version_read(struct catalog_path *c, const char *table, int64_t versi
     PL_FREE char *location = version_location(table, version);
     struct pl_buf next = {0};
     if (c->store->ops->get(c->store, location, ICEBERG_METADATA_MAX, &next, ret_there, err) < 0)
-        return -1;
+        return err->kind == PL_ERR_REJECT ? too_large(location, err) : -1;
     if (*ret_there) {
         pl_buf_release(text);
         *text = next;
@@ -153,7 +185,7 @@ static int newest_read(struct catalog_path *c, const char *table, struct pl_buf 
             return -1;
         *ret_version += there;
     }
-    return 0;
+    return packed_refuse(c, table, *ret_version < 0 ? 1 : *ret_version + 1, err);
 }
 
 static int path_load(struct iceberg_catalog *base, const struct iceberg_name *name,
@@ -195,8 +227,12 @@ static enum iceberg_committed version_write(struct catalog_path *c, const char *
     PL_FREE char *hint = pl_strf("%s/metadata/" HINT, table);
     struct pl_buf text = {0};
     iceberg_json_print(document, &text);
-    enum iceberg_created created =
-        c->store->ops->create(c->store, location, (struct pl_slice){text.data, text.len}, err);
+    enum iceberg_created created = ICEBERG_CREATE_FAILED;
+    if (text.len > ICEBERG_METADATA_MAX) /* nobody could read it */
+        too_large(location, err);
+    else
+        created =
+            c->store->ops->create(c->store, location, (struct pl_slice){text.data, text.len}, err);
     pl_buf_release(&text);
     switch (created) {
     case ICEBERG_CREATED:

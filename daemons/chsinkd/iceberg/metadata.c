@@ -208,6 +208,11 @@ void iceberg_change_append(struct iceberg_change *c, const cJSON *metadata,
     iceberg_json_int(metadata, "current-schema-id", &schema_id);
 
     main_require(c, metadata);
+    /* A change of columns or partitions makes no snapshot, and the files are of these. */
+    cJSON *r = object_add(c->requirements, "type", "assert-current-schema-id");
+    iceberg_json_add_int(r, "current-schema-id", append->layout->schema_id);
+    r = object_add(c->requirements, "type", "assert-default-spec-id");
+    iceberg_json_add_int(r, "default-spec-id", append->layout->spec_id);
     cJSON *u = object_add(c->updates, "action", "add-snapshot");
     cJSON *s = cJSON_AddObjectToObject(u, "snapshot");
     iceberg_json_add_int(s, "snapshot-id", append->snapshot_id);

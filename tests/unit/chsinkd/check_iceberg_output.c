@@ -590,6 +590,136 @@ START_TEST(a_damaged_table_is_not_cleaned)
 END_TEST
 
 /* A day of one commit a minute: what a commit costs at the first and at the last. */
+/* ---- what other hands leave ---- */
+
+static void metadata_file_put(const char *name, const char *text, size_t len)
+{
+    struct iceberg_store *store = iceberg_store_local_new();
+    PL_FREE char *location = pl_strf("%s/db/t/metadata/%s", warehouse, name);
+    struct pl_err err;
+    ck_assert_done(store->ops->put(store, location, (struct pl_slice){text, len}, &err), err);
+    iceberg_store_free(store);
+}
+
+/* Version 2 again, with a property that makes it `size` bytes long. */
+static void metadata_fill(struct world *w, size_t size)
+{
+    struct iceberg_loaded loaded = load(w);
+    struct pl_buf text = {0};
+    cJSON *properties = cJSON_GetObjectItem(loaded.metadata, "properties");
+    iceberg_json_print(loaded.metadata, &text);
+    size_t more = size - text.len - strlen(",\"filler\":\"\"");
+    PL_FREE char *filler = memset(pl_alloc(more + 1), 'x', more);
+    filler[more] = '\0';
+    cJSON_AddStringToObject(properties, "filler", filler);
+    pl_buf_reset(&text);
+    iceberg_json_print(loaded.metadata, &text);
+    ck_assert_uint_eq(text.len, size);
+    metadata_file_put("v2.metadata.json", text.data, text.len);
+    pl_buf_release(&text);
+    iceberg_loaded_release(&loaded);
+}
+
+/* Whatever is wrong with the table's own files, no message is refused for it. */
+START_TEST(a_table_that_cannot_be_read_refuses_no_message)
+{
+    struct world w;
+    struct pl_err err;
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 1, &err), OUTPUT_DONE);
+    if (_i == 0) {
+        metadata_fill(&w, ICEBERG_METADATA_MAX + 1);
+    } else if (_i == 1) { /* the next one would be too large for anybody to read */
+        metadata_fill(&w, ICEBERG_METADATA_MAX - 100);
+        ck_assert_int_eq(insert(&w, 1, 1, "b", two_months, 1, &err), OUTPUT_HELD);
+        assert_position(&w, 1, "a");
+    } else {
+        metadata_file_put("v2.metadata.json", "{", 1);
+    }
+    ck_assert_int_eq(insert(&w, 1, 1, "b", two_months, 1, &err), OUTPUT_HELD);
+    ck_assert_msg(strstr(err.msg, _i < 2 ? "expire_snapshots" : "is damaged"), "%s", err.msg);
+    world_close(&w);
+}
+END_TEST
+
+START_TEST(a_hint_that_is_none_is_passed)
+{
+    struct world w;
+    struct pl_err err;
+    char long_one[200];
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 1, &err), OUTPUT_DONE);
+    memset(long_one, '2', sizeof(long_one));
+    metadata_file_put("version-hint.text", long_one, sizeof(long_one));
+    ck_assert_int_eq(insert(&w, 1, 1, "b", two_months, 1, &err), OUTPUT_DONE);
+    ck_assert_int_eq(rows_there(&w), 2);
+    world_close(&w);
+}
+END_TEST
+
+/* Spark has written version 3 so that it cannot be read here: another version 3 would take its rows
+ * out of the table. */
+START_TEST(a_compressed_version_is_not_overtaken)
+{
+    struct world w;
+    struct pl_err err;
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 1, &err), OUTPUT_DONE);
+    metadata_file_put("v3.gz.metadata.json", "\x1f\x8b", 2);
+    ck_assert_int_eq(insert(&w, 1, 1, "b", two_months, 1, &err), OUTPUT_HELD);
+    ck_assert_msg(strstr(err.msg, "v3.gz.metadata.json is compressed"), "%s", err.msg);
+    world_close(&w);
+}
+END_TEST
+
+/* Column s is taken out, and one of the same name added: it has another id. */
+static void column_made_anew(struct world *w)
+{
+    struct iceberg_loaded loaded = load(w), after = {0};
+    struct iceberg_store *store = iceberg_store_local_new();
+    struct iceberg_catalog *catalog = iceberg_catalog_path_new(&w->conf, store);
+    const struct iceberg_name name = {"db", "t"};
+    struct iceberg_change change;
+    struct pl_err err;
+    int64_t last;
+    ck_assert(iceberg_json_int(loaded.metadata, "last-column-id", &last));
+    cJSON *schema = cJSON_Duplicate(iceberg_schema_current(loaded.metadata), true);
+    cJSON *column = cJSON_GetArrayItem(cJSON_GetObjectItem(schema, "fields"), 1);
+    ck_assert_str_eq(pl_doc_str(column, "name"), "s");
+    cJSON_ReplaceItemInObject(column, "id", iceberg_json_new_int(last + 1));
+    cJSON_ReplaceItemInObject(column, "required", cJSON_CreateFalse());
+    iceberg_change_init(&change, loaded.metadata);
+    iceberg_change_schema(&change, loaded.metadata, schema, last + 1);
+    ck_assert_int_eq(catalog->ops->commit(catalog, &name, &loaded, change.requirements,
+                                          change.updates, &after, &err),
+                     ICEBERG_COMMITTED);
+    iceberg_change_release(&change);
+    iceberg_loaded_release(&loaded);
+    iceberg_loaded_release(&after);
+    iceberg_catalog_free(catalog);
+    iceberg_store_free(store);
+}
+
+START_TEST(files_of_columns_that_were_changed_are_written_anew)
+{
+    struct world w;
+    struct pl_err err;
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 1, &err), OUTPUT_DONE);
+    ck_assert_int_eq(append_meddled(&w, 1, column_made_anew, &err), OUTPUT_RETRY);
+    ck_assert_msg(strstr(err.msg, "columns or partitions"), "%s", err.msg);
+    ck_assert_uint_eq(parquet_there(), 1);
+    assert_position(&w, 1, "a");
+    ck_assert_int_eq(append_meddled(&w, 0, NULL, &err), OUTPUT_DONE);
+    ck_assert_int_eq(rows_there(&w), 3);
+    world_close(&w);
+}
+END_TEST
+
 START_TEST(many_commits)
 {
     struct world w;
@@ -635,6 +765,10 @@ int main(void)
         TEST(the_table_is_described),
         TEST(old_snapshots_and_files_go),
         TEST(a_damaged_table_is_not_cleaned),
+        TEST(a_table_that_cannot_be_read_refuses_no_message, .count = 3),
+        TEST(a_hint_that_is_none_is_passed),
+        TEST(a_compressed_version_is_not_overtaken),
+        TEST(files_of_columns_that_were_changed_are_written_anew),
         TCASE("many", .skip = skip ? skip : few, .set_up = warehouse_make,
               .tear_down = warehouse_free),
         TEST(many_commits),

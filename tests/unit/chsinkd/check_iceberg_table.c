@@ -434,7 +434,9 @@ START_TEST(an_append_is_asked_for_and_applied)
     PL_FREE char *requirements = print(change.requirements), *updates = print(change.updates);
     ck_assert_str_eq(requirements,
                      "[{\"type\":\"assert-table-uuid\",\"uuid\":\"u\"},{\"type\":"
-                     "\"assert-ref-snapshot-id\",\"ref\":\"main\",\"snapshot-id\":null}]");
+                     "\"assert-ref-snapshot-id\",\"ref\":\"main\",\"snapshot-id\":null},"
+                     "{\"type\":\"assert-current-schema-id\",\"current-schema-id\":3},"
+                     "{\"type\":\"assert-default-spec-id\",\"default-spec-id\":0}]");
     ck_assert_str_eq(
         updates,
         "[{\"action\":\"add-snapshot\",\"snapshot\":{\"snapshot-id\":77,\"sequence-number\":5,"
