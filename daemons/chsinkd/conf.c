@@ -92,9 +92,11 @@ const struct pl_option chsinkd_options[] = {
     OPT("duckdb.threads", INT, duckdb.threads, .min = 1, .max = 64, .dflt = "1",
         .help = "Threads of DuckDB's. More make a batch no faster and take more CPU."),
     OPT("duckdb.storage_version", STRING, duckdb.storage_version, .min = 1, .max = 16,
-        .dflt = "v1.2.0",
+        .dflt = "v1.4.0",
         .help = "The oldest DuckDB that can read a file which is made here; \"latest\": what the "
-                "library has best."),
+                "library has best. Before v1.4.0 nothing tells a file's WAL from that of an older "
+                "copy: where one is put back after a crash, remove FILE.wal first, or rows are "
+                "lost."),
     OPT("iceberg.catalog", ENUM, iceberg.catalog, .dflt = "path",
         .choices = iceberg_catalog_choices,
         .help =
@@ -318,8 +320,9 @@ static void duckdb_check(const struct chsinkd_conf *conf, struct pl_findings *er
 {
     struct duckdb_library library;
     struct pl_err err;
-    if (!conf->duckdb.file)
-        pl_findings_add(errs, 0, 0, "duckdb.file is required with output: duckdb");
+    if (!conf->duckdb.file || conf->duckdb.file[0] != '/') /* ":memory:" has a meaning to DuckDB */
+        pl_findings_add(errs, 0, 0,
+                        "duckdb.file is required with output: duckdb, and begins with /");
     if (duckdb_library_load(&library, conf->duckdb.library, &err) < 0)
         pl_findings_add(errs, 0, 0, "%s", err.msg);
     for (unsigned i = 0; i < conf->routes_n; i++)

@@ -30,6 +30,7 @@ static const struct {
     {"IO Error", "Is a directory", PL_ERR_CONFIG},
     {"IO Error", "not a valid DuckDB database file", PL_ERR_CONFIG},
     {"IO Error", "with version number", PL_ERR_CONFIG},
+    {"IO Error", "WAL checkpoint iteration does not match", PL_ERR_CONFIG},
     {"Out of Memory Error", "", PL_ERR_FATAL},
     {"", "failed to pin block", PL_ERR_FATAL}, /* the same, within a COMMIT */
     {"", "could not allocate block", PL_ERR_FATAL},

@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,6 +48,8 @@ struct output {
     struct duckdb_library library;
     bool loaded;
     struct duckdb db;
+    dev_t device; /* the file that is open: what the path names may be another by now */
+    ino_t inode;
     const struct route *checked; /* its table was compared since the file was opened */
     atomic_bool aborted;
     bool (*asked)(void);
@@ -152,10 +155,24 @@ static int file_open_now(struct output *o, bool read_only, struct pl_err *err)
     struct duckdb db;
     if (duckdb_open(&db, &o->library, &how, err) < 0)
         return -1;
+    struct stat st = {0};
+    stat(o->conf->file, &st);
+    o->device = st.st_dev;
+    o->inode = st.st_ino;
     pthread_mutex_lock(&o->lock);
     o->db = db;
     pthread_mutex_unlock(&o->lock);
     return 0;
+}
+
+/* The path names another file than the open one, or none: it was deleted, or a copy put back. What
+ * were written on would be no one's. */
+static bool file_is_another(const struct output *o)
+{
+    struct stat st;
+    if (stat(o->conf->file, &st) < 0)
+        return errno == ENOENT;
+    return st.st_dev != o->device || st.st_ino != o->inode;
 }
 
 /* Open, or waits for who holds it. */
@@ -164,6 +181,8 @@ static int file_open_as(struct output *o, bool read_only, struct pl_err *err)
     if (!o->loaded && duckdb_library_load(&o->library, o->conf->library, err) < 0)
         return -1;
     o->loaded = true;
+    if (o->db.connection && file_is_another(o))
+        file_close(o);
     int64_t until_ms = pl_clock_monotonic_ms() + HELD_WAIT_MS;
     while (!stopped(o, err)) {
         if (o->db.connection || file_open_now(o, read_only, err) == 0)

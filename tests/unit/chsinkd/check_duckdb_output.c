@@ -8,6 +8,8 @@
  */
 #include <inttypes.h>
 #include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemons/chsinkd/batch/batch.h"
@@ -88,7 +90,7 @@ static void set_up(void)
                                 .hold = DUCKDB_HOLD_BATCH,
                                 .memory_bytes = 200 * PL_MIB,
                                 .threads = 1,
-                                .storage_version = TEXT("v1.2.0")};
+                                .storage_version = TEXT("v1.4.0")};
     output = duckdb_output.open(&conf);
 }
 
@@ -332,6 +334,82 @@ START_TEST(held)
 }
 END_TEST
 
+/* Runs a command in the test's folder: F is the file. */
+static void others_run(const char *command)
+{
+    PL_FREE char *line = pl_strf("F=%s; %s", conf.file, command);
+    ck_assert_int_eq(system(line), 0);
+}
+
+/* The file is taken away while it is held open: nothing is written where nobody will find it. */
+START_TEST(a_file_that_is_taken_away_is_noticed)
+{
+    LOAD l;
+    conf.hold = _i == 0 ? DUCKDB_HOLD_ALWAYS : DUCKDB_HOLD_BATCH;
+    load_begin(&l, PLAIN);
+    ensure(&l, NULL);
+    ck_assert_int_eq(insert(&l, 0, 10, NULL), OUTPUT_DONE);
+    others_run("rm $F");
+    l.range.position = 10;
+    ck_assert_int_eq(insert(&l, 10, 20, NULL), OUTPUT_HELD);
+    ck_assert(ensure(&l, NULL).created);
+    assert_position(&l, -1, "");
+    ck_assert_int_eq(insert(&l, 10, 20, NULL), OUTPUT_MOVED);
+}
+END_TEST
+
+START_TEST(a_copy_that_is_put_back_is_noticed)
+{
+    LOAD l;
+    load_begin(&l, PLAIN);
+    ensure(&l, NULL);
+    ck_assert_int_eq(insert(&l, 0, 10, NULL), OUTPUT_DONE);
+    others_run("cp $F $F.old");
+    conf.hold = _i == 0 ? DUCKDB_HOLD_ALWAYS : DUCKDB_HOLD_BATCH;
+    l.range.position = 10;
+    ck_assert_int_eq(insert(&l, 10, 20, NULL), OUTPUT_DONE);
+    others_run("mv $F.old $F");
+    l.range.position = 20;
+    ck_assert_int_eq(insert(&l, 20, 30, NULL), OUTPUT_MOVED);
+    l.range.position = 10;
+    ck_assert_int_eq(insert(&l, 10, 30, NULL), OUTPUT_DONE);
+    conf.hold = DUCKDB_HOLD_BATCH;
+    assert_position(&l, 30, "");
+    others_answer("SELECT count(*), count(DISTINCT a) FROM t", "30|30|");
+}
+END_TEST
+
+/* After a kill the WAL of a newer file lies beside an older copy of it: it must not be replayed
+ * there, as the rows between are in neither. */
+START_TEST(a_wal_of_a_newer_file_is_refused)
+{
+    LOAD l;
+    load_begin(&l, PLAIN);
+    ensure(&l, NULL);
+    ck_assert_int_eq(insert(&l, 0, 10, NULL), OUTPUT_DONE);
+    others_run("cp $F $F.old");
+    l.range.position = 10;
+    ck_assert_int_eq(insert(&l, 10, 20, NULL), OUTPUT_DONE);
+    pid_t child = fork();
+    if (child == 0) {
+        conf.hold = DUCKDB_HOLD_ALWAYS;
+        l.range.position = 20;
+        if (insert(&l, 20, 30, NULL) == OUTPUT_DONE)
+            kill(getpid(), SIGKILL);
+        _exit(1);
+    }
+    int status;
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert(WIFSIGNALED(status));
+    others_run("test -e $F.wal && mv $F.old $F");
+    l.range.position = 30;
+    ck_assert_int_eq(insert(&l, 30, 40, NULL), OUTPUT_HELD);
+    ck_assert_msg(strstr(l.err.msg, "WAL"), "%s", l.err.msg);
+    others_run("rm $F.wal");
+    assert_position(&l, 10, "");
+}
+END_TEST
+
 START_TEST(tables)
 {
     struct facts facts = {0};
@@ -548,6 +626,9 @@ int main(void)
         TEST(compare_and_set),
         TEST(refused),
         TEST(memory),
+        TEST(a_file_that_is_taken_away_is_noticed, .count = 2),
+        TEST(a_copy_that_is_put_back_is_noticed, .count = 2),
+        TEST(a_wal_of_a_newer_file_is_refused),
         TEST(held),
         TEST(tables),
         TEST(differences),
