@@ -27,7 +27,7 @@ torture: check-bins  ## what is too long for test: the sink's protocol searched 
 	$(Q)CK_TIMEOUT_MULTIPLIER=30 ICEBERG_COMMITS=1500 \
 	  DUCKDB_LIBRARY=$$(tests/services/duckdb.sh library) $(B)/unit/chsinkd/check_iceberg_output
 
-demo:  ## the live stream into a table, and what is in it (OUTPUT=duckdb, DEMO_SECONDS=30, KEEP=1; root or sudo)
+demo:  ## the live stream into a table, and what is in it (OUTPUT=duckdb or iceberg, DEMO_SECONDS=30, KEEP=1; root or sudo)
 	$(Q)MAKE='$(MAKE)' tests/demo.sh
 
 demo-stop:  ## stop what `make demo KEEP=1` left running

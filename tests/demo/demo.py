@@ -7,6 +7,7 @@ installed.
 
 Environment:
     OUTPUT=clickhouse       duckdb: into a file, which DuckDB's own Python client reads; no server but Kafka
+                            iceberg: into a table of files, which pyiceberg reads
     DEMO_SECONDS=30         how long events are collected
     DEMO_EVENTS=N           until N rows are in the table, instead
     DEMO_RATE=200           events a second when replaying
@@ -40,6 +41,7 @@ import urllib.parse
 import urllib.request
 
 from demo_duckdb import DuckDB
+from demo_iceberg import Iceberg
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / 'build'
@@ -326,9 +328,12 @@ QUESTIONS = (
 def destination():
     """Where the rows go."""
     kind = env('OUTPUT', 'clickhouse')
-    if kind not in ('clickhouse', 'duckdb'):
-        raise Failed(f'OUTPUT is clickhouse or duckdb, not "{kind}"')
-    found = ClickHouse() if kind == 'clickhouse' else DuckDB(SERVICES, DEMO, fetch)
+    if kind not in ('clickhouse', 'duckdb', 'iceberg'):
+        raise Failed(f'OUTPUT is clickhouse, duckdb or iceberg, not "{kind}"')
+    if kind == 'clickhouse':
+        found = ClickHouse()
+    else:
+        found = (DuckDB if kind == 'duckdb' else Iceberg)(SERVICES, DEMO, fetch)
     say(found.name, found.where)
     return found
 

@@ -305,7 +305,9 @@ static int file_write(struct job *j, struct iceberg_data_file *f, struct pl_err 
 static int job_run(struct job *j, struct pl_err *err)
 {
     const struct duckdb_open how = {.memory_bytes = MEMORY_BYTES, .threads = 1};
-    if (duckdb_open(&j->db, j->lib, &how, err) < 0 || table_create(j, err) < 0 ||
+    /* What does not fit is halved, not spilled to wherever the working directory is. */
+    if (duckdb_open(&j->db, j->lib, &how, err) < 0 ||
+        duckdb_run(&j->db, "SET temp_directory = ''", NULL, err) < 0 || table_create(j, err) < 0 ||
         rows_append(j, err) < 0 || partitions_find(j, err) < 0)
         return -1;
     for (unsigned i = 0; i < j->out.n; i++)
