@@ -218,8 +218,24 @@ def test_show_held(pipeline):
     assert [x['next'] for x in found['state']['partitions']] == [33, 20], found
     assert found['table']['error']['kind'] == 'retry', found
     assert f'(PID {sink.process.pid})' in found['table']['error']['message'], found
-    sink.terminate(30)
-    assert ask_json(sink)['routes'][0]['table']['rows'] == sum(SIZES)
+    # What a killed one has left in its WAL is told, and stays as it is.
+    sink.kill()
+    before = written(p)
+    found, = ask_json(sink)['routes']
+    assert found['table']['rows'] == sum(SIZES) and 'its WAL' in found['table']['note'], found
+    assert before == written(p)
+
+
+def test_check_config_outputs(pipeline):
+    """An instance takes the routes that name its output, or none; what it skips is said."""
+    p = pipeline
+    ours = write_whole(p.folder / 'ours.yaml', 'outputs: duckdb' + ROUTE.format(topic='ours', table='ours'))
+    any_ = write_whole(p.folder / 'any.yaml', ROUTE.format(topic='any', table='any'))
+    for name, kind, said in (('a', 'duckdb', '2 routes'), ('b', 'clickhouse', '1 route; for other outputs: ours')):
+        sink = p.chsinkd(name=name, routes=[str(ours), str(any_)], **output_options(p, kind))
+        done = subprocess.run([*sink.args[:3], '--check-config'], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
+        assert done.returncode == 0 and done.stdout == f'{sink.args[2]}: valid, {said}\n', done
 
 
 def test_show_disagreement(pipeline):

@@ -207,23 +207,35 @@ static void newest_set(const struct look *l)
     l->facts->newest_sql = pl_buf_take(&sql);
 }
 
+static double file_mib(const char *file)
+{
+    struct stat st;
+    return stat(file, &st) == 0 ? (double)st.st_size / (1 << 20) : 0;
+}
+
+/* `file` NULL: there is none. What is in the WAL is in no block yet. */
+static void file_note(const char *file, struct output_facts *f)
+{
+    if (!file) {
+        snprintf(f->note, sizeof(f->note), "there is no file yet");
+        return;
+    }
+    PL_FREE char *wal = pl_strf("%s.wal", file);
+    snprintf(f->note, sizeof(f->note),
+             "SIZE: the blocks that have some of it; the file has %.1f MiB, its WAL %.1f MiB",
+             file_mib(file), file_mib(wal));
+}
+
 int duckdb_describe(struct duckdb *db, const char *file, const struct output_target *t,
                     const char *group, struct output_facts *ret, struct pl_err *err)
 {
     const struct look l = {db, t, group, ret};
-    struct stat st;
     ret->rows = ret->bytes = -1;
     ret->kept = true;
     if (db && ask_columns(&l, err) < 0)
         return -1;
     columns_missing(&l);
-    if (!db)
-        snprintf(ret->note, sizeof(ret->note), "there is no file yet");
-    else if (stat(file, &st) == 0)
-        snprintf(ret->note, sizeof(ret->note),
-                 "SIZE: the blocks that have some of it, of the "
-                 "file's %.1f MiB",
-                 (double)st.st_size / (1 << 20));
+    file_note(db ? file : NULL, ret);
     if (!ret->exists)
         return 0;
     snprintf(ret->engine, sizeof(ret->engine), "DuckDB %s", db->lib->library_version());
