@@ -21,7 +21,7 @@ static const struct pl_cli_opt opts[] = {
                  "show the statements a start would run, try the last 1000 messages"},
     [SHOW] = {"show", "[ROUTE]", "show what was loaded, and where loading stands"},
     [MAINTAIN] = {"maintain", "[yes]",
-                  "show which old snapshots and files of Iceberg tables can go; yes: remove them"},
+                  "show what can go of Iceberg tables, snapshots and files; yes: remove it"},
     [ONCE] = {"once", NULL, "load to the end of the topics as it is now, then exit"},
     [REPLAY] = {"replay", "ROUTE", "bring the dead letters of a route back, then exit"},
     [TOPIC] = {"topic", "NAME", "with --sample and --schema: this topic, not the routes'"},
