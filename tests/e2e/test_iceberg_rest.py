@@ -14,6 +14,7 @@ import urllib.request
 
 import pytest
 
+from helpers import CONFIG, assert_ends, run_to_end
 from lake import CUT, HALVE, LOSE, PASS, REPEAT, Front, Services, Tokens, error
 from pipeline import ROOT, wait_until, write_whole
 from test_iceberg import COLUMNS, MORE_COLUMN, ROUTE, in_text, messages, output_of, produce
@@ -62,10 +63,10 @@ class Lake:
         text = ROUTE.format(topic=self.p.topic, table=self.p.table, more=more) + columns
         return write_whole(self.p.folder / f'{self.p.table}.yaml', text)
 
-    def sink(self, *args, route=None, name=None, **options):
+    def sink(self, *args, route=None, name=None, secret=None, s3_secret=None, **options):
         self.sinks += 1
-        secret = write_whole(self.p.folder / 'client-secret', self.tokens.secret + '\n')
-        s3_secret = write_whole(self.p.folder / 's3-secret', self.services.secret + '\n')
+        secret = write_whole(self.p.folder / 'client-secret', (secret or self.tokens.secret) + '\n')
+        s3_secret = write_whole(self.p.folder / 's3-secret', (s3_secret or self.services.secret) + '\n')
         auth = {'method': 'token', 'token_url': self.catalog.url + '/v1/oauth/tokens', 'grant': 'client_credentials',
                 'client_id': self.tokens.client, 'client_secret': {'file': str(secret)}, 'client_auth': 'body'}
         iceberg = {'catalog': 'rest', 'namespace': 'db', 'library': output_of('duckdb.sh', 'library'), 'timeout': '20s',
@@ -238,6 +239,20 @@ def test_away(lake):
     assert lake.tokens.refused == 1 and lake.tokens.granted == 3  # the start's, the worker's, the new one
     assert sink.terminate(30)[0] == 0, sink.tail()
     lake.assert_each_once(count + 10)
+
+
+def test_refused(lake):
+    """A start whose credentials the catalogue refuses ends with 78; a table whose files S3 refuses is set aside until
+    they are taken. No secret is shown."""
+    produce_plain(lake.p, 10)
+    assert_ends(run_to_end(lake.sink('--once', secret='wrong-client-secret'), 40), CONFIG, 'iceberg.rest.auth',
+                'invalid_client', hidden=['wrong-client-secret'])
+    sink = lake.sink(s3_secret='wrong-s3-secret', batch={'age': '200ms'}).start()
+    wait_until(lambda: 'check iceberg.s3.secret_key' in sink.text(), 60, 'a line that says so')
+    assert sink.running() and 'wrong-s3-secret' not in sink.text()
+    sink.terminate(30)  # leaves the group
+    lake.once()
+    lake.assert_each_once(10)
 
 
 @pytest.mark.parametrize('lake', ['rest', 'path'] if 'KILLS' in os.environ else ['rest'], indirect=True)

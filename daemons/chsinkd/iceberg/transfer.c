@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/text.h"
 
 /* Of an error's body: a page of a proxy, or a server's sentence with its stack trace. */
 #define ERROR_BYTES_MAX (64 * 1024)
@@ -191,8 +190,6 @@ static void headers_read(struct transfer *t, int64_t took_ms, struct transfer_an
 {
     int64_t now_ms = pl_clock_realtime_ms();
     ret->retry_after_ms = pl_http_retry_after_ms(header_get(t->easy, "Retry-After"), now_ms);
-    const char *etag = header_get(t->easy, "ETag");
-    pl_text_copy(etag ? etag : "", etag ? strlen(etag) : 0, ret->etag, sizeof(ret->etag));
     /* curl gives out one header at a time. */
     PL_FREE char *date = pl_strdup(header_get(t->easy, "Date"));
     const struct pl_peer_answer heard = {

@@ -37,7 +37,6 @@ struct transfer_answer {
     bool never_sent;        /* status 0: no byte of the request was sent */
     bool too_long;          /* status 0: more than answer_max bytes */
     int64_t retry_after_ms; /* -1: not said */
-    char etag[80];          /* "" if there is none */
 };
 
 /* 0: an answer came whole, whatever its status; -1: none, `err` says why (as
