@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * kafka_mock.h - librdkafka's mock cluster, of one broker as a rule, and the settings that reach it.
+ * kafka_mock.h - librdkafka's mock cluster, as a rule of one broker, and the settings for it.
  *
  * It keeps records as a broker does, but neither transactions nor passwords; those are for the end
  * to end tests. Topics and their partitions are made by the test. Nothing takes the cluster down:
