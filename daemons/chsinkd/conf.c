@@ -10,8 +10,8 @@
 #include "daemons/chsinkd/duckdb/library.h"
 #include "daemons/chsinkd/duckdb/output.h"
 #include "daemons/chsinkd/duckdb/table.h"
+#include "daemons/chsinkd/iceberg/format/schema.h"
 #include "daemons/chsinkd/iceberg/output.h"
-#include "daemons/chsinkd/iceberg/schema.h"
 #include "daemons/chsinkd/route/overlap.h"
 
 static const char *const start_choices[] = {"earliest", "latest", NULL};

@@ -58,8 +58,13 @@ daemons/chsinkd/duckdb/database duckdb/library
 daemons/chsinkd/duckdb/append batch duckdb/library duckdb/database
 daemons/chsinkd/duckdb/select duckdb/database output
 daemons/chsinkd/duckdb      duckdb/database duckdb/append duckdb/select batch output route
-daemons/chsinkd/iceberg     duckdb/database duckdb/append duckdb/select duckdb/library output batch route
-daemons/chsinkd/conf        clickhouse clickhouse/client duckdb duckdb/library iceberg output route
+daemons/chsinkd/iceberg/conf
+daemons/chsinkd/iceberg/format iceberg/conf route
+daemons/chsinkd/iceberg/http iceberg/conf
+daemons/chsinkd/iceberg/store iceberg/conf iceberg/http
+daemons/chsinkd/iceberg/catalog iceberg/conf iceberg/format iceberg/http iceberg/store
+daemons/chsinkd/iceberg     duckdb/database duckdb/append duckdb/select duckdb/library output batch route iceberg/format iceberg/store iceberg/catalog
+daemons/chsinkd/conf        clickhouse clickhouse/client duckdb duckdb/library iceberg output route iceberg/conf iceberg/format
 daemons/chsinkd/metrics
 daemons/chsinkd/sink/protocol conf batch
 daemons/chsinkd/sink/kafka  batch conf

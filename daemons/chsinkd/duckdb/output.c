@@ -502,7 +502,8 @@ static int output_describe(struct output *o, const struct output_target *t, cons
     return rc;
 }
 
-/* Always in a database of its own: what the statement is confined to stays so until it is closed. */
+/* Always in a database of its own: what the statement is confined to stays so until it is
+ * closed. */
 static int output_query(struct output *o, const char *sql, int64_t rows_max,
                         struct output_rows *ret, struct pl_err *err)
 {

@@ -6,11 +6,11 @@
 
 #include <inttypes.h>
 
-#include "daemons/chsinkd/iceberg/json.h"
-#include "daemons/chsinkd/iceberg/metadata.h"
+#include "daemons/chsinkd/iceberg/format/json.h"
+#include "daemons/chsinkd/iceberg/format/metadata.h"
+#include "daemons/chsinkd/iceberg/format/positions.h"
+#include "daemons/chsinkd/iceberg/format/unique.h"
 #include "daemons/chsinkd/iceberg/parquet.h"
-#include "daemons/chsinkd/iceberg/positions.h"
-#include "daemons/chsinkd/iceberg/unique.h"
 #include "lib/base/clock.h"
 
 /* Other writers that were faster, in a row. */

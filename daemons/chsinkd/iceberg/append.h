@@ -15,8 +15,8 @@
 
 #include "daemons/chsinkd/batch/batch.h"
 #include "daemons/chsinkd/duckdb/library.h"
-#include "daemons/chsinkd/iceberg/catalog.h"
-#include "daemons/chsinkd/iceberg/store.h"
+#include "daemons/chsinkd/iceberg/catalog/catalog.h"
+#include "daemons/chsinkd/iceberg/store/store.h"
 #include "daemons/chsinkd/output/output.h"
 
 struct iceberg_table { /* a target with what serves it; borrowed */

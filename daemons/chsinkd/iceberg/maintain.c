@@ -7,9 +7,9 @@
 #include <fnmatch.h>
 #include <inttypes.h>
 
-#include "daemons/chsinkd/iceberg/json.h"
-#include "daemons/chsinkd/iceberg/location_set.h"
-#include "daemons/chsinkd/iceberg/metadata.h"
+#include "daemons/chsinkd/iceberg/format/json.h"
+#include "daemons/chsinkd/iceberg/format/metadata.h"
+#include "daemons/chsinkd/iceberg/store/location_set.h"
 #include "lib/base/strings.h"
 
 #define ORPHAN_AGE_MS   (24 * 60 * 60 * INT64_C(1000))

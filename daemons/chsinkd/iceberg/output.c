@@ -7,15 +7,15 @@
 #include <stdio.h>
 
 #include "daemons/chsinkd/iceberg/append.h"
-#include "daemons/chsinkd/iceberg/catalog_path.h"
-#include "daemons/chsinkd/iceberg/catalog_rest.h"
+#include "daemons/chsinkd/iceberg/catalog/catalog_path.h"
+#include "daemons/chsinkd/iceberg/catalog/catalog_rest.h"
 #include "daemons/chsinkd/iceberg/describe.h"
-#include "daemons/chsinkd/iceberg/json.h"
+#include "daemons/chsinkd/iceberg/format/json.h"
+#include "daemons/chsinkd/iceberg/format/metadata.h"
+#include "daemons/chsinkd/iceberg/format/positions.h"
 #include "daemons/chsinkd/iceberg/maintain.h"
-#include "daemons/chsinkd/iceberg/metadata.h"
-#include "daemons/chsinkd/iceberg/positions.h"
-#include "daemons/chsinkd/iceberg/store_local.h"
-#include "daemons/chsinkd/iceberg/store_s3.h"
+#include "daemons/chsinkd/iceberg/store/store_local.h"
+#include "daemons/chsinkd/iceberg/store/store_s3.h"
 #include "daemons/chsinkd/iceberg/view.h"
 #include "lib/config/options.h"
 

@@ -9,7 +9,7 @@
 
 #include "daemons/chsinkd/duckdb/append.h"
 #include "daemons/chsinkd/duckdb/database.h"
-#include "daemons/chsinkd/iceberg/unique.h"
+#include "daemons/chsinkd/iceberg/format/unique.h"
 
 #define MEMORY_BYTES (INT64_C(1) << 30) /* of DuckDB's; a batch has 128 MiB */
 #define NAME_SIZE    16

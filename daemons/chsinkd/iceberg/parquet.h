@@ -13,8 +13,8 @@
 
 #include "daemons/chsinkd/batch/block.h"
 #include "daemons/chsinkd/duckdb/library.h"
-#include "daemons/chsinkd/iceberg/manifest.h"
-#include "daemons/chsinkd/iceberg/store.h"
+#include "daemons/chsinkd/iceberg/format/manifest.h"
+#include "daemons/chsinkd/iceberg/store/store.h"
 
 /* More partitions in one batch are too large: halves have fewer. */
 #define ICEBERG_PARTITIONS_MAX 500

@@ -5,9 +5,9 @@
 #include <stdio.h>
 
 #include "daemons/chsinkd/duckdb/select.h"
-#include "daemons/chsinkd/iceberg/manifest.h"
-#include "daemons/chsinkd/iceberg/metadata.h"
-#include "daemons/chsinkd/iceberg/store_local.h"
+#include "daemons/chsinkd/iceberg/format/manifest.h"
+#include "daemons/chsinkd/iceberg/format/metadata.h"
+#include "daemons/chsinkd/iceberg/store/store_local.h"
 #include "lib/base/text.h"
 
 #define OWNED_BUF PL_CLEANUP(pl_buf_release)

@@ -42,8 +42,8 @@ enum output_answer {
     OUTPUT_HELD,  /* nothing works for this target until a person acts (table, grant, a view that
                        * refuses); other targets may. ensure(), then the same batch with the same
                        * token again, later; part of it may be there */
-    OUTPUT_MOVED, /* POSITION: nothing of it is there. The position is not what it was: another
-                       * owner has written, or the target was replaced. position(), then begin there */
+    OUTPUT_MOVED, /* POSITION: nothing of it is there, since the position is not what it was:
+                       * another owner has written, or the target was replaced. Ask position() */
 };
 
 struct output_target {
@@ -157,8 +157,8 @@ struct output_kind {
                     const struct output_range *range, int64_t *ret_offset, struct pl_buf *ret_note,
                     struct pl_err *err);
 
-    /* What a table needs from time to time (old versions, files that nothing names): appends what is
-     * done, or with dry_run would be done. NULL: it needs nothing. RETRY, CONFIG. */
+    /* What a table needs from time to time (old versions, files that nothing names): appends what
+     * is done, or with dry_run would be done. NULL: it needs nothing. RETRY, CONFIG. */
     int (*maintain)(struct output *o, const struct output_target *t,
                     const struct output_maintain *how, struct pl_err *err);
 
@@ -171,8 +171,9 @@ struct output_kind {
                     struct output_facts *ret, struct pl_err *err);
 
     /* Runs one statement of a person's, at most `rows_max` rows of its answer. Where
-     * `query_described`, it knows only the tables that describe() of the same output has told of. A statement that
-     * would write is refused: REJECT, as whatever else is wrong with it. RETRY, CONFIG as above. */
+     * `query_described`, it knows only the tables that describe() of the same output has told of.
+     * A statement that would write is refused: REJECT, as whatever else is wrong with it. RETRY,
+     * CONFIG as above. */
     bool query_described;
     int (*query)(struct output *o, const char *sql, int64_t rows_max, struct output_rows *ret,
                  struct pl_err *err);

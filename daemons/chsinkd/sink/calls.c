@@ -154,9 +154,9 @@ void call_extent(struct sink *s, struct partition *p, enum partition_call call)
     courier_submit(s->courier, &p->job);
 }
 
-/* Looked at after the metadata were taken: a member that was forgotten has generation -1, with which
- * Kafka (2.5 to 4.x: GroupCoordinator, of transactions) takes offsets from anyone. librdkafka's
- * main thread sets both at once. */
+/* Looked at after the metadata were taken: a member that was forgotten has generation -1, with
+ * which Kafka (2.5 to 4.x: GroupCoordinator, of transactions) takes offsets from anyone.
+ * librdkafka's main thread sets both at once. */
 static bool letters_are_fenced(struct sink *s, struct partition *p)
 {
     if (!rd_kafka_assignment_lost(s->rk))

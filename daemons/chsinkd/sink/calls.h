@@ -22,7 +22,8 @@ void call_commit(struct sink *s, struct partition *p, int64_t offset);
 void call_letters(struct sink *s, struct partition *p);
 /* The group's offset. */
 void call_offset(struct sink *s, struct partition *p, enum partition_call call);
-/* Where its log begins and ends, in p->extent: false, ask by call_extent(). Blocks up to wait_ms. */
+/* Where its log begins and ends, in p->extent. False: call_extent() is to ask. Blocks, up to
+ * wait_ms. */
 bool call_extent_now(struct sink *s, struct partition *p, int64_t wait_ms);
 void call_extent(struct sink *s, struct partition *p, enum partition_call call);
 /* The bytes of the only message with rows, to make a dead letter of it. */

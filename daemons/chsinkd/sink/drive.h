@@ -33,9 +33,9 @@ struct committed {
     size_t metadata_len;
 };
 
-/* The partition is ours, or is no longer aside: begins with what the group has. Where its log begins
- * and ends is asked here for up to wait_ms (0: not), else by the courier. Sets `reading` or not; the
- * caller has paused librdkafka or not yet assigned it. */
+/* The partition is ours, or is no longer aside: begins with what the group has. Where its log
+ * begins and ends is asked here for up to wait_ms (0: not), else by the courier. Sets `reading` or
+ * not; the caller has paused librdkafka or not yet assigned it. */
 void drive_enter(struct sink *s, struct partition *p, const struct committed *committed,
                  int64_t wait_ms);
 /* The courier has answered: p->extent. */

@@ -227,7 +227,7 @@ static inline void sink_deadline_begin(struct pl_deadline *deadline, const char 
  * line a call, and one a partition every minute; `all`: all that is not logged yet, at the end. */
 void sink_log(struct sink *s, int64_t now_ms, bool all);
 
-/* A route with a partition of ours whose target does not answer; NULL: there is none. Any thread. */
+/* A route with a partition of ours whose target does not answer; NULL: none. Any thread. */
 const struct sink_route *sink_away(struct sink *s);
 
 /* For on_watchdog: why work does not move though nothing is known to be away (a thread hangs in a

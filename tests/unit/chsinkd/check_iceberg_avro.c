@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: chsinkd */
-#include "daemons/chsinkd/iceberg/avro.h"
+#include "daemons/chsinkd/iceberg/format/avro.h"
 #include "tests/unit/unit.h"
 
 #define SCHEMA                                                                                     \

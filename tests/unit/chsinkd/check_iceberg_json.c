@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* links: chsinkd */
-#include "daemons/chsinkd/iceberg/json.h"
+#include "daemons/chsinkd/iceberg/format/json.h"
 #include "tests/unit/unit.h"
 
 static char *again(const char *text)

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "daemons/chsinkd/duckdb/database.h"
-#include "daemons/chsinkd/iceberg/catalog_path.h"
-#include "daemons/chsinkd/iceberg/json.h"
-#include "daemons/chsinkd/iceberg/metadata.h"
-#include "daemons/chsinkd/iceberg/store_local.h"
-#include "daemons/chsinkd/iceberg/transform.h"
+#include "daemons/chsinkd/iceberg/catalog/catalog_path.h"
+#include "daemons/chsinkd/iceberg/format/json.h"
+#include "daemons/chsinkd/iceberg/format/metadata.h"
+#include "daemons/chsinkd/iceberg/format/transform.h"
+#include "daemons/chsinkd/iceberg/store/store_local.h"
 #include "tests/unit/unit.h"
 
 static char *folder;

@@ -6,9 +6,9 @@
  */
 #include <sys/stat.h>
 
-#include "daemons/chsinkd/iceberg/catalog_rest.h"
-#include "daemons/chsinkd/iceberg/json.h"
-#include "daemons/chsinkd/iceberg/rest_answer.h"
+#include "daemons/chsinkd/iceberg/catalog/catalog_rest.h"
+#include "daemons/chsinkd/iceberg/catalog/rest_answer.h"
+#include "daemons/chsinkd/iceberg/format/json.h"
 #include "tests/unit/http_server.h"
 #include "tests/unit/unit.h"
 

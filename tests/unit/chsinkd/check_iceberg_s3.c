@@ -6,10 +6,10 @@
  */
 #include <sys/stat.h>
 
-#include "daemons/chsinkd/iceberg/s3_answer.h"
-#include "daemons/chsinkd/iceberg/sigv4.h"
-#include "daemons/chsinkd/iceberg/staging.h"
-#include "daemons/chsinkd/iceberg/store_s3.h"
+#include "daemons/chsinkd/iceberg/http/sigv4.h"
+#include "daemons/chsinkd/iceberg/store/s3_answer.h"
+#include "daemons/chsinkd/iceberg/store/staging.h"
+#include "daemons/chsinkd/iceberg/store/store_s3.h"
 #include "tests/unit/http_server.h"
 #include "tests/unit/unit.h"
 

@@ -5,10 +5,10 @@
  *
  * links: chsinkd
  */
-#include "daemons/chsinkd/iceberg/json.h"
+#include "daemons/chsinkd/iceberg/format/json.h"
+#include "daemons/chsinkd/iceberg/format/metadata.h"
+#include "daemons/chsinkd/iceberg/format/positions.h"
 #include "daemons/chsinkd/iceberg/maintain.h"
-#include "daemons/chsinkd/iceberg/metadata.h"
-#include "daemons/chsinkd/iceberg/positions.h"
 #include "tests/unit/unit.h"
 
 #define DOC PL_CLEANUP(cJSON_Deletep) cJSON
