@@ -13,6 +13,36 @@
 
 #define MAIN "main"
 
+/* Which of two members of one name counts is each reader's own matter. */
+static bool names_are_unique(const cJSON *metadata)
+{
+    const cJSON *a;
+    cJSON_ArrayForEach(a, metadata)
+    {
+        if (cJSON_GetObjectItemCaseSensitive(metadata, a->string) != a)
+            return false;
+    }
+    return true;
+}
+
+/* What a commit adds to: an object or array, or not there. */
+static bool members_are_whole(const cJSON *metadata)
+{
+    static const struct {
+        const char *name;
+        bool array;
+    } members[] = {
+        {"properties", false}, {"refs", false},        {"snapshots", true},
+        {"schemas", true},     {"snapshot-log", true}, {"metadata-log", true},
+    };
+    for (unsigned i = 0; i < PL_COUNT(members); i++) {
+        const cJSON *m = pl_doc_get(metadata, members[i].name);
+        if (m && !cJSON_IsNull(m) && !(members[i].array ? cJSON_IsArray(m) : cJSON_IsObject(m)))
+            return false;
+    }
+    return true;
+}
+
 int iceberg_metadata_check(const cJSON *metadata, struct pl_err *err)
 {
     int64_t version = 0;
@@ -28,6 +58,8 @@ int iceberg_metadata_check(const cJSON *metadata, struct pl_err *err)
                           version);
     if (!pl_doc_str(metadata, "table-uuid") || !pl_doc_str(metadata, "location"))
         return pl_err_set(err, PL_ERR_CONFIG, 0, "its metadata has no table-uuid or location");
+    if (!names_are_unique(metadata) || !members_are_whole(metadata))
+        return pl_err_set(err, PL_ERR_CONFIG, 0, "its metadata is damaged");
     return 0;
 }
 

@@ -9,21 +9,18 @@
 /* Spec: write.metadata.previous-versions-max. */
 #define PREVIOUS_VERSIONS_DFLT 100
 
-static void int_set(cJSON *object, const char *name, int64_t v)
-{
-    cJSON *item = iceberg_json_new_int(v);
-    if (cJSON_HasObjectItem(object, name))
-        cJSON_ReplaceItemInObjectCaseSensitive(object, name, item);
-    else
-        cJSON_AddItemToObject(object, name, item);
-}
-
+/* Names are compared with case: others' fields may differ in it. */
 static void item_set(cJSON *object, const char *name, cJSON *item)
 {
     if (cJSON_GetObjectItemCaseSensitive(object, name))
         cJSON_ReplaceItemInObjectCaseSensitive(object, name, item);
     else
         cJSON_AddItemToObject(object, name, item);
+}
+
+static void int_set(cJSON *object, const char *name, int64_t v)
+{
+    item_set(object, name, iceberg_json_new_int(v));
 }
 
 static cJSON *member(cJSON *object, const char *name, bool array)

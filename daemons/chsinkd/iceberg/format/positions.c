@@ -70,7 +70,13 @@ void iceberg_position_set(cJSON *positions, const char *group, const char *topic
 typedef bool leaf_fn(void *userdata, const char *group, const char *topic, const char *partition,
                      const cJSON *leaf);
 
-/* false: a level is no object, or `leaf` says so. */
+/* A name that is there twice would be two positions. */
+static bool is_first(const cJSON *object, const cJSON *member)
+{
+    return cJSON_GetObjectItemCaseSensitive(object, member->string) == member;
+}
+
+/* false: a level is no object or has a name twice, or `leaf` says so. */
 static bool leaves_walk(const cJSON *tree, leaf_fn *leaf, void *userdata)
 {
     const cJSON *group, *topic, *partition;
@@ -78,15 +84,16 @@ static bool leaves_walk(const cJSON *tree, leaf_fn *leaf, void *userdata)
         return false;
     cJSON_ArrayForEach(group, tree)
     {
-        if (!cJSON_IsObject(group))
+        if (!cJSON_IsObject(group) || !is_first(tree, group))
             return false;
         cJSON_ArrayForEach(topic, group)
         {
-            if (!cJSON_IsObject(topic))
+            if (!cJSON_IsObject(topic) || !is_first(group, topic))
                 return false;
             cJSON_ArrayForEach(partition, topic)
             {
-                if (!leaf(userdata, group->string, topic->string, partition->string, partition))
+                if (!is_first(topic, partition) ||
+                    !leaf(userdata, group->string, topic->string, partition->string, partition))
                     return false;
             }
         }
