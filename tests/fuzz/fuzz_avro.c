@@ -7,7 +7,7 @@
  *
  * links: chsinkd
  */
-#include "daemons/chsinkd/iceberg/manifest.h"
+#include "daemons/chsinkd/iceberg/format/manifest.h"
 
 #include <stdio.h>
 

@@ -6,9 +6,9 @@
  *
  * links: chsinkd
  */
-#include "daemons/chsinkd/iceberg/json.h"
-#include "daemons/chsinkd/iceberg/metadata.h"
-#include "daemons/chsinkd/iceberg/positions.h"
+#include "daemons/chsinkd/iceberg/format/json.h"
+#include "daemons/chsinkd/iceberg/format/metadata.h"
+#include "daemons/chsinkd/iceberg/format/positions.h"
 
 #include <stdio.h>
 

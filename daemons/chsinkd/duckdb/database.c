@@ -7,13 +7,14 @@
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "lib/base/text.h"
 
-/* POSIX locks are a process's: they exclude others, not a second open here. */
-static pthread_mutex_t file_lock = PTHREAD_MUTEX_INITIALIZER;
+/* POSIX locks are a process's: they exclude others, not a second open here. No mutex: a worker's
+ * file is closed by the thread that ends the worker. */
+static atomic_flag file_is_open = ATOMIC_FLAG_INIT;
 
 /* ---- errors ---- */
 
@@ -163,7 +164,7 @@ int duckdb_open(struct duckdb *db, const struct duckdb_library *lib, const struc
                 struct pl_err *err)
 {
     *db = (struct duckdb){.lib = lib};
-    if (how->file && pthread_mutex_trylock(&file_lock) != 0)
+    if (how->file && atomic_flag_test_and_set(&file_is_open))
         return pl_err_set(err, PL_ERR_RETRY, EBUSY, "%s is open in this process already",
                           how->file);
     db->locked = how->file;
@@ -180,7 +181,7 @@ void duckdb_close(struct duckdb *db)
     if (db->database)
         db->lib->close(&db->database);
     if (db->locked)
-        pthread_mutex_unlock(&file_lock);
+        atomic_flag_clear(&file_is_open);
     *db = (struct duckdb){0};
 }
 
