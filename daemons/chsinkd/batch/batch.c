@@ -100,6 +100,8 @@ struct batch *batch_split(struct batch *b, struct block *spare)
     second->end = b->end;
     second->opened_ms = b->opened_ms;
     second->newest_ms = b->newest_ms;
+    second->last_ms = b->last_ms;
+    b->last_ms = -1;
     second->recovered = b->recovered;
     second->value_bytes = b->value_bytes / b->messages_n * second->messages_n;
     block_split(b->block, rows, spare);

@@ -49,10 +49,14 @@ void call_work(struct sink *s, struct partition *p, enum partition_call call, en
 static void note_make(struct sink *s, struct partition *p)
 {
     char id[sizeof(s->id) + 24];
+    const struct batch *b = p->working;
     if (p->note.len > 0)
         return;
+    const struct note_last last = {
+        .offset = b->messages_n > 0 ? b->messages[b->messages_n - 1].offset : -1,
+        .timestamp_ms = b->messages_n > 0 ? b->last_ms : -1};
     snprintf(id, sizeof(id), "%s-%" PRIu64, s->id, s->notes++);
-    note_write(id, &p->working->dead, &p->note);
+    note_write(id, &last, &b->dead, &p->note);
 }
 
 void call_insert(struct sink *s, struct partition *p)

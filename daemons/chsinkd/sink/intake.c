@@ -6,12 +6,15 @@
 
 #include "daemons/chsinkd/sink/drive.h"
 #include "daemons/chsinkd/sink/message.h"
+#include "daemons/chsinkd/sink/place.h"
 #include "daemons/chsinkd/sink/report.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 
 /* Of one batch's dead letters: they go into one transaction. */
 #define DEAD_BYTES_MAX (4 * PL_MIB)
+/* The same where a note names them: an Iceberg table keeps one note for each partition. */
+#define DEAD_BYTES_MAX_NOTED (PL_MIB / 2)
 
 /* Of one batch below the output's position, which has no rows. */
 #define BELOW_MESSAGES_MAX 100000
@@ -173,8 +176,9 @@ void intake_close_aged(struct sink *s)
 
 static bool batch_is_done(const struct sink *s, const struct partition *p)
 {
+    const bool noted = p->route->machine.keeps_position;
     const struct batch_limits limits = {(uint64_t)s->batch_rows, (uint64_t)s->batch_bytes,
-                                        DEAD_BYTES_MAX};
+                                        noted ? DEAD_BYTES_MAX_NOTED : DEAD_BYTES_MAX};
     return p->fixed_end < 0 && batch_is_full(p->open, &limits);
 }
 
@@ -275,6 +279,8 @@ static enum batch_fate message_decode(const struct sink *s, struct partition *p,
 
 void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *m)
 {
+    rd_kafka_timestamp_type_t type;
+    const struct note_last as_kafka_has_it = {m->offset, rd_kafka_message_timestamp(m, &type)};
     if (!p->reading || p->seek_to >= 0 || m->offset < p->next_offset)
         return;
     if (p->retention_took && m->offset > p->next_offset)
@@ -282,12 +288,17 @@ void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *
     p->retention_took = false;
     if (p->fixed_end >= 0 && m->offset >= p->fixed_end)
         intake_end_fixed(s, p);
+    if (is_below(p, m->offset) && note_tells_another(&p->note_kept, &as_kafka_has_it)) {
+        place_refuse(s, p, m->offset);
+        return;
+    }
     if (!p->open)
         batch_open(s, p);
     s->in_flight++;
     pl_metrics_inc(s->metrics, M_RECEIVED, 1);
     pl_metrics_inc(s->metrics, M_BYTES, m->len);
     batch_message_add(p->open, m->offset, message_decode(s, p, m));
+    p->open->last_ms = as_kafka_has_it.timestamp_ms;
     p->next_offset = p->open->end;
     if (p->fixed_end >= 0 && p->next_offset >= p->fixed_end)
         intake_end_fixed(s, p);

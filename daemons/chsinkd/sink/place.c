@@ -234,6 +234,6 @@ bool place_is_unproved(const struct partition_announcement *a, int64_t start)
 void place_refuse(struct sink *s, struct partition *p, int64_t offset)
 {
     const struct begin_facts f = {.offset = offset, .table_next = p->state.until};
-    stop(s, p, &f, BEGIN_OTHER_ROWS);
+    stop(s, p, &f, p->route->machine.keeps_position ? BEGIN_OTHER_TOPIC : BEGIN_OTHER_ROWS);
     drive_aside(s, p, ASIDE_BEGIN, 0);
 }

@@ -76,6 +76,8 @@ static const struct {
     {"kept 15 batch 300", "low 10"},
     {"kept 15 batch 3 latest new existed if-lost-start", "continue 12"},
     {"kept 20 offset 20", "continue 20"},
+    {"kept 15 batch 3 if-lost-stop", "stop lost"},
+    {"kept 15 offset 15 if-lost-stop", "continue 15"},
     {"kept 21 offset 15", "wait"},
     {"kept 21 offset 15 beyond 10000", "stop table"},
     {"kept 15 offset 12 committed 13", "stop back"},

@@ -211,11 +211,12 @@ END_TEST
 START_TEST(a_note_brings_them_back)
 {
     struct dead_letters l = {0}, again = {0};
+    const struct note_last last = {9, 1732849200123};
     struct note note = {0};
     struct pl_err err;
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0}, second = {0};
     message_make(NULL);
-    note_write("a-0", &l, &text);
+    note_write("a-0", &(struct note_last){7, -1}, &l, &text);
     ck_assert_str_eq(pl_buf_cstr(&text), "{\"id\":\"a-0\"}");
     ck_assert_int_eq(note_parse(&note, text.data, text.len, &err), 0);
     ck_assert_uint_eq(note.n, 0);
@@ -225,9 +226,10 @@ START_TEST(a_note_brings_them_back)
         add(&l, 6, row, false);
     add(&l, 9, 3, false);
     text.len = 0;
-    note_write("a-1", &l, &text);
+    note_write("a-1", &last, &l, &text);
     ck_assert_str_eq(pl_buf_cstr(&text),
-                     "{\"id\":\"a-1\",\"dead\":[{\"offset\":2,\"reason\":\"other\"},"
+                     "{\"id\":\"a-1\",\"last\":{\"offset\":9,\"timestamp\":1732849200123},\"dead\":"
+                     "[{\"offset\":2,\"reason\":\"other\"},"
                      "{\"offset\":6,\"rows\":\"3,7-9\",\"column\":\"c\",\"reason\":\"first\"},"
                      "{\"offset\":9,\"rows\":\"3\",\"column\":\"c\",\"reason\":\"first\"}]}");
     ck_assert_int_eq(note_parse(&note, text.data, text.len, &err), 0);
@@ -238,8 +240,11 @@ START_TEST(a_note_brings_them_back)
         if (letter)
             note_letter_add(letter, message, "r", false, &again);
     }
+    ck_assert(!note_tells_another(&note, &last));
+    ck_assert(!note_tells_another(&note, &(struct note_last){8, 1}));
+    ck_assert(note_tells_another(&note, &(struct note_last){9, 1732849200124}));
     list_assert(&again);
-    note_write("a-1", &again, &second);
+    note_write("a-1", &note.last, &again, &second);
     ck_assert_str_eq(pl_buf_cstr(&second), pl_buf_cstr(&text));
     const struct dead_letter *d = again.first;
     for (const struct dead_letter *was = l.first; was; was = was->next, d = d->next) {
@@ -259,6 +264,7 @@ START_TEST(notes_of_others_are_refused)
         "{}",
         "{\"id\":1}",
         "{\"id\":\"a\",\"dead\":1}",
+        "{\"id\":\"a\",\"last\":{\"offset\":1}}",
         "{\"id\":\"a\",\"dead\":[{\"offset\":1}]}",
         "{\"id\":\"a\",\"dead\":[{\"offset\":-1,\"reason\":\"r\"}]}",
         "{\"id\":\"a\",\"dead\":[{\"offset\":1,\"reason\":\"r\",\"rows\":\"x\"}]}",
@@ -328,7 +334,7 @@ int main(void)
     const struct unit_test tests[] = {
         TEST(row_sets, .count = PL_COUNT(set_cases)),
         TEST(row_set_membership),
-        TEST(notes_of_others_are_refused, .count = 9),
+        TEST(notes_of_others_are_refused, .count = 10),
         TCASE("letters", .set_up = set_up, .tear_down = tear_down),
         TEST(a_message_is_one_letter),
         TEST(row_lists_are_bounded),

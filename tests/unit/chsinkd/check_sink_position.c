@@ -169,6 +169,44 @@ START_TEST(the_group_is_gone)
 }
 END_TEST
 
+static bool is_aside(void)
+{
+    pthread_mutex_lock(&sink.lock);
+    bool aside = sink.partitions_n > 0 && sink.partitions[0]->aside == ASIDE_BEGIN;
+    pthread_mutex_unlock(&sink.lock);
+    return aside;
+}
+
+/* So is the topic: another has its name, and more messages than the position says. */
+START_TEST(the_topic_was_made_again)
+{
+    topic_fill(TOPIC, 6, 0);
+    table->position = 4;
+    table->note = pl_strdup("{\"id\":\"a-1\",\"last\":{\"offset\":3,\"timestamp\":17}}");
+    for (int runs = 0; runs < 2; runs++) {
+        sink_start(0);
+        until(is_aside, "it is noticed");
+        sink_end(true);
+    }
+    ck_assert_uint_eq(table->inserts, 0);
+    ck_assert_uint_eq(metric(M_DELIVERED), 0);
+}
+END_TEST
+
+/* It is the same topic: its last message is where it was. The mock drops the group's offset, since
+ * the last batch has a dead letter. */
+START_TEST(the_topic_is_the_same)
+{
+    topic_fill(TOPIC, 6, 6);
+    run(6, "six");
+    ck_assert_ptr_nonnull(strstr(table->note, "\"last\":{\"offset\":5,"));
+    topic_fill(TOPIC, 4, 0);
+    run(10, "the others, and what is below the position");
+    table_check(TOPIC, 10, 6, -1);
+    ck_assert_int_eq(table->position, 10);
+}
+END_TEST
+
 /* Messages that give no rows move the position as well. */
 START_TEST(only_dead_letters)
 {
@@ -213,6 +251,8 @@ int main(void)
         TEST(another_was_faster),
         TEST(a_copy_was_put_back),
         TEST(the_group_is_gone),
+        TEST(the_topic_was_made_again),
+        TEST(the_topic_is_the_same),
         TEST(only_dead_letters),
         TEST(a_note_that_is_not_ours),
     };

@@ -104,6 +104,8 @@ static struct begin at_position(const struct begin_facts *f)
     int64_t offset = f->offset >= 0 ? f->offset : larger(0, f->position - f->batch_max);
     if (f->position > f->high)
         return stop_when_sure(f, BEGIN_TABLE_BEYOND);
+    if (f->offset < 0 && f->offsets_lost == CHSINKD_LOST_STOP)
+        return stop(BEGIN_OFFSET_LOST);
     if (f->position < offset)
         offset = f->position;
     if (offset >= f->low)
@@ -158,6 +160,12 @@ int begin_err(const struct begin_facts *f, enum begin_why why, const char *topic
                           "has rows up to %" PRId64 ". Set the offset to %" PRId64 " with "
                           "kafka-consumer-groups --reset-offsets, or offsets_lost: table",
                           topic, partition, f->table_next - 1, f->table_next);
+    case BEGIN_OTHER_TOPIC:
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "topic %.60s, partition %" PRId32 ": the message at offset %" PRId64
+                          " is not the one that was loaded: the topic was made again. To load it "
+                          "from its beginning into the same table use another group.id",
+                          topic, partition, f->offset);
     case BEGIN_OTHER_ROWS:
         return pl_err_set(err, PL_ERR_CONFIG, 0,
                           "topic %.60s, partition %" PRId32 ": the table's rows at offset %" PRId64

@@ -7,7 +7,8 @@
  *     ?                ?                watermarks not known         WAIT
  *     any              high below the output's position              STOP: TABLE_BEYOND
  *                      for BEGIN_CONFIRM_MS
- *     any              else, the output keeps a position             CONTINUE there or before: see
+ *     none             else, a position      offsets_lost: stop      STOP: OFFSET_LOST
+ *     any              else, a position                              CONTINUE there or before: see
  *                                                                    partition.h
  *     unproved, below  any              offsets_lost: start          FROM_LOW, nothing lost
  *     an offset        low..high                                     CONTINUE there
@@ -99,7 +100,8 @@ enum begin_why {
     BEGIN_MADE_AGAIN,
     BEGIN_TABLE_BEYOND,
     BEGIN_OFFSET_LOST,
-    BEGIN_OTHER_ROWS, /* not by begin_decide(): found later, when rows are compared */
+    BEGIN_OTHER_ROWS,  /* not by begin_decide(): found later, when rows are compared */
+    BEGIN_OTHER_TOPIC, /* nor this: when a message is compared with the position's note */
 };
 
 struct begin {

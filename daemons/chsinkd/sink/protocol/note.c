@@ -38,9 +38,13 @@ static void letter_write(const struct dead_letter *d, struct pl_buf *out)
     pl_buf_add_byte(out, '}');
 }
 
-void note_write(const char *id, const struct dead_letters *dead, struct pl_buf *out)
+void note_write(const char *id, const struct note_last *last, const struct dead_letters *dead,
+                struct pl_buf *out)
 {
     pl_buf_addf(out, "{\"id\":\"%s\"", id);
+    if (last->timestamp_ms >= 0)
+        pl_buf_addf(out, ",\"last\":{\"offset\":%" PRId64 ",\"timestamp\":%" PRId64 "}",
+                    last->offset, last->timestamp_ms);
     if (dead->first)
         pl_buf_add_str(out, ",\"dead\":[");
     for (const struct dead_letter *d = dead->first; d; d = d->next) {
@@ -90,6 +94,13 @@ static bool letters_read(const cJSON *dead, struct note *n)
     return true;
 }
 
+static bool last_read(const cJSON *last, struct note *n)
+{
+    n->has_last = last != NULL;
+    return !last || (pl_doc_int(last, "offset", &n->last.offset) &&
+                     pl_doc_int(last, "timestamp", &n->last.timestamp_ms));
+}
+
 int note_parse(struct note *n, const char *text, size_t len, struct pl_err *err)
 {
     PL_CLEANUP(cJSON_Deletep) cJSON *root = NULL;
@@ -98,7 +109,7 @@ int note_parse(struct note *n, const char *text, size_t len, struct pl_err *err)
     if (len == 0)
         return 0;
     if (pl_doc_parse(text, len, NOTE_BYTES_MAX, &root, &why) == 0 && pl_doc_str(root, "id") &&
-        letters_read(pl_doc_get(root, "dead"), n))
+        last_read(pl_doc_get(root, "last"), n) && letters_read(pl_doc_get(root, "dead"), n))
         return 0;
     note_release(n);
     return pl_err_set(err, PL_ERR_CONFIG, 0,
@@ -115,6 +126,12 @@ void note_release(struct note *n)
     }
     free(n->letters);
     *n = (struct note){0};
+}
+
+bool note_tells_another(const struct note *n, const struct note_last *message)
+{
+    return n->has_last && n->last.offset == message->offset &&
+           n->last.timestamp_ms != message->timestamp_ms;
 }
 
 const struct note_letter *note_find(const struct note *n, int64_t offset)

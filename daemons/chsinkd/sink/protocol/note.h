@@ -11,10 +11,12 @@
  *
  * As text it is JSON of one line:
  *
- *     {"id":"6f1c…-7","dead":[{"offset":17,"rows":"0,3-5","column":"x","reason":"…"}]}
+ *     {"id":"6f1c…-7","last":{"offset":18,"timestamp":1732849200123},
+ *      "dead":[{"offset":17,"rows":"0,3-5","column":"x","reason":"…"}]}
  *
- * `id` makes each batch's note another; without dead letters `dead` is left out, and `rows` where
- * the whole message is refused.
+ * `id` makes each batch's note another. `last` is the batch's last message: where another one lies
+ * at its offset, the topic is another that has the same name. Without dead letters `dead` is left
+ * out, `rows` where the whole message is refused, and `last` where it is not known.
  *
  * Pure. Threads: one owner.
  */
@@ -30,17 +32,27 @@ struct note_letter {
     char *reason;
 };
 
+struct note_last {
+    int64_t offset, timestamp_ms; /* as Kafka has it; -1: not known */
+};
+
 struct note { /* zeroed: empty */
+    bool has_last;
+    struct note_last last;
     struct note_letter *letters; /* by ascending offset */
     size_t n;
 };
 
 /* Appended. `id`: another for each batch, of letters, digits and '-'. */
-void note_write(const char *id, const struct dead_letters *dead, struct pl_buf *out);
+void note_write(const char *id, const struct note_last *last, const struct dead_letters *dead,
+                struct pl_buf *out);
 
 /* Replaces what was there. An empty text is an empty note. CONFIG, and empty: it is not ours. */
 int note_parse(struct note *n, const char *text, size_t len, struct pl_err *err);
 void note_release(struct note *n);
+
+/* The message is at the last one's offset, and is another. */
+bool note_tells_another(const struct note *n, const struct note_last *message);
 
 /* NULL: the message at `offset` is not to become one. */
 const struct note_letter *note_find(const struct note *n, int64_t offset);
