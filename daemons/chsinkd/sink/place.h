@@ -31,8 +31,8 @@ bool place_start(struct sink *s, struct partition *p, struct partition_event *e)
 
 /* What the group has at the offset `start` (below 0: none) is such a place. */
 bool place_is_unproved(const struct partition_announcement *a, int64_t start);
-/* The table's rows at `offset`, below p->state.until or the position, are of other messages: the partition is set
- * aside until a person says what to do; with --once the sink fails. */
+/* The table's rows at `offset`, below p->state.until or the position, are of other messages: the
+ * partition is set aside until a person says what to do; with --once the sink fails. */
 void place_refuse(struct sink *s, struct partition *p, int64_t offset);
 
 #endif
