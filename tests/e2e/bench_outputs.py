@@ -97,8 +97,8 @@ def test_iceberg(pipeline):
 
     def chsinkd(number, folder):
         folder.mkdir()
-        library = {'duckdb': {'library': os.environ['DUCKDB_LIBRARY']}} if 'DUCKDB_LIBRARY' in os.environ else {}
-        return ours(p, 'iceberg', number, iceberg={'warehouse': str(folder)}, **library), folder, p.table
+        library = {'library': os.environ['DUCKDB_LIBRARY']} if 'DUCKDB_LIBRARY' in os.environ else {}
+        return ours(p, 'iceberg', number, iceberg={'warehouse': str(folder), **library}), folder, p.table
 
     def other(number, folder):
         return peer(p, 'pyiceberg', number, folder), folder, 'edits'

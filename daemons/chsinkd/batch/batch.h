@@ -42,9 +42,9 @@ struct batch {
     struct whole whole; /* --replay */
 
     /* The owner's to set. */
-    int64_t opened_ms;    /* monotonic */
-    int64_t newest_ms;    /* greatest message timestamp, realtime; 0 none */
-    int64_t last_ms;      /* timestamp of the last message, as Kafka has it; -1: not known */
+    int64_t opened_ms; /* monotonic */
+    int64_t newest_ms; /* greatest message timestamp, realtime; 0 none */
+    int64_t last_ms;   /* of the last message, for outputs that keep the position; -1: not known */
     uint64_t value_bytes; /* of all messages, as they came */
     bool recovered;       /* an announced range, read again */
     struct batch *next;

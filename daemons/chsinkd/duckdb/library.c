@@ -29,9 +29,9 @@ static int library_missing(const char *path, const char *why, struct pl_err *err
 {
     return pl_err_set(
         err, PL_ERR_CONFIG, 0,
-        "duckdb.library %.100s cannot be used: %.150s. It is DuckDB's own library, %s "
-        "or newer, as its releases, npm's " NPM_PACKAGE
-        " and Maven's org.duckdb:duckdb_jdbc have it",
+        "DuckDB's library, %.100s, cannot be used: %.150s. The option \"library\" names it; "
+        "%s or newer is needed, as in its releases, npm's " NPM_PACKAGE
+        " and Maven's org.duckdb:duckdb_jdbc",
         path, why, DUCKDB_VERSION_MIN);
 }
 

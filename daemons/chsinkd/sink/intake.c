@@ -244,6 +244,18 @@ static bool is_below(const struct partition *p, int64_t offset)
     return p->fixed_end >= 0 && intake_end_below(p, offset) >= 0;
 }
 
+static int64_t timestamp_ms(const rd_kafka_message_t *m)
+{
+    rd_kafka_timestamp_type_t type;
+    return rd_kafka_message_timestamp(m, &type);
+}
+
+/* Not the one that was loaded from there. */
+static bool is_another(const struct partition *p, const rd_kafka_message_t *m)
+{
+    return note_tells_another(&p->note_kept, &(struct note_last){m->offset, timestamp_ms(m)});
+}
+
 static enum batch_fate message_below(const struct sink *s, struct partition *p,
                                      const rd_kafka_message_t *m)
 {
@@ -279,8 +291,6 @@ static enum batch_fate message_decode(const struct sink *s, struct partition *p,
 
 void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *m)
 {
-    rd_kafka_timestamp_type_t type;
-    const struct note_last as_kafka_has_it = {m->offset, rd_kafka_message_timestamp(m, &type)};
     if (!p->reading || p->seek_to >= 0 || m->offset < p->next_offset)
         return;
     if (p->retention_took && m->offset > p->next_offset)
@@ -288,7 +298,7 @@ void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *
     p->retention_took = false;
     if (p->fixed_end >= 0 && m->offset >= p->fixed_end)
         intake_end_fixed(s, p);
-    if (is_below(p, m->offset) && note_tells_another(&p->note_kept, &as_kafka_has_it)) {
+    if (is_below(p, m->offset) && is_another(p, m)) {
         place_refuse(s, p, m->offset);
         return;
     }
@@ -298,7 +308,8 @@ void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *
     pl_metrics_inc(s->metrics, M_RECEIVED, 1);
     pl_metrics_inc(s->metrics, M_BYTES, m->len);
     batch_message_add(p->open, m->offset, message_decode(s, p, m));
-    p->open->last_ms = as_kafka_has_it.timestamp_ms;
+    if (p->route->machine.keeps_position)
+        p->open->last_ms = timestamp_ms(m);
     p->next_offset = p->open->end;
     if (p->fixed_end >= 0 && p->next_offset >= p->fixed_end)
         intake_end_fixed(s, p);
