@@ -111,7 +111,7 @@ START_TEST(outputs_need)
         const char *said = pl_buf_cstr(&errs.text);
         ck_assert_msg((strstr(said, "clickhouse.urls is required") != NULL) == cases[i].urls &&
                           (strstr(said, "duckdb.file is required") != NULL) == cases[i].file &&
-                          (strstr(said, "duckdb.library /nowhere") != NULL) == cases[i].library,
+                          (strstr(said, "DuckDB's library, /nowhere") != NULL) == cases[i].library,
                       "case %zu: %s", i, said);
         pl_findings_release(&errs);
     }

@@ -44,7 +44,7 @@ START_TEST(not_there)
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
         ck_assert_int_eq(duckdb_library_load(&lib, cases[i].path, &err), -1);
         ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
-        ck_assert_msg(strstr(err.msg, cases[i].why) && strstr(err.msg, "duckdb.library") &&
+        ck_assert_msg(strstr(err.msg, cases[i].why) && strstr(err.msg, "option \"library\"") &&
                           strstr(err.msg, "npm") && strstr(err.msg, "duckdb_jdbc have it"),
                       "%s", err.msg);
     }
