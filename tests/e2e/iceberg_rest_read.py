@@ -4,7 +4,7 @@ iceberg_read.py, with LAKE_CATALOG (URL), LAKE_S3 (URL) and LAKE_KEYS (file) in 
 
     iceberg_rest_read.py read TABLE COLUMN...    JSON: {reader: [[value, ...], ...]}, sorted
     iceberg_rest_read.py sums TABLE              JSON: {reader: [rows, distinct (_partition, _offset)]}
-    iceberg_rest_read.py loaded TABLE GROUP TOPIC    JSON: how many messages the positions of the newest snapshot say
+    iceberg_rest_read.py loaded TABLE GROUP TOPIC    JSON: [messages that the newest snapshot's positions say, rows]
     iceberg_rest_read.py append TABLE N          appends a row N times, each a commit, again where it met another's
 """
 import datetime
@@ -73,8 +73,11 @@ def loaded(table, group, topic):
         snapshot = load(table).current_snapshot()
     except FileNotFoundError:
         snapshot = None
-    offsets = json.loads(snapshot.summary.additional_properties['chsinkd.offsets']) if snapshot else {}
-    return sum(offsets.get(group, {}).get(topic, {}).values())
+    if not snapshot:
+        return [0, 0]
+    summary = snapshot.summary.additional_properties
+    return [sum(json.loads(summary['chsinkd.offsets']).get(group, {}).get(topic, {}).values()),
+            int(summary['total-records'])]
 
 
 def append(table, count):

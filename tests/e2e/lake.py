@@ -159,3 +159,22 @@ class Tokens:
         self.granted += 1
         text = json.dumps({'access_token': token, 'token_type': 'bearer', 'expires_in': self.seconds}).encode()
         return 200, {'Content-Type': 'application/json'}, text
+
+
+def kill_at_random(rng, sinks, kills, feed, loaded):
+    """kill -9 now this, now that one while they load what `feed` gives (it returns how many messages). `loaded`: how
+    many messages the newest snapshot's positions say and how many rows the table has then, which must agree. Returns
+    how many kills there were before all was loaded, and how many messages."""
+    given = within = 0
+    for sink in sinks:
+        sink.start()
+    for _ in range(kills):
+        given += feed()
+        time.sleep(rng.uniform(0.1, 1.5))
+        victim = rng.choice(sinks)
+        victim.kill()
+        positions, rows = loaded()
+        assert positions == rows, f'the positions say {positions} messages, the table has {rows} rows'
+        within += rows < given
+        victim.start(timeout=0)
+    return within, given

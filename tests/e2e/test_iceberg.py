@@ -9,10 +9,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 import pytest
 
+from lake import kill_at_random
 from pipeline import BUILD, SERVICES, ROOT, wait_until, write_whole
 
 SEED = int(os.environ.get('SEED', '1'))
@@ -189,37 +189,29 @@ columns:
 def test_killed(lake):
     """Two sinks of one group into one table, kill -9 at random moments: rows, positions and source agree."""
     p = lake.p
-    rng = random.Random(SEED)
-    kills, count = int(os.environ.get('KILLS', '5')), int(os.environ.get('KILL_EVENTS', '20000'))
+    kills, count = int(os.environ.get('KILLS', '5')), int(os.environ.get('KILL_EVENTS', '4000'))
     p.kafka.create(p.topic, 4)
-    p.kafka.produce(p.topic, [(str(i), json.dumps({'time': 1767268800000 + i, 'title': f't{i}'}))
-                              for i in range(count)])
-    sinks = [lake.sink(name=f'chsinkd-{i}', batch={'rows': max(100, count // 200), 'age': '200ms'},
+    sinks = [lake.sink(name=f'chsinkd-{i}', batch={'rows': max(10, count // 50), 'age': '200ms'},
                        kafka={'group.instance.id': f'i{i}', 'session.timeout.ms': 6000}) for i in (1, 2)]
-    for sink in sinks:
-        sink.start()
-    for _ in range(kills):
-        victim = rng.choice(sinks)
-        if victim.running():
-            victim.kill()
-        victim.start(timeout=0)
-        time.sleep(rng.uniform(0.2, 2.0))  # spreads the kills over the load
-    for sink in sinks:
-        if not sink.running():
-            sink.start()
+
+    def feed():
+        p.kafka.produce(p.topic, [(str(i), json.dumps({'time': 1767268800000 + i, 'title': f't{i}'}))
+                                  for i in range(count)])
+        return count
 
     def loaded():
-        with contextlib.suppress(OSError, AssertionError, KeyError):
-            last = newest_snapshot(lake.table)
-            offsets = json.loads(last['summary']['chsinkd.offsets'])[f'sink-{p.tag}'][p.topic]
-            return sum(offsets.values()) == count
-        return False
-    wait_until(loaded, 240, 'all messages', 0.5)
+        with contextlib.suppress(FileNotFoundError):
+            summary = newest_snapshot(lake.table)['summary']
+            offsets = json.loads(summary['chsinkd.offsets'])[f'sink-{p.tag}'][p.topic]
+            return sum(offsets.values()), int(summary['total-records'])
+        return 0, 0
+    within, given = kill_at_random(random.Random(SEED), sinks, kills, feed, loaded)
+    wait_until(lambda: loaded() == (given, given), 240, 'all messages', 0.5)
     for sink in sinks:
         assert sink.terminate(30)[0] == 0, sink.tail()
     for reader, found in ask('sums', lake.table).items():
-        assert found == [count, count], reader
-    print(f'{kills} kills, {count} rows')
+        assert found == [given, given], reader
+    print(f'{kills} kills, {within} of them before all was loaded, {given} rows')
 
 
 def newest_snapshot(table):

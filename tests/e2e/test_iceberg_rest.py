@@ -15,7 +15,7 @@ import urllib.request
 import pytest
 
 from helpers import CONFIG, assert_ends, run_to_end
-from lake import CUT, HALVE, LOSE, PASS, REPEAT, Front, Services, Tokens, error
+from lake import CUT, HALVE, LOSE, PASS, REPEAT, Front, Services, Tokens, error, kill_at_random
 from pipeline import ROOT, wait_until, write_whole
 from test_iceberg import COLUMNS, MORE_COLUMN, ROUTE, in_text, messages, output_of, produce
 
@@ -100,16 +100,21 @@ class Lake:
             assert rows == wanted, f'{reader}: {next((r, w) for r, w in zip(rows, wanted) if r != w)}'
 
     def loaded(self):
-        """How many messages the positions say: of the newest snapshot that has them, as the output reads them."""
+        return self.loaded_rows()[0]
+
+    def loaded_rows(self):
+        """How many messages the positions say, of the newest snapshot that has them, as the output reads them; how many
+        rows the table had then."""
         if self.by_path:
-            return self.ask('loaded', f'sink-{self.p.tag}', self.p.topic)
+            return tuple(self.ask('loaded', f'sink-{self.p.tag}', self.p.topic))
         url = f"{self.env['LAKE_CATALOG']}/v1/namespaces/db/tables/{self.p.table}"
         with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(url, timeout=30) as answer:
             for snapshot in reversed(json.load(answer)['metadata'].get('snapshots', [])):
                 if 'chsinkd.offsets' in snapshot['summary']:
                     offsets = json.loads(snapshot['summary']['chsinkd.offsets'])
-                    return sum(offsets[f'sink-{self.p.tag}'][self.p.topic].values())
-        return 0
+                    return (sum(offsets[f'sink-{self.p.tag}'][self.p.topic].values()),
+                            int(snapshot['summary']['total-records']))
+        return 0, 0
 
     def assert_each_once(self, count, theirs=0):
         for reader, found in self.ask('sums').items():
@@ -124,8 +129,12 @@ def lake(pipeline, services, request):
     lake.close()
 
 
-def produce_plain(p, count, partitions=1):
-    p.kafka.create(p.topic, partitions)
+def produce_plain(p, count):
+    p.kafka.create(p.topic, 1)
+    produce_more(p, count)
+
+
+def produce_more(p, count):
     p.kafka.produce(p.topic, [(str(i), json.dumps({'time': 1767268800000 + i, 'title': f't{i}'}))
                               for i in range(count)])
 
@@ -258,24 +267,17 @@ def test_refused(lake):
 @pytest.mark.parametrize('lake', ['rest', 'path'] if 'KILLS' in os.environ else ['rest'], indirect=True)
 def test_killed(lake):
     """Two sinks of one group into one table, kill -9 at random moments: rows, positions and source agree."""
-    rng = random.Random(SEED)
-    kills, count = int(os.environ.get('KILLS', '3')), int(os.environ.get('KILL_EVENTS', '8000'))
-    produce_plain(lake.p, count, 4)
-    sinks = [lake.sink(name=f'chsinkd-{i}', batch={'rows': max(100, count // 100), 'age': '200ms'},
+    kills, count = int(os.environ.get('KILLS', '3')), int(os.environ.get('KILL_EVENTS', '2000'))
+    lake.p.kafka.create(lake.p.topic, 4)
+    sinks = [lake.sink(name=f'chsinkd-{i}', batch={'rows': max(10, count // 4), 'age': '200ms'},
                        kafka={'group.instance.id': f'i{i}', 'session.timeout.ms': 6000}) for i in (1, 2)]
-    for sink in sinks:
-        sink.start()
-    for _ in range(kills):
-        victim = rng.choice(sinks)
-        if victim.running():
-            victim.kill()
-        victim.start(timeout=0)
-        time.sleep(rng.uniform(0.2, 2.0))  # spreads the kills over the load
-    for sink in sinks:
-        if not sink.running():
-            sink.start()
-    wait_until(lambda: lake.loaded() == count, 240, 'all messages')
+
+    def feed():
+        produce_more(lake.p, count)
+        return count
+    within, given = kill_at_random(random.Random(SEED), sinks, kills, feed, lake.loaded_rows)
+    wait_until(lambda: lake.loaded() == given, 240, 'all messages')
     for sink in sinks:
         assert sink.terminate(30)[0] == 0, sink.tail()
-    lake.assert_each_once(count)
-    print(f'{kills} kills, {count} rows')
+    lake.assert_each_once(given)
+    print(f'{kills} kills, {within} of them before all was loaded, {given} rows')
