@@ -46,7 +46,7 @@ $(B)/bench/%: $(B)/tests/bench/%.o $$(call links,tests/bench/%.c) $(B)/libpipeli
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-bench: $(BENCH_BIN) $(BINS) $(B)/services/make-events $(B)/services/eventstreams  ## what an event costs, on RECORDED or made events
+bench: $(BENCH_BIN) $(BINS) $(B)/services/make-events $(B)/services/eventstreams  ## loaders side by side on this machine: see tests/run/bench.sh
 	$(Q)tests/run/bench.sh $(B)
 
 # ---- fuzzing: objects of their own, by clang ----

@@ -102,10 +102,16 @@ class Kafka:
         for future in admin.create_topics([new]).values():
             future.result(30)
 
-    def produce(self, topic, messages):
+    def delete(self, topic):
+        admin = confluent_kafka.admin.AdminClient({'bootstrap.servers': self.servers})
+        for future in admin.delete_topics([topic]).values():
+            future.result(30)
+
+    def produce(self, topic, messages, compression='none'):
         """messages: (key, value) or (key, value, headers)."""
         producer = confluent_kafka.Producer({'bootstrap.servers': self.servers, 'message.max.bytes': 16 << 20,
-                                             'queue.buffering.max.messages': 1000000, 'linger.ms': 20})
+                                             'queue.buffering.max.messages': 1000000, 'linger.ms': 20,
+                                             'compression.type': compression})
         for message in messages:
             while True:
                 try:

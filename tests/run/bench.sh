@@ -1,47 +1,43 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# bench.sh BUILD - runs the benchmarks on RECORDED, else on recorded events where they lie beside
-# the checkout, else on made ones.
+# bench.sh BUILD - runs the benchmark (tests/bench/bench.py): loaders side by side on this machine, in turn, each into
+# an empty table, which must then hold the same rows. It fetches what it needs: Kafka, ClickHouse, the peers' Python
+# packages, and libsimdjson-dev and a C++ compiler for the trial (root or sudo).
+#
+# Environment, all of it optional:
+#   BENCH=chsinkd,...   these parts only
+#   EVENTS=1000000      events of a load
+#   RUNS=3              loads of each; the median is shown
+#   PARTITIONS=1,4      topics with so many partitions
+#   LOADERS=PATTERN     loaders whose name has it (a Python regular expression)
+#   BASE=DIR            another build, whose chsinkd takes turns with this one's
+#   CHSINKD_OPTIONS=JSON  laid over chsinkd's configuration: {"kafka": {"queued.min.messages": "300000"}}
+#   PEER=COMMAND        another loader, started by /bin/sh. In its environment: BENCH_BOOTSTRAP, BENCH_TOPIC,
+#                       BENCH_GROUP, BENCH_CLICKHOUSE_URL, BENCH_CLICKHOUSE_TCP_PORT, BENCH_CLICKHOUSE_USER,
+#                       BENCH_CLICKHOUSE_PASSWORD, BENCH_DATABASE, BENCH_TABLE, BENCH_ROWS and BENCH_ROUTE. It
+#                       gets SIGTERM when the table holds all rows.
+#   BENCH_HISTORY=FILE  one JSON line a run (BUILD/bench/history.jsonl)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 build=$1
-events=${RECORDED:-../shared/data/recentchange.jsonl}
-if [ ! -f "$events" ]; then
-    [ -z "${RECORDED:-}" ] || {
-        printf 'bench: no file %s\n' "$RECORDED" >&2
-        exit 66
-    }
-    events=$build/bench/events.jsonl
-    "$build/services/make-events" --count 20000 >"$events"
-    printf '20,000 made events (RECORDED=FILE: recorded ones)\n'
-else
-    printf '%d recorded events\n' "$(wc -l <"$events")"
-fi
-printf '%s, %d cores\n' "$(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)" "$(nproc)"
-printf '\nreading JSON (bench_json): lib/json beside cJSON\n'
-"$build/bench/bench_json" "$events" 20
-printf '\nfrom message to Native block (bench_rows), one core\n'
-"$build/bench/bench_rows" etc/routes/wikipedia_edits.yaml "$events" 5
+wanted=()
 
-printf '\nwmfetchd: peak memory for an answer of 28 MB and of 1 GB (Keycloak, Kafka, the API)\n'
-tests/services/keycloak.sh fetch
+mkdir -p "$build/bench"
+command -v g++ >/dev/null || wanted+=(g++)
+[ -f /usr/include/simdjson.h ] || wanted+=(libsimdjson-dev)
+if [ ${#wanted[@]} -gt 0 ]; then
+    root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo)
+    "${root[@]}" apt-get install -y -q "${wanted[@]}" >"$build/bench/apt.log" 2>&1 || {
+        tail -n 5 "$build/bench/apt.log" >&2
+        printf 'bench: could not install %s; by hand: apt-get install %s\n' "${wanted[*]}" "${wanted[*]}" >&2
+        exit 69
+    }
+fi
+if [ tests/bench/trial.cpp -nt "$build/bench/trial" ]; then
+    g++ -O2 -std=gnu++17 -Wall -Wextra -o "$build/bench/trial" tests/bench/trial.cpp -lsimdjson -lrdkafka -lcurl -lpthread
+fi
 tests/services/kafka.sh fetch
 tests/services/clickhouse.sh fetch
-BUILD=$PWD/$build /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/e2e/test_wmfetchd.py \
-    -k test_memory_is_flat | grep -E ' bytes in |passed|failed|Error'
-
-printf '\nchsinkd: 400,000 made events into a table (Kafka, ClickHouse); BASE=DIR: beside the build in DIR\n'
-BUILD=$PWD/$build /usr/bin/python3 -m pytest -q -s -p no:cacheprovider tests/e2e/bench_sink.py |
-    grep -E ' rows/s|rows/s of |passed|failed|Error'
-
-printf '\nchsinkd into DuckDB and Iceberg, beside Python programs that do the same (pip, into %s)\n' "$build/bench/peers"
-[ -x "$build/bench/peers/bin/dlt" ] || {
-    /usr/bin/python3 -m venv "$build/bench/peers"
-    "$build/bench/peers/bin/pip" -q install 'dlt[duckdb]==1.31.0' duckdb==1.5.5 pyarrow==26.0.1 \
-        'pyiceberg[pyarrow,sql-sqlite]==0.12.0' kafka-python-ng==2.2.3 pyyaml
-}
-DUCKDB_LIBRARY=$(tests/services/duckdb.sh library)
-export DUCKDB_LIBRARY
-PEERS=$PWD/$build/bench/peers/bin/python BUILD=$PWD/$build /usr/bin/python3 -m pytest -q -s -p no:cacheprovider \
-    tests/e2e/bench_outputs.py | grep -E ' rows/s|the same|passed|failed|Error'
+BUILD=$PWD/$build exec /usr/bin/python3 tests/bench/bench.py
