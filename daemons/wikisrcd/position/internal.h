@@ -74,6 +74,22 @@ int position_topic_find(const struct position *p, const struct pl_json_str *name
 struct position_topic *position_topic_add(struct position *p, const char *name, size_t len,
                                           int64_t partition, int64_t high_ms);
 
+/* ---- event_id.c ---- */
+
+/* One entry of the service's id. Only its "topic" must be there. */
+struct position_id_entry {
+    struct pl_json_str topic;
+    int64_t partition;
+    int64_t timestamp_ms; /* -1: none */
+};
+
+/* Looks at all of it first. false: not of that form, or without entries. */
+bool position_id_begin(struct pl_json *walk, struct pl_slice id);
+/* The next entry; false after the last. The topic is a slice of the id. */
+bool position_id_next(struct pl_json *walk, struct position_id_entry *ret);
+
+/* ---- window.c ---- */
+
 bool position_set_has(const struct position *p, const struct event_identity *id);
 /* Forgets all of the topic's ids. */
 void position_window_release(struct position *p, struct position_topic *t);

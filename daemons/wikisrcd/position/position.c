@@ -8,10 +8,6 @@
 #include <assert.h>
 
 #include "daemons/wikisrcd/position/internal.h"
-#include "lib/json/document.h"
-
-/* As long as what the stream's parser keeps (sse.h). */
-#define ID_BYTES_MAX 65536
 
 /* ---- topics ---- */
 
@@ -154,44 +150,6 @@ int64_t position_discovered(const struct position *p)
     return p->discovered_ms;
 }
 
-/* One entry of the service's id. Only its "topic" must be there. */
-struct id_entry {
-    struct pl_json_str topic;
-    int64_t partition;
-    int64_t timestamp_ms; /* -1: none */
-};
-
-static bool id_entry_read(const cJSON *item, struct id_entry *ret)
-{
-    const char *topic = pl_doc_str(item, "topic");
-    *ret = (struct id_entry){.timestamp_ms = -1};
-    if (!topic ||
-        (pl_doc_get(item, "partition") && (!pl_doc_int(item, "partition", &ret->partition) ||
-                                           !position_partition_is_valid(ret->partition))))
-        return false;
-    ret->topic = (struct pl_json_str){.p = topic, .len = strlen(topic)};
-    return !cJSON_IsNumber(pl_doc_get(item, "timestamp")) ||
-           pl_doc_int(item, "timestamp", &ret->timestamp_ms);
-}
-
-/* NULL: not of that form. */
-static cJSON *id_parse(struct pl_slice id)
-{
-    PL_CLEANUP(cJSON_Deletep) cJSON *root = NULL;
-    struct id_entry entry;
-    struct pl_err err;
-    const cJSON *item;
-    if (id.len == 0 || pl_doc_parse(id.p, id.len, ID_BYTES_MAX, &root, &err) < 0 ||
-        !cJSON_IsArray(root) || !root->child)
-        return NULL;
-    cJSON_ArrayForEach(item, root)
-    {
-        if (!id_entry_read(item, &entry))
-            return NULL;
-    }
-    return PL_TAKE(root);
-}
-
 /* Whether the topic belongs to a stream: the URL's "recentchange" or "mediawiki.recentchange" is
  * the end of "eqiad.mediawiki.recentchange". */
 static bool topic_is_of(const char *topic, const struct pl_strings *streams)
@@ -252,17 +210,14 @@ bool position_begins_earlier(const struct position *p)
 bool position_discover(struct position *p, struct pl_slice id, const struct pl_strings *streams,
                        int64_t now_ms)
 {
-    PL_CLEANUP(cJSON_Deletep) cJSON *entries = id_parse(id);
+    struct pl_json walk;
     bool differ = position_streams_differ(p, streams);
-    if (!entries)
+    if (!position_id_begin(&walk, id))
         return false;
     for (unsigned i = 0; i < p->topics_n; i++)
         p->topics[i].active = false;
-    const cJSON *item;
-    struct id_entry entry;
-    cJSON_ArrayForEach(item, entries)
-    {
-        id_entry_read(item, &entry);
+    struct position_id_entry entry;
+    while (position_id_next(&walk, &entry)) {
         int i = position_topic_find(p, &entry.topic, entry.partition);
         if (i < 0) {
             i = topic_learn(p, &entry.topic, entry.partition, 0);
@@ -324,15 +279,13 @@ static int64_t partition_of(const struct event *event)
 static int id_read(struct position *p, struct pl_slice id, const struct event *event,
                    int64_t *ret_time_ms)
 {
-    PL_CLEANUP(cJSON_Deletep) cJSON *entries = id_parse(id);
-    struct id_entry entry;
-    const cJSON *item;
+    struct pl_json walk;
+    struct position_id_entry entry;
     int64_t partition = partition_of(event);
     int64_t latest_ms = -1;
     int own = event->topic.p ? position_topic_find(p, &event->topic, partition) : -1;
-    cJSON_ArrayForEach(item, entries)
-    {
-        id_entry_read(item, &entry);
+    bool more = position_id_begin(&walk, id);
+    while (more && position_id_next(&walk, &entry)) {
         int i = position_topic_find(p, &entry.topic, entry.partition);
         if (i < 0) {
             i = topic_learn(p, &entry.topic, entry.partition, p->asked_ms);

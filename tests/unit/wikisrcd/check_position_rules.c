@@ -29,6 +29,8 @@ START_TEST(test_last_event_id)
 }
 END_TEST
 
+#define OWN(members) "[{\"topic\":\"eqiad.x\"," members "}]"
+
 static const struct time_case {
     const char *name, *id;
     bool has_dt;
@@ -40,6 +42,27 @@ static const struct time_case {
     {"an id of another form: meta.dt", "42", true, 77},
     {"broken id: meta.dt", "[{\"topic\":\"eqiad.x\"", true, 77},
     {"neither: the highest so far", "", false, SLACK_MS},
+    {"no partition is the first", OWN("\"timestamp\":50"), true, 49},
+    {"a whole number with a fraction", OWN("\"partition\":0.0,\"timestamp\":5e1"), true, 49},
+    {"the first of two members", OWN("\"topic\":null,\"timestamp\":50,\"timestamp\":9"), true, 49},
+    {"more members", OWN("\"partition\":0,\"timestamp\":50,\"epoch\":[{\"topic\":1}]"), true, 49},
+    {"escapes", "[{\"t\\u006fpic\":\"eqiad\\u002ex\",\"timestamp\":50}]", true, 49},
+    {"white space", " [ {\"topic\" : \"eqiad.x\" , \"timestamp\" : 50 } ] ", true, 49},
+    {"a time that is text is none", OWN("\"timestamp\":\"50\""), true, 77},
+    {"half a millisecond", OWN("\"timestamp\":50.5"), true, 77},
+    {"a time that JSON does not carry", OWN("\"timestamp\":9007199254740992"), true, 77},
+    {"partition null", OWN("\"partition\":null,\"timestamp\":50"), true, 77},
+    {"partition -1", OWN("\"partition\":-1,\"timestamp\":50"), true, 77},
+    {"partition 2^31", OWN("\"partition\":2147483648,\"timestamp\":50"), true, 77},
+    {"no topic", "[{\"topic\":\"eqiad.x\",\"timestamp\":50},{\"timestamp\":9}]", true, 77},
+    {"one that is no object", "[{\"topic\":\"eqiad.x\",\"timestamp\":50},7]", true, 77},
+    {"a topic with half a surrogate pair",
+     "[{\"topic\":\"eqiad.x\",\"timestamp\":50},{\"topic\":\"\\ud800\"}]", true, 77},
+    {"a topic with NUL", "[{\"topic\":\"eqiad.x\",\"timestamp\":50},{\"topic\":\"\\u0000\"}]", true,
+     77},
+    {"no entry", "[]", true, 77},
+    {"an object", "{\"topic\":\"eqiad.x\",\"timestamp\":50}", true, 77},
+    {"text behind it", OWN("\"timestamp\":50") "]", true, 77},
 };
 
 START_TEST(test_time)
