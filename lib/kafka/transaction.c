@@ -208,6 +208,18 @@ static rd_kafka_headers_t *message_headers(const struct pl_message *m)
     return headers;
 }
 
+/* Kept for the next message, which mostly has the same one: by name, librdkafka would search its
+ * topics under the lock that its threads want. NULL: see rd_kafka_last_error(). */
+static rd_kafka_topic_t *topic_handle(struct pl_txn *t, const char *name)
+{
+    if (t->topic && strcmp(rd_kafka_topic_name(t->topic), name) == 0)
+        return t->topic;
+    if (t->topic)
+        rd_kafka_topic_destroy(t->topic);
+    t->topic = rd_kafka_topic_new(t->rk, name, NULL);
+    return t->topic;
+}
+
 static enum pl_send_result send_failed(struct pl_txn *t, const struct pl_message *m,
                                        rd_kafka_resp_err_t code, struct pl_err *err)
 {
@@ -234,11 +246,14 @@ enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, st
     /* librdkafka counts values only; a message larger than the whole queue passes when alone. */
     if (t->queued_bytes > 0 && t->queued_bytes + size > t->queued_bytes_max)
         return PL_SEND_FULL;
+    rd_kafka_topic_t *topic = topic_handle(t, m->topic);
+    if (!topic)
+        return send_failed(t, m, rd_kafka_last_error(), err);
     /* Before the call: the thread that commits reads it. */
     t->outstanding++;
     rd_kafka_headers_t *headers = message_headers(m);
     rd_kafka_resp_err_t code = rd_kafka_producev(
-        t->rk, RD_KAFKA_V_TOPIC(m->topic), RD_KAFKA_V_KEY(m->key, m->key_len),
+        t->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_KEY(m->key, m->key_len),
         RD_KAFKA_V_VALUE((void *)m->value, m->value_len), RD_KAFKA_V_HEADERS(headers),
         RD_KAFKA_V_TIMESTAMP(m->timestamp_ms), RD_KAFKA_V_OPAQUE((void *)(uintptr_t)size),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
@@ -387,6 +402,8 @@ int pl_txn_open(struct pl_txn *t, const struct pl_producer_conf *conf, bool repo
 
 void pl_txn_close(struct pl_txn *t)
 {
+    if (t->topic)
+        rd_kafka_topic_destroy(t->topic);
     if (t->rk)
         rd_kafka_destroy(t->rk);
     free(t->transactional_id);

@@ -56,7 +56,8 @@ struct pl_txn {
     struct pl_kafka_health health; /* first: librdkafka hands it to the callback of reports */
     rd_kafka_t *rk;                /* NULL: closed */
     char *transactional_id;
-    int64_t timeout_ms; /* transaction.timeout.ms */
+    int64_t timeout_ms;      /* transaction.timeout.ms */
+    rd_kafka_topic_t *topic; /* of the last message */
     uint64_t queued_bytes, queued_bytes_max, queued_messages_max;
 
     /* Of this transaction. sent, outstanding, failed: messages. */

@@ -76,26 +76,33 @@ void event_release(struct event *event)
     *event = (struct event){0};
 }
 
+/* The digits' values plus 1; 0: not a digit. */
+static const unsigned char hex_digits[256] = {
+    ['0'] = 1,  ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+    ['8'] = 9,  ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+    ['A'] = 11, ['B'] = 12, ['C'] = 13, ['D'] = 14, ['E'] = 15, ['F'] = 16,
+};
+
+/* Shifts n digits into *value. */
+static bool hex_read(const char *text, unsigned n, uint64_t *value)
+{
+    for (unsigned i = 0; i < n; i++) {
+        unsigned digit = hex_digits[(unsigned char)text[i]];
+        if (digit == 0)
+            return false;
+        *value = *value << 4 | (digit - 1);
+    }
+    return true;
+}
+
 bool event_uuid_parse(const char *text, size_t len, struct event_identity *ret)
 {
-    uint64_t half[2] = {0, 0};
-    unsigned digits = 0;
-    if (len != 36)
+    uint64_t hi = 0, lo = 0;
+    if (len != 36 || text[8] != '-' || text[13] != '-' || text[18] != '-' || text[23] != '-' ||
+        !hex_read(text, 8, &hi) || !hex_read(text + 9, 4, &hi) || !hex_read(text + 14, 4, &hi) ||
+        !hex_read(text + 19, 4, &lo) || !hex_read(text + 24, 12, &lo))
         return false;
-    for (size_t i = 0; i < len; i++) {
-        if (i == 8 || i == 13 || i == 18 || i == 23) {
-            if (text[i] != '-')
-                return false;
-            continue;
-        }
-        unsigned char c = (unsigned char)text[i];
-        unsigned digit = c - (unsigned)'0', letter = (c | 0x20u) - 'a';
-        if (digit > 9 && letter > 5)
-            return false;
-        half[digits / 16] = half[digits / 16] << 4 | (digit > 9 ? letter + 10 : digit);
-        digits++;
-    }
-    *ret = (struct event_identity){half[0], half[1]};
+    *ret = (struct event_identity){hi, lo};
     return true;
 }
 

@@ -59,24 +59,24 @@ static bool entry_read(struct pl_json *j, struct position_id_entry *ret)
     return !j->error && ret->topic.p;
 }
 
-bool position_id_begin(struct pl_json *walk, struct pl_slice id)
+bool position_id_read(struct pl_slice id, struct position_id_entries *ret)
 {
-    struct position_id_entry entry;
-    unsigned entries = 0;
-    pl_json_init(walk, id.p, id.len, PL_JSON_DEPTH_DEFAULT);
-    const struct pl_json start = *walk;
-    if (id.len == 0 || id.len > ID_BYTES_MAX || !pl_json_array_begin(walk))
+    struct pl_json j;
+    ret->n = 0;
+    pl_json_init(&j, id.p, id.len, PL_JSON_DEPTH_DEFAULT);
+    if (id.len == 0 || id.len > ID_BYTES_MAX || !pl_json_array_begin(&j))
         return false;
-    for (; pl_json_array_next(walk); entries++)
-        if (!entry_read(walk, &entry))
-            return false;
-    if (!pl_json_end(walk) || entries == 0)
-        return false;
-    *walk = start;
-    return pl_json_array_begin(walk);
-}
-
-bool position_id_next(struct pl_json *walk, struct position_id_entry *ret)
-{
-    return pl_json_array_next(walk) && entry_read(walk, ret);
+    while (pl_json_array_next(&j)) {
+        if (ret->n == ret->cap) {
+            ret->cap = ret->cap ? ret->cap * 2 : 4;
+            ret->v = pl_realloc_array(ret->v, ret->cap, sizeof(*ret->v));
+        }
+        if (!entry_read(&j, &ret->v[ret->n]))
+            break;
+        ret->n++;
+    }
+    if (pl_json_end(&j) && ret->n > 0)
+        return true;
+    ret->n = 0;
+    return false;
 }

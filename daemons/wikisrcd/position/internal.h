@@ -44,6 +44,18 @@ struct position_topic {
     bool catching_up;
 };
 
+/* One entry of the service's id. Only its "topic" must be there. */
+struct position_id_entry {
+    struct pl_json_str topic;
+    int64_t partition;
+    int64_t timestamp_ms; /* -1: none */
+};
+
+struct position_id_entries {
+    struct position_id_entry *v;
+    size_t n, cap; /* bounded by the id's length */
+};
+
 struct position {
     struct pl_strings streams;
     int64_t since_ms, discovered_ms, slack_ms;
@@ -51,7 +63,8 @@ struct position {
     int64_t asked_ms, connected_ms; /* of this connection */
     struct position_topic *topics;
     unsigned topics_n;
-    struct event_identity *set; /* of POSITION_SET_SIZE; zero: free */
+    struct position_id_entries id; /* of the event that is being looked at */
+    struct event_identity *set;    /* of POSITION_SET_SIZE; zero: free */
     unsigned ids, ahead_ids;
     uint64_t ids_cut, ahead_cut, taken;
     enum position_ask ask;
@@ -76,17 +89,9 @@ struct position_topic *position_topic_add(struct position *p, const char *name, 
 
 /* ---- event_id.c ---- */
 
-/* One entry of the service's id. Only its "topic" must be there. */
-struct position_id_entry {
-    struct pl_json_str topic;
-    int64_t partition;
-    int64_t timestamp_ms; /* -1: none */
-};
-
-/* Looks at all of it first. false: not of that form, or without entries. */
-bool position_id_begin(struct pl_json *walk, struct pl_slice id);
-/* The next entry; false after the last. The topic is a slice of the id. */
-bool position_id_next(struct pl_json *walk, struct position_id_entry *ret);
+/* Reads the service's id into `ret`, whose array is reused. false: it is not of that form, or has
+ * no entries; n is 0 then. The topics are slices of the id. */
+bool position_id_read(struct pl_slice id, struct position_id_entries *ret);
 
 /* ---- window.c ---- */
 

@@ -84,6 +84,7 @@ void position_free(struct position *p)
     for (unsigned i = 0; i < p->topics_n; i++)
         topic_release(p, &p->topics[i]);
     free(p->topics);
+    free(p->id.v);
     free(p->set);
     pl_strings_release(&p->streams);
     free(p);
@@ -210,17 +211,16 @@ bool position_begins_earlier(const struct position *p)
 bool position_discover(struct position *p, struct pl_slice id, const struct pl_strings *streams,
                        int64_t now_ms)
 {
-    struct pl_json walk;
     bool differ = position_streams_differ(p, streams);
-    if (!position_id_begin(&walk, id))
+    if (!position_id_read(id, &p->id))
         return false;
     for (unsigned i = 0; i < p->topics_n; i++)
         p->topics[i].active = false;
-    struct position_id_entry entry;
-    while (position_id_next(&walk, &entry)) {
-        int i = position_topic_find(p, &entry.topic, entry.partition);
+    for (size_t k = 0; k < p->id.n; k++) {
+        const struct position_id_entry *e = &p->id.v[k];
+        int i = position_topic_find(p, &e->topic, e->partition);
         if (i < 0) {
-            i = topic_learn(p, &entry.topic, entry.partition, 0);
+            i = topic_learn(p, &e->topic, e->partition, 0);
             if (i < 0)
                 continue;
             struct position_topic *t = &p->topics[i];
@@ -279,27 +279,26 @@ static int64_t partition_of(const struct event *event)
 static int id_read(struct position *p, struct pl_slice id, const struct event *event,
                    int64_t *ret_time_ms)
 {
-    struct pl_json walk;
-    struct position_id_entry entry;
     int64_t partition = partition_of(event);
     int64_t latest_ms = -1;
     int own = event->topic.p ? position_topic_find(p, &event->topic, partition) : -1;
-    bool more = position_id_begin(&walk, id);
-    while (more && position_id_next(&walk, &entry)) {
-        int i = position_topic_find(p, &entry.topic, entry.partition);
+    position_id_read(id, &p->id);
+    for (size_t k = 0; k < p->id.n; k++) {
+        const struct position_id_entry *e = &p->id.v[k];
+        int i = position_topic_find(p, &e->topic, e->partition);
         if (i < 0) {
-            i = topic_learn(p, &entry.topic, entry.partition, p->asked_ms);
+            i = topic_learn(p, &e->topic, e->partition, p->asked_ms);
             if (i < 0)
                 continue;
             own = event->topic.p ? position_topic_find(p, &event->topic, partition) : own;
         }
         p->topics[i].active = true;
-        bool is_own = event->topic.p ? i == own : entry.timestamp_ms > latest_ms;
-        if (!is_own || entry.timestamp_ms < 0)
+        bool is_own = event->topic.p ? i == own : e->timestamp_ms > latest_ms;
+        if (!is_own || e->timestamp_ms < 0)
             continue;
         own = i;
-        latest_ms = entry.timestamp_ms;
-        *ret_time_ms = entry.timestamp_ms - 1; /* the service adds 1 ms */
+        latest_ms = e->timestamp_ms;
+        *ret_time_ms = e->timestamp_ms - 1; /* the service adds 1 ms */
     }
     if (own >= 0)
         p->topics[own].active = true; /* whatever the connection's first id has named */
