@@ -131,7 +131,7 @@ const struct pl_option wikisrcd_opts[] = {
     PL_BYTES_MAX_OPTS(struct wikisrcd_conf,
                       "The largest event accepted. A topic that wikisrcd creates allows it; an "
                       "existing one needs a max.message.bytes that does.",
-                      "64MiB"),
+                      "8MiB"),
     OPT("too_large", ENUM, too_large, .dflt = "stop", .flags = PL_OPT_RELOADABLE,
         .choices = too_large_choices,
         .help = "An event above message_bytes_max: stop (nothing is lost, a person decides) or "

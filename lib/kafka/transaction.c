@@ -6,7 +6,7 @@
  * has been sent, and the broker may have carried it out. An abort would then report as undone what
  * readers see, and the caller would send it twice. So that is UNKNOWN, not REFUSED.
  *
- * Every message carries its size as its opaque, so that queued bytes are exact.
+ * Every message carries the memory it takes as its opaque, so that queued bytes are exact.
  */
 #include "lib/kafka/transaction.h"
 
@@ -20,6 +20,8 @@
 
 /* A time-out below a slice shortens the slices, but to no less than an answer needs. */
 #define SLICE_MIN_MS 500
+/* What librdkafka 2.0 keeps of a message besides its bytes: its own record and the headers' */
+#define MESSAGE_OVERHEAD 512
 /* Pause after a retriable error that came at once, so as not to spin. */
 #define PAUSE_MS 100
 
@@ -242,9 +244,9 @@ static enum pl_send_result send_failed(struct pl_txn *t, const struct pl_message
 
 enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, struct pl_err *err)
 {
-    size_t size = message_size(m);
+    size_t size = message_size(m), memory = size + MESSAGE_OVERHEAD;
     /* librdkafka counts values only; a message larger than the whole queue passes when alone. */
-    if (t->queued_bytes > 0 && t->queued_bytes + size > t->queued_bytes_max)
+    if (t->queued_bytes > 0 && t->queued_bytes + memory > t->queued_bytes_max)
         return PL_SEND_FULL;
     rd_kafka_topic_t *topic = topic_handle(t, m->topic);
     if (!topic)
@@ -255,7 +257,7 @@ enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, st
     rd_kafka_resp_err_t code = rd_kafka_producev(
         t->rk, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_KEY(m->key, m->key_len),
         RD_KAFKA_V_VALUE((void *)m->value, m->value_len), RD_KAFKA_V_HEADERS(headers),
-        RD_KAFKA_V_TIMESTAMP(m->timestamp_ms), RD_KAFKA_V_OPAQUE((void *)(uintptr_t)size),
+        RD_KAFKA_V_TIMESTAMP(m->timestamp_ms), RD_KAFKA_V_OPAQUE((void *)(uintptr_t)memory),
         RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
     if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
         if (headers) /* librdkafka takes them only on success */
@@ -264,7 +266,7 @@ enum pl_send_result pl_txn_send(struct pl_txn *t, const struct pl_message *m, st
         return send_failed(t, m, code, err);
     }
     t->sent++;
-    t->queued_bytes += size;
+    t->queued_bytes += memory;
     t->bytes += size;
     return PL_SEND_OK;
 }
