@@ -65,8 +65,9 @@ struct kafka_reader {
 };
 int kafka_reader_open(struct kafka_reader *c, const struct pl_map *map, const char *isolation,
                       struct pl_err *err);
-int kafka_reader_start(struct kafka_reader *c, const char *topic, int partitions, int64_t offset,
-                       struct pl_err *err);
+/* `offsets`: where to begin in each partition. */
+int kafka_reader_start(struct kafka_reader *c, const char *topic, int partitions,
+                       const int64_t *offsets, struct pl_err *err);
 void kafka_reader_release(struct kafka_reader *c);
 
 /* The record's PL_KAFKA_WRITER_HEADER, malloc()ed; NULL: it has none. */

@@ -2,16 +2,17 @@
 /*
  * positions.c - see positions.h.
  *
- * Two of librdkafka's simple consumers, which need no group: no coordinator to wait for, no
- * permission on a group. The first, of uncommitted records, finds the end of each partition.
- * (rd_kafka_query_watermark_offsets() would find it too, but cannot be interrupted before the
- * broker answers or socket.timeout.ms is over.) The second reads committed records up to that end.
- * A record, or the end of what may be read, shows that it got there: the last entry of a partition
- * is often no record but a transaction's end marker, or was aborted.
+ * Two of librdkafka's consumers, which need no group: no coordinator to wait for, no permission on
+ * a group. The first, of uncommitted records, asks where each partition begins and ends.
+ * (rd_kafka_query_watermark_offsets() does that too, but cannot be interrupted before the broker
+ * answers or socket.timeout.ms is over.) The second reads committed records up to that end. A
+ * record, or the end of what may be read, shows that it got there: the last entry of a partition is
+ * often no record but a transaction's end marker, or was aborted.
  */
 #include "lib/kafka/positions.h"
 
 #include <inttypes.h>
+#include <poll.h>
 
 #include "lib/base/clock.h"
 #include "lib/kafka/internal.h"
@@ -25,6 +26,7 @@
 #define HELD_LOG_MS   60000 /* and the log line repeated */
 
 PL_DEFINE_CLEANUP(rd_kafka_message_t *, rd_kafka_message_destroy);
+PL_DEFINE_CLEANUP(rd_kafka_topic_partition_list_t *, rd_kafka_topic_partition_list_destroy);
 
 struct entry {
     struct pl_kafka_position *position;
@@ -36,7 +38,7 @@ struct entry {
 };
 
 struct partition {
-    int64_t end;   /* the high watermark; -1: not known yet */
+    int64_t end;   /* the high watermark */
     int64_t at;    /* read up to here */
     bool done;     /* at >= end */
     bool at_limit; /* read as far as allowed: an open transaction hides what follows */
@@ -49,6 +51,7 @@ struct reader {
     struct entry *entries; /* sorted by key */
     size_t entries_n;
     struct partition *partitions;
+    int64_t *begins; /* of the partitions: their first offsets */
     int partitions_n;
     int64_t moved_ms;            /* monotonic: when something came last */
     int64_t held_ms;             /* since when only open transactions are in the way; 0: not */
@@ -72,8 +75,9 @@ void kafka_reader_release(struct kafka_reader *c)
 int kafka_reader_open(struct kafka_reader *c, const struct pl_map *map, const char *isolation,
                       struct pl_err *err)
 {
-    /* At the end of a partition the broker holds the answer back for this long. */
-    static const char *const defaults[] = {"fetch.wait.max.ms", "50", NULL};
+    /* At the end of a partition, which each start waits for, the broker holds the answer back for
+     * this long; while another's transaction hides the end, it is asked as often. */
+    static const char *const defaults[] = {"fetch.wait.max.ms", "5", NULL};
     /* clang-format off */
     const char *const forced[] = {
         "isolation.level", isolation,
@@ -92,15 +96,15 @@ int kafka_reader_open(struct kafka_reader *c, const struct pl_map *map, const ch
     return c->rk ? 0 : -1;
 }
 
-int kafka_reader_start(struct kafka_reader *c, const char *topic, int partitions, int64_t offset,
-                       struct pl_err *err)
+int kafka_reader_start(struct kafka_reader *c, const char *topic, int partitions,
+                       const int64_t *offsets, struct pl_err *err)
 {
     c->queue = rd_kafka_queue_new(c->rk);
     c->rkt = rd_kafka_topic_new(c->rk, topic, NULL);
     if (!c->rkt)
         return pl_kafka_err(err, rd_kafka_last_error(), "topic \"%s\"", topic);
     for (; c->started < partitions; c->started++)
-        if (rd_kafka_consume_start_queue(c->rkt, c->started, offset, c->queue) != 0)
+        if (rd_kafka_consume_start_queue(c->rkt, c->started, offsets[c->started], c->queue) != 0)
             return pl_kafka_err(err, rd_kafka_last_error(), "cannot read topic \"%s\"", topic);
     return 0;
 }
@@ -169,8 +173,6 @@ static void partition_move(struct partition *p, int64_t offset, bool at_limit)
 {
     p->at = at_limit ? offset : offset + 1;
     p->at_limit = at_limit;
-    if (p->end < 0)
-        p->end = offset;
     p->done = p->at >= p->end;
 }
 
@@ -298,30 +300,86 @@ static int topic_open(struct reader *r, rd_kafka_t *rk, struct pl_err *err)
         return pl_err_set(err, PL_ERR_RETRY, RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
                           "Kafka does not name the partitions of topic \"%s\"", r->topic);
     r->partitions = pl_alloc_array((size_t)r->partitions_n, sizeof(*r->partitions));
-    for (int i = 0; i < r->partitions_n; i++)
-        r->partitions[i].end = -1;
+    r->begins = pl_alloc_array((size_t)r->partitions_n, sizeof(*r->begins));
     return 0;
+}
+
+/* Whether the broker has named an offset for each; else err says why not. 0: not yet. */
+static int offsets_there(const struct reader *r, const rd_kafka_topic_partition_list_t *list,
+                         struct pl_err *err)
+{
+    int there = 1;
+    for (int i = 0; i < list->cnt; i++) {
+        rd_kafka_resp_err_t code = list->elems[i].err;
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR && pl_kafka_err_kind(code) != PL_ERR_RETRY)
+            return pl_kafka_err(err, code, "cannot read topic \"%s\"", r->topic);
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR || list->elems[i].offset < 0)
+            there = 0;
+    }
+    return there;
+}
+
+/* Asks the leaders where the partitions begin or end: `which` is RD_KAFKA_OFFSET_BEGINNING or
+ * _END, which go to the broker as they are. (A consumer that starts there asks as well, but half a
+ * second later where its own thread has not met the leader yet.) */
+static int offsets_ask(struct reader *r, struct kafka_reader *c, int64_t which, int64_t *ret,
+                       struct pl_err *err)
+{
+    PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(r->partitions_n);
+    int64_t began_ms = pl_clock_monotonic_ms(), waited_ms = 0;
+    for (int i = 0; i < r->partitions_n; i++)
+        rd_kafka_topic_partition_list_add(list, r->topic, i);
+    while (waited_ms <= r->timeout_ms) {
+        for (int i = 0; i < r->partitions_n; i++) {
+            list->elems[i].offset = which;
+            list->elems[i].err = RD_KAFKA_RESP_ERR__IN_PROGRESS;
+        }
+        rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(
+            c->rk, list, pl_kafka_slice_ms(waited_ms, r->timeout_ms - waited_ms + 1));
+        if (code != RD_KAFKA_RESP_ERR_NO_ERROR && pl_kafka_err_kind(code) != PL_ERR_RETRY)
+            return pl_kafka_err(err, code, "cannot read topic \"%s\"", r->topic);
+        int there = code == RD_KAFKA_RESP_ERR_NO_ERROR ? offsets_there(r, list, err) : 0;
+        if (there < 0)
+            return -1;
+        for (int i = 0; there && i < r->partitions_n; i++)
+            ret[i] = list->elems[i].offset;
+        if (there)
+            return 0;
+        rd_kafka_poll(c->rk, 0); /* the error callback */
+        if (pl_signals_stop_is_pending())
+            return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while reading topic \"%s\"", r->topic);
+        if (code != RD_KAFKA_RESP_ERR__TIMED_OUT)
+            poll(NULL, 0, SLICE_MS);
+        reading_show(r);
+        waited_ms = pl_clock_monotonic_ms() - began_ms;
+    }
+    return reader_late(r, &c->health, err);
 }
 
 static int ends_find(struct reader *r, const struct pl_map *map, struct pl_err *err)
 {
     PL_CLEANUP(kafka_reader_release) struct kafka_reader c = {0};
-    if (kafka_reader_open(&c, map, "read_uncommitted", err) < 0 || topic_open(r, c.rk, err) < 0 ||
-        kafka_reader_start(&c, r->topic, r->partitions_n, RD_KAFKA_OFFSET_END, err) < 0 ||
-        reader_run(r, &c, err) < 0)
+    if (kafka_reader_open(&c, map, "read_uncommitted", err) < 0 || topic_open(r, c.rk, err) < 0)
         return -1;
-    for (int i = 0; i < r->partitions_n; i++) {
-        struct partition *p = &r->partitions[i];
-        *p = (struct partition){.end = p->end, .done = p->end == 0};
-    }
+    PL_FREE int64_t *ends = pl_alloc_array((size_t)r->partitions_n, sizeof(*ends));
+    if (offsets_ask(r, &c, RD_KAFKA_OFFSET_BEGINNING, r->begins, err) < 0 ||
+        offsets_ask(r, &c, RD_KAFKA_OFFSET_END, ends, err) < 0)
+        return -1;
+    for (int i = 0; i < r->partitions_n; i++)
+        r->partitions[i] =
+            (struct partition){.at = r->begins[i], .end = ends[i], .done = r->begins[i] >= ends[i]};
     return 0;
 }
 
 static int records_read(struct reader *r, const struct pl_map *map, struct pl_err *err)
 {
     PL_CLEANUP(kafka_reader_release) struct kafka_reader c = {0};
+    const struct partition *held;
+    if (reader_left(r, &held) == 0)
+        return 0;
     if (kafka_reader_open(&c, map, "read_committed", err) < 0 ||
-        kafka_reader_start(&c, r->topic, r->partitions_n, RD_KAFKA_OFFSET_BEGINNING, err) < 0)
+        kafka_reader_start(&c, r->topic, r->partitions_n, r->begins, err) < 0)
         return -1;
     return reader_run(r, &c, err);
 }
@@ -333,6 +391,7 @@ static void reader_release(struct reader *r)
         free(r->entries[i].writer);
     }
     free(r->entries);
+    free(r->begins);
     free(r->partitions);
 }
 

@@ -31,6 +31,15 @@ static char *successor_of(const struct pl_kafka_successor_ask *ask, const rd_kaf
     return writer ? PL_TAKE(writer) : pl_strdup("?");
 }
 
+static int start(const struct pl_kafka_successor_ask *ask, struct kafka_reader *c, int partitions,
+                 struct pl_err *err)
+{
+    PL_FREE int64_t *offsets = pl_alloc_array((size_t)partitions, sizeof(*offsets));
+    for (int i = 0; i < partitions; i++)
+        offsets[i] = ask->since->n > 0 ? RD_KAFKA_OFFSET_TAIL(SUCCESSOR_TAIL) : RD_KAFKA_OFFSET_END;
+    return kafka_reader_start(c, ask->topic, partitions, offsets, err);
+}
+
 int pl_kafka_successor_find(const struct pl_kafka_successor_ask *ask, char **ret,
                             struct pl_err *err)
 {
@@ -39,10 +48,7 @@ int pl_kafka_successor_find(const struct pl_kafka_successor_ask *ask, char **ret
     int partitions = 0;
     if (kafka_reader_open(&c, ask->kafka, "read_uncommitted", err) < 0 ||
         pl_kafka_topic_exists(c.rk, ask->topic, (int)ask->timeout_ms, &partitions, err) < 0 ||
-        kafka_reader_start(&c, ask->topic, partitions,
-                           ask->since->n > 0 ? RD_KAFKA_OFFSET_TAIL(SUCCESSOR_TAIL)
-                                             : RD_KAFKA_OFFSET_END,
-                           err) < 0)
+        start(ask, &c, partitions, err) < 0)
         return -1;
     while (pl_clock_monotonic_ms() < end_ms && !pl_signals_stop_is_pending()) {
         PL_CLEANUP(rd_kafka_message_destroyp)
