@@ -121,7 +121,8 @@ struct trial {
     struct rows *rows;
     struct block *block;
     const rd_kafka_message_t *message;
-    uint64_t rejects;
+    const struct route *route;
+    uint64_t rejects, skipped;
     bool show_rows;
 };
 
@@ -143,6 +144,10 @@ static void trial_message(void *userdata, const rd_kafka_message_t *m)
     struct rows_message rm = message_rows(m);
     t->message = m;
     block_reset(t->block);
+    if (!rm.value && t->route->tombstones == TOMBSTONES_SKIP) {
+        t->skipped++;
+        return;
+    }
     rows_decode(t->rows, &rm, NULL, t->block, trial_reject, t);
     if (!t->show_rows)
         return;
@@ -170,7 +175,7 @@ static int topic_try(struct look *look, const char *topic, struct pl_err *err)
         return -1;
     PL_CLEANUP(rows_freep) struct rows *rows = rows_new(route);
     PL_CLEANUP(block_freep) struct block *block = block_new(route);
-    struct trial t = {.rows = rows, .block = block, .show_rows = look->show_rows};
+    struct trial t = {.rows = rows, .block = block, .route = route, .show_rows = look->show_rows};
     printf("topic %s, route %s, table %s\n", topic, route->name, route->table);
     int rc = topic_tail(look, topic, trial_message, &t, err);
     const struct rows_counts *counts = rows_counts(rows);
@@ -178,6 +183,8 @@ static int topic_try(struct look *look, const char *topic, struct pl_err *err)
            " values nulled, %" PRIu64 " defaulted, %" PRIu64 " fields without a column\n",
            counts->messages, counts->rows, t.rejects, counts->nulled, counts->defaulted,
            counts->unknown_fields);
+    if (t.skipped > 0)
+        printf("%" PRIu64 " tombstones skipped\n", t.skipped);
     return rc;
 }
 

@@ -13,7 +13,7 @@ const struct pl_metric chsinkd_metrics[M_COUNT] = {
     M(M_DEAD, "messages_dead_lettered_total", NULL, PL_COUNTER,
       "Messages written to the dead-letter topic."),
     M(M_SKIPPED, "messages_skipped_total", NULL, PL_COUNTER,
-      "Dead letters of other routes passed by --replay."),
+      "Tombstones that a route skips; dead letters of other routes passed by --replay."),
     M(M_GIVEN_BACK, "messages_given_back_total", NULL, PL_COUNTER,
       "Messages dropped before insertion since their partition went, waits or was set aside; they "
       "are read again."),

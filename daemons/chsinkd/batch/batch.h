@@ -22,7 +22,7 @@
 enum batch_fate {
     BATCH_ROWS,    /* rows, or an empty array */
     BATCH_DEAD,    /* no rows, a dead letter */
-    BATCH_SKIPPED, /* --replay: a dead letter of another route */
+    BATCH_SKIPPED, /* a tombstone that the route skips; --replay: a dead letter of another route */
 };
 
 struct batch_message {

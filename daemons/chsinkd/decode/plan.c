@@ -7,12 +7,12 @@
 
 static bool path_in_message(const struct route *route, const struct column_path *p)
 {
-    return route->rows.keys_n > 0 && !p->from_row;
+    return route->rows_each && !p->from_row;
 }
 
 static bool column_of_message(const struct route *route, const struct column *c)
 {
-    if (route->rows.keys_n == 0 || c->source == COLUMN_UNKNOWN)
+    if (!route->rows_each || c->source == COLUMN_UNKNOWN)
         return false;
     for (unsigned i = 0; i < c->paths_n; i++)
         if (!path_in_message(route, &c->paths[i]))
@@ -88,7 +88,7 @@ static void plan_add(struct rows *r, const struct column *c)
 struct rows *rows_new(const struct route *route)
 {
     struct rows *r = pl_alloc(sizeof(*r));
-    bool elements = route->rows.keys_n > 0;
+    bool elements = route->rows_each;
     r->route = route;
     r->unknown_column = -1;
     r->message = trie_new(elements ? "$." : "");

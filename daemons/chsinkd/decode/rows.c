@@ -8,17 +8,22 @@
  * (captures), because the whole row or message must be seen first.
  *
  *     rows: $              walk the message, straight into the open row; then the captures; commit
- *     rows: $.a[*]         walk the message, checking all of it: captures, and where the array is;
+ *     rows: $.a[*], $[*]   walk the message, checking all of it: captures, and where the array is;
  *                          the columns that come from the message are converted once (the stash);
  *                          then for each element: walk, captures, stash, commit
  */
 #include "daemons/chsinkd/decode/rows.h"
 
 #include "daemons/chsinkd/decode/internal.h"
+#include "daemons/chsinkd/decode/payload.h"
 #include "daemons/chsinkd/decode/value.h"
 
 static const char not_json[] = "not valid JSON";
 static const char empty_value[] = "empty value";
+static const char tombstone[] = "no value (a tombstone)";
+static const char second_document[] =
+    "a second document begins here; a message is one document, and several rows are an array "
+    "(rows: $[*])";
 static const char too_many_refused[] = "too many rows of the message are refused";
 static const char too_much_memory[] = "rows of the message are larger than message_memory_max";
 
@@ -398,30 +403,59 @@ static void stash_put(struct rows *r)
 
 /* --- messages --- */
 
+/* What is broken within its first bytes may be something else altogether. */
+static bool not_json_set(struct rows *r)
+{
+    const char *name = r->j.p - r->m->value < 4 ? payload_name(r->m->value, r->m->value_len) : NULL;
+    reject_set(r, not_json, r->j.p, NULL);
+    if (name)
+        r->reject.detail = name;
+    return false;
+}
+
 /* The checks before the walk. */
 static bool message_check(struct rows *r)
 {
     const struct rows_message *m = r->m;
     if (!m->value || m->value_len == 0)
-        return reject_set(r, empty_value, NULL, NULL);
+        return reject_set(r, m->value ? empty_value : tombstone, NULL, NULL);
     if (m->value_len > (uint64_t)r->route->message_bytes_max)
         return reject_set(r, "message is larger than message_bytes_max", NULL, NULL);
-    pl_json_init(&r->j, m->value, m->value_len, r->route->depth_max);
-    enum pl_json_type type = pl_json_peek(&r->j);
-    if (type == PL_JSON_OBJECT)
+    size_t bom = payload_bom(m->value, m->value_len);
+    pl_json_init(&r->j, m->value + bom, m->value_len - bom, r->route->depth_max);
+    enum pl_json_type type = pl_json_peek(&r->j),
+                      wanted = r->message->rows ? PL_JSON_ARRAY : PL_JSON_OBJECT;
+    if (type == wanted)
         return true;
     if (type == PL_JSON_NONE && !r->j.error)
         return reject_set(r, empty_value, NULL, NULL); /* white space alone */
-    return reject_set(r, type == PL_JSON_NONE ? not_json : "message is not a JSON object", r->j.p,
-                      NULL);
+    if (type != PL_JSON_NONE)
+        return reject_set(r,
+                          wanted == PL_JSON_ARRAY ? "message is not a JSON array"
+                                                  : "message is not a JSON object",
+                          r->j.p, NULL);
+    return not_json_set(r);
 }
 
 /* The whole message, which is the row or around the rows. */
 static bool message_walk(struct rows *r)
 {
-    if (root_walk(r, r->message) && pl_json_end(&r->j))
+    const char *start = r->j.p;
+    if (r->message->rows) {
+        pl_json_skip(&r->j, NULL);
+        r->array = (struct pl_slice){start, (size_t)(r->j.p - start)};
+    } else {
+        root_walk(r, r->message);
+    }
+    bool whole = !r->j.error && !r->reject.reason;
+    if (whole && pl_json_end(&r->j))
         return true;
-    return reject_set(r, not_json, r->j.p, NULL); /* unless there is a reason already */
+    if (r->reject.reason)
+        return false;
+    not_json_set(r);
+    if (whole && r->j.p < r->j.end && (*r->j.p == '{' || *r->j.p == '['))
+        r->reject.detail = second_document;
+    return false;
 }
 
 /* The message is refused as a whole, after rows of it. */
@@ -436,18 +470,26 @@ static bool message_take_back(struct rows *r, const char *reason, const char *at
 static bool message_as_row(struct rows *r)
 {
     row_begin(r);
-    if (!message_walk(r) || !row_end(r))
+    if ((r->m->value && !message_walk(r)) || !row_end(r)) /* no value: a tombstone that is a row */
         return false;
     row_commit(r);
     return !r->over || message_take_back(r, too_much_memory, r->m->value);
 }
 
+/* What is no object is a row where a column takes the element itself (path: "@"). */
+static bool element_walk(struct rows *r)
+{
+    if (pl_json_peek(&r->j) == PL_JSON_OBJECT)
+        return root_walk(r, r->element);
+    if (r->element->targets_n == 0)
+        return reject_set(r, "element is not a JSON object", r->j.p, NULL);
+    return node_take_all(r, r->element);
+}
+
 static bool element_decode(struct rows *r)
 {
     row_begin(r);
-    if (pl_json_peek(&r->j) != PL_JSON_OBJECT)
-        return reject_set(r, "element is not a JSON object", r->j.p, NULL);
-    if (!root_walk(r, r->element) || !row_end(r))
+    if (!element_walk(r) || !row_end(r))
         return false;
     stash_put(r);
     row_commit(r);
@@ -514,11 +556,11 @@ static bool message_of_rows(struct rows *r, const struct row_set *only)
         return false;
     if (r->array_wrong)
         return reject_set(r, value_wrong_type, r->array.p, NULL);
-    if (!r->array.p)
+    if (!r->array.p && !(r->route->rows_optional && !only))
         return reject_set(r, "message has no array of rows at the route's path", NULL, NULL);
     uint64_t unknown_n = r->unknown_n;
     r->unknown_message = r->unknown.len;
-    bool empty = array_is_empty(r);
+    bool empty = !r->array.p || array_is_empty(r);
     if (empty && !only) {
         r->counts.unknown_fields += unknown_n;
         return true;
@@ -544,7 +586,8 @@ uint64_t rows_decode(struct rows *r, const struct rows_message *m, const struct 
     r->unknown_message = 0;
     if (only && only->n == 0)
         only = NULL;
-    if (!message_check(r) || !(r->element ? message_of_rows(r, only) : message_as_row(r)))
+    bool row = !m->value && r->route->tombstones == TOMBSTONES_ROW;
+    if (!(row || message_check(r)) || !(r->element ? message_of_rows(r, only) : message_as_row(r)))
         reject_report(r, -1);
     r->m = NULL;
     r->block = NULL;

@@ -16,6 +16,10 @@
  * message_memory_max, or more than ROW_SET_RANGES_MAX ranges of them are refused, it is refused as
  * a whole.
  *
+ * A byte order mark before the message is passed over. A tombstone (no value at all) is refused,
+ * unless the route makes a row of it, in which no path has a value; one that the route skips must
+ * not come here.
+ *
  * Nothing is converted silently: a value either fits its column exactly, or the column's policy
  * (missing, invalid) says what happens, and a counter says how often. A refused row leaves no trace
  * in the block.
@@ -36,7 +40,7 @@
 /* Counted up with each change of what the same message becomes under the same route, as
  * check_decode_version.c demands: a range that was announced by another version is not taken to be
  * the same (route/digest.h). */
-#define DECODE_VERSION 1
+#define DECODE_VERSION 2
 
 struct rows_message {
     const char *topic;

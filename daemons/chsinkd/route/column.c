@@ -124,7 +124,8 @@ static void column_check_paths(struct column_check *k)
             column_finding(k, "path", "column %s: %s", c->name, err.msg);
             continue;
         }
-        if (c->paths[c->paths_n].keys_n == 0 && !c->json)
+        const struct column_path *p = &c->paths[c->paths_n];
+        if (p->keys_n == 0 && !p->from_row && !c->json)
             column_finding(k, "path", "column %s: %s is an object: it needs json: true", c->name,
                            texts->v[i]);
         c->paths_n++;

@@ -70,6 +70,19 @@ static const char *missing_name(enum column_missing missing)
     return "";
 }
 
+static const char *tombstones_name(enum route_tombstones tombstones)
+{
+    switch (tombstones) {
+    case TOMBSTONES_SKIP:
+        return "skip";
+    case TOMBSTONES_DEAD_LETTER:
+        return "dead_letter";
+    case TOMBSTONES_ROW:
+        return "row";
+    }
+    return "";
+}
+
 static const char *unit_name(enum column_unit unit)
 {
     switch (unit) {
@@ -110,6 +123,14 @@ uint64_t route_digest(const struct route *r, const char *database, unsigned deco
     text_add(&b, "database", r->database ? r->database : database);
     text_add(&b, "table", r->table);
     path_add(&b, "rows", &r->rows);
+    /* Options that came later stand in the text only where they are given: the digests of the
+     * routes before them stay. */
+    if (r->rows_each && r->rows.keys_n == 0)
+        number_add(&b, "rows_each", true);
+    if (r->rows_optional)
+        number_add(&b, "rows_optional", true);
+    if (r->tombstones != TOMBSTONES_SKIP)
+        text_add(&b, "tombstones", tombstones_name(r->tombstones));
     number_add(&b, "unknown_keep", r->unknown_keep);
     number_add(&b, "message_bytes_max", r->message_bytes_max);
     number_add(&b, "message_memory_max", r->message_memory_max);

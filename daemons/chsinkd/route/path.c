@@ -86,18 +86,21 @@ int column_path_parse(const char *text, struct column_path *ret, struct pl_err *
     return 0;
 }
 
-int rows_path_parse(const char *text, struct column_path *ret, struct pl_err *err)
+int rows_path_parse(const char *text, struct column_path *ret, bool *ret_each, struct pl_err *err)
 {
     PL_CLEANUP(column_path_release) struct column_path path = {0};
     const char *rest;
     if (path_parse(text, &path, &rest, err) < 0)
         return -1;
     bool message = path.keys_n == 0 && *rest == '\0';
-    bool elements = path.keys_n > 0 && strcmp(rest, "[*]") == 0;
+    bool elements = strcmp(rest, "[*]") == 0;
     if (path.from_row || (!message && !elements))
-        return path_err(err, text,
-                        "rows are $ (the message is the row) or $.key[*] (each element)");
+        return path_err(
+            err, text,
+            "rows are $ (the message is the row), $.key[*] (each element of that array) or "
+            "$[*] (the message is the array)");
     *ret = path;
+    *ret_each = elements;
     path = (struct column_path){0};
     return 0;
 }

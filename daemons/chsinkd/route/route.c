@@ -16,7 +16,7 @@
 struct route_file {
     struct route route;
     char *table, *rows;
-    int unknown_fields;
+    int unknown_fields, rows_missing, tombstones;
     int64_t depth_max;
     const struct pl_node *columns, *views; /* NULL once the file is read */
 };
@@ -25,6 +25,9 @@ struct route_file {
 #define MEMORY_BYTES_MIN (INT64_C(64) << 20)
 
 static const char *const unknown_choices[] = {"drop", "keep", NULL};
+static const char *const rows_missing_choices[] = {"reject", "none", NULL};
+/* In the order of enum route_tombstones. */
+static const char *const tombstones_choices[] = {"skip", "dead_letter", "row", NULL};
 
 #define ROUTE_TEXT(field, text)                                                                    \
     PL_OPTION(#field, STRING, struct route_file, route.field, .max = ROUTE_TEXT_MAX, .help = text)
@@ -36,7 +39,15 @@ static const struct pl_option route_opts[] = {
               .flags = PL_OPT_REQUIRED,
               .help = "\"table\" in the configured database, or \"database.table\"."),
     PL_OPTION("rows", STRING, struct route_file, rows, .min = 1, .max = ROUTE_TEXT_MAX, .dflt = "$",
-              .help = "$: a message is a row; $.key[*]: each element of that array is one."),
+              .help = "$: a message is a row; $.key[*]: each element of that array is one; $[*]: "
+                      "the message is the array."),
+    PL_OPTION("rows_missing", ENUM, struct route_file, rows_missing,
+              .choices = rows_missing_choices, .dflt = "reject",
+              .help = "A message without the array of its rows: refused, or one that has none."),
+    PL_OPTION("tombstones", ENUM, struct route_file, tombstones, .choices = tombstones_choices,
+              .dflt = "skip",
+              .help = "A message without a value: skipped and counted, a dead letter, or a row in "
+                      "which no path has a value."),
     PL_OPTION("unknown_fields", ENUM, struct route_file, unknown_fields, .choices = unknown_choices,
               .dflt = "drop",
               .help = "Fields that no column takes: drop them, or keep them in the column with "
@@ -151,7 +162,8 @@ static void columns_load(struct route *r, const struct pl_node *list, struct pl_
         finding(errs, list, "a column has unknown: true, but unknown_fields is drop");
 }
 
-/* A path from the message into the array of the rows can never have a value. */
+/* A path from the message into the array of the rows can never have a value, nor can the message as
+ * a whole be anything but JSON. */
 static void paths_check(const struct route *r, const struct pl_node *list, struct pl_findings *errs)
 {
     const struct pl_node *e = list->type == PL_NODE_SEQ ? list->child : NULL;
@@ -159,9 +171,13 @@ static void paths_check(const struct route *r, const struct pl_node *list, struc
         const struct column *c = &r->columns[i];
         for (unsigned k = 0; k < c->paths_n; k++) {
             const struct column_path *p = &c->paths[k];
-            bool below = !p->from_row && r->rows.keys_n > 0 && p->keys_n > r->rows.keys_n;
+            bool below =
+                !p->from_row && r->rows_each && (r->rows.keys_n == 0 || p->keys_n > r->rows.keys_n);
             for (unsigned n = 0; below && n < r->rows.keys_n; n++)
                 below = strcmp(p->keys[n], r->rows.keys[n]) == 0;
+            if (!r->rows_each && p->from_row && p->keys_n == 0 && !c->json)
+                finding(errs, node_of(e, "path"),
+                        "column %s: the message is an object: it needs json: true", c->name);
             if (below)
                 finding(errs, node_of(e, "path"),
                         "column %s: its path goes into the array of the rows; begin it with @",
@@ -304,8 +320,16 @@ static void route_check(struct route_file *f, struct pl_node *root, struct pl_fi
                                     ? 4 * r->message_bytes_max
                                     : MEMORY_BYTES_MIN;
     struct pl_err err;
-    if (f->rows && rows_path_parse(f->rows, &r->rows, &err) < 0)
+    if (f->rows && rows_path_parse(f->rows, &r->rows, &r->rows_each, &err) < 0)
         finding(errs, node_of(root, "rows"), "rows: %s", err.msg);
+    r->rows_optional = f->rows_missing == 1;
+    r->tombstones = (enum route_tombstones)f->tombstones;
+    if (r->rows_optional && !r->rows_each)
+        finding(errs, node_of(root, "rows_missing"),
+                "rows_missing is for rows out of an array (rows: $.key[*])");
+    if (r->tombstones == TOMBSTONES_ROW && r->rows_each)
+        finding(errs, node_of(root, "tombstones"),
+                "tombstones: row needs rows: $; a message without a value has no array");
     if (f->columns) {
         columns_load(r, f->columns, errs);
         paths_check(r, f->columns, errs);

@@ -8,7 +8,9 @@
  *
  *     topic: wikipedia-data               # or topic_pattern: "^wiki-.*" (POSIX extended, with ^)
  *     table: wikipedia_edits              # "database.table" or "table" (the configured database)
- *     rows: $                             # or $.transactionSeries[*]: one row for each element
+ *     rows: $                             # or $.transactionSeries[*], $[*]: a row for each element
+ *     rows_missing: reject                # a message without that array: reject | none (no rows)
+ *     tombstones: skip                    # a message without a value: skip | dead_letter | row
  *     unknown_fields: drop                # drop | keep: into the column that has `unknown: true`
  *     message_bytes_max: 1MiB             # a larger message is a dead letter
  *     message_memory_max: 64MiB           # one whose rows take more memory, too
@@ -73,6 +75,8 @@ enum column_source {
 
 enum column_missing { MISSING_REJECT, MISSING_DEFAULT, MISSING_NULL };
 enum column_invalid { INVALID_REJECT, INVALID_NULL };
+/* A message without a value, which a compacted topic has for a key that was deleted. */
+enum route_tombstones { TOMBSTONES_SKIP, TOMBSTONES_DEAD_LETTER, TOMBSTONES_ROW };
 enum column_unit { UNIT_S, UNIT_MS, UNIT_US, UNIT_NS };
 
 /* A path: from the message ($) or the row's element (@), then keys. */
@@ -82,9 +86,10 @@ struct column_path {
     unsigned keys_n;
 };
 
-/* A column's path ("$.a.\"b.c\"", "@.x"), and that of the rows ("$", "$.a[*]"). CONFIG errors. */
+/* A column's path ("$.a.\"b.c\"", "@.x"), and that of the rows ("$"; with *ret_each "$.a[*]",
+ * "$[*]"). CONFIG errors. */
 int column_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
-int rows_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
+int rows_path_parse(const char *text, struct column_path *ret, bool *ret_each, struct pl_err *err);
 void column_path_release(struct column_path *path);
 
 struct column {
@@ -112,7 +117,10 @@ struct route {
     regex_t pattern; /* compiled when topic_pattern is set */
     bool pattern_compiled;
     char *database, *table;  /* database NULL: the configured one */
-    struct column_path rows; /* keys to the array of elements; keys_n 0: the message is the row */
+    bool rows_each;          /* each element of the array at `rows` is a row; else the message is */
+    struct column_path rows; /* keys to that array; keys_n 0: the message itself is the array */
+    bool rows_optional;      /* a message without the array has no rows; else it is refused */
+    enum route_tombstones tombstones;
     bool unknown_keep;
     int64_t message_bytes_max;
     int64_t message_memory_max; /* of the rows of one message, as they lie in a block */

@@ -278,6 +278,8 @@ static enum batch_fate message_decode(const struct sink *s, struct partition *p,
         b->newest_ms = rm.timestamp_ms;
     if (is_below(p, m->offset))
         return message_below(s, p, m);
+    if (!rm.value && ctx.route->tombstones == TOMBSTONES_SKIP)
+        return BATCH_SKIPPED;
     uint64_t dead = b->dead.count;
     uint64_t rows = rows_decode(p->route->rows, &rm, &only, b->block, on_reject, &ctx);
     if (rows > 0 && only.n > 0 && p->route->machine.can_look && sink_by_origin(s))

@@ -41,6 +41,9 @@ bool message_replay(struct rows_message *m, const struct route *route, struct ro
     m->partition = origin.partition;
     m->offset = origin.offset;
     m->timestamp_ms = origin.timestamp_ms;
+    /* A value that was too large for the dead-letter topic is no tombstone. */
+    if (!m->value && dead_letter_header(headers, "value-omitted", &name))
+        m->value = "";
     return true;
 }
 

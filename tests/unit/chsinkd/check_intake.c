@@ -68,6 +68,10 @@ START_TEST(dead_letters_find_their_route)
     ck_assert(message_replay(&m, route, &rows));
     ck_assert_uint_eq(rows.n, 3);
     ck_assert(rows.ranges[2].first == 7 && rows.ranges[2].last == 12);
+    ck_assert_ptr_null(m.value); /* a tombstone */
+    rd_kafka_header_add(h, "chsinkd-value-omitted", -1, "it was too large", -1);
+    ck_assert(message_replay(&m, route, &rows));
+    ck_assert(m.value && m.value_len == 0); /* none */
     /* What cannot be read is not taken for all rows, of which some are in the table. */
     rd_kafka_header_add(h, "chsinkd-rows", -1, "0,3,", -1);
     ck_assert(!message_replay(&m, route, &rows));

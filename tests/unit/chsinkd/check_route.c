@@ -151,14 +151,18 @@ START_TEST(check_rows_path)
     static const struct {
         const char *text;
         int keys_n;
-    } cases[] = {{"$", 0},       {"$.a[*]", 1},  {"$.a.b[*]", 2},  {"$[*]", -1}, {"$.a", -1},
-                 {"@.a[*]", -1}, {"$.a[0]", -1}, {"$.a[*].b", -1}, {"a", -1},    {"", -1}};
+    } cases[] = {{"$", 0},       {"$.a[*]", 1},  {"$.a.b[*]", 2},  {"$[*]", 0}, {"$.a", -1},
+                 {"@.a[*]", -1}, {"$.a[0]", -1}, {"$.a[*].b", -1}, {"a", -1},   {"", -1}};
     for (unsigned i = 0; i < PL_COUNT(cases); i++) {
         struct column_path p = {0};
         struct pl_err err;
-        ck_assert_int_eq(rows_path_parse(cases[i].text, &p, &err), cases[i].keys_n < 0 ? -1 : 0);
-        if (cases[i].keys_n >= 0)
+        bool each = false;
+        ck_assert_int_eq(rows_path_parse(cases[i].text, &p, &each, &err),
+                         cases[i].keys_n < 0 ? -1 : 0);
+        if (cases[i].keys_n >= 0) {
             ck_assert_int_eq((int)p.keys_n, cases[i].keys_n);
+            ck_assert_int_eq(each, strcmp(cases[i].text, "$") != 0);
+        }
         column_path_release(&p);
     }
 }
@@ -250,6 +254,13 @@ static const struct {
      "r.yaml:8:5: column c: another column has unknown: true"},
     {HEAD "rows: $.r[*]\ncolumns: [{name: a, type: Int8, path: $.r.a}]\n",
      "r.yaml:5:39: column a: its path goes into the array"},
+    {HEAD "rows: $[*]\ncolumns: [{name: a, type: Int8, path: $.a}]\n",
+     "r.yaml:5:39: column a: its path goes into the array"},
+    {HEAD COLUMN "  - {name: b, type: Int8, path: '@'}\n",
+     "r.yaml:6:33: column b: the message is an object: it needs json: true"},
+    {HEAD "rows_missing: none\n" COLUMN, "r.yaml:4:15: rows_missing is for rows out of an array"},
+    {HEAD "tombstones: row\nrows: $.r[*]\ncolumns: [{name: a, type: Int8, path: '@.a'}]\n",
+     "r.yaml:4:13: tombstones: row needs rows: $"},
     {HEAD COLUMN "views: x\n", "views: a list is needed"},
     {HEAD COLUMN "views: [{name: v, engine: Log}]\n", "select"},
     {HEAD COLUMN "views: [{name: v, engine: Log, select: SELECT 1}]\n",

@@ -119,8 +119,10 @@ static const struct {
     {"null", "message is not a JSON object", ""},
     {" \n", "empty value", ""},
     {"{} {}", NOT_JSON, ""},
+    {"{\"s\":\"a\"}\n[]", NOT_JSON, ""},
     {"{}", NO_VALUE, "s"},
-    {"\xef\xbb\xbf{}", NOT_JSON, ""},
+    {"\xef\xbb\xbf{}", NO_VALUE, "s"},
+    {"\xef\xbb\xbf\xef\xbb\xbf{}", NOT_JSON, ""},
     {"{\"x\":\"\xc0\x80\"}", NOT_JSON, ""},
     {"{\"s\":\"a\",\"s\":\"a\"}", "duplicate key", ""},
     {"{\"s\":\"a\",\"\\u0073\":\"a\"}", "duplicate key", ""},
@@ -171,6 +173,9 @@ START_TEST(check_limits)
     ck_assert_str_eq(f.reason, NOT_JSON);
     ck_assert_str_eq(f.detail, "document is nested too deeply");
     struct rows_message tombstone = {.topic = "t"};
+    ck_assert_uint_eq(rows_decode(f.rows, &tombstone, NULL, f.block, on_reject, &f), 0);
+    ck_assert_str_eq(f.reason, "no value (a tombstone)");
+    tombstone.value = "";
     ck_assert_uint_eq(rows_decode(f.rows, &tombstone, NULL, f.block, on_reject, &f), 0);
     ck_assert_str_eq(f.reason, "empty value");
 }
