@@ -35,7 +35,6 @@ def bad_kinds():
         'invalid UTF-8': lambda: (text(title='TITLE').replace(b'TITLE', b'\xff\xfe'), False),
         'lone surrogate': lambda: (text(title='TITLE').replace(b'TITLE', b'\\ud83d'), False),
         'empty value': lambda: (b'', False),
-        'tombstone': lambda: (None, False),
         '5 MB comment': lambda: (text(comment='x' * 5_000_000), True),
         'deep nesting': lambda: (text(log_params='DEEP').replace(b'"DEEP"', b'[' * 200 + b']' * 200), True),
         'duplicate key': lambda: (text().replace(b'"title":', b'"title": "first", "title":'), False),
@@ -139,6 +138,31 @@ def test_bad_rows(pipeline):
     # 5 to 7 are taken now; 2 and the others are a dead letter again, about themselves alone.
     assert rows() == [0, 1, 3, 4, 5, 6, 7, 8, 9, 20, 21, 33], replay.tail()
     assert sorted(letters()) == sorted([*first, ('a', '2', '', '', '2'), ('c', '', '', '', '2'), ('d', '0', '', '', '2')])
+
+
+def test_tombstones(pipeline):
+    """A message without a value: a dead letter, passed over (from the topic and by --replay), a row; as the route says."""
+    p = pipeline
+    p.kafka.create(p.topic, 1)
+
+    def route(tombstones):
+        path = p.folder / f'{p.table}.yaml'
+        path.write_text(f'topic: {p.topic}\ntable: {p.table}\norder_by: tuple()\ntombstones: {tombstones}\ncolumns:\n'
+                        '  - {name: n, path: $.n, type: Nullable(Int64)}\n  - {name: k, from: key, type: String}\n')
+        return path
+
+    def load(name, tombstones, *args):
+        sink = p.chsinkd(name, route=route(tombstones), args=args or ('--once',)).start(timeout=0)
+        assert sink.process.wait(90) == 0, sink.tail()
+        return p.clickhouse.rows(f'SELECT k, n FROM {p.table} ORDER BY k'), len(list(p.kafka.read(p.dead)))
+
+    p.kafka.produce(p.topic, [(b'a', b'{"n":1}'), (b'b', None)])
+    assert load('dead', 'dead_letter') == ([['a', 1]], 1)
+    p.kafka.produce(p.topic, [(b'c', None), (b'd', b'\xef\xbb\xbf{"n":4}')])
+    assert load('skip', 'skip') == ([['a', 1], ['d', 4]], 1)
+    assert load('replay', 'skip', '--replay', p.table) == ([['a', 1], ['d', 4]], 1)
+    p.kafka.produce(p.topic, [(b'e', None)])
+    assert load('row', 'row') == ([['a', 1], ['d', 4], ['e', None]], 1)
 
 
 def check_dead_letters(p, dead, bad):
