@@ -26,6 +26,7 @@ struct fake_table {
     char *tokens[FAKE_TOKENS_MAX];
     unsigned tokens_n;
     unsigned inserts, looks, compares, ensures; /* calls; compares are looks, too */
+    int64_t compared; /* the end of the furthest range that was compared; 0: none */
 
     /* What goes wrong. */
     int64_t refuse_offset; /* a batch with it is refused; -1 */
@@ -175,6 +176,8 @@ static inline int fake_holds(struct output *o, const struct output_target *t,
     *ret = (struct output_found){.all = true};
     table->looks++;
     table->compares += range->compare;
+    if (range->compare && range->end > table->compared)
+        table->compared = range->end;
     for (size_t i = 0; i < b->messages_n; i++) {
         bool there = table->rows[b->messages[i].offset] >= b->messages[i].rows;
         for (unsigned k = 0; k < b->messages[i].rows; k++, row++) {
