@@ -7,12 +7,14 @@
 #include <glob.h>
 
 #include "daemons/chsinkd/clickhouse/output.h"
+#include "daemons/chsinkd/duckdb/database.h"
 #include "daemons/chsinkd/duckdb/library.h"
 #include "daemons/chsinkd/duckdb/output.h"
 #include "daemons/chsinkd/duckdb/table.h"
 #include "daemons/chsinkd/iceberg/format/schema.h"
 #include "daemons/chsinkd/iceberg/output.h"
 #include "daemons/chsinkd/route/overlap.h"
+#include "lib/base/file.h"
 
 static const char *const start_choices[] = {"earliest", "latest", NULL};
 static const char *const offsets_lost_choices[] = {"table", "stop", "start", NULL};
@@ -323,6 +325,8 @@ static void duckdb_check(const struct chsinkd_conf *conf, struct pl_findings *er
     if (!conf->duckdb.file || conf->duckdb.file[0] != '/') /* ":memory:" has a meaning to DuckDB */
         pl_findings_add(errs, 0, 0,
                         "duckdb.file is required with output: duckdb, and begins with /");
+    else if (duckdb_file_check(conf->duckdb.file, &err) < 0)
+        pl_findings_add(errs, 0, 0, "duckdb.file: %s", err.msg);
     if (duckdb_library_load(&library, conf->duckdb.library, &err) < 0)
         pl_findings_add(errs, 0, 0, "%s", err.msg);
     for (unsigned i = 0; i < conf->routes_n; i++)
@@ -340,6 +344,12 @@ static void iceberg_check(const struct chsinkd_conf *conf, struct pl_findings *e
         pl_findings_add(errs, 0, 0,
                         "iceberg.warehouse is required with iceberg.catalog: path, and begins with "
                         "/ or s3://");
+    else if (conf->iceberg.catalog == ICEBERG_CATALOG_PATH && warehouse[0] == '/' &&
+             pl_path_check(warehouse, true, &err) < 0)
+        pl_findings_add(errs, 0, 0, "iceberg.warehouse: %s", err.msg);
+    if (conf->iceberg.s3.access_key.value &&
+        pl_path_check(conf->iceberg.s3.staging, true, &err) < 0)
+        pl_findings_add(errs, 0, 0, "iceberg.s3.staging: %s", err.msg);
     iceberg_remote_check(&conf->iceberg, errs);
     if (duckdb_library_load(&library, conf->iceberg.library, &err) < 0)
         pl_findings_add(errs, 0, 0, "%s", err.msg);

@@ -35,6 +35,41 @@ bool pl_file_read(const char *path, size_t max, struct pl_buf *out, struct stat 
     return false;
 }
 
+/* ---- what a path names ---- */
+
+static const char *kind_of(mode_t mode)
+{
+    return S_ISDIR(mode)                    ? "a folder"
+           : S_ISREG(mode)                  ? "a file"
+           : S_ISFIFO(mode)                 ? "a pipe"
+           : S_ISSOCK(mode)                 ? "a socket"
+           : S_ISBLK(mode) || S_ISCHR(mode) ? "a device"
+                                            : "no file";
+}
+
+int pl_path_check(const char *path, bool folder, struct pl_err *err)
+{
+    struct stat st, link;
+    const char *wanted = folder ? "a folder" : "a regular file";
+    if (stat(path, &st) == 0) {
+        if (folder ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode))
+            return 0;
+        return pl_err_set(err, PL_ERR_CONFIG, 0, "%.150s is %s: it must be %s, or not be there yet",
+                          path, kind_of(st.st_mode), wanted);
+    }
+    int code = errno;
+    if (code == ENOENT && lstat(path, &link) == 0)
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "%.150s is a link to what is not there: make or mount that, or name %s "
+                          "itself",
+                          path, wanted);
+    /* Absent; or it cannot be looked at, and who opens it says so. */
+    if (code != ELOOP && code != ENOTDIR && code != ENAMETOOLONG)
+        return 0;
+    return pl_err_set(err, PL_ERR_CONFIG, code, "%.150s cannot be %s: %s", path, wanted,
+                      strerror(code));
+}
+
 /* ---- written ---- */
 
 /* 0, or the errno why `path` may not be replaced. */

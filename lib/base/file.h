@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * file.h - reads a small file whole; writes a file for a person, which appears only when complete.
+ * file.h - reads a small file whole; writes a file for a person, which appears only when complete;
+ * what a path names.
  * Blocks. Threads: any.
  */
 #ifndef PL_BASE_FILE_H
@@ -10,11 +11,18 @@
 #include <sys/stat.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/err.h"
 
 /* Appends all of a file or pipe, at most `max` bytes, to `out`. `ret_st` (may be NULL) is of the
  * open file. Room for `max` is made at once, so that growing leaves no copies of what may be a
  * secret. false: errno, EFBIG for a larger file; `out` holds what was read so far. */
 bool pl_file_read(const char *path, size_t max, struct pl_buf *out, struct stat *ret_st);
+
+/* Whether `path` is, links followed, a regular file (`folder`: a folder), or can become one: a
+ * device, pipe or socket, a link to nowhere, a file where a folder is to be never will. CONFIG with
+ * what must be true. Nothing is opened, since a pipe would wait for its other end; permissions are
+ * not looked at. */
+int pl_path_check(const char *path, bool folder, struct pl_err *err);
 
 /* A file that is being written, private (0600), under a random name beside its own. So nothing is
  * written through a link in its place, the mode of an old file is not kept, and readers see the old

@@ -314,6 +314,7 @@ def test_never_worked(duck):
     d = duck
     d.kafka.create(d.topic, 1)
     for name, options, why in (('library', {'library': '/nowhere/libduckdb.so'}, 'npm'),
+                               ('device', {'file': '/dev/full'}, 'is a device: it must be a regular file'),
                                ('folder', {'file': str(d.folder / 'no' / 'x.duckdb')}, 'No such file or directory')):
         sink = d.sink(name, duckdb=options).start(timeout=0)
         assert sink.process.wait(60) == 78, sink.tail()

@@ -64,7 +64,7 @@ daemons/chsinkd/iceberg/http iceberg/conf
 daemons/chsinkd/iceberg/store iceberg/conf iceberg/http
 daemons/chsinkd/iceberg/catalog iceberg/conf iceberg/format iceberg/http iceberg/store
 daemons/chsinkd/iceberg     duckdb/database duckdb/append duckdb/select duckdb/library output batch route iceberg/format iceberg/store iceberg/catalog
-daemons/chsinkd/conf        clickhouse clickhouse/client duckdb duckdb/library iceberg output route iceberg/conf iceberg/format
+daemons/chsinkd/conf        clickhouse clickhouse/client duckdb duckdb/library duckdb/database iceberg output route iceberg/conf iceberg/format
 daemons/chsinkd/metrics
 daemons/chsinkd/sink/protocol conf batch
 daemons/chsinkd/sink/kafka  batch conf

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "lib/base/file.h"
 #include "lib/base/text.h"
 
 /* POSIX locks are a process's: they exclude others, not a second open here. No mutex: a worker's
@@ -143,6 +144,12 @@ static int options_set(const struct duckdb_library *lib, struct duckdb_config *c
     return 0;
 }
 
+int duckdb_file_check(const char *file, struct pl_err *err)
+{
+    PL_FREE char *wal = pl_strf("%s.wal", file);
+    return pl_path_check(file, false, err) < 0 ? -1 : pl_path_check(wal, false, err);
+}
+
 static int database_open(struct duckdb *db, const struct duckdb_open *how, struct pl_err *err)
 {
     const struct duckdb_library *lib = db->lib;
@@ -164,6 +171,8 @@ int duckdb_open(struct duckdb *db, const struct duckdb_library *lib, const struc
                 struct pl_err *err)
 {
     *db = (struct duckdb){.lib = lib};
+    if (how->file && duckdb_file_check(how->file, err) < 0)
+        return -1;
     if (how->file && atomic_flag_test_and_set(&file_is_open))
         return pl_err_set(err, PL_ERR_RETRY, EBUSY, "%s is open in this process already",
                           how->file);

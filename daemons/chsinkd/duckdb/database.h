@@ -33,8 +33,13 @@ struct duckdb { /* zeroed: closed */
     bool locked; /* it is a file */
 };
 
+/* Whether `file` and its WAL are regular files, or can become ones: CONFIG, as no later try helps.
+ * Does not open them (a pipe would wait for its other end). */
+int duckdb_file_check(const char *file, struct pl_err *err);
+
 /* RETRY with code EBUSY: another process, whose program and PID the message has, holds the file.
- * CONFIG: no permission, no such folder, no DuckDB file, or made by a newer DuckDB. `db` is zeroed
+ * CONFIG: no permission, no such folder, no regular file or no DuckDB
+ * file, or made by a newer DuckDB. `db` is zeroed
  * or closed. Replays what a killed process left in the file's WAL (seconds for some 100 MB). */
 int duckdb_open(struct duckdb *db, const struct duckdb_library *lib, const struct duckdb_open *how,
                 struct pl_err *err);

@@ -213,9 +213,11 @@ static void file_read_leave(struct output *o, bool opened)
         file_close(o);
 }
 
+/* A link to nowhere is, too: it is refused. */
 static bool file_is_there(const struct output *o)
 {
-    return access(o->conf->file, F_OK) == 0 || errno != ENOENT;
+    struct stat st;
+    return lstat(o->conf->file, &st) == 0 || errno != ENOENT;
 }
 
 /* The end of a call: `failed` closes it in any case. */
@@ -244,6 +246,8 @@ static int output_ensure(struct output *o, const struct output_target *t,
 {
     static const struct output_ensure plain;
     how = how ? how : &plain;
+    if (duckdb_file_check(o->conf->file, err) < 0)
+        return -1;
     if (how->dry_run && !file_is_there(o))
         return duckdb_table_ensure(NULL, t->route, how, ret, err);
     if (duckdb_route_check(t->route, err) < 0)

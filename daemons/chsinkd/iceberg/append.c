@@ -140,14 +140,42 @@ static enum output_answer load(struct job *j, bool *ret_go, struct pl_err *err)
 
 /* ---- files ---- */
 
-static char *folder_of(const struct job *j, const char *property, const char *name)
+static char *folder_of(const cJSON *metadata, const char *property, const char *name)
 {
-    const char *set = iceberg_property(j->loaded.metadata, property);
-    const char *location = set ? set : pl_doc_str(j->loaded.metadata, "location");
+    const char *set = iceberg_property(metadata, property);
+    const char *location = set ? set : pl_doc_str(metadata, "location");
     size_t len = strlen(location);
     while (len > 1 && location[len - 1] == '/')
         len--;
     return set ? pl_strndup(location, len) : pl_strf("%.*s/%s", (int)len, location, name);
+}
+
+static char *data_folder(const cJSON *metadata)
+{
+    return folder_of(metadata, "write.data.path", "data");
+}
+
+static char *metadata_folder(const cJSON *metadata)
+{
+    return folder_of(metadata, "write.metadata.path", "metadata");
+}
+
+static int folder_check(const struct iceberg_table *t, const char *folder, struct pl_err *err)
+{
+    PL_FREE char *location = pl_strf("%s/chsinkd", folder);
+    struct iceberg_store *s = t->store_of(t->userdata, location, err);
+    PL_FREE char *staged = s ? s->ops->stage(s, location, err) : NULL;
+    if (!staged)
+        return -1;
+    s->ops->unstage(s, location, staged);
+    return 0;
+}
+
+int iceberg_folders_check(const struct iceberg_table *t, const cJSON *metadata, struct pl_err *err)
+{
+    PL_FREE char *data = data_folder(metadata);
+    PL_FREE char *documents = metadata_folder(metadata);
+    return folder_check(t, data, err) < 0 ? -1 : folder_check(t, documents, err);
 }
 
 static int manifest_write(struct job *j, struct pl_err *err)
@@ -173,8 +201,8 @@ static int files_write(struct job *j, const struct block *b, struct pl_err *err)
     if (iceberg_layout_of(j->table->route, j->table->uint64, j->loaded.metadata, &j->layout, err) <
         0)
         return pl_err_prefix(err, "the Iceberg table %.100s", j->table->shown);
-    j->folder = folder_of(j, "write.metadata.path", "metadata");
-    PL_FREE char *data = folder_of(j, "write.data.path", "data");
+    j->folder = metadata_folder(j->loaded.metadata);
+    PL_FREE char *data = data_folder(j->loaded.metadata);
     j->snapshot_id = iceberg_snapshot_id_new();
     j->store = j->table->store_of(j->table->userdata, j->folder, err);
     if (!j->store)

@@ -35,6 +35,10 @@ struct iceberg_table { /* a target with what serves it; borrowed */
 int iceberg_table_load(const struct iceberg_table *t, struct iceberg_loaded *ret,
                        struct pl_err *err);
 
+/* Whether files can be written where the table has its data and its metadata: makes the folders.
+ * RETRY, CONFIG. (S3 tells it only of a file that is sent.) */
+int iceberg_folders_check(const struct iceberg_table *t, const cJSON *metadata, struct pl_err *err);
+
 /* What an insert of the range finds, by the kept position (-1: none) and its note. Pure. */
 enum iceberg_verdict { ICEBERG_GO, ICEBERG_THERE, ICEBERG_MOVED };
 enum iceberg_verdict iceberg_judge(const struct output_range *range, int64_t kept,

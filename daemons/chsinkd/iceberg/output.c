@@ -239,10 +239,11 @@ static int table_create(struct output *o, const struct output_target *t,
     case ICEBERG_COMMIT_UNKNOWN:
         return -1;
     }
+    int rc = iceberg_folders_check(&table, made.metadata, err);
     iceberg_loaded_release(&made);
     ret->created = true;
     fact(how, "table created", t->name);
-    return 0;
+    return rc;
 }
 
 struct growth {
@@ -327,6 +328,8 @@ static int table_grow(struct output *o, const struct output_target *t,
         return pl_err_prefix(err, "the Iceberg table %.100s", t->name);
     iceberg_layout_release(&layout);
     PL_CLEANUP(cJSON_Deletep) cJSON *positions = NULL;
+    if (!how->dry_run && iceberg_folders_check(&table, loaded->metadata, err) < 0)
+        return -1;
     return iceberg_positions_of(loaded->metadata, &positions, err);
 }
 

@@ -88,6 +88,39 @@ START_TEST(findings)
 }
 END_TEST
 
+/* What never becomes a file, or a folder, by waiting. */
+START_TEST(places)
+{
+    static const struct {
+        const char *text, *finding;
+    } cases[] = {
+        {"output: duckdb\nduckdb: {library: /nowhere, file: /dev/full}\n",
+         "duckdb.file: /dev/full is a device: it must be a regular file"},
+        {"output: duckdb\nduckdb: {library: /nowhere, file: /tmp}\n",
+         "duckdb.file: /tmp is a folder: it must be a regular file"},
+        {"output: iceberg\niceberg: {library: /nowhere, warehouse: /etc/passwd}\n",
+         "iceberg.warehouse: /etc/passwd is a file: it must be a folder"},
+        {"output: iceberg\niceberg: {library: /nowhere, warehouse: /etc/passwd/x}\n",
+         "iceberg.warehouse: /etc/passwd/x cannot be a folder: Not a directory"},
+        {"output: iceberg\niceberg: {library: /nowhere, warehouse: \"s3://b/\", s3: {staging: "
+         "/dev/full, access_key: {env: HOME}, secret_key: {env: HOME}}}\n",
+         "iceberg.s3.staging: /dev/full is a device: it must be a folder"},
+    };
+    PL_FREE char *dir = unit_dir();
+    PL_FREE char *path = pl_strf("%s/chsinkd.yaml", dir);
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_findings errs;
+        PL_FREE char *text = pl_strf("kafka: {bootstrap.servers: k}\n"
+                                     "routes: [etc/routes/wikipedia_edits.yaml]\n%s",
+                                     cases[i].text);
+        load(path, text, &errs);
+        ck_assert_msg(strstr(pl_buf_cstr(&errs.text), cases[i].finding), "%s",
+                      pl_buf_cstr(&errs.text));
+        pl_findings_release(&errs);
+    }
+}
+END_TEST
+
 /* What one output needs, another does not ask for; all at once. */
 START_TEST(outputs_need)
 {
@@ -304,6 +337,7 @@ int main(void)
     const struct unit_test tests[] = {
         TEST(findings),
         TEST(outputs_need),
+        TEST(places),
         TEST(routes_that_overlap, .count = PL_COUNT(pairs)),
         TEST(routes_of_one_name),
         TEST(topic_of_two_routes),

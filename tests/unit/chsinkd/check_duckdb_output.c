@@ -601,6 +601,51 @@ START_TEST(presets)
 }
 END_TEST
 
+/* What is no file, and never becomes one by waiting, is refused at once. F is the file. */
+START_TEST(what_is_no_file_is_refused)
+{
+    static const struct {
+        const char *command, *why; /* NULL: it can be the file */
+    } cases[] = {
+        {"mkdir $F", "is a folder"},
+        {"mkfifo $F", "is a pipe"},
+        {"ln -s /dev/full $F", "is a device"},
+        {"ln -s /dev/null $F", "is a device"},
+        {"ln -s nowhere $F", "is a link to what is not there"},
+        {"ln -s $F $F", "Too many levels"},
+        {"ln -s $(dirname $F) $F", "is a folder"},
+        {"python3 -c 'import socket, sys; socket.socket(socket.AF_UNIX).bind(sys.argv[1])' $F",
+         "is a socket"},
+        {"mkfifo $F.wal", ".wal is a pipe"},
+        {"mkdir $F.wal", ".wal is a folder"},
+        {"ln -s nowhere $F.wal", ".wal is a link to what is not there"},
+        {":", NULL},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        LOAD l;
+        struct output_state state;
+        struct output_ensure how = {.dry_run = true};
+        load_begin(&l, PLAIN);
+        PL_FREE char *line = pl_strf("F=%s; rm -rf $F $F.*; %s", conf.file, cases[i].command);
+        ck_assert_int_eq(system(line), 0);
+        for (unsigned real = 0; real < 2; real++) {
+            how.dry_run = !real;
+            int rc = duckdb_output.ensure(output, l.target, &how, &state, &l.err);
+            if (cases[i].why)
+                ck_assert_msg(rc < 0 && l.err.kind == PL_ERR_CONFIG &&
+                                  strstr(l.err.msg, cases[i].why) && strstr(l.err.msg, conf.file),
+                              "%s: %d, %s", cases[i].command, rc, rc < 0 ? l.err.msg : "");
+            else
+                ck_assert_done(rc, l.err);
+        }
+    }
+    others_run("mv $F $F.real; ln -s $F.real $F");
+    LOAD l;
+    load_begin(&l, PLAIN);
+    ck_assert(!ensure(&l, NULL).created);
+}
+END_TEST
+
 /* Rows that are in no table, and schemas. */
 START_TEST(routes)
 {
@@ -630,6 +675,7 @@ int main(void)
         TEST(a_copy_that_is_put_back_is_noticed, .count = 2),
         TEST(a_wal_of_a_newer_file_is_refused),
         TEST(held),
+        TEST(what_is_no_file_is_refused),
         TEST(tables),
         TEST(differences),
         TEST(computed),

@@ -7,6 +7,8 @@
  *
  * links: chsinkd
  */
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -282,6 +284,43 @@ START_TEST(other_writers_commits_are_kept)
     ck_assert_int_eq(cJSON_GetArraySize(pl_doc_get(loaded.metadata, "snapshots")), 3);
     iceberg_loaded_release(&loaded);
     world_close(&w);
+}
+END_TEST
+
+/* A start that cannot work is refused, of a table that is there already as well. */
+START_TEST(a_warehouse_that_cannot_be_written_is_refused)
+{
+    static const struct {
+        const char *command, *why; /* W is the warehouse, with a table in it */
+        bool root;                 /* only as root: it mounts */
+    } cases[] = {
+        {"rm -rf $W; : > $W", "Not a directory", false},
+        {"rm -rf $W; ln -s nowhere $W", "is a link to what is not there", false},
+        {"rm -rf $W/db/t/data; : > $W/db/t/data", "is a file: it must be a folder", false},
+        {"mount --bind $W $W && mount -o remount,bind,ro $W", "Read-only file system", true},
+        {"rm -rf $W/db/t/data && mkdir $W/db/t/data && mount --bind $W/db/t/data $W/db/t/data && "
+         "mount -o remount,bind,ro $W/db/t/data",
+         "Read-only file system", true},
+    };
+    PL_FREE char *folder = pl_strf("%s/w", warehouse);
+    struct world w;
+    struct pl_err err;
+    struct output_state state;
+    if (cases[_i].root && (geteuid() != 0 || unshare(CLONE_NEWNS) < 0 ||
+                           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0))
+        return;
+    free(warehouse);
+    warehouse = folder;
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "", two_months, 1, &err), OUTPUT_DONE);
+    PL_FREE char *line = pl_strf("W=%s; %s", folder, cases[_i].command);
+    ck_assert_int_eq(system(line), 0);
+    int rc = iceberg_output.ensure(w.output, w.target, NULL, &state, &err);
+    ck_assert_msg(rc == -1 && err.kind == PL_ERR_CONFIG && strstr(err.msg, cases[_i].why),
+                  "%s: %d, %s", cases[_i].command, rc, rc < 0 ? err.msg : "");
+    world_close(&w);
+    warehouse = NULL;
 }
 END_TEST
 
@@ -756,6 +795,7 @@ int main(void)
     const struct unit_test tests[] = {
         TCASE("iceberg", .skip = skip, .set_up = warehouse_make, .tear_down = warehouse_free),
         TEST(rows_and_position_are_one_commit, .count = 2),
+        TEST(a_warehouse_that_cannot_be_written_is_refused, .count = 5),
         TEST(what_is_there_is_not_written_again),
         TEST(other_writers_commits_are_kept),
         TEST(conflicts_are_tried_again, .count = 6),

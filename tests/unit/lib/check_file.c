@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check_file.c - files for a person: never written through what is in their place, which keeps
- * nothing of its mode, and never left half written.
+ * nothing of its mode, and never left half written. What a path names.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -166,6 +166,43 @@ START_TEST(test_no_half_stays)
 }
 END_TEST
 
+/* F is the path, D the folder that it is in. */
+START_TEST(test_what_a_path_names)
+{
+    static const struct {
+        const char *command, *file, *folder; /* why it is neither; NULL: it can be */
+    } cases[] = {
+        {":", NULL, NULL},
+        {": > $F", NULL, "is a file: it must be a folder, or not be there yet"},
+        {"mkdir $F", "is a folder: it must be a regular file, or not be there yet", NULL},
+        {"mkfifo $F", "is a pipe: it", "is a pipe: it"},
+        {"ln -s /dev/full $F", "is a device: it", "is a device: it"},
+        {"ln -s $D $F", "is a folder: it", NULL},
+        {": > $D/other; ln -s $D/other $F", NULL, "is a file: it"},
+        {"ln -s nowhere $F",
+         "is a link to what is not there: make or mount that, or name a regular",
+         "is a link to what is not there: make or mount that, or name a folder"},
+        {"ln -s $F $F", "cannot be a regular file: Too many levels",
+         "cannot be a folder: Too many"},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++)
+        for (unsigned folder = 0; folder < 2; folder++) {
+            PL_FREE char *line = pl_strf("D=%s; F=%s; rm -rf $F; %s", dir, path, cases[i].command);
+            const char *why = folder ? cases[i].folder : cases[i].file;
+            struct pl_err err = {0};
+            ck_assert_int_eq(system(line), 0);
+            int rc = pl_path_check(path, folder, &err);
+            ck_assert_msg(rc == (why ? -1 : 0) && (!why || strstr(err.msg, why)), "%s: %s", line,
+                          err.msg);
+            ck_assert(!why || err.kind == PL_ERR_CONFIG);
+        }
+    struct pl_err err;
+    PL_FREE char *below = pl_strf("/dev/null/%s", "x");
+    ck_assert_int_eq(pl_path_check(below, false, &err), -1);
+    ck_assert_msg(strstr(err.msg, "Not a directory"), "%s", err.msg);
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
@@ -176,6 +213,7 @@ int main(void)
         TEST(test_hard_link),
         TEST(test_other_things_are_refused),
         TEST(test_no_half_stays),
+        TEST(test_what_a_path_names),
     };
     return unit_main("file", tests, PL_COUNT(tests));
 }

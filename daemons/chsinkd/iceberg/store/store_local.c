@@ -83,12 +83,8 @@ static int folder_make(const char *folder, struct pl_err *err)
         PL_FREE char *above = folder_of(folder);
         return folder_sync(above, err);
     }
-    if (errno == EEXIST) {
-        struct stat st;
-        if (stat(folder, &st) == 0 && S_ISDIR(st.st_mode))
-            return 0;
-        errno = ENOTDIR;
-    }
+    if (errno == EEXIST)
+        return pl_path_check(folder, true, err);
     if (errno != ENOENT)
         return fail(err, "make the folder", folder);
     PL_FREE char *above = folder_of(folder);
