@@ -4,6 +4,7 @@
 KILLS=50 for as many kills of each `hold` as the output was accepted with; the default is for each run."""
 import collections
 import contextlib
+import fcntl
 import json
 import os
 import random
@@ -19,7 +20,8 @@ import confluent_kafka
 import pytest
 
 from heart import Messages, admin
-from pipeline import BUILD, ROOT, SERVICES, Pipeline, make_events, wait_until, write_whole
+from helpers import metrics
+from pipeline import BUILD, ROOT, SERVICES, Pipeline, free_port, make_events, wait_until, write_whole
 
 LIBRARY, CLIENT = (subprocess.run([SERVICES / 'duckdb.sh', what], check=True, text=True,
                                   stdout=subprocess.PIPE).stdout.strip() for what in ('library', 'python'))
@@ -231,6 +233,51 @@ def test_two_owners(duck):
     d.wait_rows(len(d.messages.fit), 120)
     d.wait_committed({p: 6000 for p in range(4)}, 60)
     assert sinks[1].terminate(30)[0] == 0, sinks[1].tail()
+    d.assert_agree()
+    d.assert_each_once()
+
+
+def file_is_open(file):
+    """By a process that writes it: DuckDB's lock."""
+    with open(file, 'rb') as f:
+        try:
+            fcntl.lockf(f, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
+
+
+@pytest.mark.parametrize('while_', ['gathering', 'writing'])
+def test_asleep(duck, while_):
+    """An owner that is stopped for longer than its session, with a batch in hand or while it writes one, and wakes when
+    its partitions are another's."""
+    d = duck
+    d.kafka.create(d.topic, 2)
+    port = free_port()
+    session = {'group.instance.id': None, 'session.timeout.ms': 2000, 'heartbeat.interval.ms': 300}
+    one, two = (d.sink(name, batch={'age': '1500ms', 'rows': 30000}, kafka=session, **more)
+                for name, more in (('one', {'metrics': {'listen': f'127.0.0.1:{port}'}}), ('two', {})))
+    one.start()
+    d.produce(d.messages.many(100))
+    d.wait_committed({0: 100})
+    for partition in (0, 1):
+        d.produce(d.messages.many(20000), partition)
+    wait_until(lambda: metrics(port)['chsinkd_messages_in_flight'] == 40000, 30, 'two batches', 0.02)
+    if while_ == 'writing':
+        wait_until(lambda: file_is_open(d.file), 30, 'it writes', 0.001)
+    os.kill(one.process.pid, signal.SIGSTOP)
+    two.start(timeout=0)
+    if while_ == 'writing':
+        wait_until(lambda: f'(PID {one.process.pid})' in two.text(), 40, f'the file is held: {two.tail()}')
+    else:
+        d.wait_committed({0: 20100, 1: 20000})
+    os.kill(one.process.pid, signal.SIGCONT)
+    wait_until(lambda: 'partition given up' in one.text(), 40, f'it hears of it: {one.tail()}')
+    for partition in (0, 1):
+        d.produce(d.messages.many(300), partition)
+    d.wait_committed({0: 20400, 1: 20300})
+    for sink in (one, two):
+        assert sink.terminate(30)[0] == 0, sink.tail()
     d.assert_agree()
     d.assert_each_once()
 

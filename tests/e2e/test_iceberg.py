@@ -2,10 +2,12 @@
 """chsinkd into Iceberg tables by path, read by three programs that are not ours: pyiceberg, DuckDB, ClickHouse."""
 import contextlib
 import datetime
+import glob
 import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -214,6 +216,45 @@ def test_killed(lake):
     print(f'{kills} kills, {within} of them before all was loaded, {given} rows')
 
 
+def data_files(lake):
+    return len(glob.glob(f'{lake.table}/data/*.parquet'))
+
+
+def test_owner_asleep(lake):
+    """An owner that is stopped for longer than its session in the middle of a commit's files, and wakes when another has
+    loaded the same messages: its commit fails, and its files go."""
+    p = lake.p
+    p.kafka.create(p.topic, 1)
+    one, two = (lake.sink(name=name, route=lake.route('partition_by: title'), batch={'age': '1s'},
+                          kafka={'session.timeout.ms': 2000, 'heartbeat.interval.ms': 300}) for name in ('one', 'two'))
+    one.start()
+    wanted = produce(p, messages(30))
+    wait_until(lambda: position(lake) == 30, 30, 'the first rows')
+    wanted += produce(p, messages(150, 30))
+    wait_until(lambda: data_files(lake) > 30, 30, 'a file for each title is written', 0.001)
+    os.kill(one.process.pid, signal.SIGSTOP)
+    written = data_files(lake)
+    assert position(lake) == 30 and written < 180, 'it was stopped too late'
+    two.start(timeout=0)
+    wait_until(lambda: position(lake) == 180, 60, f'the other goes on: {two.tail()}')
+    os.kill(one.process.pid, signal.SIGCONT)
+    wait_until(lambda: 'partition given up' in one.text(), 30, f'it hears of it: {one.tail()}')
+    wanted += produce(p, messages(30, 180))
+    wait_until(lambda: position(lake) == 210, 60, 'the rest')
+    for sink in (one, two):
+        assert sink.terminate(30)[0] == 0, sink.tail()
+    lake.assert_rows(wanted)
+    assert data_files(lake) == 210
+
+
+def position(lake):
+    """Of partition 0, in the current snapshot; None: there is none."""
+    with contextlib.suppress(OSError, KeyError, ValueError, StopIteration):
+        offsets = json.loads(newest_snapshot(lake.table)['summary']['chsinkd.offsets'])
+        return offsets[f'sink-{lake.p.tag}'][lake.p.topic]['0']
+    return None
+
+
 def newest_snapshot(table):
     with open(f'{table}/metadata/version-hint.text', encoding='ascii') as hint:
         name = f'{table}/metadata/v{hint.read().strip()}.metadata.json'
@@ -237,12 +278,7 @@ def test_disk_full(lake):
         assert sink.running()
         subprocess.run(['mount', '-o', 'remount,size=64m', lake.warehouse], check=True)
 
-        def loaded():
-            with contextlib.suppress(OSError, KeyError, ValueError):
-                offsets = json.loads(newest_snapshot(lake.table)['summary']['chsinkd.offsets'])
-                return offsets[f'sink-{p.tag}'][p.topic]['0'] == 2000
-            return False
-        wait_until(loaded, 120, 'all messages')
+        wait_until(lambda: position(lake) == 2000, 120, 'all messages')
         assert sink.terminate(30)[0] == 0, sink.tail()
         for reader, found in ask('sums', lake.table).items():
             assert found == [2000, 2000], reader

@@ -131,7 +131,7 @@ START_TEST(what_cannot_be_written)
     ck_assert_int_eq(store->ops->create(store, below, PL_SLICE_LIT("x"), &err),
                      ICEBERG_CREATE_FAILED);
     ck_assert_ptr_null(store->ops->stage(store, below, &err));
-    ck_assert_msg(strstr(err.msg, "Not a directory") != NULL, "%s", err.msg);
+    ck_assert_msg(strstr(err.msg, "is a file: it must be a folder") != NULL, "%s", err.msg);
     ck_assert_int_eq(store->ops->put(store, "s3://b/k", PL_SLICE_LIT("x"), &err), -1);
     ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
 }
