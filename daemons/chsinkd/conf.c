@@ -166,9 +166,10 @@ const struct pl_option chsinkd_options[] = {
         .help = "Inserts that may be under way at once; one partition has one at a time."),
     OPT("memory_max", SIZE, memory_bytes_max, .min = 16 * PL_MIB, .max = 1024 * PL_GIB,
         .dflt = "256MiB",
-        .help = "At most this many bytes of decoded rows and dead letters are held; then reading "
-                "waits. librdkafka's own queue has its own bound, kafka's "
-                "queued.max.messages.kbytes."),
+        .help = "Memory for messages and rows: five eighths for decoded rows and dead letters, an "
+                "eighth for librdkafka's queue (kafka's queued.max.messages.kbytes, 64 MiB at "
+                "most), the rest for what is on the way between them. When it is full, reading "
+                "waits."),
     OPT("ask_table_after", DURATION, ask_table_after_ms, .max = 365 * PL_DAY_MS, .dflt = "5m",
         .help =
             "How long after its announcement a batch is repeated by its token alone. Later, or "

@@ -141,7 +141,7 @@ static void trial_message(void *userdata, const rd_kafka_message_t *m)
 {
     struct trial *t = userdata;
     PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
-    struct rows_message rm = message_rows(m);
+    struct rows_message rm = message_rows(m, true);
     t->message = m;
     block_reset(t->block);
     if (!rm.value && t->route->tombstones == TOMBSTONES_SKIP) {

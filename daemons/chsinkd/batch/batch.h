@@ -47,6 +47,7 @@ struct batch {
     int64_t last_ms;   /* of the last message, for outputs that keep the position; -1: not known */
     uint64_t value_bytes; /* of all messages, as they came */
     bool recovered;       /* an announced range, read again */
+    int64_t aged_end;     /* the log's end when the batch came of age; -1: it has not */
     struct batch *next;
 };
 

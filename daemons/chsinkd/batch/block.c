@@ -34,6 +34,7 @@ struct block *block_new(const struct route *route)
             continue;
         struct block_column *c = &b->columns[b->columns_n++];
         c->column = column;
+        c->capacity = &b->capacity;
         c->width = widths[column->type.kind];
         if (c->width == 0)
             b->strings[b->strings_n++] = c;
@@ -76,6 +77,7 @@ void block_rows_grow(struct block *b)
         if (c->column->type.nullable)
             c->nulls = pl_realloc_array(c->nulls, cap, 1);
     }
+    b->capacity += (cap - b->rows_cap) * b->row_bytes;
     b->rows_cap = cap;
 }
 
@@ -86,6 +88,7 @@ void block_string_grow(struct block_column *c, size_t extra)
     if (cap < c->len + extra)
         cap = c->len + extra;
     c->data = pl_realloc_array(c->data, cap, 1);
+    *c->capacity += cap - c->cap;
     c->cap = cap;
 }
 
@@ -211,10 +214,7 @@ size_t block_bytes(const struct block *b)
 
 size_t block_capacity(const struct block *b)
 {
-    size_t bytes = 0;
-    for (unsigned i = 0; i < b->columns_n; i++)
-        bytes += b->columns[i].cap + (b->columns[i].nulls ? b->rows_cap : 0);
-    return bytes;
+    return b->capacity;
 }
 
 /* --- printing: for people and tests; speed does not matter --- */

@@ -37,6 +37,7 @@ struct block_column {
     unsigned width;  /* bytes a value; 0: String */
     const struct column *column;
     struct pl_time_memo memo; /* times */
+    size_t *capacity;         /* the block's */
 };
 
 struct block {
@@ -48,6 +49,7 @@ struct block {
     uint64_t rows, rows_cap;
     size_t string_bytes; /* committed, of all String columns */
     size_t row_bytes;    /* of a row's fixed part, null bytes included */
+    size_t capacity;     /* of all columns' memory */
 };
 
 /* Of the committed rows; see block_bytes(). */

@@ -16,6 +16,7 @@
 #include "daemons/chsinkd/sink/consumer.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "daemons/chsinkd/sink/answers.h"
 #include "daemons/chsinkd/sink/assignment.h"
@@ -31,6 +32,15 @@
 #define POLL_MS 50
 /* For the last stable offset of a partition, at the end of --once. */
 #define HIDDEN_MS 5000
+
+/* More brings nothing: it is filled again while it empties. */
+#define QUEUE_BYTES_MAX (64 * PL_MIB)
+/* What librdkafka 2.0 keeps of its own for a message. */
+#define QUEUE_MESSAGE_BYTES 320
+#define FETCH_BYTES_MAX     (4 * PL_MIB)
+#define FETCH_BYTES_MIN     PL_MIB
+/* fetch.queue.backoff.ms is there. */
+#define BACKOFF_VERSION 0x02020000
 
 struct sink *consumer_sink(const rd_kafka_t *rk)
 {
@@ -96,6 +106,7 @@ static void message_error(struct sink *s, const rd_kafka_message_t *m)
         if (p->fixed_end >= 0 && m->offset >= p->fixed_end)
             intake_end_fixed(s, p);
         intake_reach(s, p, m->offset);
+        p->ended_at = m->offset;
         hidden_say(s, p, m->offset);
         p->once_done = true;
         break;
@@ -240,24 +251,55 @@ static void partitions_turn(struct sink *s)
         fetching_set(s, s->partitions[i]);
 }
 
+/* Before 2.2 librdkafka's thread for a broker sleeps up to a second when its queue was full, unless
+ * there is something to send to that broker: this is, and nobody waits for the answer. */
+static void fetch_wake(struct sink *s)
+{
+    if (rd_kafka_version() >= BACKOFF_VERSION)
+        return;
+    PL_CLEANUP(rd_kafka_topic_partition_list_destroyp)
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)s->partitions_n);
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        const struct partition *p = s->partitions[i];
+        if (p->assigned && p->reading && !p->paused)
+            rd_kafka_topic_partition_list_add(list, p->topic, p->id)->offset = RD_KAFKA_OFFSET_END;
+    }
+    if (list->cnt > 0)
+        rd_kafka_offsets_for_times(s->rk, list, 0);
+}
+
+/* A full array means that there is more. It is as large as pending_bytes of messages like the last
+ * ones, so that what is out of librdkafka's queue is bounded, too. */
+static void pending_fetch(struct consumer *c)
+{
+    c->pending_at = 0;
+    c->pending_n = rd_kafka_consume_batch_queue(c->data, POLL_MS, c->pending, c->pending_want);
+    if (c->pending_n <= 0) {
+        c->pending_n = 0;
+        return;
+    }
+    size_t bytes = 0;
+    for (ssize_t i = 0; i < c->pending_n; i++)
+        bytes += c->pending[i]->len;
+    if ((size_t)c->pending_n == c->pending_want)
+        fetch_wake(c->sink);
+    size_t each = bytes / (size_t)c->pending_n + 1, n = c->pending_bytes / each;
+    c->pending_want = n < 1 ? 1 : n > CONSUMER_PENDING_MAX ? CONSUMER_PENDING_MAX : n;
+}
+
 static void consumer_turn(struct consumer *c)
 {
     struct sink *s = c->sink;
     partitions_turn(s);
     sink_deadline_begin(&s->consumer_deadline, "decoding messages", TURN_MS);
     if (c->pending_at >= c->pending_n) {
-        c->pending_at = 0;
-        c->pending_n =
-            rd_kafka_consume_batch_queue(c->data, POLL_MS, c->pending, CONSUMER_PENDING_MAX);
-        if (c->pending_n < 0)
-            c->pending_n = 0;
+        pending_fetch(c);
     } else if (!intake_has_room(s)) {
         consumer_wait(s, POLL_MS);
     }
     pending_take(c);
     intake_close_aged(s);
-    for (unsigned i = 0; i < s->routes_n; i++)
-        intake_counts(s, &s->routes[i]);
+    intake_counts(s);
 }
 
 static bool all_quiet(const struct sink *s)
@@ -307,15 +349,34 @@ static void *consumer_run(void *arg)
 
 /* ---- setting up ---- */
 
-static const char *const consumer_defaults[] = {
-    "group.id", "chsinkd", "client.id", "chsinkd", "partition.assignment.strategy",
-    "cooperative-sticky",
-    /* After this time others get a killed instance's partitions. */
-    "session.timeout.ms", "15000", "fetch.wait.max.ms", "100",
-    /* 2.0.2 stops fetching for a second when its queue is full: room for what comes during an
-       insert. */
-    "queued.min.messages", "300000", "queued.max.messages.kbytes", "262144",
-    "fetch.message.max.bytes", "4194304", NULL};
+/* What is not set by the user. */
+struct consumer_defaults {
+    char queue_kib[24], queue_messages[24], fetch_bytes[24];
+    const char *pairs[32];
+};
+
+/* librdkafka's memory: its queue, and an answer of a broker's beside it. Without fetch.max.bytes
+ * that is 50 MiB with many partitions. */
+static void defaults_set(struct consumer_defaults *d, int64_t queue_bytes)
+{
+    int64_t fetch = queue_bytes / 4;
+    fetch = fetch > FETCH_BYTES_MAX ? FETCH_BYTES_MAX : fetch;
+    fetch = fetch < FETCH_BYTES_MIN ? FETCH_BYTES_MIN : fetch;
+    snprintf(d->queue_kib, sizeof(d->queue_kib), "%" PRId64, queue_bytes / 1024);
+    snprintf(d->queue_messages, sizeof(d->queue_messages), "%" PRId64,
+             queue_bytes / QUEUE_MESSAGE_BYTES);
+    snprintf(d->fetch_bytes, sizeof(d->fetch_bytes), "%" PRId64, fetch);
+    const char *const pairs[] = {
+        "group.id", "chsinkd", "client.id", "chsinkd", "partition.assignment.strategy",
+        "cooperative-sticky",
+        /* After this time others get a killed instance's partitions. */
+        "session.timeout.ms", "15000", "fetch.wait.max.ms", "100", "queued.max.messages.kbytes",
+        d->queue_kib, "queued.min.messages", d->queue_messages, "fetch.max.bytes", d->fetch_bytes,
+        "fetch.message.max.bytes", d->fetch_bytes,
+        /* How soon it looks again whether the queue is still full. */
+        rd_kafka_version() >= BACKOFF_VERSION ? "fetch.queue.backoff.ms" : NULL, "10", NULL};
+    memcpy(d->pairs, pairs, sizeof(pairs));
+}
 static const char *const consumer_forced[] = {
     "enable.auto.commit",
     "false",
@@ -368,11 +429,17 @@ int consumer_new(struct sink *s, struct pl_err *err)
 {
     struct consumer *c = pl_alloc(sizeof(*c));
     c->sink = s;
+    c->pending_want = 64;
     s->consumer = c;
     s->group = s->replay ? pl_strf("%s-replay-%s", chsinkd_conf_group(s->conf), s->replay->name)
                          : pl_strdup(chsinkd_conf_group(s->conf));
+    int64_t queue_bytes = s->conf->memory_bytes_max / 8 * SINK_QUEUE_EIGHTHS;
+    queue_bytes = queue_bytes > QUEUE_BYTES_MAX ? QUEUE_BYTES_MAX : queue_bytes;
+    c->pending_bytes = (size_t)queue_bytes / 4;
+    struct consumer_defaults defaults;
+    defaults_set(&defaults, queue_bytes);
     rd_kafka_conf_t *conf =
-        pl_kafka_conf_new(&s->conf->kafka, consumer_defaults, consumer_forced, &s->health, err);
+        pl_kafka_conf_new(&s->conf->kafka, defaults.pairs, consumer_forced, &s->health, err);
     if (!conf)
         return -1;
     if (s->replay) {

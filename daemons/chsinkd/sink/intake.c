@@ -19,6 +19,9 @@
 /* Of one batch below the output's position, which has no rows. */
 #define BELOW_MESSAGES_MAX 100000
 
+/* How long a batch that came of age may wait for what is in the log already. */
+#define BACKLOG_WAIT_MS 10000
+
 /* In a shorter pause a topic is not deleted, made again and written to. */
 #define VERIFY_AFTER_MS 500
 
@@ -53,6 +56,7 @@ static void batch_open(struct sink *s, struct partition *p)
     p->open->opened_ms = pl_clock_monotonic_ms();
     p->verify |= p->open->opened_ms - p->closed_ms > VERIFY_AFTER_MS;
     p->open->recovered = p->fixed_end >= 0;
+    p->open->aged_end = -1;
 }
 
 void intake_close(struct sink *s, struct partition *p)
@@ -147,17 +151,37 @@ bool intake_has_room(struct sink *s)
     pl_metrics_set(s->metrics, M_MEMORY, (double)held);
     if (waiting >= 2 && waiting >= (unsigned)s->conf->insert_threads)
         return false;
-    if (held < (size_t)s->conf->memory_bytes_max)
+    if (held < s->rows_bytes_max)
         return true;
     held -= block_pool_bytes(s->pool);
     block_pool_trim(s->pool, 0);
-    if (held < (size_t)s->conf->memory_bytes_max)
+    if (held < s->rows_bytes_max)
         return true;
     if (stalled_shed(s))
         return false;
     if (largest)
         intake_close(s, largest);
     return waiting + under_way == 0 && !largest; /* one message may be larger than the limit */
+}
+
+/* The partition's end as librdkafka was told it last, or less. */
+static int64_t log_end(const struct sink *s, const struct partition *p)
+{
+    int64_t low, high = 0;
+    rd_kafka_get_watermark_offsets(s->rk, p->topic, p->id, &low, &high);
+    return high > p->next_offset ? high : p->next_offset;
+}
+
+/* A batch that comes of age while there is a backlog takes what is in the log at that moment first,
+ * since a large insert costs the output little more than a small one. */
+static bool has_backlog(const struct sink *s, const struct partition *p, int64_t late_ms)
+{
+    struct batch *b = p->open;
+    if (late_ms >= BACKLOG_WAIT_MS || p->ended_at >= p->next_offset)
+        return false;
+    if (b->aged_end < 0)
+        b->aged_end = log_end(s, p);
+    return p->next_offset < b->aged_end;
 }
 
 void intake_close_aged(struct sink *s)
@@ -169,7 +193,10 @@ void intake_close_aged(struct sink *s)
     int64_t age_ms = batch_age_effective(s->batch_age_ms, open, s->inserts_per_second);
     for (unsigned i = 0; i < s->partitions_n; i++) {
         struct partition *p = s->partitions[i];
-        if (p->open && p->fixed_end < 0 && now_ms - p->open->opened_ms >= age_ms)
+        if (!p->open || p->fixed_end >= 0)
+            continue;
+        int64_t late_ms = now_ms - p->open->opened_ms - age_ms;
+        if (late_ms >= 0 && !has_backlog(s, p, late_ms))
             intake_close(s, p);
     }
 }
@@ -229,13 +256,23 @@ static void whole_decode(struct partition *p, const struct rows_message *m, int6
     whole_add(w, offset, only, elements == WHOLE_UNKNOWN ? elements : elements + rows);
 }
 
-void intake_counts(struct sink *s, struct sink_route *sr)
+static void route_counts(struct sink *s, struct sink_route *sr)
 {
     const struct rows_counts *now = rows_counts(sr->rows);
     pl_metrics_inc(s->metrics, M_NULLED, now->nulled - sr->counted.nulled);
     pl_metrics_inc(s->metrics, M_DEFAULTED, now->defaulted - sr->counted.defaulted);
     pl_metrics_inc(s->metrics, M_UNKNOWN_FIELDS, now->unknown_fields - sr->counted.unknown_fields);
     sr->counted = *now;
+}
+
+void intake_counts(struct sink *s)
+{
+    s->in_flight += (int64_t)s->taken.messages;
+    pl_metrics_inc(s->metrics, M_RECEIVED, s->taken.messages);
+    pl_metrics_inc(s->metrics, M_BYTES, s->taken.bytes);
+    s->taken.messages = s->taken.bytes = 0;
+    for (unsigned i = 0; i < s->routes_n; i++)
+        route_counts(s, &s->routes[i]);
 }
 
 /* Its rows are in the output, which keeps its position. */
@@ -270,7 +307,7 @@ static enum batch_fate message_decode(const struct sink *s, struct partition *p,
 {
     struct batch *b = p->open;
     struct reject_context ctx = {b, m, p->route->route, s->replay != NULL};
-    struct rows_message rm = message_rows(m);
+    struct rows_message rm = message_rows(m, s->replay || p->route->wants_headers);
     PL_CLEANUP(row_set_release) struct row_set only = {0};
     if (s->replay && !message_replay(&rm, s->replay, &only))
         return BATCH_SKIPPED;
@@ -306,9 +343,8 @@ void intake_take(struct sink *s, struct partition *p, const rd_kafka_message_t *
     }
     if (!p->open)
         batch_open(s, p);
-    s->in_flight++;
-    pl_metrics_inc(s->metrics, M_RECEIVED, 1);
-    pl_metrics_inc(s->metrics, M_BYTES, m->len);
+    s->taken.messages++;
+    s->taken.bytes += m->len;
     batch_message_add(p->open, m->offset, message_decode(s, p, m));
     if (p->route->machine.keeps_position)
         p->open->last_ms = timestamp_ms(m);

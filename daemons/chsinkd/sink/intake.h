@@ -41,7 +41,7 @@ void intake_batch_drop(struct sink *s, struct batch *b, bool given_back);
  * drops what stalled partitions have read ahead. */
 bool intake_has_room(struct sink *s);
 
-/* Adds what the decoder has counted to the metrics. */
-void intake_counts(struct sink *s, struct sink_route *sr);
+/* Adds what was taken and what the decoder has counted to the metrics. */
+void intake_counts(struct sink *s);
 
 #endif

@@ -11,11 +11,12 @@ static bool header_get(const void *headers, const char *name, struct pl_slice *r
     return message_header_last(headers, name, ret);
 }
 
-struct rows_message message_rows(const rd_kafka_message_t *message)
+struct rows_message message_rows(const rd_kafka_message_t *message, bool with_headers)
 {
     rd_kafka_timestamp_type_t type;
     rd_kafka_headers_t *headers = NULL;
-    rd_kafka_message_headers(message, &headers);
+    if (with_headers)
+        rd_kafka_message_headers(message, &headers);
     return (struct rows_message){.topic = rd_kafka_topic_name(message->rkt),
                                  .partition = message->partition,
                                  .offset = message->offset,

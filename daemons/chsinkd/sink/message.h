@@ -16,8 +16,9 @@
 #include "daemons/chsinkd/decode/rows.h"
 #include "lib/kafka/client.h"
 
-/* The message as it came. Borrows from it; `header_userdata` is its rd_kafka_headers_t, or NULL. */
-struct rows_message message_rows(const rd_kafka_message_t *message);
+/* The message as it came. Borrows from it; `header_userdata` is its rd_kafka_headers_t, or NULL: it
+ * has none, or is not asked for them (librdkafka parses them for that). */
+struct rows_message message_rows(const rd_kafka_message_t *message, bool with_headers);
 
 /* For --replay: replaces topic, partition, offset and timestamp by those of the dead letter's
  * origin; the rows to take go to `rows` (none: all), which the caller releases. False: not a dead

@@ -25,6 +25,8 @@ static void sink_route_init(struct sink *s, struct sink_route *sr, const struct 
 {
     sr->route = r;
     sr->rows = rows_new(r);
+    for (unsigned i = 0; i < r->columns_n; i++)
+        sr->wants_headers |= r->columns[i].source == COLUMN_HEADER;
     sr->target = s->output->target_new(s->output_conf, r);
     sr->table = r->table;
     sr->database = sr->target->database;
@@ -72,7 +74,8 @@ void sink_init(struct sink *s, const struct chsinkd_conf *conf, const struct out
     wake_init(s);
     s->call_ms = output->call_ms(output_conf);
     id_make(s->id, sizeof(s->id));
-    s->pool = block_pool_new((size_t)conf->memory_bytes_max);
+    s->rows_bytes_max = (size_t)conf->memory_bytes_max / 8 * SINK_ROWS_EIGHTHS;
+    s->pool = block_pool_new(s->rows_bytes_max);
     s->routes = pl_alloc_array(conf->routes_n, sizeof(*s->routes));
     s->routes_n = conf->routes_n;
     for (unsigned i = 0; i < conf->routes_n; i++)
@@ -195,6 +198,7 @@ struct partition *sink_partition(struct sink *s, const char *topic, int32_t id)
     p->topic = pl_strdup(topic);
     p->id = id;
     p->route = route_for(s, topic);
+    p->ended_at = -1;
     p->next_offset = p->committed = p->fixed_end = p->seek_to = p->once_end = -1;
     pl_backoff_init(&p->backoff, 200, 15000, (uint64_t)pl_clock_monotonic_ms() ^ (uintptr_t)p);
     pthread_mutex_lock(&s->lock);

@@ -40,6 +40,11 @@
 #include "lib/service/daemon.h"
 #include "lib/service/watchdog.h"
 
+/* Of memory_max, in eighths: rows; librdkafka's queue. The others are for messages on their way into
+ * that queue and out of it, and for what the counts do not see. */
+#define SINK_ROWS_EIGHTHS  5
+#define SINK_QUEUE_EIGHTHS 1
+
 /* Batches inserted into a table. */
 struct sink_sums {
     uint64_t batches, rows, messages, bytes;
@@ -52,6 +57,7 @@ struct sink_route {
     struct output_target *target;
     const char *table, *database;  /* of the target, for logs */
     struct partition_conf machine; /* can_look: set by the first ensure */
+    bool wants_headers;            /* a column is made of one */
     struct rows *rows;
     struct rows *rows_whole;    /* --replay, of messages as a whole; NULL: not yet needed */
     struct rows_counts counted; /* of `rows`, added to the metrics already */
@@ -114,6 +120,7 @@ struct partition {
     bool paused;             /* at librdkafka */
     int64_t seek_to;         /* where librdkafka must go before reading; -1: it is there */
     int64_t seek_refused_ms; /* monotonic: it is refused since then; 0: it is not */
+    int64_t ended_at;        /* nothing more was there at this offset, when it was read to there */
     int64_t fixed_end;       /* of an announced range that is read as one batch; -1 none */
     bool retention_took;     /* what should come next is deleted: the next message shows how much */
     int64_t committed;       /* the group's offset, as far as we know; -1: none */
@@ -154,7 +161,11 @@ struct sink {
     const void *output_conf;
     struct sink_route *routes;
     unsigned routes_n;
-    struct block_pool *pool;    /* the consumer's */
+    struct block_pool *pool; /* the consumer's */
+    size_t rows_bytes_max;   /* rows' share of memory_max */
+    struct {
+        uint64_t messages, bytes;
+    } taken;                    /* the consumer's: not yet in the metrics and in_flight */
     const struct route *replay; /* --replay: this route from the dead-letter topic; else NULL */
     char id[17];                /* of this sink alone, by chance: begins the ids of its notes */
     uint64_t notes;             /* written */

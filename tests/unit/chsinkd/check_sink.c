@@ -4,6 +4,7 @@
  * partitions that go; when it counts as stuck; what is logged of batches. links: chsinkd
  */
 #include "daemons/chsinkd/sink/drive.h"
+#include "daemons/chsinkd/sink/intake.h"
 #include "daemons/chsinkd/sink/report.h"
 #include "lib/log/log.h"
 #include "tests/unit/chsinkd/sink_run.h"
@@ -106,6 +107,38 @@ START_TEST(away)
     report_back(&sink, p);
     ck_assert_ptr_null(sink_away(&sink));
     p->working = NULL;
+    sink_release(&sink);
+}
+END_TEST
+
+/* ---- age ---- */
+
+/* A batch that has come of age waits for what was in the log then, not for what comes later, nor
+ * where the partition has ended, nor for ever. */
+START_TEST(age_and_backlog)
+{
+    static const struct {
+        int64_t aged_ms; /* since when it is of age; below 0: it is not */
+        int64_t next, log_end, ended_at;
+        bool closed;
+    } cases[] = {
+        {0, 50, 100, -1, false},    {0, 99, 100, -1, false},    {0, 100, 100, -1, true},
+        {0, 120, 100, -1, true},    {0, 50, 50, -1, true},      {0, 50, 100, 40, false},
+        {0, 50, 100, 50, true},     {0, 50, 100, 51, true},     {5000, 50, 100, -1, false},
+        {10000, 50, 100, -1, true}, {-5000, 50, 50, 50, false}, {-5000, 50, 100, -1, false}};
+    conf.batch_age_ms = 10000;
+    sink_begin(0);
+    struct partition *p = sink_partition(&sink, TOPIC, 0);
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        p->open = batch_new(block_new(routes[0]), 0);
+        p->open->opened_ms = pl_clock_monotonic_ms() - conf.batch_age_ms - cases[i].aged_ms;
+        p->open->aged_end = cases[i].log_end;
+        p->next_offset = cases[i].next;
+        p->ended_at = cases[i].ended_at;
+        intake_close_aged(&sink);
+        ck_assert_msg(!p->open == cases[i].closed, "case %zu", i);
+        intake_drop(&sink, p);
+    }
     sink_release(&sink);
 }
 END_TEST
@@ -305,6 +338,7 @@ int main(void)
         TEST(held),
         TEST(lost_answers),
         TEST(away),
+        TEST(age_and_backlog),
         TEST(restarts, .count = 1),
         TEST(wait_that_is_over),
         TEST(one_goes_one_stays),

@@ -60,6 +60,7 @@ START_TEST(the_offsets_of_the_group)
     const struct chsinkd_conf conf = {
         .kafka = mock.map,
         .clickhouse = {.urls = {urls, 1}, .database = (char *)"db", .user = (char *)"user"},
+        .memory_bytes_max = 1 << 26,
         .start_timeout_ms = 10000,
         .routes = &route,
         .routes_n = 1,
