@@ -40,8 +40,8 @@
 #include "lib/service/daemon.h"
 #include "lib/service/watchdog.h"
 
-/* Of memory_max, in eighths: rows; librdkafka's queue. The others are for messages on their way into
- * that queue and out of it, and for what the counts do not see. */
+/* Of memory_max, in eighths: rows; librdkafka's queue. The others are for messages on their way
+ * into that queue and out of it, and for what the counts do not see. */
 #define SINK_ROWS_EIGHTHS  5
 #define SINK_QUEUE_EIGHTHS 1
 
