@@ -25,6 +25,9 @@
 /* A successor writes as soon as it has read its positions: some seconds after it has fenced us,
  * which we notice later still. Well below the watchdog's interval. */
 #define FENCED_LOOK_MS 10000
+/* Nobody reads a message before its transaction is committed, which sends what waits: a slow stream
+ * needs no more requests than this. A fast one fills its batches sooner. */
+#define LINGER_MS 500
 
 struct pl_delivery {
     struct pl_delivery_conf conf;
@@ -540,6 +543,7 @@ int pl_delivery_new(struct pl_daemon *daemon, const struct pl_delivery_conf *con
         .client_id = conf->client_id,
         .queue_bytes_max = conf->queue_bytes_max,
         .message_bytes_max = conf->message_bytes_max,
+        .linger_ms = LINGER_MS,
         .transaction_timeout_ms = conf->transaction_timeout_ms,
     };
     d->conf = *conf;

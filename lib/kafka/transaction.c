@@ -20,6 +20,7 @@
 
 /* A time-out below a slice shortens the slices, but to no less than an answer needs. */
 #define SLICE_MIN_MS 500
+#define LINGER_MS    50
 /* What librdkafka 2.0 keeps of a message besides its bytes: its own record and the headers' */
 #define MESSAGE_OVERHEAD 512
 /* Pause after a retriable error that came at once, so as not to spin. */
@@ -344,8 +345,10 @@ static void on_report(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 static rd_kafka_conf_t *client_conf(struct pl_txn *t, const struct pl_producer_conf *conf,
                                     struct pl_err *err)
 {
-    char timeout_ms[32], queue_kbytes[32], message_bytes[32];
+    char linger_ms[32], timeout_ms[32], queue_kbytes[32], message_bytes[32];
     int64_t kbytes = conf->queue_bytes_max > 1024 ? conf->queue_bytes_max / 1024 : 1;
+    snprintf(linger_ms, sizeof(linger_ms), "%" PRId64,
+             conf->linger_ms > 0 ? conf->linger_ms : LINGER_MS);
     snprintf(timeout_ms, sizeof(timeout_ms), "%" PRId64,
              conf->transaction_timeout_ms > 0 ? conf->transaction_timeout_ms
                                               : PL_TRANSACTION_TIMEOUT_MS);
@@ -362,7 +365,7 @@ static rd_kafka_conf_t *client_conf(struct pl_txn *t, const struct pl_producer_c
         NULL};
     const char *defaults[17] = {
         "client.id", conf->client_id,
-        "linger.ms", "50", /* fewer, larger requests; a commit does not wait for it */
+        "linger.ms", linger_ms,
         "compression.type", "lz4",
         "transaction.timeout.ms", timeout_ms,
         "partitioner", "murmur2_random",

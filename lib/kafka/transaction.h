@@ -33,6 +33,7 @@ struct pl_producer_conf {
     const char *client_id;        /* default for client.id */
     int64_t queue_bytes_max;   /* librdkafka's queue.buffering.max.kbytes; 0: its default, 1 GiB */
     int64_t message_bytes_max; /* message.max.bytes; 0: its default, 1,000,000 */
+    int64_t linger_ms;         /* default for linger.ms; 0: 50 */
     int64_t transaction_timeout_ms; /* default for transaction.timeout.ms; 0: that of common.h */
 };
 
@@ -68,10 +69,10 @@ struct pl_txn {
     struct pl_err cause; /* why a message failed; kind NONE: unknown, or none did */
 };
 
-/* Defaults, unless the user's map has them: linger.ms=50, compression.type=lz4,
- * transaction.timeout.ms, partitioner=murmur2_random (Java's: the same key gets the same partition
- * from every client), allow.auto.create.topics=false. Forced: acks=all, enable.idempotence=true,
- * transactional.id.
+/* Defaults, unless the user's map has them: linger.ms (fewer, larger requests; a commit does not
+ * wait for it), compression.type=lz4, transaction.timeout.ms, partitioner=murmur2_random (Java's:
+ * the same key gets the same partition from every client), allow.auto.create.topics=false. Forced:
+ * acks=all, enable.idempotence=true, transactional.id.
  *
  * reports_as_events: the caller takes RD_KAFKA_EVENT_DR from the client's main queue and hands each
  * message to pl_txn_report(); commit and abort wait for that, so another thread must do it.

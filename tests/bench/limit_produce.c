@@ -183,16 +183,16 @@ static int lines_produce(struct limit *l, FILE *file)
 
 static int client_open(struct limit *l, int n, char **properties)
 {
-    /* As lib/kafka/transaction.c and wikisrcd's defaults. */
+    /* As lib/kafka/transaction.c, lib/batch/delivery.c and wikisrcd's defaults. */
     static const char *const ours[][2] = {
         {"client.id", "limit_produce"},
         {"enable.idempotence", "true"},
         {"acks", "all"},
         {"compression.type", "lz4"},
-        {"linger.ms", "50"},
+        {"linger.ms", "500"},
         {"partitioner", "murmur2_random"},
         {"socket.nagle.disable", "true"},
-        {"queue.buffering.max.kbytes", "65536"},
+        {"queue.buffering.max.kbytes", "8192"},
         {"message.max.bytes", "8388608"},
         {"delivery.report.only.error", "true"},
     };
