@@ -14,6 +14,7 @@
 
 #include <stdio.h>
 
+#include "lib/json/internal.h"
 #include "lib/json/reader.h"
 
 enum split_state {
@@ -122,25 +123,43 @@ static const char *value_begin(struct pl_split *s, const char *p, enum split_sta
     return p;
 }
 
+/* What counts outside of texts. */
+static const bool structure[256] = {
+    ['"'] = true, ['['] = true, [']'] = true, ['{'] = true, ['}'] = true};
+
 /* Passes the last byte of a text, an array or an object; NULL when it is not in [p, end). */
 static const char *brackets_skip(struct pl_split *s, const char *p, const char *end)
 {
-    while (p < end) {
-        char c = *p++;
-        if (s->escaped)
-            s->escaped = false;
-        else if (c == '"')
-            s->in_string = !s->in_string;
-        else if (s->in_string)
-            s->escaped = c == '\\';
-        else if (c == '{' || c == '[')
-            s->open++;
-        else if (c == '}' || c == ']')
-            s->open--;
-        if (s->open == 0 && !s->in_string)
-            return p;
+    const char *start = p;
+    bool in_string = s->in_string, escaped = s->escaped, whole = false;
+    uint32_t open = s->open;
+    while (p < end && !whole) {
+        if (escaped) {
+            escaped = false;
+            p++;
+        } else if (in_string) {
+            p = json_plain_skip(start, p, end);
+            if (p == end)
+                break;
+            in_string = *p != '"';
+            escaped = *p++ == '\\';
+            whole = !in_string && open == 0;
+        } else {
+            while (p < end && !structure[(unsigned char)*p])
+                p++;
+            if (p == end)
+                break;
+            char c = *p++;
+            in_string = c == '"';
+            open += c == '{' || c == '[';
+            open -= c == '}' || c == ']';
+            whole = !in_string && open == 0;
+        }
     }
-    return NULL;
+    s->in_string = in_string;
+    s->escaped = escaped;
+    s->open = open;
+    return whole ? p : NULL;
 }
 
 static bool ends_scalar(char c)
