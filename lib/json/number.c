@@ -73,10 +73,12 @@ static struct digits digits_of(const struct pl_json_num *n)
     return d;
 }
 
-/* The literal without its sign as an integer. */
-static enum pl_json_num_result magnitude_slow(const struct pl_json_num *n, uint64_t *ret_value)
+/* The literal without its sign, times 10^scale, as an integer. */
+static enum pl_json_num_result magnitude_slow(const struct pl_json_num *n, int scale,
+                                              uint64_t *ret_value)
 {
     struct digits d = digits_of(n);
+    d.point += scale;
     const char *p = d.p;
     uint64_t value = 0;
     /* The first digit is not zero, so a value with 21 places does not fit. */
@@ -103,7 +105,7 @@ static inline enum pl_json_num_result magnitude(const struct pl_json_num *n, uin
 {
     const char *p = n->p + n->negative, *end = n->p + n->len;
     if (!n->integer || end - p > U64_DIGITS_SAFE)
-        return magnitude_slow(n, ret_value);
+        return magnitude_slow(n, 0, ret_value);
     uint64_t value = 0;
     for (; p < end; p++)
         value = value * 10 + (unsigned)(*p - '0');
@@ -122,15 +124,30 @@ enum pl_json_num_result pl_json_num_u64(const struct pl_json_num *n, uint64_t *r
     return result;
 }
 
-enum pl_json_num_result pl_json_num_i64(const struct pl_json_num *n, int64_t *ret_value)
+static enum pl_json_num_result with_sign(const struct pl_json_num *n,
+                                         enum pl_json_num_result result, uint64_t value,
+                                         int64_t *ret_value)
 {
-    uint64_t value;
-    enum pl_json_num_result result = magnitude(n, &value);
     if (result == PL_JSON_NUM_RANGE || value > (uint64_t)INT64_MAX + n->negative)
         return PL_JSON_NUM_RANGE;
     if (result == PL_JSON_NUM_OK)
         *ret_value = n->negative ? (int64_t)(0 - value) : (int64_t)value;
     return result;
+}
+
+enum pl_json_num_result pl_json_num_i64(const struct pl_json_num *n, int64_t *ret_value)
+{
+    uint64_t value;
+    enum pl_json_num_result result = magnitude(n, &value);
+    return with_sign(n, result, value, ret_value);
+}
+
+enum pl_json_num_result pl_json_num_scaled(const struct pl_json_num *n, int scale,
+                                           int64_t *ret_value)
+{
+    uint64_t value;
+    enum pl_json_num_result result = magnitude_slow(n, scale, &value);
+    return with_sign(n, result, value, ret_value);
 }
 
 #ifdef __SIZEOF_INT128__

@@ -111,6 +111,10 @@ enum pl_json_num_result {
 /* Exact conversions. 1.0 and 1e3 are integers in value and convert; 1.5 is PRECISION. */
 enum pl_json_num_result pl_json_num_i64(const struct pl_json_num *n, int64_t *ret_value);
 enum pl_json_num_result pl_json_num_u64(const struct pl_json_num *n, uint64_t *ret_value);
+/* The number times 10^scale (-32 to 32) as an integer: 1.25 with scale 3 is 1250, with scale 1
+ * PRECISION. */
+enum pl_json_num_result pl_json_num_scaled(const struct pl_json_num *n, int scale,
+                                           int64_t *ret_value);
 /* Correctly rounded (as strtod in the C locale). An integer literal beyond 2^53 that is not exactly
  * a double is PRECISION; overflow to infinity is RANGE; decimals round, as they always do. */
 enum pl_json_num_result pl_json_num_f64(const struct pl_json_num *n, double *ret_value);

@@ -14,7 +14,10 @@ static const char lost_precision[] = "value would lose precision in the column";
 static const char lone_surrogate[] = "string holds a lone surrogate";
 static const char not_a_time[] = "value is not an RFC 3339 time";
 static const char not_a_uuid[] = "value is not a UUID";
+static const char not_in_text[] = "string is not just a value for the column";
 static const char no_unit[] = "a number for a time, but the route names no unit";
+
+#define DAY_S INT64_C(86400)
 
 static const int64_t powers[] = {1,      10,      100,      1000,      10000,
                                  100000, 1000000, 10000000, 100000000, 1000000000};
@@ -165,7 +168,7 @@ static bool put_time_value(const struct block *b, struct block_column *c, int64_
     }
     int64_t max = t->kind == CH_DATE ? UINT16_MAX : UINT32_MAX;
     if (t->kind == CH_DATE)
-        v /= 86400;
+        v /= DAY_S;
     if (v < 0 || v > max)
         return false;
     memcpy(block_fixed(b, c), &v, c->width);
@@ -194,37 +197,49 @@ static enum value_result put_time_text(const struct block *b, struct block_colum
         bool is_time = t->scale > 0 && pl_time_parse(s.p, s.len, 0, &v, NULL);
         return invalid(ret_reason, is_time ? out_of_range : not_a_time);
     }
-    if (!exact || (t->kind == CH_DATE && v % 86400 != 0))
+    if (!exact || (t->kind == CH_DATE && v % DAY_S != 0))
         return invalid(ret_reason, lost_precision);
     return put_time_value(b, c, v) ? VALUE_OK : invalid(ret_reason, out_of_range);
+}
+
+/* The literal in units of 10^-scale seconds. */
+static enum pl_json_num_result time_number(const struct column *c, const struct pl_json_num *n,
+                                           int64_t *ret)
+{
+    static const unsigned unit_digits[] = {
+        [UNIT_S] = 0, [UNIT_MS] = 3, [UNIT_US] = 6, [UNIT_NS] = 9, [UNIT_D] = 0};
+    unsigned digits = unit_digits[c->unit], scale = c->type.scale;
+    if (!n->integer && c->unit != UNIT_D)
+        return pl_json_num_scaled(n, (int)scale - (int)digits, ret);
+    int64_t v;
+    enum pl_json_num_result result = number_i64(n, &v);
+    if (result != PL_JSON_NUM_OK)
+        return result;
+    if (c->unit == UNIT_D && __builtin_mul_overflow(v, DAY_S, &v))
+        return PL_JSON_NUM_RANGE;
+    if (digits > scale) {
+        int64_t divisor = powers[digits - scale];
+        *ret = v / divisor;
+        return v % divisor != 0 ? PL_JSON_NUM_PRECISION : PL_JSON_NUM_OK;
+    }
+    return __builtin_mul_overflow(v, powers[scale - digits], ret) ? PL_JSON_NUM_RANGE
+                                                                  : PL_JSON_NUM_OK;
 }
 
 static enum value_result put_time_number(const struct block *b, struct block_column *c,
                                          struct pl_json *j, const char **ret_reason)
 {
-    static const unsigned unit_digits[] = {
-        [UNIT_S] = 0, [UNIT_MS] = 3, [UNIT_US] = 6, [UNIT_NS] = 9};
-    const struct ch_type *t = &c->column->type;
     struct pl_json_num n;
     if (!pl_json_number(j, &n))
         return VALUE_BROKEN;
-    if (t->kind == CH_DATE)
-        return invalid(ret_reason, value_wrong_type);
     if (!c->column->unit_given)
-        return invalid(ret_reason, no_unit);
+        return invalid(ret_reason, c->column->type.kind == CH_DATE ? value_wrong_type : no_unit);
     int64_t v;
-    enum pl_json_num_result result = number_i64(&n, &v);
+    enum pl_json_num_result result = time_number(c->column, &n, &v);
     if (result != PL_JSON_NUM_OK)
         return invalid_number(ret_reason, result);
-    unsigned digits = unit_digits[c->column->unit];
-    if (digits > t->scale) {
-        int64_t divisor = powers[digits - t->scale];
-        if (v % divisor != 0)
-            return invalid(ret_reason, lost_precision);
-        v /= divisor;
-    } else if (__builtin_mul_overflow(v, powers[t->scale - digits], &v)) {
-        return invalid(ret_reason, out_of_range);
-    }
+    if (c->column->type.kind == CH_DATE && v % DAY_S != 0)
+        return invalid(ret_reason, lost_precision);
     return put_time_value(b, c, v) ? VALUE_OK : invalid(ret_reason, out_of_range);
 }
 
@@ -260,18 +275,62 @@ static enum value_result put_uuid(const struct block *b, struct block_column *c,
         s.len = n < 0 ? 0 : (size_t)n;
     }
     const char *p = s.p;
-    if (s.len != 36 || p[8] != '-' || p[13] != '-' || p[18] != '-' || p[23] != '-')
-        return invalid(ret_reason, not_a_uuid);
     uint8_t all = 0x10;
-    uuid_digits(p, 8, &v[0], &all);
-    uuid_digits(p + 9, 4, &v[0], &all);
-    uuid_digits(p + 14, 4, &v[0], &all);
-    uuid_digits(p + 19, 4, &v[1], &all);
-    uuid_digits(p + 24, 12, &v[1], &all);
+    if (s.len == 32) {
+        uuid_digits(p, 16, &v[0], &all);
+        uuid_digits(p + 16, 16, &v[1], &all);
+    } else if (s.len == 36 && p[8] == '-' && p[13] == '-' && p[18] == '-' && p[23] == '-') {
+        uuid_digits(p, 8, &v[0], &all);
+        uuid_digits(p + 9, 4, &v[0], &all);
+        uuid_digits(p + 14, 4, &v[0], &all);
+        uuid_digits(p + 19, 4, &v[1], &all);
+        uuid_digits(p + 24, 12, &v[1], &all);
+    } else {
+        all = 0;
+    }
     if (!(all & 0x10))
         return invalid(ret_reason, not_a_uuid);
     memcpy(block_fixed(b, c), v, sizeof(v));
     return VALUE_OK;
+}
+
+/* A string that holds just a number, or true or false, is taken for it. */
+static enum value_result put_text(const struct block *b, struct block_column *c, struct pl_json *j,
+                                  const char **ret_reason)
+{
+    struct pl_json_str s;
+    struct pl_json inner;
+    const char *reason;
+    if (!pl_json_string(j, &s))
+        return VALUE_BROKEN;
+    char first = s.len > 0 ? *s.p : '\0';
+    bool value = first == '-' || first == 't' || first == 'f' || (unsigned char)(first - '0') < 10;
+    if (!value || s.escaped)
+        return invalid(ret_reason, not_in_text);
+    pl_json_init(&inner, s.p, s.len, 1);
+    enum value_result result = value_put(b, c, &inner, &reason);
+    if (result == VALUE_BROKEN || inner.p != inner.end)
+        return invalid(ret_reason, not_in_text);
+    *ret_reason = reason;
+    return result;
+}
+
+static enum value_result not_its_type(const struct block *b, struct block_column *c,
+                                      struct pl_json *j, const char **ret_reason)
+{
+    return c->column->from_text && *j->p == '"' ? put_text(b, c, j, ret_reason)
+                                                : wrong_type(j, ret_reason);
+}
+
+static enum value_result put_time_string(const struct block *b, struct block_column *c,
+                                         struct pl_json *j, const char **ret_reason)
+{
+    struct pl_json before = *j;
+    enum value_result result = put_time_text(b, c, j, ret_reason);
+    if (!c->column->from_text || result != VALUE_INVALID || *ret_reason != not_a_time)
+        return result;
+    *j = before;
+    return put_text(b, c, j, ret_reason);
 }
 
 enum value_result value_put(const struct block *b, struct block_column *c, struct pl_json *j,
@@ -286,9 +345,9 @@ enum value_result value_put(const struct block *b, struct block_column *c, struc
     case CH_STRING:
         if (c->column->json)
             return put_raw(b, c, j);
-        return string ? put_string(b, c, j, ret_reason) : wrong_type(j, ret_reason);
+        return string ? put_string(b, c, j, ret_reason) : not_its_type(b, c, j, ret_reason);
     case CH_BOOL:
-        return first == 't' || first == 'f' ? put_bool(b, c, j) : wrong_type(j, ret_reason);
+        return first == 't' || first == 'f' ? put_bool(b, c, j) : not_its_type(b, c, j, ret_reason);
     case CH_INT8:
     case CH_INT16:
     case CH_INT32:
@@ -297,18 +356,18 @@ enum value_result value_put(const struct block *b, struct block_column *c, struc
     case CH_UINT16:
     case CH_UINT32:
     case CH_UINT64:
-        return number ? put_int(b, c, j, ret_reason) : wrong_type(j, ret_reason);
+        return number ? put_int(b, c, j, ret_reason) : not_its_type(b, c, j, ret_reason);
     case CH_FLOAT32:
     case CH_FLOAT64:
-        return number ? put_float(b, c, j, ret_reason) : wrong_type(j, ret_reason);
+        return number ? put_float(b, c, j, ret_reason) : not_its_type(b, c, j, ret_reason);
     case CH_DATE:
     case CH_DATETIME:
     case CH_DATETIME64:
-        return string   ? put_time_text(b, c, j, ret_reason)
+        return string   ? put_time_string(b, c, j, ret_reason)
                : number ? put_time_number(b, c, j, ret_reason)
-                        : wrong_type(j, ret_reason);
+                        : not_its_type(b, c, j, ret_reason);
     case CH_UUID:
-        return string ? put_uuid(b, c, j, ret_reason) : wrong_type(j, ret_reason);
+        return string ? put_uuid(b, c, j, ret_reason) : not_its_type(b, c, j, ret_reason);
     }
     abort();
 }

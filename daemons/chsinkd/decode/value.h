@@ -11,10 +11,13 @@
  *                  always do, and so does 1e23, whose digits are not all written. Infinity is out
  *                  of range
  *     Float32      the same, rounded from the Float64
- *     Date         RFC 3339 at midnight UTC, 1970 to 2149-06-06
- *     DateTime     RFC 3339, or an integer in the route's `unit`; 1970 to 2106, whole seconds
+ *     Date         RFC 3339 at midnight UTC, or a number in the route's `unit` that is a whole day;
+ *                  1970 to 2149-06-06
+ *     DateTime     RFC 3339, or a number in the route's `unit`; 1970 to 2106, whole seconds
  *     DateTime64   the same, 1900 to 2299, no digit beyond the scale unless it is 0
- *     UUID         8-4-4-4-12 hexadecimal digits
+ *     UUID         8-4-4-4-12 or 32 hexadecimal digits
+ *
+ * With from_text also a string that holds just such a number, true or false, without space.
  *
  * Pure.
  */

@@ -12,13 +12,13 @@
 struct column_file {
     char *name, *type, *from, *expression, *codec, *comment;
     struct pl_strings path;
-    bool json, unknown;
+    bool json, unknown, from_text;
     int missing, invalid, unit;
 };
 
 static const char *const missing_choices[] = {"reject", "default", "null", NULL};
 static const char *const invalid_choices[] = {"reject", "null", NULL};
-static const char *const unit_choices[] = {"s", "ms", "us", "ns", NULL};
+static const char *const unit_choices[] = {"s", "ms", "us", "ns", "d", NULL};
 
 #define COLUMN_TEXT(field, length_min, length_max, flags_, text)                                   \
     PL_OPTION(#field, STRING, struct column_file, field, .min = (length_min), .max = (length_max), \
@@ -41,7 +41,11 @@ static const struct pl_option column_opts[] = {
               .help = "String columns: any value as its JSON text."),
     COLUMN_ENUM(missing, missing_choices, "Absent or null: reject, default or null."),
     COLUMN_ENUM(invalid, invalid_choices, "What does not fit: reject or null."),
-    COLUMN_ENUM(unit, unit_choices, "Numbers into DateTime and DateTime64: s, ms, us or ns."),
+    COLUMN_ENUM(unit, unit_choices,
+                "Numbers into Date, DateTime and DateTime64: s, ms, us, ns or d."),
+    PL_OPTION("from_text", BOOL, struct column_file, from_text,
+              .help = "Numbers, Bool and times in numbers: also a string that holds just the "
+                      "number, or true or false."),
     COLUMN_TEXT(codec, 0, 255, 0, "CODEC of the column."),
     COLUMN_TEXT(comment, 0, ROUTE_TEXT_MAX, 0, "COMMENT of the column."),
     PL_OPT_END,
@@ -135,7 +139,7 @@ static void column_check_paths(struct column_check *k)
 /* Options only for values that come from the JSON text. */
 static void column_check_json_only(struct column_check *k)
 {
-    static const char *const keys[] = {"json", "invalid", "unit"};
+    static const char *const keys[] = {"json", "invalid", "unit", "from_text"};
     for (unsigned i = 0; i < PL_COUNT(keys); i++)
         if (pl_node_get(k->node, keys[i]) && k->column->source != COLUMN_JSON)
             column_finding(k, keys[i], "column %s: %s belongs to columns with a path",
@@ -160,8 +164,16 @@ static void column_check_policies(struct column_check *k)
                        c->type.ddl);
     if (c->json && c->type.kind != CH_STRING)
         column_finding(k, "json", "column %s: json: true needs the type String", c->name);
-    if (c->unit_given && c->type.kind != CH_DATETIME && c->type.kind != CH_DATETIME64)
-        column_finding(k, "unit", "column %s: unit belongs to DateTime and DateTime64", c->name);
+    bool time =
+        c->type.kind == CH_DATE || c->type.kind == CH_DATETIME || c->type.kind == CH_DATETIME64;
+    if (c->unit_given && !time)
+        column_finding(k, "unit", "column %s: unit belongs to Date, DateTime and DateTime64",
+                       c->name);
+    if (c->from_text &&
+        (c->type.kind == CH_STRING || c->type.kind == CH_UUID || (time && !c->unit_given)))
+        column_finding(k, "from_text",
+                       "column %s: from_text belongs to numbers, Bool, and times with a unit",
+                       c->name);
     bool computed = c->source == COLUMN_EXPRESSION || c->source == COLUMN_UNKNOWN;
     if (missing && computed)
         column_finding(k, "missing", "column %s: an %s column is never missing", c->name,
@@ -205,6 +217,7 @@ void column_load(struct pl_node *node, struct column *c, struct pl_findings *err
         text_normalize(&c->codec);
         text_normalize(&c->comment);
         c->json = k.file.json;
+        c->from_text = k.file.from_text;
         if (!name_valid(c->name))
             column_finding(&k, "name", "a column's name is UTF-8 without control characters");
         if (ch_type_parse(k.file.type, &c->type, &err) < 0) {

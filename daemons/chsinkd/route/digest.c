@@ -94,6 +94,8 @@ static const char *unit_name(enum column_unit unit)
         return "us";
     case UNIT_NS:
         return "ns";
+    case UNIT_D:
+        return "d";
     }
     return "";
 }
@@ -113,6 +115,8 @@ static void column_add(struct pl_buf *b, const struct column *c)
     text_add(b, "invalid", c->invalid == INVALID_NULL ? "null" : "reject");
     if (c->unit_given)
         text_add(b, "unit", unit_name(c->unit));
+    if (c->from_text)
+        number_add(b, "from_text", true);
 }
 
 uint64_t route_digest(const struct route *r, const char *database, unsigned decoder)

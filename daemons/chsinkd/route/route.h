@@ -22,7 +22,7 @@
  *         path: $.meta.dt                 # $: message, @: the row's element; a list: first present
  *         missing: reject                 # absent, null: reject | default | null (needs Nullable)
  *         invalid: reject                 # wrong type, overflow, lost precision: reject | null
- *         unit: ms                        # numbers into DateTime(64): s | ms | us | ns
+ *         unit: ms                        # numbers into Date, DateTime(64): s | ms | us | ns | d
  *         codec: Delta, ZSTD              # comment: … also possible
  *       - {name: log_params, type: String, path: $.log_params, json: true, missing: default}
  *       # topic partition offset timestamp key header:NAME
@@ -77,7 +77,7 @@ enum column_missing { MISSING_REJECT, MISSING_DEFAULT, MISSING_NULL };
 enum column_invalid { INVALID_REJECT, INVALID_NULL };
 /* A message without a value, which a compacted topic has for a key that was deleted. */
 enum route_tombstones { TOMBSTONES_SKIP, TOMBSTONES_DEAD_LETTER, TOMBSTONES_ROW };
-enum column_unit { UNIT_S, UNIT_MS, UNIT_US, UNIT_NS };
+enum column_unit { UNIT_S, UNIT_MS, UNIT_US, UNIT_NS, UNIT_D };
 
 /* A path: from the message ($) or the row's element (@), then keys. */
 struct column_path {
@@ -104,6 +104,7 @@ struct column {
     enum column_invalid invalid;
     enum column_unit unit;
     bool unit_given;
+    bool from_text; /* a string that holds just a number or true or false is taken for it */
     char *expression, *codec, *comment;
 };
 

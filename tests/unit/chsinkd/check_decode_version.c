@@ -16,7 +16,7 @@
 /* For this version the bytes below were recorded. */
 #define VERSION 2
 _Static_assert(VERSION == DECODE_VERSION, "run this test, record both numbers anew");
-#define VALUES_HASH UINT64_C(0xa798cbe6ac23073f)
+#define VALUES_HASH UINT64_C(0x790362e570f6f2fa)
 #define SHAPES_HASH UINT64_C(0xda2d5a271d7e8a7f)
 
 static uint64_t hash_bytes(uint64_t hash, const void *data, size_t len)

@@ -73,6 +73,8 @@ START_TEST(what_changes_rows)
         HEAD "rows: $[*]\ncolumns:\n  - {name: a, type: UInt64, path: '@.a'}\n",
         HEAD "rows: $\ncolumns:\n  - {name: a, type: UInt64, path: '@.a'}\n",
         HEAD "columns:\n" A T,
+        HEAD "columns:\n" A B "  - {name: t, type: DateTime64(3), path: $.t, unit: d}\n",
+        HEAD "columns:\n  - {name: a, type: UInt64, path: $.a, from_text: true}\n" B T,
         HEAD "columns:\n" B A T,
         ROUTE "  - {name: o, type: UInt64, from: offset}\n",
         ROUTE "  - {name: o, type: UInt64, from: partition}\n",

@@ -150,6 +150,24 @@ static const struct {
     {"0.00000000000000000000000000000000000001e38", OK, 1.0},
 };
 
+/* As if the scale were the literal's exponent. */
+START_TEST(test_scaled)
+{
+    for (unsigned i = 0; i < PL_COUNT(integers); i++) {
+        const char *plain = integers[i].text;
+        struct pl_json_num n = number_read(plain);
+        for (int scale = -32; scale <= 32 && !strpbrk(plain, "eE"); scale++) {
+            PL_FREE char *text = pl_strf("%se%d", plain, scale);
+            struct pl_json_num with_exponent = number_read(text);
+            int64_t want = 7, got = 7;
+            ck_assert_int_eq(pl_json_num_scaled(&n, scale, &got),
+                             pl_json_num_i64(&with_exponent, &want));
+            ck_assert_msg(got == want, "%s", text);
+        }
+    }
+}
+END_TEST
+
 START_TEST(test_doubles)
 {
     for (size_t k = 0; k < PL_COUNT(doubles); k++) {
@@ -381,9 +399,15 @@ END_TEST
 int main(void)
 {
     const struct unit_test tests[] = {
-        TEST(test_integers),       TEST(test_doubles),         TEST(test_doubles_exact),
-        TEST(test_doubles_random), TEST(test_doubles_decimal), TEST(test_doubles_many_digits),
-        TEST(test_locale),         TEST(test_bounds),
+        TEST(test_integers),
+        TEST(test_scaled),
+        TEST(test_doubles),
+        TEST(test_doubles_exact),
+        TEST(test_doubles_random),
+        TEST(test_doubles_decimal),
+        TEST(test_doubles_many_digits),
+        TEST(test_locale),
+        TEST(test_bounds),
     };
     return unit_main("number", tests, PL_COUNT(tests));
 }
