@@ -221,7 +221,7 @@ START_TEST(cannot_be_opened)
     } cases[] = {
         {text, "not a valid DuckDB database file"},
         {nowhere, "No such file or directory"},
-        {dir, "cannot open"},
+        {dir, "is a folder"},
         {"/proc/t.duckdb", "cannot open"},
     };
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
