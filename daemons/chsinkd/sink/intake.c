@@ -27,9 +27,19 @@
 
 /* ---- batches ---- */
 
+/* Received is counted before what became of it: a sample of the metrics may be taken at any time. */
+static void taken_counts(struct sink *s)
+{
+    s->in_flight += (int64_t)s->taken.messages;
+    pl_metrics_inc(s->metrics, M_RECEIVED, s->taken.messages);
+    pl_metrics_inc(s->metrics, M_BYTES, s->taken.bytes);
+    s->taken.messages = s->taken.bytes = 0;
+}
+
 void intake_batch_drop(struct sink *s, struct batch *b, bool given_back)
 {
     uint64_t messages = batch_counts(b).messages;
+    taken_counts(s);
     if (given_back)
         pl_metrics_inc(s->metrics, M_GIVEN_BACK, messages);
     s->in_flight -= (int64_t)messages;
@@ -267,10 +277,7 @@ static void route_counts(struct sink *s, struct sink_route *sr)
 
 void intake_counts(struct sink *s)
 {
-    s->in_flight += (int64_t)s->taken.messages;
-    pl_metrics_inc(s->metrics, M_RECEIVED, s->taken.messages);
-    pl_metrics_inc(s->metrics, M_BYTES, s->taken.bytes);
-    s->taken.messages = s->taken.bytes = 0;
+    taken_counts(s);
     for (unsigned i = 0; i < s->routes_n; i++)
         route_counts(s, &s->routes[i]);
 }
