@@ -5,6 +5,7 @@
 #include "daemons/chsinkd/conf.h"
 
 #include <glob.h>
+#include <inttypes.h>
 
 #include "daemons/chsinkd/clickhouse/output.h"
 #include "daemons/chsinkd/duckdb/database.h"
@@ -89,8 +90,8 @@ const struct pl_option chsinkd_options[] = {
                 "org.duckdb:duckdb_jdbc."),
     OPT("duckdb.memory_limit", SIZE, duckdb.memory_bytes, .min = 64 * PL_MIB, .max = 1024 * PL_GIB,
         .dflt = "512MiB",
-        .help = "Memory that DuckDB may take, beside memory_max. A batch for which it is not "
-                "enough is halved."),
+        .help = "Memory that DuckDB may take, beside memory_max: at least 1.25 MiB for each column "
+                "of a route. A batch for which it is not enough is halved."),
     OPT("duckdb.threads", INT, duckdb.threads, .min = 1, .max = 64, .dflt = "1",
         .help = "Threads of DuckDB's. More make a batch no faster and take more CPU."),
     OPT("duckdb.storage_version", STRING, duckdb.storage_version, .min = 1, .max = 16,
@@ -319,6 +320,20 @@ static void clickhouse_check(const struct chsinkd_conf *conf, struct pl_findings
     settings_check(&conf->clickhouse.settings, errs);
 }
 
+static void duckdb_route(const struct chsinkd_conf *conf, const struct route *r,
+                         struct pl_findings *errs)
+{
+    int64_t least = duckdb_memory_least(r);
+    struct pl_err err;
+    if (duckdb_route_check(r, &err) < 0)
+        pl_findings_add(errs, 0, 0, "route %s: %s", r->name, err.msg);
+    if (conf->duckdb.memory_bytes < least)
+        pl_findings_add(errs, 0, 0,
+                        "duckdb.memory_limit: for the %u columns of route %s DuckDB needs %" PRId64
+                        "MiB at least, however small the batches are",
+                        r->columns_n, r->name, (least + PL_MIB - 1) / PL_MIB);
+}
+
 static void duckdb_check(const struct chsinkd_conf *conf, struct pl_findings *errs)
 {
     struct duckdb_library library;
@@ -331,8 +346,7 @@ static void duckdb_check(const struct chsinkd_conf *conf, struct pl_findings *er
     if (duckdb_library_load(&library, conf->duckdb.library, &err) < 0)
         pl_findings_add(errs, 0, 0, "%s", err.msg);
     for (unsigned i = 0; i < conf->routes_n; i++)
-        if (duckdb_route_check(conf->routes[i], &err) < 0)
-            pl_findings_add(errs, 0, 0, "route %s: %s", conf->routes[i]->name, err.msg);
+        duckdb_route(conf, conf->routes[i], errs);
 }
 
 static void iceberg_check(const struct chsinkd_conf *conf, struct pl_findings *errs)

@@ -51,6 +51,11 @@ int duckdb_route_check(const struct route *r, struct pl_err *err)
     return 0;
 }
 
+int64_t duckdb_memory_least(const struct route *r)
+{
+    return r->columns_n * (PL_MIB + PL_MIB / 4);
+}
+
 /* "engine, order_by, views (edits_per_minute)": said once, when the table is made. */
 static void unused_list(const struct route *r, struct pl_buf *out)
 {

@@ -121,6 +121,33 @@ START_TEST(places)
 }
 END_TEST
 
+/* DuckDB's memory is a matter of columns, not of rows. */
+START_TEST(columns_need_memory)
+{
+    PL_FREE char *dir = unit_dir();
+    PL_FREE char *path = pl_strf("%s/chsinkd.yaml", dir);
+    PL_FREE char *route = pl_strf("%s/wide.yaml", dir);
+    struct pl_buf columns = {0};
+    pl_buf_add_str(&columns, "topic: t\ntable: t\norder_by: tuple()\ncolumns:\n");
+    for (int i = 0; i < 100; i++)
+        pl_buf_addf(&columns, "  - {name: c%d, path: $.c%d, type: Nullable(Int64)}\n", i, i);
+    file_write(route, pl_buf_cstr(&columns));
+    pl_buf_release(&columns);
+    for (int enough = 0; enough < 2; enough++) {
+        struct pl_findings errs;
+        PL_FREE char *text = pl_strf("kafka: {bootstrap.servers: k}\nroutes: [%s]\n"
+                                     "output: duckdb\nduckdb: {library: /nowhere, file: /f, "
+                                     "memory_limit: %dMiB}\n",
+                                     route, enough ? 125 : 124);
+        load(path, text, &errs);
+        bool said = strstr(pl_buf_cstr(&errs.text), "for the 100 columns of route wide DuckDB "
+                                                    "needs 125MiB at least");
+        ck_assert_msg(said == !enough, "%s", pl_buf_cstr(&errs.text));
+        pl_findings_release(&errs);
+    }
+}
+END_TEST
+
 /* What one output needs, another does not ask for; all at once. */
 START_TEST(outputs_need)
 {
@@ -338,6 +365,7 @@ int main(void)
         TEST(findings),
         TEST(outputs_need),
         TEST(places),
+        TEST(columns_need_memory),
         TEST(routes_that_overlap, .count = PL_COUNT(pairs)),
         TEST(routes_of_one_name),
         TEST(topic_of_two_routes),
