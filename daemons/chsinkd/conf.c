@@ -121,7 +121,9 @@ const struct pl_option chsinkd_options[] = {
                 "its route is refused. (Offsets and partitions of Kafka's are long.)"),
     OPT("iceberg.keep_snapshots", DURATION, iceberg.keep_snapshots_ms, .min = 60 * PL_MINUTE_MS,
         .max = 3650 * PL_DAY_MS, .dflt = "5d",
-        .help = "Older snapshots are expired by chsinkd --maintain yes."),
+        .help =
+            "Older snapshots are expired by chsinkd --maintain yes. (And the oldest by the service "
+            "itself, when all take more than 16 MiB of the table's metadata.)"),
     OPT("iceberg.timeout", DURATION, iceberg.timeout_ms, .min = 1000, .max = 60 * PL_MINUTE_MS,
         .dflt = "1m", .help = "Time for one file, or one request to a catalogue."),
     ICEBERG_REST_OPTS("iceberg.rest", struct chsinkd_conf, iceberg.rest),

@@ -7,77 +7,17 @@
 #include <fnmatch.h>
 #include <inttypes.h>
 
-#include "daemons/chsinkd/iceberg/format/json.h"
+#include "daemons/chsinkd/iceberg/format/history.h"
 #include "daemons/chsinkd/iceberg/format/metadata.h"
 #include "daemons/chsinkd/iceberg/store/location_set.h"
 #include "lib/base/strings.h"
 
-#define ORPHAN_AGE_MS   (24 * 60 * 60 * INT64_C(1000))
-#define TRIES           10
-#define FILE_MAX        (256u << 20)
-#define REPORT_FILES    20
-#define SNAPSHOT_ID_KEY "snapshot-id"
+#define ORPHAN_AGE_MS (24 * 60 * 60 * INT64_C(1000))
+#define TRIES         10
+#define FILE_MAX      (256u << 20)
+#define REPORT_FILES  20
 
-/* ---- which snapshots ---- */
-
-static bool id_is_in(const cJSON *ids, int64_t id)
-{
-    const cJSON *item;
-    int64_t has;
-    cJSON_ArrayForEach(item, ids)
-    {
-        if (iceberg_json_value_int(item, &has) && has == id)
-            return true;
-    }
-    return false;
-}
-
-static void keep(cJSON *ids, int64_t id)
-{
-    if (!id_is_in(ids, id))
-        cJSON_AddItemToArray(ids, iceberg_json_new_int(id));
-}
-
-/* What refs name; of other branches than main the ancestors, too. */
-static cJSON *refs_keep(const cJSON *metadata)
-{
-    cJSON *ids = cJSON_CreateArray();
-    const cJSON *ref;
-    int64_t id;
-    if (iceberg_json_int(metadata, "current-snapshot-id", &id))
-        keep(ids, id);
-    cJSON_ArrayForEach(ref, pl_doc_get(metadata, "refs"))
-    {
-        const char *type = pl_doc_str(ref, "type");
-        bool ancestors = strcmp(ref->string, "main") != 0 && !(type && strcmp(type, "tag") == 0);
-        struct iceberg_snapshot s;
-        if (!iceberg_json_int(ref, SNAPSHOT_ID_KEY, &id))
-            continue;
-        keep(ids, id);
-        int left = cJSON_GetArraySize(pl_doc_get(metadata, "snapshots"));
-        for (bool there = ancestors && iceberg_snapshot_find(metadata, id, &s); there && left > 0;
-             left--) {
-            keep(ids, s.id);
-            there = iceberg_snapshot_find(metadata, s.parent_id, &s);
-        }
-    }
-    return ids;
-}
-
-cJSON *iceberg_snapshots_expired(const cJSON *metadata, int64_t before_ms)
-{
-    PL_CLEANUP(cJSON_Deletep) cJSON *kept = refs_keep(metadata);
-    cJSON *expired = cJSON_CreateArray();
-    const cJSON *s;
-    int64_t id, at;
-    cJSON_ArrayForEach(s, pl_doc_get(metadata, "snapshots"))
-    {
-        if (iceberg_json_int(s, SNAPSHOT_ID_KEY, &id) && iceberg_json_int(s, "timestamp-ms", &at) &&
-            at < before_ms && !id_is_in(kept, id))
-            cJSON_AddItemToArray(expired, iceberg_json_new_int(id));
-    }
-    return expired;
-}
+/* ---- snapshots ---- */
 
 /* 1: another commit was faster. The result is in `loaded`; with dry_run as it would be. */
 static int expire(const struct iceberg_table *t, const struct output_maintain *how,

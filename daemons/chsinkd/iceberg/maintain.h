@@ -22,9 +22,6 @@
 
 #define MAINTAIN_FILES_MAX 100000
 
-/* The ids of the snapshots that are expired, as an array. Pure. */
-cJSON *iceberg_snapshots_expired(const cJSON *metadata, int64_t before_ms);
-
 /* Appends what is done, or with `dry_run` would be done, as lines for people. A table that is not
  * there is no error. */
 int iceberg_maintain(const struct iceberg_table *t, const struct output_maintain *how,

@@ -324,6 +324,69 @@ START_TEST(a_warehouse_that_cannot_be_written_is_refused)
 }
 END_TEST
 
+/* So many old snapshots with such positions. */
+static void history_make(struct world *w, unsigned snapshots, unsigned partitions)
+{
+    struct iceberg_loaded loaded = load(w);
+    struct iceberg_snapshot current;
+    struct pl_buf offsets = {0}, text = {0};
+    ck_assert(iceberg_snapshot_current(loaded.metadata, &current));
+    pl_buf_add_str(&offsets, "{\"g\":{\"t\":{\"3\":0");
+    for (unsigned i = 0; i < partitions; i++)
+        pl_buf_addf(&offsets, ",\"%u\":1234567890", 1000 + i);
+    pl_buf_add_str(&offsets, "}}}");
+    cJSON *all = cJSON_GetObjectItem(loaded.metadata, "snapshots");
+    for (unsigned i = 0; i < snapshots; i++) {
+        cJSON *s = cJSON_Duplicate(current.json, true);
+        cJSON_ReplaceItemInObject(s, "snapshot-id", iceberg_json_new_int(1000 + i));
+        cJSON_ReplaceItemInObject(cJSON_GetObjectItem(s, "summary"), ICEBERG_OFFSETS_KEY,
+                                  cJSON_CreateString(pl_buf_cstr(&offsets)));
+        cJSON_InsertItemInArray(all, (int)i, s);
+    }
+    iceberg_json_print(loaded.metadata, &text);
+    FILE *f = fopen(iceberg_local_path(loaded.metadata_location), "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_uint_eq(fwrite(text.data, 1, text.len, f), text.len);
+    ck_assert_int_eq(fclose(f), 0);
+    pl_buf_release(&offsets);
+    pl_buf_release(&text);
+    iceberg_loaded_release(&loaded);
+}
+
+static int64_t metadata_bytes(struct world *w)
+{
+    struct iceberg_loaded loaded = load(w);
+    struct stat st;
+    ck_assert_int_eq(stat(iceberg_local_path(loaded.metadata_location), &st), 0);
+    iceberg_loaded_release(&loaded);
+    return st.st_size;
+}
+
+/* 200 partitions, an hour of commits, and nobody who expires: the metadata stay readable, and the
+ * table takes what comes. */
+START_TEST(the_history_does_not_grow_for_ever)
+{
+    struct world w;
+    struct pl_err err;
+    world_open(&w, COLUMNS);
+    ensure(&w);
+    ck_assert_int_eq(insert(&w, 0, -1, "a", two_months, 1, &err), OUTPUT_DONE);
+    history_make(&w, 8000, 200);
+    ck_assert_int_gt(metadata_bytes(&w), 30 * PL_MIB);
+    ck_assert_int_eq(insert(&w, 1, 1, "b", two_months, 1, &err), OUTPUT_DONE);
+    ck_assert_int_lt(metadata_bytes(&w), 12 * PL_MIB);
+    ck_assert_int_eq(insert(&w, 2, 2, "c", two_months, 1, &err), OUTPUT_DONE);
+    assert_position(&w, 3, "c");
+    ck_assert_int_eq(rows_there(&w), 3);
+    struct iceberg_loaded loaded = load(&w);
+    struct iceberg_snapshot s;
+    ck_assert(!iceberg_snapshot_find(loaded.metadata, 1000, &s)); /* the oldest */
+    ck_assert(iceberg_snapshot_find(loaded.metadata, 8999, &s));  /* the newest of them */
+    iceberg_loaded_release(&loaded);
+    world_close(&w);
+}
+END_TEST
+
 /* A catalogue in which another commits between our load and our commit, a number of times; or (no
  * `meddle`) our request is repeated on its way, so that it is answered to conflict with itself. */
 struct meddler {
@@ -797,6 +860,7 @@ int main(void)
         TEST(rows_and_position_are_one_commit, .count = 2),
         TEST(a_warehouse_that_cannot_be_written_is_refused, .count = 5),
         TEST(what_is_there_is_not_written_again),
+        TEST(the_history_does_not_grow_for_ever),
         TEST(other_writers_commits_are_kept),
         TEST(conflicts_are_tried_again, .count = 6),
         TEST(columns_are_added),

@@ -5,6 +5,7 @@
  *
  * links: chsinkd
  */
+#include "daemons/chsinkd/iceberg/format/history.h"
 #include "daemons/chsinkd/iceberg/format/json.h"
 #include "daemons/chsinkd/iceberg/format/metadata.h"
 #include "daemons/chsinkd/iceberg/format/positions.h"

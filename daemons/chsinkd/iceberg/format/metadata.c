@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemons/chsinkd/iceberg/format/history.h"
 #include "daemons/chsinkd/iceberg/format/json.h"
 #include "daemons/chsinkd/iceberg/format/positions.h"
 
@@ -223,11 +224,16 @@ static void main_require(struct iceberg_change *c, const cJSON *metadata)
         cJSON_AddNullToObject(r, "snapshot-id");
 }
 
+static void snapshots_remove(struct iceberg_change *c, cJSON *ids)
+{
+    cJSON *u = object_add(c->updates, "action", "remove-snapshots");
+    cJSON_AddItemToObject(u, "snapshot-ids", ids);
+}
+
 void iceberg_change_expire(struct iceberg_change *c, const cJSON *metadata, cJSON *ids)
 {
     main_require(c, metadata);
-    cJSON *u = object_add(c->updates, "action", "remove-snapshots");
-    cJSON_AddItemToObject(u, "snapshot-ids", ids);
+    snapshots_remove(c, ids);
 }
 
 void iceberg_change_append(struct iceberg_change *c, const cJSON *metadata,
@@ -259,6 +265,9 @@ void iceberg_change_append(struct iceberg_change *c, const cJSON *metadata,
     iceberg_json_add_int(s, "schema-id", schema_id);
 
     ref_update_add(c, metadata, append->snapshot_id);
+    cJSON *surplus = iceberg_history_surplus(metadata);
+    if (surplus)
+        snapshots_remove(c, surplus);
     u = object_add(c->updates, "action", "set-properties");
     PL_FREE char *positions = iceberg_positions_text(append->positions);
     cJSON_AddStringToObject(cJSON_AddObjectToObject(u, "updates"), ICEBERG_POSITIONS_KEY,

@@ -49,6 +49,7 @@ struct iceberg_append { /* a snapshot that adds files to the current one */
     const struct iceberg_layout *layout;
     const cJSON *positions; /* as they are after it */
 };
+/* Takes out the oldest snapshots where they have become too many (history.h). */
 void iceberg_change_append(struct iceberg_change *c, const cJSON *metadata,
                            const struct iceberg_append *append);
 
