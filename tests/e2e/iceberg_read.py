@@ -5,6 +5,8 @@
     iceberg_read.py sums TABLE              JSON: {reader: [rows, distinct (_partition, _offset)]}
     iceberg_read.py adopt WAREHOUSE NAME    pyiceberg makes a table with rows of its own and leaves it as a path's
     iceberg_read.py metadata TABLE          JSON: the current metadata
+    iceberg_read.py compact TABLE           pyiceberg writes all rows anew and takes their files out
+    iceberg_read.py rollback TABLE ID       pyiceberg makes an older snapshot the current one
 """
 import datetime
 import decimal
@@ -95,10 +97,33 @@ def adopt(warehouse, name):
     return {'folder': folder}
 
 
+def change(table, how):
+    """By pyiceberg, which knows no catalogue that is a path: the metadata that it leaves are put in their place."""
+    with open(f'{table}/metadata/version-hint.text', encoding='ascii') as hint:
+        version = int(hint.read())
+    catalog = load_catalog('c', type='sql', uri='sqlite:///:memory:', warehouse='file://' + table)
+    catalog.create_namespace('db')
+    found = catalog.register_table('db.t', 'file://' + newest(table))
+    how(found)
+    os.link(found.metadata_location.removeprefix('file://'), f'{table}/metadata/v{version + 1}.metadata.json')
+    with open(f'{table}/metadata/version-hint.text', 'w', encoding='ascii') as hint:
+        hint.write(str(version + 1))
+    return [snapshot.snapshot_id for snapshot in found.snapshots()]
+
+
+def compact(table):
+    return change(table, lambda t: t.overwrite(t.scan().to_arrow()))
+
+
+def rollback(table, snapshot):
+    return change(table, lambda t: t.manage_snapshots().rollback_to_snapshot(int(snapshot)).commit())
+
+
 def metadata(table):
     with open(newest(table), encoding='utf-8') as text:
         return json.load(text)
 
 
 if __name__ == '__main__':
-    json.dump({'read': read, 'sums': sums, 'adopt': adopt, 'metadata': metadata}[sys.argv[1]](*sys.argv[2:]), sys.stdout)
+    json.dump({'read': read, 'sums': sums, 'adopt': adopt, 'metadata': metadata, 'compact': compact,
+               'rollback': rollback}[sys.argv[1]](*sys.argv[2:]), sys.stdout)

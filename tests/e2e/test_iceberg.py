@@ -188,6 +188,35 @@ columns:
     assert after['snapshots'][0] == before['snapshots'][0]
 
 
+def test_others_between(lake):
+    """While it loads pyiceberg compacts the table, and rolls it back: positions are those of the rows that are there."""
+    p = lake.p
+    p.kafka.create(p.topic, 1)
+    sink = lake.sink(batch={'age': '200ms'}).start()
+    wanted = produce(p, messages(30))
+    wait_until(lambda: position(lake) == 30, 30, 'the first rows')
+    first = newest_snapshot(lake.table)['snapshot-id']
+    wanted += produce(p, messages(30, 30))
+    wait_until(lambda: position(lake) == 60, 30, 'more')
+    ask('compact', lake.table)
+    compacted = newest_snapshot(lake.table)
+    assert 'chsinkd.offsets' not in compacted['summary'] and compacted['snapshot-id'] != first
+    lake.assert_rows(wanted)
+    wanted += produce(p, messages(30, 60))
+    wait_until(lambda: position(lake) == 90, 60, f'on top of it: {sink.tail()}')
+    lake.assert_rows(wanted)
+    ask('rollback', lake.table, first)
+    lake.assert_rows(wanted[:30])
+    wanted += produce(p, messages(30, 90))
+    wait_until(lambda: position(lake) == 120, 60, f'all again from there: {sink.tail()}')
+    assert sink.terminate(30)[0] == 0, sink.tail()
+    lake.assert_rows(wanted)
+    # Compacted, and nothing of ours on top when it starts.
+    ask('compact', lake.table)
+    lake.once()
+    lake.assert_rows(wanted)
+
+
 def test_killed(lake):
     """Two sinks of one group into one table, kill -9 at random moments: rows, positions and source agree."""
     p = lake.p
