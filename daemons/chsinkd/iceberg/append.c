@@ -29,7 +29,7 @@ struct job {
     struct iceberg_written written;
     char *manifest, *list; /* locations; NULL: none is there */
     uint64_t manifest_size;
-    int64_t snapshot_id;
+    int64_t snapshot_id, began_ms;
     bool committed; /* or may be: what was written stays */
 };
 
@@ -319,7 +319,8 @@ static enum iceberg_committed commit(struct job *j, struct pl_err *err)
                                           .files = j->written.files,
                                           .files_n = j->written.n,
                                           .layout = &j->layout,
-                                          .positions = j->positions};
+                                          .positions = j->positions,
+                                          .took_ms = pl_clock_monotonic_ms() - j->began_ms};
     struct iceberg_change change;
     struct iceberg_loaded after = {0};
     iceberg_change_init(&change, j->loaded.metadata);
@@ -390,7 +391,7 @@ static enum output_answer commit_until_done(struct job *j, struct pl_err *err)
 enum output_answer iceberg_append(const struct iceberg_table *t, const struct output_range *range,
                                   const struct batch *b, struct pl_err *err)
 {
-    struct job j = {.table = t, .range = range};
+    struct job j = {.table = t, .range = range, .began_ms = pl_clock_monotonic_ms()};
     bool go;
     enum output_answer answer = load(&j, &go, err);
     if (answer == OUTPUT_DONE && go) {

@@ -112,8 +112,12 @@ static void loads_tell(const cJSON *metadata, struct output_facts *f)
         if (before) {
             cJSON_Delete(after);
             after = before;
-            load = (struct output_load){NULL, -1, -1, -1, summary_number(s.json, "added-records"),
-                                        -1,   -1};
+            load = (struct output_load){.partition = -1,
+                                        .start = -1,
+                                        .end = -1,
+                                        .rows = summary_number(s.json, "added-records"),
+                                        .at_ms = -1,
+                                        .took_ms = summary_number(s.json, ICEBERG_TOOK_KEY)};
             iceberg_json_int(s.json, "timestamp-ms", &load.at_ms);
         }
         there = iceberg_snapshot_find(metadata, s.parent_id, &s);

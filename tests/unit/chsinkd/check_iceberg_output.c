@@ -601,6 +601,9 @@ START_TEST(the_table_is_described)
     ck_assert_uint_eq(f.loads_n, 2);
     ck_assert(f.loads[0].start == 13 && f.loads[0].end == 15 && f.loads[0].rows == 2);
     ck_assert(f.loads[1].start == -1 && f.loads[1].end == 13 && f.loads[1].rows == 3);
+    for (unsigned i = 0; i < 2; i++)
+        ck_assert_msg(f.loads[i].took_ms >= 0 && f.loads[i].took_ms < 60000, "%lld ms",
+                      (long long)f.loads[i].took_ms);
     ck_assert_str_eq(f.loads[1].topic, "t");
     ck_assert_uint_eq(f.places_n, 1);
     ck_assert(f.places[0].next == 15 && f.places[0].partition == 3);

@@ -424,6 +424,7 @@ START_TEST(an_append_is_asked_for_and_applied)
     iceberg_position_set(positions, "g", "t", 0, 100, "note");
     struct iceberg_append append = {.snapshot_id = 77,
                                     .now_ms = 500, /* a clock that is behind */
+                                    .took_ms = 12,
                                     .manifest_list = "/l/metadata/snap.avro",
                                     .files = s.files,
                                     .files_n = 2,
@@ -446,7 +447,8 @@ START_TEST(an_append_is_asked_for_and_applied)
         "\"added-files-size\":\"3000\",\"changed-partition-count\":\"2\",\"total-data-files\":"
         "\"2\",\"total-records\":\"30\",\"total-files-size\":\"3000\",\"total-delete-files\":"
         "\"0\",\"total-position-deletes\":\"0\",\"total-equality-deletes\":\"0\","
-        "\"chsinkd.offsets\":\"{\\\"g\\\":{\\\"t\\\":{\\\"0\\\":100}}}\"},\"schema-id\":3}},"
+        "\"chsinkd.offsets\":\"{\\\"g\\\":{\\\"t\\\":{\\\"0\\\":100}}}\",\"chsinkd.took-ms\":"
+        "\"12\"},\"schema-id\":3}},"
         "{\"action\":\"set-snapshot-ref\",\"ref-name\":\"main\",\"type\":\"branch\","
         "\"snapshot-id\":77},{\"action\":\"set-properties\",\"updates\":{\"chsinkd.positions\":"
         "\"{\\\"g\\\":{\\\"t\\\":{\\\"0\\\":[100,\\\"note\\\"]}}}\"}}]");

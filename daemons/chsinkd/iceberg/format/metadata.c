@@ -193,6 +193,7 @@ static cJSON *summary_of(const struct iceberg_append *a, const struct iceberg_sn
     total_add(s, before, "total-equality-deletes", 0);
     PL_FREE char *offsets = iceberg_positions_offsets(a->positions);
     cJSON_AddStringToObject(s, ICEBERG_OFFSETS_KEY, offsets);
+    number_text_add(s, ICEBERG_TOOK_KEY, (uint64_t)a->took_ms);
     return s;
 }
 

@@ -41,6 +41,8 @@ struct iceberg_change {
 void iceberg_change_init(struct iceberg_change *c, const cJSON *metadata); /* the same table */
 void iceberg_change_release(struct iceberg_change *c);
 
+#define ICEBERG_TOOK_KEY "chsinkd.took-ms" /* in a snapshot's summary */
+
 struct iceberg_append { /* a snapshot that adds files to the current one */
     int64_t snapshot_id, now_ms;
     const char *manifest_list;
@@ -48,6 +50,7 @@ struct iceberg_append { /* a snapshot that adds files to the current one */
     unsigned files_n;
     const struct iceberg_layout *layout;
     const cJSON *positions; /* as they are after it */
+    int64_t took_ms;        /* so far, for --show */
 };
 /* Takes out the oldest snapshots where they have become too many (history.h). */
 void iceberg_change_append(struct iceberg_change *c, const cJSON *metadata,
