@@ -86,7 +86,8 @@ void intake_end_fixed(struct sink *s, struct partition *p)
 {
     if (!p->open)
         batch_open(s, p);
-    p->open->end = p->next_offset = p->fixed_end;
+    p->open->end = p->fixed_end;
+    p->next_offset = p->fixed_end;
     p->fixed_end = -1;
     intake_close(s, p);
 }
@@ -103,7 +104,8 @@ void intake_reach(struct sink *s, struct partition *p, int64_t end)
         return;
     if (!p->open)
         batch_open(s, p);
-    p->open->end = p->next_offset = end;
+    p->open->end = end;
+    p->next_offset = end;
 }
 
 static size_t ready_memory(const struct partition *p)
