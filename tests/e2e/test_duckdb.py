@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A DuckDB file as the output: rows and position are one, whoever dies, reads or fills the disk meanwhile.
 
-KILLS=50 for as many kills of each `hold` as the output was accepted with; the default is for each run."""
+KILLS=50 for as many kills of each `hold` as the output was accepted with, HOLD_SECONDS=60 for a reader that holds the
+file so long; the defaults are for each run."""
 import collections
 import contextlib
 import fcntl
@@ -306,6 +307,7 @@ def test_reader_holds_it(duck):
         wait_until(lambda: f'(PID {reader.pid})' in sink.text(), 40, f'PID {reader.pid} in the log: {sink.tail()}')
         wait_until(lambda: any(m.startswith('STATUS=') and 'DuckDB' in m for m in sink.messages[-10:]), 20,
                    'the status says it')
+        time.sleep(float(os.environ.get('HOLD_SECONDS', '0')))
         assert sink.running()
     finally:
         reader.stdin.close()
