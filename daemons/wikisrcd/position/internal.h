@@ -5,10 +5,8 @@
 
 #include "daemons/wikisrcd/position/position.h"
 
-/* At least twice the ids, a power of two: searches stay short. */
-#define POSITION_SET_BITS 16
-#define POSITION_SET_SIZE (1u << POSITION_SET_BITS)
-_Static_assert(POSITION_SET_SIZE >= 2 * (POSITION_IDS_MAX + POSITION_AHEAD_MAX), "half full");
+/* The set of ids at first; it is never more than half full, so searches stay short. */
+#define POSITION_SET_BITS 10
 
 /* What a record may hold: times from 1970 up to the end of the year 9999, and as Kafka has them,
  * partitions from 0 and names of this many bytes at most. Whatever else a service sends is made to
@@ -64,7 +62,8 @@ struct position {
     struct position_topic *topics;
     unsigned topics_n;
     struct position_id_entries id; /* of the event that is being looked at */
-    struct event_identity *set;    /* of POSITION_SET_SIZE; zero: free */
+    struct event_identity *set;    /* of 2^set_bits; zero: free */
+    unsigned set_bits;
     unsigned ids, ahead_ids;
     uint64_t ids_cut, ahead_cut, taken;
     enum position_ask ask;

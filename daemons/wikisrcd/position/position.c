@@ -68,7 +68,8 @@ static int topic_learn(struct position *p, const struct pl_json_str *name, int64
 struct position *position_new(const struct pl_strings *streams, int64_t since_ms, int64_t slack_ms)
 {
     struct position *p = pl_alloc(sizeof(*p));
-    p->set = pl_alloc_array(POSITION_SET_SIZE, sizeof(*p->set));
+    p->set_bits = POSITION_SET_BITS;
+    p->set = pl_alloc_array((size_t)1 << p->set_bits, sizeof(*p->set));
     p->since_ms = p->begun_ms = since_ms;
     p->asked_ms = since_ms;
     p->slack_ms = slack_ms;

@@ -9,10 +9,15 @@
 
 /* ---- the set of ids: open addressing, linear probing, at most half full ---- */
 
-static unsigned set_slot(const struct event_identity *id)
+static unsigned set_slot(const struct position *p, const struct event_identity *id)
 {
     /* Fibonacci hashing: the high bits of the product depend on all bits. */
-    return (unsigned)(((id->hi ^ id->lo) * 0x9E3779B97F4A7C15ULL) >> (64 - POSITION_SET_BITS));
+    return (unsigned)(((id->hi ^ id->lo) * 0x9E3779B97F4A7C15ULL) >> (64 - p->set_bits));
+}
+
+static unsigned set_mask(const struct position *p)
+{
+    return (1u << p->set_bits) - 1;
 }
 
 static bool id_equal(const struct event_identity *a, const struct event_identity *b)
@@ -23,9 +28,9 @@ static bool id_equal(const struct event_identity *a, const struct event_identity
 /* The slot that holds the id, or the free one where it would go. */
 static unsigned set_find(const struct position *p, const struct event_identity *id)
 {
-    unsigned slot = set_slot(id);
+    unsigned slot = set_slot(p, id);
     while (!position_id_is_zero(&p->set[slot]) && !id_equal(&p->set[slot], id))
-        slot = (slot + 1) & (POSITION_SET_SIZE - 1);
+        slot = (slot + 1) & set_mask(p);
     return slot;
 }
 
@@ -34,20 +39,36 @@ bool position_set_has(const struct position *p, const struct event_identity *id)
     return !position_id_is_zero(&p->set[set_find(p, id)]);
 }
 
+/* As large as the ids need: they are few in the everyday stream, and a set that is small stays in
+ * the processor's cache. */
+static void set_grow(struct position *p)
+{
+    struct event_identity *before = p->set;
+    unsigned n = 1u << p->set_bits++;
+    p->set = pl_alloc_array((size_t)n * 2, sizeof(*p->set));
+    for (unsigned i = 0; i < n; i++)
+        if (!position_id_is_zero(&before[i]))
+            p->set[set_find(p, &before[i])] = before[i];
+    free(before);
+}
+
+/* The id is counted already. */
 static void set_add(struct position *p, const struct event_identity *id)
 {
+    if ((p->ids + p->ahead_ids) * 2 > 1u << p->set_bits)
+        set_grow(p);
     p->set[set_find(p, id)] = *id;
 }
 
 /* Removes and closes the gap, so that no search ends too early (Knuth 6.4, algorithm R). */
 static void set_remove(struct position *p, const struct event_identity *id)
 {
-    const unsigned mask = POSITION_SET_SIZE - 1;
+    const unsigned mask = set_mask(p);
     unsigned hole = set_find(p, id);
     if (position_id_is_zero(&p->set[hole]))
         return;
     for (unsigned i = (hole + 1) & mask; !position_id_is_zero(&p->set[i]); i = (i + 1) & mask) {
-        unsigned home = set_slot(&p->set[i]);
+        unsigned home = set_slot(p, &p->set[i]);
         if (((i - home) & mask) >= ((i - hole) & mask)) {
             p->set[hole] = p->set[i];
             hole = i;
