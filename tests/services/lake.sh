@@ -9,8 +9,8 @@
 #   lake.sh stop DIR                        end both (SIGTERM)
 #
 # The bucket is `lake`, the catalogue's warehouse s3://lake/warehouse; DIR/keys has S3's access key
-# and secret, a line each. S3 keeps all in memory. The catalogue listens on all addresses, which it
-# cannot be told otherwise, and asks nobody who they are.
+# and secret, a line each. S3 keeps all in memory. Both listen on loopback only. The catalogue, which
+# asks nobody who they are, has no option for that: loopback.c does it, which needs a C compiler.
 #
 # Environment:
 #   PIPELINE_CACHE=FOLDER   where fetched things are kept (~/.cache/pipeline-services)
@@ -22,6 +22,15 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 moto_packages=('moto[s3,server]==5.2.5')
 catalog_dir="$(cache_dir)/iceberg-catalog-$(cksum <"$here/lake/pom.xml" | cut -d ' ' -f 1)"
 moto_dir="$(cache_dir)/moto-$(cksum <<<"${moto_packages[*]}" | cut -d ' ' -f 1)"
+
+loopback="$(cache_dir)/loopback-$(cksum <"$here/loopback.c" | cut -d ' ' -f 1).so"
+
+make_loopback() {
+    [ ! -f "$loopback" ] || return 0
+    cc -std=gnu11 -D_GNU_SOURCE -O1 -fPIC -shared -o "$loopback.$$" "$here/loopback.c" \
+        -ldl || die "could not compile loopback.c: run deps.sh build"
+    mv "$loopback.$$" "$loopback"
+}
 
 fetch_catalog() {
     local tmp="$catalog_dir.tmp"
@@ -61,6 +70,7 @@ start() {
     local dir=$1 catalog_port=$2 s3_port=$3
     locked iceberg-catalog fetch_catalog
     locked moto fetch_moto
+    make_loopback
     mkdir -p "$dir/s3" "$dir/catalog"
     dir=$(cd "$dir" && pwd)
     need_free_port "$catalog_port"
@@ -82,7 +92,7 @@ start() {
         CATALOG_S3_ENDPOINT="http://127.0.0.1:$s3_port" CATALOG_S3_PATH__STYLE__ACCESS=true \
         CATALOG_S3_ACCESS__KEY__ID=${keys[0]} CATALOG_S3_SECRET__ACCESS__KEY=${keys[1]} \
         CATALOG_CLIENT_REGION=us-east-1 \
-        launch "$dir/catalog" "$dir/catalog.log" java -Xmx256m -XX:+UseSerialGC \
+        LD_PRELOAD=$loopback launch "$dir/catalog" "$dir/catalog.log" java -Xmx256m -XX:+UseSerialGC \
         -XX:TieredStopAtLevel=1 -cp "$catalog_dir/*" org.apache.iceberg.rest.RESTCatalogServer
     wait_until_up "$dir/catalog" "$dir/catalog.log" 120 port_open "$catalog_port"
 }
