@@ -335,14 +335,16 @@ static void history_make(struct world *w, unsigned snapshots, unsigned partition
     for (unsigned i = 0; i < partitions; i++)
         pl_buf_addf(&offsets, ",\"%u\":1234567890", 1000 + i);
     pl_buf_add_str(&offsets, "}}}");
-    cJSON *all = cJSON_GetObjectItem(loaded.metadata, "snapshots");
+    cJSON *all = cJSON_CreateArray();
     for (unsigned i = 0; i < snapshots; i++) {
         cJSON *s = cJSON_Duplicate(current.json, true);
         cJSON_ReplaceItemInObject(s, "snapshot-id", iceberg_json_new_int(1000 + i));
         cJSON_ReplaceItemInObject(cJSON_GetObjectItem(s, "summary"), ICEBERG_OFFSETS_KEY,
                                   cJSON_CreateString(pl_buf_cstr(&offsets)));
-        cJSON_InsertItemInArray(all, (int)i, s);
+        cJSON_AddItemToArray(all, s);
     }
+    cJSON_AddItemToArray(all, cJSON_Duplicate(current.json, true));
+    cJSON_ReplaceItemInObject(loaded.metadata, "snapshots", all);
     iceberg_json_print(loaded.metadata, &text);
     FILE *f = fopen(iceberg_local_path(loaded.metadata_location), "w");
     ck_assert_ptr_nonnull(f);
