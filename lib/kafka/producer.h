@@ -80,8 +80,9 @@ void pl_producer_commit(struct pl_producer *p);
 /* OPEN -> BUSY; on_aborted follows. Ignored in the same cases. `why` NULL: no particular reason. */
 void pl_producer_abort(struct pl_producer *p, const struct pl_err *why);
 
-rd_kafka_t *pl_producer_client(struct pl_producer *p);          /* for topic checks at start */
-uint64_t pl_producer_queued_bytes(const struct pl_producer *p); /* of memory, not yet acknowledged */
+rd_kafka_t *pl_producer_client(struct pl_producer *p); /* for topic checks at start */
+uint64_t
+pl_producer_queued_bytes(const struct pl_producer *p); /* of memory, not yet acknowledged */
 /* Its thread is in a call that should have ended long ago: librdkafka hangs, which is not the same
  * as a broker that is away. For on_watchdog. */
 bool pl_producer_is_stuck(const struct pl_producer *p);

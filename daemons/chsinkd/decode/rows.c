@@ -223,15 +223,14 @@ static bool object_walk(struct rows *r, struct trie_node *n)
                 break;
             child = __builtin_expect(key.escaped, 0) ? escaped_find(r, n, prev, &key)
                                                      : trie_find(n, prev, key.p, key.len);
+            if (!child && !key.escaped)
+                child = trie_learn(n, prev, key.p, key.len);
+        } else if (child->unknown) {
+            key = (struct pl_json_str){.p = child->key, .len = child->key_len};
         }
-        if (!child) {
-            if (!unknown_take(r, n, &key))
-                return false;
-            continue;
-        }
-        if (!node_take(r, child))
+        if (child && !child->unknown ? !node_take(r, child) : !unknown_take(r, n, &key))
             return false;
-        prev = child;
+        prev = child ? child : prev;
     }
     return !r->j.error;
 }

@@ -54,6 +54,11 @@ void trie_free(struct trie_node *n)
         return;
     for (unsigned i = 0; i < n->children_n; i++)
         trie_free(n->children[i]);
+    while (n->learned) {
+        struct trie_node *learned = n->learned;
+        n->learned = learned->next_learned;
+        trie_free(learned);
+    }
     free(n->children);
     free(n->table);
     free(n->targets);
@@ -128,21 +133,43 @@ void trie_target_add(struct trie_node *n, unsigned column, int capture)
     n->targets[n->targets_n++] = (struct trie_target){.column = column, .capture = capture};
 }
 
+static void table_add(struct trie_node *n, struct trie_node *child)
+{
+    unsigned at = key_hash(child->key, child->key_len);
+    while (n->table[at & n->table_mask])
+        at++;
+    n->table[at & n->table_mask] = child;
+}
+
+struct trie_node *trie_learn(struct trie_node *n, struct trie_node *prev, const char *key,
+                             size_t len)
+{
+    if (!n->table || n->learned_n == TRIE_LEARNED_MAX || len > TRIE_LEARNED_LEN_MAX)
+        return NULL;
+    char text[TRIE_LEARNED_LEN_MAX + 1] = "";
+    memcpy(text, key, len);
+    struct trie_node *child = node_new(text);
+    child->unknown = true;
+    child->next_learned = n->learned;
+    n->learned = child;
+    n->learned_n++;
+    table_add(n, child);
+    *(prev ? &prev->next_guess : &n->first_guess) = child;
+    return child;
+}
+
 void trie_build(struct trie_node *n)
 {
     if (n->children_n == 0)
         return;
     unsigned size = 4;
-    while (size < 2 * n->children_n)
+    while (size < 2 * (n->children_n + TRIE_LEARNED_MAX))
         size *= 2;
     n->table = pl_alloc_array(size, sizeof(struct trie_node *));
     n->table_mask = size - 1;
     for (unsigned i = 0; i < n->children_n; i++) {
         struct trie_node *child = n->children[i];
-        unsigned at = key_hash(child->key, child->key_len);
-        while (n->table[at & n->table_mask])
-            at++;
-        n->table[at & n->table_mask] = child;
+        table_add(n, child);
         child->covered = child->covered || n->covered;
         trie_build(child);
     }

@@ -4,7 +4,8 @@
  *
  * Producers write their keys in the same order again and again. Each node remembers which of its
  * siblings followed it the last time; that key is compared first, and only another one is searched
- * for. The memory changes only how fast a key is found, never what is found.
+ * for. Keys that no column wants are learned for that, too, the first TRIE_LEARNED_MAX of an object.
+ * The memory changes only how fast a key is found, never what is found.
  *
  * Threads: one owner (walking writes that memory).
  */
@@ -12,6 +13,10 @@
 #define CHSINKD_DECODE_TRIE_H
 
 #include "lib/json/reader.h"
+
+#define TRIE_LEARNED_MAX 64
+/* Longer keys are not learned. */
+#define TRIE_LEARNED_LEN_MAX 64
 
 /* What wants a node's value: a column of the block. */
 struct trie_target {
@@ -27,10 +32,15 @@ struct trie_node {
     uint64_t stamp; /* of the walk that met it last: twice in one walk is a duplicate */
     struct trie_node *first_guess, *next_guess;
     struct trie_node **children;
-    struct trie_node **table; /* open addressing, a power of two, at most half full */
+    struct trie_node **table;  /* open addressing, a power of two, at most half full; learned ones,
+                               * too */
+    struct trie_node *learned; /* a list of those below, by next_learned */
+    struct trie_node *next_learned;
+    unsigned learned_n;
     unsigned children_n, table_mask;
     struct trie_target *targets;
     unsigned targets_n;
+    bool unknown; /* learned: no column wants it */
     bool rows;    /* its value is the array of the rows */
     bool covered; /* a column takes the whole value: nothing below is unknown */
     char *prefix; /* of the names of unknown fields in this object, escaped: "meta." */
@@ -46,6 +56,10 @@ struct trie_node *trie_add(struct trie_node *root, char *const *keys, unsigned k
 void trie_target_add(struct trie_node *n, unsigned column, int capture);
 /* Once, after all is added. */
 void trie_build(struct trie_node *root);
+
+/* A key of the object n that was searched for in vain, without escapes. NULL: it is not learned. */
+struct trie_node *trie_learn(struct trie_node *n, struct trie_node *prev, const char *key,
+                             size_t len);
 
 /* Appends a key for the name of an unknown field, escaped for JSON: plain, or in quotes when it
  * holds a dot or a quote, as in paths (so that two fields never get the same name). */

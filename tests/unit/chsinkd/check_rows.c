@@ -314,6 +314,50 @@ START_TEST(check_unknown)
 }
 END_TEST
 
+/* Keys that no column wants are learned, more than there is room for: a decoder that has seen many
+ * gives the same as a new one. */
+START_TEST(check_learned)
+{
+    static const char route[] = "unknown_fields: keep\ncolumns:\n"
+                                "  - {name: a, path: $.a, type: Nullable(Int64)}\n"
+                                "  - {name: b, path: $.o.b, type: Nullable(Int64)}\n"
+                                "  - {name: rest, type: String, unknown: true}\n";
+    FIXTURE used = fixture_new(route);
+    unsigned state = 7;
+    for (unsigned i = 0; i < 600; i++) {
+        FIXTURE fresh = fixture_new(route);
+        PL_CLEANUP(pl_buf_release) struct pl_buf text = {0};
+        struct pl_buf a = {0}, b = {0};
+        pl_buf_add_str(&text, "{");
+        for (unsigned k = 0; k < 8; k++) { /* with doubles, of wanted keys, too; \\u0062 is b */
+            static const char *const keys[] = {"a",   "k%u",  "o\":{\"b\":%u},\"x",  "\\u006b%u",
+                                               "k%u", "long", "o\":{\"k%u\":1},\"y", "\\u0061%u"};
+            state = state * 1103515245 + 12345;
+            PL_FREE char *key = pl_strf("%u", i < 300 ? state >> 20 & 7 : state >> 20 & 127);
+            const char *form = keys[state >> 16 & 7], *at = strstr(form, "%u");
+            pl_buf_addf(&text, "%s\"%.*s%s%s\":%u", k > 0 ? "," : "",
+                        (int)(at ? at - form : (int)strlen(form)), form, at ? key : "",
+                        at ? at + 2 : "", k);
+        }
+        pl_buf_add_str(&text, "}");
+        block_reset(used.block);
+        uint64_t unknown = rows_counts(used.rows)->unknown_fields;
+        ck_assert_uint_eq(decode(&used, pl_buf_cstr(&text)), decode(&fresh, pl_buf_cstr(&text)));
+        ck_assert_uint_eq(rows_counts(used.rows)->unknown_fields - unknown,
+                          rows_counts(fresh.rows)->unknown_fields);
+        if (block_rows(fresh.block) > 0) {
+            block_print_row(used.block, 0, &a);
+            block_print_row(fresh.block, 0, &b);
+            ck_assert_str_eq(pl_buf_cstr(&a), pl_buf_cstr(&b));
+        }
+        pl_buf_release(&a);
+        pl_buf_release(&b);
+    }
+    ck_assert_uint_gt(rows_counts(used.rows)->rows, 50);
+    ck_assert_uint_gt(rows_counts(used.rows)->rejected_messages, 50);
+}
+END_TEST
+
 START_TEST(check_paths)
 {
     FIXTURE f = fixture_new(
@@ -556,6 +600,7 @@ int main(void)
         TEST(check_element_cases, .count = PL_COUNT(element_cases)),
         TEST(check_elements_many),
         TEST(check_unknown),
+        TEST(check_learned),
         TEST(check_paths),
         TEST(check_kafka),
         TEST(check_determinism),
