@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_rows.c - any bytes as a message through four routes.
+ * fuzz_rows.c - any bytes as a message through five routes.
  * links: chsinkd
  *
  * The first byte chooses the route, the rest is the message. What must hold: the block is Native
@@ -58,6 +58,12 @@ static const char *const route_texts[] = {
     HEAD "  - {name: v, path: \"@.v\", type: Nullable(Int16), invalid: \"null\"}\n"
          "  - {name: e, path: \"@\", type: String, json: true}\n"
          "rows: $[*]\n",
+    /* Rows out of an array, read once: columns of the message before and behind it. */
+    HEAD "  - {name: n, path: $.n, type: Nullable(String), invalid: \"null\"}\n"
+         "  - {name: m, path: $.a.m, type: Int32, missing: default}\n"
+         "  - {name: v, path: \"@.v\", type: Int16}\n"
+         "  - {name: w, path: [\"@.w\", \"@.x\"], type: String, json: true, missing: default}\n"
+         "rows: $.a.r[*]\n",
 };
 
 /* The first is kept over all inputs, the second is made for each. */

@@ -37,6 +37,7 @@ struct rows {
     unsigned *late; /* columns that are set at the end of each row: not direct, not stashed */
     unsigned late_n;
     int unknown_column; /* -1: unknown fields are dropped */
+    bool can_once;      /* no row needs more of the message than the stash */
     struct rows_counts counts;
 
     /* While a message is decoded: */
@@ -49,7 +50,10 @@ struct rows {
     size_t bytes_max;     /* the message may fill the block up to here */
     bool over;            /* it has filled more */
     struct rows_counts counts_before;
-    uint64_t walk; /* stamped on the nodes that were met */
+    uint64_t walks; /* of objects with a trie, in all */
+    uint64_t walk;  /* which of them it is: stamped on the nodes that were met */
+    bool once;      /* the elements are decoded where the walk meets them */
+    size_t *before; /* once: the lengths of the block's strings before the message */
     struct pl_slice array;
     bool array_wrong;
     struct pl_buf unknown, name, stash;

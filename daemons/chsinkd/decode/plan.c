@@ -85,6 +85,18 @@ static void plan_add(struct rows *r, const struct column *c)
     }
 }
 
+/* Whether a row can be finished before the message around it is read to its end. */
+static bool can_once(const struct rows *r)
+{
+    for (unsigned i = 0; i < r->plans_n; i++) {
+        const struct plan *p = &r->plans[i];
+        for (unsigned k = 0; k < p->captures_n && !p->of_message; k++)
+            if (path_in_message(r->route, &p->column->paths[k]))
+                return false;
+    }
+    return r->unknown_column < 0;
+}
+
 struct rows *rows_new(const struct route *route)
 {
     struct rows *r = pl_alloc(sizeof(*r));
@@ -99,6 +111,8 @@ struct rows *rows_new(const struct route *route)
         if (route->columns[i].source != COLUMN_EXPRESSION)
             plan_add(r, &route->columns[i]);
     captures_plan(r);
+    r->can_once = elements && can_once(r);
+    r->before = pl_alloc_array(r->plans_n + 1, sizeof(*r->before));
     if (elements) {
         trie_add(r->message, route->rows.keys, route->rows.keys_n)->rows = true;
         trie_build(r->element);
@@ -115,6 +129,7 @@ void rows_free(struct rows *r)
     trie_free(r->element);
     free(r->plans);
     free(r->late);
+    free(r->before);
     free(r->captures_column);
     free(r->captures);
     pl_buf_release(&r->unknown);

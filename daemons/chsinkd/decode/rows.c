@@ -8,9 +8,15 @@
  * (captures), because the whole row or message must be seen first.
  *
  *     rows: $              walk the message, straight into the open row; then the captures; commit
- *     rows: $.a[*], $[*]   walk the message, checking all of it: captures, and where the array is;
- *                          the columns that come from the message are converted once (the stash);
- *                          then for each element: walk, captures, stash, commit
+ *     rows: $.a[*], $[*]   walk the message, and the elements where they are met: walk, captures,
+ *                          commit; the columns that come from the message are converted once (the
+ *                          stash) and added to all rows
+ *
+ * Such a message that is not good in every respect, or whose rows need more of it than the stash,
+ * is read twice:
+ *
+ *                          walk the message, checking all of it: captures, and where the array is;
+ *                          the stash; then for each element: walk, captures, stash, commit
  */
 #include "daemons/chsinkd/decode/rows.h"
 
@@ -164,6 +170,7 @@ static bool targets_take(struct rows *r, const struct trie_node *n, struct pl_sl
 }
 
 static bool object_walk(struct rows *r, struct trie_node *n);
+static bool elements_once(struct rows *r);
 
 /* A value that is not just one column's: something below it, several columns, a capture, the
  * rows. */
@@ -177,7 +184,9 @@ static bool node_take_all(struct rows *r, struct trie_node *n)
         if (!object_walk(r, n))
             return false;
     } else {
-        if (!pl_json_skip(&r->j, NULL) || (n->children_n > 0 && !subtree_wrong(r, n, start)))
+        bool once = r->once && n->rows && type == PL_JSON_ARRAY;
+        if (!(once ? elements_once(r) : pl_json_skip(&r->j, NULL)) ||
+            (n->children_n > 0 && !subtree_wrong(r, n, start)))
             return false;
     }
     struct pl_slice raw = {start, (size_t)(r->j.p - start)};
@@ -238,7 +247,7 @@ static bool object_walk(struct rows *r, struct trie_node *n)
 /* Walks an object from its root, which a column may want as a whole. */
 static bool root_walk(struct rows *r, struct trie_node *root)
 {
-    r->walk++;
+    r->walk = ++r->walks;
     if (__builtin_expect(root->targets_n == 0, 1))
         return object_walk(r, root);
     const char *start = r->j.p;
@@ -400,6 +409,33 @@ static void stash_put(struct rows *r)
     r->defaulted += r->stash_defaulted;
 }
 
+/* Adds it to the rows from `first` on, which have nothing in these columns yet. */
+static void stash_spread(struct rows *r, uint64_t first)
+{
+    struct block *b = r->block;
+    uint64_t rows = b->rows - first;
+    for (unsigned i = 0; i < r->plans_n; i++) {
+        const struct plan *p = &r->plans[i];
+        if (!p->of_message)
+            continue;
+        struct block_column *bc = &b->columns[i];
+        const size_t len = p->stash_len, all = rows * len;
+        if (bc->width == 0 && bc->cap - bc->len < all)
+            block_string_grow(bc, all);
+        char *at = bc->data + (bc->width == 0 ? bc->len : first * len);
+        for (uint64_t row = 0; row < rows; row++)
+            memcpy(at + row * len, r->stash.data + p->stash_at, len);
+        if (bc->nulls)
+            memset(bc->nulls + first, p->null, rows);
+        if (bc->width == 0) {
+            bc->len = bc->end = bc->len + all;
+            b->string_bytes += all;
+        }
+    }
+    r->counts.nulled += rows * r->stash_nulled;
+    r->counts.defaulted += rows * r->stash_defaulted;
+}
+
 /* --- messages --- */
 
 /* What is broken within its first bytes may be something else altogether. */
@@ -490,7 +526,8 @@ static bool element_decode(struct rows *r)
     row_begin(r);
     if (!element_walk(r) || !row_end(r))
         return false;
-    stash_put(r);
+    if (!r->once)
+        stash_put(r);
     row_commit(r);
     return true;
 }
@@ -543,7 +580,7 @@ static bool array_is_empty(struct rows *r)
     return !(pl_json_array_begin(&r->j) && pl_json_array_next(&r->j));
 }
 
-static bool message_of_rows(struct rows *r, const struct row_set *only)
+static void message_begin(struct rows *r)
 {
     r->array = (struct pl_slice){0};
     r->array_wrong = false;
@@ -551,6 +588,66 @@ static bool message_of_rows(struct rows *r, const struct row_set *only)
         r->captures[i].raw.p = NULL;
     r->unknown_n = 0;
     r->unknown.len = 0;
+}
+
+/* The reader is at the array, perhaps inside the walk along the message. */
+static bool elements_once(struct rows *r)
+{
+    uint64_t walk = r->walk, unknown_n = r->unknown_n;
+    r->array = (struct pl_slice){r->j.p, 1};
+    bool good = pl_json_array_begin(&r->j);
+    while (good && pl_json_array_next(&r->j))
+        good = element_decode(r) && !r->over;
+    r->walk = walk;
+    r->unknown_n = unknown_n;
+    return good && !r->j.error;
+}
+
+static bool once_walk(struct rows *r)
+{
+    bool good = r->message->rows ? elements_once(r) : root_walk(r, r->message);
+    return good && pl_json_end(&r->j) && !r->array_wrong && (r->array.p || r->route->rows_optional);
+}
+
+/* False: it is not good in every respect, and nothing has changed. */
+static bool message_once(struct rows *r)
+{
+    struct block *b = r->block;
+    message_begin(r);
+    for (unsigned i = 0; i < b->strings_n; i++) {
+        r->before[i] = b->strings[i]->len;
+        b->strings[i]->end = b->strings[i]->len; /* what a row that was given up has left */
+    }
+    size_t bytes = b->string_bytes;
+    r->once = true;
+    bool good = once_walk(r);
+    r->once = false;
+    uint64_t unknown_n = r->unknown_n;
+    if (good && b->rows > r->rows_before) {
+        good = stash_fill(r);
+        if (good)
+            stash_spread(r, r->rows_before);
+    }
+    r->counts.unknown_fields += unknown_n;
+    if (good && block_data_bytes(b) <= r->bytes_max)
+        return true;
+    r->reject = (struct rows_reject){0};
+    r->counts = r->counts_before;
+    b->rows = r->rows_before;
+    b->string_bytes = bytes;
+    for (unsigned i = 0; i < b->strings_n; i++)
+        b->strings[i]->len = b->strings[i]->end = r->before[i];
+    return false;
+}
+
+static bool message_of_rows(struct rows *r, const struct row_set *only)
+{
+    if (r->can_once && !only) {
+        if (message_once(r))
+            return true;
+        message_check(r); /* the reader begins again */
+    }
+    message_begin(r);
     if (!message_walk(r))
         return false;
     if (r->array_wrong)

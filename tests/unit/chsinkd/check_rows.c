@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "daemons/chsinkd/clickhouse/table.h"
+#include "daemons/chsinkd/decode/internal.h"
 #include "tests/unit/rows_fixture.h"
 #include "tests/unit/unit.h"
 
@@ -358,6 +359,64 @@ START_TEST(check_learned)
 }
 END_TEST
 
+/* Read once or twice, a message of rows gives the same rows, counts and last reject. */
+START_TEST(check_once)
+{
+    static const char route[] = "rows: $.a.r[*]\nmessage_memory_max: 400\ndepth_max: 6\ncolumns:\n"
+                                "  - {name: n, path: $.n, type: Nullable(String)}\n"
+                                "  - {name: m, path: $.a.m, type: Int8, missing: default}\n"
+                                "  - {name: r, path: $.a.r, type: String, json: true}\n"
+                                "  - {name: v, path: \"@.v\", type: Int16}\n"
+                                "  - {name: w, path: [\"@.w\", \"@.x\"], type: Nullable(String)}\n";
+    static const char *const messages[] = {
+        "{\"a\":{\"r\":[{\"v\":1},{\"v\":2,\"x\":\"b\",\"w\":null}],\"m\":3},\"n\":\"text\",\"z\":["
+        "]}",
+        "{\"n\":\"\\u0041\",\"a\":{\"m\":3,\"r\":[{\"v\":1,\"w\":\"\",\"y\":{\"v\":4}},{\"x\":"
+        "\"x\",\"v\":5}]}}",
+        "{\"a\":{\"r\":[]},\"n\":null}",
+        "{\"n\":\"x\",\"a\":{\"r\":[{\"v\":1},{\"v\":\"no\"},{\"v\":3},{\"v\":[[1]]}]}}",
+        "{\"a\":{\"r\":[{\"v\":1},{\"v\":2},{\"v\":3},{\"v\":4},{\"v\":5},{\"v\":6},{\"v\":7}]},"
+        "\"n\":\"0123456789\"}",
+    };
+    static const char bytes[] = "{}[]\",:\\0123nxavmrw e";
+    FIXTURE once = fixture_new(route), twice = fixture_new(route);
+    PL_CLEANUP(pl_buf_release) struct pl_buf a = {0}, b = {0};
+    unsigned state = 3, unchanged = 0;
+    ck_assert(once.rows->can_once);
+    twice.rows->can_once = false;
+    for (unsigned i = 0; i < 40000; i++) {
+        char text[200];
+        size_t len = strlen(messages[i % PL_COUNT(messages)]);
+        memcpy(text, messages[i % PL_COUNT(messages)], len);
+        for (unsigned k = 0; k < i / 5 % 3; k++) {
+            state = state * 1103515245 + 12345;
+            text[(state >> 8) % len] = bytes[(state >> 20) % (sizeof(bytes) - 1)];
+        }
+        unchanged += i / 5 % 3 == 0;
+        ck_assert_uint_eq(decode_bytes(&once, text, len, -1), decode_bytes(&twice, text, len, -1));
+        ck_assert_int_eq(once.row, twice.row);
+        ck_assert_ptr_eq(once.reason, twice.reason);
+        ck_assert_ptr_eq(once.detail, twice.detail);
+        ck_assert_uint_eq(once.offset, twice.offset);
+        ck_assert_str_eq(once.column, twice.column);
+        ck_assert_uint_eq(once.rejects, twice.rejects);
+        ck_assert_mem_eq(rows_counts(once.rows), rows_counts(twice.rows),
+                         sizeof(struct rows_counts));
+        if (i % 100 == 99) {
+            block_native(once.block, &a);
+            block_native(twice.block, &b);
+            ck_assert_uint_eq(a.len, b.len);
+            ck_assert_mem_eq(a.data, b.data, a.len);
+            block_reset(once.block);
+            block_reset(twice.block);
+        }
+    }
+    ck_assert_uint_gt(rows_counts(once.rows)->rows, unchanged);
+    ck_assert_uint_gt(rows_counts(once.rows)->rejected_messages, 1000);
+    ck_assert_uint_gt(rows_counts(once.rows)->rejected_rows, 1000);
+}
+END_TEST
+
 START_TEST(check_paths)
 {
     FIXTURE f = fixture_new(
@@ -601,6 +660,7 @@ int main(void)
         TEST(check_elements_many),
         TEST(check_unknown),
         TEST(check_learned),
+        TEST(check_once),
         TEST(check_paths),
         TEST(check_kafka),
         TEST(check_determinism),
