@@ -27,7 +27,7 @@
 
 /* ---- batches ---- */
 
-/* Received is counted before what became of it: a sample of the metrics may be taken at any time. */
+/* Received is counted before what became of it: the metrics may be read at any time. */
 static void taken_counts(struct sink *s)
 {
     s->in_flight += (int64_t)s->taken.messages;
