@@ -7,7 +7,7 @@ BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
 C_FILES    = $(wildcard lib/*/*.[ch] daemons/*/*.[ch] daemons/*/*/*.[ch] tests/*/*.[ch] \
              tests/unit/*/*.[ch] tests/services/*/*.[ch])
 
-.PHONY: torture check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop test-systemd
+.PHONY: bench-compare torture check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop test-systemd
 
 check: $(BINS) check-bins  ## quick, offline, no root: unit tests, fuzz corpora, tree, configurations
 	$(Q)tests/run/check.sh $(B) $(B)/results/check -- $(UNIT_BIN) -- $(FUZZ_NAMES)
@@ -46,8 +46,11 @@ $(B)/bench/%: $(B)/tests/bench/%.o $$(call links,tests/bench/%.c) $(B)/libpipeli
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
-bench: $(BENCH_BIN) $(BINS) $(B)/services/make-events $(B)/services/eventstreams  ## loaders side by side on this machine: see tests/run/bench.sh
+bench: $(BENCH_BIN) $(BINS) $(B)/services/make-events $(B)/services/eventstreams  ## loaders side by side on this machine; what chooses parts and sizes says tests/run/bench.sh
 	$(Q)tests/run/bench.sh $(B)
+
+bench-compare:  ## two commits of make bench side by side (OLD=commit NEW=commit; else the last two runs)
+	$(Q)/usr/bin/python3 tests/bench/report.py compare $(or $(BENCH_HISTORY),$(B)/bench/history.jsonl) $(OLD) $(NEW)
 
 # ---- fuzzing: objects of their own, by clang ----
 

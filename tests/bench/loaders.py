@@ -5,6 +5,7 @@ import os
 import re
 from pathlib import Path
 
+import kafka_engine
 from measure import Figures, watch
 from pipeline import BUILD, ROOT
 
@@ -35,10 +36,17 @@ def peer(stage, table):
     return command(stage, table, ['/bin/sh', '-c', os.environ['PEER']], False)
 
 
+def script(reader):
+    def load(stage, table):
+        return command(stage, table, [PEERS, HERE / 'peer_clickhouse.py', reader, stage.name], False)
+    return load
+
+
 def limit(mode):
     """A part of the trial alone. What it measured itself is without its preparation."""
     def run(stage, table):
-        process = stage.p.process(f'{mode}-{table}', [BUILD / 'bench/trial', mode, stage.file], env=stage.environment(table))
+        process = stage.p.process(f'{mode}-{table}', [BUILD / 'bench/trial', mode, stage.file],
+                                  env=stage.environment(table))
         seen = watch(process, stage.world.servers)
         took, cpu, rows = re.search(r'measured (\S+) (\S+) (\d+)', process.text()).groups()
         found = seen.figures(int(rows))
@@ -61,16 +69,27 @@ LOADERS = {
     'chsinkd': (chsinkd, True),
     'chsinkd of BASE': (base, True),
     'trial without protocol': (trial, True),
+    'PEER': (peer, True),
+    'kafka-python, clickhouse-connect': (script('kafka-python'), True),
+    'confluent-kafka, clickhouse-connect': (script('confluent'), True),
+    'Kafka engine, JSONAsString': (kafka_engine.engine(True), True),
+    'Kafka engine, rows': (kafka_engine.engine(False), True),
     'limit: consume only': (limit('consume'), False),
     'limit: decode only (chsinkd)': (decode, False),
     'limit: decode only (simdjson)': (limit('decode'), False),
     'limit: insert only': (limit('insert'), False),
-    'PEER': (peer, True),
 }
+EDITS_ONLY = {'trial without protocol', 'PEER', 'limit: decode only (simdjson)', 'limit: insert only',
+              'limit: consume only'}
 
 
 def chosen(stage):
-    """Those that can run here and that LOADERS=, a pattern, names."""
-    lacking = {'chsinkd of BASE': 'BASE' not in os.environ, 'PEER': 'PEER' not in os.environ}
-    pattern = os.environ.get('LOADERS', '')
-    return {name: loader for name, loader in LOADERS.items() if not lacking.get(name) and re.search(pattern, name)}
+    """Those that can run here."""
+    engine = kafka_engine.there(stage.p.clickhouse)
+    lacking = {'chsinkd of BASE': 'BASE' not in os.environ, 'PEER': 'PEER' not in os.environ,
+               'kafka-python, clickhouse-connect': not PEERS, 'confluent-kafka, clickhouse-connect': not PEERS,
+               'Kafka engine, JSONAsString': not engine, 'Kafka engine, rows': not engine}
+    if not engine:
+        print('this ClickHouse has no Kafka engine', flush=True)
+    return {name: loader for name, loader in LOADERS.items()
+            if not lacking.get(name) and (stage.name == 'edits' or name not in EDITS_ONLY)}

@@ -3,7 +3,6 @@
 import dataclasses
 import os
 import re
-import statistics
 import time
 from pathlib import Path
 
@@ -43,7 +42,7 @@ def family_of(pid):
 
 @dataclasses.dataclass
 class Figures:
-    """One run; or the medians of some."""
+    """One run; or the medians of some. Rows may be events, too."""
     rows: int
     seconds: float
     loader_cpu: float
@@ -61,11 +60,6 @@ class Figures:
         return {'rows_s': round(self.rate), 'loader_cpu': round(self.loader_cpu / million, 2),
                 'server_cpu': round(self.server_cpu / million, 2), 'broker_cpu': round(self.broker_cpu / million, 2),
                 'peak_mb': round(self.peak_mb)}
-
-
-def median(runs):
-    return Figures(*(statistics.median(getattr(run, field.name) for run in runs)
-                     for field in dataclasses.fields(Figures)))
 
 
 class Watch:
@@ -90,8 +84,8 @@ class Watch:
 
     def figures(self, rows):
         self.stop()
-        return Figures(rows, self.took, sum(self.cpus.values()), self.spent.get('server', 0), self.spent.get('broker', 0),
-                       sum(self.peaks.values()))
+        return Figures(rows, self.took, sum(self.cpus.values()), self.spent.get('server', 0),
+                       self.spent.get('broker', 0), sum(self.peaks.values()))
 
 
 def watch(process, servers, done=None, timeout=900):

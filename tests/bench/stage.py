@@ -47,10 +47,11 @@ class Stage:
         text = self.route_text.replace('TOPIC', self.topic).replace('TABLE', table)
         return write_whole(self.p.folder / f'{table}.yaml', text)
 
-    def chsinkd(self, table, build, **options):
+    def chsinkd(self, table, build, name=None, **options):
         """One that ends by itself with the topic."""
         kafka = {'group.id': table, **options.pop('kafka', {})}
-        process = self.p.chsinkd(f'chsinkd-{table}', args=['--once'], route=self.route(table), kafka=kafka, **options)
+        process = self.p.chsinkd(name or f'chsinkd-{table}', args=['--once'], route=self.route(table),
+                                 kafka=kafka, **options)
         process.args[0] = str(build / 'chsinkd')
         return process
 
@@ -71,10 +72,25 @@ class Stage:
 
     def environment(self, table):
         return {'BENCH_BOOTSTRAP': self.p.kafka.servers, 'BENCH_TOPIC': self.topic, 'BENCH_GROUP': table,
-                'BENCH_CLICKHOUSE_URL': self.p.clickhouse.url, 'BENCH_CLICKHOUSE_TCP_PORT': str(self.p.clickhouse.port + 1),
+                'BENCH_CLICKHOUSE_URL': self.p.clickhouse.url,
+                'BENCH_CLICKHOUSE_TCP_PORT': str(self.p.clickhouse.port + 1),
                 'BENCH_CLICKHOUSE_USER': 'pipeline', 'BENCH_CLICKHOUSE_PASSWORD': 'secret',
                 'BENCH_DATABASE': 'default', 'BENCH_TABLE': table, 'BENCH_ROWS': str(self.rows),
                 'BENCH_ROUTE': str(self.route(table))}
+
+    def ways(self, loaders):
+        """For alternate(): each into a table of its own."""
+        def way(load, compared):
+            def run():
+                table = self.table()
+                try:
+                    seen = load(self, table)
+                    return (seen.figures(self.rows) if hasattr(seen, 'figures') else seen,
+                            tuple(self.checksum(table)) if compared else None)
+                finally:
+                    self.drop(table)
+            return run
+        return {name: way(*loader) for name, loader in loaders.items()}
 
     def drop(self, *tables):
         for table in tables:

@@ -943,7 +943,7 @@ def test_transaction_larger_than_a_message(pipeline):
 
 @pytest.mark.parametrize('size', [28 * 10 ** 6, 10 ** 9])
 def test_memory_is_flat(pipeline, size):
-    """1 GB in under 32 MB, as the twelve days of the example. `make bench` shows the figures."""
+    """1 GB in under 32 MB, as the twelve days of the example."""
     p = pipeline
     api = p.api()
     if size > 10 ** 8:
