@@ -4,7 +4,8 @@
  *
  * Producers write their keys in the same order again and again. Each node remembers which of its
  * siblings followed it the last time; that key is compared first, and only another one is searched
- * for. Keys that no column wants are learned for that, too, TRIE_LEARNED_MAX of an object. The memory changes only how fast a key is found, never what is found.
+ * for. Keys that no column wants are learned for that, too, TRIE_LEARNED_MAX of an object. The
+ * memory changes only how fast a key is found, never what is found.
  *
  * Threads: one owner (walking writes that memory).
  */
