@@ -16,6 +16,7 @@
 #include "daemons/chsinkd/sink/consumer.h"
 
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 
 #include "daemons/chsinkd/sink/answers.h"
@@ -39,6 +40,8 @@
 #define QUEUE_MESSAGE_BYTES 320
 #define FETCH_BYTES_MAX     (4 * PL_MIB)
 #define FETCH_BYTES_MIN     PL_MIB
+/* How long there is no backlog before memory is given back. */
+#define BUSY_MS 5000
 /* fetch.queue.backoff.ms is there. */
 #define BACKOFF_VERSION 0x02020000
 
@@ -281,10 +284,25 @@ static void pending_fetch(struct consumer *c)
     size_t bytes = 0;
     for (ssize_t i = 0; i < c->pending_n; i++)
         bytes += c->pending[i]->len;
-    if ((size_t)c->pending_n == c->pending_want)
+    if ((size_t)c->pending_n == c->pending_want) {
         fetch_wake(c->sink);
+        c->busy_ms = pl_clock_monotonic_ms();
+        c->sink->backlog = true;
+    }
     size_t each = bytes / (size_t)c->pending_n + 1, n = c->pending_bytes / each;
     c->pending_want = n < 1 ? 1 : n > CONSUMER_PENDING_MAX ? CONSUMER_PENDING_MAX : n;
+}
+
+/* After a backlog: empty blocks, and what the allocator keeps of them and of librdkafka's queue. */
+static void memory_give_back(struct consumer *c)
+{
+    int64_t now_ms = pl_clock_monotonic_ms();
+    if (c->busy_ms == 0 || now_ms - c->busy_ms < BUSY_MS)
+        return;
+    c->busy_ms = c->sink->backlog ? now_ms : 0; /* once more, for the batches of now */
+    c->sink->backlog = false;
+    block_pool_trim(c->sink->pool, 0);
+    malloc_trim(0);
 }
 
 static void consumer_turn(struct consumer *c)
@@ -300,6 +318,7 @@ static void consumer_turn(struct consumer *c)
     pending_take(c);
     intake_close_aged(s);
     intake_counts(s);
+    memory_give_back(c);
 }
 
 static bool all_quiet(const struct sink *s)

@@ -22,7 +22,8 @@ struct consumer {
     rd_kafka_message_t *pending[CONSUMER_PENDING_MAX];
     ssize_t pending_at, pending_n;
     size_t pending_want, pending_bytes; /* how many are asked for; for so many bytes */
-    struct partition *last;             /* of the last message: they come in runs */
+    int64_t busy_ms; /* monotonic: when an array was full last; 0: memory was given back since */
+    struct partition *last; /* of the last message: they come in runs */
     /* What the group asks back, while its inserts under way may finish; NULL: nothing. */
     rd_kafka_topic_partition_list_t *revoking;
     int64_t revoke_until_ms; /* monotonic */

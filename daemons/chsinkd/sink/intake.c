@@ -43,7 +43,8 @@ void intake_batch_drop(struct sink *s, struct batch *b, bool given_back)
     if (given_back)
         pl_metrics_inc(s->metrics, M_GIVEN_BACK, messages);
     s->in_flight -= (int64_t)messages;
-    block_pool_give(s->pool, batch_block_take(b));
+    if (s->backlog)
+        block_pool_give(s->pool, batch_block_take(b));
     batch_free(b);
 }
 

@@ -162,6 +162,7 @@ struct sink {
     struct sink_route *routes;
     unsigned routes_n;
     struct block_pool *pool; /* the consumer's */
+    bool backlog;            /* there was one lately: empty blocks are kept for it */
     size_t rows_bytes_max;   /* rows' share of memory_max */
     struct {
         uint64_t messages, bytes;
