@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a Python user would write to load a topic into DuckDB or Iceberg: the other side of bench_outputs.py.
+"""What a Python user would write to load a topic into DuckDB or Iceberg: the other side of outputs.py.
 
     peer_outputs.py dlt|duckdb|pyiceberg SERVERS TOPIC COUNT ROUTE FOLDER
 

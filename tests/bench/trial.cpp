@@ -11,7 +11,6 @@
  * The parts alone: "consume" only counts messages, "decode" reads the file's lines without Kafka,
  * "insert" sends the first 100,000 rows as often as makes BENCH_ROWS. They print "measured SECONDS
  * CPU_SECONDS ROWS", which is without their preparation.
- *
  * Environment: BENCH_BOOTSTRAP, BENCH_TOPIC, BENCH_CLICKHOUSE_URL, BENCH_TABLE, BENCH_ROWS.
  */
 #include "tests/bench/trial_rows.hpp"
@@ -66,7 +65,7 @@ class inserter
             sql += string(sql.back() == '(' ? "" : ", ") + c.name;
         curl = curl_easy_init();
         char *query = curl_easy_escape(curl, (sql + ") FORMAT Native").c_str(), 0);
-        string url = setting("BENCH_CLICKHOUSE_URL") + "/?query=" + query;
+        string url = setting("BENCH_CLICKHOUSE_URL") + "/?insert_deduplicate=0&query=" + query;
         curl_free(query);
         for (const char *h : {"X-ClickHouse-User: pipeline", "X-ClickHouse-Key: secret", "Expect:"})
             headers = curl_slist_append(headers, h);
@@ -96,7 +95,7 @@ class inserter
     string body;
 };
 
-/* Blocks on their way between the two threads: two in all, so that one is filled while one is sent. */
+/* Blocks between the two threads: two in all, so that one is filled while one is sent. */
 class exchange
 {
   public:
@@ -153,7 +152,6 @@ static rd_kafka_t *consumer_open()
     const string settings[][2] = {{"bootstrap.servers", setting("BENCH_BOOTSTRAP")},
                                   {"group.id", "trial"},
                                   {"enable.auto.commit", "false"},
-                                  {"enable.partition.eof", "true"},
                                   {"queued.min.messages", "300000"},
                                   {"queued.max.messages.kbytes", "400000"}};
     for (const auto &s : settings) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* trial_rows.hpp - of trial.cpp: an event becomes a row in column buffers (the columns of edits.yaml). */
+/* trial_rows.hpp - of trial.cpp: an event becomes a row in column buffers (edits.yaml). */
 #pragma once
 #include <simdjson.h>
 #include <string>
