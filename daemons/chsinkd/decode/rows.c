@@ -409,6 +409,19 @@ static void stash_put(struct rows *r)
     r->defaulted += r->stash_defaulted;
 }
 
+/* Whether the message stays within its memory when the stash is added to so many rows of it. The
+ * columns of fixed width have been counted with the rows. */
+static bool stash_fits(const struct rows *r, uint64_t rows)
+{
+    size_t each = 0, bytes;
+    for (unsigned i = 0; i < r->plans_n; i++)
+        if (r->plans[i].of_message && r->block->columns[i].width == 0)
+            each += r->plans[i].stash_len;
+    return !__builtin_mul_overflow(each, rows, &bytes) &&
+           !__builtin_add_overflow(bytes, block_data_bytes(r->block), &bytes) &&
+           bytes <= r->bytes_max;
+}
+
 /* Adds it to the rows from `first` on, which have nothing in these columns yet. */
 static void stash_spread(struct rows *r, uint64_t first)
 {
@@ -624,12 +637,12 @@ static bool message_once(struct rows *r)
     r->once = false;
     uint64_t unknown_n = r->unknown_n;
     if (good && b->rows > r->rows_before) {
-        good = stash_fill(r);
+        good = stash_fill(r) && stash_fits(r, b->rows - r->rows_before);
         if (good)
             stash_spread(r, r->rows_before);
     }
     r->counts.unknown_fields += unknown_n;
-    if (good && block_data_bytes(b) <= r->bytes_max)
+    if (good)
         return true;
     r->reject = (struct rows_reject){0};
     r->counts = r->counts_before;

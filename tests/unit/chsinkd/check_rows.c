@@ -583,6 +583,26 @@ START_TEST(check_memory_exact)
 }
 END_TEST
 
+/* What would be too large is not made first: 400 KB that would become 1 GB. */
+START_TEST(check_memory_of_the_stash)
+{
+    FIXTURE f = fixture_new("rows: $.r[*]\nmessage_memory_max: 1MiB\ncolumns:\n"
+                            "  - {name: s, path: $.s, type: String}\n"
+                            "  - {name: n, path: '@.n', type: Nullable(Int8)}\n");
+    PL_CLEANUP(pl_buf_release) struct pl_buf m = {0};
+    pl_buf_add_str(&m, "{\"s\":\"");
+    for (unsigned i = 0; i < 100000; i++)
+        pl_buf_add_byte(&m, 'x');
+    pl_buf_add_str(&m, "\",\"r\":[{}");
+    for (unsigned i = 0; i < 10000; i++)
+        pl_buf_add_str(&m, ",{}");
+    pl_buf_add_str(&m, "]}");
+    ck_assert_uint_eq(decode_bytes(&f, m.data, m.len, -1), 0);
+    ck_assert_str_eq(f.reason, "rows of the message are larger than message_memory_max");
+    ck_assert_uint_lt(block_capacity(f.block), 16 << 20);
+}
+END_TEST
+
 START_TEST(check_memory_default)
 {
     static const struct {
@@ -666,6 +686,7 @@ int main(void)
         TEST(check_determinism),
         TEST(check_memory),
         TEST(check_memory_exact),
+        TEST(check_memory_of_the_stash),
         TEST(check_memory_default),
         TEST(check_many_refused),
         TEST(check_row_sets),
