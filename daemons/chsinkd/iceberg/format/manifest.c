@@ -271,7 +271,8 @@ int iceberg_manifest_files(struct pl_slice manifest,
     struct avro_file f = {0};
     if (avro_read(manifest, MANIFEST_MAX, &f, err) < 0)
         return -1;
-    struct avro_in in = {f.data.data, f.data.data + f.data.len, false};
+    const char *data = pl_buf_cstr(&f.data); /* without a byte it is not NULL, either */
+    struct avro_in in = {data, data + f.data.len, false};
     for (uint64_t i = 0; i < f.count && !in.broken; i++) {
         struct entry e = {.status = -1};
         avro_get_record(&in, f.schema, entry_field, &e);

@@ -148,7 +148,8 @@ static int list_fill(struct iceberg_manifest_list *l, struct pl_err *err)
         return pl_err_set(err, PL_ERR_REJECT, 0,
                           "more than %d manifests: have them merged (rewrite_manifests)",
                           ICEBERG_MANIFESTS_MAX);
-    struct avro_in in = {l->file.data.data, l->file.data.data + l->file.data.len, false};
+    const char *data = pl_buf_cstr(&l->file.data); /* without a byte it is not NULL, either */
+    struct avro_in in = {data, data + l->file.data.len, false};
     l->v = pl_alloc_array(l->file.count + 1, sizeof(*l->v));
     while (l->n < l->file.count) {
         struct iceberg_manifest *m = &l->v[l->n++];
