@@ -97,10 +97,10 @@ end_to_end() {
             files+=(tests/e2e/test_$name.py)
             ignored+=("--ignore-glob=*/test_$name.py")
         done
-        BUILD=$PWD/build pytest "end-to-end-$((part + 2))" "${files[@]}" \
+        BUILD=$PWD/build E2E_PART=$((part + 1)) pytest "end-to-end-$((part + 2))" "${files[@]}" \
             >"$results/end-to-end-$((part + 2)).log" 2>&1 &
     done
-    BUILD=$PWD/build pytest end-to-end tests/e2e "${ignored[@]}"
+    BUILD=$PWD/build E2E_PART=0 pytest end-to-end tests/e2e "${ignored[@]}"
     wait
     cat "$results"/end-to-end-*.log
 }
