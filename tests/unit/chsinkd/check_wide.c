@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_wide.c - the widest tables and many partitions, into DuckDB and Iceberg: it works, and
- * neither memory nor time grows out of hand. Run with DUCKDB_LIBRARY=PATH in the environment, as
+ * check_wide.c - the widest tables and many partitions, into DuckDB and Iceberg: each row is
+ * there, each position its own. What it costs is printed, and asserted nowhere. Run with DUCKDB_LIBRARY=PATH in the environment, as
  * tests/services/duckdb.sh prints it.
  *
  * links: chsinkd
@@ -22,10 +22,6 @@
 
 #define TEXT(s)    ((char *)(s))
 #define PARTITIONS 200 /* of the topic, or of the table */
-
-/* CPU of ours, which other work on the machine makes no longer. */
-#define CPU_S_MAX  30
-#define MEMORY_MAX (1500 * PL_MIB)
 
 static char *dir;
 static struct duckdb_conf duckdb_conf;
@@ -138,15 +134,11 @@ static struct cost cost_now(void)
                          u.ru_maxrss * INT64_C(1024)};
 }
 
-static void assert_sane(const struct world *w, const struct cost *before, const char *what)
+static void cost_print(const struct world *w, const struct cost *before, const char *what)
 {
     struct cost now = cost_now();
     printf("%s, %s: %.1f s of CPU, at most %" PRId64 " MiB\n", w->kind->name, what,
            now.cpu_s - before->cpu_s, now.memory / PL_MIB);
-    if (getenv("ASAN_OPTIONS") || getenv("UBSAN_OPTIONS"))
-        return;
-    ck_assert_msg(now.cpu_s - before->cpu_s < CPU_S_MAX, "%.1f s", now.cpu_s - before->cpu_s);
-    ck_assert_int_lt(now.memory, MEMORY_MAX);
 }
 
 /* ---- as many columns as a route can have ---- */
@@ -191,7 +183,7 @@ START_TEST(columns)
     world_open(&w, _i, route);
     for (int i = 0; i < 3; i++)
         insert(&w, &(struct rows){0, i * 1000, 1000, wide_value});
-    assert_sane(&w, &before, "1,024 columns, 3 batches of 1,000 rows");
+    cost_print(&w, &before, "1,024 columns, 3 batches of 1,000 rows");
     assert_answer(&w, "SELECT sum(column_1020) FROM main.t", "148500");
     assert_answer(&w, "SELECT max(column_1021) FROM main.t", "text 99");
     world_close(&w);
@@ -220,7 +212,7 @@ START_TEST(partitions)
     for (int turn = 0; turn < 2; turn++)
         for (int32_t p = 0; p < PARTITIONS; p++)
             insert(&w, &(struct rows){p, turn * 10, 10, narrow_value});
-    assert_sane(&w, &before, "200 partitions of a topic, 2 batches each");
+    cost_print(&w, &before, "200 partitions of a topic, 2 batches each");
     for (int32_t p = 0; p < PARTITIONS; p++) {
         const struct output_range range = {.group = "a group", .topic = "t", .partition = p};
         struct pl_buf note = {0};
@@ -243,7 +235,7 @@ START_TEST(table_partitions)
     PL_FREE char *wide = wide_route("partition_by: column_1\n");
     world_open(&w, 1, _i ? wide : "partition_by: p\n" NARROW);
     insert(&w, &(struct rows){0, 0, _i ? 20 : 2000, _i ? wide_value : narrow_value});
-    assert_sane(&w, &before, _i ? "1,024 columns, 20 partitions" : "200 partitions");
+    cost_print(&w, &before, _i ? "1,024 columns, 20 partitions" : "200 partitions");
     assert_answer(&w, "SELECT count(DISTINCT _offset) FROM main.t", _i ? "20" : "2000");
     world_close(&w);
 }
