@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check_wide.c - the widest tables and many partitions, into DuckDB and Iceberg: each row is
- * there, each position its own. What it costs is printed, and asserted nowhere. Run with DUCKDB_LIBRARY=PATH in the environment, as
- * tests/services/duckdb.sh prints it.
+ * there, each position its own. What it costs is printed, and asserted nowhere. Run with
+ * DUCKDB_LIBRARY=PATH in the environment, as tests/services/duckdb.sh prints it.
  *
  * links: chsinkd
  */
