@@ -15,7 +15,9 @@
 
 static rd_kafka_t *producer_open(void)
 {
-    static const char *const settings[][2] = {{"compression.type", "lz4"}, {"linger.ms", "20"}};
+    /* lib/kafka/transaction.c, lib/batch/delivery.c */
+    static const char *const settings[][2] = {
+        {"compression.type", "lz4"}, {"linger.ms", "500"}, {"enable.idempotence", "true"}};
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     char err[256] = "BENCH_BOOTSTRAP is not set";
     const char *servers = getenv("BENCH_BOOTSTRAP");
