@@ -109,9 +109,8 @@ def test_sigterm_while_loaded(pipeline):
     source = p.wikisrcd(replay.url, source={'start': '2000-01-01T00:00:00Z'})
     sink = p.chsinkd(batch={'rows': 5000})
     stops = 0
-    while p.rows() < count:
+    while (before := p.rows()) < count:
         assert stops < 30, 'no progress between stops'
-        before = p.rows()
         for daemon in (source, sink):
             if not daemon.running():
                 daemon.start()
