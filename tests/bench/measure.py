@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a load costs: seconds, CPU seconds and peak memory of processes, from /proc and the kernel's own accounts."""
+import contextlib
 import dataclasses
 import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -25,6 +27,13 @@ def memory_of(pid, key='VmHWM'):
     except OSError:
         return 0.0
     return int(found[1]) / 1024 if found else 0.0
+
+
+def lives(pid):
+    try:
+        return ') Z ' not in Path(f'/proc/{pid}/stat').read_text(encoding='ascii', errors='replace')
+    except OSError:
+        return False
 
 
 def family_of(pid):
@@ -71,10 +80,12 @@ class Watch:
         self.took, self.spent = None, {}
 
     def look(self, pid):
-        """Every few milliseconds while it runs: what is gone can't be asked."""
-        for member in family_of(pid):
+        """Every few milliseconds while it runs: what is gone can't be asked. Returns the processes there are."""
+        family = family_of(pid)
+        for member in family:
             self.peaks[member] = max(self.peaks.get(member, 0), memory_of(member))
             self.cpus[member] = max(self.cpus.get(member, 0), cpu_of(member))
+        return family
 
     def stop(self):
         """The rows are there."""
@@ -86,6 +97,19 @@ class Watch:
         self.stop()
         return Figures(rows, self.took, sum(self.cpus.values()), self.spent.get('server', 0),
                        self.spent.get('broker', 0), sum(self.peaks.values()))
+
+
+def end(process, seen):
+    """All of them: a shell does not hand the signal on, and a loader that is left alive reads on beside the next."""
+    family = seen.look(process.process.pid) if process.running() else []
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in family:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        until = time.monotonic() + 20
+        while time.monotonic() < until and (process.process.poll() is None or any(lives(pid) for pid in family)):
+            time.sleep(0.01)
+    process.close()
 
 
 def watch(process, servers, done=None, timeout=900):
@@ -110,13 +134,8 @@ def watch(process, servers, done=None, timeout=900):
             failed = f'not done in {timeout} s'
         time.sleep(0.01)
     seen.stop()
-    if process and process.running():
-        process.process.terminate()
-        until = time.monotonic() + 20
-        while process.process.poll() is None and time.monotonic() < until:
-            seen.look(process.process.pid)
-            time.sleep(0.01)
-        process.close()
+    if process:
+        end(process, seen)
     if failed:
         raise AssertionError(f'{failed}: {process.tail(8) if process else ""}')
     return seen
