@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * internal.h - what plan.c (compiles a route) and rows.c (decodes messages) share.
+ * internal.h - what the files of the decoder share.
+ *
+ *     plan.c      a route compiled
+ *     refuse.c    refusing
+ *     walk.c      the walk along an object, and the end of a row
+ *     elements.c  rows out of an array
+ *     rows.c      a message
  */
 #ifndef CHSINKD_DECODE_INTERNAL_H
 #define CHSINKD_DECODE_INTERNAL_H
@@ -52,8 +58,8 @@ struct rows {
     struct rows_counts counts_before;
     uint64_t walks; /* of objects with a trie, in all */
     uint64_t walk;  /* which of them it is: stamped on the nodes that were met */
-    bool once;      /* the elements are decoded where the walk meets them */
-    size_t *before; /* once: the lengths of the block's strings before the message */
+    bool (*array_take)(struct rows *r); /* decodes the array where the walk meets it; or NULL */
+    size_t *before; /* with array_take: the lengths of the block's strings before the message */
     struct pl_slice array;
     bool array_wrong;
     struct pl_buf unknown, name, stash;
@@ -62,5 +68,40 @@ struct rows {
     uint64_t stash_nulled, stash_defaulted;
     struct rows_reject reject; /* reason NULL: none */
 };
+
+/* ---- refuse.c ---- */
+
+extern const char too_much_memory[];
+
+/* The first reason is kept. Returns false, so that a walk can end with it. */
+bool refuse(struct rows *r, const char *reason, const char *at, const struct column *c);
+/* The reader's error. What is broken within its first bytes may be something else altogether. */
+bool refuse_json(struct rows *r);
+/* The same, where the message should have ended. */
+bool refuse_rest(struct rows *r);
+/* The message is refused as a whole, after rows of it. */
+bool refuse_back(struct rows *r, const char *reason, const char *at);
+/* Tells the caller; `row` -1: the message. */
+void refuse_report(struct rows *r, int64_t row);
+
+/* ---- walk.c: false where the row is refused, or the JSON broken ---- */
+
+/* Along an object from its root, which a column may want as a whole. */
+bool walk_root(struct rows *r, struct trie_node *root);
+/* A value that is not just one column's. */
+bool walk_value(struct rows *r, struct trie_node *n);
+/* The whole message, which is the row or around the rows. */
+bool walk_message(struct rows *r);
+
+void row_begin(struct rows *r);
+/* A column that is not set by the walk. */
+bool row_column_late(struct rows *r, unsigned i);
+/* Sets what the walk has not set. */
+bool row_end(struct rows *r);
+void row_commit(struct rows *r);
+
+/* ---- elements.c ---- */
+
+bool elements_of_message(struct rows *r, const struct row_set *only);
 
 #endif

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * elements.c - rows out of an array.
+ *
+ *     rows: $.a[*], $[*]   walk the message, and the elements where they are met: walk, captures,
+ *                          commit; the columns that come from the message are converted once (the
+ *                          stash) and added to all rows
+ *
+ * A message that is not good in every respect, or whose rows need more of it than the stash, is
+ * read twice:
+ *
+ *                          walk the message, checking all of it: captures, and where the array is;
+ *                          the stash; then for each element: walk, captures, stash, commit
+ */
+#include "daemons/chsinkd/batch/column.h"
+#include "daemons/chsinkd/decode/internal.h"
+#include "daemons/chsinkd/decode/value.h"
+
+static const char too_many_refused[] = "too many rows of the message are refused";
+
+/* --- columns that are the same for all rows of a message --- */
+
+/* Converts them into the open row and keeps the bytes. */
+static bool stash_fill(struct rows *r)
+{
+    row_begin(r);
+    pl_buf_reset(&r->stash);
+    for (unsigned i = 0; i < r->plans_n; i++) {
+        struct plan *p = &r->plans[i];
+        if (!p->of_message)
+            continue;
+        if (!row_column_late(r, i))
+            return false;
+        const struct block_column *bc = &r->block->columns[i];
+        const char *from = bc->width ? bc->data + r->block->rows * bc->width : bc->data + bc->len;
+        p->stash_at = r->stash.len;
+        p->stash_len = bc->width ? bc->width : bc->end - bc->len;
+        p->null = bc->nulls && bc->nulls[r->block->rows];
+        pl_buf_add(&r->stash, from, p->stash_len);
+    }
+    r->stash_nulled = r->nulled;
+    r->stash_defaulted = r->defaulted;
+    return true;
+}
+
+static void stash_put(struct rows *r)
+{
+    for (unsigned i = 0; i < r->plans_n; i++) {
+        const struct plan *p = &r->plans[i];
+        if (!p->of_message)
+            continue;
+        struct block_column *bc = &r->block->columns[i];
+        const char *from = r->stash.data + p->stash_at;
+        if (bc->width == 0) {
+            if (bc->cap - bc->len < p->stash_len)
+                block_string_grow(bc, p->stash_len);
+            memcpy(bc->data + bc->len, from, p->stash_len);
+            bc->end = bc->len + p->stash_len;
+        } else {
+            memcpy(bc->data + r->block->rows * bc->width, from, p->stash_len);
+        }
+        if (bc->nulls)
+            bc->nulls[r->block->rows] = p->null;
+    }
+    r->nulled += r->stash_nulled;
+    r->defaulted += r->stash_defaulted;
+}
+
+/* Whether the message stays within its memory when the stash is added to so many rows of it. The
+ * columns of fixed width have been counted with the rows. */
+static bool stash_fits(const struct rows *r, uint64_t rows)
+{
+    size_t each = 0, bytes;
+    for (unsigned i = 0; i < r->plans_n; i++)
+        if (r->plans[i].of_message && r->block->columns[i].width == 0)
+            each += r->plans[i].stash_len;
+    return !__builtin_mul_overflow(each, rows, &bytes) &&
+           !__builtin_add_overflow(bytes, block_data_bytes(r->block), &bytes) &&
+           bytes <= r->bytes_max;
+}
+
+/* Adds it to the rows from `first` on, which have nothing in these columns yet. */
+static void stash_spread(struct rows *r, uint64_t first)
+{
+    struct block *b = r->block;
+    uint64_t rows = b->rows - first;
+    for (unsigned i = 0; i < r->plans_n; i++) {
+        const struct plan *p = &r->plans[i];
+        if (!p->of_message)
+            continue;
+        struct block_column *bc = &b->columns[i];
+        const size_t len = p->stash_len, all = rows * len;
+        if (bc->width == 0 && bc->cap - bc->len < all)
+            block_string_grow(bc, all);
+        char *at = bc->data + (bc->width == 0 ? bc->len : first * len);
+        for (uint64_t row = 0; row < rows; row++)
+            memcpy(at + row * len, r->stash.data + p->stash_at, len);
+        if (bc->nulls)
+            memset(bc->nulls + first, p->null, rows);
+        if (bc->width == 0) {
+            bc->len = bc->end = bc->len + all;
+            b->string_bytes += all;
+        }
+    }
+    r->counts.nulled += rows * r->stash_nulled;
+    r->counts.defaulted += rows * r->stash_defaulted;
+}
+
+/* --- elements --- */
+
+/* What is no object is a row where a column takes the element itself (path: "@"). */
+static bool element_walk(struct rows *r)
+{
+    if (pl_json_peek(&r->j) == PL_JSON_OBJECT)
+        return walk_root(r, r->element);
+    if (r->element->targets_n == 0)
+        return refuse(r, "element is not a JSON object", r->j.p, NULL);
+    return walk_value(r, r->element);
+}
+
+static bool element_decode(struct rows *r)
+{
+    row_begin(r);
+    if (!element_walk(r) || !row_end(r))
+        return false;
+    if (!r->array_take)
+        stash_put(r);
+    row_commit(r);
+    return true;
+}
+
+/* The elements of the array, which the walk has checked. A refused one is skipped as a whole. */
+static bool elements_decode(struct rows *r, const struct row_set *only)
+{
+    int64_t row = 0, refused = -2; /* the one that was refused last */
+    unsigned ranges = 0, at = 0;
+    pl_json_init(&r->j, r->array.p, r->array.len, PL_JSON_DEPTH_MAX);
+    pl_json_array_begin(&r->j);
+    for (; pl_json_array_next(&r->j); row++) {
+        struct pl_json before = r->j;
+        bool wanted = !only || row_set_has(only, row, &at);
+        if (wanted && element_decode(r)) {
+            if (__builtin_expect(r->over, 0))
+                return refuse_back(r, too_much_memory, before.p);
+            continue;
+        }
+        if (wanted) {
+            ranges += row != refused + 1;
+            if (ranges > ROW_SET_RANGES_MAX)
+                return refuse_back(r, too_many_refused, before.p);
+            refuse_report(r, row);
+            refused = row;
+        }
+        r->j = before;
+        pl_json_skip(&r->j, NULL);
+    }
+    if (only && only->ranges[only->n - 1].last >= row)
+        return refuse_back(r, "message has no such element", r->array.p);
+    return true;
+}
+
+static bool array_is_empty(struct rows *r)
+{
+    pl_json_init(&r->j, r->array.p, r->array.len, PL_JSON_DEPTH_MAX);
+    return !(pl_json_array_begin(&r->j) && pl_json_array_next(&r->j));
+}
+
+static void message_begin(struct rows *r)
+{
+    r->array = (struct pl_slice){0};
+    r->array_wrong = false;
+    for (unsigned i = 0; i < r->captures_message_n; i++)
+        r->captures[i].raw.p = NULL;
+    r->unknown_n = 0;
+    r->unknown.len = 0;
+}
+
+/* The reader is at the array, perhaps inside the walk along the message. */
+static bool elements_once(struct rows *r)
+{
+    uint64_t walk = r->walk, unknown_n = r->unknown_n;
+    r->array = (struct pl_slice){r->j.p, 1};
+    bool good = pl_json_array_begin(&r->j);
+    while (good && pl_json_array_next(&r->j))
+        good = element_decode(r) && !r->over;
+    r->walk = walk;
+    r->unknown_n = unknown_n;
+    return good && !r->j.error;
+}
+
+static bool once_walk(struct rows *r)
+{
+    bool good = r->message->rows ? elements_once(r) : walk_root(r, r->message);
+    return good && pl_json_end(&r->j) && !r->array_wrong && (r->array.p || r->route->rows_optional);
+}
+
+/* False: it is not good in every respect, and nothing has changed. */
+static bool message_once(struct rows *r)
+{
+    struct block *b = r->block;
+    message_begin(r);
+    for (unsigned i = 0; i < b->strings_n; i++) {
+        r->before[i] = b->strings[i]->len;
+        b->strings[i]->end = b->strings[i]->len; /* what a row that was given up has left */
+    }
+    size_t bytes = b->string_bytes;
+    r->array_take = elements_once;
+    bool good = once_walk(r);
+    r->array_take = NULL;
+    uint64_t unknown_n = r->unknown_n;
+    if (good && b->rows > r->rows_before) {
+        good = stash_fill(r) && stash_fits(r, b->rows - r->rows_before);
+        if (good)
+            stash_spread(r, r->rows_before);
+    }
+    r->counts.unknown_fields += unknown_n;
+    if (good)
+        return true;
+    r->reject = (struct rows_reject){0};
+    r->counts = r->counts_before;
+    b->rows = r->rows_before;
+    b->string_bytes = bytes;
+    for (unsigned i = 0; i < b->strings_n; i++)
+        b->strings[i]->len = b->strings[i]->end = r->before[i];
+    return false;
+}
+
+bool elements_of_message(struct rows *r, const struct row_set *only)
+{
+    if (r->can_once && !only) {
+        struct pl_json begin = r->j;
+        if (message_once(r))
+            return true;
+        r->j = begin;
+    }
+    message_begin(r);
+    if (!walk_message(r))
+        return false;
+    if (r->array_wrong)
+        return refuse(r, value_wrong_type, r->array.p, NULL);
+    if (!r->array.p && !(r->route->rows_optional && !only))
+        return refuse(r, "message has no array of rows at the route's path", NULL, NULL);
+    uint64_t unknown_n = r->unknown_n;
+    r->unknown_message = r->unknown.len;
+    bool empty = !r->array.p || array_is_empty(r);
+    if (empty && !only) {
+        r->counts.unknown_fields += unknown_n;
+        return true;
+    }
+    if (!empty && !stash_fill(r))
+        return false;
+    r->counts.unknown_fields += unknown_n;
+    return elements_decode(r, only);
+}
