@@ -150,6 +150,50 @@ enum pl_json_num_result pl_json_num_scaled(const struct pl_json_num *n, int scal
     return with_sign(n, result, value, ret_value);
 }
 
+/* value * factor + add; false: it does not fit. */
+static bool wide_multiply_add(uint32_t value[8], uint32_t factor, uint32_t add)
+{
+    uint64_t carry = add;
+    for (unsigned i = 0; i < 8; i++) {
+        carry += (uint64_t)value[i] * factor;
+        value[i] = (uint32_t)carry;
+        carry >>= 32;
+    }
+    return carry == 0;
+}
+
+enum pl_json_num_result pl_json_num_wide(const struct pl_json_num *n, unsigned scale,
+                                         unsigned digits_max, uint32_t ret_value[8])
+{
+    const uint32_t chunk_max = 1000000000;
+    struct digits d = digits_of(n);
+    const char *p = d.p;
+    int64_t places = d.p < d.end ? d.point + (int64_t)scale : 0;
+    uint32_t value[8] = {0}, chunk = 0, factor = 1;
+    if (places > (int64_t)digits_max)
+        return PL_JSON_NUM_RANGE;
+    for (int64_t i = 0; i < places; i++) {
+        if (p < d.end && *p == '.')
+            p++;
+        chunk = chunk * 10 + (p < d.end ? (unsigned)(*p++ - '0') : 0);
+        factor *= 10;
+        if (factor < chunk_max)
+            continue;
+        if (!wide_multiply_add(value, factor, chunk))
+            return PL_JSON_NUM_RANGE;
+        chunk = 0;
+        factor = 1;
+    }
+    if (!wide_multiply_add(value, factor, chunk))
+        return PL_JSON_NUM_RANGE;
+    while (p < d.end && (*p == '0' || *p == '.'))
+        p++;
+    if (p < d.end)
+        return PL_JSON_NUM_PRECISION;
+    memcpy(ret_value, value, sizeof(value));
+    return PL_JSON_NUM_OK;
+}
+
 #ifdef __SIZEOF_INT128__
 /* 5^27 is the last power of five below 2^63. */
 #define POWER_OF_FIVE_MAX 27

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_rows.c - any bytes as a message through five routes.
+ * fuzz_rows.c - any bytes as a message through six routes.
  * links: chsinkd
  *
- * The first byte chooses the route, the rest is the message. What must hold: the block is Native
+ * The first byte ('0' on) chooses the route, the rest is the message. What must hold: the block is Native
  * and its rows are counted; what is refused changes no byte of it; each message (or element) is a
  * row or a reject; a decoder that is new and one that has seen much give the same bytes; a row
  * taken alone is the row taken with all; a row that was taken prints as JSON.
@@ -64,6 +64,25 @@ static const char *const route_texts[] = {
          "  - {name: v, path: \"@.v\", type: Int16}\n"
          "  - {name: w, path: [\"@.w\", \"@.x\"], type: String, json: true, missing: default}\n"
          "rows: $.a.r[*]\n",
+    /* Digits, names and addresses. */
+    HEAD
+    "  - {name: d1, path: $.d, type: 'Nullable(Decimal(4, 1))', invalid: \"null\"}\n"
+    "  - {name: d2, path: $.d, type: 'Nullable(Decimal(18, 9))', invalid: \"null\", "
+    "from_text: true}\n"
+    "  - {name: d3, path: $.d, type: 'Nullable(Decimal(38, 20))', invalid: \"null\"}\n"
+    "  - {name: d4, path: $.d, type: 'Nullable(Decimal(76, 76))', invalid: \"null\"}\n"
+    "  - {name: i1, path: $.d, type: Nullable(Int128), invalid: \"null\", from_text: true}\n"
+    "  - {name: i2, path: $.d, type: Nullable(Int256), invalid: \"null\"}\n"
+    "  - {name: u1, path: $.d, type: Nullable(UInt128), invalid: \"null\"}\n"
+    "  - {name: u2, path: $.d, type: Nullable(UInt256), invalid: \"null\"}\n"
+    "  - {name: b, path: $.b, type: Bool, from_number: true, from_text: true, missing: default}\n"
+    "  - {name: e, path: $.e, type: \"Enum8('a' = -128, '' = 1, 'ab' = 3)\", "
+    "from_number: true, missing: default}\n"
+    "  - {name: e2, path: $.e, type: \"Nullable(Enum16('a', 'b'))\", invalid: \"null\"}\n"
+    "  - {name: v4, path: $.ip, type: Nullable(IPv4), invalid: \"null\"}\n"
+    "  - {name: v6, path: $.ip, type: Nullable(IPv6), invalid: \"null\"}\n"
+    "  - {name: f, path: $.f, type: FixedString(3), missing: default}\n"
+    "  - {name: t, path: $.t, type: Nullable(Date32), unit: d, invalid: \"null\"}\n",
 };
 
 /* The first is kept over all inputs, the second is made for each. */
@@ -186,6 +205,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                              .timestamp_ms = 1,
                              .value = (const char *)data + 1,
                              .value_len = size - 1};
-    message_try(&states[data[0] % PL_COUNT(states)], &m);
+    message_try(&states[(uint8_t)(data[0] - '0') % PL_COUNT(states)], &m);
     return 0;
 }

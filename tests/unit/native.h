@@ -45,20 +45,46 @@ static inline bool native_bytes(const char **p, const char *end, struct pl_slice
     return true;
 }
 
+/* A number inside the brackets of a type: Decimal(18, 2) has 18. */
+static inline int native_argument(struct pl_slice type)
+{
+    const char *p = memchr(type.p, '(', type.len);
+    int n = 0;
+    while (p && ++p < type.p + type.len && *p >= '0' && *p <= '9')
+        n = n * 10 + (*p - '0');
+    return n;
+}
+
+static inline bool native_begins(struct pl_slice type, const char *head)
+{
+    return type.len > strlen(head) && memcmp(type.p, head, strlen(head)) == 0;
+}
+
 static inline int native_width(struct pl_slice type)
 {
     static const struct {
         const char *name;
         int width;
-    } widths[] = {{"String", 0},  {"Bool", 1},    {"Int8", 1},   {"UInt8", 1}, {"Int16", 2},
-                  {"UInt16", 2},  {"Int32", 4},   {"UInt32", 4}, {"Int64", 8}, {"UInt64", 8},
-                  {"Float32", 4}, {"Float64", 8}, {"Date", 2},   {"UUID", 16}, {"DateTime", 4}};
+    } widths[] = {{"String", 0},   {"Bool", 1},     {"Int8", 1},    {"UInt8", 1}, {"Int16", 2},
+                  {"UInt16", 2},   {"Int32", 4},    {"UInt32", 4},  {"Int64", 8}, {"UInt64", 8},
+                  {"Float32", 4},  {"Float64", 8},  {"Date", 2},    {"UUID", 16}, {"DateTime", 4},
+                  {"Int128", 16},  {"UInt128", 16}, {"Int256", 32}, {"IPv4", 4},  {"IPv6", 16},
+                  {"UInt256", 32}, {"Date32", 4}};
     for (unsigned i = 0; i < PL_COUNT(widths); i++)
         if (pl_slice_eq(type, widths[i].name))
             return widths[i].width;
-    if (type.len > 11 && memcmp(type.p, "DateTime64(", 11) == 0)
+    if (native_begins(type, "DateTime64("))
         return 8;
-    return type.len > 9 && memcmp(type.p, "DateTime(", 9) == 0 ? 4 : -1;
+    if (native_begins(type, "DateTime("))
+        return 4;
+    if (native_begins(type, "Enum8("))
+        return 1;
+    if (native_begins(type, "Enum16("))
+        return 2;
+    int argument = native_argument(type);
+    if (native_begins(type, "Decimal("))
+        return argument < 10 ? 4 : argument < 19 ? 8 : argument < 39 ? 16 : 32;
+    return native_begins(type, "FixedString(") ? argument : -1;
 }
 
 static inline void native_release(struct native *n)

@@ -9,18 +9,11 @@
 #include <math.h>
 
 #include "daemons/chsinkd/batch/column.h"
+#include "daemons/chsinkd/batch/value_text.h"
 #include "lib/json/reader.h"
 
 #define ROWS_CAP_MIN   1024
 #define STRING_CAP_MIN 4096
-
-/* Bytes a value; 0: String. */
-static const uint8_t widths[] = {
-    [CH_STRING] = 0, [CH_BOOL] = 1,     [CH_INT8] = 1,       [CH_INT16] = 2,
-    [CH_INT32] = 4,  [CH_INT64] = 8,    [CH_UINT8] = 1,      [CH_UINT16] = 2,
-    [CH_UINT32] = 4, [CH_UINT64] = 8,   [CH_FLOAT32] = 4,    [CH_FLOAT64] = 8,
-    [CH_DATE] = 2,   [CH_DATETIME] = 4, [CH_DATETIME64] = 8, [CH_UUID] = 16,
-};
 
 struct block *block_new(const struct route *route)
 {
@@ -35,7 +28,7 @@ struct block *block_new(const struct route *route)
         struct block_column *c = &b->columns[b->columns_n++];
         c->column = column;
         c->capacity = &b->capacity;
-        c->width = widths[column->type.kind];
+        c->width = ch_type_width(&column->type);
         if (c->width == 0)
             b->strings[b->strings_n++] = c;
         b->row_bytes += c->width + column->type.nullable;
@@ -190,10 +183,15 @@ void block_rows_drop(struct block *b, const uint64_t *bits)
 
 void block_set_default(const struct block *b, struct block_column *c)
 {
-    if (c->width == 0)
+    if (c->width == 0) {
         block_string_add(b, c, "", 0);
+        return;
+    }
+    char *at = block_fixed(b, c);
+    if (c->column->type.names)
+        memcpy(at, &c->column->type.names->number, c->width);
     else
-        memset(block_fixed(b, c), 0, c->width);
+        memset(at, 0, c->width);
 }
 
 void block_set_null(const struct block *b, struct block_column *c)
@@ -276,26 +274,56 @@ static void float_print(double v, int digits, struct pl_buf *out)
         pl_buf_add_str(out, "null");
 }
 
+static void number_print(const struct block_column *c, const char *p, struct pl_buf *out)
+{
+    const struct ch_type *t = &c->column->type;
+    float f32;
+    double f64;
+    if (t->kind == CH_FLOAT32) {
+        memcpy(&f32, p, sizeof(f32));
+        float_print((double)f32, 9, out);
+    } else if (t->kind == CH_FLOAT64) {
+        memcpy(&f64, p, sizeof(f64));
+        float_print(f64, 17, out);
+    } else if (t->kind >= CH_INT8 && t->kind <= CH_INT64) {
+        pl_buf_addf(out, "%" PRId64, signed_at(p, c->width));
+    } else if (t->kind >= CH_UINT8 && t->kind <= CH_UINT64) {
+        pl_buf_addf(out, "%" PRIu64, unsigned_at(p, c->width));
+    } else {
+        value_number_text(t, p, out);
+    }
+}
+
+static void name_print(const struct ch_type *t, const char *p, struct pl_buf *out)
+{
+    char text[VALUE_NAME_SIZE];
+    struct pl_slice name = value_name_text(t, p, text);
+    pl_json_quote(out, name.p, name.len);
+}
+
+static void string_print(const struct block_column *c, uint64_t row, struct pl_buf *out)
+{
+    struct pl_slice s = string_at(c, row);
+    if (c->column->json && s.len > 0)
+        pl_buf_add(out, s.p, s.len);
+    else
+        pl_json_quote(out, s.p, s.len);
+}
+
 static void value_print(const struct block_column *c, uint64_t row, struct pl_buf *out)
 {
     const struct ch_type *t = &c->column->type;
+    const char *p = c->data + row * c->width;
     if (c->nulls && c->nulls[row]) {
         pl_buf_add_str(out, "null");
         return;
     }
-    if (t->kind == CH_STRING) {
-        struct pl_slice s = string_at(c, row);
-        if (c->column->json && s.len > 0)
-            pl_buf_add(out, s.p, s.len);
-        else
-            pl_json_quote(out, s.p, s.len);
-        return;
-    }
-    const char *p = c->data + row * c->width;
-    float f32;
-    double f64;
     switch (t->kind) {
     case CH_STRING:
+        string_print(c, row, out);
+        break;
+    case CH_FIXED_STRING:
+        pl_json_quote(out, p, c->width);
         break;
     case CH_BOOL:
         pl_buf_add_str(out, *p ? "true" : "false");
@@ -304,24 +332,24 @@ static void value_print(const struct block_column *c, uint64_t row, struct pl_bu
     case CH_INT16:
     case CH_INT32:
     case CH_INT64:
-        pl_buf_addf(out, "%" PRId64, signed_at(p, c->width));
-        break;
+    case CH_INT128:
+    case CH_INT256:
     case CH_UINT8:
     case CH_UINT16:
     case CH_UINT32:
     case CH_UINT64:
-        pl_buf_addf(out, "%" PRIu64, unsigned_at(p, c->width));
-        break;
+    case CH_UINT128:
+    case CH_UINT256:
     case CH_FLOAT32:
-        memcpy(&f32, p, sizeof(f32));
-        float_print((double)f32, 9, out);
-        break;
     case CH_FLOAT64:
-        memcpy(&f64, p, sizeof(f64));
-        float_print(f64, 17, out);
+    case CH_DECIMAL:
+        number_print(c, p, out);
         break;
     case CH_DATE:
         time_print((int64_t)unsigned_at(p, 2) * 86400, 0, DATE_LEN, out);
+        break;
+    case CH_DATE32:
+        time_print(signed_at(p, 4) * 86400, 0, DATE_LEN, out);
         break;
     case CH_DATETIME:
         time_print((int64_t)unsigned_at(p, 4), 0, TIME_LEN_MAX, out);
@@ -331,6 +359,12 @@ static void value_print(const struct block_column *c, uint64_t row, struct pl_bu
         break;
     case CH_UUID:
         uuid_print(p, out);
+        break;
+    case CH_ENUM8:
+    case CH_ENUM16:
+    case CH_IPV4:
+    case CH_IPV6:
+        name_print(t, p, out);
         break;
     }
 }

@@ -11,6 +11,10 @@
  *     String        data[0..len) committed, data[len..end) the open row's:
  *                   for each row a varint length (LEB128) and the bytes
  *     UUID          two UInt64, the high half first
+ *     Decimal       the value times 10^scale, in 4, 8, 16 or 32 bytes
+ *     Enum          the name's number
+ *     IPv4          the address as a UInt32; IPv6: its bytes as they are sent (RFC 4291)
+ *     FixedString   its bytes, and NUL behind a shorter one
  *     nulls         a byte a row, 1: null (its value is there as well, the type's zero)
  *
  * Fixed columns and nulls are vectors as most outputs take them. Strings have their length before
@@ -122,7 +126,7 @@ static inline void block_string_add(const struct block *b, struct block_column *
     c->end = c->len + n + len;
 }
 
-/* The type's zero: 0, "", 1970. */
+/* The type's zero: 0, "", 1970; of an Enum the name with the least number. */
 void block_set_default(const struct block *b, struct block_column *c);
 void block_set_null(const struct block *b, struct block_column *c);
 

@@ -11,8 +11,9 @@
 #include "daemons/chsinkd/clickhouse/table.h"
 
 /* As many as replicated tables remember by default (replicated_deduplication_window since 25.9). */
-#define WINDOW_SETTING "non_replicated_deduplication_window"
-#define WINDOW_DFLT    "10000"
+#define LOW_CARDINALITY_SETTING "allow_suspicious_low_cardinality_types"
+#define WINDOW_SETTING          "non_replicated_deduplication_window"
+#define WINDOW_DFLT             "10000"
 
 void table_engine_name(const char *engine, char *out, size_t out_len)
 {
@@ -89,7 +90,22 @@ static void add_setting(struct pl_buf *out, unsigned *count, const char *name, c
 struct engine {
     const char *engine, *order_by, *primary_key, *partition_by, *sample_by, *ttl;
     const struct pl_map *settings;
+    bool low_cardinality; /* of what is no string */
 };
+
+/* ClickHouse makes such a column only if it is asked for by name; the route does. */
+static bool column_is_suspicious(const struct column *c)
+{
+    return c->type.low_cardinality && c->type.kind != CH_STRING && c->type.kind != CH_FIXED_STRING;
+}
+
+static bool route_is_suspicious(const struct route *r)
+{
+    for (unsigned i = 0; i < r->columns_n; i++)
+        if (column_is_suspicious(&r->columns[i]))
+            return true;
+    return false;
+}
 
 static void add_engine(struct pl_buf *out, const struct engine *e)
 {
@@ -109,12 +125,14 @@ static void add_engine(struct pl_buf *out, const struct engine *e)
     }
     if (!window && engine_is_merge_tree(name) && !table_engine_is_replicated(name))
         add_setting(out, &settings, WINDOW_SETTING, WINDOW_DFLT);
+    if (e->low_cardinality && !(e->settings && pl_map_get(e->settings, LOW_CARDINALITY_SETTING)))
+        add_setting(out, &settings, LOW_CARDINALITY_SETTING, "1");
 }
 
 void table_create_sql(const struct route *r, const char *default_database, struct pl_buf *out)
 {
     struct engine e = {r->engine,    r->order_by, r->primary_key, r->partition_by,
-                       r->sample_by, r->ttl,      &r->settings};
+                       r->sample_by, r->ttl,      &r->settings,   route_is_suspicious(r)};
     pl_buf_add_str(out, "CREATE TABLE IF NOT EXISTS ");
     add_name(out, r, default_database, r->table);
     add_cluster(out, r);
@@ -157,6 +175,8 @@ void table_add_column_sql(const struct route *r, const struct column *c,
     add_cluster(out, r);
     pl_buf_add_str(out, " ADD COLUMN IF NOT EXISTS ");
     add_column(out, c);
+    if (column_is_suspicious(c))
+        add_setting(out, &(unsigned){0}, LOW_CARDINALITY_SETTING, "1");
 }
 
 void table_insert_sql(const struct route *r, const char *default_database, struct pl_buf *out)

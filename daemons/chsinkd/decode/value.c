@@ -2,16 +2,16 @@
 /*
  * value.c - the conversions.
  */
-#include "daemons/chsinkd/decode/value.h"
+#include "daemons/chsinkd/decode/value_internal.h"
 
 #include <math.h>
 
 #include "lib/base/time_text.h"
 
 const char value_wrong_type[] = "value has the wrong type for the column";
-static const char out_of_range[] = "value is out of range for the column";
-static const char lost_precision[] = "value would lose precision in the column";
-static const char lone_surrogate[] = "string holds a lone surrogate";
+const char value_out_of_range[] = "value is out of range for the column";
+const char value_lost_precision[] = "value would lose precision in the column";
+const char value_lone_surrogate[] = "string holds a lone surrogate";
 static const char not_a_time[] = "value is not an RFC 3339 time";
 static const char not_a_uuid[] = "value is not a UUID";
 static const char not_in_text[] = "string is not just a value for the column";
@@ -22,23 +22,12 @@ static const char no_unit[] = "a number for a time, but the route names no unit"
 static const int64_t powers[] = {1,      10,      100,      1000,      10000,
                                  100000, 1000000, 10000000, 100000000, 1000000000};
 
-static enum value_result invalid(const char **ret_reason, const char *reason)
-{
-    *ret_reason = reason;
-    return VALUE_INVALID;
-}
-
 /* A value that the column does not take is checked and skipped. */
 static enum value_result wrong_type(struct pl_json *j, const char **ret_reason)
 {
     if (!pl_json_skip(j, NULL))
         return VALUE_BROKEN;
-    return invalid(ret_reason, value_wrong_type);
-}
-
-static enum value_result invalid_number(const char **ret_reason, enum pl_json_num_result result)
-{
-    return invalid(ret_reason, result == PL_JSON_NUM_RANGE ? out_of_range : lost_precision);
+    return value_invalid(ret_reason, value_wrong_type);
 }
 
 static enum value_result put_string(const struct block *b, struct block_column *c,
@@ -54,7 +43,7 @@ static enum value_result put_string(const struct block *b, struct block_column *
     char *at = block_string_begin(b, c, s.len);
     ssize_t len = pl_json_unescape(&s, at);
     if (len < 0)
-        return invalid(ret_reason, lone_surrogate);
+        return value_invalid(ret_reason, value_lone_surrogate);
     block_string_end(c, at, (size_t)len);
     return VALUE_OK;
 }
@@ -109,9 +98,9 @@ static enum value_result put_int(const struct block *b, struct block_column *c, 
     enum pl_json_num_result result =
         kind == CH_UINT64 ? pl_json_num_u64(&n, (uint64_t *)&v) : number_i64(&n, &v);
     if (result != PL_JSON_NUM_OK)
-        return invalid_number(ret_reason, result);
+        return value_invalid_number(ret_reason, result);
     if (kind != CH_UINT64 && (v < int_ranges[kind].min || v > int_ranges[kind].max))
-        return invalid(ret_reason, out_of_range);
+        return value_invalid(ret_reason, value_out_of_range);
     char *at = block_fixed(b, c);
     switch (c->width) {
     case 1:
@@ -139,21 +128,26 @@ static enum value_result put_float(const struct block *b, struct block_column *c
     double v;
     enum pl_json_num_result result = pl_json_num_f64_exact(&n, &v);
     if (result != PL_JSON_NUM_OK)
-        return invalid_number(ret_reason, result);
+        return value_invalid_number(ret_reason, result);
     if (c->width == sizeof(v)) {
         memcpy(block_fixed(b, c), &v, sizeof(v));
         return VALUE_OK;
     }
     float f = (float)v;
     if (isinf(f))
-        return invalid(ret_reason, out_of_range);
+        return value_invalid(ret_reason, value_out_of_range);
     if ((double)f != v && pl_json_num_is_integer(&n))
-        return invalid(ret_reason, lost_precision);
+        return value_invalid(ret_reason, value_lost_precision);
     memcpy(block_fixed(b, c), &f, sizeof(f));
     return VALUE_OK;
 }
 
-/* A time in units of 10^-scale seconds (0 for Date and DateTime) into the column; false: out of
+static bool kind_is_date(enum ch_kind kind)
+{
+    return kind == CH_DATE || kind == CH_DATE32;
+}
+
+/* A time in units of 10^-scale seconds (0 for Date, Date32 and DateTime) into the column; false: out of
  * range. */
 static bool put_time_value(const struct block *b, struct block_column *c, int64_t v)
 {
@@ -166,10 +160,14 @@ static bool put_time_value(const struct block *b, struct block_column *c, int64_
         memcpy(block_fixed(b, c), &v, sizeof(v));
         return true;
     }
-    int64_t max = t->kind == CH_DATE ? UINT16_MAX : UINT32_MAX;
-    if (t->kind == CH_DATE)
+    int64_t min = 0, max = UINT32_MAX;
+    if (t->kind != CH_DATETIME)
         v /= DAY_S;
-    if (v < 0 || v > max)
+    if (t->kind == CH_DATE)
+        max = UINT16_MAX;
+    if (t->kind == CH_DATE32)
+        min = CH_DATE32_MIN, max = CH_DATE32_MAX;
+    if (v < min || v > max)
         return false;
     memcpy(block_fixed(b, c), &v, c->width);
     return true;
@@ -186,7 +184,7 @@ static enum value_result put_time_text(const struct block *b, struct block_colum
     if (s.escaped) {
         ssize_t n = s.len <= sizeof(text) ? pl_json_unescape(&s, text) : 0;
         if (n < 0)
-            return invalid(ret_reason, lone_surrogate);
+            return value_invalid(ret_reason, value_lone_surrogate);
         s.p = text;
         s.len = (size_t)n;
     }
@@ -195,11 +193,11 @@ static enum value_result put_time_text(const struct block *b, struct block_colum
     if (!pl_time_parse_memo(&c->memo, s.p, s.len, t->scale, &v, &exact)) {
         /* A time that is too far away for the scale is out of range. */
         bool is_time = t->scale > 0 && pl_time_parse(s.p, s.len, 0, &v, NULL);
-        return invalid(ret_reason, is_time ? out_of_range : not_a_time);
+        return value_invalid(ret_reason, is_time ? value_out_of_range : not_a_time);
     }
-    if (!exact || (t->kind == CH_DATE && v % DAY_S != 0))
-        return invalid(ret_reason, lost_precision);
-    return put_time_value(b, c, v) ? VALUE_OK : invalid(ret_reason, out_of_range);
+    if (!exact || (kind_is_date(t->kind) && v % DAY_S != 0))
+        return value_invalid(ret_reason, value_lost_precision);
+    return put_time_value(b, c, v) ? VALUE_OK : value_invalid(ret_reason, value_out_of_range);
 }
 
 /* The literal in units of 10^-scale seconds. */
@@ -233,14 +231,15 @@ static enum value_result put_time_number(const struct block *b, struct block_col
     if (!pl_json_number(j, &n))
         return VALUE_BROKEN;
     if (!c->column->unit_given)
-        return invalid(ret_reason, c->column->type.kind == CH_DATE ? value_wrong_type : no_unit);
+        return value_invalid(ret_reason,
+                             kind_is_date(c->column->type.kind) ? value_wrong_type : no_unit);
     int64_t v;
     enum pl_json_num_result result = time_number(c->column, &n, &v);
     if (result != PL_JSON_NUM_OK)
-        return invalid_number(ret_reason, result);
-    if (c->column->type.kind == CH_DATE && v % DAY_S != 0)
-        return invalid(ret_reason, lost_precision);
-    return put_time_value(b, c, v) ? VALUE_OK : invalid(ret_reason, out_of_range);
+        return value_invalid_number(ret_reason, result);
+    if (kind_is_date(c->column->type.kind) && v % DAY_S != 0)
+        return value_invalid(ret_reason, value_lost_precision);
+    return put_time_value(b, c, v) ? VALUE_OK : value_invalid(ret_reason, value_out_of_range);
 }
 
 /* A table: the digits of a UUID are random, so branches would be mispredicted. */
@@ -289,7 +288,7 @@ static enum value_result put_uuid(const struct block *b, struct block_column *c,
         all = 0;
     }
     if (!(all & 0x10))
-        return invalid(ret_reason, not_a_uuid);
+        return value_invalid(ret_reason, not_a_uuid);
     memcpy(block_fixed(b, c), v, sizeof(v));
     return VALUE_OK;
 }
@@ -306,11 +305,11 @@ static enum value_result put_text(const struct block *b, struct block_column *c,
     char first = s.len > 0 ? *s.p : '\0';
     bool value = first == '-' || first == 't' || first == 'f' || (unsigned char)(first - '0') < 10;
     if (!value || s.escaped)
-        return invalid(ret_reason, not_in_text);
+        return value_invalid(ret_reason, not_in_text);
     pl_json_init(&inner, s.p, s.len, 1);
     enum value_result result = value_put(b, c, &inner, &reason);
     if (result == VALUE_BROKEN || inner.p != inner.end)
-        return invalid(ret_reason, not_in_text);
+        return value_invalid(ret_reason, not_in_text);
     *ret_reason = reason;
     return result;
 }
@@ -320,6 +319,14 @@ static enum value_result not_its_type(const struct block *b, struct block_column
 {
     return c->column->from_text && *j->p == '"' ? put_text(b, c, j, ret_reason)
                                                 : wrong_type(j, ret_reason);
+}
+
+/* A number where the column has other values. */
+static enum value_result put_number(const struct block *b, struct block_column *c,
+                                    struct pl_json *j, const char **ret_reason)
+{
+    return c->column->from_number ? value_put_word_number(b, c, j, ret_reason)
+                                  : wrong_type(j, ret_reason);
 }
 
 static enum value_result put_time_string(const struct block *b, struct block_column *c,
@@ -347,7 +354,9 @@ enum value_result value_put(const struct block *b, struct block_column *c, struc
             return put_raw(b, c, j);
         return string ? put_string(b, c, j, ret_reason) : not_its_type(b, c, j, ret_reason);
     case CH_BOOL:
-        return first == 't' || first == 'f' ? put_bool(b, c, j) : not_its_type(b, c, j, ret_reason);
+        if (first == 't' || first == 'f')
+            return put_bool(b, c, j);
+        return number ? put_number(b, c, j, ret_reason) : not_its_type(b, c, j, ret_reason);
     case CH_INT8:
     case CH_INT16:
     case CH_INT32:
@@ -360,7 +369,14 @@ enum value_result value_put(const struct block *b, struct block_column *c, struc
     case CH_FLOAT32:
     case CH_FLOAT64:
         return number ? put_float(b, c, j, ret_reason) : not_its_type(b, c, j, ret_reason);
+    case CH_INT128:
+    case CH_INT256:
+    case CH_UINT128:
+    case CH_UINT256:
+    case CH_DECIMAL:
+        return number ? value_put_wide(b, c, j, ret_reason) : not_its_type(b, c, j, ret_reason);
     case CH_DATE:
+    case CH_DATE32:
     case CH_DATETIME:
     case CH_DATETIME64:
         return string   ? put_time_string(b, c, j, ret_reason)
@@ -368,6 +384,14 @@ enum value_result value_put(const struct block *b, struct block_column *c, struc
                         : not_its_type(b, c, j, ret_reason);
     case CH_UUID:
         return string ? put_uuid(b, c, j, ret_reason) : not_its_type(b, c, j, ret_reason);
+    case CH_ENUM8:
+    case CH_ENUM16:
+    case CH_IPV4:
+    case CH_IPV6:
+    case CH_FIXED_STRING:
+        return string   ? value_put_word(b, c, j, ret_reason)
+               : number ? put_number(b, c, j, ret_reason)
+                        : not_its_type(b, c, j, ret_reason);
     }
     abort();
 }

@@ -4,8 +4,11 @@
  *
  * What fits:
  *     String       a string without lone surrogates; with json: true any value, as its bytes
- *     Bool         true and false
- *     Int, UInt    numbers that are integers in value (1.0 and 1e3 are) and in range
+ *     Bool         true and false; with from_number 0 and 1
+ *     Int, UInt    numbers that are integers in value (1.0 and 1e3 are) and in range; the wide ones
+ *                  too with all their digits
+ *     Decimal      numbers, however they are spelled (1e-3), with no digit beyond the scale unless
+ *                  it is 0, and not more than the precision in all; never rounded
  *     Float64      numbers. Integers must be exact however they are spelled: 9007199254740993,
  *                  9007199254740993.0 and 9.007199254740993e15 are refused. Decimals round as they
  *                  always do, and so does 1e23, whose digits are not all written. Infinity is out
@@ -15,9 +18,17 @@
  *                  1970 to 2149-06-06
  *     DateTime     RFC 3339, or a number in the route's `unit`; 1970 to 2106, whole seconds
  *     DateTime64   the same, 1900 to 2299, no digit beyond the scale unless it is 0
+ *     Date32       as Date, 1900 to 2299
  *     UUID         8-4-4-4-12 or 32 hexadecimal digits
+ *     Enum         a string that is one of its names, byte for byte; with from_number also the
+ *                  number of one
+ *     IPv4         a string: four decimal numbers without leading zeros
+ *     IPv6         a string as in RFC 4291, without a zone; an IPv4 address becomes ::ffff:192.0.2.1
+ *                  as in ClickHouse
+ *     FixedString  a string of up to N bytes; a shorter one gets NUL behind it as in ClickHouse
  *
- * With from_text also a string that holds just such a number, true or false, without space.
+ * With from_text also a string that holds just such a number, true or false, without space (numbers,
+ * Decimal, Bool, times with a unit).
  *
  * Pure.
  */

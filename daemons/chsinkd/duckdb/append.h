@@ -5,13 +5,16 @@
  *
  *     String, LowCardinality(String)   VARCHAR (UTF-8 only)
  *     Bool, (U)Int8-64, Float32/64     BOOLEAN, (U)TINYINT … (U)BIGINT, FLOAT, DOUBLE
- *     Date                             DATE
+ *     Int128, UInt128                  HUGEINT, UHUGEINT
+ *     Decimal of up to 38 digits       DECIMAL
+ *     Date, Date32                     DATE
  *     DateTime, DateTime64(0)          TIMESTAMP_S
  *     DateTime64(1-3)                  TIMESTAMP_MS
  *     DateTime64(4-6)                  TIMESTAMP
  *     DateTime64(7-9)                  TIMESTAMP_NS (1677 to 2262)
  *     the same with a zone, up to 6    TIMESTAMP WITH TIME ZONE (µs; the zone is not kept)
  *     UUID                             UUID
+ *     Enum, IPv4, IPv6                 VARCHAR: the name, the address
  *
  * Exact: what the type cannot hold is refused, never changed. Source: DuckDB docs, "Data Types".
  *
@@ -25,7 +28,7 @@
 
 struct duckdb_type {
     enum duckdb_type_id id;
-    const char *sql; /* as DuckDB's own catalogue spells it */
+    char sql[32]; /* as DuckDB's own catalogue spells it */
 };
 
 /* CONFIG: DuckDB has none that holds it; the message says which types there are instead. */

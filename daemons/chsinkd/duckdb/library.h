@@ -70,12 +70,15 @@ enum duckdb_type_id { /* duckdb_type */
                       DUCKDB_DOUBLE = 11,
                       DUCKDB_TIMESTAMP = 12,
                       DUCKDB_DATE = 13,
+                      DUCKDB_HUGEINT = 16,
                       DUCKDB_VARCHAR = 17,
+                      DUCKDB_DECIMAL = 19,
                       DUCKDB_TIMESTAMP_S = 20,
                       DUCKDB_TIMESTAMP_MS = 21,
                       DUCKDB_TIMESTAMP_NS = 22,
                       DUCKDB_UUID = 27,
                       DUCKDB_TIMESTAMP_TZ = 31,
+                      DUCKDB_UHUGEINT = 32,
 };
 
 /* X(what it returns, its name without "duckdb_", what it takes). An int is a duckdb_state: 0, or 1
@@ -113,6 +116,7 @@ enum duckdb_type_id { /* duckdb_type */
     X(const char *, error_data_message, (struct duckdb_error_data *))                              \
     X(void, destroy_error_data, (struct duckdb_error_data **))                                     \
     X(struct duckdb_logical_type *, create_logical_type, (int type))                               \
+    X(struct duckdb_logical_type *, create_decimal_type, (uint8_t width, uint8_t scale))           \
     X(void, destroy_logical_type, (struct duckdb_logical_type **))                                 \
     X(uint64_t, vector_size, (void))                                                               \
     X(struct duckdb_chunk *, create_data_chunk, (struct duckdb_logical_type **, uint64_t columns)) \

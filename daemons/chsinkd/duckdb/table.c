@@ -80,12 +80,12 @@ static void unused_list(const struct route *r, struct pl_buf *out)
 
 /* ---- statements ---- */
 
-static const char *column_sql_type(const struct column *c)
+static struct duckdb_type column_type(const struct column *c)
 {
     struct duckdb_type type = {0};
     struct pl_err err;
     duckdb_type_of(&c->type, &type, &err); /* duckdb_route_check() has asked */
-    return type.sql;
+    return type;
 }
 
 static void add_comment(const struct route *r, const struct column *c, struct pl_buf *out)
@@ -114,7 +114,8 @@ static void create_sql(const struct route *r, struct pl_buf *out)
         const struct column *c = &r->columns[i];
         pl_buf_add_str(out, i == 0 ? " (\n    " : ",\n    ");
         duckdb_quote_ident(out, c->name);
-        pl_buf_addf(out, " %s%s", column_sql_type(c), c->type.nullable ? "" : " NOT NULL");
+        const struct duckdb_type type = column_type(c);
+        pl_buf_addf(out, " %s%s", type.sql, c->type.nullable ? "" : " NOT NULL");
     }
     pl_buf_add_str(out, "\n);\n");
 }
@@ -139,25 +140,39 @@ static const char *column_default(const struct column *c)
         return NULL;
     switch (c->type.kind) {
     case CH_STRING:
-        return "''";
+    case CH_FIXED_STRING:
+        return "";
     case CH_BOOL:
         return "false";
     case CH_DATE:
+    case CH_DATE32:
     case CH_DATETIME:
     case CH_DATETIME64:
-        return c->type.timezone ? "'1970-01-01 00:00:00+00'" : "'1970-01-01'";
+        return c->type.timezone ? "1970-01-01 00:00:00+00" : "1970-01-01";
     case CH_UUID:
-        return "'00000000-0000-0000-0000-000000000000'";
+        return "00000000-0000-0000-0000-000000000000";
+    case CH_ENUM8:
+    case CH_ENUM16:
+        return c->type.names[0].name;
+    case CH_IPV4:
+        return "0.0.0.0";
+    case CH_IPV6:
+        return "::";
     case CH_INT8:
     case CH_INT16:
     case CH_INT32:
     case CH_INT64:
+    case CH_INT128:
+    case CH_INT256:
     case CH_UINT8:
     case CH_UINT16:
     case CH_UINT32:
     case CH_UINT64:
+    case CH_UINT128:
+    case CH_UINT256:
     case CH_FLOAT32:
     case CH_FLOAT64:
+    case CH_DECIMAL:
         return "0";
     }
     return NULL;
@@ -166,13 +181,17 @@ static const char *column_default(const struct column *c)
 static void add_column_sql(const struct route *r, const struct column *c, struct pl_buf *out)
 {
     const char *dflt = column_default(c);
+    const struct duckdb_type type = column_type(c);
     pl_buf_add_str(out, "ALTER TABLE ");
     duckdb_table_name(r, out);
     pl_buf_add_str(out, " ADD COLUMN ");
     duckdb_quote_ident(out, c->name);
-    pl_buf_addf(out, " %s", column_sql_type(c));
-    if (dflt)
-        pl_buf_addf(out, " DEFAULT CAST(%s AS %s)", dflt, column_sql_type(c));
+    pl_buf_addf(out, " %s", type.sql);
+    if (dflt) {
+        pl_buf_add_str(out, " DEFAULT CAST(");
+        duckdb_quote_string(out, dflt);
+        pl_buf_addf(out, " AS %s)", type.sql);
+    }
     pl_buf_add_str(out, ";\n");
     add_comment(r, c, out);
 }
@@ -269,7 +288,8 @@ static int there_compare(const struct there *t, const struct route *r, bool all,
         pl_buf_add_str(&wrong, "it is a view");
     for (unsigned i = 0; i < r->columns_n; i++) {
         const struct column *c = &r->columns[i];
-        const char *type = column_sql_type(c), *sep = wrong.len > 0 ? "; " : "";
+        const struct duckdb_type wanted = column_type(c);
+        const char *type = wanted.sql, *sep = wrong.len > 0 ? "; " : "";
         bool found = there_find(t, c->name, &have);
         if (!found && all)
             pl_buf_addf(&wrong, "%scolumn %s is not in the table", sep, c->name);

@@ -12,7 +12,7 @@
 struct column_file {
     char *name, *type, *from, *expression, *codec, *comment;
     struct pl_strings path;
-    bool json, unknown, from_text;
+    bool json, unknown, from_text, from_number;
     int missing, invalid, unit;
 };
 
@@ -28,7 +28,7 @@ static const char *const unit_choices[] = {"s", "ms", "us", "ns", "d", NULL};
 
 static const struct pl_option column_opts[] = {
     COLUMN_TEXT(name, 1, 255, PL_OPT_REQUIRED, "The column's name."),
-    COLUMN_TEXT(type, 1, 255, PL_OPT_REQUIRED, "Its ClickHouse type."),
+    COLUMN_TEXT(type, 1, ROUTE_TEXT_MAX, PL_OPT_REQUIRED, "Its ClickHouse type."),
     PL_OPTION("path", STRINGS, struct column_file, path, .max = 16,
               .help = "Where its value is: $.a.b in the message, @.c in the row's element; of a "
                       "list the first present."),
@@ -42,10 +42,12 @@ static const struct pl_option column_opts[] = {
     COLUMN_ENUM(missing, missing_choices, "Absent or null: reject, default or null."),
     COLUMN_ENUM(invalid, invalid_choices, "What does not fit: reject or null."),
     COLUMN_ENUM(unit, unit_choices,
-                "Numbers into Date, DateTime and DateTime64: s, ms, us, ns or d."),
+                "Numbers into Date, Date32, DateTime and DateTime64: s, ms, us, ns or d."),
     PL_OPTION("from_text", BOOL, struct column_file, from_text,
               .help = "Numbers, Bool and times in numbers: also a string that holds just the "
                       "number, or true or false."),
+    PL_OPTION("from_number", BOOL, struct column_file, from_number,
+              .help = "Bool: also 0 and 1. Enum: also the number of a name."),
     COLUMN_TEXT(codec, 0, 255, 0, "CODEC of the column."),
     COLUMN_TEXT(comment, 0, ROUTE_TEXT_MAX, 0, "COMMENT of the column."),
     PL_OPT_END,
@@ -139,11 +141,32 @@ static void column_check_paths(struct column_check *k)
 /* Options only for values that come from the JSON text. */
 static void column_check_json_only(struct column_check *k)
 {
-    static const char *const keys[] = {"json", "invalid", "unit", "from_text"};
+    static const char *const keys[] = {"json", "invalid", "unit", "from_text", "from_number"};
     for (unsigned i = 0; i < PL_COUNT(keys); i++)
         if (pl_node_get(k->node, keys[i]) && k->column->source != COLUMN_JSON)
             column_finding(k, keys[i], "column %s: %s belongs to columns with a path",
                            k->column->name, keys[i]);
+}
+
+/* unit, from_text and from_number. */
+static void column_check_from_kinds(struct column_check *k)
+{
+    const unsigned words = KIND(ENUM8) | KIND(ENUM16) | KIND(IPV4) | KIND(IPV6) |
+                           KIND(FIXED_STRING) | KIND(STRING) | KIND(UUID);
+    const unsigned times = KIND(DATE) | KIND(DATE32) | KIND(DATETIME) | KIND(DATETIME64);
+    const unsigned numbered = KIND(BOOL) | KIND(ENUM8) | KIND(ENUM16);
+    struct column *c = k->column;
+    unsigned kind = 1U << c->type.kind;
+    if (c->unit_given && !(kind & times))
+        column_finding(k, "unit",
+                       "column %s: unit belongs to Date, Date32, DateTime and DateTime64", c->name);
+    if (c->from_text && ((kind & words) || ((kind & times) && !c->unit_given)))
+        column_finding(k, "from_text",
+                       "column %s: from_text belongs to numbers, Bool, and times with a unit",
+                       c->name);
+    if (c->from_number && !(kind & numbered))
+        column_finding(k, "from_number", "column %s: from_number belongs to Bool and Enum",
+                       c->name);
 }
 
 static void column_check_policies(struct column_check *k)
@@ -164,16 +187,7 @@ static void column_check_policies(struct column_check *k)
                        c->type.ddl);
     if (c->json && c->type.kind != CH_STRING)
         column_finding(k, "json", "column %s: json: true needs the type String", c->name);
-    bool time =
-        c->type.kind == CH_DATE || c->type.kind == CH_DATETIME || c->type.kind == CH_DATETIME64;
-    if (c->unit_given && !time)
-        column_finding(k, "unit", "column %s: unit belongs to Date, DateTime and DateTime64",
-                       c->name);
-    if (c->from_text &&
-        (c->type.kind == CH_STRING || c->type.kind == CH_UUID || (time && !c->unit_given)))
-        column_finding(k, "from_text",
-                       "column %s: from_text belongs to numbers, Bool, and times with a unit",
-                       c->name);
+    column_check_from_kinds(k);
     bool computed = c->source == COLUMN_EXPRESSION || c->source == COLUMN_UNKNOWN;
     if (missing && computed)
         column_finding(k, "missing", "column %s: an %s column is never missing", c->name,
@@ -218,6 +232,7 @@ void column_load(struct pl_node *node, struct column *c, struct pl_findings *err
         text_normalize(&c->comment);
         c->json = k.file.json;
         c->from_text = k.file.from_text;
+        c->from_number = k.file.from_number;
         if (!name_valid(c->name))
             column_finding(&k, "name", "a column's name is UTF-8 without control characters");
         if (ch_type_parse(k.file.type, &c->type, &err) < 0) {

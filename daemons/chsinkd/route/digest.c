@@ -117,6 +117,8 @@ static void column_add(struct pl_buf *b, const struct column *c)
         text_add(b, "unit", unit_name(c->unit));
     if (c->from_text)
         number_add(b, "from_text", true);
+    if (c->from_number)
+        number_add(b, "from_number", true);
 }
 
 uint64_t route_digest(const struct route *r, const char *database, unsigned decoder)

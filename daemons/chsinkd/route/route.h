@@ -24,6 +24,8 @@
  *         invalid: reject                 # wrong type, overflow, lost precision: reject | null
  *         unit: ms                        # numbers into Date, DateTime(64): s | ms | us | ns | d
  *         codec: Delta, ZSTD              # comment: … also possible
+ *       - {name: size, type: UInt64, path: $.size, from_text: true}     # also "27"
+ *       - {name: bot, type: Bool, path: $.bot, from_number: true}       # also 0, 1; Enum: its numbers
  *       - {name: log_params, type: String, path: $.log_params, json: true, missing: default}
  *       # topic partition offset timestamp key header:NAME
  *       - {name: _offset, type: UInt64, from: offset}
@@ -104,7 +106,8 @@ struct column {
     enum column_invalid invalid;
     enum column_unit unit;
     bool unit_given;
-    bool from_text; /* a string that holds just a number or true or false is taken for it */
+    bool from_text;   /* a string that holds just a number or true or false is taken for it */
+    bool from_number; /* Bool: 0 and 1; Enum: the number of a name */
     char *expression, *codec, *comment;
 };
 

@@ -9,6 +9,7 @@
 #define CHSINKD_ROUTE_TYPE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/base/err.h"
@@ -30,17 +31,47 @@ enum ch_kind {
     CH_DATETIME,
     CH_DATETIME64,
     CH_UUID,
+    CH_INT128,
+    CH_INT256,
+    CH_UINT128,
+    CH_UINT256,
+    CH_DECIMAL, /* of all widths */
+    CH_DATE32,
+    CH_ENUM8,
+    CH_ENUM16,
+    CH_IPV4,
+    CH_IPV6,
+    CH_FIXED_STRING,
 };
+
+#define CH_DECIMAL_PRECISION_MAX 76
+#define CH_FIXED_STRING_MAX      256 /* beyond it ClickHouse wants a setting, too */
+#define CH_ENUM_NAME_MAX         255 /* ours */
+
+/* The days of a Date32: 1900-01-01 to 2299-12-31. */
+#define CH_DATE32_MIN (-25567)
+#define CH_DATE32_MAX 120529
 
 /* The seconds of a DateTime64: 1900-01-01 00:00:00 to 2299-12-31 23:59:59. At scale 9 int64 ends in
  * 2262. */
 #define CH_DATETIME64_MIN_S INT64_C(-2208988800)
 #define CH_DATETIME64_END_S INT64_C(10413792000)
 
+struct ch_enum_name {
+    char *name;
+    size_t len;
+    int16_t number;
+};
+
 struct ch_type {
     enum ch_kind kind;
     bool nullable, low_cardinality;
-    unsigned scale; /* DateTime64: 0..9 */
+    unsigned scale;             /* DateTime64: 0..9; Decimal: 0..precision */
+    unsigned precision;         /* Decimal: all its digits, 1..76 */
+    unsigned length;            /* FixedString: its bytes */
+    struct ch_enum_name *names; /* Enum: by number */
+    struct ch_enum_name **by_name;
+    unsigned names_n;
     char *timezone; /* DateTime('UTC'): as given, or NULL */
     char *ddl;      /* the whole type as ClickHouse spells it: "LowCardinality(Nullable(String))" */
     char *wire;     /* as sent in a Native block: without LowCardinality */
@@ -52,5 +83,12 @@ void ch_type_release(struct ch_type *t);
 /* True when the text that the server gives for a column is the same type (spaces, letter case of
  * aliases and a default time zone apart). */
 bool ch_type_matches(const struct ch_type *t, const char *server_type);
+
+/* Bytes of a value in a block and in a Native column; 0: String. */
+unsigned ch_type_width(const struct ch_type *t);
+
+/* Of an Enum's names; NULL: it has none such. */
+const struct ch_enum_name *ch_enum_find(const struct ch_type *t, const char *name, size_t len);
+const struct ch_enum_name *ch_enum_at(const struct ch_type *t, int64_t number);
 
 #endif

@@ -97,6 +97,12 @@ START_TEST(what_changes_rows)
         HEAD "columns:\n" A B "  - {name: t, type: DateTime64(3), path: $.t, unit: s}\n",
         HEAD "columns:\n" A B
              "  - {name: t, type: \"DateTime64(3, 'UTC')\", path: $.t, unit: ms}\n",
+        HEAD "columns:\n" A B "  - {name: t, type: Bool, path: $.t}\n",
+        HEAD "columns:\n" A B "  - {name: t, type: Bool, path: $.t, from_number: true}\n",
+        HEAD "columns:\n" A B "  - {name: t, type: \"Decimal(9, 2)\", path: $.t}\n",
+        HEAD "columns:\n" A B "  - {name: t, type: \"Decimal(9, 3)\", path: $.t}\n",
+        HEAD "columns:\n" A B "  - {name: t, type: \"Enum8('a' = 1)\", path: $.t}\n",
+        HEAD "columns:\n" A B "  - {name: t, type: \"Enum8('a' = 2)\", path: $.t}\n",
     };
     uint64_t seen[PL_COUNT(cases)];
 

@@ -357,6 +357,52 @@ START_TEST(types)
 }
 END_TEST
 
+/* Decimals of each width, wide integers, names, addresses. */
+START_TEST(digits_and_names)
+{
+    FIXTURE f = fixture_new(
+        "rows: $.r[*]\ncolumns:\n"
+        "  - {name: d4, path: '@.d', type: 'Nullable(Decimal(4, 1))'}\n"
+        "  - {name: d9, path: '@.d', type: 'Nullable(Decimal(9, 1))'}\n"
+        "  - {name: d18, path: '@.d', type: 'Nullable(Decimal(18, 3))'}\n"
+        "  - {name: d38, path: '@.d', type: 'Nullable(Decimal(38, 35))'}\n"
+        "  - {name: i128, path: '@.i', type: Nullable(Int128)}\n"
+        "  - {name: u128, path: '@.u', type: Nullable(UInt128)}\n"
+        "  - {name: d32, path: '@.t', type: Nullable(Date32)}\n"
+        "  - {name: e, path: '@.e', type: \"Nullable(Enum8('new' = -1, 'it''s sent' = 2))\"}\n"
+        "  - {name: v4, path: '@.ip', type: Nullable(IPv4), invalid: 'null'}\n"
+        "  - {name: v6, path: '@.ip', type: Nullable(IPv6)}\n");
+    struct pl_err err;
+    struct duckdb_type type;
+    decode(&f, "{\"r\":[{\"d\":-999.9,\"i\":-170141183460469231731687303715884105728,"
+               "\"u\":340282366920938463463374607431768211455,\"t\":\"1900-01-01\","
+               "\"e\":\"it's sent\",\"ip\":\"192.0.2.1\"},{},"
+               "{\"d\":0.1,\"i\":170141183460469231731687303715884105727,\"u\":0,"
+               "\"t\":\"2299-12-31\",\"e\":\"new\",\"ip\":\"2001:db8::1\"}]}");
+    ck_assert_msg(block_rows(f.block) == 3, "%s", f.reason);
+    file_open("v1.2.0");
+    table_create(f.route);
+    ck_assert_done(block_append(f.block, &err), err);
+    for (unsigned i = 0; i < f.block->columns_n; i++) {
+        const struct column *c = f.block->columns[i].column;
+        PL_FREE char *sql =
+            pl_strf("SELECT data_type FROM duckdb_columns() WHERE column_name = '%s'", c->name);
+        ck_assert_done(duckdb_type_of(&c->type, &type, &err), err);
+        PL_FREE char *want = pl_strf("%s|", type.sql);
+        assert_answer(sql, want);
+    }
+    assert_answer("SELECT d4, d9, d18, d38 FROM t",
+                  "-999.9|-999.9|-999.900|-999.90000000000000000000000000000000000|||||"
+                  "0.1|0.1|0.100|0.10000000000000000000000000000000000|");
+    assert_answer("SELECT i128, u128 FROM t", "-170141183460469231731687303715884105728|"
+                                              "340282366920938463463374607431768211455|||"
+                                              "170141183460469231731687303715884105727|0|");
+    assert_answer("SELECT d32, e, v4, v6 FROM t",
+                  "1900-01-01|it's sent|192.0.2.1|::ffff:192.0.2.1|||||"
+                  "2299-12-31|new||2001:db8::1|");
+}
+END_TEST
+
 /* Around a vector's end and the 64 bits of its validity: each row as it was. */
 START_TEST(many_rows)
 {
@@ -407,6 +453,15 @@ START_TEST(refused)
     ck_assert_int_eq(duckdb_type_of(&zoned, &type, &err), -1);
     ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
     ch_type_release(&zoned);
+    static const char *const none[] = {"Decimal(39, 2)", "Int256", "UInt256", "FixedString(2)"};
+    for (unsigned i = 0; i < PL_COUNT(none); i++) {
+        struct ch_type t;
+        ck_assert_done(ch_type_parse(none[i], &t, &err), err);
+        ck_assert_int_eq(duckdb_type_of(&t, &type, &err), -1);
+        ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+        ck_assert_msg(strstr(err.msg, none[i]) && strstr(err.msg, "make it"), "%s", err.msg);
+        ch_type_release(&t);
+    }
 }
 END_TEST
 
@@ -446,6 +501,7 @@ int main(void)
         TEST(cannot_be_opened),
         TCASE("rows", .skip = skip, .set_up = set_up, .tear_down = tear_down),
         TEST(types),
+        TEST(digits_and_names),
         TEST(many_rows),
         TEST(refused),
         TEST(keys_that_are_no_text),

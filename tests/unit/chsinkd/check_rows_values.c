@@ -5,8 +5,7 @@
  *
  * links: chsinkd
  */
-#include "tests/unit/rows_fixture.h"
-#include "tests/unit/unit.h"
+#include "tests/unit/value_case.h"
 
 #define WRONG     "value has the wrong type for the column"
 #define RANGE     "value is out of range for the column"
@@ -18,10 +17,7 @@
 #define NO_VALUE  "no value for the column"
 #define NOT_JSON  "not valid JSON"
 
-/* type (and policies), the value, what is printed or (with !) why it is refused. */
-static const struct {
-    const char *type, *value, *want;
-} values[] = {
+static const struct value_case values[] = {
     {"String", "\"\"", "\"\""},
     {"String", "\"abc\"", "\"abc\""},
     {"String", "\"a\\u0000b\\n\\ud83d\\ude00\\/\"", "\"a\\u0000b\\n\xf0\x9f\x98\x80/\""},
@@ -239,55 +235,9 @@ static const struct {
     {"DateTime, missing: default", "null", "\"1970-01-01T00:00:00Z\""},
 };
 
-/* Each value in four places: alone, found out of the guessed order, through two paths, and in an
- * element. */
-static const char *const value_places[][2] = {
-    {"columns:\n  - {name: v, path: $.v, type: %s}\n", "{\"v\":%s}"},
-    {"columns:\n  - {name: v, path: $.a.v, type: %s}\n",
-     " { \"x\" : [ ] , \"a\" : { \"v\" : %s } } "},
-    {"columns:\n  - {name: v, path: [$.w, $.v], type: %s}\n", "{\"w\":null,\"v\":%s,\"y\":1}"},
-    {"rows: $.r[*]\ncolumns:\n  - {name: v, path: '@.v', type: %s}\n", "{\"r\":[{\"v\":%s}]}"},
-    {"rows: $.r[*]\ncolumns:\n  - {name: v, path: $.v, type: %s}\n", "{\"r\":[{}],\"v\":%s}"},
-};
-
 START_TEST(check_values)
 {
-    for (unsigned p = 0; p < PL_COUNT(value_places); p++) {
-        /* The types hold commas, so inside { } those with parentheses stand in quotes. */
-        PL_FREE char *type = NULL;
-        const char *text = values[_i].type, *comma = strchr(text, ',');
-        type = comma ? pl_strf("\"%.*s\"%s", (int)(comma - text), text, comma)
-                     : pl_strf("\"%s\"", text);
-        struct pl_buf yaml = {0}, message = {0}, line = {0};
-        const char *at = strstr(value_places[p][0], "%s");
-        pl_buf_add(&yaml, value_places[p][0], (size_t)(at - value_places[p][0]));
-        pl_buf_add_str(&yaml, type);
-        pl_buf_add_str(&yaml, at + 2);
-        at = strstr(value_places[p][1], "%s");
-        pl_buf_add(&message, value_places[p][1], (size_t)(at - value_places[p][1]));
-        pl_buf_add_str(&message, values[_i].value);
-        pl_buf_add_str(&message, at + 2);
-        FIXTURE f = fixture_new(pl_buf_cstr(&yaml));
-        for (unsigned turn = 0; turn < 3; turn++) { /* the guesses change between them */
-            uint64_t n = decode(&f, pl_buf_cstr(&message));
-            const char *want = values[_i].want;
-            if (*want == '!') {
-                ck_assert_uint_eq(n, 0);
-                ck_assert_uint_eq(f.rejects, turn + 1);
-                ck_assert_msg(strcmp(f.reason, want + 1) == 0, "%s %s place %u: %s", text,
-                              values[_i].value, p, f.reason);
-                ck_assert_uint_eq(block_rows(f.block), 0);
-                continue;
-            }
-            ck_assert_msg(n == 1, "%s %s place %u: %s", text, values[_i].value, p, f.reason);
-            pl_buf_reset(&line);
-            pl_buf_addf(&line, "{\"v\":%s}", want);
-            assert_row(&f, turn, pl_buf_cstr(&line));
-        }
-        pl_buf_release(&yaml);
-        pl_buf_release(&message);
-        pl_buf_release(&line);
-    }
+    value_check(&values[_i]);
 }
 END_TEST
 

@@ -101,6 +101,36 @@ START_TEST(create)
 }
 END_TEST
 
+/* ClickHouse makes a LowCardinality of what is no string only with a setting. */
+START_TEST(low_cardinality_of_numbers)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf b = {0};
+    struct route r = route_make();
+    struct column c = {.name = TEXT("port"),
+                       .type = {.kind = CH_UINT16,
+                                .low_cardinality = true,
+                                .ddl = TEXT("LowCardinality(UInt16)")}};
+    r.columns = &c;
+    r.columns_n = 1;
+    table_create_sql(&r, NULL, &b);
+    is(&b, "CREATE TABLE IF NOT EXISTS `edits`\n(\n    `port` LowCardinality(UInt16)\n)"
+           "\nENGINE = MergeTree\nORDER BY (wiki, time)"
+           "\nSETTINGS non_replicated_deduplication_window = 10000, "
+           "allow_suspicious_low_cardinality_types = 1");
+    struct pl_map_entry own = {.key = TEXT("allow_suspicious_low_cardinality_types"),
+                               .value = TEXT("1")};
+    r.settings = (struct pl_map){&own, 1};
+    r.engine = TEXT("Null");
+    r.order_by = NULL;
+    table_create_sql(&r, NULL, &b);
+    is(&b, "CREATE TABLE IF NOT EXISTS `edits`\n(\n    `port` LowCardinality(UInt16)\n)"
+           "\nENGINE = Null\nSETTINGS allow_suspicious_low_cardinality_types = 1");
+    table_add_column_sql(&r, &c, NULL, &b);
+    is(&b, "ALTER TABLE `edits` ADD COLUMN IF NOT EXISTS `port` LowCardinality(UInt16)"
+           "\nSETTINGS allow_suspicious_low_cardinality_types = 1");
+}
+END_TEST
+
 START_TEST(view_and_column)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf b = {0};
@@ -348,6 +378,7 @@ int main(void)
     const struct unit_test tests[] = {
         TCASE("texts"),
         TEST(create),
+        TEST(low_cardinality_of_numbers),
         TEST(view_and_column),
         TEST(engines),
         TCASE("real server", .skip = getenv("CLICKHOUSE") ? NULL : "CLICKHOUSE is not set",

@@ -168,6 +168,62 @@ START_TEST(test_scaled)
 }
 END_TEST
 
+/* As the narrow ones say, where those hold the value; and the ends of 256 bits and of the digits. */
+START_TEST(test_wide)
+{
+    uint32_t v[8];
+    for (unsigned i = 0; i < PL_COUNT(integers); i++) {
+        struct pl_json_num n = number_read(integers[i].text);
+        uint64_t narrow;
+        enum pl_json_num_result want = pl_json_num_u64(&n, &narrow);
+        if (n.negative)
+            continue;
+        enum pl_json_num_result got = pl_json_num_wide(&n, 0, 78, v);
+        ck_assert_msg(got == want || want == RANGE, "%s", integers[i].text);
+        for (unsigned k = 0; got == OK && want == OK && k < 8; k++)
+            ck_assert_uint_eq(v[k], k < 2 ? (uint32_t)(narrow >> 32 * k) : 0);
+    }
+#define TWO_256 "11579208923731619542357098500868790785326998466564056403945758400791312963993"
+    static const struct {
+        const char *text;
+        unsigned scale, digits_max;
+        enum pl_json_num_result result;
+        uint32_t low, high;
+    } cases[] = {
+        {TWO_256 "5", 0, 78, OK, UINT32_MAX, UINT32_MAX},
+        {"-" TWO_256 "5", 0, 78, OK, UINT32_MAX, UINT32_MAX},
+        {"1." TWO_256 "5", 0, 78, PRECISION, 0, 0},
+        {TWO_256 "6", 0, 78, RANGE, 0, 0},
+        {TWO_256 "5e-76", 76, 78, OK, UINT32_MAX, UINT32_MAX},
+        {TWO_256 "5e-77", 76, 78, PRECISION, 0, 0},
+        {"999999999999999999999999999999999999999999999999999999999999999999999999999999", 0, 78,
+         RANGE, 0, 0},
+        {"123", 0, 2, RANGE, 0, 0},
+        {"12.0", 0, 2, OK, 12, 0},
+        {"0.0012e3", 1, 2, OK, 12, 0},
+        {"1.2", 2, 2, RANGE, 0, 0},
+        {"0.12", 2, 2, OK, 12, 0},
+        {"0.125", 2, 2, PRECISION, 0, 0},
+        {"0e99999999999999999999", 76, 1, OK, 0, 0},
+        {"0.000", 0, 1, OK, 0, 0},
+        {"1e-99999999999999999999", 76, 76, PRECISION, 0, 0},
+        {"1e99999999999999999999", 0, 78, RANGE, 0, 0},
+        {"1000000001", 0, 78, OK, 1000000001, 0},
+    };
+    for (unsigned i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_json_num n = number_read(cases[i].text);
+        memset(v, 7, sizeof(v));
+        ck_assert_msg(pl_json_num_wide(&n, cases[i].scale, cases[i].digits_max, v) ==
+                          cases[i].result,
+                      "%s", cases[i].text);
+        uint32_t low = cases[i].result == OK ? cases[i].low : 0x07070707;
+        uint32_t high = cases[i].result == OK ? cases[i].high : 0x07070707;
+        ck_assert_uint_eq(v[0], low);
+        ck_assert_uint_eq(v[7], high);
+    }
+}
+END_TEST
+
 START_TEST(test_doubles)
 {
     for (size_t k = 0; k < PL_COUNT(doubles); k++) {
@@ -401,6 +457,7 @@ int main(void)
     const struct unit_test tests[] = {
         TEST(test_integers),
         TEST(test_scaled),
+        TEST(test_wide),
         TEST(test_doubles),
         TEST(test_doubles_exact),
         TEST(test_doubles_random),

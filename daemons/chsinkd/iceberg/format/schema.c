@@ -32,6 +32,10 @@ int iceberg_type_of(const struct column *c, int uint64, enum iceberg_type *ret, 
 {
     switch (c->type.kind) {
     case CH_STRING:
+    case CH_ENUM8:
+    case CH_ENUM16:
+    case CH_IPV4:
+    case CH_IPV6:
         *ret = ICEBERG_STRING;
         return 0;
     case CH_BOOL:
@@ -63,6 +67,7 @@ int iceberg_type_of(const struct column *c, int uint64, enum iceberg_type *ret, 
         *ret = ICEBERG_DOUBLE;
         return 0;
     case CH_DATE:
+    case CH_DATE32:
         *ret = ICEBERG_DATE;
         return 0;
     case CH_DATETIME64:
@@ -79,6 +84,16 @@ int iceberg_type_of(const struct column *c, int uint64, enum iceberg_type *ret, 
     case CH_UUID:
         *ret = ICEBERG_UUID;
         return 0;
+    case CH_INT128:
+    case CH_INT256:
+    case CH_UINT128:
+    case CH_UINT256:
+    case CH_DECIMAL:
+    case CH_FIXED_STRING:
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "column %.100s: chsinkd writes no %.60s into Iceberg: make it String "
+                          "(json: true keeps a number's digits)",
+                          c->name, c->type.ddl);
     }
     return pl_err_set(err, PL_ERR_FATAL, 0, "column %.100s has no type", c->name);
 }

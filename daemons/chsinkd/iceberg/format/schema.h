@@ -8,9 +8,11 @@
  *     UInt64                        decimal(20, 0), or refused (iceberg.uint64); long where it is
  *                                   an offset or a time of Kafka's, which never has the top bit
  *     Float32, Float64              float, double    UUID        uuid
- *     Date                          date             DateTime, DateTime64(0..6)  timestamptz
+ *     Enum, IPv4, IPv6              string: the name, the address
+ *     Date, Date32                  date             DateTime, DateTime64(0..6)  timestamptz
  *
- * DateTime64(7..9) is refused: Iceberg's times end at microseconds. A table that is there may have
+ * DateTime64(7..9) is refused: Iceberg's times end at microseconds. So are Decimal, FixedString and
+ * the integers of 128 and 256 bits. A table that is there may have
  * a wider type (long for int, double for float), or timestamp for timestamptz (taken as UTC).
  *
  * Pure. Threads: any; a layout has one owner.

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * value_wide.c - numbers that need not fit into 64 bits: all their digits, as they are written.
+ */
+#include "daemons/chsinkd/decode/value_internal.h"
+
+#define LIMBS               8  /* 256 bits */
+#define DIGITS_256_MAX      78 /* of 2^256 */
+#define INT64_PRECISION_MAX 18
+
+static void limbs_negate(uint32_t limbs[LIMBS])
+{
+    uint64_t carry = 1;
+    for (unsigned i = 0; i < LIMBS; i++) {
+        carry += (uint32_t)~limbs[i];
+        limbs[i] = (uint32_t)carry;
+        carry >>= 32;
+    }
+}
+
+/* Whether so many bits hold the value, with its sign: bits - 1 of the magnitude for a signed type,
+ * and 2^(bits - 1) itself below zero. */
+static bool limbs_fit(const uint32_t limbs[LIMBS], unsigned width, bool is_signed, bool negative)
+{
+    unsigned n = width / sizeof(*limbs);
+    uint32_t above = 0, below = 0;
+    for (unsigned i = n; i < LIMBS; i++)
+        above |= limbs[i];
+    for (unsigned i = 0; i < n - 1; i++)
+        below |= limbs[i];
+    uint32_t top = limbs[n - 1];
+    if (above != 0)
+        return false;
+    if (!is_signed)
+        return !negative || (top | below) == 0;
+    return top >> 31 == 0 || (negative && top == UINT32_C(1) << 31 && below == 0);
+}
+
+/* Up to 18 digits: in an int64. */
+static enum pl_json_num_result decimal_narrow(const struct ch_type *t, const struct pl_json_num *n,
+                                              int64_t *ret)
+{
+    static const int64_t ends[] = {
+        INT64_C(1),
+        INT64_C(10),
+        INT64_C(100),
+        INT64_C(1000),
+        INT64_C(10000),
+        INT64_C(100000),
+        INT64_C(1000000),
+        INT64_C(10000000),
+        INT64_C(100000000),
+        INT64_C(1000000000),
+        INT64_C(10000000000),
+        INT64_C(100000000000),
+        INT64_C(1000000000000),
+        INT64_C(10000000000000),
+        INT64_C(100000000000000),
+        INT64_C(1000000000000000),
+        INT64_C(10000000000000000),
+        INT64_C(100000000000000000),
+        INT64_C(1000000000000000000),
+    };
+    _Static_assert(PL_COUNT(ends) == INT64_PRECISION_MAX + 1, "one for each precision");
+    enum pl_json_num_result result = pl_json_num_scaled(n, (int)t->scale, ret);
+    if (result == PL_JSON_NUM_OK && (*ret >= ends[t->precision] || *ret <= -ends[t->precision]))
+        return PL_JSON_NUM_RANGE;
+    return result;
+}
+
+enum value_result value_put_wide(const struct block *b, struct block_column *c, struct pl_json *j,
+                                 const char **ret_reason)
+{
+    const struct ch_type *t = &c->column->type;
+    struct pl_json_num n;
+    uint32_t limbs[LIMBS];
+    int64_t narrow;
+    if (!pl_json_number(j, &n))
+        return VALUE_BROKEN;
+    bool decimal = t->kind == CH_DECIMAL, is_narrow = c->width <= sizeof(narrow);
+    enum pl_json_num_result result =
+        is_narrow ? decimal_narrow(t, &n, &narrow)
+                  : pl_json_num_wide(&n, decimal ? t->scale : 0,
+                                     decimal ? t->precision : DIGITS_256_MAX, limbs);
+    if (result != PL_JSON_NUM_OK)
+        return value_invalid_number(ret_reason, result);
+    if (is_narrow) {
+        memcpy(block_fixed(b, c), &narrow, c->width);
+        return VALUE_OK;
+    }
+    bool is_signed = t->kind != CH_UINT128 && t->kind != CH_UINT256;
+    if (!limbs_fit(limbs, c->width, is_signed, n.negative))
+        return value_invalid(ret_reason, value_out_of_range);
+    if (n.negative)
+        limbs_negate(limbs);
+    memcpy(block_fixed(b, c), limbs, c->width);
+    return VALUE_OK;
+}
