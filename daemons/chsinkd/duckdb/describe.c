@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "daemons/chsinkd/duckdb/append.h"
+#include "daemons/chsinkd/duckdb/loads.h"
 #include "daemons/chsinkd/duckdb/table.h"
 
 #define OWNED_BUF PL_CLEANUP(pl_buf_release)
@@ -163,21 +164,27 @@ static int ask_places(const struct look *l, struct pl_err *err)
     if (look_ask(l, &sql, &answer, &rows, err) < 0)
         return -1;
     const char *at = answer.data;
+    bool no_loads = l->facts->loads_n == 0;
     for (size_t i = 0; i < rows; i++) {
         struct output_place_fact place = {.topic = (char *)field_next(&at), .rows = -1};
         place.partition = (int32_t)strtol(field_next(&at), NULL, 10);
         place.next = strtoll(field_next(&at), NULL, 10);
         const char *updated = field_next(&at);
         output_facts_place(l->facts, &place);
-        output_facts_load(
-            l->facts, &(struct output_load){.topic = place.topic,
-                                            .partition = place.partition,
-                                            .start = -1,
-                                            .end = place.next,
-                                            .rows = -1,
-                                            .at_ms = updated[0] ? strtoll(updated, NULL, 10) : -1,
-                                            .took_ms = -1});
+        const struct output_load load = {.topic = place.topic,
+                                         .partition = place.partition,
+                                         .start = -1,
+                                         .end = place.next,
+                                         .rows = -1,
+                                         .at_ms = updated[0] ? strtoll(updated, NULL, 10) : -1,
+                                         .took_ms = -1};
+        if (no_loads)
+            output_facts_load(l->facts, &load);
     }
+    if (no_loads && rows > 0)
+        snprintf(l->facts->loads_note, sizeof(l->facts->loads_note),
+                 "the last one of each partition, and where it ended: no newer one has come since "
+                 "chsinkd keeps loads");
     return 0;
 }
 
@@ -239,9 +246,8 @@ int duckdb_describe(struct duckdb *db, const char *file, const struct output_tar
     if (!ret->exists)
         return 0;
     snprintf(ret->engine, sizeof(ret->engine), "DuckDB %s", db->lib->library_version());
-    snprintf(ret->loads_note, sizeof(ret->loads_note),
-             "the last one of each partition, and where it ended: the file keeps no others");
-    if (ask_size(&l, err) < 0 || ask_places(&l, err) < 0)
+    if (ask_size(&l, err) < 0 || duckdb_loads_tell(db, t, group, ret, err) < 0 ||
+        ask_places(&l, err) < 0)
         return -1;
     newest_set(&l);
     return 0;

@@ -24,6 +24,7 @@
 #include "daemons/chsinkd/duckdb/append.h"
 #include "daemons/chsinkd/duckdb/describe.h"
 #include "daemons/chsinkd/duckdb/expression.h"
+#include "daemons/chsinkd/duckdb/loads.h"
 #include "daemons/chsinkd/duckdb/select.h"
 #include "daemons/chsinkd/duckdb/table.h"
 #include "lib/base/clock.h"
@@ -437,7 +438,10 @@ static enum output_answer batch_write(struct output *o, const struct output_targ
     }
     if (block_rows(b->block) > 0 && rows_write(o, t, b->block, err) < 0)
         return answer_of(err);
-    return position_write(o, t, range, err) < 0 ? answer_of(err) : OUTPUT_DONE;
+    if (position_write(o, t, range, err) < 0 ||
+        duckdb_load_add(&o->db, t, range, (int64_t)block_rows(b->block), err) < 0)
+        return answer_of(err);
+    return OUTPUT_DONE;
 }
 
 /* Whether this very batch is there: an answer was lost. */
@@ -451,11 +455,21 @@ static bool batch_is_there(struct output *o, const struct output_target *t,
            strcmp(pl_buf_cstr(&note), range->note ? range->note : "") == 0;
 }
 
+/* The batch is there, whatever becomes of this; after an error the file is opened again. */
+static void took_write(struct output *o, const struct output_target *t,
+                       const struct output_range *range, int64_t began_ms)
+{
+    struct pl_err unseen;
+    if (duckdb_load_took(&o->db, t, range, pl_clock_monotonic_ms() - began_ms, &unseen) < 0)
+        file_close(o);
+}
+
 static enum output_answer transact(struct output *o, const struct output_target *t,
                                    const struct output_range *range, const struct batch *b,
                                    struct pl_err *err)
 {
     struct pl_err rolled_back;
+    int64_t began_ms = pl_clock_monotonic_ms();
     if (o->checked != t->route && duckdb_table_check(&o->db, t->route, err) < 0)
         return answer_of(err);
     o->checked = t->route;
@@ -463,8 +477,10 @@ static enum output_answer transact(struct output *o, const struct output_target 
         return answer_of(err);
     enum output_answer answer = batch_write(o, t, range, b, err);
     if (answer == OUTPUT_DONE) {
-        if (duckdb_run(&o->db, "COMMIT", NULL, err) == 0)
+        if (duckdb_run(&o->db, "COMMIT", NULL, err) == 0) {
+            took_write(o, t, range, began_ms);
             return OUTPUT_DONE;
+        }
         /* What was refused, or too large, was rolled back. */
         return err->kind == PL_ERR_REJECT  ? OUTPUT_REFUSED
                : err->kind == PL_ERR_FATAL ? OUTPUT_TOO_LARGE

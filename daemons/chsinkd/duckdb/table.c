@@ -9,6 +9,7 @@
 
 #include "daemons/chsinkd/duckdb/append.h"
 #include "daemons/chsinkd/duckdb/expression.h"
+#include "daemons/chsinkd/duckdb/loads.h"
 
 #define OWNED_BUF PL_CLEANUP(pl_buf_release)
 
@@ -39,6 +40,9 @@ int duckdb_route_check(const struct route *r, struct pl_err *err)
                           "DuckDB needs another engine");
     if (strcasecmp(r->table, "_chsinkd_offsets") == 0)
         return pl_err_set(err, PL_ERR_CONFIG, 0, "table _chsinkd_offsets is where positions are");
+    if (strcasecmp(r->table, DUCKDB_LOADS_TABLE) == 0)
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "table " DUCKDB_LOADS_TABLE " is where the last loads are");
     for (unsigned i = 0; i < r->columns_n; i++) {
         const struct column *c = &r->columns[i];
         struct duckdb_type type;
@@ -201,7 +205,7 @@ static void add_column_sql(const struct route *r, const struct column *c, struct
 struct there {
     struct pl_buf text; /* name, type, YES (nullable), default: for each column */
     size_t columns_n;
-    bool is_table, has_offsets;
+    bool is_table, has_ours; /* _chsinkd_offsets and _chsinkd_loads */
 };
 
 static void there_release(struct there *t)
@@ -232,10 +236,11 @@ static int there_read(struct duckdb *db, const struct route *r, struct there *re
     ret->is_table = rows > 0;
     pl_buf_reset(&sql);
     pl_buf_add_str(&sql, "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() "
-                         "AND schema_name = 'main' AND table_name = '_chsinkd_offsets'");
+                         "AND schema_name = 'main' AND table_name IN ('_chsinkd_offsets', "
+                         "'" DUCKDB_LOADS_TABLE "')");
     if (duckdb_ask(db, pl_buf_cstr(&sql), &tables, &rows, err) < 0)
         return -1;
-    ret->has_offsets = rows > 0;
+    ret->has_ours = rows == 2;
     pl_buf_reset(&sql);
     pl_buf_add_str(&sql, "SELECT column_name, data_type, CASE WHEN is_nullable THEN 'YES' END, "
                          "column_default FROM duckdb_columns()");
@@ -336,12 +341,14 @@ static void add_columns_sql(const struct there *t, const struct route *r,
         }
 }
 
-/* A table that is made again has lost its rows: a position would be a lie. */
+/* A table that is made again has lost its rows: a position, or a load, would be a lie. */
 static int positions_forget(struct duckdb *db, const struct route *r, struct pl_err *err)
 {
     OWNED_BUF struct pl_buf name = {0}, sql = {0};
     pl_buf_addf(&name, "%s.%s", duckdb_schema(r), r->table);
     pl_buf_add_str(&sql, "DELETE FROM " DUCKDB_OFFSETS " WHERE table_name = ");
+    duckdb_quote_string(&sql, pl_buf_cstr(&name));
+    pl_buf_add_str(&sql, "; DELETE FROM " DUCKDB_LOADS " WHERE table_name = ");
     duckdb_quote_string(&sql, pl_buf_cstr(&name));
     return duckdb_run(db, pl_buf_cstr(&sql), NULL, err);
 }
@@ -384,6 +391,7 @@ static int table_make(struct duckdb *db, const struct route *r, const struct out
                       struct pl_buf *columns, struct pl_err *err)
 {
     if (duckdb_run(db, offsets_sql, NULL, err) < 0 ||
+        duckdb_run(db, duckdb_loads_sql, NULL, err) < 0 ||
         (state->created && table_create(db, r, err) < 0) ||
         (columns->len > 0 && duckdb_run(db, pl_buf_cstr(columns), NULL, err) < 0))
         return pl_err_prefix(err, "cannot make table %s ready", r->table);
@@ -407,7 +415,7 @@ int duckdb_table_ensure(struct duckdb *db, const struct route *r, const struct o
             duckdb_table_sql(r, how->ret_plan);
         pl_buf_add(how->ret_plan, columns.data, columns.len);
     }
-    if (!how->dry_run && (state.created || columns.len > 0 || !t.has_offsets)) {
+    if (!how->dry_run && (state.created || columns.len > 0 || !t.has_ours)) {
         if (table_make(db, r, &state, &columns, err) < 0)
             return -1;
         tell(&t, r, how, &state);

@@ -7,8 +7,9 @@
  * codecs, settings, cluster, views) has no effect.
  *
  * Positions: main._chsinkd_offsets(group_id, topic, partition, table_name, next_offset, note,
- * updated_at), one row for each partition of a topic that a group loads into a table. When the
- * table is made (again), its positions are forgotten with the rows.
+ * updated_at), one row for each partition of a topic that a group loads into a table; the last
+ * loads: loads.h. When the table is made (again), its positions and loads are forgotten with the
+ * rows.
  *
  * Threads: one owner of the database.
  */
