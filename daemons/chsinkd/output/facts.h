@@ -76,7 +76,9 @@ struct output_facts {
     /* A statement for query() that gives the newest rows, newest first; NULL: there is none. The
      * limit is query()'s. */
     char *newest_sql;
-    char newest_note[160]; /* why there is none; "": the route has no column to tell by */
+    /* With a statement: what rows it does not see. Without: why there is none; "": the route has no
+     * column to tell by. */
+    char newest_note[160];
 };
 
 void output_facts_release(struct output_facts *f);

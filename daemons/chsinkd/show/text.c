@@ -423,8 +423,11 @@ static void newest_tell(const struct show *s, const struct show_route *r, struct
              r->facts.newest_note[0] ? r->facts.newest_note
              : r->facts.exists       ? "the route has no column from timestamp or offset"
                                      : "there is no table");
-    else
+    else {
         show_text_rows(&r->newest, s->width, out);
+        if (r->facts.newest_note[0])
+            line(out, "%s", r->facts.newest_note);
+    }
 }
 
 /* ---- all ---- */
