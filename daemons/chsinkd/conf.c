@@ -364,7 +364,7 @@ static void iceberg_check(const struct chsinkd_conf *conf, struct pl_findings *e
     else if (conf->iceberg.catalog == ICEBERG_CATALOG_PATH && warehouse[0] == '/' &&
              pl_path_check(warehouse, true, &err) < 0)
         pl_findings_add(errs, 0, 0, "iceberg.warehouse: %s", err.msg);
-    if (conf->iceberg.s3.access_key.value &&
+    if ((conf->iceberg.s3.access_key.value || conf->iceberg.s3.credentials == ICEBERG_S3_VENDED) &&
         pl_path_check(conf->iceberg.s3.staging, true, &err) < 0)
         pl_findings_add(errs, 0, 0, "iceberg.s3.staging: %s", err.msg);
     iceberg_remote_check(&conf->iceberg, errs);

@@ -7,11 +7,12 @@ import http.client
 import http.server
 import json
 import secrets
+import subprocess
 import threading
 import time
 import urllib.parse
 
-from pipeline import free_port, script
+from pipeline import SERVICES, free_port, script
 
 
 class Services:
@@ -20,6 +21,11 @@ class Services:
         script('lake.sh', 'start', folder, self.catalog_port, self.s3_port)
         self.keys = folder / 'keys'
         self.access, self.secret = self.keys.read_text(encoding='ascii').split()
+
+    def session(self):
+        """Temporary credentials: key, secret, token."""
+        return subprocess.run([SERVICES / 'lake.sh', 'session', self.folder, str(self.s3_port)], check=True, text=True,
+                              stdout=subprocess.PIPE).stdout.split()
 
     def stop(self):
         script('lake.sh', 'stop', self.folder)
@@ -40,6 +46,8 @@ class Front:
         self.target, self.tokens, self.port = target, tokens, free_port()
         self.url = f'http://127.0.0.1:{self.port}'
         self.fault = lambda method, path: PASS
+        self.seen = lambda headers: None
+        self.vendor = None
         self.down = False
         front = self
 
@@ -85,6 +93,7 @@ class Front:
             return
         length = int(request.headers.get('Content-Length', 0))
         fault = self.fault(request.command, request.path)
+        self.seen(request.headers)
         if fault == CUT:
             request.rfile.read(length // 2)
             request.close_connection = True
@@ -92,6 +101,8 @@ class Front:
         body = request.rfile.read(length)
         own = fault if isinstance(fault, tuple) else self.tokens and self.tokens.answer(request, body)
         status, headers, text = own or self.ask(request, body)
+        if self.vendor and status == 200:
+            text = self.vendor.add(request, text)
         if fault == REPEAT:
             status, headers, text = self.ask(request, body)
         if fault == LOSE:
@@ -159,6 +170,30 @@ class Tokens:
         self.granted += 1
         text = json.dumps({'access_token': token, 'token_type': 'bearer', 'expires_in': self.seconds}).encode()
         return 200, {'Content-Type': 'application/json'}, text
+
+
+class Vendor:
+    """Adds to a table that the catalogue gives out, where it is asked to, credentials for its files: the next of
+    `sessions` (an iterator). Apache's server of the tests gives out none that end, and its own keys whether it is asked
+    or not: so this is done here."""
+
+    def __init__(self, sessions, endpoint):
+        self.sessions, self.endpoint, self.asked = sessions, endpoint, 0
+
+    def add(self, request, text):
+        found = json.loads(text) if '/tables' in request.path else {}
+        if 'metadata' not in found or request.headers.get('X-Iceberg-Access-Delegation') != 'vended-credentials':
+            return text
+        self.asked += 1
+        access, secret, token, seconds = next(self.sessions)
+        location = found['metadata']['location']
+        found.setdefault('config', {}).update({'s3.endpoint': self.endpoint, 's3.path-style-access': 'true'})
+        found['storage-credentials'] = [
+            {'prefix': 's3://', 'config': {'s3.access-key-id': 'WRONG', 's3.secret-access-key': 'WRONG'}},
+            {'prefix': location, 'config': {
+                's3.access-key-id': access, 's3.secret-access-key': secret, 's3.session-token': token,
+                's3.session-token-expires-at-ms': str(int((time.time() + seconds) * 1000)), 'client.region': 'us-east-1'}}]
+        return json.dumps(found).encode()
 
 
 def kill_at_random(rng, sinks, kills, feed, loaded):

@@ -2,6 +2,7 @@
 """chsinkd into Iceberg tables of a REST catalogue (Apache's own), with files in an S3 that checks signatures, through
 proxies that ask for tokens and break what they can."""
 import contextlib
+import itertools
 import json
 import os
 import random
@@ -15,9 +16,10 @@ import urllib.request
 import pytest
 
 from helpers import CONFIG, assert_ends, run_to_end
-from lake import CUT, HALVE, LOSE, PASS, REPEAT, Front, Services, Tokens, error, kill_at_random
+from lake import CUT, HALVE, LOSE, PASS, REPEAT, Front, Services, Tokens, Vendor, error, kill_at_random
 from pipeline import ROOT, wait_until, write_whole
 from test_iceberg import COLUMNS, MORE_COLUMN, ROUTE, in_text, messages, output_of, produce
+from test_show import ask_json
 
 SEED = int(os.environ.get('SEED', '1'))
 SLOW_DOWN = (503, {}, b'<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Reduce your rate</Message></Error>')
@@ -75,6 +77,8 @@ class Lake:
                           'secret_key': {'file': str(s3_secret)}, 'staging': str(self.p.folder)}}
         if self.by_path:
             iceberg = {**iceberg, 'catalog': 'path', 'warehouse': 's3://lake/by=path'}
+        if self.catalog.vendor:
+            iceberg['s3'] = {'credentials': 'vended', 'staging': str(self.p.folder)}
         return self.p.chsinkd(name or f'chsinkd-{self.sinks}', args, route=route or self.route(), output='iceberg',
                               iceberg=iceberg, **options)
 
@@ -262,6 +266,55 @@ def test_refused(lake):
     sink.terminate(30)  # leaves the group
     lake.once()
     lake.assert_each_once(10)
+
+
+def show_check(lake, sink, count):
+    """--show of a table in S3: its newest rows, and a statement; nothing that was fetched stays."""
+    route, = ask_json(sink, '--rows', '2')['routes']
+    assert route['table']['rows'] == count and not route['newest']['note'], route
+    rows = [dict(zip((c['name'] for c in route['newest']['columns']), row)) for row in route['newest']['rows']]
+    assert [row['title'] for row in rows] == [f't{count - 1}', f't{count - 2}'], rows
+    answer = ask_json(sink, '--sql', f'SELECT count(*), count(DISTINCT _offset) FROM db.{lake.p.table}')
+    assert answer['rows'] == [[count, count]], answer
+    assert not list(lake.p.folder.glob('chsinkd-iceberg-*/*')), 'what was fetched stayed'
+
+
+@pytest.mark.parametrize('lake', ['rest', 'path'], indirect=True)
+def test_show_in_s3(lake):
+    produce_plain(lake.p, 50)
+    sink = lake.once(batch={'rows': 20})
+    show_check(lake, sink, 50)
+    lake.s3.fault = lambda method, path: SLOW_DOWN
+    route, = ask_json(sink, status=69)['routes']
+    assert 'SlowDown' in json.dumps(route), route
+
+
+def test_credentials_of_the_catalogue(lake):
+    """Without keys of its own: what the catalogue gives out signs each request, as moto checks, token and all. Every
+    other time they have ended already, and others are asked for. No secret is told."""
+    ended, good = ((*lake.services.session(), seconds) for seconds in (0, 3600))
+    lake.catalog.vendor = Vendor(itertools.cycle([ended, good]), lake.s3.url)
+    used = []
+    lake.s3.seen = lambda headers: used.append((headers['Authorization'].partition('Credential=')[2].partition('/')[0],
+                                                headers['X-Amz-Security-Token']))
+    produce_plain(lake.p, 50)
+    sink = lake.once(batch={'rows': 20})
+    lake.assert_each_once(50)
+    show_check(lake, sink, 50)
+    assert set(used) == {(good[0], good[2])}, used
+    assert lake.catalog.vendor.asked >= 8  # a batch: the load, and another for newer ones
+    for secret in (*ended[1:3], *good[1:3]):
+        assert secret not in sink.text()
+    # Ones that S3 refuses: the table waits for a person, and is loaded once there are others.
+    lake.catalog.vendor.sessions = itertools.repeat((good[0], good[1], 'not-the-token', 3600))
+    produce_more(lake.p, 10)
+    sink = lake.sink(batch={'age': '200ms'}).start()
+    wait_until(lambda: 'the catalogue gave out these credentials' in sink.text(), 60, 'a line that says so')
+    assert sink.running() and 'not-the-token' not in sink.text()
+    lake.catalog.vendor.sessions = itertools.repeat(good)
+    sink.terminate(30)
+    lake.once()
+    lake.assert_each_once(60)
 
 
 @pytest.mark.parametrize('lake', ['rest', 'path'] if 'KILLS' in os.environ else ['rest'], indirect=True)

@@ -6,6 +6,7 @@
 #
 #   lake.sh fetch                           by Maven and pip, into the cache (once; 145 and 150 MB)
 #   lake.sh start DIR CATALOG_PORT S3_PORT  start both; returns when they answer (5 to 10 s)
+#   lake.sh session DIR S3_PORT             print temporary credentials: key, secret, token, a line each
 #   lake.sh stop DIR                        end both (SIGTERM)
 #
 # The bucket is `lake`, the catalogue's warehouse s3://lake/warehouse; DIR/keys has S3's access key
@@ -107,12 +108,16 @@ start/4)
     need_port "$4"
     start "$2" "$3" "$4"
     ;;
+session/3)
+    need_port "$3"
+    PYTHONPATH=$moto_dir /usr/bin/python3 "$here/lake/sts.py" "$3" "$2/keys"
+    ;;
 stop/2)
     end_server "$2/catalog" TERM
     end_server "$2/s3" TERM
     ;;
 *)
-    sed -n '7,9s/^# *//p' "${BASH_SOURCE[0]}" >&2
+    sed -n '7,10s/^# *//p' "${BASH_SOURCE[0]}" >&2
     exit 64
     ;;
 esac

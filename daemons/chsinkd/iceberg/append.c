@@ -60,6 +60,8 @@ int iceberg_table_load(const struct iceberg_table *t, struct iceberg_loaded *ret
         iceberg_loaded_release(&loaded);
         return pl_err_prefix(err, "the Iceberg table %.100s", t->shown);
     }
+    if (t->vended)
+        iceberg_vended_replace(t->vended, &loaded.vended);
     *ret = loaded;
     return 0;
 }

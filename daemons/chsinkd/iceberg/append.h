@@ -25,7 +25,8 @@ struct iceberg_table { /* a target with what serves it; borrowed */
     const char *shown; /* for messages */
     const struct route *route;
     const struct duckdb_library *library;
-    int uint64; /* enum iceberg_uint64 */
+    int uint64;                    /* enum iceberg_uint64 */
+    struct iceberg_vended *vended; /* replaced by what each load gives; NULL: not kept */
     /* The store of a location; NULL: err says why. */
     struct iceberg_store *(*store_of)(void *userdata, const char *location, struct pl_err *err);
     void *userdata;

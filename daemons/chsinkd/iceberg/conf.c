@@ -8,6 +8,7 @@
 
 const char *const iceberg_catalog_choices[] = {"path", "rest", NULL};
 const char *const iceberg_s3_addressings[] = {"path", "virtual", NULL};
+const char *const iceberg_s3_credentials[] = {"configured", "vended", NULL};
 
 static void rest_check(const struct iceberg_rest_conf *rest, struct pl_findings *errs)
 {
@@ -25,8 +26,14 @@ static void s3_check(const struct iceberg_s3_conf *s3, bool needed, struct pl_fi
         {"secret_key", s3->secret_key.value},
         {"session_token", s3->session_token.value},
     };
-    bool any = needed || keys[0].value || keys[1].value || keys[2].value;
+    bool vended = s3->credentials == ICEBERG_S3_VENDED;
+    bool any = !vended && (needed || keys[0].value || keys[1].value || keys[2].value);
     for (size_t i = 0; i < PL_COUNT(keys); i++) {
+        if (keys[i].value && vended)
+            pl_findings_add(errs, 0, 0,
+                            "iceberg.s3.%s: has no effect with iceberg.s3.credentials: vended: "
+                            "leave one of them out",
+                            keys[i].name);
         if (!keys[i].value && any && i < 2)
             pl_findings_add(errs, 0, 0,
                             "iceberg.s3.%s: is needed for files at s3://, such as { credential: "
@@ -55,6 +62,10 @@ void iceberg_remote_check(const struct iceberg_conf *conf, struct pl_findings *e
     bool is_rest = conf->catalog == ICEBERG_CATALOG_REST;
     if (is_rest)
         rest_check(&conf->rest, errs);
+    if (!is_rest && conf->s3.credentials == ICEBERG_S3_VENDED)
+        pl_findings_add(errs, 0, 0,
+                        "iceberg.s3.credentials: vended needs iceberg.catalog: rest, which gives "
+                        "them out");
     bool needed = !is_rest && conf->warehouse && strncmp(conf->warehouse, "s3://", 5) == 0;
     s3_check(&conf->s3, needed, errs);
 }

@@ -13,6 +13,7 @@
 #include "lib/auth/conf.h"
 
 enum iceberg_s3_addressing { ICEBERG_S3_PATH, ICEBERG_S3_VIRTUAL };
+enum iceberg_s3_credentials { ICEBERG_S3_CONFIGURED, ICEBERG_S3_VENDED };
 
 struct iceberg_rest_conf { /* of the REST catalogue */
     char *url;             /* with or without /v1 at its end */
@@ -23,6 +24,7 @@ struct iceberg_rest_conf { /* of the REST catalogue */
 struct iceberg_s3_conf { /* of files at s3:// */
     char *endpoint;      /* NULL: Amazon's of the region */
     char *region;
+    int credentials;                                        /* enum iceberg_s3_credentials */
     struct pl_secret access_key, secret_key, session_token; /* no token: of a user, not a role */
     int addressing;                                         /* enum iceberg_s3_addressing */
     char *staging;                                          /* folder for files on their way */
@@ -50,7 +52,8 @@ struct iceberg_conf {
 void iceberg_remote_check(const struct iceberg_conf *conf, struct pl_findings *errs);
 
 /* Their options, for the table: ICEBERG_REST_OPTS("iceberg.rest", struct x, iceberg.rest). */
-extern const char *const iceberg_catalog_choices[], *const iceberg_s3_addressings[];
+extern const char *const iceberg_catalog_choices[], *const iceberg_s3_addressings[],
+                                                        *const iceberg_s3_credentials[];
 /* clang-format off */
 #define ICEBERG_REST_OPTS(prefix, t, f)                                                            \
     PL_OPTION(prefix ".url", URL, t, f.url, .login = prefix ".auth",                               \
@@ -63,10 +66,15 @@ extern const char *const iceberg_catalog_choices[], *const iceberg_s3_addressing
         .help = "The S3 service for files at s3://; default: Amazon's of the region."),            \
     PL_OPTION(prefix ".region", STRING, t, f.region, .min = 1, .max = 64, .dflt = "us-east-1",     \
         .help = "Its region, as requests are signed for it."),                                     \
+    PL_OPTION(prefix ".credentials", ENUM, t, f.credentials, .dflt = "configured",                 \
+        .choices = iceberg_s3_credentials,                                                         \
+        .help = "Whose credentials sign for files at s3://: configured, access_key and "           \
+                "secret_key; or vended, those that the REST catalogue gives out with each table, " \
+                "with their region and addressing, and endpoint unless it is set here. They are "  \
+                "renewed before they end."),                                                       \
     PL_OPTION(prefix ".access_key", SECRET, t, f.access_key,                                       \
         .help = "Access key with the right to get, put, delete and list below the tables' "        \
-                "location. Needed for files at s3://. Credentials that a catalogue gives out are " \
-                "not used."),                                                                      \
+                "location. Needed for files at s3://, unless credentials are vended."),            \
     PL_OPTION(prefix ".secret_key", SECRET, t, f.secret_key, .help = "Its secret."),               \
     PL_OPTION(prefix ".session_token", SECRET, t, f.session_token,                                 \
         .help = "The session token of temporary credentials; they are read at the start."),        \

@@ -26,8 +26,18 @@ struct target {
     char *shown;
 };
 
+/* A table's place in an output: what its catalogue gives out for its files. */
+struct place {
+    struct output *output;
+    char *namespace_, *table;
+    struct iceberg_vended vended;
+    struct s3_lender lender;
+};
+
 struct output {
     const struct iceberg_conf *conf;
+    struct place **places; /* of the tables that were asked for */
+    unsigned places_n;
     struct iceberg_stop stop;
     struct iceberg_store *local;
     struct iceberg_store *s3; /* NULL until a location is there */
@@ -90,6 +100,14 @@ static struct output *output_open(const void *conf)
     return o;
 }
 
+static void place_free(struct place *p)
+{
+    free(p->namespace_);
+    free(p->table);
+    iceberg_vended_release(&p->vended);
+    free(p);
+}
+
 static void output_close(struct output *o)
 {
     if (!o)
@@ -98,6 +116,9 @@ static void output_close(struct output *o)
     iceberg_store_free(o->local);
     iceberg_store_free(o->s3);
     iceberg_views_release(&o->views);
+    for (unsigned i = 0; i < o->places_n; i++)
+        place_free(o->places[i]);
+    free(o->places);
     free(o);
 }
 
@@ -113,12 +134,14 @@ static void output_stop_when(struct output *o, bool (*asked)(void))
 
 static struct iceberg_store *store_of(void *userdata, const char *location, struct pl_err *err)
 {
-    struct output *o = userdata;
+    struct place *p = userdata;
+    struct output *o = p->output;
     if (iceberg_local_path(location))
         return o->local;
     if (iceberg_store_is_s3(location)) {
         if (!o->s3)
             o->s3 = iceberg_store_s3_new(o->conf, &o->stop);
+        iceberg_store_s3_lend(o->s3, &p->lender);
         return o->s3;
     }
     pl_err_set(err, PL_ERR_CONFIG, 0, "%.200s is in no store that chsinkd knows", location);
@@ -134,16 +157,49 @@ static int library_load(struct output *o, struct pl_err *err)
     return 0;
 }
 
+static int keys_renew(void *userdata, struct pl_err *err)
+{
+    struct place *p = userdata;
+    const struct iceberg_name name = {p->namespace_, p->table};
+    struct iceberg_loaded loaded = {0};
+    if (p->output->catalog->ops->load(p->output->catalog, &name, &loaded, err) < 0) {
+        if (err->kind == PL_ERR_REJECT)
+            err->kind = PL_ERR_CONFIG;
+        return -1;
+    }
+    iceberg_vended_replace(&p->vended, &loaded.vended);
+    iceberg_loaded_release(&loaded);
+    return 0;
+}
+
+static struct place *place_of(struct output *o, const struct output_target *t)
+{
+    for (unsigned i = 0; i < o->places_n; i++)
+        if (strcmp(o->places[i]->namespace_, t->database) == 0 &&
+            strcmp(o->places[i]->table, t->route->table) == 0)
+            return o->places[i];
+    struct place *p = pl_alloc(sizeof(*p));
+    *p = (struct place){.output = o,
+                        .namespace_ = pl_strdup(t->database),
+                        .table = pl_strdup(t->route->table),
+                        .lender = {&p->vended, keys_renew, p}};
+    o->places = pl_realloc_array(o->places, o->places_n + 1, sizeof(struct place *));
+    o->places[o->places_n++] = p;
+    return p;
+}
+
 static struct iceberg_table table_of(struct output *o, const struct output_target *t)
 {
+    struct place *place = place_of(o, t);
     return (struct iceberg_table){.catalog = o->catalog,
                                   .name = {t->database, t->route->table},
                                   .shown = t->name,
                                   .route = t->route,
                                   .library = &o->library,
                                   .uint64 = o->conf->uint64,
+                                  .vended = &place->vended,
                                   .store_of = store_of,
-                                  .userdata = o};
+                                  .userdata = place};
 }
 
 /* ---- what a table is made with ---- */
@@ -239,6 +295,7 @@ static int table_create(struct output *o, const struct output_target *t,
     case ICEBERG_COMMIT_UNKNOWN:
         return -1;
     }
+    iceberg_vended_replace(table.vended, &made.vended);
     int rc = iceberg_folders_check(&table, made.metadata, err);
     iceberg_loaded_release(&made);
     ret->created = true;

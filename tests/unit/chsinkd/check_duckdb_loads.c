@@ -2,7 +2,8 @@
 /*
  * check_duckdb_loads.c - the last loads that a DuckDB file keeps, as --show tells them: range,
  * rows, when and for how long; of a file that an older version made; and that the loading does not
- * rest on them. Run with DUCKDB_LIBRARY=PATH in the environment: tests/services/duckdb.sh prints it.
+ * rest on them. Run with DUCKDB_LIBRARY=PATH in the environment, which tests/services/duckdb.sh
+ * prints.
  *
  * links: chsinkd
  */

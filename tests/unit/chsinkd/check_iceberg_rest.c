@@ -154,6 +154,13 @@ static const struct {
     {"s3: {endpoint: \"http://h:9000/bucket\"}", "iceberg.s3.endpoint: scheme, host and port"},
     {"s3: {endpoint: \"http://h:9000/\"}", NULL},
     {"s3: {region: EU}", "iceberg.s3.region: is made of"},
+    {"catalog: rest\nrest: {url: http://c}\ns3: {credentials: vended}", NULL},
+    {"catalog: rest\nrest: {url: http://c}\ns3: {credentials: vended, endpoint: http://s}", NULL},
+    {"catalog: path\nwarehouse: \"s3://b/w\"\ns3: {credentials: vended}",
+     "vended needs iceberg.catalog: rest"},
+    {"catalog: rest\nrest: {url: http://c}\ns3: {credentials: vended, access_key: a, secret_key: "
+     "geheim}",
+     "iceberg.s3.access_key: has no effect"},
 };
 
 START_TEST(configurations_are_checked)
@@ -187,7 +194,8 @@ END_TEST
 #define TABLE                                                                                      \
     "{\"metadata-location\":\"s3://b/t/metadata/1.json\",\"metadata\":{\"format-version\":2,"      \
     "\"current-snapshot-id\":9007199254740993,\"location\":\"s3://b/"                              \
-    "t\"},\"config\":{\"k\":\"v\"}}"
+    "t\"},\"config\":{\"s3.access-key-id\":\"AKVENDED\",\"s3.secret-access-key\":\"geheim-s\","    \
+    "\"s3.session-token\":\"geheim-t\"}}"
 
 /* What the server says, request after request; the configuration is answered by itself. */
 struct script {
@@ -276,12 +284,40 @@ START_TEST(loads)
     ck_assert_str_eq(t.metadata_location, "s3://b/t/metadata/1.json");
     ck_assert(iceberg_json_int(t.metadata, "current-snapshot-id", &id));
     ck_assert_int_eq(id, INT64_C(9007199254740993));
-    ck_assert_str_eq(pl_doc_str(t.config, "k"), "v");
+    ck_assert_uint_eq(t.vended.n, 0); /* nobody asked for them */
+    ck_assert_ptr_null(strstr(script.heads[0].data, "X-Iceberg-Access-Delegation"));
     ck_assert_ptr_nonnull(strstr(script.heads[0].data, "GET /v1/namespaces/db/tables/t HTTP/1.1"));
     ck_assert_ptr_nonnull(strstr(script.heads[0].data, "Bearer geheim-bearer-token"));
     iceberg_loaded_release(&t);
     ck_assert_done(catalog->ops->load(catalog, &name, &t, &err), err);
     ck_assert_ptr_null(t.metadata);
+}
+END_TEST
+
+/* They are asked for where a table's answer has them, and are in no message. */
+START_TEST(credentials_are_asked_for)
+{
+    PL_CLEANUP(iceberg_loaded_release) struct iceberg_loaded t = {0}, made = {0};
+    PL_CLEANUP(cJSON_Deletep) cJSON *request = cJSON_Parse("{\"name\":\"t\"}");
+    conf.s3.credentials = ICEBERG_S3_VENDED;
+    script.answers[0] = script.answers[1] = "200 OK\n" TABLE;
+    script.answers[2] = "200 OK\n{\"metadata-location\":\"s3://b/1\",\"metadata\":{},\"config\":{"
+                        "\"s3.access-key-id\":\"A/K\",\"s3.secret-access-key\":\"geheim\"}}";
+    ck_assert_done(catalog->ops->load(catalog, &name, &t, &err), err);
+    ck_assert_int_eq(catalog->ops->create(catalog, &name, request, &made, &err), ICEBERG_COMMITTED);
+    for (int i = 0; i < 2; i++)
+        ck_assert_ptr_nonnull(strstr(script.heads[i].data,
+                                     "\r\nX-Iceberg-Access-Delegation: vended-credentials\r\n"));
+    ck_assert_uint_eq(t.vended.n, 1);
+    ck_assert_str_eq(t.vended.v[0].access, "AKVENDED");
+    ck_assert_str_eq(t.vended.v[0].session_token, "geheim-t");
+    ck_assert_uint_eq(made.vended.n, 1);
+    iceberg_loaded_release(&t);
+    ck_assert_int_eq(catalog->ops->load(catalog, &name, &t, &err), -1);
+    ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+    ck_assert_msg(strstr(err.msg, "loading db.t: what the catalogue gives out as s3.access-key-id"),
+                  "%s", err.msg);
+    ck_assert_ptr_null(strstr(err.msg, "geheim"));
 }
 END_TEST
 
@@ -455,6 +491,7 @@ int main(void)
         TEST(configurations_are_checked, .count = PL_COUNT(configurations)),
         TCASE("server", .set_up = catalog_open, .tear_down = catalog_close),
         TEST(loads),
+        TEST(credentials_are_asked_for),
         TEST(commits_are_judged, .count = PL_COUNT(commits)),
         TEST(commits_are_sent_once),
         TEST(namespaces_are_made),

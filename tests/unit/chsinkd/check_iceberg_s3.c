@@ -221,13 +221,13 @@ static const struct {
     {408, NULL, S3_FAILED, PL_ERR_RETRY, ""},
     {400, "RequestTimeout", S3_FAILED, PL_ERR_RETRY, ""},
     {400, "XAmzContentSHA256Mismatch", S3_FAILED, PL_ERR_RETRY, "changed on the way"},
-    {400, "ExpiredToken", S3_FAILED, PL_ERR_CONFIG, "newer ones"},
+    {400, "ExpiredToken", S3_DENIED, PL_ERR_CONFIG, "newer ones"},
     {400, "AuthorizationHeaderMalformed", S3_FAILED, PL_ERR_CONFIG, "region"},
     {400, "EntityTooLarge", S3_FAILED, PL_ERR_CONFIG, ""},
     {403, "RequestTimeTooSkewed", S3_FAILED, PL_ERR_RETRY, "clock"},
     {403, "SignatureDoesNotMatch", S3_FAILED, PL_ERR_CONFIG, "secret_key"},
-    {403, "InvalidAccessKeyId", S3_FAILED, PL_ERR_CONFIG, "access_key"},
-    {403, "AccessDenied", S3_FAILED, PL_ERR_CONFIG, "right to"},
+    {403, "InvalidAccessKeyId", S3_DENIED, PL_ERR_CONFIG, "access_key"},
+    {403, "AccessDenied", S3_DENIED, PL_ERR_CONFIG, "right to"},
     {301, "PermanentRedirect", S3_FAILED, PL_ERR_CONFIG, "region"},
     {307, "TemporaryRedirect", S3_FAILED, PL_ERR_RETRY, ""},
     {302, NULL, S3_FAILED, PL_ERR_CONFIG, ""},
@@ -243,7 +243,7 @@ START_TEST(answers_mean)
                                                     code);
     struct pl_err err = {0};
     enum s3_outcome outcome = s3_answer_check(
-        answers[_i].status, (struct pl_slice){body, strlen(body)}, "PUT s3://b/k", &err);
+        answers[_i].status, (struct pl_slice){body, strlen(body)}, "PUT s3://b/k", false, &err);
     ck_assert_msg(outcome == answers[_i].outcome, "%ld %s: %d", answers[_i].status, body, outcome);
     ck_assert_msg(err.kind == answers[_i].kind, "%ld %s: %s", answers[_i].status, body, err.msg);
     if (!answers[_i].has)

@@ -7,7 +7,7 @@
 void iceberg_loaded_release(struct iceberg_loaded *t)
 {
     cJSON_Delete(t->metadata);
-    cJSON_Delete(t->config);
+    iceberg_vended_release(&t->vended);
     free(t->metadata_location);
     *t = (struct iceberg_loaded){0};
 }

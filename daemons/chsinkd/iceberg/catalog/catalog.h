@@ -24,7 +24,7 @@
 #define CHSINKD_ICEBERG_CATALOG_H
 
 #include "daemons/chsinkd/iceberg/conf.h"
-#include "lib/json/document.h"
+#include "daemons/chsinkd/iceberg/store/vended.h"
 
 #define ICEBERG_METADATA_MAX (64u << 20)
 
@@ -37,10 +37,10 @@ struct iceberg_name {
 
 /* A table as it is now. Owns all. Zero-initialised it is none. */
 struct iceberg_loaded {
-    cJSON *metadata;         /* NULL: there is no such table */
-    char *metadata_location; /* where that document lies */
-    cJSON *config;           /* REST: its "config" (s3.endpoint …), else NULL */
-    int64_t loaded_ms;       /* path: when it was read, by the boot clock */
+    cJSON *metadata;              /* NULL: there is no such table */
+    char *metadata_location;      /* where that document lies */
+    struct iceberg_vended vended; /* REST, if they were asked for; not after a commit() */
+    int64_t loaded_ms;            /* path: when it was read, by the boot clock */
 };
 
 void iceberg_loaded_release(struct iceberg_loaded *t); /* leaves it zero */

@@ -109,8 +109,10 @@ struct call {
 static enum rest_outcome call_once(struct rest *c, const struct call *call, const char *header,
                                    struct transfer_answer *ret, struct pl_err *err)
 {
-    const char *headers[4] = {"Accept: application/json"};
+    const char *headers[5] = {"Accept: application/json"};
     size_t n = 1;
+    if (c->conf->s3.credentials == ICEBERG_S3_VENDED)
+        headers[n++] = ICEBERG_DELEGATION_HEADER;
     if (call->body)
         headers[n++] = "Content-Type: application/json";
     if (header[0])
@@ -213,10 +215,12 @@ static int configure(struct rest *c, struct pl_err *err)
 /* ---- tables ---- */
 
 /* LoadTableResult, CommitTableResponse. */
-static int table_read(const struct transfer_answer *answer, const char *what,
+static int table_read(const struct rest *c, struct transfer_answer *answer, const char *what,
                       struct iceberg_loaded *ret, struct pl_err *err)
 {
     PL_CLEANUP(cJSON_Deletep) cJSON *document = NULL;
+    struct iceberg_vended vended = {0};
+    bool is_vended = c->conf->s3.credentials == ICEBERG_S3_VENDED;
     if (iceberg_json_parse(answer->body.data, answer->body.len, ICEBERG_METADATA_MAX, &document,
                            err) < 0) {
         err->kind = PL_ERR_RETRY;
@@ -225,10 +229,15 @@ static int table_read(const struct transfer_answer *answer, const char *what,
     const char *location = pl_doc_str(document, "metadata-location");
     if (!cJSON_IsObject(pl_doc_get(document, "metadata")) || !location)
         return pl_err_set(err, PL_ERR_RETRY, 0, "%s: the answer has no table metadata", what);
+    if (is_vended &&
+        iceberg_vended_read(document, pl_clock_realtime_ms(), &vended, err) < 0)
+        return pl_err_prefix(err, "%s", what);
+    if (is_vended)
+        pl_buf_wipe(&answer->body);
     *ret = (struct iceberg_loaded){
         .metadata = cJSON_DetachItemFromObjectCaseSensitive(document, "metadata"),
         .metadata_location = pl_strdup(location),
-        .config = cJSON_DetachItemFromObjectCaseSensitive(document, "config"),
+        .vended = vended,
     };
     return 0;
 }
@@ -245,7 +254,7 @@ static int rest_load(struct iceberg_catalog *base, const struct iceberg_name *na
     const struct call call = {"GET", url, NULL, what, ICEBERG_METADATA_MAX};
     switch (call_run(c, &call, &answer, err)) {
     case REST_DONE:
-        return table_read(&answer, what, ret, err);
+        return table_read(c, &answer, what, ret, err);
     case REST_ABSENT:
         *ret = (struct iceberg_loaded){0};
         return 0;
@@ -267,7 +276,7 @@ static enum iceberg_committed change(struct rest *c, const struct call *call,
     *ret_absent = false;
     switch (call_run(c, call, &answer, err)) {
     case REST_DONE:
-        return table_read(&answer, call->what, ret, err) < 0 ? ICEBERG_COMMIT_UNKNOWN
+        return table_read(c, &answer, call->what, ret, err) < 0 ? ICEBERG_COMMIT_UNKNOWN
                                                              : ICEBERG_COMMITTED;
     case REST_CONFLICT:
         return ICEBERG_CONFLICT;

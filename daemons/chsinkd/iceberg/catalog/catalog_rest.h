@@ -5,7 +5,8 @@
  *
  * The first call asks GET /v1/config for the prefix that the catalogue wants in its paths. A
  * catalogue that names another address (`uri`) is not followed: our token would go to a host that
- * nobody configured. Credentials for files that it gives out are not used: iceberg.s3 has them.
+ * nobody configured. Credentials for files that it gives out come with load() and create(), if
+ * iceberg.s3.credentials asks for them (store/vended.h).
  *
  * What is known after a call that changes something (rest_answer.h has the table):
  *

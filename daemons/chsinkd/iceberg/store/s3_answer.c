@@ -69,12 +69,12 @@ static const struct meaning {
     {400, "IncompleteBody", S3_FAILED, PL_ERR_RETRY, "it was cut on the way"},
     {400, "BadDigest", S3_FAILED, PL_ERR_RETRY, "it was changed on the way"},
     {400, "XAmzContentSHA256Mismatch", S3_FAILED, PL_ERR_RETRY, "it was changed on the way"},
-    {0, "ExpiredToken", S3_FAILED, PL_ERR_CONFIG,
+    {0, "ExpiredToken", S3_DENIED, PL_ERR_CONFIG,
      "the temporary credentials have ended: give newer ones and restart"},
-    {0, "TokenRefreshRequired", S3_FAILED, PL_ERR_CONFIG,
+    {0, "TokenRefreshRequired", S3_DENIED, PL_ERR_CONFIG,
      "the temporary credentials have ended: give newer ones and restart"},
-    {0, "InvalidToken", S3_FAILED, PL_ERR_CONFIG, "check iceberg.s3.session_token"},
-    {0, "InvalidAccessKeyId", S3_FAILED, PL_ERR_CONFIG, "check iceberg.s3.access_key"},
+    {0, "InvalidToken", S3_DENIED, PL_ERR_CONFIG, "check iceberg.s3.session_token"},
+    {0, "InvalidAccessKeyId", S3_DENIED, PL_ERR_CONFIG, "check iceberg.s3.access_key"},
     {0, "SignatureDoesNotMatch", S3_FAILED, PL_ERR_CONFIG,
      "check iceberg.s3.secret_key; a proxy that changes the Host header does this, too"},
     {0, "AuthorizationHeaderMalformed", S3_FAILED, PL_ERR_CONFIG, "check iceberg.s3.region"},
@@ -82,10 +82,13 @@ static const struct meaning {
      "check iceberg.s3.region and iceberg.s3.endpoint"},
     {0, "TemporaryRedirect", S3_FAILED, PL_ERR_RETRY, "the bucket is new"},
     {301, NULL, S3_FAILED, PL_ERR_CONFIG, "check iceberg.s3.region and iceberg.s3.endpoint"},
-    {403, NULL, S3_FAILED, PL_ERR_CONFIG,
+    {403, NULL, S3_DENIED, PL_ERR_CONFIG,
      "does the key have the right to get, put, delete and list there?"},
-    {401, NULL, S3_FAILED, PL_ERR_CONFIG, "check iceberg.s3.access_key and secret_key"},
+    {401, NULL, S3_DENIED, PL_ERR_CONFIG, "check iceberg.s3.access_key and secret_key"},
 };
+
+static const char vended_advice[] =
+    "the catalogue gave out these credentials: do they allow to get, put, delete and list there?";
 
 static const struct meaning *meaning_of(long status, const char *code)
 {
@@ -99,7 +102,7 @@ static const struct meaning *meaning_of(long status, const char *code)
     return status >= 500 ? &later : &never;
 }
 
-enum s3_outcome s3_answer_check(long status, struct pl_slice body, const char *what,
+enum s3_outcome s3_answer_check(long status, struct pl_slice body, const char *what, bool vended,
                                 struct pl_err *err)
 {
     if (status >= 200 && status < 300)
@@ -109,9 +112,10 @@ enum s3_outcome s3_answer_check(long status, struct pl_slice body, const char *w
     /* A page that is no S3's has no code, but it says something. */
     bool foreign = e.code[0] == '\0' && body.len > 0;
     const struct meaning *m = meaning_of(status, foreign ? "?" : e.code);
+    const char *advice = vended && m->outcome == S3_DENIED ? vended_advice : m->advice;
     pl_err_set(err, m->kind, (int)status, "%s: status %ld%s%s%s%s%s%s", what, status,
                e.code[0] ? " " : "", e.code, e.message[0] ? ": " : "", e.message,
-               m->advice ? "; " : "", m->advice ? m->advice : "");
+               advice ? "; " : "", advice ? advice : "");
     return m->outcome;
 }
 

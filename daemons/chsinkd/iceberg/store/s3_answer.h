@@ -52,12 +52,13 @@ enum s3_outcome {
     S3_DONE,
     S3_ABSENT,  /* no such key */
     S3_TAKEN,   /* If-None-Match: it is there */
+    S3_DENIED,  /* nothing was done: the credentials are refused; err is set, CONFIG */
     S3_FAILED,  /* nothing was done; err is set */
     S3_UNKNOWN, /* it may have been done; err is set, RETRY */
 };
 
-/* What an answer (any status but 0) means. `what`: "put s3://…". */
-enum s3_outcome s3_answer_check(long status, struct pl_slice body, const char *what,
+/* What an answer (any status but 0) means. `what`: "put s3://…"; `vended`: whom the advice is for. */
+enum s3_outcome s3_answer_check(long status, struct pl_slice body, const char *what, bool vended,
                                 struct pl_err *err);
 
 /* ---- lists (ListObjectsV2, encoding-type=url) ---- */

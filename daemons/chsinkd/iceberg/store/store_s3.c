@@ -25,8 +25,8 @@ struct s3 {
     const struct iceberg_conf *conf;
     struct transfer *transfer;
     struct staging *staging;
-    char *scheme, *host; /* of the endpoint: "https://"; with a port that is not the scheme's */
-    bool conditional;    /* it knows If-None-Match */
+    const struct s3_lender *lender; /* NULL: none yet */
+    bool conditional;               /* it knows If-None-Match */
 };
 
 /* ---- locations ---- */
@@ -64,20 +64,111 @@ static int place_find(const char *location, struct place *ret, struct pl_err *er
     return 0;
 }
 
-static void endpoint_split(struct s3 *s)
+/* ---- who signs, and for where ---- */
+
+struct access {
+    struct sigv4_keys keys; /* borrowed, until they are renewed */
+    char *scheme, *host;    /* "https://"; with a port that is not the scheme's */
+    bool is_virtual;
+};
+
+static void access_release(struct access *a)
 {
-    const struct iceberg_s3_conf *conf = &s->conf->s3;
-    PL_FREE char *endpoint = conf->endpoint ? pl_strdup(conf->endpoint)
-                                            : pl_strf("https://s3.%s.amazonaws.com", conf->region);
+    free(a->scheme);
+    free(a->host);
+    *a = (struct access){0};
+}
+
+static void endpoint_split(const char *configured, struct access *a)
+{
+    PL_FREE char *endpoint = configured
+                                 ? pl_strdup(configured)
+                                 : pl_strf("https://s3.%s.amazonaws.com", a->keys.region);
     const char *host = strstr(endpoint, "://"); /* an option of type URL has it */
     host = host ? host + 3 : endpoint;
-    s->scheme = pl_strndup(endpoint, (size_t)(host - endpoint));
-    s->host = pl_strndup(host, strcspn(host, "/"));
+    a->scheme = pl_strndup(endpoint, (size_t)(host - endpoint));
+    a->host = pl_strndup(host, strcspn(host, "/"));
     /* curl does not send the scheme's own port, and what is sent is signed. */
-    const char *own = strcasecmp(s->scheme, "https://") == 0 ? ":443" : ":80";
-    size_t len = strlen(s->host), own_len = strlen(own);
-    if (len > own_len && strcmp(s->host + len - own_len, own) == 0)
-        s->host[len - own_len] = '\0';
+    const char *own = strcasecmp(a->scheme, "https://") == 0 ? ":443" : ":80";
+    size_t len = strlen(a->host), own_len = strlen(own);
+    if (len > own_len && strcmp(a->host + len - own_len, own) == 0)
+        a->host[len - own_len] = '\0';
+}
+
+static bool is_vended(const struct s3 *s)
+{
+    return s->conf->s3.credentials == ICEBERG_S3_VENDED;
+}
+
+/* An endpoint of the configuration goes before the catalogue's, which may be one that only machines
+ * beside it reach; then the configuration says the addressing, too. */
+static void access_vended(const struct s3 *s, const struct vended_keys *k, struct access *ret)
+{
+    const struct iceberg_s3_conf *conf = &s->conf->s3;
+    bool own = conf->endpoint || k->path_style < 0;
+    ret->keys = (struct sigv4_keys){k->access, k->secret, k->region ? k->region : conf->region,
+                                    k->session_token};
+    ret->is_virtual = own ? conf->addressing == ICEBERG_S3_VIRTUAL : k->path_style == 0;
+    endpoint_split(conf->endpoint ? conf->endpoint : k->endpoint, ret);
+}
+
+static const struct vended_keys *lent_find(const struct s3 *s, const char *location)
+{
+    return s->lender ? iceberg_vended_find(s->lender->vended, location) : NULL;
+}
+
+static int access_lent(struct s3 *s, const char *location, struct access *ret, struct pl_err *err)
+{
+    const struct vended_keys *k = lent_find(s, location);
+    if (k && iceberg_vended_is_old(k, transfer_peer_now_ms(s->transfer))) {
+        if (s->lender->renew(s->lender->userdata, err) < 0)
+            return pl_err_prefix(err, "renewing the credentials for %.100s", location);
+        k = lent_find(s, location);
+    }
+    if (!k)
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "%.150s: the catalogue gave out no credentials for it, though it was "
+                          "asked to (iceberg.s3.credentials: vended): can it, and may we have them?",
+                          location);
+    access_vended(s, k, ret);
+    return 0;
+}
+
+static int access_find(struct s3 *s, const char *location, struct access *ret, struct pl_err *err)
+{
+    const struct iceberg_s3_conf *conf = &s->conf->s3;
+    if (is_vended(s))
+        return access_lent(s, location, ret, err);
+    if (!conf->access_key.value || !conf->secret_key.value)
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "%s: iceberg.s3.access_key and iceberg.s3.secret_key are needed",
+                          location);
+    ret->keys = (struct sigv4_keys){conf->access_key.value, conf->secret_key.value, conf->region,
+                                    conf->session_token.value};
+    ret->is_virtual = conf->addressing == ICEBERG_S3_VIRTUAL;
+    endpoint_split(conf->endpoint, ret);
+    return 0;
+}
+
+/* 0: there are others than those that were refused; 1: the same. */
+static int access_renew(struct s3 *s, const char *location, const struct access *refused,
+                        struct pl_err *err)
+{
+    const char *token = refused->keys.session_token;
+    char *before = pl_strf("%s %s", refused->keys.access, token ? token : "");
+    int rc = s->lender->renew(s->lender->userdata, err);
+    const struct vended_keys *k = rc == 0 ? lent_find(s, location) : NULL;
+    if (rc < 0)
+        pl_err_prefix(err, "renewing the credentials for %.100s, which were refused", location);
+    if (k) {
+        char *after = pl_strf("%s %s", k->access, k->session_token ? k->session_token : "");
+        rc = strcmp(before, after) == 0;
+        pl_wipe(after);
+    } else if (rc == 0) {
+        rc = 1;
+    }
+    pl_wipe(before);
+    return rc;
 }
 
 /* ---- a request ---- */
@@ -94,15 +185,15 @@ struct s3_call {
 };
 
 /* Where a call goes: host and path as they are sent and signed. */
-static void target_make(const struct s3 *s, const struct place *place, bool with_key,
+static void target_make(const struct access *a, const struct place *place, bool with_key,
                         struct pl_buf *ret_host, struct pl_buf *ret_path)
 {
-    bool is_virtual = s->conf->s3.addressing == ICEBERG_S3_VIRTUAL;
+    bool is_virtual = a->is_virtual;
     if (is_virtual) {
         pl_buf_add(ret_host, place->bucket.p, place->bucket.len);
         pl_buf_add_byte(ret_host, '.');
     }
-    pl_buf_add_str(ret_host, s->host);
+    pl_buf_add_str(ret_host, a->host);
     pl_buf_add_byte(ret_path, '/');
     if (!is_virtual)
         sigv4_encode(ret_path, place->bucket, false);
@@ -113,15 +204,19 @@ static void target_make(const struct s3 *s, const struct place *place, bool with
     sigv4_encode(ret_path, (struct pl_slice){place->key, strlen(place->key)}, true);
 }
 
-static int signed_run(struct s3 *s, const struct s3_call *call, const struct place *place,
+static int signed_run(struct s3 *s, const struct s3_call *call, const struct access *access,
                       struct transfer_answer *ret, struct pl_err *err)
 {
     static const char *const if_absent[] = {"if-none-match: *", NULL};
-    const struct iceberg_s3_conf *conf = &s->conf->s3;
     PL_CLEANUP(pl_buf_release) struct pl_buf host = {0};
     PL_CLEANUP(pl_buf_release) struct pl_buf path = {0};
     char body_sha256[SIGV4_SHA256_HEX];
-    target_make(s, place, call->query == NULL, &host, &path);
+    struct place place;
+    if (place_find(call->location, &place, err) < 0) {
+        ret->never_sent = true;
+        return -1;
+    }
+    target_make(access, &place, call->query == NULL, &host, &path);
     sigv4_sha256(call->body, body_sha256);
     const struct sigv4_request to_sign = {
         .method = call->method,
@@ -132,12 +227,10 @@ static int signed_run(struct s3 *s, const struct s3_call *call, const struct pla
         .headers = call->if_absent ? if_absent : NULL,
         .now_ms = transfer_peer_now_ms(s->transfer),
     };
-    const struct sigv4_keys keys = {conf->access_key.value, conf->secret_key.value, conf->region,
-                                    conf->session_token.value};
     PL_CLEANUP(sigv4_signed_release) struct sigv4_signed is = {0};
-    sigv4_sign(&to_sign, &keys, &is);
+    sigv4_sign(&to_sign, &access->keys, &is);
     PL_FREE char *host_line = pl_strf("Host: %s", pl_buf_cstr(&host));
-    PL_FREE char *url = pl_strf("%s%s%s%s%s", s->scheme, pl_buf_cstr(&host), pl_buf_cstr(&path),
+    PL_FREE char *url = pl_strf("%s%s%s%s%s", access->scheme, pl_buf_cstr(&host), pl_buf_cstr(&path),
                                 call->query ? "?" : "", to_sign.query);
     const char *headers[8] = {host_line, is.date, is.body_sha256, pl_buf_cstr(&is.authorization)};
     size_t n = 4;
@@ -158,28 +251,41 @@ static int signed_run(struct s3 *s, const struct s3_call *call, const struct pla
     return transfer_run(s->transfer, &request, ret, err);
 }
 
-/* `ret` is to be released in any case. */
-static enum s3_outcome call_run(struct s3 *s, const struct s3_call *call,
-                                struct transfer_answer *ret, struct pl_err *err)
+static enum s3_outcome call_once(struct s3 *s, const struct s3_call *call,
+                                 const struct access *access, struct transfer_answer *ret,
+                                 struct pl_err *err)
 {
-    struct place place;
-    *ret = (struct transfer_answer){0};
-    if (place_find(call->location, &place, err) < 0)
-        return S3_FAILED;
-    if (!s->conf->s3.access_key.value || !s->conf->s3.secret_key.value) {
-        pl_err_set(err, PL_ERR_CONFIG, 0,
-                   "%s: iceberg.s3.access_key and iceberg.s3.secret_key are needed",
-                   call->location);
-        return S3_FAILED;
-    }
     PL_FREE char *what = pl_strf("%s %s", call->method, call->location);
-    if (signed_run(s, call, &place, ret, err) < 0) {
+    if (signed_run(s, call, access, ret, err) < 0) {
         pl_err_prefix(err, "%s", what);
         return ret->never_sent ? S3_FAILED : S3_UNKNOWN;
     }
     return s3_answer_check(ret->status,
                            (struct pl_slice){ret->body.data ? ret->body.data : "", ret->body.len},
-                           what, err);
+                           what, is_vended(s), err);
+}
+
+/* `ret` is to be released in any case. DENIED does not come back. */
+static enum s3_outcome call_run(struct s3 *s, const struct s3_call *call,
+                                struct transfer_answer *ret, struct pl_err *err)
+{
+    *ret = (struct transfer_answer){0};
+    for (bool again = false;; again = true) {
+        PL_CLEANUP(access_release) struct access access = {0};
+        if (access_find(s, call->location, &access, err) < 0)
+            return S3_FAILED;
+        enum s3_outcome outcome = call_once(s, call, &access, ret, err);
+        if (outcome != S3_DENIED)
+            return outcome;
+        struct pl_err denied = *err;
+        int rc = again || !is_vended(s) ? 1 : access_renew(s, call->location, &access, err);
+        if (rc == 1)
+            *err = denied;
+        if (rc != 0)
+            return S3_FAILED;
+        transfer_answer_release(ret);
+        *ret = (struct transfer_answer){0};
+    }
 }
 
 /* ---- files ---- */
@@ -213,6 +319,7 @@ static enum iceberg_created create_once(struct s3 *s, const char *location, stru
     case S3_ABSENT:
         err->kind = PL_ERR_CONFIG;
         return ICEBERG_CREATE_FAILED;
+    case S3_DENIED:
     case S3_FAILED:
         return ICEBERG_CREATE_FAILED;
     case S3_UNKNOWN:
@@ -436,8 +543,6 @@ static void s3_free(struct iceberg_store *base)
     struct s3 *s = (struct s3 *)base;
     staging_free(s->staging);
     transfer_free(s->transfer);
-    free(s->scheme);
-    free(s->host);
     free(s);
 }
 
@@ -460,6 +565,10 @@ struct iceberg_store *iceberg_store_s3_new(const struct iceberg_conf *conf,
     s->conf = conf;
     s->transfer = transfer_new(&conf->s3.tls, conf->timeout_ms, stop);
     s->staging = staging_new(conf->s3.staging);
-    endpoint_split(s);
     return &s->base;
+}
+
+void iceberg_store_s3_lend(struct iceberg_store *s, const struct s3_lender *lender)
+{
+    ((struct s3 *)s)->lender = lender;
 }

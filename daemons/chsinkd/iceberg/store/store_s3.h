@@ -22,10 +22,22 @@
 #define CHSINKD_ICEBERG_STORE_S3_H
 
 #include "daemons/chsinkd/iceberg/store/store.h"
+#include "daemons/chsinkd/iceberg/store/vended.h"
 
 /* Connects nowhere yet. Both outlive it. */
 struct iceberg_store *iceberg_store_s3_new(const struct iceberg_conf *conf,
                                            struct iceberg_stop *stop);
+
+/* Whose credentials sign from now on, with iceberg.s3.credentials: vended. Borrowed, also what it
+ * points to. */
+struct s3_lender {
+    const struct iceberg_vended *vended;
+    /* Puts newer ones into `vended`: asked when they are about to end, and once when they were
+     * refused. -1: RETRY or CONFIG. */
+    int (*renew)(void *userdata, struct pl_err *err);
+    void *userdata;
+};
+void iceberg_store_s3_lend(struct iceberg_store *s, const struct s3_lender *lender);
 
 /* Whether a location is of S3's. */
 bool iceberg_store_is_s3(const char *location);
