@@ -396,3 +396,36 @@ enum pl_json_num_result pl_json_num_f64_exact(const struct pl_json_num *n, doubl
     *ret_value = value;
     return PL_JSON_NUM_OK;
 }
+
+/* The next digit, 0 behind the last. */
+static char digit_take(struct digits *d)
+{
+    if (d->p < d->end && *d->p == '.')
+        d->p++;
+    return d->p < d->end ? *d->p++ : '0';
+}
+
+/* Without their signs. */
+static int magnitude_compare(struct digits a, struct digits b)
+{
+    bool none_a = a.p == a.end, none_b = b.p == b.end;
+    if (none_a || none_b)
+        return none_b - none_a;
+    if (a.point != b.point)
+        return a.point < b.point ? -1 : 1;
+    while (a.p < a.end || b.p < b.end) {
+        char x = digit_take(&a), y = digit_take(&b);
+        if (x != y)
+            return x < y ? -1 : 1;
+    }
+    return 0;
+}
+
+int pl_json_num_compare(const struct pl_json_num *a, const struct pl_json_num *b)
+{
+    struct digits x = digits_of(a), y = digits_of(b);
+    bool negative_x = a->negative && x.p < x.end, negative_y = b->negative && y.p < y.end;
+    if (negative_x != negative_y)
+        return negative_x ? -1 : 1;
+    return negative_x ? magnitude_compare(y, x) : magnitude_compare(x, y);
+}

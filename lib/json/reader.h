@@ -125,6 +125,8 @@ enum pl_json_num_result pl_json_num_f64(const struct pl_json_num *n, double *ret
 /* The same, however the integer is spelled: 9007199254740993.0 and 9.007199254740993e15 are
  * PRECISION, too. */
 enum pl_json_num_result pl_json_num_f64_exact(const struct pl_json_num *n, double *ret_value);
+/* -1, 0 or 1: the order of their values, exactly. 1, 1.0 and 10e-1 are equal, 0 and -0, too. */
+int pl_json_num_compare(const struct pl_json_num *a, const struct pl_json_num *b);
 /* An integer in value with all its digits written: 17, 17.0, 1.7e1. Not 17e3, whose zeros are not
  * written: such a number has been rounded to its digits already, and is a decimal. */
 bool pl_json_num_is_integer(const struct pl_json_num *n);

@@ -151,6 +151,41 @@ static const struct {
 };
 
 /* As if the scale were the literal's exponent. */
+/* In ascending order; those of a line are equal. */
+static const char *const ordered[][4] = {
+    {"-1e400", "-10e399"},
+    {"-18446744073709551616"},
+    {"-18446744073709551615", "-184467440737095516150e-1"},
+    {"-2"},
+    {"-1.5", "-15e-1", "-0.15E+1"},
+    {"-1e-400"},
+    {"0", "-0", "0.00", "-0e5"},
+    {"1e-400", "0.1e-399"},
+    {"0.1"},
+    {"0.10000000000000000001"},
+    {"1", "1.0", "10e-1", "0.001e3"},
+    {"1.00000000000000000000000001"},
+    {"9"},
+    {"10", "1e1"},
+    {"9007199254740992"},
+    {"9007199254740993", "9007199254740993.0"},
+    {"1e400"},
+};
+
+START_TEST(test_compare)
+{
+    for (size_t i = 0; i < PL_COUNT(ordered); i++)
+        for (size_t k = 0; k < PL_COUNT(ordered); k++)
+            for (size_t n = 0; n < 16; n++) {
+                const char *a = ordered[i][n / 4], *b = ordered[k][n % 4];
+                if (!a || !b)
+                    continue;
+                struct pl_json_num x = number_read(a), y = number_read(b);
+                ck_assert_msg(pl_json_num_compare(&x, &y) == (i > k) - (i < k), "%s %s", a, b);
+            }
+}
+END_TEST
+
 START_TEST(test_scaled)
 {
     for (unsigned i = 0; i < PL_COUNT(integers); i++) {
@@ -455,16 +490,10 @@ END_TEST
 int main(void)
 {
     const struct unit_test tests[] = {
-        TEST(test_integers),
-        TEST(test_scaled),
-        TEST(test_wide),
-        TEST(test_doubles),
-        TEST(test_doubles_exact),
-        TEST(test_doubles_random),
-        TEST(test_doubles_decimal),
-        TEST(test_doubles_many_digits),
-        TEST(test_locale),
-        TEST(test_bounds),
+        TEST(test_integers),       TEST(test_compare),         TEST(test_scaled),
+        TEST(test_wide),           TEST(test_doubles),         TEST(test_doubles_exact),
+        TEST(test_doubles_random), TEST(test_doubles_decimal), TEST(test_doubles_many_digits),
+        TEST(test_locale),         TEST(test_bounds),
     };
     return unit_main("number", tests, PL_COUNT(tests));
 }
