@@ -183,6 +183,8 @@ static int topic_try(struct look *look, const char *topic, struct pl_err *err)
            " values nulled, %" PRIu64 " defaulted, %" PRIu64 " fields without a column\n",
            counts->messages, counts->rows, t.rejects, counts->nulled, counts->defaulted,
            counts->unknown_fields);
+    if (counts->filtered > 0)
+        printf("%" PRIu64 " rows not taken by when\n", counts->filtered);
     if (t.skipped > 0)
         printf("%" PRIu64 " tombstones skipped\n", t.skipped);
     return rc;

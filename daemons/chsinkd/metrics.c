@@ -35,6 +35,8 @@ const struct pl_metric chsinkd_metrics[M_COUNT] = {
       "Unfit values stored as NULL by the column's policy."),
     M(M_DEFAULTED, "values_defaulted_total", NULL, PL_COUNTER,
       "Absent values stored as default by the policy."),
+    M(M_FILTERED, "rows_filtered_total", NULL, PL_COUNTER,
+      "Rows that a route's when does not take."),
     M(M_UNKNOWN_FIELDS, "unknown_fields_total", NULL, PL_COUNTER, "Fields that no column takes."),
     M(M_IN_FLIGHT, "messages_in_flight", NULL, PL_GAUGE, "Messages read but not yet committed."),
     M(M_LAG, "lag_messages", NULL, PL_GAUGE,

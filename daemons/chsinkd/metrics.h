@@ -23,6 +23,7 @@ enum chsinkd_metric {
     M_LOST, /* messages that retention deleted before they were read */
     M_NULLED,
     M_DEFAULTED,
+    M_FILTERED,
     M_UNKNOWN_FIELDS,
     M_IN_FLIGHT,
     M_LAG,

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_rows.c - any bytes as a message through six routes.
+ * fuzz_rows.c - any bytes as a message through eleven routes.
  * links: chsinkd
  *
- * The first byte ('0' on) chooses the route, the rest is the message. What must hold: the block is Native
- * and its rows are counted; what is refused changes no byte of it; each message (or element) is a
- * row or a reject; a decoder that is new and one that has seen much give the same bytes; a row
- * taken alone is the row taken with all; a row that was taken prints as JSON.
+ * The first byte ('0' on) chooses the route, the rest is the message. What must hold: the block
+ * is Native and its rows are counted; what is refused changes no byte of it; each message (or element)
+ * is a row, a reject or not taken by `when`; a decoder that is new, and reads elements twice for a
+ * filter, and one that has seen much give the same bytes; a row taken alone is the row taken with
+ * all; a row that was taken prints as JSON.
  */
 #include <assert.h>
 #include <stdio.h>
@@ -83,6 +84,28 @@ static const char *const route_texts[] = {
     "  - {name: v6, path: $.ip, type: Nullable(IPv6), invalid: \"null\"}\n"
     "  - {name: f, path: $.f, type: FixedString(3), missing: default}\n"
     "  - {name: t, path: $.t, type: Nullable(Date32), unit: d, invalid: \"null\"}\n",
+    /* JSON lines, a row each; behind a frame. */
+    HEAD "  - {name: i, path: $.i, type: Int8}\n"
+         "  - {name: s, path: [$.s, $.t], type: String, missing: default}\n"
+         "documents: many\n",
+    HEAD "  - {name: i, path: $.i, type: Int8}\n"
+         "  - {name: id, from: schema_id, type: UInt32}\n"
+         "message: {strip: schema_registry}\n",
+    /* Documents around rows, with a filter that asks both. */
+    HEAD "  - {name: n, path: $.n, type: Int8, missing: default}\n"
+         "  - {name: v, path: \"@.v\", type: Int16}\n"
+         "  - {name: s, path: \"@.s\", type: String, missing: default}\n"
+         "rows: $.a.r[*]\ndocuments: many\nrows_missing: none\n"
+         "when: '$.t == 1 or @.v > 1 and not @.s in [\"x\", 2]'\n",
+    /* A filter over elements of one document, some of which are no objects; nothing is read twice
+     * but for it. */
+    HEAD "  - {name: v, path: \"@.v\", type: Nullable(Int16), invalid: \"null\"}\n"
+         "  - {name: e, path: \"@\", type: String, json: true}\n"
+         "rows: $[*]\nwhen: '@ != 1 and not @.w < \"m\"'\n",
+    /* A message that is a row, filtered. */
+    HEAD "  - {name: i, path: $.i, type: Int8}\n"
+         "  - {name: rest, type: String, unknown: true}\n"
+         "unknown_fields: keep\nwhen: $.o.x >= 1.5 or exists($.i)\n",
 };
 
 /* The first is kept over all inputs, the second is made for each. */
@@ -116,10 +139,12 @@ static void on_reject(void *userdata, const struct rows_reject *reject)
 {
     struct tally *t = userdata;
     REQUIRE(reject->reason);
-    if (reject->row < 0)
+    if (reject->row < 0) {
         t->messages++;
-    else
+        t->rows = 0; /* which are void */
+    } else {
         t->rows++;
+    }
 }
 
 static void block_join(struct block *b, struct pl_buf *out)
@@ -154,6 +179,38 @@ static void rows_print(struct block *b)
     pl_buf_release(&line);
 }
 
+/* Each of so many places alone gives the block and the rejects that all together gave, and there is
+ * no further one. */
+static void places_try(struct rows *rows, const struct rows_message *m, int64_t places,
+                       struct block *block, const struct tally *all)
+{
+    struct tally t = {0, 0};
+    block_reset(block);
+    for (int64_t i = 0; i < places; i++)
+        rows_decode(rows, m, &(struct row_set){&(struct row_range){i, i}, 1, 1}, block, on_reject,
+                    &t);
+    REQUIRE(t.rows == all->rows && t.messages == 0);
+    uint64_t n = block_rows(block);
+    rows_decode(rows, m, &(struct row_set){&(struct row_range){places, places}, 1, 1}, block,
+                on_reject, &t);
+    REQUIRE(t.messages == 1 && block_rows(block) == n);
+}
+
+/* What rows_decode() has counted since. */
+static struct rows_counts counts_since(const struct rows *rows, const struct rows_counts *before)
+{
+    const struct rows_counts *now = rows_counts(rows);
+    return (struct rows_counts){.messages = now->messages - before->messages,
+                                .rows = now->rows - before->rows,
+                                .rejected_messages =
+                                    now->rejected_messages - before->rejected_messages,
+                                .rejected_rows = now->rejected_rows - before->rejected_rows,
+                                .nulled = now->nulled - before->nulled,
+                                .defaulted = now->defaulted - before->defaulted,
+                                .filtered = now->filtered - before->filtered,
+                                .unknown_fields = now->unknown_fields - before->unknown_fields};
+}
+
 /* A message twice into one block, by both decoders; then each of its elements alone. */
 static void message_try(struct state *s, const struct rows_message *m)
 {
@@ -161,12 +218,19 @@ static void message_try(struct state *s, const struct rows_message *m)
     PL_CLEANUP(block_freep) struct block *other = block_new(s->route);
     PL_CLEANUP(rows_freep) struct rows *fresh = rows_new(s->route);
     struct pl_buf empty = {0}, a = {0}, b = {0};
-    struct tally t = {0, 0}, t2 = {0, 0}, t3 = {0, 0};
+    struct tally t = {0, 0}, t2 = {0, 0};
+    struct row_set skipped;
+    const struct rows_counts before = *rows_counts(s->rows);
+    const bool places = s->route->rows_each || s->route->documents_many;
+    rows_note_skipped(fresh);
     block_join(block, &empty);
     uint64_t n = rows_decode(s->rows, m, NULL, block, on_reject, &t);
     REQUIRE(n == block_rows(block));
     REQUIRE(t.messages <= 1 && (t.messages == 0 || n + t.rows == 0));
-    REQUIRE(s->route->rows_each || n + t.messages == 1);
+    const struct rows_counts counts = counts_since(s->rows, &before);
+    REQUIRE(counts.rows == n && counts.rejected_messages == t.messages &&
+            counts.rejected_rows == t.rows);
+    REQUIRE(places || n + t.messages + counts.filtered == 1);
     block_join(block, &a);
     REQUIRE(n > 0 || buf_equal(&a, &empty));
     rows_print(block);
@@ -175,14 +239,17 @@ static void message_try(struct state *s, const struct rows_message *m)
     REQUIRE(t.messages == t2.messages && t.rows == t2.rows);
     block_join(other, &b);
     REQUIRE(buf_equal(&a, &b));
+    REQUIRE(memcmp(&counts, rows_counts(fresh), sizeof(counts)) == 0);
 
-    if (s->route->rows_each && t.messages == 0 && n + t.rows < 64) {
-        block_reset(other);
-        for (int64_t i = 0; (uint64_t)i < n + t.rows; i++)
-            rows_decode(fresh, m, &(struct row_set){&(struct row_range){i, i}, 1, 1}, other,
-                        on_reject, &t3);
-        block_join(other, &b);
-        REQUIRE(t3.rows == t.rows && t3.messages == 0 && buf_equal(&a, &b));
+    if (rows_skipped(fresh, &skipped)) {
+        uint64_t all = n + t.rows + row_set_count(&skipped);
+        REQUIRE(t.messages > 0 || row_set_count(&skipped) >= counts.filtered);
+        if (places && t.messages == 0 && all < 64) {
+            places_try(fresh, m, (int64_t)all, other, &t);
+            block_join(other, &b);
+            REQUIRE(buf_equal(&a, &b));
+        }
+        row_set_release(&skipped);
     }
     /* Behind rows that are there, nothing else changes. */
     REQUIRE(rows_decode(s->rows, m, NULL, block, NULL, NULL) == n);

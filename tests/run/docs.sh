@@ -195,7 +195,7 @@ check_routes() {
     while read -r table section; do
         awk -v table="$table" '$0 ~ "^static const struct pl_option " table "\\[\\]" { on = 1 }
             on && /PL_OPT_END/ { exit } on' daemons/chsinkd/route/*.c |
-            sed -En 's/.*PL_OPTION\("([a-z_]+)".*/\1/p; s/.*_(TEXT|ENUM)\(([a-z_]+),.*/\2/p' \
+            sed -En 's/.*PL_OPTION\("([a-z_.]+)".*/\1/p; s/.*_(TEXT|ENUM)\(([a-z_]+),.*/\2/p' \
                 >"$temp/want"
         tags "$page" "$section" >"$temp/have"
         same "$page: $section" "$temp/want" "$temp/have"

@@ -63,6 +63,14 @@ bool row_set_parse(struct row_set *s, const char *text, size_t len)
     return false;
 }
 
+uint64_t row_set_count(const struct row_set *s)
+{
+    uint64_t n = 0;
+    for (unsigned i = 0; i < s->n; i++)
+        n += (uint64_t)(s->ranges[i].last - s->ranges[i].first) + 1;
+    return n;
+}
+
 void row_set_release(struct row_set *s)
 {
     free(s->ranges);

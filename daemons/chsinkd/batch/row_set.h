@@ -28,14 +28,22 @@ struct row_set { /* zeroed: empty, which stands for all rows wherever rows are a
 bool row_set_add(struct row_set *s, int64_t first, int64_t last);
 /* Replaces what was there. False, and empty: not such a text. */
 bool row_set_parse(struct row_set *s, const char *text, size_t len);
+/* How many rows are in it. */
+uint64_t row_set_count(const struct row_set *s);
 void row_set_release(struct row_set *s);
 
-/* For rows asked for in ascending order; `at` is 0 at first, and remembers the range. */
+/* Whether any of these rows is in it, asked for in ascending order; `at` is 0 at first, and
+ * remembers the range. */
+static inline bool row_set_meets(const struct row_set *s, int64_t first, int64_t last, unsigned *at)
+{
+    while (*at < s->n && first > s->ranges[*at].last)
+        ++*at;
+    return *at < s->n && last >= s->ranges[*at].first;
+}
+
 static inline bool row_set_has(const struct row_set *s, int64_t row, unsigned *at)
 {
-    while (*at < s->n && row > s->ranges[*at].last)
-        ++*at;
-    return *at < s->n && row >= s->ranges[*at].first;
+    return row_set_meets(s, row, row, at);
 }
 
 #endif

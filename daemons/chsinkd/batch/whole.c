@@ -18,13 +18,15 @@ static void message_push(struct whole *w, const struct whole_message *m)
     w->messages_rows += m->rows;
 }
 
-void whole_add(struct whole *w, int64_t offset, struct row_set *only, uint64_t elements)
+void whole_add(struct whole *w, int64_t offset, struct row_set *only, struct row_set *skipped,
+               uint64_t elements)
 {
     const struct whole_message m = {.offset = offset,
                                     .only = *only,
+                                    .skipped = *skipped,
                                     .elements = elements,
                                     .rows = block_rows(w->block) - w->messages_rows};
-    *only = (struct row_set){0};
+    *only = *skipped = (struct row_set){0};
     message_push(w, &m);
 }
 
@@ -41,12 +43,15 @@ uint64_t whole_others(const struct whole_message *const *letters, size_t n)
     for (size_t i = 0; i < n; i++) {
         if (letters[i]->elements == WHOLE_UNKNOWN)
             return WHOLE_UNKNOWN;
-        ranges_n += letters[i]->only.n;
+        ranges_n += letters[i]->only.n + letters[i]->skipped.n;
     }
     PL_FREE struct row_range *ranges = pl_alloc_array(ranges_n + 1, sizeof(*ranges));
-    for (size_t i = 0, at = 0; i < n; i++)
+    for (size_t i = 0, at = 0; i < n; i++) {
         for (unsigned k = 0; k < letters[i]->only.n; k++)
             ranges[at++] = letters[i]->only.ranges[k];
+        for (unsigned k = 0; k < letters[i]->skipped.n; k++)
+            ranges[at++] = letters[i]->skipped.ranges[k];
+    }
     qsort(ranges, ranges_n, sizeof(*ranges), range_order);
     for (size_t i = 0; i < ranges_n && next < elements; i++) {
         uint64_t first = (uint64_t)ranges[i].first, end = (uint64_t)ranges[i].last + 1;
@@ -99,14 +104,17 @@ size_t whole_memory(const struct whole *w)
 {
     size_t sum = w->block ? block_capacity(w->block) : 0;
     for (size_t i = 0; i < w->messages_n; i++)
-        sum += w->messages[i].only.cap * sizeof(*w->messages[i].only.ranges);
+        sum += ((size_t)w->messages[i].only.cap + w->messages[i].skipped.cap) *
+               sizeof(struct row_range);
     return sum + w->messages_cap * sizeof(*w->messages);
 }
 
 void whole_release(struct whole *w)
 {
-    for (size_t i = 0; i < w->messages_n; i++)
+    for (size_t i = 0; i < w->messages_n; i++) {
         row_set_release(&w->messages[i].only);
+        row_set_release(&w->messages[i].skipped);
+    }
     free(w->messages);
     block_free(w->block);
     *w = (struct whole){0};

@@ -18,10 +18,11 @@
 #define WHOLE_UNKNOWN UINT64_MAX
 
 struct whole_message {
-    int64_t offset;      /* of the letter, in the partition that it was read from */
-    struct row_set only; /* the elements that the letter takes */
-    uint64_t elements;   /* of its array. WHOLE_UNKNOWN: the message cannot be taken as a whole */
-    uint64_t rows;       /* in the block: those that fit, the letter's too */
+    int64_t offset;         /* of the letter, in the partition that it was read from */
+    struct row_set only;    /* the elements that the letter takes */
+    struct row_set skipped; /* the elements that are no rows, by the route's `when` */
+    uint64_t elements; /* of its array. WHOLE_UNKNOWN: the message cannot be taken as a whole */
+    uint64_t rows;     /* in the block: those that fit, the letter's too */
 };
 
 struct whole { /* zeroed: empty */
@@ -32,11 +33,12 @@ struct whole { /* zeroed: empty */
 };
 
 /* The rows that the decoder appended to w->block since the last call are those of this message.
- * Takes `only`, which is empty then. */
-void whole_add(struct whole *w, int64_t offset, struct row_set *only, uint64_t elements);
+ * Takes both sets, which are empty then. */
+void whole_add(struct whole *w, int64_t offset, struct row_set *only, struct row_set *skipped,
+               uint64_t elements);
 /* NULL: the letter takes all rows of its message. */
 const struct whole_message *whole_find(const struct whole *w, int64_t offset);
-/* How many elements of a message none of these letters takes, one at least, all of that message.
+/* How many rows of a message none of these letters takes, one at least, all of that message.
  * WHOLE_UNKNOWN: if one's number is. */
 uint64_t whole_others(const struct whole_message *const *letters, size_t n);
 /* Moves those from this offset on to the empty `ret_rest`. */

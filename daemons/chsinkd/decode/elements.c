@@ -16,8 +16,6 @@
 #include "daemons/chsinkd/decode/internal.h"
 #include "daemons/chsinkd/decode/value.h"
 
-static const char too_many_refused[] = "too many rows of the message are refused";
-
 /* --- columns that are the same for all rows of a message --- */
 
 /* Converts them into the open row and keeps the bytes. */
@@ -118,44 +116,47 @@ static bool element_walk(struct rows *r)
     return walk_value(r, r->element);
 }
 
+/* False: it is refused. */
 static bool element_decode(struct rows *r)
 {
+    if (__builtin_expect(r->verdict == VERDICT_OPEN, 0)) {
+        const struct pl_json before = r->j;
+        enum verdict verdict = filter_element(r);
+        if (verdict == VERDICT_FALSE)
+            filter_drop(r, 1);
+        if (verdict != VERDICT_TRUE)
+            return verdict == VERDICT_FALSE;
+        r->j = before;
+    }
     row_begin(r);
     if (!element_walk(r) || !row_end(r))
         return false;
     if (!r->array_take)
         stash_put(r);
     row_commit(r);
+    r->place++;
     return true;
 }
 
 /* The elements of the array, which the walk has checked. A refused one is skipped as a whole. */
 static bool elements_decode(struct rows *r, const struct row_set *only)
 {
-    int64_t row = 0, refused = -2; /* the one that was refused last */
-    unsigned ranges = 0, at = 0;
     pl_json_init(&r->j, r->array.p, r->array.len, PL_JSON_DEPTH_MAX);
     pl_json_array_begin(&r->j);
-    for (; pl_json_array_next(&r->j); row++) {
+    while (pl_json_array_next(&r->j)) {
         struct pl_json before = r->j;
-        bool wanted = !only || row_set_has(only, row, &at);
+        bool wanted = !only || row_set_has(only, r->place, &r->only_at);
         if (wanted && element_decode(r)) {
             if (__builtin_expect(r->over, 0))
                 return refuse_back(r, too_much_memory, before.p);
             continue;
         }
-        if (wanted) {
-            ranges += row != refused + 1;
-            if (ranges > ROW_SET_RANGES_MAX)
-                return refuse_back(r, too_many_refused, before.p);
-            refuse_report(r, row);
-            refused = row;
-        }
+        if (wanted && !refuse_row(r, before.p))
+            return false;
+        r->place++;
         r->j = before;
         pl_json_skip(&r->j, NULL);
     }
-    if (only && only->ranges[only->n - 1].last >= row)
-        return refuse_back(r, "message has no such element", r->array.p);
     return true;
 }
 
@@ -165,7 +166,7 @@ static bool array_is_empty(struct rows *r)
     return !(pl_json_array_begin(&r->j) && pl_json_array_next(&r->j));
 }
 
-static void message_begin(struct rows *r)
+static void document_begin(struct rows *r)
 {
     r->array = (struct pl_slice){0};
     r->array_wrong = false;
@@ -191,64 +192,66 @@ static bool elements_once(struct rows *r)
 static bool once_walk(struct rows *r)
 {
     bool good = r->message->rows ? elements_once(r) : walk_root(r, r->message);
-    return good && pl_json_end(&r->j) && !r->array_wrong && (r->array.p || r->route->rows_optional);
+    return good && (r->route->documents_many ? !r->j.error : pl_json_end(&r->j)) &&
+           !r->array_wrong && (r->array.p || r->route->rows_optional);
 }
 
 /* False: it is not good in every respect, and nothing has changed. */
-static bool message_once(struct rows *r)
+static bool document_once(struct rows *r)
 {
     struct block *b = r->block;
-    message_begin(r);
+    const struct pl_json begin = r->j;
+    const struct rows_counts counts = r->counts;
+    const uint64_t rows = b->rows;
+    const int64_t place = r->place;
+    const size_t bytes = b->string_bytes;
+    document_begin(r);
     for (unsigned i = 0; i < b->strings_n; i++) {
         r->before[i] = b->strings[i]->len;
         b->strings[i]->end = b->strings[i]->len; /* what a row that was given up has left */
     }
-    size_t bytes = b->string_bytes;
     r->array_take = elements_once;
     bool good = once_walk(r);
     r->array_take = NULL;
     uint64_t unknown_n = r->unknown_n;
-    if (good && b->rows > r->rows_before) {
-        good = stash_fill(r) && stash_fits(r, b->rows - r->rows_before);
+    if (good && r->place > place) {
+        good = stash_fill(r) && stash_fits(r, b->rows - rows);
         if (good)
-            stash_spread(r, r->rows_before);
+            stash_spread(r, rows);
     }
     r->counts.unknown_fields += unknown_n;
     if (good)
         return true;
     r->reject = (struct rows_reject){0};
-    r->counts = r->counts_before;
-    b->rows = r->rows_before;
+    r->j = begin;
+    r->counts = counts;
+    r->place = place;
+    b->rows = rows;
     b->string_bytes = bytes;
     for (unsigned i = 0; i < b->strings_n; i++)
         b->strings[i]->len = b->strings[i]->end = r->before[i];
     return false;
 }
 
-bool elements_of_message(struct rows *r, const struct row_set *only)
+bool elements_of_document(struct rows *r, const struct row_set *only)
 {
-    if (r->can_once && !only) {
-        struct pl_json begin = r->j;
-        if (message_once(r))
-            return true;
-        r->j = begin;
-    }
-    message_begin(r);
-    if (!walk_message(r))
+    if (r->can_once && !only && document_once(r))
+        return true;
+    document_begin(r);
+    if (!walk_document(r, r->message))
         return false;
+    const struct pl_json end = r->j;
     if (r->array_wrong)
         return refuse(r, value_wrong_type, r->array.p, NULL);
-    if (!r->array.p && !(r->route->rows_optional && !only))
+    if (!r->array.p && !(r->route->rows_optional && (!only || r->route->documents_many)))
         return refuse(r, "message has no array of rows at the route's path", NULL, NULL);
     uint64_t unknown_n = r->unknown_n;
     r->unknown_message = r->unknown.len;
     bool empty = !r->array.p || array_is_empty(r);
-    if (empty && !only) {
-        r->counts.unknown_fields += unknown_n;
-        return true;
-    }
     if (!empty && !stash_fill(r))
         return false;
     r->counts.unknown_fields += unknown_n;
-    return elements_decode(r, only);
+    bool good = empty || elements_decode(r, only);
+    r->j = end;
+    return good;
 }

@@ -4,7 +4,6 @@
  */
 #include "daemons/chsinkd/decode/payload.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "lib/base/alloc.h"
@@ -40,6 +39,15 @@ size_t payload_bom(const char *p, size_t len)
     return len >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0 ? 3 : 0;
 }
 
+bool payload_frame(const char *p, size_t len, uint32_t *ret_id)
+{
+    if (len < PAYLOAD_FRAME_LEN || p[0] != '\0')
+        return false;
+    const unsigned char *id = (const unsigned char *)p + 1;
+    *ret_id = (uint32_t)id[0] << 24 | (uint32_t)id[1] << 16 | (uint32_t)id[2] << 8 | id[3];
+    return true;
+}
+
 const char *payload_name(const char *p, size_t len)
 {
     for (size_t i = 0; i < PL_COUNT(formats); i++)
@@ -50,7 +58,7 @@ const char *payload_name(const char *p, size_t len)
     if (len > 5 && p[0] == '\0')
         return p[5] == '{' || p[5] == '['
                    ? "five bytes of a schema registry (a zero, the schema's id) are before the "
-                     "JSON: its producer must write JSON without a schema"
+                     "JSON: the route takes them off with message: {strip: schema_registry}"
                    : "the value is framed by a schema registry (Avro or Protobuf): its producer "
                      "must write JSON";
     return NULL;

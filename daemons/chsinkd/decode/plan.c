@@ -63,10 +63,36 @@ static void captures_plan(struct rows *r)
         n += p->captures_n;
     }
     r->captures_column = pl_alloc_array(n + 1, sizeof(*r->captures_column));
-    r->captures = pl_alloc_array(n + 1, sizeof(*r->captures));
+    r->captures = pl_alloc_array(n + r->route->condition.paths_n + 1, sizeof(*r->captures));
     captures_add(r, true);
     r->captures_message_n = r->captures_n;
     captures_add(r, false);
+}
+
+/* The keys that `when` wants, in tries of its own. */
+static void filter_plan(struct rows *r)
+{
+    const struct condition *c = &r->route->condition;
+    struct filter *f = &r->filter;
+    r->verdict = VERDICT_TRUE;
+    if (c->nodes_n == 0)
+        return;
+    f->condition = c;
+    f->captures_first = r->captures_n;
+    f->verdicts = pl_alloc_array(c->nodes_n, sizeof(*f->verdicts));
+    for (unsigned i = 0; i < c->paths_n; i++) {
+        const struct column_path *p = &c->paths[i];
+        struct trie_node **root =
+            path_in_message(r->route, p) || !r->element ? &f->message : &f->element;
+        if (!*root)
+            *root = trie_new("");
+        (*root)->covered = true; /* other fields are not its affair */
+        trie_target_add(trie_add(*root, p->keys, p->keys_n), 0, (int)(f->captures_first + i));
+    }
+    if (f->message)
+        trie_build(f->message);
+    if (f->element)
+        trie_build(f->element);
 }
 
 static void plan_add(struct rows *r, const struct column *c)
@@ -111,6 +137,7 @@ struct rows *rows_new(const struct route *route)
         if (route->columns[i].source != COLUMN_EXPRESSION)
             plan_add(r, &route->columns[i]);
     captures_plan(r);
+    filter_plan(r);
     r->can_once = elements && can_once(r);
     r->before = pl_alloc_array(r->plans_n + 1, sizeof(*r->before));
     if (elements) {
@@ -127,6 +154,10 @@ void rows_free(struct rows *r)
         return;
     trie_free(r->message);
     trie_free(r->element);
+    trie_free(r->filter.message);
+    trie_free(r->filter.element);
+    free(r->filter.verdicts);
+    row_set_release(&r->skipped);
     free(r->plans);
     free(r->late);
     free(r->before);

@@ -5,11 +5,15 @@
 #include "daemons/chsinkd/decode/internal.h"
 #include "daemons/chsinkd/decode/payload.h"
 
+const char empty_value[] = "empty value";
 const char too_much_memory[] = "rows of the message are larger than message_memory_max";
 static const char not_json[] = "not valid JSON";
 static const char second_document[] =
-    "a second document begins here; a message is one document, and several rows are an array "
-    "(rows: $[*])";
+    "a second document begins here: documents: many takes them one after the other (an array of "
+    "rows is rows: $[*])";
+static const char not_behind_frame[] =
+    "what is behind the frame of a schema registry is no JSON (Avro or Protobuf): its producer "
+    "must write JSON";
 
 bool refuse(struct rows *r, const char *reason, const char *at, const struct column *c)
 {
@@ -24,8 +28,12 @@ bool refuse(struct rows *r, const char *reason, const char *at, const struct col
 
 bool refuse_json(struct rows *r)
 {
-    const char *name = r->j.p - r->m->value < 4 ? payload_name(r->m->value, r->m->value_len) : NULL;
+    const char *end = r->m->value + r->m->value_len, *name = NULL;
     refuse(r, not_json, r->j.p, NULL);
+    if (r->j.p - r->json < 4)
+        name = payload_name(r->json, (size_t)(end - r->json));
+    if (!name && r->j.p == r->json && r->route->strip == STRIP_SCHEMA_REGISTRY)
+        name = not_behind_frame;
     if (name)
         r->reject.detail = name;
     return false;
@@ -39,11 +47,17 @@ bool refuse_rest(struct rows *r)
     return false;
 }
 
-bool refuse_back(struct rows *r, const char *reason, const char *at)
+void rows_take_back(struct rows *r)
 {
     r->reject = (struct rows_reject){0};
     block_rows_truncate(r->block, r->rows_before);
     r->counts = r->counts_before;
+    r->whole = true;
+}
+
+bool refuse_back(struct rows *r, const char *reason, const char *at)
+{
+    rows_take_back(r);
     return refuse(r, reason, at, NULL);
 }
 
@@ -57,4 +71,14 @@ void refuse_report(struct rows *r, int64_t row)
     if (r->on_reject)
         r->on_reject(r->userdata, &r->reject);
     r->reject = (struct rows_reject){0};
+}
+
+bool refuse_row(struct rows *r, const char *at)
+{
+    r->ranges += r->ranges == 0 || r->place != r->refused + 1;
+    if (r->ranges > ROW_SET_RANGES_MAX)
+        return refuse_back(r, "too many rows of the message are refused", at);
+    refuse_report(r, r->place);
+    r->refused = r->place;
+    return true;
 }

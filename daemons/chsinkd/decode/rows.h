@@ -16,6 +16,14 @@
  * message_memory_max, or more than ROW_SET_RANGES_MAX ranges of them are refused, it is refused as
  * a whole.
  *
+ * With documents: many a message is any number of documents, with white space or not between them,
+ * or the record separators of RFC 7464; each is taken as the only one would be. What is no JSON
+ * refuses all of them, since where the next one begins cannot be known.
+ *
+ * A row for which the route's `when` is false is neither there nor refused, whatever its values;
+ * but its JSON is checked, and that a key which `when` wants is there once. What is around the rows
+ * of an array must fit, unless `when` is false for all of them by it alone.
+ *
  * A byte order mark before the message is passed over. A tombstone (no value at all) is refused,
  * unless the route makes a row of it, in which no path has a value; one that the route skips must
  * not come here.
@@ -59,7 +67,9 @@ struct rows_message {
 
 /* Why a row (or a whole message: row -1) was refused. With rows: $ it is always the message (-1);
  * with rows out of an array it is for a value that comes from the message around them, or for all
- * of them together. */
+ * of them together. Of several documents the rows are numbered through, by their JSON alone: a
+ * document counts the elements of its array, at least one, and one that is refused as a whole has a
+ * reject for each. */
 struct rows_reject {
     int64_t row;        /* index of the element in the message; -1: the message itself */
     const char *reason; /* constant: "not valid JSON", "value is out of range for the column" … */
@@ -71,8 +81,10 @@ struct rows_reject {
 struct rows_counts {
     uint64_t messages, rows; /* given to rows_decode, appended */
     uint64_t rejected_messages, rejected_rows;
-    uint64_t nulled;         /* invalid: null was applied */
-    uint64_t defaulted;      /* missing: default was applied */
+    uint64_t nulled;    /* invalid: null was applied */
+    uint64_t defaulted; /* missing: default was applied */
+    uint64_t filtered;  /* rows that `when` does not take; of a document that it does not take as a
+                        * whole: its elements, at least one */
     uint64_t unknown_fields; /* fields that no column took, in what was appended */
 };
 
@@ -85,10 +97,17 @@ PL_DEFINE_CLEANUP(struct rows *, rows_free);
  * struct that is valid during the call, rows in ascending order. A message that is refused as a
  * whole (row -1) has no rows in the block; rejects of its rows that were reported before are void.
  * `only`: takes just these elements (replay of a dead letter); NULL or empty: all. Returns the
- * number of rows appended. An empty array of elements is 0 rows and no reject. */
+ * number of rows appended. An empty array of elements is 0 rows and no reject, and so is a message
+ * whose rows `when` does not take. */
 uint64_t rows_decode(struct rows *r, const struct rows_message *m, const struct row_set *only,
                      struct block *block,
                      void (*on_reject)(void *userdata, const struct rows_reject *), void *userdata);
+/* From now on it is noted which elements of a message (several documents' numbered through) gave
+ * neither a row nor a reject. rows_skipped(), to be called after each message, hands them over;
+ * false: they are more than ROW_SET_RANGES_MAX ranges. */
+void rows_note_skipped(struct rows *r);
+bool rows_skipped(struct rows *r, struct row_set *ret_skipped);
+
 const struct rows_counts *rows_counts(const struct rows *r);
 
 #endif

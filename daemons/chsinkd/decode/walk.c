@@ -212,21 +212,21 @@ bool walk_root(struct rows *r, struct trie_node *root)
            targets_take(r, root, (struct pl_slice){start, (size_t)(r->j.p - start)});
 }
 
-/* The whole message, which is the row or around the rows. */
-bool walk_message(struct rows *r)
+/* The whole document, which is the row or around the rows. */
+bool walk_document(struct rows *r, struct trie_node *root)
 {
     const char *start = r->j.p;
-    if (r->message->rows) {
+    if (root->rows) {
         pl_json_skip(&r->j, NULL);
         r->array = (struct pl_slice){start, (size_t)(r->j.p - start)};
     } else {
-        walk_root(r, r->message);
+        walk_root(r, root);
     }
     if (r->reject.reason)
         return false;
     if (r->j.error)
         return refuse_json(r);
-    return pl_json_end(&r->j) || refuse_rest(r);
+    return r->route->documents_many || pl_json_end(&r->j) || refuse_rest(r);
 }
 
 /* --- the end of a row --- */
@@ -288,6 +288,12 @@ bool row_column_late(struct rows *r, unsigned i)
             return column_missing(r, i);
         return value_put_timestamp_ms(r->block, bc, m->timestamp_ms) ||
                refuse(r, "message timestamp is out of range for the column", NULL, c);
+    case COLUMN_SCHEMA_ID:
+        if (!m->value)
+            return column_missing(r, i);
+        v = r->schema_id;
+        memcpy(block_fixed(r->block, bc), &v, bc->width);
+        return true;
     case COLUMN_KEY:
         return bytes_set(r, i, m->key, m->key_len);
     case COLUMN_HEADER:

@@ -33,7 +33,8 @@ static const struct pl_option column_opts[] = {
               .help = "Where its value is: $.a.b in the message, @.c in the row's element; of a "
                       "list the first present."),
     COLUMN_TEXT(from, 1, 255, 0,
-                "Its value from Kafka: topic, partition, offset, timestamp, key or header:NAME."),
+                "Its value from Kafka: topic, partition, offset, timestamp, key, header:NAME or "
+                "schema_id."),
     COLUMN_TEXT(expression, 1, ROUTE_TEXT_MAX, 0, "Computed by the server (DEFAULT), not sent."),
     PL_OPTION("unknown", BOOL, struct column_file, unknown,
               .help = "Takes all fields that no column takes, as one JSON object."),
@@ -89,6 +90,7 @@ static const struct {
      "DateTime64(3) to DateTime64(9), or Int64 or UInt64 (milliseconds)"},
     {"key", COLUMN_KEY, KIND(STRING), "String"},
     {"header:", COLUMN_HEADER, KIND(STRING), "String"},
+    {"schema_id", COLUMN_SCHEMA_ID, KINDS_INT64 | KIND(UINT32), "UInt32, Int64 or UInt64"},
 };
 
 static void column_check_from(struct column_check *k)
@@ -101,9 +103,10 @@ static void column_check_from(struct column_check *k)
            (froms[i].source == COLUMN_HEADER ? !header : strcmp(froms[i].from, from) != 0))
         i++;
     if (i == PL_COUNT(froms)) {
-        column_finding(
-            k, "from",
-            "from: %.100s: must be topic, partition, offset, timestamp, key or header:NAME", from);
+        column_finding(k, "from",
+                       "from: %.100s: must be topic, partition, offset, timestamp, key, "
+                       "header:NAME or schema_id",
+                       from);
         return;
     }
     c->source = froms[i].source;

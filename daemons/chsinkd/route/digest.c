@@ -49,6 +49,8 @@ static const char *source_name(enum column_source source)
         return "key";
     case COLUMN_HEADER:
         return "header";
+    case COLUMN_SCHEMA_ID:
+        return "schema_id";
     case COLUMN_EXPRESSION:
         return "expression";
     case COLUMN_UNKNOWN:
@@ -135,8 +137,13 @@ uint64_t route_digest(const struct route *r, const char *database, unsigned deco
         number_add(&b, "rows_each", true);
     if (r->rows_optional)
         number_add(&b, "rows_optional", true);
+    if (r->documents_many)
+        number_add(&b, "documents_many", true);
+    if (r->strip == STRIP_SCHEMA_REGISTRY)
+        text_add(&b, "strip", "schema_registry");
     if (r->tombstones != TOMBSTONES_SKIP)
         text_add(&b, "tombstones", tombstones_name(r->tombstones));
+    text_add(&b, "when", r->when);
     number_add(&b, "unknown_keep", r->unknown_keep);
     number_add(&b, "message_bytes_max", r->message_bytes_max);
     number_add(&b, "message_memory_max", r->message_memory_max);

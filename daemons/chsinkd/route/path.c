@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * path.c - the paths of a route: $.meta.dt, @.x."a.b", $.series[*].
- *
- * '$' or '@', then any number of ".key"; a key with a dot, a bracket, a quote or a space is in
- * double quotes, where \" and \\ are the quote and the backslash. Keys are compared with the
- * unescaped keys of the JSON text.
+ * path.c - see path.h.
  */
-#include "daemons/chsinkd/route/route.h"
+#include "daemons/chsinkd/route/path.h"
+
+#include "lib/base/buf.h"
 
 static int path_err(struct pl_err *err, const char *text, const char *why)
 {

@@ -16,7 +16,7 @@
 struct route_file {
     struct route route;
     char *table, *rows;
-    int unknown_fields, rows_missing, tombstones;
+    int unknown_fields, rows_missing, tombstones, documents, strip;
     int64_t depth_max;
     const struct pl_node *columns, *views; /* NULL once the file is read */
 };
@@ -26,6 +26,9 @@ struct route_file {
 
 static const char *const unknown_choices[] = {"drop", "keep", NULL};
 static const char *const rows_missing_choices[] = {"reject", "none", NULL};
+static const char *const documents_choices[] = {"one", "many", NULL};
+/* In the order of enum route_strip. */
+static const char *const strip_choices[] = {"none", "schema_registry", NULL};
 /* In the order of enum route_tombstones. */
 static const char *const tombstones_choices[] = {"skip", "dead_letter", "row", NULL};
 
@@ -44,10 +47,20 @@ static const struct pl_option route_opts[] = {
     PL_OPTION("rows_missing", ENUM, struct route_file, rows_missing,
               .choices = rows_missing_choices, .dflt = "reject",
               .help = "A message without the array of its rows: refused, or one that has none."),
+    PL_OPTION("documents", ENUM, struct route_file, documents, .choices = documents_choices,
+              .dflt = "one",
+              .help =
+                  "A message is one JSON document, or many: JSON lines, or others in a row; each "
+                  "is taken as a message of its own."),
+    PL_OPTION("message.strip", ENUM, struct route_file, strip, .choices = strip_choices,
+              .dflt = "none",
+              .help = "Takes off what is before the JSON of each message: the frame of a schema "
+                      "registry, whose id is there as from: schema_id."),
     PL_OPTION("tombstones", ENUM, struct route_file, tombstones, .choices = tombstones_choices,
               .dflt = "skip",
               .help = "A message without a value: skipped and counted, a dead letter, or a row in "
                       "which no path has a value."),
+    ROUTE_TEXT(when, "Only such rows are taken: '$.type == \"edit\" and not exists(@.x)'."),
     PL_OPTION("unknown_fields", ENUM, struct route_file, unknown_fields, .choices = unknown_choices,
               .dflt = "drop",
               .help = "Fields that no column takes: drop them, or keep them in the column with "
@@ -162,6 +175,15 @@ static void columns_load(struct route *r, const struct pl_node *list, struct pl_
         finding(errs, list, "a column has unknown: true, but unknown_fields is drop");
 }
 
+static bool path_is_below_rows(const struct route *r, const struct column_path *p)
+{
+    bool below =
+        !p->from_row && r->rows_each && (r->rows.keys_n == 0 || p->keys_n > r->rows.keys_n);
+    for (unsigned n = 0; below && n < r->rows.keys_n; n++)
+        below = strcmp(p->keys[n], r->rows.keys[n]) == 0;
+    return below;
+}
+
 /* A path from the message into the array of the rows can never have a value, nor can the message as
  * a whole be anything but JSON. */
 static void paths_check(const struct route *r, const struct pl_node *list, struct pl_findings *errs)
@@ -169,20 +191,37 @@ static void paths_check(const struct route *r, const struct pl_node *list, struc
     const struct pl_node *e = list->type == PL_NODE_SEQ ? list->child : NULL;
     for (unsigned i = 0; i < r->columns_n && e; i++, e = e->next) {
         const struct column *c = &r->columns[i];
+        if (c->source == COLUMN_SCHEMA_ID && r->strip != STRIP_SCHEMA_REGISTRY)
+            finding(errs, node_of(e, "from"),
+                    "column %s: from: schema_id needs message: {strip: schema_registry}", c->name);
         for (unsigned k = 0; k < c->paths_n; k++) {
             const struct column_path *p = &c->paths[k];
-            bool below =
-                !p->from_row && r->rows_each && (r->rows.keys_n == 0 || p->keys_n > r->rows.keys_n);
-            for (unsigned n = 0; below && n < r->rows.keys_n; n++)
-                below = strcmp(p->keys[n], r->rows.keys[n]) == 0;
             if (!r->rows_each && p->from_row && p->keys_n == 0 && !c->json)
                 finding(errs, node_of(e, "path"),
                         "column %s: the message is an object: it needs json: true", c->name);
-            if (below)
+            if (path_is_below_rows(r, p))
                 finding(errs, node_of(e, "path"),
                         "column %s: its path goes into the array of the rows; begin it with @",
                         c->name);
         }
+    }
+}
+
+static void when_check(struct route *r, const struct pl_node *node, struct pl_findings *errs)
+{
+    struct pl_err err;
+    if (!r->when)
+        return;
+    if (condition_parse(r->when, &r->condition, &err) < 0)
+        finding(errs, node, "when: %s", err.msg);
+    for (unsigned i = 0; i < r->condition.paths_n; i++) {
+        const struct column_path *p = &r->condition.paths[i];
+        if (p->keys_n == 0 && !(p->from_row && r->rows_each))
+            finding(errs, node,
+                    "when: the message as a whole is compared with nothing; a key is "
+                    "needed: $.key");
+        if (path_is_below_rows(r, p))
+            finding(errs, node, "when: a path goes into the array of the rows; begin it with @");
     }
 }
 
@@ -304,8 +343,9 @@ void text_normalize(char **text)
 static void route_check(struct route_file *f, struct pl_node *root, struct pl_findings *errs)
 {
     struct route *r = &f->route;
-    char **texts[] = {&r->topic,        &r->topic_pattern, &r->order_by, &r->primary_key,
-                      &r->partition_by, &r->sample_by,     &r->ttl,      &r->cluster};
+    char **texts[] = {&r->topic,       &r->topic_pattern, &r->order_by,
+                      &r->primary_key, &r->partition_by,  &r->sample_by,
+                      &r->ttl,         &r->cluster,       &r->when};
     for (unsigned i = 0; i < PL_COUNT(texts); i++)
         text_normalize(texts[i]);
     topic_check(r, root, errs);
@@ -323,6 +363,8 @@ static void route_check(struct route_file *f, struct pl_node *root, struct pl_fi
     if (f->rows && rows_path_parse(f->rows, &r->rows, &r->rows_each, &err) < 0)
         finding(errs, node_of(root, "rows"), "rows: %s", err.msg);
     r->rows_optional = f->rows_missing == 1;
+    r->documents_many = f->documents == 1;
+    r->strip = (enum route_strip)f->strip;
     r->tombstones = (enum route_tombstones)f->tombstones;
     if (r->rows_optional && !r->rows_each)
         finding(errs, node_of(root, "rows_missing"),
@@ -330,6 +372,7 @@ static void route_check(struct route_file *f, struct pl_node *root, struct pl_fi
     if (r->tombstones == TOMBSTONES_ROW && r->rows_each)
         finding(errs, node_of(root, "tombstones"),
                 "tombstones: row needs rows: $; a message without a value has no array");
+    when_check(r, node_of(root, "when"), errs);
     if (f->columns) {
         columns_load(r, f->columns, errs);
         paths_check(r, f->columns, errs);
@@ -392,6 +435,7 @@ void route_free(struct route *r)
     if (r->pattern_compiled)
         regfree(&r->pattern);
     column_path_release(&r->rows);
+    condition_release(&r->condition);
     free(r->name);
     free(r->database);
     free(r->table);

@@ -10,6 +10,9 @@
  *     table: wikipedia_edits              # "database.table" or "table" (the configured database)
  *     rows: $                             # or $.transactionSeries[*], $[*]: a row for each element
  *     rows_missing: reject                # a message without that array: reject | none (no rows)
+ *     documents: one                      # many: JSON lines, and other documents in a row
+ *     message: {strip: none}              # schema_registry: takes off its frame before the JSON
+ *     when: '$.type == "edit"'            # only such rows, see condition.h; "" or left out: all
  *     tombstones: skip                    # a message without a value: skip | dead_letter | row
  *     unknown_fields: drop                # drop | keep: into the column that has `unknown: true`
  *     message_bytes_max: 1MiB             # a larger message is a dead letter
@@ -27,7 +30,7 @@
  *       - {name: size, type: UInt64, path: $.size, from_text: true}     # also "27"
  *       - {name: bot, type: Bool, path: $.bot, from_number: true}       # also 0, 1; Enum: its numbers
  *       - {name: log_params, type: String, path: $.log_params, json: true, missing: default}
- *       # topic partition offset timestamp key header:NAME
+ *       # topic partition offset timestamp key header:NAME schema_id
  *       - {name: _offset, type: UInt64, from: offset}
  *       # DEFAULT of the table, not sent
  *       - {name: size_change, type: Nullable(Int64), expression: "…"}
@@ -55,13 +58,14 @@
 
 #include <regex.h>
 
+#include "daemons/chsinkd/route/condition.h"
+#include "daemons/chsinkd/route/path.h"
 #include "daemons/chsinkd/route/type.h"
 #include "lib/config/options.h"
 
-#define ROUTE_COLUMNS_MAX   1024
-#define ROUTE_VIEWS_MAX     32
-#define ROUTE_PATH_KEYS_MAX 32
-#define ROUTE_OUTPUTS_MAX   16
+#define ROUTE_COLUMNS_MAX 1024
+#define ROUTE_VIEWS_MAX   32
+#define ROUTE_OUTPUTS_MAX 16
 
 enum column_source {
     COLUMN_JSON, /* `path` */
@@ -71,6 +75,7 @@ enum column_source {
     COLUMN_TIMESTAMP,
     COLUMN_KEY,
     COLUMN_HEADER,
+    COLUMN_SCHEMA_ID,  /* in the frame of a schema registry */
     COLUMN_EXPRESSION, /* computed by the server: a DEFAULT in the table, not part of the insert */
     COLUMN_UNKNOWN,    /* all fields that no column takes, as one JSON object {"path": value} */
 };
@@ -79,20 +84,9 @@ enum column_missing { MISSING_REJECT, MISSING_DEFAULT, MISSING_NULL };
 enum column_invalid { INVALID_REJECT, INVALID_NULL };
 /* A message without a value, which a compacted topic has for a key that was deleted. */
 enum route_tombstones { TOMBSTONES_SKIP, TOMBSTONES_DEAD_LETTER, TOMBSTONES_ROW };
+/* What is before the JSON of each message. */
+enum route_strip { STRIP_NONE, STRIP_SCHEMA_REGISTRY };
 enum column_unit { UNIT_S, UNIT_MS, UNIT_US, UNIT_NS, UNIT_D };
-
-/* A path: from the message ($) or the row's element (@), then keys. */
-struct column_path {
-    bool from_row;
-    char **keys;
-    unsigned keys_n;
-};
-
-/* A column's path ("$.a.\"b.c\"", "@.x"), and that of the rows ("$"; with *ret_each "$.a[*]",
- * "$[*]"). CONFIG errors. */
-int column_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
-int rows_path_parse(const char *text, struct column_path *ret, bool *ret_each, struct pl_err *err);
-void column_path_release(struct column_path *path);
 
 struct column {
     char *name;
@@ -124,7 +118,11 @@ struct route {
     bool rows_each;          /* each element of the array at `rows` is a row; else the message is */
     struct column_path rows; /* keys to that array; keys_n 0: the message itself is the array */
     bool rows_optional;      /* a message without the array has no rows; else it is refused */
+    bool documents_many;     /* a message is any number of documents, each taken by itself */
+    enum route_strip strip;
     enum route_tombstones tombstones;
+    char *when;
+    struct condition condition; /* of `when`; nodes_n 0: all rows are taken */
     bool unknown_keep;
     int64_t message_bytes_max;
     int64_t message_memory_max; /* of the rows of one message, as they lie in a block */

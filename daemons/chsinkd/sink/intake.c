@@ -261,12 +261,19 @@ static void whole_decode(struct partition *p, const struct rows_message *m, int6
     struct sink_route *sr = p->route;
     struct whole *w = &p->open->whole;
     uint64_t elements = 0;
-    if (!sr->rows_whole)
+    if (!sr->rows_whole) {
         sr->rows_whole = rows_new(sr->route);
+        rows_note_skipped(sr->rows_whole);
+    }
     if (!w->block)
         w->block = block_new(sr->route);
     uint64_t rows = rows_decode(sr->rows_whole, m, NULL, w->block, on_whole_reject, &elements);
-    whole_add(w, offset, only, elements == WHOLE_UNKNOWN ? elements : elements + rows);
+    struct row_set skipped = {0};
+    if (!rows_skipped(sr->rows_whole, &skipped))
+        elements = WHOLE_UNKNOWN;
+    if (elements != WHOLE_UNKNOWN)
+        elements += rows + row_set_count(&skipped);
+    whole_add(w, offset, only, &skipped, elements);
 }
 
 static void route_counts(struct sink *s, struct sink_route *sr)
@@ -274,6 +281,7 @@ static void route_counts(struct sink *s, struct sink_route *sr)
     const struct rows_counts *now = rows_counts(sr->rows);
     pl_metrics_inc(s->metrics, M_NULLED, now->nulled - sr->counted.nulled);
     pl_metrics_inc(s->metrics, M_DEFAULTED, now->defaulted - sr->counted.defaulted);
+    pl_metrics_inc(s->metrics, M_FILTERED, now->filtered - sr->counted.filtered);
     pl_metrics_inc(s->metrics, M_UNKNOWN_FIELDS, now->unknown_fields - sr->counted.unknown_fields);
     sr->counted = *now;
 }

@@ -18,6 +18,7 @@
 _Static_assert(VERSION == DECODE_VERSION, "run this test, record both numbers anew");
 #define VALUES_HASH UINT64_C(0x790362e570f6f2fa)
 #define SHAPES_HASH UINT64_C(0xda2d5a271d7e8a7f)
+#define PARTS_HASH  UINT64_C(0x4284c53514ea5320)
 
 static uint64_t hash_bytes(uint64_t hash, const void *data, size_t len)
 {
@@ -56,6 +57,8 @@ static uint64_t decode(const char *text, const char *const *values, size_t n, co
         pl_buf_add(&buf, format, (size_t)(at - format));
         pl_buf_add_str(&buf, values[i]);
         pl_buf_add_str(&buf, at + 1);
+        if (route->strip == STRIP_SCHEMA_REGISTRY)
+            memcpy(buf.data, "\0\0\1\2\3", 5);
         const struct rows_message m = {.topic = "t",
                                        .partition = 3,
                                        .offset = (int64_t)i,
@@ -236,8 +239,37 @@ START_TEST(shapes)
 }
 END_TEST
 
+/* What is before and between documents, and which of their rows are taken. */
+START_TEST(parts)
+{
+    static const char route[] =
+        "topic: t\ntable: x\nengine: MergeTree\norder_by: tuple()\nrows: $.r[*]\n"
+        "rows_missing: none\ndocuments: many\nmessage: {strip: schema_registry}\n"
+        "when: '$.t == \"x\" or @.a >= 2 and not @.b in [1, true, \"y\"]'\ncolumns:\n"
+        "  - {name: a, type: UInt8, path: \"@.a\"}\n"
+        "  - {name: b, type: String, path: \"@.b\", json: true, missing: default}\n"
+        "  - {name: m, type: Nullable(Int8), path: $.m}\n"
+        "  - {name: id, type: UInt32, from: schema_id}\n";
+    static const char *const all[] = {
+        "{\"r\": [{\"a\": 1}, {\"a\": 2}, {\"a\": 2.0, \"b\": 1e0}, {\"a\": 3, \"b\": false}]}",
+        "{\"t\": \"x\", \"r\": [{\"a\": 1}, {\"a\": 256}]}\n{\"r\": [{\"a\": 9, \"b\": \"y\"}]}\n",
+        "{\"m\": 1, \"t\": \"\\u0078\", \"r\": [{\"a\": 1}]}\x1e{\"m\": 999, \"r\": [{\"a\": 2}]} "
+        "{}",
+        "{\"r\": [{\"a\": 2}]}{\"m\": 3, \"r\": [{\"a\": 4, \"b\": null}]}\n5\n",
+        "{\"t\": \"x\", \"r\": [{\"a\": 1}]}\n{",
+        "{\"t\": \"x\", \"t\": \"x\", \"r\": [{\"a\": 1}]}\n{\"t\": \"x\", \"r\": [{\"a\": 2}]}",
+    };
+    uint64_t hash = decode(route, all, PL_COUNT(all), "frame%");
+
+    ck_assert_msg(hash == PARTS_HASH,
+                  "what the decoder makes of these messages has changed: raise DECODE_VERSION and "
+                  "record it with %016" PRIx64,
+                  hash);
+}
+END_TEST
+
 int main(void)
 {
-    const struct unit_test tests[] = {TEST(values), TEST(shapes)};
+    const struct unit_test tests[] = {TEST(values), TEST(shapes), TEST(parts)};
     return unit_main("decode_version", tests, PL_COUNT(tests));
 }

@@ -46,7 +46,8 @@ static void letter_add(struct fixture *f, struct batch *b, int64_t offset, struc
     if (!b->whole.block)
         b->whole.block = block_new(f->route);
     rows = rows_decode(f->rows, &m, NULL, b->whole.block, on_reject_count, &elements);
-    whole_add(&b->whole, offset, &set, elements == WHOLE_UNKNOWN ? elements : elements + rows);
+    whole_add(&b->whole, offset, &set, &(struct row_set){0},
+              elements == WHOLE_UNKNOWN ? elements : elements + rows);
 }
 
 /* ---- the elements that are no letter's ---- */
