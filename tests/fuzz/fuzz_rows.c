@@ -3,8 +3,8 @@
  * fuzz_rows.c - any bytes as a message through eleven routes.
  * links: chsinkd
  *
- * The first byte ('0' on) chooses the route, the rest is the message. What must hold: the block
- * is Native and its rows are counted; what is refused changes no byte of it; each message (or element)
+ * The first byte ('0' on) chooses the route, the rest is the message. What must hold: the block is
+ * Native and its rows are counted; what is refused changes no byte of it; each message (or element)
  * is a row, a reject or not taken by `when`; a decoder that is new, and reads elements twice for a
  * filter, and one that has seen much give the same bytes; a row taken alone is the row taken with
  * all; a row that was taken prints as JSON.
