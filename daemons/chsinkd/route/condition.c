@@ -142,7 +142,7 @@ static int comparison_parse(struct parser *k, unsigned *ret)
     static const struct {
         const char *sign;
         enum condition_kind kind;
-        bool not ;
+        bool negated;
     } signs[] = {
         {"==", CONDITION_EQUAL, false},         {"!=", CONDITION_EQUAL, true},
         {"<=", CONDITION_LESS_EQUAL, false},    {"<", CONDITION_LESS, false},
@@ -154,7 +154,7 @@ static int comparison_parse(struct parser *k, unsigned *ret)
         return -1;
     while (i < PL_COUNT(signs) && !pass(k, signs[i].sign))
         i++;
-    bool list = i == PL_COUNT(signs) && pass(k, "in"), not = !list && signs[i].not ;
+    bool list = i == PL_COUNT(signs) && pass(k, "in");
     if (!list && i == PL_COUNT(signs))
         return fail(k, *k->p == '=' ? "== is expected" : "== != < <= > >= or in is expected");
     const char *at = k->p;
@@ -169,8 +169,9 @@ static int comparison_parse(struct parser *k, unsigned *ret)
     }
     if (node_add(k, &node, ret) < 0)
         return -1;
-    return not ? node_add(k, &(struct condition_node){.kind = CONDITION_NOT, .left = *ret}, ret)
-               : 0;
+    if (list || !signs[i].negated)
+        return 0;
+    return node_add(k, &(struct condition_node){.kind = CONDITION_NOT, .left = *ret}, ret);
 }
 
 static int exists_parse(struct parser *k, unsigned *ret)
@@ -188,18 +189,18 @@ static int condition_or_parse(struct parser *k, unsigned *ret);
 static int one_parse(struct parser *k, unsigned *ret)
 {
     struct condition_node node = {.kind = CONDITION_NOT};
-    bool not = pass(k, "not");
-    if (!not &&pass(k, "exists"))
+    bool negated = pass(k, "not");
+    if (!negated && pass(k, "exists"))
         return exists_parse(k, ret);
-    if (!not &&!pass(k, "("))
+    if (!negated && !pass(k, "("))
         return comparison_parse(k, ret);
     if (k->depth == CONDITION_DEPTH_MAX)
         return fail(k, "more than 32 parentheses and nots inside each other");
     k->depth++;
-    if ((not ? one_parse(k, &node.left) : condition_or_parse(k, ret)) < 0)
+    if ((negated ? one_parse(k, &node.left) : condition_or_parse(k, ret)) < 0)
         return -1;
     k->depth--;
-    if (not )
+    if (negated)
         return node_add(k, &node, ret);
     return pass(k, ")") ? 0 : fail(k, "and, or or ) is expected");
 }
