@@ -4,10 +4,11 @@
  */
 #include "daemons/chsinkd/inspect.h"
 
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemons/chsinkd/decode/payload.h"
+#include "daemons/chsinkd/route/suggest.h"
 #include "daemons/chsinkd/route/type_suggest.h"
 #include "daemons/chsinkd/sink/message.h"
 #include "lib/base/text.h"
@@ -202,68 +203,9 @@ int inspect_sample(const struct chsinkd_conf *conf, const char *topic, int64_t n
 static void profile_message(void *userdata, const rd_kafka_message_t *m)
 {
     const char *why;
-    pl_schema_add(userdata, m->payload, m->len, &why);
-}
-
-/* meta.id -> meta_id; what is awkward in a name becomes '_'. */
-static void column_name_from_path(const char *path, struct pl_buf *out)
-{
-    for (const char *p = path; *p; p++)
-        if (isalnum((unsigned char)*p) || (unsigned char)*p >= 0x80)
-            pl_buf_add_byte(out, *p);
-        else if (out->len > 0 && out->data[out->len - 1] != '_' && *p != '"')
-            pl_buf_add_byte(out, '_');
-}
-
-/* Arrays, and what is an object in one message and not in another. */
-static bool is_kept_as_json(const struct pl_schema_field *f)
-{
-    return f->arrays > 0 || (f->objects > 0 && f->strings + f->integers + f->floats + f->bools > 0);
-}
-
-/* Below such a field there are no columns: they would refuse messages in which it is not an
- * object. */
-static bool is_inside_json(const struct pl_schema *p, unsigned i)
-{
-    const char *path = p->fields[i]->path;
-    for (unsigned k = 0; k < i; k++) {
-        const struct pl_schema_field *f = p->fields[k];
-        size_t len = strlen(f->path);
-        if (is_kept_as_json(f) && strncmp(path, f->path, len) == 0 &&
-            (path[len] == '.' || path[len] == '['))
-            return true;
-    }
-    return false;
-}
-
-static void route_suggest(const struct pl_schema *p, const char *topic, struct pl_buf *out)
-{
-    PL_CLEANUP(pl_buf_release) struct pl_buf type = {0};
-    PL_CLEANUP(pl_buf_release) struct pl_buf path = {0};
-    pl_buf_addf(out,
-                "# A route made from %" PRIu64
-                " messages. Read it, then put it into a file under routes:.\n",
-                p->documents);
-    pl_buf_addf(out, "topic: %s\ntable: ", topic);
-    column_name_from_path(topic, out);
-    pl_buf_add_str(out, "\nrows: $\nunknown_fields: drop\ncolumns:\n");
-    for (unsigned i = 0; i < p->n; i++) {
-        const struct pl_schema_field *f = p->fields[i];
-        pl_buf_reset(&type);
-        type_suggest(p, i, &type);
-        if (type.len == 0 || strstr(f->path, "[*]") || is_inside_json(p, i))
-            continue;
-        pl_buf_reset(&path);
-        pl_text_add(&path, f->path, strlen(f->path));
-        pl_buf_add_str(out, "  - { name: ");
-        column_name_from_path(pl_buf_cstr(&path), out);
-        pl_buf_addf(out, ", type: \"%s\", path: '$.%s'%s }\n", pl_buf_cstr(&type), path.data,
-                    is_kept_as_json(f) ? ", json: true" : "");
-    }
-    pl_buf_add_str(out, "  - { name: _topic, type: LowCardinality(String), from: topic }\n"
-                        "  - { name: _partition, type: Int32, from: partition }\n"
-                        "  - { name: _offset, type: Int64, from: offset }\n"
-                        "engine: MergeTree\norder_by: \"(_topic, _partition, _offset)\"\n");
+    size_t bom = payload_bom(m->payload, m->len);
+    if (m->len > 0)
+        pl_schema_add(userdata, (const char *)m->payload + bom, m->len - bom, &why);
 }
 
 static int topic_schema(struct look *look, const char *topic, struct pl_err *err)

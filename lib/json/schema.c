@@ -62,33 +62,47 @@ static struct pl_schema_field *field_at_path(struct pl_schema *p,
     f->path = pl_strndup(path.p, path.len);
     f->hash = hash;
     f->base = base;
+    f->nameless = p->nameless;
     p->fields[p->n++] = f;
     p->slots[slot] = (uint16_t)p->n;
     return f;
+}
+
+/* Else it is quoted with escapes that no path of a route has. */
+static bool key_is_printable(struct pl_slice key)
+{
+    for (size_t i = 0; i < key.len; i++)
+        if ((unsigned char)key.p[i] < ' ')
+            return false;
+    return true;
 }
 
 static bool key_is_plain(struct pl_slice key)
 {
     for (size_t i = 0; i < key.len; i++) {
         unsigned char c = (unsigned char)key.p[i];
-        if (c <= ' ' || c == 0x7F || strchr(".[]\"", c))
+        if (c <= ' ' || c == 0x7F || strchr(".[]\"\\", c))
             return false;
     }
-    return key.len > 0;
+    return key.len > 0 && key.p[0] != '$';
 }
 
-/* The string unescaped, or as it is written where it has a lone surrogate. */
-static struct pl_slice string_text(struct pl_schema *p, const struct pl_json_str *str)
+/* The string unescaped. With half of a surrogate pair, which is no text, as it is written. */
+static struct pl_slice string_text(struct pl_schema *p, const struct pl_json_str *str,
+                                   bool *ret_no_text)
 {
     pl_buf_reset(&p->text);
-    if (str->escaped && pl_json_unescape_buf(str, &p->text))
+    *ret_no_text = str->escaped && !pl_json_unescape_buf(str, &p->text);
+    if (str->escaped && !*ret_no_text)
         return (struct pl_slice){.p = p->text.data, .len = p->text.len};
     return (struct pl_slice){.p = str->p, .len = str->len};
 }
 
 static void path_add_key(struct pl_schema *p, const struct pl_json_str *str)
 {
-    struct pl_slice key = string_text(p, str);
+    bool no_text;
+    struct pl_slice key = string_text(p, str, &no_text);
+    p->nameless |= no_text || !key_is_printable(key);
     if (p->path.len > 0)
         pl_buf_add_byte(&p->path, '.');
     if (key_is_plain(key))
@@ -164,8 +178,10 @@ static void distinct_count(struct pl_schema_field *f, struct pl_slice text)
 static void string_count(struct pl_schema *p, struct pl_schema_field *f,
                          const struct pl_json_str *str)
 {
-    struct pl_slice text = string_text(p, str);
+    bool no_text;
+    struct pl_slice text = string_text(p, str, &no_text);
     bool first = f->strings++ == 0;
+    f->no_text |= no_text;
     time_count(f, text);
     f->all_uuids = (first || f->all_uuids) && text_is_uuid(text);
     f->string_len_max = text.len > f->string_len_max ? text.len : f->string_len_max;
@@ -206,6 +222,8 @@ static void field_walk(struct pl_schema *p, struct pl_json *j, const struct pl_s
     if (!f)
         p->left_out++;
     if (!f || f->instance == instance) {
+        if (f)
+            f->repeated = true;
         pl_json_skip(j, NULL);
         return;
     }
@@ -218,6 +236,7 @@ static void object_walk(struct pl_schema *p, struct pl_json *j, const struct pl_
                         unsigned level)
 {
     size_t path_len = p->path.len;
+    bool nameless = p->nameless;
     uint64_t instance = ++p->instances;
     pl_json_object_begin(j);
     struct pl_json_str key;
@@ -225,6 +244,7 @@ static void object_walk(struct pl_schema *p, struct pl_json *j, const struct pl_
         path_add_key(p, &key);
         field_walk(p, j, base, instance, level + 1);
         p->path.len = path_len;
+        p->nameless = nameless;
     }
 }
 

@@ -4,8 +4,8 @@
  * Behind `--schema` of all daemons. The type that a database needs for a field comes from a
  * function that is given to pl_schema_print().
  *
- * Paths are dotted ("meta.id"; a key that is empty or holds a dot, a bracket, a quote, white space
- * or a control character is quoted: a."b.c"), elements of arrays are "path[*]". A document that is
+ * Paths are dotted ("meta.id"; a key that is empty, begins with a dollar or holds a dot, a bracket,
+ * a quote, a backslash, white space or a control character is quoted: a."b.c"), elements of arrays are "path[*]". A document that is
  * an object is not a field, only its members are; any other is "$", its elements "$[*]". The first
  * 2,000 paths of at most 1,024 bytes are kept (values at others are counted), depth 16. Of a key
  * that an object holds twice, the first value counts.
@@ -38,6 +38,9 @@ struct pl_schema_field {
     uint64_t string_len_max;
     unsigned distinct; /* distinct strings seen; PL_SCHEMA_DISTINCT_MAX means "or more" */
     char example[64];  /* first non-null scalar, cut at a character */
+    bool repeated;     /* an object holds it twice */
+    bool no_text;      /* a string holds half of a surrogate pair */
+    bool nameless;     /* a key on its path does, or a control character */
 
     /* For schema.c. */
     uint64_t hash;                      /* of the path */
@@ -59,6 +62,7 @@ struct pl_schema {
     uint64_t instances;
     struct pl_buf path; /* of the value that the walk is at */
     struct pl_buf text; /* of the string that the walk is at */
+    bool nameless;      /* a key above the value is */
 };
 
 struct pl_schema *pl_schema_new(void);
