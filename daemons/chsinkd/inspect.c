@@ -7,7 +7,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "daemons/chsinkd/decode/payload.h"
 #include "daemons/chsinkd/route/suggest.h"
 #include "daemons/chsinkd/route/type_suggest.h"
 #include "daemons/chsinkd/sink/message.h"
@@ -203,9 +202,8 @@ int inspect_sample(const struct chsinkd_conf *conf, const char *topic, int64_t n
 static void profile_message(void *userdata, const rd_kafka_message_t *m)
 {
     const char *why;
-    size_t bom = payload_bom(m->payload, m->len);
-    if (m->len > 0)
-        pl_schema_add(userdata, (const char *)m->payload + bom, m->len - bom, &why);
+    if (m->len > 0) /* no tombstone */
+        pl_schema_add(userdata, m->payload, m->len, &why);
 }
 
 static int topic_schema(struct look *look, const char *topic, struct pl_err *err)

@@ -309,6 +309,10 @@ static void value_walk(struct pl_schema *p, struct pl_json *j, struct pl_schema_
 bool pl_schema_add(struct pl_schema *p, const char *json, size_t len, const char **ret_error)
 {
     struct pl_json j;
+    if (len >= 3 && memcmp(json, "\xef\xbb\xbf", 3) == 0) {
+        json += 3;
+        len -= 3;
+    }
     pl_json_init(&j, json, len, PL_JSON_DEPTH_MAX);
     pl_json_skip(&j, NULL);
     if (!pl_json_end(&j)) {
