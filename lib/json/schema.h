@@ -69,8 +69,8 @@ struct pl_schema *pl_schema_new(void);
 void pl_schema_free(struct pl_schema *p);
 PL_DEFINE_CLEANUP(struct pl_schema *, pl_schema_free);
 
-/* One document, a byte order mark before it passed over (RFC 8259, 8.1). false: not valid JSON, *ret_error is a constant sentence; it is counted and changes
- * nothing else. */
+/* One document; a byte order mark before it is passed over (RFC 8259, 8.1). false: not valid JSON,
+ * *ret_error is a constant sentence; it is counted and changes nothing else. */
 bool pl_schema_add(struct pl_schema *p, const char *json, size_t len, const char **ret_error);
 
 /* How many documents (below [*]: elements) could have had the field: `present` is at most this. */
