@@ -231,7 +231,7 @@ def test_killed(lake):
         return count
 
     def loaded():
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(FileNotFoundError, StopIteration):
             summary = newest_snapshot(lake.table)['summary']
             offsets = json.loads(summary['chsinkd.offsets'])[f'sink-{p.tag}'][p.topic]
             return sum(offsets.values()), int(summary['total-records'])
