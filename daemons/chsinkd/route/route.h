@@ -28,7 +28,8 @@
  *         unit: ms                        # numbers into Date, DateTime(64): s | ms | us | ns | d
  *         codec: Delta, ZSTD              # comment: … also possible
  *       - {name: size, type: UInt64, path: $.size, from_text: true}     # also "27"
- *       - {name: bot, type: Bool, path: $.bot, from_number: true}       # also 0, 1; Enum: its numbers
+ *       # also 0 and 1; of an Enum the numbers of its names
+ *       - {name: bot, type: Bool, path: $.bot, from_number: true}
  *       - {name: log_params, type: String, path: $.log_params, json: true, missing: default}
  *       # topic partition offset timestamp key header:NAME schema_id
  *       - {name: _offset, type: UInt64, from: offset}

@@ -203,7 +203,7 @@ START_TEST(test_scaled)
 }
 END_TEST
 
-/* As the narrow ones say, where those hold the value; and the ends of 256 bits and of the digits. */
+/* As the narrow ones say, where those hold the value; the ends of 256 bits and of the digits. */
 START_TEST(test_wide)
 {
     uint32_t v[8];
