@@ -322,7 +322,7 @@ class Column:
         type = f'Nullable({self.type})' if nullable else self.type
         type = f'LowCardinality({type})' if self.low else type
         more = ''.join(f', {o}' for o in (options, self.options) if o)
-        return f'  - {{name: {self.name}, path: $.{self.name}, type: {json.dumps(type)}{more}}}\n'
+        return f'  - {{name: {self.name}, path: $.{self.name}, type: {json.dumps(type, ensure_ascii=False)}{more}}}\n'
 
 
 def write_route(p, nullable, options):

@@ -147,7 +147,7 @@ static bool kind_is_date(enum ch_kind kind)
     return kind == CH_DATE || kind == CH_DATE32;
 }
 
-/* A time in units of 10^-scale seconds (0 for Date, Date32 and DateTime) into the column; false: out of
+/* A time in units of 10^-scale seconds (0 for dates and DateTime) into the column; false: out of
  * range. */
 static bool put_time_value(const struct block *b, struct block_column *c, int64_t v)
 {

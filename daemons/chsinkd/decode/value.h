@@ -23,12 +23,12 @@
  *     Enum         a string that is one of its names, byte for byte; with from_number also the
  *                  number of one
  *     IPv4         a string: four decimal numbers without leading zeros
- *     IPv6         a string as in RFC 4291, without a zone; an IPv4 address becomes ::ffff:192.0.2.1
- *                  as in ClickHouse
+ *     IPv6         a string as in RFC 4291, without a zone; an IPv4 address becomes
+ *                  ::ffff:192.0.2.1 as in ClickHouse
  *     FixedString  a string of up to N bytes; a shorter one gets NUL behind it as in ClickHouse
  *
- * With from_text also a string that holds just such a number, true or false, without space (numbers,
- * Decimal, Bool, times with a unit).
+ * With from_text also a string that holds just such a number, true or false, without space: for
+ * numbers, Decimal, Bool, times with a unit.
  *
  * Pure.
  */
