@@ -88,7 +88,7 @@ class Floats:
             return None
         if self.code == 'f':
             try:
-                f = struct.unpack('f', struct.pack('f', f))[0]
+                f = struct.unpack('<f', struct.pack('<f', f))[0]
             except OverflowError:
                 return None
         # An integer whose digits are all written must be exact; others round.
@@ -96,7 +96,7 @@ class Floats:
         return None if written and decimal.Decimal(f) != d else f
 
     def read(self, text):
-        return float(text) if self.code == 'd' else struct.unpack('f', struct.pack('f', float(text)))[0]
+        return float(text) if self.code == 'd' else struct.unpack('<f', struct.pack('<f', float(text)))[0]
 
 
 class Bools:

@@ -188,8 +188,9 @@ void block_set_default(const struct block *b, struct block_column *c)
         return;
     }
     char *at = block_fixed(b, c);
-    if (c->column->type.names)
-        memcpy(at, &c->column->type.names->number, c->width);
+    const int32_t *zero = &c->column->type.zero;
+    if (*zero != 0)
+        memcpy(at, zero, c->width); /* of up to four bytes */
     else
         memset(at, 0, c->width);
 }

@@ -126,7 +126,7 @@ static inline void block_string_add(const struct block *b, struct block_column *
     c->end = c->len + n + len;
 }
 
-/* The type's zero: 0, "", 1970; of an Enum the name with the least number. */
+/* The type's zero: 0, "", 1970; of a Date32 1900, of an Enum the name with the least number. */
 void block_set_default(const struct block *b, struct block_column *c);
 void block_set_null(const struct block *b, struct block_column *c);
 

@@ -148,8 +148,9 @@ static const char *column_default(const struct column *c)
         return "";
     case CH_BOOL:
         return "false";
-    case CH_DATE:
     case CH_DATE32:
+        return "1900-01-01";
+    case CH_DATE:
     case CH_DATETIME:
     case CH_DATETIME64:
         return c->type.timezone ? "1970-01-01 00:00:00+00" : "1970-01-01";

@@ -147,6 +147,7 @@ static bool base_parse(struct cursor *c, struct ch_type *t)
     if (!name)
         return false;
     t->kind = name->kind;
+    t->zero = t->kind == CH_DATE32 ? CH_DATE32_MIN : 0;
     switch (t->kind) {
     case CH_DATETIME:
         return !cursor_take(c, '(') || (cursor_zone(c, t) && cursor_take(c, ')'));

@@ -72,6 +72,7 @@ struct ch_type {
     struct ch_enum_name *names; /* Enum: by number */
     struct ch_enum_name **by_name;
     unsigned names_n;
+    int32_t zero;   /* the default, where it is not 0: Enum, Date32 */
     char *timezone; /* DateTime('UTC'): as given, or NULL */
     char *ddl;      /* the whole type as ClickHouse spells it: "LowCardinality(Nullable(String))" */
     char *wire;     /* as sent in a Native block: without LowCardinality */

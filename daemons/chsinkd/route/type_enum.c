@@ -89,6 +89,7 @@ bool type_enum_parse(struct cursor *c, bool any_width, struct ch_type *t)
             compare_names(&t->by_name[i - 1], &t->by_name[i]) == 0)
             return false;
 
+    t->zero = t->names[0].number;
     bool narrow = t->names[0].number >= INT8_MIN && t->names[t->names_n - 1].number <= INT8_MAX;
     if (any_width)
         t->kind = narrow ? CH_ENUM8 : CH_ENUM16;

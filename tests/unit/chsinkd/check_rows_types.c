@@ -149,7 +149,7 @@ static const struct value_case values[] = {
     {"Date32, unit: ms", "-86400000", "\"1969-12-31\""},
     {"Date32, unit: ms", "-86400001", "!" PRECISION},
     {"Date32, unit: d, from_text: true", "\"-1\"", "\"1969-12-31\""},
-    {"Date32, missing: default", "null", "\"1970-01-01\""},
+    {"Date32, missing: default", "null", "\"1900-01-01\""},
     {"Enum8('a' = 1, 'b' = 2)", "\"a\"", "\"a\""},
     {"Enum8('a' = 1, 'b' = 2)", "\"b\"", "\"b\""},
     {"Enum8('a' = 1, 'b' = 2)", "\"\\u0061\"", "\"a\""},
