@@ -180,9 +180,10 @@ static int topic_try(struct look *look, const char *topic, struct pl_err *err)
     int rc = topic_tail(look, topic, trial_message, &t, err);
     const struct rows_counts *counts = rows_counts(rows);
     printf("%" PRIu64 " messages: %" PRIu64 " rows, %" PRIu64 " refused, %" PRIu64
-           " values nulled, %" PRIu64 " defaulted, %" PRIu64 " fields without a column\n",
-           counts->messages, counts->rows, t.rejects, counts->nulled, counts->defaulted,
-           counts->unknown_fields);
+           " values nulled, %" PRIu64 " clamped, %" PRIu64 " defaulted, %" PRIu64
+           " fields without a column\n",
+           counts->messages, counts->rows, t.rejects, counts->nulled, counts->clamped,
+           counts->defaulted, counts->unknown_fields);
     if (counts->filtered > 0)
         printf("%" PRIu64 " rows not taken by when\n", counts->filtered);
     if (t.skipped > 0)

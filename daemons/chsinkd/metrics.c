@@ -33,6 +33,8 @@ const struct pl_metric chsinkd_metrics[M_COUNT] = {
       "Messages deleted by retention before they were read."),
     M(M_NULLED, "values_nulled_total", NULL, PL_COUNTER,
       "Unfit values stored as NULL by the column's policy."),
+    M(M_CLAMPED, "values_clamped_total", NULL, PL_COUNTER,
+      "Numbers out of range stored as the nearest that fits (on_overflow: clamp)"),
     M(M_DEFAULTED, "values_defaulted_total", NULL, PL_COUNTER,
       "Absent values stored as default by the policy."),
     M(M_FILTERED, "rows_filtered_total", NULL, PL_COUNTER,

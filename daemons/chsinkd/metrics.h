@@ -22,6 +22,7 @@ enum chsinkd_metric {
     M_REFUSED,
     M_LOST, /* messages that retention deleted before they were read */
     M_NULLED,
+    M_CLAMPED,
     M_DEFAULTED,
     M_FILTERED,
     M_UNKNOWN_FIELDS,

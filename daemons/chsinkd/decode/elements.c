@@ -37,6 +37,7 @@ static bool stash_fill(struct rows *r)
         pl_buf_add(&r->stash, from, p->stash_len);
     }
     r->stash_nulled = r->nulled;
+    r->stash_clamped = r->clamped;
     r->stash_defaulted = r->defaulted;
     return true;
 }
@@ -61,6 +62,7 @@ static void stash_put(struct rows *r)
             bc->nulls[r->block->rows] = p->null;
     }
     r->nulled += r->stash_nulled;
+    r->clamped += r->stash_clamped;
     r->defaulted += r->stash_defaulted;
 }
 
@@ -101,6 +103,7 @@ static void stash_spread(struct rows *r, uint64_t first)
         }
     }
     r->counts.nulled += rows * r->stash_nulled;
+    r->counts.clamped += rows * r->stash_clamped;
     r->counts.defaulted += rows * r->stash_defaulted;
 }
 

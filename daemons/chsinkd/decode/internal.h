@@ -92,8 +92,9 @@ struct rows {
     struct pl_slice array;
     bool array_wrong;
     struct pl_buf unknown, name, stash;
-    uint64_t nulled, defaulted, unknown_n; /* of the open row, counted when it is committed */
-    uint64_t stash_nulled, stash_defaulted;
+    /* Of the open row, counted when it is committed: */
+    uint64_t nulled, clamped, defaulted, unknown_n;
+    uint64_t stash_nulled, stash_clamped, stash_defaulted;
     struct rows_reject reject; /* reason NULL: none */
 };
 

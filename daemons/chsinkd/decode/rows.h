@@ -81,10 +81,11 @@ struct rows_reject {
 struct rows_counts {
     uint64_t messages, rows; /* given to rows_decode, appended */
     uint64_t rejected_messages, rejected_rows;
-    uint64_t nulled;    /* invalid: null was applied */
+    uint64_t nulled;    /* invalid: null or on_overflow: null was applied */
+    uint64_t clamped;   /* on_overflow: clamp was applied */
     uint64_t defaulted; /* missing: default was applied */
     uint64_t filtered;  /* rows that `when` does not take; of a document that it does not take as a
-                        * whole: its elements, at least one */
+                         * whole: its elements, at least one */
     uint64_t unknown_fields; /* fields that no column took, in what was appended */
 };
 

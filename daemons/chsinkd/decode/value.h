@@ -45,11 +45,14 @@ enum value_result {
     VALUE_BROKEN,  /* the reader's error */
 };
 
-extern const char value_wrong_type[];
+extern const char value_wrong_type[], value_out_of_range[];
 
 /* Consumes the value that the reader is on. */
 enum value_result value_put(const struct block *b, struct block_column *c, struct pl_json *j,
                             const char **ret_reason);
+
+/* The least (negative) or the greatest value of a column of integers or Decimal. */
+void value_put_limit(const struct block *b, struct block_column *c, bool negative);
 
 /* A count of milliseconds into an integer or DateTime64(3..9) column; false: out of range. */
 bool value_put_timestamp_ms(const struct block *b, struct block_column *c, int64_t ms);

@@ -8,7 +8,7 @@
 
 #include "daemons/chsinkd/decode/value.h"
 
-extern const char value_out_of_range[], value_lost_precision[], value_lone_surrogate[];
+extern const char value_lost_precision[], value_lone_surrogate[];
 
 static inline enum value_result value_invalid(const char **ret_reason, const char *reason)
 {

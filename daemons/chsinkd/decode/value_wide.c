@@ -96,3 +96,26 @@ enum value_result value_put_wide(const struct block *b, struct block_column *c, 
     memcpy(block_fixed(b, c), limbs, c->width);
     return VALUE_OK;
 }
+
+void value_put_limit(const struct block *b, struct block_column *c, bool negative)
+{
+    static const char nines[] =
+        "9999999999999999999999999999999999999999999999999999999999999999999999999999";
+    _Static_assert(sizeof(nines) - 1 == CH_DECIMAL_PRECISION_MAX, "as many as can be");
+    const struct ch_type *t = &c->column->type;
+    char *at = block_fixed(b, c);
+    if (t->kind == CH_DECIMAL) {
+        const struct pl_json_num n = {nines, t->precision, true, false};
+        uint32_t limbs[LIMBS];
+        pl_json_num_wide(&n, 0, t->precision, limbs);
+        if (negative)
+            limbs_negate(limbs);
+        memcpy(at, limbs, c->width);
+        return;
+    }
+    bool is_unsigned = (t->kind >= CH_UINT8 && t->kind <= CH_UINT64) || t->kind == CH_UINT128 ||
+                       t->kind == CH_UINT256;
+    memset(at, negative ? 0 : 0xff, c->width);
+    if (!is_unsigned)
+        at[c->width - 1] ^= (char)0x80;
+}

@@ -15,10 +15,25 @@ static void seen_set(struct rows *r, unsigned column)
     r->seen[column / 64] |= 1ULL << (column % 64);
 }
 
+/* `at` is on the number, or on the quote before it. */
+static void column_clamp(struct rows *r, unsigned i, const char *at)
+{
+    value_put_limit(r->block, &r->block->columns[i], at[*at == '"'] == '-');
+    r->clamped++;
+    seen_set(r, i);
+}
+
 static bool column_invalid(struct rows *r, unsigned i, const char *reason, const char *at)
 {
     const struct column *c = r->plans[i].column;
-    if (c->invalid == INVALID_REJECT)
+    enum column_overflow overflow =
+        reason == value_out_of_range ? c->on_overflow : OVERFLOW_NOT_GIVEN;
+    if (overflow == OVERFLOW_CLAMP) {
+        column_clamp(r, i, at);
+        return true;
+    }
+    if (overflow == OVERFLOW_REJECT ||
+        (overflow == OVERFLOW_NOT_GIVEN && c->invalid == INVALID_REJECT))
         return refuse(r, reason, at, c);
     block_set_null(r->block, &r->block->columns[i]);
     r->nulled++;
@@ -312,7 +327,7 @@ void row_begin(struct rows *r)
 {
     block_row_open(r->block);
     memset(r->seen, 0, (r->plans_n + 63) / 64 * sizeof(*r->seen));
-    r->nulled = r->defaulted = r->unknown_n = 0;
+    r->nulled = r->clamped = r->defaulted = r->unknown_n = 0;
     r->unknown.len = r->unknown_message;
     for (unsigned i = r->captures_message_n; i < r->captures_n; i++)
         r->captures[i].raw.p = NULL;
@@ -337,6 +352,7 @@ void row_commit(struct rows *r)
     r->over = block_data_bytes(r->block) > r->bytes_max;
     r->counts.rows++;
     r->counts.nulled += r->nulled;
+    r->counts.clamped += r->clamped;
     r->counts.defaulted += r->defaulted;
     r->counts.unknown_fields += r->unknown_n;
 }

@@ -13,11 +13,12 @@ struct column_file {
     char *name, *type, *from, *expression, *codec, *comment;
     struct pl_strings path;
     bool json, unknown, from_text, from_number;
-    int missing, invalid, unit;
+    int missing, invalid, on_overflow, unit;
 };
 
 static const char *const missing_choices[] = {"reject", "default", "null", NULL};
 static const char *const invalid_choices[] = {"reject", "null", NULL};
+static const char *const overflow_choices[] = {"reject", "null", "clamp", NULL};
 static const char *const unit_choices[] = {"s", "ms", "us", "ns", "d", NULL};
 
 #define COLUMN_TEXT(field, length_min, length_max, flags_, text)                                   \
@@ -42,6 +43,8 @@ static const struct pl_option column_opts[] = {
               .help = "String columns: any value as its JSON text."),
     COLUMN_ENUM(missing, missing_choices, "Absent or null: reject, default or null."),
     COLUMN_ENUM(invalid, invalid_choices, "What does not fit: reject or null."),
+    COLUMN_ENUM(on_overflow, overflow_choices,
+                "Numbers out of range: reject, null, or clamp to the nearest that fits."),
     COLUMN_ENUM(unit, unit_choices,
                 "Numbers into Date, Date32, DateTime and DateTime64: s, ms, us, ns or d."),
     PL_OPTION("from_text", BOOL, struct column_file, from_text,
@@ -144,11 +147,29 @@ static void column_check_paths(struct column_check *k)
 /* Options only for values that come from the JSON text. */
 static void column_check_json_only(struct column_check *k)
 {
-    static const char *const keys[] = {"json", "invalid", "unit", "from_text", "from_number"};
+    static const char *const keys[] = {"json", "invalid",   "on_overflow",
+                                       "unit", "from_text", "from_number"};
     for (unsigned i = 0; i < PL_COUNT(keys); i++)
         if (pl_node_get(k->node, keys[i]) && k->column->source != COLUMN_JSON)
             column_finding(k, keys[i], "column %s: %s belongs to columns with a path",
                            k->column->name, keys[i]);
+}
+
+static void column_check_overflow(struct column_check *k)
+{
+    const unsigned numbers = KIND(INT8) | KIND(INT16) | KIND(INT32) | KIND(INT64) | KIND(INT128) |
+                             KIND(INT256) | KIND(UINT8) | KIND(UINT16) | KIND(UINT32) |
+                             KIND(UINT64) | KIND(UINT128) | KIND(UINT256) | KIND(DECIMAL);
+    struct column *c = k->column;
+    if (!pl_node_get(k->node, "on_overflow"))
+        return;
+    c->on_overflow = (enum column_overflow)(OVERFLOW_REJECT + k->file.on_overflow);
+    if (!(numbers >> c->type.kind & 1))
+        column_finding(k, "on_overflow", "column %s: on_overflow belongs to integers and Decimal",
+                       c->name);
+    else if (c->on_overflow == OVERFLOW_NULL && !c->type.nullable)
+        column_finding(k, "on_overflow", "column %s: on_overflow: null needs Nullable(%s)", c->name,
+                       c->type.ddl);
 }
 
 /* unit, from_text and from_number. */
@@ -190,6 +211,7 @@ static void column_check_policies(struct column_check *k)
                        c->type.ddl);
     if (c->json && c->type.kind != CH_STRING)
         column_finding(k, "json", "column %s: json: true needs the type String", c->name);
+    column_check_overflow(k);
     column_check_from_kinds(k);
     bool computed = c->source == COLUMN_EXPRESSION || c->source == COLUMN_UNKNOWN;
     if (missing && computed)

@@ -85,6 +85,21 @@ static const char *tombstones_name(enum route_tombstones tombstones)
     return "";
 }
 
+static const char *overflow_name(enum column_overflow overflow)
+{
+    switch (overflow) {
+    case OVERFLOW_NOT_GIVEN:
+        break;
+    case OVERFLOW_REJECT:
+        return "reject";
+    case OVERFLOW_NULL:
+        return "null";
+    case OVERFLOW_CLAMP:
+        return "clamp";
+    }
+    return "";
+}
+
 static const char *unit_name(enum column_unit unit)
 {
     switch (unit) {
@@ -115,6 +130,8 @@ static void column_add(struct pl_buf *b, const struct column *c)
     number_add(b, "json", c->json);
     text_add(b, "missing", missing_name(c->missing));
     text_add(b, "invalid", c->invalid == INVALID_NULL ? "null" : "reject");
+    if (c->on_overflow != OVERFLOW_NOT_GIVEN)
+        text_add(b, "on_overflow", overflow_name(c->on_overflow));
     if (c->unit_given)
         text_add(b, "unit", unit_name(c->unit));
     if (c->from_text)

@@ -25,6 +25,7 @@
  *         path: $.meta.dt                 # $: message, @: the row's element; a list: first present
  *         missing: reject                 # absent, null: reject | default | null (needs Nullable)
  *         invalid: reject                 # wrong type, overflow, lost precision: reject | null
+ *         on_overflow: clamp              # numbers out of range: reject | null | clamp (to the end)
  *         unit: ms                        # numbers into Date, DateTime(64): s | ms | us | ns | d
  *         codec: Delta, ZSTD              # comment: … also possible
  *       - {name: size, type: UInt64, path: $.size, from_text: true}     # also "27"
@@ -83,6 +84,8 @@ enum column_source {
 
 enum column_missing { MISSING_REJECT, MISSING_DEFAULT, MISSING_NULL };
 enum column_invalid { INVALID_REJECT, INVALID_NULL };
+/* A number out of range; not given: as `invalid` says. */
+enum column_overflow { OVERFLOW_NOT_GIVEN, OVERFLOW_REJECT, OVERFLOW_NULL, OVERFLOW_CLAMP };
 /* A message without a value, which a compacted topic has for a key that was deleted. */
 enum route_tombstones { TOMBSTONES_SKIP, TOMBSTONES_DEAD_LETTER, TOMBSTONES_ROW };
 /* What is before the JSON of each message. */
@@ -99,6 +102,7 @@ struct column {
     bool json;    /* String columns: take any value as its JSON text, bytes unchanged */
     enum column_missing missing;
     enum column_invalid invalid;
+    enum column_overflow on_overflow;
     enum column_unit unit;
     bool unit_given;
     bool from_text;   /* a string that holds just a number or true or false is taken for it */

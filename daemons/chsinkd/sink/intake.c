@@ -280,6 +280,7 @@ static void route_counts(struct sink *s, struct sink_route *sr)
 {
     const struct rows_counts *now = rows_counts(sr->rows);
     pl_metrics_inc(s->metrics, M_NULLED, now->nulled - sr->counted.nulled);
+    pl_metrics_inc(s->metrics, M_CLAMPED, now->clamped - sr->counted.clamped);
     pl_metrics_inc(s->metrics, M_DEFAULTED, now->defaulted - sr->counted.defaulted);
     pl_metrics_inc(s->metrics, M_FILTERED, now->filtered - sr->counted.filtered);
     pl_metrics_inc(s->metrics, M_UNKNOWN_FIELDS, now->unknown_fields - sr->counted.unknown_fields);

@@ -101,6 +101,8 @@ START_TEST(what_changes_rows)
         HEAD "columns:\n" A B "  - {name: t, type: DateTime64(3), path: $.t, unit: s}\n",
         HEAD "columns:\n" A B
              "  - {name: t, type: \"DateTime64(3, 'UTC')\", path: $.t, unit: ms}\n",
+        HEAD "columns:\n  - {name: a, type: UInt64, path: $.a, on_overflow: reject}\n" B T,
+        HEAD "columns:\n  - {name: a, type: UInt64, path: $.a, on_overflow: clamp}\n" B T,
         HEAD "columns:\n" A B "  - {name: t, type: Bool, path: $.t}\n",
         HEAD "columns:\n" A B "  - {name: t, type: Bool, path: $.t, from_number: true}\n",
         HEAD "columns:\n" A B "  - {name: t, type: \"Decimal(9, 2)\", path: $.t}\n",

@@ -218,6 +218,32 @@ static const struct value_case values[] = {
     {"LowCardinality(UInt16)", "65536", "!" RANGE},
     {"LowCardinality(Nullable(FixedString(2)))", "null", "null"},
     {"LowCardinality(Bool)", "true", "true"},
+    {"Int8, on_overflow: clamp", "128", "127"},
+    {"Int8, on_overflow: clamp", "-1e30", "-128"},
+    {"Int8, on_overflow: clamp", "127", "127"},
+    {"Int8, on_overflow: clamp", "1.5", "!" PRECISION},
+    {"Int8, on_overflow: clamp", "\"300\"", "!" WRONG},
+    {"Int8, on_overflow: clamp, from_text: true", "\"-300\"", "-128"},
+    {"UInt8, on_overflow: clamp", "-1", "0"},
+    {"UInt8, on_overflow: clamp", "256", "255"},
+    {"Int64, on_overflow: clamp", "-9223372036854775809", "-9223372036854775808"},
+    {"UInt64, on_overflow: clamp", "18446744073709551616", "18446744073709551615"},
+    {"Int128, on_overflow: clamp", "1e39", "170141183460469231731687303715884105727"},
+    {"UInt256, on_overflow: clamp", "1e78",
+     "115792089237316195423570985008687907853269984665640564039457584007913129639935"},
+    {"Int256, on_overflow: clamp", "-1e78",
+     "-57896044618658097711785492504343953926634992332820282019728792003956564819968"},
+    {"Decimal(3, 1), on_overflow: clamp", "100", "99.9"},
+    {"Decimal(3, 1), on_overflow: clamp", "-100", "-99.9"},
+    {"Decimal(76, 0), on_overflow: clamp", "1e76",
+     "9999999999999999999999999999999999999999999999999999999999999999999999999999"},
+    {"Nullable(Int8), on_overflow: \"null\"", "128", "null"},
+    {"Nullable(Int8), on_overflow: \"null\"", "1.5", "!" PRECISION},
+    {"Nullable(Int8), on_overflow: \"null\"", "true", "!" WRONG},
+    {"Nullable(Int8), on_overflow: reject, invalid: \"null\"", "128", "!" RANGE},
+    {"Nullable(Int8), on_overflow: reject, invalid: \"null\"", "1.5", "null"},
+    {"Nullable(Int8), on_overflow: clamp, invalid: \"null\"", "128", "127"},
+    {"Nullable(Int8), on_overflow: clamp, invalid: \"null\"", "true", "null"},
 };
 
 START_TEST(check_types)
@@ -226,10 +252,31 @@ START_TEST(check_types)
 }
 END_TEST
 
+/* Each policy has its counter, of rows that were taken. */
+START_TEST(check_counts)
+{
+    FIXTURE f =
+        fixture_new("rows: $.r[*]\ncolumns:\n"
+                    "  - {name: c, path: '@.c', type: Int8, on_overflow: clamp}\n"
+                    "  - {name: n, path: '@.n', type: Nullable(Int8), on_overflow: \"null\"}\n"
+                    "  - {name: m, path: $.m, type: UInt8, on_overflow: clamp}\n");
+    decode(&f,
+           "{\"m\":-5,\"r\":[{\"c\":300,\"n\":1},{\"c\":1,\"n\":300},{\"c\":-300,\"n\":true}]}");
+    ck_assert_uint_eq(block_rows(f.block), 2);
+    assert_row(&f, 0, "{\"c\":127,\"n\":1,\"m\":0}");
+    assert_row(&f, 1, "{\"c\":1,\"n\":null,\"m\":0}");
+    ck_assert_uint_eq(rows_counts(f.rows)->clamped, 3);
+    ck_assert_uint_eq(rows_counts(f.rows)->nulled, 1);
+    decode(&f, "{\"r\":[{\"c\":300,\"n\":1}],\"m\":256}"); /* read once */
+    ck_assert_uint_eq(rows_counts(f.rows)->clamped, 5);
+}
+END_TEST
+
 int main(void)
 {
     const struct unit_test tests[] = {
         TEST(check_types, .count = PL_COUNT(values)),
+        TEST(check_counts),
     };
     return unit_main("rows_types", tests, PL_COUNT(tests));
 }
