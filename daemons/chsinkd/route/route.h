@@ -25,7 +25,7 @@
  *         path: $.meta.dt                 # $: message, @: the row's element; a list: first present
  *         missing: reject                 # absent, null: reject | default | null (needs Nullable)
  *         invalid: reject                 # wrong type, overflow, lost precision: reject | null
- *         on_overflow: clamp              # numbers out of range: reject | null | clamp (to the end)
+ *         on_overflow: clamp              # numbers out of range: reject | null | clamp
  *         unit: ms                        # numbers into Date, DateTime(64): s | ms | us | ns | d
  *         codec: Delta, ZSTD              # comment: … also possible
  *       - {name: size, type: UInt64, path: $.size, from_text: true}     # also "27"
