@@ -6,6 +6,7 @@
 #include <ctype.h>
 
 #include "daemons/chsinkd/route/internal.h"
+#include "daemons/chsinkd/route/zone.h"
 #include "lib/json/reader.h"
 
 /* A column as in the file. */
@@ -263,6 +264,11 @@ void column_load(struct pl_node *node, struct column *c, struct pl_findings *err
         if (ch_type_parse(k.file.type, &c->type, &err) < 0) {
             column_finding(&k, "type", "column %s: %s", c->name, err.msg);
         } else {
+            if (c->type.timezone && zone_is_unknown(c->type.timezone))
+                column_finding(&k, "type",
+                               "column %s: there is no time zone %s in " ZONES_DIR
+                               " (names are as in Europe/Berlin)",
+                               c->name, c->type.timezone);
             column_check_source(&k);
             column_check_policies(&k);
         }

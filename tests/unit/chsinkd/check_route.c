@@ -6,6 +6,7 @@
  * links: chsinkd
  */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "daemons/chsinkd/route/overlap.h"
 #include "daemons/chsinkd/route/route.h"
@@ -393,6 +394,33 @@ START_TEST(check_all_faults)
 }
 END_TEST
 
+/* A zone that is spelled wrong is found, where this machine knows zones at all; what a newer system
+ * leaves out, and names without an area, may be the server's. */
+static const struct {
+    const char *zone;
+    bool good;
+} zones[] = {
+    {"Europe/Berlin", true},  {"America/Argentina/Ushuaia", true},
+    {"Etc/GMT+1", true},      {"US/Eastern", true},
+    {"Brazil/Nowhere", true}, {"UTC", true},
+    {"Nowhere", true},        {"Europe/Berln", false},
+    {"Mars/Olympus", false},
+};
+
+START_TEST(check_zone)
+{
+    struct pl_findings errs;
+    PL_FREE char *text = pl_strf("topic: t\ntable: t\norder_by: tuple()\ncolumns:\n"
+                                 "  - {name: a, type: \"DateTime64(3, '%s')\", path: $.a}\n",
+                                 zones[_i].zone);
+    PL_CLEANUP(route_freep) struct route *r = parse(text, &errs);
+    const char *finding = "r.yaml:5:21: column a: there is no time zone ";
+    ck_assert_msg((r != NULL) == zones[_i].good, "%s: %s", text, pl_buf_cstr(&errs.text));
+    ck_assert_msg(r || strstr(pl_buf_cstr(&errs.text), finding), "%s", errs.text.data);
+    pl_findings_release(&errs);
+}
+END_TEST
+
 START_TEST(check_route_whole)
 {
     struct pl_findings errs;
@@ -527,6 +555,8 @@ int main(void)
         TEST(check_rows_path),
         TEST(check_fault, .count = PL_COUNT(faults)),
         TEST(check_all_faults),
+        TEST(check_zone, .count = PL_COUNT(zones),
+             .skip = access("/usr/share/zoneinfo/Europe/Berlin", F_OK) == 0 ? NULL : "no tzdata"),
         TEST(check_route_whole),
         TEST(check_preset),
         TEST(check_overlap, .count = PL_COUNT(overlaps)),
