@@ -165,6 +165,38 @@ def test_tombstones(pipeline):
     assert load('row', 'row') == ([['a', 1], ['d', 4], ['e', None]], 1)
 
 
+def test_json_lines(pipeline):
+    """Documents a line behind a registry's frame, filtered: a dead letter names the lines, --replay takes just these."""
+    p = pipeline
+    p.kafka.create(p.topic, 1)
+    frame = b'\0\0\0\0\x2a'
+
+    def load(name, invalid, *args):
+        route = p.folder / f'{p.table}.yaml'
+        route.write_text(f'topic: {p.topic}\ntable: {p.table}\norder_by: n\ndocuments: many\n'
+                         'message: {strip: schema_registry}\nwhen: \'$.k in ["x", "z"]\'\ncolumns:\n'
+                         '  - {name: n, path: $.n, type: Int64}\n'
+                         f'  - {{name: v, path: $.v, type: Nullable(Int8), invalid: {invalid}}}\n'
+                         '  - {name: id, from: schema_id, type: UInt32}\n')
+        sink = p.chsinkd(name, route=route, args=args or ('--once',)).start(timeout=0)
+        assert sink.process.wait(90) == 0, sink.tail()
+        letters = [(m.key().decode(), *(headers.get(f'chsinkd-{name}', b'').decode() for name in ('row', 'rows', 'attempt')))
+                   for m in p.kafka.read(p.dead) for headers in [dict(m.headers())]]
+        return p.clickhouse.rows(f'SELECT toInt32(n), v, id FROM {p.table} ORDER BY n'), sorted(letters)
+
+    def lines(*documents):
+        return frame + b'\n'.join(json.dumps(dict(zip('nkv', d))).encode() for d in documents)
+
+    p.kafka.produce(p.topic, [
+        (b'a', lines((0, 'x', 1), (1, 'y', 1000), (2, 'x', 1000), (3, 'z', 3), (4, 'x', 1000), (5, 'x', 5))),
+        (b'b', lines((6, 'y', 1), (7, 'y', 'text'))), (b'c', b'{"n": 8, "k": "x", "v": 1}'), (b'd', lines((9, 'x', 9)) + b'\n{')])
+    first = [('a', '', '2,4', '1'), ('c', '', '', '1'), ('d', '', '', '1')]
+    rows = [[0, 1, 42], [3, 3, 42], [5, 5, 42]]
+    assert load('load', 'reject') == (rows, first)
+    rows = [[0, 1, 42], [2, None, 42], [3, 3, 42], [4, None, 42], [5, 5, 42]]
+    assert load('replay', '"null"', '--replay', p.table) == (rows, sorted([*first, ('c', '', '', '2'), ('d', '', '', '2')]))
+
+
 def check_dead_letters(p, dead, bad):
     wanted = {key: value for key, value, _ in bad}
     found = collections.Counter(m.key() for m in dead)

@@ -8,8 +8,8 @@
  *
  *     route
  *     topic, partition, offset, timestamp    of the first origin, also after a replay
- *     row, rows    which elements of its array are refused: "7", or of several "0,3,7-12"; the
- *                  others are in the table. None: the message as a whole
+ *     row, rows    which elements of its array, or of its documents, are refused: "7", or of
+ *                  several "0,3,7-12"; the others are in the table. None: the message as a whole
  *     reason, column    why; of several rows, the first
  *     rejected     how many rows, where they are several
  *     attempt      1 at first, counted up by --replay

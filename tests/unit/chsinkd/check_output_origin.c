@@ -58,16 +58,20 @@ START_TEST(elements_of_no_letter)
         uint64_t elements;
         const char *letters[3];
         uint64_t others;
+        const char *skipped;
     } cases[] = {
-        {5, {"1"}, 4},
-        {5, {"0-4"}, 0},
-        {5, {"0", "4"}, 3},
-        {5, {"1-3", "2-3", "3"}, 2},
-        {10, {"7", "1-2", "2-5"}, 4},
+        {5, {"1"}, 4, NULL},
+        {5, {"0-4"}, 0, NULL},
+        {5, {"0", "4"}, 3, NULL},
+        {5, {"1-3", "2-3", "3"}, 2, NULL},
+        {10, {"7", "1-2", "2-5"}, 4, NULL},
         /* As of a header that another has written. */
-        {3, {"2-9"}, 2},
-        {3, {"5", "7-9223372036854775807"}, 3},
-        {WHOLE_UNKNOWN, {"1", "2"}, WHOLE_UNKNOWN},
+        {3, {"2-9"}, 2, NULL},
+        {3, {"5", "7-9223372036854775807"}, 3, NULL},
+        /* What the filter does not take is no row of the table either. */
+        {10, {"9"}, 1, "0-7"},
+        {10, {"3", "8-9"}, 2, "1-3,5-7,9"},
+        {WHOLE_UNKNOWN, {"1", "2"}, WHOLE_UNKNOWN, NULL},
     };
     for (size_t i = 0; i < PL_COUNT(cases); i++) {
         struct whole_message letters[3] = {0};
@@ -76,12 +80,16 @@ START_TEST(elements_of_no_letter)
         for (; n < 3 && cases[i].letters[n]; n++) {
             const char *text = cases[i].letters[n];
             ck_assert(row_set_parse(&letters[n].only, text, strlen(text)));
+            text = cases[i].skipped;
+            ck_assert(!text || row_set_parse(&letters[n].skipped, text, strlen(text)));
             letters[n].elements = cases[i].elements;
             of[n] = &letters[n];
         }
         ck_assert_msg(whole_others(of, n) == cases[i].others, "case %zu", i);
-        for (size_t k = 0; k < 3; k++)
+        for (size_t k = 0; k < 3; k++) {
             row_set_release(&letters[k].only);
+            row_set_release(&letters[k].skipped);
+        }
     }
 }
 END_TEST
