@@ -12,6 +12,7 @@
 #include "daemons/chsinkd/clickhouse/presence_origin.h"
 #include "daemons/chsinkd/clickhouse/select.h"
 #include "daemons/chsinkd/clickhouse/table.h"
+#include "daemons/chsinkd/route/table_name.h"
 
 /* When the server as a whole is short of memory or time, the same insert often goes through a
  * little later, and smaller ones would only be more; but one that has failed so often is halved. */
@@ -45,7 +46,7 @@ static struct output_target *target_new(const void *conf, const struct route *r)
     const struct clickhouse_conf *c = conf;
     struct target *t = pl_alloc(sizeof(*t));
     const char *database = r->database ? r->database : c->database;
-    t->name = pl_strf("%s.%s", database, r->table);
+    t->name = table_name_text(database, r->table);
     t->base = (struct output_target){r, t->name, database};
     t->table = (struct presence_table){r, database};
     table_insert_sql(r, database, &t->insert_sql);

@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 
+#include "daemons/chsinkd/route/table_name.h"
+
 /* Room for 1,024 columns with long types, or some hundred views. */
 #define ANSWER_BYTES_MAX (4 * 1024 * 1024)
 
@@ -329,8 +331,34 @@ static int ask_remembers(struct job *j, const char *where, bool *ret_remembers, 
     return 0;
 }
 
-/* The materialized views that read the table, with the table behind each: its inner one (named by
- * the view's UUID, or by its name in databases without UUIDs), or the one that it writes TO. */
+/* A name, with its database or without, in a CREATE statement as the server writes it. */
+#define NAME_RE "(?:`(?:[^`\\\\\\\\]|\\\\\\\\.)*`|[^ (`])+"
+
+/* The table behind a view: the one that it writes TO (`to` as in the statement), else its inner one,
+ * which is named by the view's UUID, or by its name in databases without UUIDs. */
+static void add_behind(struct pl_buf *where, char *const view[static 3], const char *to)
+{
+    PL_FREE char *database = NULL;
+    PL_FREE char *table = NULL;
+    struct pl_err err;
+    if (*to && strcmp(to, "INNER") != 0) {
+        if (table_name_parse(to, &database, &table, &err) < 0) {
+            pl_buf_add_str(where, "false");
+            return;
+        }
+        add_equal(where, "database", database);
+        add_equal(where, " AND name", table);
+        return;
+    }
+    PL_FREE char *by_id = pl_strf(".inner_id.%s", view[2]);
+    PL_FREE char *by_name = pl_strf(".inner.%s", view[1]);
+    add_equal(where, "database", view[0]);
+    add_equal(where, " AND (name", by_id);
+    add_equal(where, " OR name", by_name);
+    pl_buf_add_byte(where, ')');
+}
+
+/* The materialized views that read the table, with the table behind each. */
 static int ask_views(struct job *j, unsigned *ret_views, struct pl_err *err)
 {
     OWNED_BUF struct pl_buf sql = {0};
@@ -338,8 +366,8 @@ static int ask_views(struct job *j, unsigned *ret_views, struct pl_err *err)
     pl_buf_add_str(
         &sql, /* The UUID is taken from the statement: an Overlay database shows no other. */
         "SELECT database, name, extract(create_table_query, 'UUID .([0-9a-f-]{36})'), "
-        "replaceOne(extract(create_table_query, '^CREATE MATERIALIZED VIEW [^ ]+(?: UUID "
-        ".[0-9a-f-]{36}.)? TO ([^ (]+)'), 'INNER', '') FROM system.tables WHERE engine = "
+        "extract(create_table_query, '^CREATE MATERIALIZED VIEW " NAME_RE "(?: UUID "
+        ".[0-9a-f-]{36}.)? TO (" NAME_RE ")') FROM system.tables WHERE engine = "
         "'MaterializedView' AND (database, name) IN (SELECT d, t FROM system.tables ARRAY "
         "JOIN dependencies_database AS d, dependencies_table AS t WHERE ");
     add_equal(&sql, "database", job_database(j));
@@ -352,20 +380,9 @@ static int ask_views(struct job *j, unsigned *ret_views, struct pl_err *err)
     char *f[4];
     for (char *at = answer.data; tsv_line(&at, f, 4); ++*ret_views) {
         OWNED_BUF struct pl_buf where = {0};
-        OWNED_BUF struct pl_buf inner = {0};
         char why[96] = "";
-        if (f[3][0]) {
-            add_equal(&where, "concat(database, '.', name)", f[3]);
-        } else {
-            add_equal(&where, "database", f[0]);
-            pl_buf_addf(&inner, ".inner_id.%s", f[2]);
-            add_equal(&where, " AND (name", pl_buf_cstr(&inner));
-            pl_buf_reset(&inner);
-            pl_buf_addf(&inner, ".inner.%s", f[1]);
-            add_equal(&where, " OR name", pl_buf_cstr(&inner));
-            pl_buf_add_byte(&where, ')');
-        }
         bool remembers;
+        add_behind(&where, f, f[3]);
         if (ask_remembers(j, pl_buf_cstr(&where), &remembers, NULL, why, sizeof(why), err) < 0)
             return -1;
         if (!remembers && j->state.deduplicates) {

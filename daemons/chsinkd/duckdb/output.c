@@ -27,6 +27,7 @@
 #include "daemons/chsinkd/duckdb/loads.h"
 #include "daemons/chsinkd/duckdb/select.h"
 #include "daemons/chsinkd/duckdb/table.h"
+#include "daemons/chsinkd/route/table_name.h"
 #include "lib/base/clock.h"
 #include "lib/base/time_text.h"
 
@@ -61,7 +62,7 @@ static struct output_target *target_new(const void *conf, const struct route *r)
 {
     (void)conf;
     struct target *t = pl_alloc(sizeof(*t));
-    t->name = pl_strf("%s.%s", duckdb_schema(r), r->table);
+    t->name = table_name_text(duckdb_schema(r), r->table);
     t->base = (struct output_target){r, t->name, duckdb_schema(r)};
     return &t->base;
 }

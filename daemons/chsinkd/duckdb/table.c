@@ -10,6 +10,7 @@
 #include "daemons/chsinkd/duckdb/append.h"
 #include "daemons/chsinkd/duckdb/expression.h"
 #include "daemons/chsinkd/duckdb/loads.h"
+#include "daemons/chsinkd/route/table_name.h"
 
 #define OWNED_BUF PL_CLEANUP(pl_buf_release)
 
@@ -345,12 +346,12 @@ static void add_columns_sql(const struct there *t, const struct route *r,
 /* A table that is made again has lost its rows: a position, or a load, would be a lie. */
 static int positions_forget(struct duckdb *db, const struct route *r, struct pl_err *err)
 {
-    OWNED_BUF struct pl_buf name = {0}, sql = {0};
-    pl_buf_addf(&name, "%s.%s", duckdb_schema(r), r->table);
+    OWNED_BUF struct pl_buf sql = {0};
+    PL_FREE char *name = table_name_text(duckdb_schema(r), r->table);
     pl_buf_add_str(&sql, "DELETE FROM " DUCKDB_OFFSETS " WHERE table_name = ");
-    duckdb_quote_string(&sql, pl_buf_cstr(&name));
+    duckdb_quote_string(&sql, name);
     pl_buf_add_str(&sql, "; DELETE FROM " DUCKDB_LOADS " WHERE table_name = ");
-    duckdb_quote_string(&sql, pl_buf_cstr(&name));
+    duckdb_quote_string(&sql, name);
     return duckdb_run(db, pl_buf_cstr(&sql), NULL, err);
 }
 

@@ -17,6 +17,7 @@
 #include "daemons/chsinkd/iceberg/store/store_local.h"
 #include "daemons/chsinkd/iceberg/store/store_s3.h"
 #include "daemons/chsinkd/iceberg/view.h"
+#include "daemons/chsinkd/route/table_name.h"
 #include "lib/config/options.h"
 
 #define ENSURE_TRIES 10 /* conflicts with others that create or change the table */
@@ -56,7 +57,7 @@ static struct output_target *target_new(const void *conf, const struct route *r)
 {
     const struct iceberg_conf *c = conf;
     struct target *t = pl_alloc(sizeof(*t));
-    t->shown = pl_strf("%s.%s", namespace_of(c, r), r->table);
+    t->shown = table_name_text(namespace_of(c, r), r->table);
     t->base = (struct output_target){r, t->shown, namespace_of(c, r)};
     return &t->base;
 }

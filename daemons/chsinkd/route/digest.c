@@ -10,6 +10,8 @@
 
 #include <inttypes.h>
 
+#include "daemons/chsinkd/route/table_name.h"
+
 #define FNV_BASIS UINT64_C(14695981039346656037)
 #define FNV_PRIME UINT64_C(1099511628211)
 
@@ -147,6 +149,10 @@ uint64_t route_digest(const struct route *r, const char *database, unsigned deco
     number_add(&b, "decoder", decoder);
     text_add(&b, "database", r->database ? r->database : database);
     text_add(&b, "table", r->table);
+    /* Earlier releases did not quote in tokens, which differ by this. */
+    const char *in = r->database ? r->database : database;
+    if (in && table_name_is_quoted(in, r->table))
+        number_add(&b, "quoted", true);
     path_add(&b, "rows", &r->rows);
     /* Options that came later stand in the text only where they are given: the digests of the
      * routes before them stay. */

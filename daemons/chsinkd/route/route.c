@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "daemons/chsinkd/route/internal.h"
+#include "daemons/chsinkd/route/table_name.h"
 #include "lib/json/reader.h"
 
 /* A route and what only its file has, so that one table fills both. */
@@ -40,7 +41,8 @@ static const struct pl_option route_opts[] = {
     ROUTE_TEXT(topic_pattern, "A POSIX extended expression that begins with ^: all such topics."),
     PL_OPTION("table", STRING, struct route_file, table, .min = 1, .max = 256,
               .flags = PL_OPT_REQUIRED,
-              .help = "\"table\" in the configured database, or \"database.table\"."),
+              .help = "\"table\" in the configured database, or \"database.table\"; a name that "
+                      "holds a dot is in quotes."),
     PL_OPTION("rows", STRING, struct route_file, rows, .min = 1, .max = ROUTE_TEXT_MAX, .dflt = "$",
               .help = "$: a message is a row; $.key[*]: each element of that array is one; $[*]: "
                       "the message is the array."),
@@ -323,12 +325,14 @@ static void topic_check(struct route *r, const struct pl_node *root, struct pl_f
 
 static void table_check(struct route_file *f, const struct pl_node *root, struct pl_findings *errs)
 {
-    const char *dot = strchr(f->table, '.');
-    const char *name = dot ? dot + 1 : f->table;
-    if (!name_valid(f->table) || dot == f->table || !*name || strchr(name, '.'))
-        finding(errs, node_of(root, "table"), "table: \"table\" or \"database.table\" is needed");
-    f->route.database = dot ? pl_strndup(f->table, (size_t)(dot - f->table)) : NULL;
-    f->route.table = pl_strdup(name);
+    struct route *r = &f->route;
+    struct pl_err err;
+    if (!name_valid(f->table))
+        finding(errs, node_of(root, "table"), "table: a name is UTF-8 without control characters");
+    else if (table_name_parse(f->table, &r->database, &r->table, &err) < 0)
+        finding(errs, node_of(root, "table"), "table: %s", err.msg);
+    if (!r->table)
+        r->table = pl_strdup("");
 }
 
 void text_normalize(char **text)

@@ -7,7 +7,8 @@
  * views. The presets in etc/routes/ are such files.
  *
  *     topic: wikipedia-data               # or topic_pattern: "^wiki-.*" (POSIX extended, with ^)
- *     table: wikipedia_edits              # "database.table" or "table" (the configured database)
+ *     table: wikipedia_edits              # "database.table" or "table" (the configured database);
+ *                                         # a name with a dot is in quotes: '"my.db"."my.table"'
  *     rows: $                             # or $.transactionSeries[*], $[*]: a row for each element
  *     rows_missing: reject                # a message without that array: reject | none (no rows)
  *     documents: one                      # many: JSON lines, and other documents in a row

@@ -124,9 +124,23 @@ END_TEST
 
 START_TEST(the_configured_database)
 {
-#define PLAIN "topic: t\ntable: x\nengine: MergeTree\norder_by: a\ncolumns:\n" A B T
+#define REST  "engine: MergeTree\norder_by: a\ncolumns:\n" A B T
+#define PLAIN "topic: t\ntable: x\n" REST
     ck_assert_uint_eq(digest_of(PLAIN, "d", 1), digest_of(ROUTE, "other", 1));
     ck_assert_uint_ne(digest_of(PLAIN, "e", 1), digest_of(ROUTE, "e", 1));
+}
+END_TEST
+
+/* Earlier releases wrote my.db.x into the token, where "my.db".x stands now: what they announced
+ * must not be sent again by its token alone. */
+START_TEST(a_name_with_a_dot)
+{
+    uint64_t before = UINT64_C(0);
+    uint64_t now = digest_of(PLAIN, "my.db", 1);
+
+    ck_assert_msg(now != before, "%016" PRIx64, now);
+    ck_assert_uint_ne(digest_of("topic: t\ntable: '\"a.b\".c'\n" REST, NULL, 1),
+                      digest_of("topic: t\ntable: 'a.\"b.c\"'\n" REST, NULL, 1));
 }
 END_TEST
 
@@ -137,6 +151,7 @@ int main(void)
         TEST(what_does_not_change_rows, .count = PL_COUNT(same)),
         TEST(what_changes_rows),
         TEST(the_configured_database),
+        TEST(a_name_with_a_dot),
     };
     return unit_main("digest", tests, PL_COUNT(tests));
 }

@@ -13,6 +13,7 @@
 
 #include "daemons/chsinkd/duckdb/expression.h"
 #include "daemons/chsinkd/duckdb/table.h"
+#include "daemons/chsinkd/output/facts.h"
 #include "lib/base/clock.h"
 #include "tests/unit/chsinkd/duckdb_fixture.h"
 
@@ -120,6 +121,35 @@ START_TEST(compare_and_set)
     others_answer("SELECT group_id, topic, \"partition\", table_name, next_offset FROM "
                   "_chsinkd_offsets ORDER BY next_offset",
                   "other|t|3|main.t|1|it's a group|t|3|main.t|22|");
+}
+END_TEST
+
+/* A schema and a table whose names have dots. */
+START_TEST(names_with_dots)
+{
+    struct output_facts facts = {0};
+    LOAD l;
+    load_begin(&l, PLAIN);
+    duckdb_output.target_free(l.target);
+    free(l.f.route->table);
+    l.f.route->table = pl_strdup("e.v");
+    l.f.route->database = pl_strdup("my.db");
+    l.target = duckdb_output.target_new(&conf, l.f.route);
+    ck_assert_str_eq(l.target->name, "\"my.db\".\"e.v\"");
+    ensure(&l, NULL);
+    ck_assert_int_eq(insert(&l, 10, 13, NULL), OUTPUT_DONE);
+    assert_position(&l, 13, "");
+    others_answer("SELECT count(*), min(a), max(a) FROM \"my.db\".\"e.v\"", "3|10|12|");
+    others_answer("SELECT table_name FROM _chsinkd_offsets", "\"my.db\".\"e.v\"|");
+    ck_assert_done(duckdb_output.describe(output, l.target, "it's a group", &facts, &l.err), l.err);
+    ck_assert(facts.exists);
+    ck_assert_int_eq(facts.rows, 3);
+    ck_assert_uint_eq(facts.places_n, 1);
+    output_facts_release(&facts);
+    /* Made again, it has no position. */
+    others_do("DROP TABLE \"my.db\".\"e.v\"");
+    ensure(&l, NULL);
+    assert_position(&l, -1, "");
 }
 END_TEST
 
@@ -528,6 +558,7 @@ int main(void)
         TEST(routes),
         TCASE("file", .skip = skip, .set_up = set_up, .tear_down = tear_down),
         TEST(compare_and_set),
+        TEST(names_with_dots),
         TEST(refused),
         TEST(memory),
         TEST(a_file_that_is_taken_away_is_noticed, .count = 2),

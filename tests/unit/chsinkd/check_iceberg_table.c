@@ -101,6 +101,36 @@ START_TEST(types_are_those_that_hold_all_values)
 }
 END_TEST
 
+/* ---- names ---- */
+
+START_TEST(names_are_folders)
+{
+    static const struct {
+        const char *table;
+        bool taken;
+    } cases[] = {
+        {"'\"a.b\".\"c.d\"'", true}, {"'\"a..b\".c'", false}, {"'\".a\".c'", false},
+        {"'\"a.\".c'", false},       {"'a.\"..\"'", false},   {"'a.\"x/../y\"'", false},
+        {"'a.\".\"'", false},        {"'\"..\"'", false},     {"'a.\"b..c\"'", true},
+    };
+    for (size_t i = 0; i < PL_COUNT(cases); i++) {
+        struct pl_findings errs;
+        struct pl_err err;
+        PL_FREE char *yaml = pl_strf("topic: t\ntable: %s\norder_by: tuple()\ncolumns: [{name: x, "
+                                     "type: Int8, path: $.x}]\n",
+                                     cases[i].table);
+        pl_findings_init(&errs);
+        PL_CLEANUP(route_freep)
+        struct route *r = route_parse("test", yaml, strlen(yaml), &errs);
+        ck_assert_msg(r != NULL, "%s", pl_buf_cstr(&errs.text));
+        ck_assert_msg(iceberg_route_check(r, ICEBERG_UINT64_DECIMAL, &err) ==
+                          (cases[i].taken ? 0 : -1),
+                      "%s", cases[i].table);
+        pl_findings_release(&errs);
+    }
+}
+END_TEST
+
 /* ---- partitions ---- */
 
 #define COLUMNS                                                                                    \
@@ -544,6 +574,7 @@ int main(void)
 {
     const struct unit_test tests[] = {
         TEST(types_are_those_that_hold_all_values),
+        TEST(names_are_folders),
         TEST(partitions_are_translated_or_refused),
         TEST(tables_of_others_are_written_or_refused),
         TEST(a_column_is_added_with_a_new_id),

@@ -10,6 +10,7 @@
 
 #include "daemons/chsinkd/route/overlap.h"
 #include "daemons/chsinkd/route/route.h"
+#include "daemons/chsinkd/route/table_name.h"
 #include "tests/unit/unit.h"
 
 /* text; what it is spelled as and sent as; NULL: refused. */
@@ -211,6 +212,70 @@ START_TEST(check_path)
     ck_assert_str_eq(pl_buf_cstr(&got), paths[_i].keys);
     pl_buf_release(&got);
     column_path_release(&p);
+}
+END_TEST
+
+/* What is written, the parts in brackets, and the one text of the table in the database d. NULL:
+ * refused. */
+static const struct {
+    const char *text, *parts, *name;
+} table_names[] = {
+    {"ev", "[][ev]", "d.ev"},
+    {"db.ev", "[db][ev]", "db.ev"},
+    {"da ta.e-v", "[da ta][e-v]", "da ta.e-v"},
+    {"a\"b.c`d", "[a\"b][c`d]", "a\"b.c`d"},
+    {"\"my.db\".ev", "[my.db][ev]", "\"my.db\".ev"},
+    {"`my.db`.ev", "[my.db][ev]", "\"my.db\".ev"},
+    {"db.\"e.v\"", "[db][e.v]", "db.\"e.v\""},
+    {"\"a.b\".\"c\"", "[a.b][c]", "\"a.b\".c"},
+    {"a.\"b.c\"", "[a][b.c]", "a.\"b.c\""},
+    {"\"e.v\"", "[][e.v]", "d.\"e.v\""},
+    {"\"ev\"", "[][ev]", "d.ev"},
+    {"\"\"\"ev\"\"\"", "[][\"ev\"]", "d.\"\"\"ev\"\"\""},
+    {"\"a\\\"b.\\\\\"", "[][a\"b.\\]", "d.\"a\"\"b.\\\\\""},
+    {"`a``b\\`.\"`.c`", "[a`b`.\"][c`]", "\"a`b`.\"\"\".c`"},
+    {"`a``b\\`.\"`.c", "[a`b`.\"][c]", "\"a`b`.\"\"\".c"},
+    {"a\\b", "[][a\\b]", "d.a\\b"},
+    {"", NULL, NULL},
+    {".", NULL, NULL},
+    {"a.", NULL, NULL},
+    {".a", NULL, NULL},
+    {"a.b.c", NULL, NULL},
+    {"\"a", NULL, NULL},
+    {"\"a\\", NULL, NULL},
+    {"\"a\\n\"", NULL, NULL},
+    {"\"a\"b", NULL, NULL},
+    {"\"a\".\"b\".c", NULL, NULL},
+    {"\"a\".", NULL, NULL},
+    {"\"\"", NULL, NULL},
+    {"\"\".a", NULL, NULL},
+    {"`a\".b", NULL, NULL},
+};
+
+START_TEST(check_table_name)
+{
+    PL_FREE char *database = NULL;
+    PL_FREE char *table = NULL;
+    PL_FREE char *again_database = NULL;
+    PL_FREE char *again_table = NULL;
+    struct pl_err err;
+    int rc = table_name_parse(table_names[_i].text, &database, &table, &err);
+    ck_assert_msg(rc == (table_names[_i].parts ? 0 : -1), "%s", table_names[_i].text);
+    if (rc < 0) {
+        ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+        return;
+    }
+    PL_FREE char *parts = pl_strf("[%s][%s]", database ? database : "", table);
+    ck_assert_str_eq(parts, table_names[_i].parts);
+    const char *in = database ? database : "d";
+    PL_FREE char *name = table_name_text(in, table);
+    ck_assert_str_eq(name, table_names[_i].name);
+    /* The text is read as the same table, so no other has it. */
+    ck_assert_int_eq(table_name_parse(name, &again_database, &again_table, &err), 0);
+    ck_assert_str_eq(again_database, in);
+    ck_assert_str_eq(again_table, table);
+    ck_assert_int_eq(table_name_is_quoted(in, table), strchr(name, '"') == name ||
+                                                          strstr(name, ".\"") != NULL);
 }
 END_TEST
 
@@ -552,6 +617,7 @@ int main(void)
         TEST(check_type, .count = PL_COUNT(types)),
         TEST(check_match, .count = PL_COUNT(matches)),
         TEST(check_path, .count = PL_COUNT(paths)),
+        TEST(check_table_name, .count = PL_COUNT(table_names)),
         TEST(check_rows_path),
         TEST(check_fault, .count = PL_COUNT(faults)),
         TEST(check_all_faults),

@@ -343,6 +343,39 @@ START_TEST(real_tokens)
 }
 END_TEST
 
+/* Names that are quoted in the server's own statements. */
+START_TEST(real_names)
+{
+    struct route r = route_make();
+    struct table_state s;
+
+    real_do("DROP DATABASE IF EXISTS `check.table` SYNC");
+    real_do("CREATE DATABASE `check.table`");
+    r.database = TEXT("check.table");
+    r.table = TEXT("e. \"v`1`");
+    r.views = &view;
+    r.views_n = 1;
+    r.columns_n = 2;
+    s = ensure(&r);
+    ck_assert(s.created && s.views_created == 1);
+    ck_assert_msg(s.deduplicates, "%s", s.why_not);
+    r.columns_n = 4;
+    s = ensure(&r);
+    ck_assert_uint_eq(s.columns_added, 2);
+    real_do("CREATE TABLE `check.table`.`INNER (1)` (wiki String) ENGINE = MergeTree ORDER BY wiki "
+            "SETTINGS non_replicated_deduplication_window = 5");
+    real_do("CREATE MATERIALIZED VIEW `check.table`.`vi ew` TO `check.table`.`INNER (1)` AS SELECT "
+            "wiki FROM `check.table`.`e. \"v\\`1\\``");
+    s = ensure(&r);
+    ck_assert_msg(s.deduplicates, "%s", s.why_not);
+    real_do("ALTER TABLE `check.table`.`INNER (1)` MODIFY SETTING "
+            "non_replicated_deduplication_window = 0");
+    s = ensure(&r);
+    ck_assert_str_eq(s.why_not, "view vi ew: non_replicated_deduplication_window is 0");
+    real_do("DROP DATABASE `check.table` SYNC");
+}
+END_TEST
+
 /* Without rights it must be known at start, not at the first message. */
 START_TEST(real_access)
 {
@@ -386,6 +419,7 @@ int main(void)
         TEST(real_life),
         TEST(real_differences),
         TEST(real_tokens),
+        TEST(real_names),
         TEST(real_access),
     };
     return unit_main("table", tests, PL_COUNT(tests));

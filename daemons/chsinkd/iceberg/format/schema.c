@@ -289,8 +289,25 @@ int iceberg_schema_new(const struct route *r, int uint64, cJSON **ret_schema, cJ
     return 0;
 }
 
+/* Where the catalogue is a path, each level of the namespace and the table is a folder. */
+static int folders_check(const struct route *r, struct pl_err *err)
+{
+    PL_FREE char *path = pl_strf("/%s/", r->table);
+    PL_FREE char *levels = pl_strf(".%s.", r->database ? r->database : "configured");
+    if (strstr(path, "/./") || strstr(path, "/../"))
+        return pl_err_set(err, PL_ERR_CONFIG, 0, "table %.100s cannot be a folder", r->table);
+    if (strstr(levels, ".."))
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "database %.100s: a dot is between two levels of an Iceberg namespace, "
+                          "and none of them is empty",
+                          r->database);
+    return 0;
+}
+
 int iceberg_route_check(const struct route *r, int uint64, struct pl_err *err)
 {
+    if (folders_check(r, err) < 0)
+        return -1;
     PL_CLEANUP(cJSON_Deletep) cJSON *schema = NULL, *spec = NULL;
     return iceberg_schema_new(r, uint64, &schema, &spec, err);
 }
