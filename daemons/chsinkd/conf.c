@@ -6,6 +6,7 @@
 
 #include <glob.h>
 #include <inttypes.h>
+#include <strings.h>
 
 #include "daemons/chsinkd/clickhouse/output.h"
 #include "daemons/chsinkd/duckdb/database.h"
@@ -36,14 +37,17 @@ static const struct {
     {&iceberg_output, offsetof(struct chsinkd_conf, iceberg)},
 };
 
+#define MEMORY_BYTES_MIN (16 * PL_MIB) /* of a group */
+
 #define OPT(path_, type_, field_, ...)                                                             \
     PL_OPTION(path_, type_, struct chsinkd_conf, field_, __VA_ARGS__)
 
 const struct pl_option chsinkd_options[] = {
     PL_KAFKA_OPT(
         struct chsinkd_conf, PL_OPT_REQUIRED,
-        " group.id names this sink's position in the topics (default chsinkd); where a "
-        "new group begins, start and offsets_lost say. Give each instance a group.instance.id to "
+        " group.id names this sink's position in the topics (default chsinkd; a route may have "
+        "another); where a new group begins, start and offsets_lost say. Give each instance a "
+        "group.instance.id to "
         "have its partitions back at once after a restart."),
     OPT("output", ENUM, output, .dflt = "clickhouse", .choices = output_choices,
         .help = "Where the rows go. A topic goes to a second output by a second instance "
@@ -166,13 +170,14 @@ const struct pl_option chsinkd_options[] = {
             "With many quiet partitions the age grows, so that age alone causes at most this many "
             "inserts a second."),
     OPT("insert_threads", INT, insert_threads, .min = 1, .max = 16, .dflt = "2",
-        .help = "Inserts that may be under way at once; one partition has one at a time."),
-    OPT("memory_max", SIZE, memory_bytes_max, .min = 16 * PL_MIB, .max = 1024 * PL_GIB,
+        .help = "Inserts that may be under way at once for a consumer group; one partition has one "
+                "at a time."),
+    OPT("memory_max", SIZE, memory_bytes_max, .min = MEMORY_BYTES_MIN, .max = 1024 * PL_GIB,
         .dflt = "256MiB",
         .help = "Memory for messages and rows: five eighths for decoded rows and dead letters, an "
                 "eighth for librdkafka's queue (kafka's queued.max.messages.kbytes, 64 MiB at "
                 "most), the rest for what is on the way between them. When it is full, reading "
-                "waits."),
+                "waits. The groups of the routes share it."),
     OPT("ask_table_after", DURATION, ask_table_after_ms, .max = 365 * PL_DAY_MS, .dflt = "5m",
         .help =
             "How long after its announcement a batch is repeated by its token alone. Later, or "
@@ -190,11 +195,43 @@ const char chsinkd_conf_intro[] =
     "Every option with its default. Durations: 500ms 5s 15m 2h 7d. Sizes: 4096 64KiB 8MiB.\n"
     "Secrets: { credential: NAME } (the file /etc/chsinkd/secrets/NAME, or the unit's\n"
     "LoadCredential=NAME:PATH), { file: PATH } or { env: VARIABLE }.\n"
-    "`systemctl reload` takes over batch and log_level.";
+    "`systemctl reload` takes over routes, batch and log_level.";
 
-/* A message is taken by one route; by its name a dead letter finds back to it. */
-static void routes_compare(const struct route *r, const struct route *other,
-                           struct pl_findings *errs)
+const char *chsinkd_conf_group(const struct chsinkd_conf *conf)
+{
+    const char *group = pl_map_get(&conf->kafka, "group.id");
+    return group ? group : "chsinkd";
+}
+
+const char *chsinkd_conf_route_group(const struct chsinkd_conf *conf, const struct route *r)
+{
+    return r->group ? r->group : chsinkd_conf_group(conf);
+}
+
+static bool group_is_same(const struct chsinkd_conf *conf, const struct route *a,
+                          const struct route *b)
+{
+    return strcmp(chsinkd_conf_route_group(conf, a), chsinkd_conf_route_group(conf, b)) == 0;
+}
+
+/* Rows are looked for by topic, partition and offset, and tokens are made of them, whatever the
+ * group. DuckDB's names differ in more than the case of letters. */
+static bool table_is_same(const struct chsinkd_conf *conf, const struct route *a,
+                          const struct route *b)
+{
+    int (*compare)(const char *, const char *) =
+        conf->output == OUTPUT_DUCKDB ? strcasecmp : strcmp;
+    const char *dflt = conf->output == OUTPUT_DUCKDB    ? "main"
+                       : conf->output == OUTPUT_ICEBERG ? conf->iceberg.namespace_
+                                                        : conf->clickhouse.database;
+    dflt = dflt ? dflt : "";
+    return compare(a->table, b->table) == 0 &&
+           compare(a->database ? a->database : dflt, b->database ? b->database : dflt) == 0;
+}
+
+/* A message is taken by one route of each group; by its name a dead letter finds back to it. */
+static void routes_compare(const struct chsinkd_conf *conf, const struct route *r,
+                           const struct route *other, struct pl_findings *errs)
 {
     char topic[ROUTE_TOPIC_MAX + 1];
     if (strcmp(r->name, other->name) == 0)
@@ -204,16 +241,23 @@ static void routes_compare(const struct route *r, const struct route *other,
                         r->name);
     if (!route_overlaps(r, other, topic))
         return;
-    if (r->topic && other->topic)
+    if (table_is_same(conf, r, other))
         pl_findings_add(errs, 0, 0,
-                        "topic %s already belongs to route %s; for a second table use a view, or "
-                        "another instance with its own group.id",
+                        "topic %s is loaded into the same table by route %s: the rows of one would "
+                        "be taken for those of the other",
+                        topic, other->name);
+    else if (!group_is_same(conf, r, other))
+        return;
+    else if (r->topic && other->topic)
+        pl_findings_add(errs, 0, 0,
+                        "topic %s already belongs to route %s; for a second table give one of them "
+                        "a group of its own (group: NAME)",
                         r->topic, other->name);
     else
         pl_findings_add(errs, 0, 0,
                         "%s %s and route %s's %s %s both take topic %s: name the topics more "
-                        "narrowly, so that each belongs to one route; for a second table use a "
-                        "view, or another instance with its own group.id",
+                        "narrowly, so that each belongs to one route; for a second table give one "
+                        "of them a group of its own (group: NAME)",
                         r->topic ? "topic" : "topic_pattern",
                         r->topic ? r->topic : r->topic_pattern, other->name,
                         other->topic ? "topic" : "topic_pattern",
@@ -252,7 +296,7 @@ static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_fi
         return;
     }
     for (unsigned i = 0; i < conf->routes_n; i++)
-        routes_compare(r, conf->routes[i], errs);
+        routes_compare(conf, r, conf->routes[i], errs);
     if (conf->dead_letter_topic && route_takes(r, conf->dead_letter_topic))
         pl_findings_add(
             errs, 0, 0,
@@ -286,6 +330,18 @@ static void routes_load(struct chsinkd_conf *conf, struct pl_findings *errs)
         pl_findings_add(errs, 0, 0,
                         "routes: none is left, as the outputs of all of them are others than %s",
                         output_choices[conf->output]);
+}
+
+static void groups_check(const struct chsinkd_conf *conf, struct pl_findings *errs)
+{
+    const char **groups;
+    unsigned n = chsinkd_conf_groups(conf, &groups);
+    if (n > 1 && conf->memory_bytes_max > 0 && conf->memory_bytes_max / n < MEMORY_BYTES_MIN)
+        pl_findings_add(errs, 0, 0,
+                        "memory_max: %u groups share it, and each needs 16MiB at least: %" PRId64
+                        "MiB",
+                        n, n * MEMORY_BYTES_MIN / PL_MIB);
+    free(groups);
 }
 
 static void settings_check(const struct pl_map *settings, struct pl_findings *errs)
@@ -385,6 +441,7 @@ void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs)
                                 CHSINKD_TRANSACTION_OPEN_MS, errs);
     batch_default(conf);
     routes_load(conf, errs);
+    groups_check(conf, errs);
     if (conf->output == OUTPUT_CLICKHOUSE)
         clickhouse_check(conf, errs);
     else if (conf->output == OUTPUT_DUCKDB)
@@ -404,26 +461,20 @@ void chsinkd_conf_release(struct chsinkd_conf *conf)
     pl_options_release(chsinkd_options, conf);
 }
 
-const struct route *chsinkd_conf_route(const struct chsinkd_conf *conf, const char *topic)
-{
-    for (unsigned i = 0; i < conf->routes_n; i++)
-        if (route_takes(conf->routes[i], topic))
-            return conf->routes[i];
-    return NULL;
-}
-
 int chsinkd_conf_topic_check(const struct chsinkd_conf *conf, const char *topic, struct pl_err *err)
 {
-    const struct route *first = NULL;
     for (unsigned i = 0; i < conf->routes_n; i++) {
-        if (!route_takes(conf->routes[i], topic))
-            continue;
-        if (first)
-            return pl_err_set(err, PL_ERR_CONFIG, 0,
-                              "topic %.60s is taken by route %.40s and by route %.40s: name the "
-                              "topics more narrowly, so that each belongs to one route",
-                              topic, first->name, conf->routes[i]->name);
-        first = conf->routes[i];
+        const struct route *r = conf->routes[i];
+        for (unsigned k = 0; k < i && route_takes(r, topic); k++) {
+            const struct route *other = conf->routes[k];
+            bool same_group = group_is_same(conf, r, other);
+            if ((same_group || table_is_same(conf, r, other)) && route_takes(other, topic))
+                return pl_err_set(err, PL_ERR_CONFIG, 0,
+                                  "topic %.60s is taken by route %.40s and by route %.40s%s: name "
+                                  "the topics more narrowly, so that each belongs to one route",
+                                  topic, other->name, r->name,
+                                  same_group ? "" : " for the same table");
+        }
     }
     return 0;
 }
@@ -435,10 +486,42 @@ const struct output_kind *chsinkd_conf_output(const struct chsinkd_conf *conf,
     return outputs[conf->output].kind;
 }
 
-const char *chsinkd_conf_group(const struct chsinkd_conf *conf)
+unsigned chsinkd_conf_groups(const struct chsinkd_conf *conf, const char ***ret)
 {
-    const char *group = pl_map_get(&conf->kafka, "group.id");
-    return group ? group : "chsinkd";
+    unsigned n = 0;
+    const char **groups = pl_alloc_array(conf->routes_n + 1, sizeof(*groups));
+    for (unsigned i = 0; i < conf->routes_n; i++) {
+        const char *group = chsinkd_conf_route_group(conf, conf->routes[i]);
+        unsigned k = 0;
+        while (k < n && strcmp(groups[k], group) != 0)
+            k++;
+        groups[k] = group;
+        n += k == n;
+    }
+    *ret = groups;
+    return n;
+}
+
+static const struct route *route_named(const struct chsinkd_conf *conf, const char *name)
+{
+    for (unsigned i = 0; i < conf->routes_n; i++)
+        if (strcmp(conf->routes[i]->name, name) == 0)
+            return conf->routes[i];
+    return NULL;
+}
+
+void chsinkd_conf_compare(const struct chsinkd_conf *conf, const struct chsinkd_conf *fresh,
+                          struct pl_buf *out)
+{
+    for (unsigned i = 0; i < fresh->routes_n; i++) {
+        const struct route *r = fresh->routes[i], *before = route_named(conf, r->name);
+        if (!before || strcmp(before->text, r->text) != 0)
+            pl_buf_addf(out, "%s%s route %s", out->len > 0 ? ", " : "", before ? "changed" : "new",
+                        r->name);
+    }
+    for (unsigned i = 0; i < conf->routes_n; i++)
+        if (!route_named(fresh, conf->routes[i]->name))
+            pl_buf_addf(out, "%sremoved route %s", out->len > 0 ? ", " : "", conf->routes[i]->name);
 }
 
 void chsinkd_conf_one_shot(struct chsinkd_conf *conf)

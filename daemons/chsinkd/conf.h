@@ -59,11 +59,8 @@ extern const char chsinkd_conf_intro[]; /* the comment at the top of the referen
 void chsinkd_conf_check(struct chsinkd_conf *conf, struct pl_findings *errs);
 void chsinkd_conf_release(struct chsinkd_conf *conf);
 
-/* The route that takes a topic, or NULL. */
-const struct route *chsinkd_conf_route(const struct chsinkd_conf *conf, const char *topic);
-
-/* -1, CONFIG (ours): two routes take the topic, whose overlap --check-config did not find. It must
- * not be loaded. */
+/* -1, CONFIG (ours): two routes of one group take the topic, or two that fill the same table, whose
+ * overlap --check-config did not find. It must not be loaded. */
 int chsinkd_conf_topic_check(const struct chsinkd_conf *conf, const char *topic,
                              struct pl_err *err);
 
@@ -71,8 +68,18 @@ int chsinkd_conf_topic_check(const struct chsinkd_conf *conf, const char *topic,
 const struct output_kind *chsinkd_conf_output(const struct chsinkd_conf *conf,
                                               const void **ret_output_conf);
 
-/* The consumer group: kafka's group.id, else "chsinkd". */
+/* The consumer group: kafka's group.id, else "chsinkd"; and that of a route, which may have its
+ * own. */
 const char *chsinkd_conf_group(const struct chsinkd_conf *conf);
+const char *chsinkd_conf_route_group(const struct chsinkd_conf *conf, const struct route *r);
+
+/* The groups of the routes, each once, as an array to free() of borrowed texts; how many. */
+unsigned chsinkd_conf_groups(const struct chsinkd_conf *conf, const char ***ret);
+
+/* What differs between the routes of two configurations: "new route a, changed route b, removed
+ * route c"; appended. "": nothing, whatever their options are. */
+void chsinkd_conf_compare(const struct chsinkd_conf *conf, const struct chsinkd_conf *fresh,
+                          struct pl_buf *out);
 
 /* For a run that ends (--once, --replay): without group.instance.id. As the static member that the
  * service is, and with the transactional.id made of it, it would fence the service. */

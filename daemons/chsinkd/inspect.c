@@ -95,6 +95,16 @@ static int topic_tail(struct look *look, const char *topic,
     return 0;
 }
 
+/* A route before it, of another group, has the same topic. */
+static bool topic_is_done(const struct chsinkd_conf *conf, unsigned route)
+{
+    const char *topic = conf->routes[route]->topic;
+    for (unsigned i = 0; i < route; i++)
+        if (conf->routes[i]->topic && strcmp(conf->routes[i]->topic, topic) == 0)
+            return true;
+    return false;
+}
+
 /* Calls fn with `topic`; NULL: with every route's. */
 static int each_topic(struct look *look, const char *topic,
                       int (*fn)(struct look *look, const char *topic, struct pl_err *err),
@@ -109,7 +119,7 @@ static int each_topic(struct look *look, const char *topic,
         if (!route->topic)
             printf("route %s takes topics by pattern %s: name one with --topic\n", route->name,
                    route->topic_pattern);
-        else if (fn(look, route->topic, err) < 0)
+        else if (!topic_is_done(look->conf, i) && fn(look, route->topic, err) < 0)
             return -1;
     }
     return 0;
@@ -165,14 +175,9 @@ static void trial_message(void *userdata, const rd_kafka_message_t *m)
     }
 }
 
-static int topic_try(struct look *look, const char *topic, struct pl_err *err)
+static int route_try(struct look *look, const char *topic, const struct route *route,
+                     struct pl_err *err)
 {
-    const struct route *route = chsinkd_conf_route(look->conf, topic);
-    if (!route)
-        return pl_err_set(err, PL_ERR_CONFIG, 0, "no route takes topic %s; --schema suggests one",
-                          topic);
-    if (chsinkd_conf_topic_check(look->conf, topic, err) < 0)
-        return -1;
     PL_CLEANUP(rows_freep) struct rows *rows = rows_new(route);
     PL_CLEANUP(block_freep) struct block *block = block_new(route);
     struct trial t = {.rows = rows, .block = block, .route = route, .show_rows = look->show_rows};
@@ -189,6 +194,26 @@ static int topic_try(struct look *look, const char *topic, struct pl_err *err)
     if (t.skipped > 0)
         printf("%" PRIu64 " tombstones skipped\n", t.skipped);
     return rc;
+}
+
+/* Each route of it, which are of several groups. */
+static int topic_try(struct look *look, const char *topic, struct pl_err *err)
+{
+    bool any = false;
+    if (chsinkd_conf_topic_check(look->conf, topic, err) < 0)
+        return -1;
+    for (unsigned i = 0; i < look->conf->routes_n; i++) {
+        const struct route *route = look->conf->routes[i];
+        if (!route_takes(route, topic))
+            continue;
+        any = true;
+        if (route_try(look, topic, route, err) < 0)
+            return -1;
+    }
+    if (!any)
+        return pl_err_set(err, PL_ERR_CONFIG, 0, "no route takes topic %s; --schema suggests one",
+                          topic);
+    return 0;
 }
 
 int inspect_sample(const struct chsinkd_conf *conf, const char *topic, int64_t n,

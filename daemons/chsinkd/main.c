@@ -51,6 +51,11 @@ static void conf_describe(const void *conf, struct pl_buf *out)
         pl_buf_addf(out, "%s %s", i == 0 ? "; for other outputs:" : ",", c->routes_skipped.v[i]);
 }
 
+static void conf_compare(const void *conf, const void *fresh, struct pl_buf *out)
+{
+    chsinkd_conf_compare(conf, fresh, out);
+}
+
 static const struct pl_service_sum sums[] = {
     {"MESSAGES", M_RECEIVED}, {"DELIVERED", M_DELIVERED},   {"DEAD_LETTERED", M_DEAD},
     {"SKIPPED", M_SKIPPED},   {"GIVEN_BACK", M_GIVEN_BACK}, {"ROWS", M_ROWS},
@@ -66,6 +71,7 @@ static const struct pl_program chsinkd = {
     .conf_check = conf_check,
     .conf_release = conf_release,
     .conf_describe = conf_describe,
+    .conf_compare = conf_compare,
     .metrics = chsinkd_metrics,
     .metrics_n = M_COUNT,
     .law = &chsinkd_law,

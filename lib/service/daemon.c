@@ -47,6 +47,7 @@ struct pl_daemon {
     uint64_t watchdog_usec; /* 0: systemd asks for none */
     bool watchdog_hungry;   /* on_watchdog said no the last time */
     bool deadline_passed;
+    bool again;        /* STOPPING in order to start again */
     struct pl_err err; /* the first one given to pl_daemon_stop() */
     char status[STATUS_MAX];
     struct pl_signals signals;
@@ -98,9 +99,20 @@ static int on_deadline_source(sd_event_source *source, uint64_t usec, void *user
 /* Without the extension TimeoutStopSec of the unit would cut stop_timeout short, by SIGKILL. */
 static void stopping_notify(const struct pl_daemon *d)
 {
-    sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "%s",
+    sd_notifyf(0, "%sEXTEND_TIMEOUT_USEC=%" PRIu64 "%s", d->again ? "" : "STOPPING=1\n",
                (uint64_t)(d->stop_timeout_ms + STOP_GRACE_MS) * USEC_PER_MS,
-               d->err.kind == PL_ERR_NONE ? "\nSTATUS=Stopping" : "");
+               d->err.kind != PL_ERR_NONE ? ""
+               : d->again                 ? "\nSTATUS=Reloading"
+                                          : "\nSTATUS=Stopping");
+}
+
+/* It was to start again, and ends instead. */
+static void again_cancel(struct pl_daemon *d)
+{
+    if (!d->again)
+        return;
+    d->again = false;
+    stopping_notify(d);
 }
 
 static void stop_begin(struct pl_daemon *d)
@@ -126,10 +138,24 @@ void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err)
         pl_log_err(PL_ERROR, PL_EVENT_EXITING, "stopping because of an error", err);
         pl_daemon_status(d, "Stopping: %s", err->msg);
         d->err = *err;
+        again_cancel(d);
     } else if (d->state < STOPPING) {
         pl_log(PL_INFO, PL_EVENT_STOPPING, "stopping");
     }
     stop_begin(d);
+}
+
+void pl_daemon_again(struct pl_daemon *d)
+{
+    if (d->state >= STOPPING)
+        return;
+    d->again = true;
+    stop_begin(d);
+}
+
+bool pl_daemon_is_again(const struct pl_daemon *d)
+{
+    return d->again;
 }
 
 bool pl_daemon_stopping(const struct pl_daemon *d)
@@ -155,12 +181,13 @@ static int on_stop_signal(sd_event_source *source, const struct signalfd_siginfo
     struct pl_daemon *d = userdata;
     const char *name = si->ssi_signo == SIGTERM ? "SIGTERM" : "SIGINT";
     (void)source;
-    if (d->state < STOPPING)
+    if (d->state < STOPPING || d->again)
         pl_log(PL_INFO, PL_EVENT_STOPPING, "stopping", PL_F_STR("SIGNAL", name),
                PL_F_UINT("SENDER_PID", si->ssi_pid));
     else
         pl_log(PL_NOTICE, PL_EVENT_STOPPING, "already stopping, the next signal ends it at once",
                PL_F_STR("SIGNAL", name));
+    again_cancel(d);
     stop_begin(d);
     d->sigterm = sd_event_source_disable_unref(d->sigterm);
     d->sigint = sd_event_source_disable_unref(d->sigint);
@@ -174,6 +201,10 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
     struct pl_daemon *d = userdata;
     (void)source;
     (void)si;
+    if (d->again) {
+        pl_log(PL_INFO, NULL, "SIGHUP: the start that is to come reads the configuration anyway");
+        return 0;
+    }
     if (d->state != RUNNING) {
         pl_log(PL_NOTICE, PL_EVENT_RELOADED,
                "SIGHUP ignored: nothing is reloaded while starting or stopping");

@@ -16,7 +16,9 @@
  * STATUS: while STARTING what is waited for (pl_daemon_step()), then the daemon's text
  * (pl_daemon_status()), while STOPPING "Stopping" or on_stop's text; an error that ends it stays.
  *
- * SIGHUP while RUNNING: RELOADING=1 (with MONOTONIC_USEC), on_reload, READY=1.
+ * SIGHUP while RUNNING: RELOADING=1 (with MONOTONIC_USEC), on_reload, READY=1. Where on_reload
+ * calls pl_daemon_again(), the daemon stops as always, but is still reloading for systemd: the next
+ * image's start sends READY=1 (again.h). A stop signal or an error makes it an ordinary stop.
  *
  * Watchdog: when systemd asks for one ($WATCHDOG_USEC) on_watchdog is called at half the interval
  * and WATCHDOG=1 sent if it returns true: the work moved, or waits for a known reason (watchdog.h
@@ -80,6 +82,10 @@ void pl_daemon_statusv(struct pl_daemon *d, const char *fmt, va_list ap)
 /* Begins stopping, as SIGTERM does. `err`, unless NULL, is logged and sets the exit status. The
  * first error is kept. */
 void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err);
+/* Begins stopping in order to start again in the same process. */
+void pl_daemon_again(struct pl_daemon *d);
+/* Whether that is so still. */
+bool pl_daemon_is_again(const struct pl_daemon *d);
 /* True from the stop on. While STARTING also when a stop signal is pending, so that long steps of
  * the start can give up. */
 bool pl_daemon_stopping(const struct pl_daemon *d);

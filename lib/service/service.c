@@ -11,11 +11,14 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sysexits.h>
+#include <systemd/sd-daemon.h>
+#include <time.h>
 
 #include "lib/base/clock.h"
 #include "lib/config/common.h"
 #include "lib/http/http.h"
 #include "lib/log/log.h"
+#include "lib/service/signals.h"
 
 /* ---- the pure parts ---- */
 
@@ -148,6 +151,7 @@ static void memory_hide(void)
 int pl_service_parse(struct pl_service *s, const struct pl_program *program, int argc, char **argv)
 {
     s->program = program;
+    pl_again_begin(&s->again, argv);
     memory_hide();
     int status = pl_cli_parse(argc, argv, &program->cli, &s->cli);
     if (status >= 0)
@@ -162,14 +166,41 @@ int pl_service_parse(struct pl_service *s, const struct pl_program *program, int
     return -1;
 }
 
+/* Systemd is told that we live, about once a second. */
+#define MENDING_MS     1000
+#define MENDING_LOOKS  60 /* so many of them for each time that it is said */
+#define MENDING_EXTEND "WATCHDOG=1\nEXTEND_TIMEOUT_USEC=30000000\nSTATUS="
+
+/* In a service that has started again. -1: the file is good; else the exit status, 0: stopped. */
+static int mending_wait(struct pl_service *s, bool for_service)
+{
+    for (unsigned looks = 1; !pl_signals_stop_is_pending(); looks++) {
+        PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+        sd_notify(0, MENDING_EXTEND "The configuration has faults: waiting until it is mended");
+        nanosleep(&(struct timespec){.tv_sec = MENDING_MS / 1000}, NULL);
+        pl_findings_init(&errs);
+        conf_free(s->program, PL_TAKE(s->conf));
+        s->conf = conf_load(s, for_service, &errs);
+        if (errs.count == 0)
+            return -1;
+        if (looks % MENDING_LOOKS == 0)
+            findings_show(&errs, false);
+    }
+    pl_log(PL_INFO, PL_EVENT_STOPPING, "stopped before the configuration was mended");
+    return 0;
+}
+
 int pl_service_configure(struct pl_service *s, bool for_service)
 {
     PL_CLEANUP(pl_findings_release) struct pl_findings errs;
     pl_findings_init(&errs);
     s->conf = conf_load(s, for_service, &errs);
     findings_show(&errs, s->cli.check_config);
-    if (errs.count > 0)
-        return EX_CONFIG;
+    int status = errs.count == 0     ? -1
+                 : s->again.is_again ? mending_wait(s, for_service)
+                                     : EX_CONFIG;
+    if (status >= 0)
+        return status;
     if (s->cli.check_config || s->cli.print_config) {
         conf_print(s);
         return 0;
@@ -201,28 +232,42 @@ static void reload_log(const struct pl_strings *changed, const struct pl_strings
                PL_F_STR("OPTIONS", pl_buf_cstr(&left)));
 }
 
-bool pl_service_reload(struct pl_service *s, struct pl_strings *ret_changed)
+static void options_take(struct pl_service *s, void *fresh, struct pl_strings *ret_changed)
+{
+    PL_CLEANUP(pl_strings_release) struct pl_strings changed = {0}, needs_restart = {0};
+    pl_options_reload(s->program->options, s->conf, fresh, &changed, &needs_restart);
+    log_level_set(s);
+    reload_log(&changed, &needs_restart);
+    if (ret_changed) {
+        *ret_changed = changed;
+        changed = (struct pl_strings){0};
+    }
+}
+
+enum pl_reload pl_service_reload(struct pl_service *s, struct pl_strings *ret_changed)
 {
     PL_CLEANUP(pl_findings_release) struct pl_findings errs;
-    PL_CLEANUP(pl_strings_release) struct pl_strings changed = {0}, needs_restart = {0};
+    PL_CLEANUP(pl_buf_release) struct pl_buf differs = {0};
+    enum pl_reload result = PL_RELOAD_TAKEN;
     pl_findings_init(&errs);
     void *fresh = conf_load(s, true, &errs);
     findings_show(&errs, false);
-    bool taken = errs.count == 0;
-    if (taken) {
-        pl_options_reload(s->program->options, s->conf, fresh, &changed, &needs_restart);
-        log_level_set(s);
-        reload_log(&changed, &needs_restart);
-        if (ret_changed) {
-            *ret_changed = changed;
-            changed = (struct pl_strings){0};
-        }
-    } else {
+    if (errs.count == 0 && s->program->conf_compare)
+        s->program->conf_compare(s->conf, fresh, &differs);
+    if (errs.count > 0) {
         pl_log(PL_ERROR, PL_EVENT_RELOADED, "configuration not reloaded, the old one stays",
                PL_F_STR("FILE", s->cli.config));
+        result = PL_RELOAD_REFUSED;
+    } else if (differs.len > 0) {
+        pl_log(PL_NOTICE, PL_EVENT_RELOADED,
+               "starting again in the same process, to take over the configuration",
+               PL_F_STR("CHANGED", pl_buf_cstr(&differs)));
+        result = PL_RELOAD_AGAIN;
+    } else {
+        options_take(s, fresh, ret_changed);
     }
     conf_free(s->program, fresh);
-    return taken;
+    return result;
 }
 
 /* ---- the run ---- */
@@ -283,7 +328,19 @@ void pl_service_stopped(struct pl_service *s, int status, uint64_t in_flight)
     fields[n++] = PL_F_UINT("IN_FLIGHT", in_flight);
     fields[n++] = PL_F_INT("DURATION_MS", pl_clock_monotonic_ms() - s->begun_ms);
     if (pl_log_level() >= PL_NOTICE)
-        pl_log_at(&site, PL_NOTICE, PL_EVENT_STOPPED, "stopped", fields);
+        pl_log_at(&site, PL_NOTICE, PL_EVENT_STOPPED,
+                  pl_daemon_is_again(s->daemon) ? "stopped, to start again" : "stopped", fields);
+}
+
+/* For the new image until its first step, which asks for its own time: it reads the files. */
+#define AGAIN_MS 60000
+
+int pl_service_again(struct pl_service *s)
+{
+    struct pl_err err;
+    pl_again_exec(&s->again, AGAIN_MS, &err);
+    pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot start again", &err);
+    return pl_err_exit_status(err.kind);
 }
 
 void pl_service_release(struct pl_service *s)

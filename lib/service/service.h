@@ -24,6 +24,7 @@
 
 #include "lib/config/options.h"
 #include "lib/metrics/metrics.h"
+#include "lib/service/again.h"
 #include "lib/service/cli.h"
 #include "lib/service/daemon.h"
 
@@ -69,6 +70,9 @@ struct pl_program {
     void (*conf_release)(void *conf); /* what conf_check loaded; may be NULL */
     /* What --check-config adds ("3 routes"); may be NULL. */
     void (*conf_describe)(const void *conf, struct pl_buf *out);
+    /* What differs between two configurations beside the options, as a text for the log ("changed
+     * route edits"); "": nothing. Such a reload is a start in the same process. May be NULL. */
+    void (*conf_compare)(const void *conf, const void *fresh, struct pl_buf *out);
 
     const struct pl_metric *metrics;
     unsigned metrics_n;
@@ -83,6 +87,7 @@ struct pl_program {
 /* Zero-initialise; not to be copied. */
 struct pl_service {
     const struct pl_program *program;
+    struct pl_again again;
     struct pl_cli cli;
     void *conf; /* of program->conf_size bytes; changed by a reload */
 
@@ -100,7 +105,9 @@ struct pl_service {
 int pl_service_parse(struct pl_service *s, const struct pl_program *program, int argc, char **argv);
 
 /* Loads and checks the configuration; --check-config, --print-config. Then sets the log level,
- * warns of unverified TLS, and prepares libcurl. Returns the exit status, or -1 to continue. */
+ * warns of unverified TLS, and prepares libcurl. Returns the exit status, or -1 to continue.
+ * In a service that has started again (pl_service_again()) a file with faults is waited for: it was
+ * good a moment ago, and whoever writes it is not done. */
 int pl_service_configure(struct pl_service *s, bool for_service);
 
 /* The daemon object, metrics (not ready: "starting") and their server. A failure, here or later in
@@ -121,13 +128,23 @@ void pl_service_law_check(struct pl_service *s, uint64_t in_flight, unsigned loo
 /* Once a second: the heartbeat and the law. */
 void pl_service_tick(struct pl_service *s, uint64_t in_flight);
 
+enum pl_reload {
+    PL_RELOAD_REFUSED, /* the file has faults: nothing was changed */
+    PL_RELOAD_TAKEN,   /* what may change is applied */
+    PL_RELOAD_AGAIN, /* nothing is applied: pl_daemon_again() is to follow, which takes over all */
+};
+
 /* At SIGHUP: loads the file again and applies what may change; a file with faults changes nothing.
- * Logs either. True: applied, and ret_changed (may be NULL) has the paths of the options that
- * changed. Their old values are freed: replace borrowed ones before anything else. */
-bool pl_service_reload(struct pl_service *s, struct pl_strings *ret_changed);
+ * Logs either. TAKEN: ret_changed (may be NULL) has the paths of the options that changed. Their
+ * old values are freed: replace borrowed ones before anything else. */
+enum pl_reload pl_service_reload(struct pl_service *s, struct pl_strings *ret_changed);
 
 /* The last line: the sums. */
 void pl_service_stopped(struct pl_service *s, int status, uint64_t in_flight);
+
+/* After pl_service_stopped(), where pl_daemon_is_again(): executes the program again. Nothing has
+ * to be released. Only a failure returns, which is logged: the exit status. */
+int pl_service_again(struct pl_service *s);
 
 /* After all that uses the daemon, the metrics or the configuration. */
 void pl_service_release(struct pl_service *s);

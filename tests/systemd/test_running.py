@@ -146,6 +146,31 @@ def test_reload(world, name):
     world.assert_exact()
 
 
+def test_reload_of_routes(world):
+    """A new route: the same process, which stays active and loads it."""
+    unit, routes = UNITS['chsinkd'], pathlib.Path('/etc/chsinkd/routes')
+    pid, topic = unit.pid, 'routing'
+    world.kafka.create(topic)
+    world.kafka.produce(topic, [(None, b'{"n": %d}' % n) for n in range(100)])
+    file = routes / 'routing.yaml'
+    file.write_text(f'topic: {topic}\ntable: {topic}\norder_by: n\ncolumns:\n  - {{name: n, type: Int64, path: $.n}}\n')
+    file.chmod(0o644)
+    try:
+        status, text = unit.reload()
+        assert status == 0, f'{text}\n{unit.told()}'
+        assert (unit.pid, unit.active, unit.restarts) == (pid, 'active', 0)
+        assert 'new route routing' in str(unit.entries(f'MESSAGE_ID={MESSAGES["RELOADED"]}'))
+        wait_until(lambda: int(world.clickhouse.value(f'SELECT uniqExact(n) FROM {topic}')) == 100, 60, 'its rows')
+        assert int(world.clickhouse.value(f'SELECT count() FROM {topic}')) == 100
+        world.progress(more=50)
+    finally:
+        file.unlink()
+        assert unit.reload()[0] == 0
+    assert (unit.pid, unit.active) == (pid, 'active')
+    world.progress(more=50)
+    world.assert_exact()
+
+
 # ---- what is away ----
 
 def test_clickhouse_away(world):

@@ -334,8 +334,8 @@ static int ask_remembers(struct job *j, const char *where, bool *ret_remembers, 
 /* A name, with its database or without, in a CREATE statement as the server writes it. */
 #define NAME_RE "(?:`(?:[^`\\\\\\\\]|\\\\\\\\.)*`|[^ (`])+"
 
-/* The table behind a view: the one that it writes TO (`to` as in the statement), else its inner one,
- * which is named by the view's UUID, or by its name in databases without UUIDs. */
+/* The table behind a view: the one that it writes TO (`to` as in the statement), else its inner
+ * one, named by the view's UUID, or by its name in databases without UUIDs. */
 static void add_behind(struct pl_buf *where, char *const view[static 3], const char *to)
 {
     PL_FREE char *database = NULL;

@@ -22,6 +22,8 @@ struct route_file {
     const struct pl_node *columns, *views; /* NULL once the file is read */
 };
 
+/* Of a consumer group's name; Kafka has no limit below that of a text. */
+#define ROUTE_GROUP_MAX 200
 /* message_memory_max, where the route does not say. */
 #define MEMORY_BYTES_MIN (INT64_C(64) << 20)
 
@@ -43,6 +45,9 @@ static const struct pl_option route_opts[] = {
               .flags = PL_OPT_REQUIRED,
               .help = "\"table\" in the configured database, or \"database.table\"; a name that "
                       "holds a dot is in quotes."),
+    PL_OPTION("group", STRING, struct route_file, route.group, .max = ROUTE_GROUP_MAX,
+              .help = "The consumer group by which the topic is read; default: the configured one. "
+                      "A topic has one route in each group."),
     PL_OPTION("rows", STRING, struct route_file, rows, .min = 1, .max = ROUTE_TEXT_MAX, .dflt = "$",
               .help = "$: a message is a row; $.key[*]: each element of that array is one; $[*]: "
                       "the message is the array."),
@@ -347,12 +352,13 @@ void text_normalize(char **text)
 static void route_check(struct route_file *f, struct pl_node *root, struct pl_findings *errs)
 {
     struct route *r = &f->route;
-    char **texts[] = {&r->topic,       &r->topic_pattern, &r->order_by,
-                      &r->primary_key, &r->partition_by,  &r->sample_by,
-                      &r->ttl,         &r->cluster,       &r->when};
+    char **texts[] = {&r->topic,        &r->topic_pattern, &r->group, &r->order_by, &r->primary_key,
+                      &r->partition_by, &r->sample_by,     &r->ttl,   &r->cluster,  &r->when};
     for (unsigned i = 0; i < PL_COUNT(texts); i++)
         text_normalize(texts[i]);
     topic_check(r, root, errs);
+    if (r->group && !name_valid(r->group))
+        finding(errs, node_of(root, "group"), "group: a name is UTF-8 without control characters");
     if (f->table)
         table_check(f, root, errs);
     else
@@ -389,11 +395,24 @@ static void route_check(struct route_file *f, struct pl_node *root, struct pl_fi
     views_load(r, f->views, errs);
 }
 
+static void node_add(struct pl_buf *out, const struct pl_node *node)
+{
+    const char *key = node->key ? node->key : "", *value = node->value ? node->value : "";
+    pl_buf_addf(out, "%d%d %zu:%s %zu:%s(", node->type, node->quoted, strlen(key), key,
+                strlen(value), value);
+    for (const struct pl_node *child = node->child; child; child = child->next)
+        node_add(out, child);
+    pl_buf_add_byte(out, ')');
+}
+
 static struct route *route_build(const char *name, struct pl_node *root, struct pl_findings *errs)
 {
     unsigned before = errs->count;
     struct route_file *f = pl_alloc(sizeof(*f));
     struct route *r = &f->route;
+    struct pl_buf text = {0};
+    node_add(&text, root);
+    r->text = pl_buf_take(&text);
     r->name = pl_strdup(name);
     r->has_topic = r->has_partition = r->has_offset = -1;
     /* The checks run even after findings of the table, so that all findings are reported. */
@@ -441,6 +460,7 @@ void route_free(struct route *r)
     column_path_release(&r->rows);
     condition_release(&r->condition);
     free(r->name);
+    free(r->text);
     free(r->database);
     free(r->table);
     pl_options_release(route_opts, f);

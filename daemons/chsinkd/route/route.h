@@ -9,6 +9,8 @@
  *     topic: wikipedia-data               # or topic_pattern: "^wiki-.*" (POSIX extended, with ^)
  *     table: wikipedia_edits              # "database.table" or "table" (the configured database);
  *                                         # a name with a dot is in quotes: '"my.db"."my.table"'
+ *     group: edits-raw                    # consumer group that reads the topic; default: the
+ *                                         # configured one. A topic may have a route a group
  *     rows: $                             # or $.transactionSeries[*], $[*]: a row for each element
  *     rows_missing: reject                # a message without that array: reject | none (no rows)
  *     documents: one                      # many: JSON lines, and other documents in a row
@@ -117,7 +119,9 @@ struct route_view {
 
 struct route {
     char *name; /* the file's name without directory and .yaml */
+    char *text; /* what the file says, without comments and layout: equal in equal routes */
     char *topic, *topic_pattern;
+    char *group;     /* NULL: the configured one */
     regex_t pattern; /* compiled when topic_pattern is set */
     bool pattern_compiled;
     char *database, *table;  /* database NULL: the configured one */

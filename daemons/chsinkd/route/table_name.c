@@ -50,9 +50,10 @@ int table_name_parse(const char *text, char **ret_database, char **ret_table, st
         table = part_read(&p);
     }
     if (!table || *p)
-        return pl_err_set(err, PL_ERR_CONFIG, 0,
-                          "\"table\" or \"database.table\" is needed; a name that holds a dot is in "
-                          "quotes, as in '\"my.db\".\"my.table\"'");
+        return pl_err_set(
+            err, PL_ERR_CONFIG, 0,
+            "\"table\" or \"database.table\" is needed; a name that holds a dot is in "
+            "quotes, as in '\"my.db\".\"my.table\"'");
     *ret_database = PL_TAKE(database);
     *ret_table = PL_TAKE(table);
     return 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * table_name.h - a table's name as one text, "table" or "database.table", where either may be quoted
- * as SQL does it, so that it can hold a dot: "my.db"."ev", `my.db`.ev.
+ * table_name.h - a table's name as one text, "table" or "database.table", where either may be
+ * quoted as SQL does it, so that it can hold a dot: "my.db"."ev", `my.db`.ev.
  *
  * In quotes the mark is doubled or has a backslash before it, and a backslash is written twice, as
  * ClickHouse reads and writes names. Without quotes a text is taken as it is.

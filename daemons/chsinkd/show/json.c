@@ -296,10 +296,12 @@ static void add_partition(struct pl_buf *out, const struct show_route *r,
     end(out, '}');
 }
 
-static void add_route(struct pl_buf *out, struct show_route *r)
+static void add_route(struct pl_buf *out, const struct show *s, struct show_route *r)
 {
     begin(out, NULL, '{');
     add_str(out, "route", r->route->name);
+    if (s->groups_n > 1)
+        add_str(out, "group", r->group->name);
     add_str(out, "topic", r->route->topic ? r->route->topic : r->route->topic_pattern);
     add_facts(out, r);
     add_promise(out, r);
@@ -376,6 +378,27 @@ static void add_letters(struct pl_buf *out, const struct show *s)
 
 /* ---- all ---- */
 
+static void add_group(struct pl_buf *out, const char *name, const struct show *s,
+                      const struct show_group *g)
+{
+    begin(out, name, '{');
+    add_str(out, "name", g->name);
+    add_err(out, &s->kafka_err);
+    if (s->kafka_err.kind == PL_ERR_NONE) {
+        add_str(out, "state", g->members.state);
+        add_number(out, "members_n", g->members.n);
+    }
+    begin(out, "members", '[');
+    for (unsigned i = 0; i < g->members.n && i < SHOW_MEMBERS_MAX; i++) {
+        begin(out, NULL, '{');
+        add_str(out, "client", g->members.v[i].client);
+        add_str(out, "host", g->members.v[i].host);
+        end(out, '}');
+    }
+    end(out, ']');
+    end(out, '}');
+}
+
 void show_json(struct show *s, struct pl_buf *out)
 {
     pl_buf_add_byte(out, '{');
@@ -384,25 +407,17 @@ void show_json(struct show *s, struct pl_buf *out)
     add_str(out, "kind", s->kind->name);
     add_str(out, "where", s->where);
     end(out, '}');
-    begin(out, "group", '{');
-    add_str(out, "name", s->group);
-    add_err(out, &s->kafka_err);
-    if (s->kafka_err.kind == PL_ERR_NONE) {
-        add_str(out, "state", s->members.state);
-        add_number(out, "members_n", s->members.n);
+    for (unsigned i = 0; i < s->groups_n && s->groups_n == 1; i++)
+        add_group(out, "group", s, &s->groups[i]);
+    if (s->groups_n > 1) {
+        begin(out, "groups", '[');
+        for (unsigned i = 0; i < s->groups_n; i++)
+            add_group(out, NULL, s, &s->groups[i]);
+        end(out, ']');
     }
-    begin(out, "members", '[');
-    for (unsigned i = 0; i < s->members.n && i < SHOW_MEMBERS_MAX; i++) {
-        begin(out, NULL, '{');
-        add_str(out, "client", s->members.v[i].client);
-        add_str(out, "host", s->members.v[i].host);
-        end(out, '}');
-    }
-    end(out, ']');
-    end(out, '}');
     begin(out, "routes", '[');
     for (unsigned i = 0; i < s->routes_n; i++)
-        add_route(out, &s->routes[i]);
+        add_route(out, s, &s->routes[i]);
     end(out, ']');
     add_letters(out, s);
     pl_buf_add_str(out, "}\n");

@@ -33,7 +33,7 @@ static void output_ask(const struct show *s, struct output *o, struct show_route
                        struct pl_err *first)
 {
     const struct output_ensure how = {.dry_run = true, .ret_plan = &r->plan};
-    if (s->kind->describe(o, r->target, s->group, &r->facts, &r->output_err) < 0) {
+    if (s->kind->describe(o, r->target, r->group->name, &r->facts, &r->output_err) < 0) {
         note(first, &r->output_err);
         r->ensure_err = r->output_err;
         return;
@@ -51,33 +51,51 @@ static void output_ask(const struct show *s, struct output *o, struct show_route
 
 /* ---- Kafka ---- */
 
-static void groups_before(struct show *s, struct show_client *c)
+static bool groups_connect(struct show *s)
 {
-    for (unsigned i = 0; i < s->routes_n && s->kafka_err.kind == PL_ERR_NONE; i++) {
+    for (unsigned i = 0; i < s->groups_n; i++)
+        if (show_client_new(&s->groups[i].client, s->conf, s->groups[i].name, &s->kafka_err) < 0)
+            return false;
+    s->kafka_err.kind = PL_ERR_NONE;
+    return true;
+}
+
+static void groups_before(struct show *s)
+{
+    for (unsigned i = 0; i < s->routes_n; i++) {
         struct show_route *r = &s->routes[i];
-        if (show_partitions_find(c, r->route, &r->partitions, &r->group_err) == 0)
+        if (show_partitions_find(&r->group->client, r->route, &r->partitions, &r->group_err) == 0)
             r->group_err.kind = PL_ERR_NONE;
     }
 }
 
-static void groups_after(struct show *s, struct show_client *c, struct pl_err *first)
+static void members_read(struct show *s, struct pl_err *first)
+{
+    for (unsigned i = 0; i < s->groups_n; i++) {
+        struct show_group *g = &s->groups[i];
+        if (show_members_read(&g->client, g->name, &g->members, &s->kafka_err) < 0) {
+            note(first, &s->kafka_err);
+            return;
+        }
+    }
+    s->kafka_err.kind = PL_ERR_NONE;
+}
+
+static void groups_after(struct show *s, struct pl_err *first)
 {
     const struct route **routes = pl_alloc_array(s->routes_n, sizeof(*routes));
     for (unsigned i = 0; i < s->routes_n; i++) {
         struct show_route *r = &s->routes[i];
         routes[i] = r->route;
         if (r->group_err.kind == PL_ERR_NONE &&
-            show_partitions_read(c, &r->partitions, &r->group_err) == 0)
+            show_partitions_read(&r->group->client, &r->partitions, &r->group_err) == 0)
             r->group_err.kind = PL_ERR_NONE;
         else
             note(first, &r->group_err);
     }
-    if (show_members_read(c, s->group, &s->members, &s->kafka_err) < 0)
-        note(first, &s->kafka_err);
-    else
-        s->kafka_err.kind = PL_ERR_NONE;
-    if (show_letters_read(c, s->conf, routes, s->routes_n, s->ask->dead, &s->letters,
-                          &s->letters_err) < 0)
+    members_read(s, first);
+    if (show_letters_read(&s->groups->client, s->conf, routes, s->routes_n, s->ask->dead,
+                          &s->letters, &s->letters_err) < 0)
         note(first, &s->letters_err);
     else
         s->letters_err.kind = PL_ERR_NONE;
@@ -105,7 +123,29 @@ static void show_release(struct show *s)
         show_partitions_release(&r->partitions);
     }
     free(s->routes);
+    for (unsigned i = 0; i < s->groups_n; i++)
+        show_client_release(&s->groups[i].client);
+    free(s->groups);
     show_letters_release(&s->letters);
+}
+
+static void groups_find(struct show *s)
+{
+    const char **names;
+    unsigned n = chsinkd_conf_groups(s->conf, &names);
+    s->groups = pl_alloc_array(n + 1, sizeof(*s->groups));
+    for (; s->groups_n < n; s->groups_n++)
+        s->groups[s->groups_n].name = names[s->groups_n];
+    free(names);
+}
+
+static struct show_group *group_of(const struct show *s, const struct route *route)
+{
+    const char *name = chsinkd_conf_route_group(s->conf, route);
+    unsigned i = 0;
+    while (strcmp(s->groups[i].name, name) != 0)
+        i++;
+    return &s->groups[i];
 }
 
 static int routes_choose(struct show *s, const void *output_conf, struct pl_err *err)
@@ -117,7 +157,9 @@ static int routes_choose(struct show *s, const void *output_conf, struct pl_err 
         if (s->ask->route && strcmp(route->name, s->ask->route) != 0)
             continue;
         s->routes[s->routes_n++] =
-            (struct show_route){.route = route, .target = s->kind->target_new(output_conf, route)};
+            (struct show_route){.route = route,
+                                .group = group_of(s, route),
+                                .target = s->kind->target_new(output_conf, route)};
     }
     return s->routes_n > 0 ? 0
                            : pl_err_set(err, PL_ERR_CONFIG, 0, "no route has the name %s",
@@ -144,9 +186,10 @@ static int tables_tell(const struct show *s, const void *output_conf, struct out
 {
     int rc = 0;
     for (unsigned i = 0; i < s->conf->routes_n && rc == 0 && s->kind->query_described; i++) {
-        struct output_target *target = s->kind->target_new(output_conf, s->conf->routes[i]);
+        const struct route *route = s->conf->routes[i];
+        struct output_target *target = s->kind->target_new(output_conf, route);
         struct output_facts facts = {0};
-        rc = s->kind->describe(o, target, s->group, &facts, err);
+        rc = s->kind->describe(o, target, group_of(s, route)->name, &facts, err);
         output_facts_release(&facts);
         s->kind->target_free(target);
     }
@@ -176,15 +219,12 @@ static int sql_run(const struct show *s, const void *output_conf, struct output 
 
 static void all_ask(struct show *s, struct output *o, struct pl_err *first)
 {
-    PL_CLEANUP(show_client_release) struct show_client client = {0};
-    if (show_client_new(&client, s->conf, s->group, &s->kafka_err) == 0) {
-        s->kafka_err.kind = PL_ERR_NONE;
-        groups_before(s, &client);
-    }
+    if (groups_connect(s))
+        groups_before(s);
     for (unsigned i = 0; i < s->routes_n; i++)
         output_ask(s, o, &s->routes[i], first);
     if (s->kafka_err.kind == PL_ERR_NONE)
-        groups_after(s, &client, first);
+        groups_after(s, first);
     else
         kafka_failed(s, first);
 }
@@ -197,11 +237,11 @@ int show_run(const struct chsinkd_conf *conf, const struct show_ask *ask, struct
     struct show s = {.conf = conf,
                      .ask = ask,
                      .kind = chsinkd_conf_output(conf, &output_conf),
-                     .group = chsinkd_conf_group(conf),
                      .now_ms = pl_clock_realtime_ms(),
                      .width = terminal_width()};
     struct pl_err first = {.kind = PL_ERR_NONE};
     s.where = s.kind->where(output_conf);
+    groups_find(&s);
     if (!ask->sql && routes_choose(&s, output_conf, err) < 0)
         return -1;
     struct output *o = s.kind->open(output_conf);

@@ -35,8 +35,15 @@ struct show_ask {
     bool json;
 };
 
+struct show_group {
+    const char *name;
+    struct show_client client;
+    struct show_members members; /* unless Kafka does not answer */
+};
+
 struct show_route {
     const struct route *route;
+    struct show_group *group;
     struct output_target *target;
 
     struct pl_err output_err; /* kind NONE: the facts are there */
@@ -55,13 +62,14 @@ struct show {
     const struct chsinkd_conf *conf;
     const struct show_ask *ask;
     const struct output_kind *kind;
-    const char *where, *group;
+    const char *where;
     int64_t now_ms;
     size_t width; /* of the terminal, in characters */
     struct show_route *routes;
     unsigned routes_n;
+    struct show_group *groups; /* of the configuration's routes, each once */
+    unsigned groups_n;
     struct pl_err kafka_err; /* Kafka does not answer: there are neither partitions nor letters */
-    struct show_members members;
     struct pl_err letters_err;
     struct show_letters letters;
 };

@@ -219,17 +219,17 @@ static void loads_tell(const struct show *s, const struct show_route *r, struct 
 
 /* ---- 5. where loading stands ---- */
 
-static void group_tell(const struct show *s, struct pl_buf *out)
+static void group_tell(const struct show *s, const struct show_group *g, struct pl_buf *out)
 {
-    const struct show_members *m = &s->members;
+    const struct show_members *m = &g->members;
     if (s->kafka_err.kind != PL_ERR_NONE)
-        line(out, "group %s: %s", s->group, s->kafka_err.msg);
+        line(out, "group %s: %s", g->name, s->kafka_err.msg);
     else if (strcmp(m->state, "Dead") == 0) /* Kafka's word for a group that it does not know */
-        line(out, "group %s: there is none yet", s->group);
+        line(out, "group %s: there is none yet", g->name);
     else if (m->n == 0)
-        line(out, "group %s: nobody is loading (%s)", s->group, m->state);
+        line(out, "group %s: nobody is loading (%s)", g->name, m->state);
     else
-        line(out, "group %s: %u %s (%s), the first: %s at %s", s->group, m->n,
+        line(out, "group %s: %u %s (%s), the first: %s at %s", g->name, m->n,
              m->n == 1 ? "member" : "members", m->state, m->v[0].client, m->v[0].host);
 }
 
@@ -267,7 +267,7 @@ static void state_tell(const struct show *s, const struct show_route *r, struct 
     const struct show_partitions *p = &r->partitions;
     LAYOUT struct layout l = {
         .columns = 7, .right = {[1] = true, [2] = true, [3] = true, [4] = true, [5] = true}};
-    group_tell(s, out);
+    group_tell(s, r->group, out);
     if (p->n == 0) {
         line(out, "there is no topic %s",
              r->route->topic ? r->route->topic : r->route->topic_pattern);
@@ -523,7 +523,8 @@ static void routes_tell(const struct show *s, struct pl_buf *out)
                                   : -1);
     }
     pl_buf_add_byte(out, '\n');
-    group_tell(s, out);
+    for (unsigned i = 0; i < s->groups_n; i++)
+        group_tell(s, &s->groups[i], out);
     layout_print(&l, out);
     for (unsigned i = 0; i < s->routes_n; i++)
         if (s->routes[i].output_err.kind != PL_ERR_NONE)

@@ -384,7 +384,7 @@ void answers_take(struct sink *s)
     struct work *w;
     struct courier_job *job;
     rd_kafka_queue_poll_callback(s->consumer->commits, 0);
-    for (w = workers_take_done(s->workers); w;) {
+    for (w = workers_take_done(s->workers, &s->desk); w;) {
         struct partition *p = w->owner;
         w = w->next; /* p->work may be submitted again */
         work_answered(s, p);

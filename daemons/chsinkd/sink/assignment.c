@@ -52,8 +52,7 @@ static bool committed_get(struct sink *s, rd_kafka_topic_partition_list_t *list)
         if (rd_kafka_assignment_lost(s->rk) || committed_refused(s, code))
             return false;
         pl_log(PL_WARNING, PL_EVENT_KAFKA_ERROR, "cannot read the group's offsets, trying again",
-               PL_F_STR("ERROR", rd_kafka_err2str(code)),
-               PL_F_STR("GROUP", chsinkd_conf_group(s->conf)));
+               PL_F_STR("ERROR", rd_kafka_err2str(code)), PL_F_STR("GROUP", s->group));
         pthread_mutex_lock(&s->wake_lock);
         s->woken = false; /* by an answer, which is looked at after this */
         pthread_mutex_unlock(&s->wake_lock);

@@ -42,7 +42,7 @@ void call_work(struct sink *s, struct partition *p, enum partition_call call, en
                                      .note = pl_buf_cstr(&p->note),
                                      .compare = kind == WORK_LOOK && p->probe,
                                      .origin = sink_by_origin(s)};
-    workers_submit(s->workers, w);
+    workers_submit(s->workers, &s->desk, w);
 }
 
 /* The same for each repetition. */

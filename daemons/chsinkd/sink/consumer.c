@@ -386,8 +386,7 @@ static void defaults_set(struct consumer_defaults *d, int64_t queue_bytes)
              queue_bytes / QUEUE_MESSAGE_BYTES);
     snprintf(d->fetch_bytes, sizeof(d->fetch_bytes), "%" PRId64, fetch);
     const char *const pairs[] = {
-        "group.id", "chsinkd", "client.id", "chsinkd", "partition.assignment.strategy",
-        "cooperative-sticky",
+        "client.id", "chsinkd", "partition.assignment.strategy", "cooperative-sticky",
         /* After this time others get a killed instance's partitions. */
         "session.timeout.ms", "15000", "fetch.wait.max.ms", "100", "queued.max.messages.kbytes",
         d->queue_kib, "queued.min.messages", d->queue_messages, "fetch.max.bytes", d->fetch_bytes,
@@ -450,9 +449,11 @@ int consumer_new(struct sink *s, struct pl_err *err)
     c->sink = s;
     c->pending_want = 64;
     s->consumer = c;
-    s->group = s->replay ? pl_strf("%s-replay-%s", chsinkd_conf_group(s->conf), s->replay->name)
-                         : pl_strdup(chsinkd_conf_group(s->conf));
-    int64_t queue_bytes = s->conf->memory_bytes_max / 8 * SINK_QUEUE_EIGHTHS;
+    if (s->replay) {
+        free(s->group);
+        s->group = pl_strf("%s-replay-%s", chsinkd_conf_group(s->conf), s->replay->name);
+    }
+    int64_t queue_bytes = s->memory_bytes / 8 * SINK_QUEUE_EIGHTHS;
     queue_bytes = queue_bytes > QUEUE_BYTES_MAX ? QUEUE_BYTES_MAX : queue_bytes;
     c->pending_bytes = (size_t)queue_bytes / 4;
     struct consumer_defaults defaults;
@@ -461,10 +462,9 @@ int consumer_new(struct sink *s, struct pl_err *err)
         pl_kafka_conf_new(&s->conf->kafka, defaults.pairs, consumer_forced, &s->health, err);
     if (!conf)
         return -1;
-    if (s->replay) {
-        rd_kafka_conf_set(conf, "group.id", s->group, NULL, 0);
+    rd_kafka_conf_set(conf, "group.id", s->group, NULL, 0);
+    if (s->replay)
         rd_kafka_conf_set(conf, "group.instance.id", "", NULL, 0);
-    }
     rd_kafka_conf_set_rebalance_cb(conf, assignment_change);
     s->rk = pl_kafka_new(RD_KAFKA_CONSUMER, conf, err);
     if (!s->rk)

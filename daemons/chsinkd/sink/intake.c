@@ -161,7 +161,8 @@ bool intake_has_room(struct sink *s)
         under_way += p->working && !drive_is_stalled(p);
     }
     size_t held = memory_held(s, &largest);
-    pl_metrics_set(s->metrics, M_MEMORY, (double)held);
+    pl_metrics_shift(s->metrics, M_MEMORY, (double)held - (double)s->memory_told);
+    s->memory_told = held;
     if (waiting >= 2 && waiting >= (unsigned)s->conf->insert_threads)
         return false;
     if (held < s->rows_bytes_max)

@@ -62,11 +62,19 @@ static void id_make(char *out, size_t size)
     snprintf(out, size, "%016" PRIx64, random);
 }
 
-void sink_init(struct sink *s, const struct chsinkd_conf *conf, const struct output_kind *output,
-               const void *output_conf, struct pl_metrics *metrics)
+static void on_answer(void *userdata)
+{
+    sink_wake(userdata);
+}
+
+void sink_init(struct sink *s, const struct chsinkd_conf *conf, const struct sink_part *part,
+               const struct output_kind *output, const void *output_conf,
+               struct pl_metrics *metrics)
 {
     memset(s, 0, sizeof(*s));
     s->conf = conf;
+    s->of = part ? part->of : 1;
+    s->group = pl_strdup(part ? part->group : chsinkd_conf_group(conf));
     s->metrics = metrics;
     s->output = output;
     s->output_conf = output_conf;
@@ -74,12 +82,14 @@ void sink_init(struct sink *s, const struct chsinkd_conf *conf, const struct out
     wake_init(s);
     s->call_ms = output->call_ms(output_conf);
     id_make(s->id, sizeof(s->id));
-    s->rows_bytes_max = (size_t)conf->memory_bytes_max / 8 * SINK_ROWS_EIGHTHS;
+    workers_desk_init(&s->desk, on_answer, s);
+    s->memory_bytes = conf->memory_bytes_max / s->of;
+    s->rows_bytes_max = (size_t)s->memory_bytes / 8 * SINK_ROWS_EIGHTHS;
     s->pool = block_pool_new(s->rows_bytes_max);
     s->routes = pl_alloc_array(conf->routes_n, sizeof(*s->routes));
-    s->routes_n = conf->routes_n;
     for (unsigned i = 0; i < conf->routes_n; i++)
-        sink_route_init(s, &s->routes[i], conf->routes[i]);
+        if (!part || strcmp(chsinkd_conf_route_group(conf, conf->routes[i]), s->group) == 0)
+            sink_route_init(s, &s->routes[s->routes_n++], conf->routes[i]);
     sink_limits_set(s, conf);
 }
 
@@ -88,7 +98,7 @@ void sink_limits_set(struct sink *s, const struct chsinkd_conf *conf)
     s->batch_rows = conf->batch_rows;
     s->batch_bytes = conf->batch_bytes;
     s->batch_age_ms = conf->batch_age_ms;
-    s->inserts_per_second = conf->inserts_per_second;
+    s->inserts_per_second = conf->inserts_per_second > s->of ? conf->inserts_per_second / s->of : 1;
 }
 
 static void batches_free(struct batch *b)
@@ -126,7 +136,6 @@ static void client_destroy(rd_kafka_t *rk, bool subscribed)
 
 void sink_release(struct sink *s)
 {
-    workers_free(s->workers);
     courier_free(s->courier);
     for (unsigned i = 0; i < s->partitions_n; i++)
         partition_free(s->partitions[i]);

@@ -14,7 +14,10 @@
  *       ^                                     │   ^              │
  *       └──── commits, seeks, pauses ─────────┘   └── answers ───┘
  *
- * The loop's thread (chsinkd.c) starts and stops it and reads the counters. What several threads
+ * A sink is one consumer group with the routes that are read by it. A process has one for each
+ * group of its routes: they share the metrics and the threads of work/, and nothing else.
+ *
+ * The loop's thread (loader.c) starts and stops it and reads the counters. What several threads
  * touch is atomic or under `lock`; all else of a partition is the consumer's.
  */
 #ifndef CHSINKD_SINK_SINK_H
@@ -154,8 +157,15 @@ struct sink_last {
     int64_t at_ms; /* monotonic */
 };
 
+/* One of several sinks, among which memory_max and inserts_per_second are divided. */
+struct sink_part {
+    const char *group;
+    unsigned of; /* how many there are */
+};
+
 struct sink {
     const struct chsinkd_conf *conf;
+    unsigned of; /* sinks of the process */
     struct pl_metrics *metrics;
     const struct output_kind *output;
     const void *output_conf;
@@ -163,14 +173,16 @@ struct sink {
     unsigned routes_n;
     struct block_pool *pool; /* the consumer's */
     bool backlog;            /* there was one lately: empty blocks are kept for it */
-    size_t rows_bytes_max;   /* rows' share of memory_max */
+    int64_t memory_bytes;    /* of memory_max */
+    size_t rows_bytes_max;   /* rows' share of it */
+    size_t memory_told;      /* the consumer's: what it has in the metric */
     struct {
         uint64_t messages, bytes;
     } taken;                    /* the consumer's: not yet in the metrics and in_flight */
     const struct route *replay; /* --replay: this route from the dead-letter topic; else NULL */
     char id[17];                /* of this sink alone, by chance: begins the ids of its notes */
     uint64_t notes;             /* written */
-    char *group;                /* group.id, with --replay one of its own; by consumer_new() */
+    char *group;                /* its group.id; with --replay one of its own, by consumer_new() */
     bool once;                  /* ends when the partitions are read to their present end */
 
     struct sink_topic *topics;
@@ -180,7 +192,8 @@ struct sink {
     rd_kafka_t *rk;
     bool subscribed;           /* it has joined the group, or tries to */
     struct consumer *consumer; /* the consumer's thread's own */
-    struct workers *workers;
+    struct workers *workers;   /* borrowed, all sinks' */
+    struct workers_desk desk;
     struct courier *courier;
 
     pthread_mutex_t lock, wake_lock;
@@ -203,9 +216,10 @@ struct sink {
     struct pl_waker *waker; /* wakes the loop: failed or drained; NULL: none (tests) */
 };
 
-/* sink.c: life of the shared state. */
-void sink_init(struct sink *s, const struct chsinkd_conf *conf, const struct output_kind *output,
-               const void *output_conf, struct pl_metrics *metrics);
+/* sink.c: life of the shared state. `part` NULL: all routes, by the configured group. */
+void sink_init(struct sink *s, const struct chsinkd_conf *conf, const struct sink_part *part,
+               const struct output_kind *output, const void *output_conf,
+               struct pl_metrics *metrics);
 void sink_release(struct sink *s);
 void sink_fail(struct sink *s, const struct pl_err *err); /* any thread; the first error counts */
 void sink_limits_set(struct sink *s, const struct chsinkd_conf *conf);

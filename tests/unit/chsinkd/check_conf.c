@@ -183,7 +183,10 @@ static void route_write(const char *dir, const char *name, const char *topic)
     PL_FREE char *path = pl_strf("%s/%s", dir, name);
     FILE *f = fopen(path, "w");
     ck_assert_ptr_nonnull(f);
-    fprintf(f, "%s\ntable: t\norder_by: a\ncolumns: [{name: a, type: Int8, path: $.a}]\n", topic);
+    /* Each its own table, unless it says which. */
+    if (!strstr(topic, "table:"))
+        fprintf(f, "table: %.1s\n", name);
+    fprintf(f, "%s\norder_by: a\ncolumns: [{name: a, type: Int8, path: $.a}]\n", topic);
     ck_assert_int_eq(fclose(f), 0);
 }
 
@@ -194,21 +197,38 @@ static const struct {
 } pairs[] = {
     {"topic: edits", "topic: views", NULL},
     {"topic: edits", "topic: edits",
-     ": topic edits already belongs to route a; for a second table use a view, or another instance "
-     "with its own group.id\n"},
+     ": topic edits already belongs to route a; for a second table give one of them a group of its "
+     "own (group: NAME)\n"},
     {"topic: edits", "topic_pattern: ^ed",
      ": topic_pattern ^ed and route a's topic edits both take topic edits: name the topics more "
-     "narrowly, so that each belongs to one route; for a second table use a view, or another "
-     "instance with its own group.id\n"},
+     "narrowly, so that each belongs to one route; for a second table give one of them a group "
+     "of its own (group: NAME)\n"},
     {"topic_pattern: ^ed", "topic: edits",
      ": topic edits and route a's topic_pattern ^ed both take topic edits: name the topics more "
-     "narrowly, so that each belongs to one route; for a second table use a view, or another "
-     "instance with its own group.id\n"},
+     "narrowly, so that each belongs to one route; for a second table give one of them a group "
+     "of its own (group: NAME)\n"},
     {"topic_pattern: ^wiki-.*", "topic_pattern: ^.*-data$",
      ": topic_pattern ^.*-data$ and route a's topic_pattern ^wiki-.* both take topic wiki--data: "
-     "name the topics more narrowly, so that each belongs to one route; for a second table use a "
-     "view, or another instance with its own group.id\n"},
+     "name the topics more narrowly, so that each belongs to one route; for a second table give "
+     "one of them a group of its own (group: NAME)\n"},
     {"topic_pattern: ^wiki-.*", "topic_pattern: ^page-.*", NULL},
+    /* A group of its own. */
+    {"topic: edits", "topic: edits\ngroup: raw", NULL},
+    {"topic: edits\ngroup: a", "topic_pattern: ^ed\ngroup: b", NULL},
+    {"topic: edits", "topic: edits\ngroup: \"\"",
+     ": topic edits already belongs to route a; for a second table give one of them a group of its "
+     "own (group: NAME)\n"},
+    {"topic: edits", "topic: edits\ngroup: chsinkd",
+     ": topic edits already belongs to route a; for a second table give one of them a group of its "
+     "own (group: NAME)\n"},
+    {"topic: edits\ntable: t", "topic_pattern: ^ed\ngroup: raw\ntable: t",
+     ": topic edits is loaded into the same table by route a: the rows of one would be taken for "
+     "those of the other\n"},
+    {"topic: edits\ntable: t", "topic: edits\ngroup: raw\ntable: default.t",
+     ": topic edits is loaded into the same table by route a: the rows of one would be taken for "
+     "those of the other\n"},
+    {"topic: edits\ntable: t", "topic: edits\ngroup: raw\ntable: other.t", NULL},
+    {"topic: edits\ntable: t", "topic: views\ngroup: raw\ntable: t", NULL},
 };
 
 static void routes_load_two(const char *second, const char *a, const char *b,
@@ -263,7 +283,6 @@ START_TEST(topic_of_two_routes)
         ck_assert_msg(routes[i] != NULL, "%s", pl_buf_cstr(&errs.text));
     }
     const struct chsinkd_conf conf = {.routes = routes, .routes_n = 2};
-    ck_assert_ptr_eq(chsinkd_conf_route(&conf, "acda"), routes[0]);
     struct pl_err err;
     ck_assert_int_eq(chsinkd_conf_topic_check(&conf, "acda", &err), -1);
     ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
@@ -272,8 +291,107 @@ START_TEST(topic_of_two_routes)
                               "narrowly, so that each belongs to one route");
     ck_assert_int_eq(chsinkd_conf_topic_check(&conf, "abdz", &err), 0);
     ck_assert_int_eq(chsinkd_conf_topic_check(&conf, "other", &err), 0);
+    routes[1]->group = pl_strdup("own");
+    ck_assert_int_eq(chsinkd_conf_topic_check(&conf, "acda", &err), -1);
+    ck_assert_msg(strstr(err.msg, "and by route b for the same table: name"), "%s", err.msg);
+    routes[1]->table[0] = 'u';
+    ck_assert_int_eq(chsinkd_conf_topic_check(&conf, "acda", &err), 0);
     route_free(routes[0]);
     route_free(routes[1]);
+}
+END_TEST
+
+/* ---- groups ---- */
+
+static struct chsinkd_conf conf_of(const char *const *texts, unsigned n)
+{
+    struct chsinkd_conf conf = {.routes = pl_alloc_array(n, sizeof(struct route *))};
+    for (unsigned i = 0; i < n; i++) {
+        PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+        PL_FREE char *text =
+            pl_strf("topic: t\ntable: t%u\norder_by: a\n%s", i, strchr(texts[i], ' ') + 1);
+        PL_FREE char *name = pl_strndup(texts[i], strcspn(texts[i], " "));
+        pl_findings_init(&errs);
+        struct route *r = route_parse(name, text, strlen(text), &errs);
+        ck_assert_msg(r != NULL, "%s", pl_buf_cstr(&errs.text));
+        conf.routes[conf.routes_n++] = r;
+    }
+    return conf;
+}
+
+static void conf_free(struct chsinkd_conf *conf)
+{
+    for (unsigned i = 0; i < conf->routes_n; i++)
+        route_free(conf->routes[i]);
+    free(conf->routes);
+}
+#define CONF PL_CLEANUP(conf_free) struct chsinkd_conf
+
+#define COLUMN "columns: [{name: a, type: Int8, path: $.a}]\n"
+
+START_TEST(groups)
+{
+    static const char *const texts[] = {"a group: x\n" COLUMN, "b " COLUMN, "c group: y\n" COLUMN,
+                                        "d group: x\n" COLUMN, "e group: chsinkd\n" COLUMN};
+    CONF conf = conf_of(texts, PL_COUNT(texts));
+    const char **names;
+    ck_assert_uint_eq(chsinkd_conf_groups(&conf, &names), 3);
+    ck_assert_str_eq(names[0], "x");
+    ck_assert_str_eq(names[1], "chsinkd");
+    ck_assert_str_eq(names[2], "y");
+    free(names);
+}
+END_TEST
+
+START_TEST(groups_need_memory)
+{
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+    PL_FREE char *dir = unit_dir();
+    PL_FREE char *path = pl_strf("%s/chsinkd.yaml", dir);
+    PL_FREE char *text = pl_strf("kafka: {bootstrap.servers: k}\nclickhouse: {urls: [http://c:1]}\n"
+                                 "routes: [%s/a.yaml, %s/b.yaml]\nmemory_max: 20MiB\n",
+                                 dir, dir);
+    route_write(dir, "a.yaml", "topic: edits");
+    route_write(dir, "b.yaml", "topic: edits\ngroup: b");
+    load(path, text, &errs);
+    ck_assert_msg(strstr(pl_buf_cstr(&errs.text), "memory_max: 2 groups share it, and each needs "
+                                                  "16MiB at least: 32MiB\n"),
+                  "%s", pl_buf_cstr(&errs.text));
+}
+END_TEST
+
+/* ---- what a reload finds ---- */
+
+/* Routes before and after, "NAME TEXT", and what differs. */
+static const struct {
+    const char *before[3], *after[3], *differs;
+} compared[] = {
+    {{"a " COLUMN}, {"a " COLUMN}, ""},
+    {{"a " COLUMN}, {"a # said\ncolumns:\n  - name: a\n    type: Int8\n    path: $.a\n"}, ""},
+    {{"a " COLUMN, "b " COLUMN}, {"a " COLUMN}, "removed route b"},
+    {{"a " COLUMN}, {"a " COLUMN, "b " COLUMN}, "new route b"},
+    {{"a " COLUMN}, {"b " COLUMN}, "new route b, removed route a"},
+    {{"a " COLUMN},
+     {"a columns: [{name: a, type: Int8, path: $.a}, {name: b, type: Int8, path: $.b}]\n"},
+     "changed route a"},
+    {{"a " COLUMN}, {"a columns: [{name: a, type: Int8, path: \"$.a\"}]\n"}, "changed route a"},
+    {{"a " COLUMN}, {"a group: x\n" COLUMN}, "changed route a"},
+    {{"a ttl: b\n" COLUMN}, {"a ttl: bb\n" COLUMN}, "changed route a"},
+    {{"a settings: {b: c}\n" COLUMN}, {"a settings: {bc: \"\"}\n" COLUMN}, "changed route a"},
+};
+
+START_TEST(routes_compared)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf out = {0};
+    unsigned n[2] = {0};
+    while (n[0] < 3 && compared[_i].before[n[0]])
+        n[0]++;
+    while (n[1] < 3 && compared[_i].after[n[1]])
+        n[1]++;
+    CONF before = conf_of(compared[_i].before, n[0]);
+    CONF after = conf_of(compared[_i].after, n[1]);
+    chsinkd_conf_compare(&before, &after, &out);
+    ck_assert_str_eq(pl_buf_cstr(&out), compared[_i].differs);
 }
 END_TEST
 
@@ -368,6 +486,9 @@ int main(void)
         TEST(columns_need_memory),
         TEST(routes_that_overlap, .count = PL_COUNT(pairs)),
         TEST(routes_of_one_name),
+        TEST(groups),
+        TEST(groups_need_memory),
+        TEST(routes_compared, .count = PL_COUNT(compared)),
         TEST(topic_of_two_routes),
         TEST(one_shot),
         TEST(outputs_of_routes, .count = PL_COUNT(for_outputs)),

@@ -573,18 +573,12 @@ END_TEST
 int main(void)
 {
     const struct unit_test tests[] = {
-        TEST(types_are_those_that_hold_all_values),
-        TEST(names_are_folders),
-        TEST(partitions_are_translated_or_refused),
-        TEST(tables_of_others_are_written_or_refused),
-        TEST(a_column_is_added_with_a_new_id),
-        TEST(formats_that_are_not_written),
-        TEST(a_manifest_names_its_files),
-        TEST(an_entry_is_as_the_specification_says),
-        TEST(lists_carry_on_what_was_there),
-        TEST(an_append_is_asked_for_and_applied),
-        TEST(damaged_positions_are_no_positions),
-        TEST(only_what_nobody_names_expires),
+        TEST(types_are_those_that_hold_all_values), TEST(names_are_folders),
+        TEST(partitions_are_translated_or_refused), TEST(tables_of_others_are_written_or_refused),
+        TEST(a_column_is_added_with_a_new_id),      TEST(formats_that_are_not_written),
+        TEST(a_manifest_names_its_files),           TEST(an_entry_is_as_the_specification_says),
+        TEST(lists_carry_on_what_was_there),        TEST(an_append_is_asked_for_and_applied),
+        TEST(damaged_positions_are_no_positions),   TEST(only_what_nobody_names_expires),
     };
     return unit_main("iceberg_table", tests, PL_COUNT(tests));
 }

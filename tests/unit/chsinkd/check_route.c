@@ -274,8 +274,8 @@ START_TEST(check_table_name)
     ck_assert_int_eq(table_name_parse(name, &again_database, &again_table, &err), 0);
     ck_assert_str_eq(again_database, in);
     ck_assert_str_eq(again_table, table);
-    ck_assert_int_eq(table_name_is_quoted(in, table), strchr(name, '"') == name ||
-                                                          strstr(name, ".\"") != NULL);
+    ck_assert_int_eq(table_name_is_quoted(in, table),
+                     strchr(name, '"') == name || strstr(name, ".\"") != NULL);
 }
 END_TEST
 
@@ -330,6 +330,10 @@ static const struct {
      "r.yaml:3:11: order_by: column a is Nullable"},
     {HEAD "primary_key: b\n" COLUMN, "r.yaml:4:14: primary_key: there is no column b"},
     {HEAD "rows: $.a\n" COLUMN, "r.yaml:4:7: rows: "},
+    {HEAD "group: \"a\\nb\"\n" COLUMN, "r.yaml:4:8: group: a name is UTF-8 without control"},
+    {"topic: t\ntable: '\"a\"b'\norder_by: tuple()\n" COLUMN, "r.yaml:2:8: table: \"table\" or"},
+    {"topic: t\ntable: \"a\\tb\"\norder_by: tuple()\n" COLUMN,
+     "r.yaml:2:8: table: a name is UTF-8 without control characters"},
     {HEAD "colums: 1\n" COLUMN, "r.yaml:4:1: "},
     {HEAD "message_bytes_max: 5 apples\n" COLUMN, "r.yaml:4:20: "},
     {HEAD "depth_max: 5000\n" COLUMN, "r.yaml:4:12: "},

@@ -453,6 +453,7 @@ struct world {
     struct route route;
     struct output_target target;
     struct show_route routes[2];
+    struct show_group group;
     struct show s;
 };
 
@@ -464,7 +465,7 @@ static void world_make(struct world *w)
                         .route = {.name = TEXT("r"), .topic = TEXT("t")},
                         .target = {.name = "db.tab", .route = &w->route}};
     struct show_route *r = &w->routes[0];
-    *r = (struct show_route){.route = &w->route, .target = &w->target};
+    *r = (struct show_route){.route = &w->route, .group = &w->group, .target = &w->target};
     r->facts = (struct output_facts){
         .exists = true, .engine = "MergeTree", .rows = 1234567, .bytes = 85 << 20};
     output_facts_column(&r->facts, "same", "Int32", "Int32", false);
@@ -498,14 +499,17 @@ static void world_make(struct world *w)
                          .ask = &w->ask,
                          .kind = &clickhouse_output,
                          .where = "http://ch:8123",
-                         .group = "g",
+                         .groups = &w->group,
+                         .groups_n = 1,
                          .now_ms = 61000,
                          .width = 80,
                          .routes = w->routes,
                          .routes_n = 1};
-    w->s.members = (struct show_members){.state = "Stable", .n = 1};
-    snprintf(w->s.members.v[0].client, sizeof(w->s.members.v[0].client), "c");
-    snprintf(w->s.members.v[0].host, sizeof(w->s.members.v[0].host), "/h");
+    struct show_members *m = &w->group.members;
+    w->group.name = "g";
+    *m = (struct show_members){.state = "Stable", .n = 1};
+    snprintf(m->v[0].client, sizeof(m->v[0].client), "c");
+    snprintf(m->v[0].host, sizeof(m->v[0].host), "/h");
     struct show_letters *l = &w->s.letters;
     l->reasons = pl_alloc(sizeof(*l->reasons));
     l->reasons[l->reasons_n++] =
@@ -608,7 +612,7 @@ START_TEST(text_of_several)
     struct world w;
     struct pl_buf out = {0};
     world_make(&w);
-    w.routes[1] = (struct show_route){.route = &w.route, .target = &w.target};
+    w.routes[1] = (struct show_route){.route = &w.route, .group = &w.group, .target = &w.target};
     pl_err_set(&w.routes[1].output_err, PL_ERR_RETRY, 0, "away" ESC);
     w.s.routes_n = 2;
     show_text(&w.s, &out);

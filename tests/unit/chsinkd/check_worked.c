@@ -68,7 +68,7 @@ START_TEST(the_offsets_of_the_group)
     struct pl_metrics *metrics = pl_metrics_new(chsinkd_metrics, M_COUNT);
     const void *output_conf;
     const struct output_kind *output = chsinkd_conf_output(&conf, &output_conf);
-    sink_init(&sink, &conf, output, output_conf, metrics);
+    sink_init(&sink, &conf, NULL, output, output_conf, metrics);
     sink.assigned_once = true; /* proves nothing */
     if (groups[_i].done >= 0)
         pl_metrics_inc(metrics, (unsigned)groups[_i].done, 1);

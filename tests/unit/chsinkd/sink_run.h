@@ -94,7 +94,7 @@ static inline void on_answer(void *userdata)
 static inline void sink_begin(unsigned other_route)
 {
     const bool keeps = sink_output == &fake_keeper;
-    sink_init(&sink, &conf, sink_output, NULL, metrics);
+    sink_init(&sink, &conf, NULL, sink_output, NULL, metrics);
     sink.once = once;
     for (unsigned i = 0; i < conf.routes_n; i++) {
         sink.routes[i].machine.can_look = !keeps;
@@ -123,9 +123,7 @@ static inline void sink_make(unsigned other_route)
     ck_assert_int_eq(workers_start(&(struct workers_conf){.output = sink_output,
                                                           .threads = 2,
                                                           .call_ms = 1000,
-                                                          .ensure_ms = 1000,
-                                                          .done = on_answer,
-                                                          .userdata = &sink},
+                                                          .ensure_ms = 1000},
                                    &sink.workers, &err),
                      0);
 }
@@ -140,6 +138,7 @@ static inline void sink_start(unsigned other_route)
 
 static inline void sink_free(void)
 {
+    workers_free(sink.workers);
     consumer_free(&sink);
     sink_release(&sink);
 }

@@ -93,6 +93,110 @@ START_TEST(reload_that_leads_to_a_stop)
 }
 END_TEST
 
+static void reload_that_starts_again(void *userdata)
+{
+    (void)userdata;
+    pl_daemon_again(daemon_obj);
+}
+
+static int run_again(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = finish,
+                                             .on_reload = reload_that_starts_again};
+    int status = make_and_run_keep(&ops, LONG_MS);
+    status += pl_daemon_is_again(daemon_obj) ? 20 : 0;
+    pl_daemon_free(daemon_obj);
+    return status;
+}
+
+/* For systemd it is reloading, until the next image is ready. */
+START_TEST(reload_that_starts_again_is_no_stop)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_again);
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGHUP);
+    expect(&w, "RELOADING=1");
+    expect(&w, "STATUS=Reloading");
+    ck_assert(!message_has(w.last, "STOPPING=1"));
+    ck_assert(message_has(w.last, "EXTEND_TIMEOUT_USEC="));
+    expect(&w, "STATUS=drained");
+    expect_exit(&w, 20);
+    expect_no_more(&w);
+    watch_close(&w);
+}
+END_TEST
+
+static int run_again_slowly(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_for_ever,
+                                             .on_reload = reload_that_starts_again};
+    return make_and_run(&ops, LONG_MS);
+}
+
+START_TEST(a_stop_signal_ends_what_was_to_start_again)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_again_slowly);
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGHUP);
+    expect(&w, "RELOADING=1");
+    expect(&w, "STATUS=Reloading");
+    expect(&w, "STATUS=draining");
+    watch_kill(&w, SIGHUP); /* nothing more to do */
+    watch_kill(&w, SIGTERM);
+    expect(&w, "STOPPING=1");
+    watch_kill(&w, SIGTERM);
+    expect_exit(&w, 1);
+    expect_no_more(&w);
+    watch_close(&w);
+}
+END_TEST
+
+static void drain_that_fails(void *userdata)
+{
+    struct pl_err err;
+
+    (void)userdata;
+    pl_err_set(&err, PL_ERR_FENCED, 0, "another took over");
+    pl_daemon_stop(daemon_obj, &err);
+    pl_daemon_finish(daemon_obj);
+}
+
+static int run_again_in_vain(void)
+{
+    static const struct pl_daemon_ops ops = {.on_stop = drain_that_fails,
+                                             .on_reload = reload_that_starts_again};
+    int status = make_and_run_keep(&ops, LONG_MS);
+    if (pl_daemon_is_again(daemon_obj))
+        return 99;
+    pl_daemon_free(daemon_obj);
+    return status;
+}
+
+/* What must stay down does not come back by a reload. */
+START_TEST(an_error_ends_what_was_to_start_again)
+{
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, run_again_in_vain);
+    expect(&w, "READY=1");
+    watch_kill(&w, SIGHUP);
+    expect(&w, "RELOADING=1");
+    expect(&w, "STATUS=Reloading");
+    expect(&w, "STATUS=Stopping: another took over");
+    expect(&w, "STOPPING=1");
+    expect_exit(&w, PL_EXIT_FENCED);
+    expect_no_more(&w);
+    watch_close(&w);
+}
+END_TEST
+
 static int run_no_callbacks(void)
 {
     static const struct pl_daemon_ops ops = {0};
@@ -499,6 +603,9 @@ int main(void)
         TEST(stop_in_order, .count = PL_COUNT(stop_cases)),
         TEST(reload_then_stop),
         TEST(reload_that_leads_to_a_stop),
+        TEST(reload_that_starts_again_is_no_stop),
+        TEST(a_stop_signal_ends_what_was_to_start_again),
+        TEST(an_error_ends_what_was_to_start_again),
         TEST(no_callbacks),
         TEST(second_signal, .count = PL_COUNT(second_cases)),
         TEST(deadline, .count = PL_COUNT(deadline_cases)),

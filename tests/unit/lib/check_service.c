@@ -349,6 +349,144 @@ START_TEST(reload)
 }
 END_TEST
 
+static void conf_compare(const void *conf, const void *fresh, struct pl_buf *out)
+{
+    const char *before = ((const struct conf *)conf)->topic;
+    const char *after = ((const struct conf *)fresh)->topic;
+
+    if (strcmp(before, after) != 0)
+        pl_buf_addf(out, "%s to %s", before, after);
+}
+
+/* Nothing is applied: the start that follows takes over all. */
+START_TEST(reload_that_needs_a_start)
+{
+    PL_CLEANUP(pl_service_release) struct pl_service s = {0};
+    struct pl_program program = testd;
+    enum pl_reload result;
+
+    program.conf_compare = conf_compare;
+    conf_write("rows: 3\n");
+    ck_assert_int_eq(parse(&s, &program, NULL), -1);
+    ck_assert_int_eq(pl_service_configure(&s, true), -1);
+    conf_write("rows: 4\n");
+    ck_assert_int_eq(pl_service_reload(&s, NULL), PL_RELOAD_TAKEN);
+    conf_write("rows: 5\ntopic: u\n");
+    capture_begin(&capture);
+    result = pl_service_reload(&s, NULL);
+    capture_end(&capture);
+    ck_assert_int_eq(result, PL_RELOAD_AGAIN);
+    ck_assert_msg(strstr(capture.text, "to take over the configuration changed=\"t to u\"\n"), "%s",
+                  capture.text);
+    ck_assert_int_eq(((struct conf *)s.conf)->rows, 4);
+    conf_write("rows: 7\ntopic: u\n");
+    capture_begin(&capture);
+    result = pl_service_reload(&s, NULL);
+    capture_end(&capture);
+    ck_assert_int_eq(result, PL_RELOAD_REFUSED);
+}
+END_TEST
+
+/* grep tells its process id, signals, mark, and (2) that a descriptor is not there. A shell would
+ * unblock signals. */
+static int run_again(const char *argv0, const char *exe)
+{
+    char *argv[] = {(char *)(uintptr_t)argv0,      (char[]){"-ahoe"},
+                    (char[]){"^Pid:.*"},           (char[]){"-eShdPnd:.*"},
+                    (char[]){"-eSigBlk:.*"},       (char[]){"-ePIPELINE_STARTED_AGAIN=1"},
+                    (char[]){"/proc/self/status"}, (char[]){"/proc/self/environ"},
+                    (char[]){"/proc/self/fd/77"},  NULL};
+    struct pl_again again;
+    struct pl_err err;
+    sigset_t set;
+
+    pl_again_begin(&again, argv);
+    if (again.is_again || again.exe[0] != '/')
+        return 98;
+    snprintf(again.exe, sizeof(again.exe), "%s", exe);
+    dup2(STDERR_FILENO, 77);
+    dup2(STDERR_FILENO, STDOUT_FILENO);
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    kill(getpid(), SIGTERM);
+    pl_again_exec(&again, 5000, &err);
+    return 99;
+}
+
+static int run_again_as_called(void)
+{
+    return run_again("/bin/grep", "/nowhere");
+}
+
+static int run_again_elsewhere(void)
+{
+    return run_again("/nowhere/grep", "/bin/grep");
+}
+
+static int run_again_by_name(void)
+{
+    return run_again("grep", "/bin/grep");
+}
+
+/* The same process with its streams and a signal that waits, and no other descriptor. */
+START_TEST(executed_again)
+{
+    static int (*const runs[])(void) = {run_again_as_called, run_again_elsewhere,
+                                        run_again_by_name};
+    struct watch w;
+
+    watch_open(&w, false);
+    watch_start(&w, runs[_i]);
+    PL_FREE char *pid = pl_strf("Pid:\t%d\n", (int)w.pid);
+    expect(&w, "WATCHDOG=1");
+    ck_assert(message_has(w.last, "EXTEND_TIMEOUT_USEC=5000000"));
+    expect_exit(&w, 2);
+    expect_no_more(&w);
+    ck_assert_uint_eq(logged(&w, pid), 1);
+    ck_assert_uint_eq(logged(&w, "/proc/self/fd/77: No such file"), 1);
+    ck_assert_uint_eq(logged(&w, "PIPELINE_STARTED_AGAIN=1\n"), 1);
+    ck_assert_uint_eq(logged(&w, "ShdPnd:\t0000000000004000\n"), 1);
+    ck_assert_uint_eq(logged(&w, "SigBlk:\t0000000000004000\n"), 1);
+    watch_close(&w);
+}
+END_TEST
+
+static int run_mended(void)
+{
+    PL_CLEANUP(pl_service_release) struct pl_service s = {0};
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    setenv("PIPELINE_STARTED_AGAIN", "1", 1);
+    if (parse(&s, &testd, NULL) != -1)
+        return 99;
+    int status = pl_service_configure(&s, true);
+    return status == -1 ? 30 + (int)((struct conf *)s.conf)->rows : status;
+}
+
+/* The file was good when the reload began: it is being written. */
+START_TEST(a_file_that_is_being_written)
+{
+    bool stop = _i == 1;
+    struct watch w;
+
+    watch_open(&w, false);
+    conf_write("rows: [\n");
+    watch_start(&w, run_mended);
+    expect(&w, "STATUS=The configuration has faults: waiting until it is mended");
+    ck_assert(message_has(w.last, "WATCHDOG=1"));
+    if (stop)
+        watch_kill(&w, SIGTERM);
+    else
+        conf_write("rows: 4\n");
+    expect_exit(&w, stop ? 0 : 34);
+    watch_close(&w);
+}
+END_TEST
+
 /* -v counts more than the file, after a reload too. */
 START_TEST(log_level)
 {
@@ -508,6 +646,9 @@ int main(void)
         TEST(configure_without_a_file),
         TEST(configure_for_a_mode),
         TEST(reload, .count = PL_COUNT(reload_cases)),
+        TEST(reload_that_needs_a_start),
+        TEST(executed_again, .count = 3),
+        TEST(a_file_that_is_being_written, .count = 2),
         TEST(log_level),
         TEST(life),
         TEST(sums_below_the_level),

@@ -49,16 +49,23 @@ static inline void reload(void *userdata)
     pl_daemon_status(daemon_obj, "reloaded");
 }
 
-static inline int make_and_run(const struct pl_daemon_ops *ops, int64_t stop_timeout_ms)
+/* The daemon can be asked afterwards. */
+static inline int make_and_run_keep(const struct pl_daemon_ops *ops, int64_t stop_timeout_ms)
 {
     struct pl_err err;
-    int status;
 
     if (pl_daemon_new(ops, NULL, stop_timeout_ms, &daemon_obj, &err) < 0)
         return 99;
     pl_daemon_ready(daemon_obj);
-    status = pl_daemon_run(daemon_obj);
-    pl_daemon_free(daemon_obj);
+    return pl_daemon_run(daemon_obj);
+}
+
+static inline int make_and_run(const struct pl_daemon_ops *ops, int64_t stop_timeout_ms)
+{
+    int status = make_and_run_keep(ops, stop_timeout_ms);
+
+    if (status != 99)
+        pl_daemon_free(daemon_obj);
     return status;
 }
 

@@ -23,16 +23,12 @@ struct worker {
     bool started;
 };
 
-struct work_list {
-    struct work *first, **end;
-};
-
 struct workers {
     struct workers_conf conf;
     struct worker worker[WORKERS_MAX];
     pthread_mutex_t lock;
     pthread_cond_t submitted;
-    struct work_list waiting, done;
+    struct work_list waiting;
     unsigned busy;
     uint64_t taken;
     int64_t reserved_ms; /* monotonic: until then urgent work goes first; 0: none is expected */
@@ -62,16 +58,20 @@ static void list_push_first(struct work_list *l, struct work *work)
         l->end = &work->next;
 }
 
-static struct work *list_pop(struct work_list *l)
+static struct work *list_remove(struct work_list *l, struct work **at)
 {
-    struct work *work = l->first;
-    if (!work)
-        return NULL;
-    l->first = work->next;
-    if (!l->first)
-        l->end = &l->first;
+    struct work *work = *at;
+    *at = work->next;
+    if (!work->next)
+        l->end = at;
     work->next = NULL;
     return work;
+}
+
+void workers_desk_init(struct workers_desk *desk, void (*done)(void *userdata), void *userdata)
+{
+    *desk = (struct workers_desk){.done = done, .userdata = userdata};
+    list_init(&desk->answered);
 }
 
 /* ---- calls ---- */
@@ -154,8 +154,13 @@ static struct work *work_next(struct workers *all)
     bool reserved = all->reserved_ms > 0 && pl_clock_monotonic_ms() < all->reserved_ms;
     if (reserved && !all->give_up && first && !first->urgent)
         return NULL;
+    struct work **at = &all->waiting.first;
+    while (*at && all->conf.each > 0 && (*at)->desk->busy >= all->conf.each)
+        at = &(*at)->next;
+    if (!*at)
+        return NULL;
     all->reserved_ms = 0;
-    return list_pop(&all->waiting);
+    return list_remove(&all->waiting, at);
 }
 
 /* With the lock held. */
@@ -187,26 +192,30 @@ static void *worker_run(void *arg)
             continue;
         }
         bool give_up = all->give_up;
+        struct workers_desk *desk = work->desk;
+        desk->busy++;
         all->busy++;
         all->taken++;
         pthread_mutex_unlock(&all->lock);
         work_do(w, work, give_up);
         pthread_mutex_lock(&all->lock);
         all->busy--;
+        desk->busy--;
         if (work->expired)
             all->reserved_ms = pl_clock_monotonic_ms() + RESERVE_MS;
-        list_push(&all->done, work);
+        list_push(&desk->answered, work);
         pthread_mutex_unlock(&all->lock);
-        all->conf.done(all->conf.userdata);
+        desk->done(desk->userdata);
         pthread_mutex_lock(&all->lock);
     }
     pthread_mutex_unlock(&all->lock);
     return NULL;
 }
 
-void workers_submit(struct workers *w, struct work *work)
+void workers_submit(struct workers *w, struct workers_desk *desk, struct work *work)
 {
     pthread_mutex_lock(&w->lock);
+    work->desk = desk;
     if (work->urgent)
         list_push_first(&w->waiting, work);
     else
@@ -215,11 +224,11 @@ void workers_submit(struct workers *w, struct work *work)
     pthread_mutex_unlock(&w->lock);
 }
 
-struct work *workers_take_done(struct workers *w)
+struct work *workers_take_done(struct workers *w, struct workers_desk *desk)
 {
     pthread_mutex_lock(&w->lock);
-    struct work *first = w->done.first;
-    list_init(&w->done);
+    struct work *first = desk->answered.first;
+    list_init(&desk->answered);
     pthread_mutex_unlock(&w->lock);
     return first;
 }
@@ -255,7 +264,6 @@ int workers_start(const struct workers_conf *conf, struct workers **ret, struct 
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->submitted, NULL);
     list_init(&w->waiting);
-    list_init(&w->done);
     *ret = w;
     for (unsigned i = 0; i < conf->threads; i++) {
         struct worker *one = &w->worker[i];

@@ -6,8 +6,12 @@
  * A worker knows neither partitions nor the group: it has a target, a batch, a token. What an
  * answer means for the partition is decided by who submitted it, so nothing is tried again here.
  *
- * Threads: workers_submit() and workers_take_done() by one thread, the owner's; what is submitted
- * is the workers' until it is taken back. The others: see each.
+ * Who submits has a desk, where its answers come back. The sinks of a process share the threads, as
+ * an output may allow one writer only; no desk has more than its share of them at work, so that one
+ * whose calls take long leaves threads to the others.
+ *
+ * Threads: workers_submit() and workers_take_done() by one thread a desk, its owner's; what is
+ * submitted is the workers' until it is taken back. The others: see each.
  */
 #ifndef CHSINKD_SINK_WORKER_H
 #define CHSINKD_SINK_WORKER_H
@@ -15,7 +19,7 @@
 #include "daemons/chsinkd/output/output.h"
 #include "lib/service/watchdog.h"
 
-#define WORKERS_MAX 16
+#define WORKERS_MAX 64
 
 enum work_kind {
     WORK_PLACE,  /* where does the output end? */
@@ -44,31 +48,48 @@ struct work {
     struct output_state state; /* ENSURE */
     int64_t took_ms;
 
+    /* The workers'. */
+    struct workers_desk *desk;
     struct work *next;
 };
+
+struct work_list { /* the workers' */
+    struct work *first, **end;
+};
+
+/* Set up by workers_desk_init(); outlives the workers' threads. */
+struct workers_desk {
+    void (*done)(void *userdata); /* in a worker's thread: there is something to take */
+    void *userdata;
+    /* The workers', under their lock. */
+    struct work_list answered;
+    unsigned busy;
+};
+
+void workers_desk_init(struct workers_desk *desk, void (*done)(void *userdata), void *userdata);
 
 struct workers_conf {
     const struct output_kind *output;
     const void *output_conf;
-    unsigned threads;             /* at most WORKERS_MAX */
-    int64_t call_ms;              /* the longest that an insert or a query can take */
-    int64_t ensure_ms;            /* that ensure can */
-    void (*done)(void *userdata); /* in a worker's thread: there is something to take */
-    void *userdata;
+    unsigned threads;  /* at most WORKERS_MAX */
+    unsigned each;     /* of them, at work for one desk at once; 0: all */
+    int64_t call_ms;   /* the longest that an insert or a query can take */
+    int64_t ensure_ms; /* that ensure can */
 };
 
 struct workers;
 
 int workers_start(const struct workers_conf *conf, struct workers **ret, struct pl_err *err);
 
-void workers_submit(struct workers *w, struct work *work);
-struct work *workers_take_done(struct workers *w); /* a list in the order of the answers; or NULL */
+void workers_submit(struct workers *w, struct workers_desk *desk, struct work *work);
+/* A list in the order of the answers; or NULL. */
+struct work *workers_take_done(struct workers *w, struct workers_desk *desk);
 
 /* Any thread. Ends the calls under way, and what waits is answered without one (RETRY). */
 void workers_give_up(struct workers *w);
 
 /* Any thread, for the watchdog: what a thread hangs in, or NULL. `pending`: something waits and no
- * thread is at work; `taken` counts what was taken. */
+ * thread is at work for any desk; `taken` counts what was taken. */
 struct workers_look {
     const char *overdue;
     bool pending;
