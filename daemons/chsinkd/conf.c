@@ -82,6 +82,13 @@ const struct pl_option chsinkd_options[] = {
         .help = "The DuckDB file, which is made where it is not there: below "
                 "/var/lib/chsinkd, which the unit may write to. One process at a time has it open, "
                 "to write or to read."),
+    OPT("duckdb.attach", STRING, duckdb.attach, .min = 1, .max = 4096,
+        .help = "A DuckLake instead of a file: ducklake:/PATH of its catalogue, which is a DuckDB "
+                "file and is made where it is not there, with the rows in Parquet files in "
+                "/PATH.files. Needs DuckDB's extension ducklake (extensions)."),
+    OPT("duckdb.extensions", STRINGS, duckdb.extensions, .max = 16,
+        .help = "Files of DuckDB's extensions (ducklake.duckdb_extension) that are loaded, of "
+                "just the version that the library has. None is ever fetched."),
     OPT("duckdb.hold", ENUM, duckdb.hold, .dflt = "batch", .choices = hold_choices,
         .help = "batch: the file is open for each batch only, and others can read it in between; "
                 "always: it stays open, which is faster, and nobody else can read it while chsinkd "
@@ -392,17 +399,56 @@ static void duckdb_route(const struct chsinkd_conf *conf, const struct route *r,
                         r->columns_n, r->name, (least + PL_MIB - 1) / PL_MIB);
 }
 
+/* It says a file or a catalogue; false: a finding. */
+static bool duckdb_place_check(const struct duckdb_conf *conf, struct pl_findings *errs)
+{
+    static const char lake[] = DUCKDB_LAKE "/";
+    if (conf->attach && conf->file)
+        pl_findings_add(errs, 0, 0, "duckdb.attach: instead of duckdb.file, not beside it");
+    else if (conf->attach && strncmp(conf->attach, lake, strlen(lake)) != 0)
+        pl_findings_add(errs, 0, 0,
+                        "duckdb.attach: is ducklake:/PATH of a catalogue in a DuckDB file; with "
+                        "others (PostgreSQL, SQLite, MySQL) two owners of a new partition could "
+                        "both load its first batch");
+    else if (conf->attach && conf->extensions.n == 0)
+        pl_findings_add(errs, 0, 0,
+                        "duckdb.extensions: duckdb.attach needs DuckDB's extension ducklake, of "
+                        "just the library's version, as in PyPI's duckdb-extension-ducklake");
+    else if (!conf->attach && (!conf->file || conf->file[0] != '/')) /* ":memory:" is no file */
+        pl_findings_add(errs, 0, 0,
+                        "duckdb.file is required with output: duckdb, and begins with /");
+    else
+        return true;
+    return false;
+}
+
+/* Whether the library takes them, tried in a database in memory. */
+static void duckdb_extensions_check(const struct chsinkd_conf *conf,
+                                    const struct duckdb_library *library, struct pl_findings *errs)
+{
+    const struct duckdb_open how = {.extensions = &conf->duckdb.extensions, .threads = 1};
+    struct duckdb db;
+    struct pl_err err;
+    if (conf->duckdb.extensions.n == 0)
+        return;
+    if (duckdb_open(&db, library, &how, &err) < 0)
+        pl_findings_add(errs, 0, 0, "%s", err.msg);
+    else
+        duckdb_close(&db);
+}
+
 static void duckdb_check(const struct chsinkd_conf *conf, struct pl_findings *errs)
 {
     struct duckdb_library library;
     struct pl_err err;
-    if (!conf->duckdb.file || conf->duckdb.file[0] != '/') /* ":memory:" has a meaning to DuckDB */
-        pl_findings_add(errs, 0, 0,
-                        "duckdb.file is required with output: duckdb, and begins with /");
-    else if (duckdb_file_check(conf->duckdb.file, &err) < 0)
-        pl_findings_add(errs, 0, 0, "duckdb.file: %s", err.msg);
+    if (duckdb_place_check(&conf->duckdb, errs) &&
+        duckdb_file_check(duckdb_conf_file(&conf->duckdb), &err) < 0)
+        pl_findings_add(errs, 0, 0, "duckdb.%s: %s", conf->duckdb.attach ? "attach" : "file",
+                        err.msg);
     if (duckdb_library_load(&library, conf->duckdb.library, &err) < 0)
         pl_findings_add(errs, 0, 0, "%s", err.msg);
+    else
+        duckdb_extensions_check(conf, &library, errs);
     for (unsigned i = 0; i < conf->routes_n; i++)
         duckdb_route(conf, conf->routes[i], errs);
 }

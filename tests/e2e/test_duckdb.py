@@ -29,6 +29,12 @@ LIBRARY, CLIENT = (subprocess.run([SERVICES / 'duckdb.sh', what], check=True, te
 sys.path.insert(0, CLIENT)
 duckdb = pytest.importorskip('duckdb')
 
+LAKE_LIBRARY, LAKE_EXTENSION = subprocess.run([SERVICES / 'duckdb.sh', 'lake'], check=True, text=True,
+                                              stdout=subprocess.PIPE).stdout.split()
+# A client of just the extension's version.
+LAKE_CLIENT = subprocess.run([SERVICES / 'iceberg.sh', 'python'], check=True, text=True,
+                             stdout=subprocess.PIPE).stdout.strip()
+
 SEED = int(os.environ.get('SEED', '1'))
 KILLS = int(os.environ.get('KILLS', '5'))
 
@@ -55,6 +61,9 @@ class Duck:
         self.file = folder / 'rows.duckdb'
         self.messages = Messages()
 
+    def place(self):
+        return {'file': str(self.file), 'library': LIBRARY}
+
     def route(self, end=''):
         return write_whole(self.folder / 'rows.yaml', ROUTE.format(topic=self.topic, end=end))
 
@@ -62,7 +71,7 @@ class Duck:
         kafka = {'bootstrap.servers': self.kafka.servers, 'group.id': f'sink-{self.p.tag}',
                  'group.instance.id': name, 'session.timeout.ms': 6000, **options.pop('kafka', {})}
         conf = {'kafka': {k: v for k, v in kafka.items() if v is not None}, 'output': 'duckdb',
-                'duckdb': {'file': str(self.file), 'library': LIBRARY, **options.pop('duckdb', {})},
+                'duckdb': {**self.place(), **options.pop('duckdb', {})},
                 'dead_letter_topic': self.p.dead, 'routes': [str(route or self.route())],
                 'batch': {'age': '200ms', 'inserts_per_second': 100, **options.pop('batch', {})}, **options}
         path = write_whole(self.folder / f'{name}.yaml', json.dumps(conf, indent=1))
@@ -136,11 +145,49 @@ class Duck:
         return [dict(m.headers()) for m in self.kafka.read(self.p.dead)]
 
 
+LAKE_READER = '''
+import duckdb, json, sys, time
+extension, catalogue, sql = sys.argv[1:]
+c = duckdb.connect()
+c.execute(f"LOAD '{extension}'")
+for _ in range(600):
+    try:
+        c.execute(f"ATTACH 'ducklake:{catalogue}' AS lake (READ_ONLY); USE lake")
+        print(json.dumps(c.execute(sql).fetchall()))
+        break
+    except duckdb.CatalogException:
+        print('null')
+        break
+    except duckdb.IOException:
+        time.sleep(0.05)
+'''
+
+
+class DuckLake(Duck):
+    """The same rows in a DuckLake."""
+
+    def __init__(self, folder, kafka):
+        super().__init__(folder, kafka)
+        self.file = folder / 'rows.ducklake'
+
+    def place(self):
+        return {'attach': f'ducklake:{self.file}', 'library': LAKE_LIBRARY, 'extensions': [LAKE_EXTENSION]}
+
+    def ask(self, sql):
+        if not self.file.exists():
+            return None
+        done = subprocess.run([sys.executable, '-c', LAKE_READER, LAKE_EXTENSION, self.file, sql], text=True, check=False,
+                              env={**os.environ, 'PYTHONPATH': LAKE_CLIENT}, stdout=subprocess.PIPE)
+        assert done.returncode == 0 and done.stdout, f'{self.file} was never free'
+        found = json.loads(done.stdout)
+        return found and [tuple(row) for row in found]
+
+
 @pytest.fixture
 def duck(folder, kafka, request):
     path = folder / re.sub(r'[^\w.-]', '_', request.node.name)
     path.mkdir()
-    d = Duck(path, kafka)
+    d = (DuckLake if getattr(request, 'param', None) == 'lake' else Duck)(path, kafka)
     yield d
     for process in d.p.processes:
         process.close()
@@ -186,8 +233,10 @@ def test_preset(duck):
     assert rows == len(events.read_bytes().splitlines()) and wrong == 0 and newest.tzinfo
 
 
-@pytest.mark.parametrize('hold, count', [('batch', 2000), ('always', 8000)], ids=['batch', 'always'])
-def test_killed(duck, hold, count):
+@pytest.mark.parametrize('duck, hold, count, load',
+                         [('file', 'batch', 2000, 0.6), ('file', 'always', 8000, 0.6), ('lake', 'always', 2000, 1.5)],
+                         ids=['batch', 'always', 'lake'], indirect=['duck'])
+def test_killed(duck, hold, count, load):
     """kill -9 at random moments of a load: each time what lies in the file agrees with itself; in the end each row once."""
     d = duck
     rng = random.Random(SEED)
@@ -198,7 +247,7 @@ def test_killed(duck, hold, count):
         for partition in (0, 1):
             d.produce(d.messages.many(count), partition)
         sink.start()
-        time.sleep(rng.uniform(0, 0.6))  # about what the load takes: most kills fall into it
+        time.sleep(rng.uniform(0, load))  # about what it takes: most kills fall into it
         sink.kill()
         rows = d.assert_agree()
         assert rows >= before, f'{before} rows, then {rows}'
@@ -213,6 +262,7 @@ def test_killed(duck, hold, count):
     d.assert_each_once()
 
 
+@pytest.mark.parametrize('duck', ['file', 'lake'] if 'KILLS' in os.environ else ['file'], indirect=True)
 def test_two_owners(duck):
     """Two of one group on one file: partitions move while batches are under way."""
     d = duck

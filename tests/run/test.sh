@@ -132,8 +132,11 @@ main() {
     title "packages"
     tests/services/deps.sh services
     # The unit tests take it if it is there.
-    step "fetch DuckDB" tests/services/duckdb.sh fetch && DUCKDB_LIBRARY=$(tests/services/duckdb.sh library)
-    export DUCKDB_LIBRARY
+    if step "fetch DuckDB" tests/services/duckdb.sh fetch; then
+        DUCKDB_LIBRARY=$(tests/services/duckdb.sh library)
+        { read -r DUCKLAKE_LIBRARY && read -r DUCKLAKE_EXTENSION; } < <(tests/services/duckdb.sh lake)
+        export DUCKDB_LIBRARY DUCKLAKE_LIBRARY DUCKLAKE_EXTENSION
+    fi
     title "check"
     check check "$results/check" WERROR="${WERROR:-}"
     title "programs, Kafka and ClickHouse"

@@ -44,6 +44,7 @@ static const struct {
     {"Parser Error", "", PL_ERR_CONFIG},
     {"Permission Error", "", PL_ERR_CONFIG},
     {"Invalid Configuration Error", "", PL_ERR_CONFIG},
+    {"Invalid Input Error", "catalog version mismatch", PL_ERR_CONFIG}, /* of a DuckLake */
     {"Not implemented Error", "", PL_ERR_CONFIG},
 };
 
@@ -136,7 +137,7 @@ static int options_set(const struct duckdb_library *lib, struct duckdb_config *c
         {"memory_limit", how->memory_bytes > 0 ? memory : NULL},
         {"threads", how->threads > 0 ? threads : NULL},
         {"storage_compatibility_version", how->read_only ? NULL : how->storage_version},
-        {"access_mode", how->read_only ? "READ_ONLY" : NULL},
+        {"access_mode", how->read_only && !how->lake ? "READ_ONLY" : NULL},
     };
     for (size_t i = 0; i < PL_COUNT(options); i++)
         if (options[i][1] && option_set(lib, config, options[i][0], options[i][1], err) < 0)
@@ -150,6 +151,36 @@ int duckdb_file_check(const char *file, struct pl_err *err)
     return pl_path_check(file, false, err) < 0 ? -1 : pl_path_check(wal, false, err);
 }
 
+static int extensions_load(struct duckdb *db, const struct pl_strings *extensions,
+                           struct pl_err *err)
+{
+    for (size_t i = 0; extensions && i < extensions->n; i++) {
+        PL_CLEANUP(pl_buf_release) struct pl_buf sql = {0};
+        pl_buf_add_str(&sql, "LOAD ");
+        duckdb_quote_string(&sql, extensions->v[i]);
+        if (duckdb_run(db, pl_buf_cstr(&sql), NULL, err) < 0) {
+            err->kind = PL_ERR_CONFIG; /* another version's, or no extension */
+            return pl_err_prefix(err, "duckdb.extensions: %.200s", extensions->v[i]);
+        }
+    }
+    return 0;
+}
+
+static int lake_attach(struct duckdb *db, const struct duckdb_open *how, struct pl_err *err)
+{
+    PL_CLEANUP(pl_buf_release) struct pl_buf sql = {0};
+    PL_FREE char *catalogue = pl_strf("ducklake:%s", how->file);
+    struct duckdb_result result = {0};
+    pl_buf_add_str(&sql, "ATTACH ");
+    duckdb_quote_string(&sql, catalogue);
+    pl_buf_addf(&sql, " AS lake%s; USE lake", how->read_only ? " (READ_ONLY)" : "");
+    int rc = db->lib->query(db->connection, pl_buf_cstr(&sql), &result);
+    if (rc != 0)
+        rc = open_failed(how->file, db->lib->result_error(&result), err);
+    db->lib->destroy_result(&result);
+    return rc;
+}
+
 static int database_open(struct duckdb *db, const struct duckdb_open *how, struct pl_err *err)
 {
     const struct duckdb_library *lib = db->lib;
@@ -158,13 +189,16 @@ static int database_open(struct duckdb *db, const struct duckdb_open *how, struc
     if (lib->create_config(&config) != 0)
         return duckdb_error(err, NULL);
     int rc = options_set(lib, config, how, err);
-    if (rc == 0 && lib->open_ext(how->file, &db->database, config, &message) != 0)
+    if (rc == 0 &&
+        lib->open_ext(how->lake ? NULL : how->file, &db->database, config, &message) != 0)
         rc = open_failed(how->file, message, err);
     lib->destroy_config(&config);
     lib->free(message);
     if (rc == 0 && lib->connect(db->database, &db->connection) != 0)
         rc = pl_err_set(err, PL_ERR_RETRY, 0, "DuckDB gives no connection");
-    return rc;
+    if (rc == 0)
+        rc = extensions_load(db, how->extensions, err);
+    return rc == 0 && how->lake ? lake_attach(db, how, err) : rc;
 }
 
 int duckdb_open(struct duckdb *db, const struct duckdb_library *lib, const struct duckdb_open *how,
@@ -177,6 +211,7 @@ int duckdb_open(struct duckdb *db, const struct duckdb_library *lib, const struc
         return pl_err_set(err, PL_ERR_RETRY, EBUSY, "%s is open in this process already",
                           how->file);
     db->locked = how->file;
+    db->lake = how->lake;
     if (database_open(db, how, err) == 0)
         return 0;
     duckdb_close(db);

@@ -6,7 +6,8 @@
  * reads it keeps us out. Within a process nothing of DuckDB's would exclude a second open, which
  * destroys the file; here it is refused.
  *
- * Extensions are never installed or loaded by themselves: no network.
+ * Extensions are never installed, and loaded only by their path: no network. A DuckLake's catalogue is the
+ * file that is locked; its tables are those of the current database, as a file's own are.
  *
  * Errors have the kind of duckdb_error_kind(). After any error but REJECT the database is closed
  * and opened again: an error while writing makes it unusable. Threads: one owner;
@@ -17,9 +18,12 @@
 
 #include "daemons/chsinkd/duckdb/library.h"
 #include "lib/base/buf.h"
+#include "lib/config/options.h"
 
 struct duckdb_open {
-    const char *file;            /* NULL: in memory */
+    const char *file; /* NULL: in memory */
+    bool lake;        /* `file` is the catalogue of a DuckLake, which is attached */
+    const struct pl_strings *extensions; /* loaded first; NULL: none */
     const char *storage_version; /* of a file that is made: "v1.2.0"; NULL: the library's own */
     int64_t memory_bytes;        /* memory_limit; 0: DuckDB's default (80 % of the machine's) */
     int64_t threads;             /* 0: DuckDB's default (all cores) */
@@ -31,6 +35,7 @@ struct duckdb { /* zeroed: closed */
     struct duckdb_database *database;
     struct duckdb_connection *connection;
     bool locked; /* it is a file */
+    bool lake;
 };
 
 /* Whether `file` and its WAL are regular files, or can become ones: CONFIG, as no later try helps.

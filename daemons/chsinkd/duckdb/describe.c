@@ -55,13 +55,18 @@ static int ask_size(const struct look *l, struct pl_err *err)
     OWNED_BUF struct pl_buf sql = {0}, name = {0}, answer = {0};
     size_t rows;
     duckdb_table_name(l->target->route, &name);
-    pl_buf_addf(&sql,
-                "SELECT (SELECT count(*) FROM %s), (SELECT count(DISTINCT block_id) FROM "
-                "pragma_storage_info(",
-                pl_buf_cstr(&name));
-    duckdb_quote_string(&sql, pl_buf_cstr(&name));
-    pl_buf_add_str(&sql, ") WHERE persistent) * (SELECT max(block_size) FROM "
-                         "pragma_database_size())");
+    pl_buf_addf(&sql, "SELECT (SELECT count(*) FROM %s), ", pl_buf_cstr(&name));
+    if (l->db->lake) {
+        pl_buf_add_str(&sql, "(SELECT sum(file_size_bytes) FROM ducklake_table_info("
+                             "current_database()) WHERE lower(table_name) = lower(");
+        duckdb_quote_string(&sql, l->target->route->table);
+        pl_buf_add_str(&sql, "))");
+    } else {
+        pl_buf_add_str(&sql, "(SELECT count(DISTINCT block_id) FROM pragma_storage_info(");
+        duckdb_quote_string(&sql, pl_buf_cstr(&name));
+        pl_buf_add_str(&sql, ") WHERE persistent) * (SELECT max(block_size) FROM "
+                             "pragma_database_size())");
+    }
     if (look_ask(l, &sql, &answer, &rows, err) < 0)
         return -1;
     const char *at = answer.data;
@@ -221,15 +226,16 @@ static double file_mib(const char *file)
 }
 
 /* `file` NULL: there is none. What is in the WAL is in no block yet. */
-static void file_note(const char *file, struct output_facts *f)
+static void file_note(const char *file, bool lake, struct output_facts *f)
 {
     if (!file) {
         snprintf(f->note, sizeof(f->note), "there is no file yet");
         return;
     }
     PL_FREE char *wal = pl_strf("%s.wal", file);
-    snprintf(f->note, sizeof(f->note),
-             "SIZE: the blocks that have some of it; the file has %.1f MiB, its WAL %.1f MiB",
+    snprintf(f->note, sizeof(f->note), "SIZE: %s has %.1f MiB, its WAL %.1f MiB",
+             lake ? "of its Parquet files; the catalogue"
+                  : "the blocks that have some of it; the file",
              file_mib(file), file_mib(wal));
 }
 
@@ -242,10 +248,11 @@ int duckdb_describe(struct duckdb *db, const char *file, const struct output_tar
     if (db && ask_columns(&l, err) < 0)
         return -1;
     columns_missing(&l);
-    file_note(db ? file : NULL, ret);
+    file_note(db ? file : NULL, db && db->lake, ret);
     if (!ret->exists)
         return 0;
-    snprintf(ret->engine, sizeof(ret->engine), "DuckDB %s", db->lib->library_version());
+    snprintf(ret->engine, sizeof(ret->engine), "%s %s", db->lake ? "DuckLake, DuckDB" : "DuckDB",
+             db->lib->library_version());
     if (ask_size(&l, err) < 0 || duckdb_loads_tell(db, t, group, ret, err) < 0 ||
         ask_places(&l, err) < 0)
         return -1;

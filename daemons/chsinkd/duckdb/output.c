@@ -87,7 +87,8 @@ static void target_print(const struct output_target *t, struct pl_buf *out)
 
 static const char *output_where(const void *conf)
 {
-    return ((const struct duckdb_conf *)conf)->file;
+    const struct duckdb_conf *c = conf;
+    return c->attach ? c->attach : c->file;
 }
 
 static int64_t output_call_ms(const void *conf)
@@ -149,7 +150,9 @@ static bool stopped(struct output *o, struct pl_err *err)
 
 static int file_open_now(struct output *o, bool read_only, struct pl_err *err)
 {
-    const struct duckdb_open how = {.file = o->conf->file,
+    const struct duckdb_open how = {.file = duckdb_conf_file(o->conf),
+                                    .lake = o->conf->attach,
+                                    .extensions = &o->conf->extensions,
                                     .storage_version = o->conf->storage_version,
                                     .memory_bytes = o->conf->memory_bytes,
                                     .threads = o->conf->threads,
@@ -158,7 +161,7 @@ static int file_open_now(struct output *o, bool read_only, struct pl_err *err)
     if (duckdb_open(&db, &o->library, &how, err) < 0)
         return -1;
     struct stat st = {0};
-    stat(o->conf->file, &st);
+    stat(duckdb_conf_file(o->conf), &st);
     o->device = st.st_dev;
     o->inode = st.st_ino;
     pthread_mutex_lock(&o->lock);
@@ -172,7 +175,7 @@ static int file_open_now(struct output *o, bool read_only, struct pl_err *err)
 static bool file_is_another(const struct output *o)
 {
     struct stat st;
-    if (stat(o->conf->file, &st) < 0)
+    if (stat(duckdb_conf_file(o->conf), &st) < 0)
         return errno == ENOENT;
     return st.st_dev != o->device || st.st_ino != o->inode;
 }
@@ -219,7 +222,7 @@ static void file_read_leave(struct output *o, bool opened)
 static bool file_is_there(const struct output *o)
 {
     struct stat st;
-    return lstat(o->conf->file, &st) == 0 || errno != ENOENT;
+    return lstat(duckdb_conf_file(o->conf), &st) == 0 || errno != ENOENT;
 }
 
 /* The end of a call: `failed` closes it in any case. */
@@ -248,7 +251,7 @@ static int output_ensure(struct output *o, const struct output_target *t,
 {
     static const struct output_ensure plain;
     how = how ? how : &plain;
-    if (duckdb_file_check(o->conf->file, err) < 0)
+    if (duckdb_file_check(duckdb_conf_file(o->conf), err) < 0)
         return -1;
     if (how->dry_run && !file_is_there(o))
         return duckdb_table_ensure(NULL, t->route, how, ret, err);
@@ -434,7 +437,7 @@ static enum output_answer batch_write(struct output *o, const struct output_targ
     if (kept != range->position) {
         pl_err_set(err, PL_ERR_RETRY, 0,
                    "the position in %s is %" PRId64 ", not %" PRId64 ": another has written",
-                   o->conf->file, kept, range->position);
+                   duckdb_conf_file(o->conf), kept, range->position);
         return OUTPUT_MOVED;
     }
     if (block_rows(b->block) > 0 && rows_write(o, t, b->block, err) < 0)
@@ -461,6 +464,8 @@ static void took_write(struct output *o, const struct output_target *t,
                        const struct output_range *range, int64_t began_ms)
 {
     struct pl_err unseen;
+    if (o->db.lake) /* each transaction is a snapshot, which stays */
+        return;
     if (duckdb_load_took(&o->db, t, range, pl_clock_monotonic_ms() - began_ms, &unseen) < 0)
         file_close(o);
 }
@@ -515,12 +520,26 @@ static int output_describe(struct output *o, const struct output_target *t, cons
 {
     bool opened;
     if (!file_is_there(o))
-        return duckdb_describe(NULL, o->conf->file, t, group, ret, err);
+        return duckdb_describe(NULL, duckdb_conf_file(o->conf), t, group, ret, err);
     if (file_open_read(o, &opened, err) < 0)
         return -1;
-    int rc = duckdb_describe(&o->db, o->conf->file, t, group, ret, err);
+    int rc = duckdb_describe(&o->db, duckdb_conf_file(o->conf), t, group, ret, err);
     file_read_leave(o, opened);
     return rc;
+}
+
+/* A DuckLake's rows are in files of their own. */
+static int lake_files_allow(struct output *o, struct pl_err *err)
+{
+    OWNED_BUF struct pl_buf folder = {0}, sql = {0};
+    size_t rows;
+    if (duckdb_ask(&o->db, "SELECT data_path FROM ducklake_settings(current_database())", &folder,
+                   &rows, err) < 0)
+        return -1;
+    pl_buf_add_str(&sql, "SET allowed_directories = [");
+    duckdb_quote_string(&sql, rows > 0 ? folder.data : "");
+    pl_buf_add_byte(&sql, ']');
+    return duckdb_run(&o->db, pl_buf_cstr(&sql), NULL, err);
 }
 
 /* Always in a database of its own: what the statement is confined to stays so until it is
@@ -532,7 +551,9 @@ static int output_query(struct output *o, const char *sql, int64_t rows_max,
     file_close(o);
     if (file_open_read(o, &opened, err) < 0)
         return -1;
-    int rc = duckdb_select(&o->db, sql, rows_max, ret, err);
+    int rc = o->db.lake ? lake_files_allow(o, err) : 0;
+    if (rc == 0)
+        rc = duckdb_select(&o->db, sql, rows_max, ret, err);
     file_close(o);
     return rc;
 }

@@ -184,7 +184,9 @@ static const char *column_default(const struct column *c)
     return NULL;
 }
 
-static void add_column_sql(const struct route *r, const struct column *c, struct pl_buf *out)
+/* A DuckLake takes a literal only, and a text is one for every type. */
+static void add_column_sql(const struct route *r, const struct column *c, bool lake,
+                           struct pl_buf *out)
 {
     const char *dflt = column_default(c);
     const struct duckdb_type type = column_type(c);
@@ -194,9 +196,10 @@ static void add_column_sql(const struct route *r, const struct column *c, struct
     duckdb_quote_ident(out, c->name);
     pl_buf_addf(out, " %s", type.sql);
     if (dflt) {
-        pl_buf_add_str(out, " DEFAULT CAST(");
+        pl_buf_add_str(out, lake ? " DEFAULT " : " DEFAULT CAST(");
         duckdb_quote_string(out, dflt);
-        pl_buf_addf(out, " AS %s)", type.sql);
+        if (!lake)
+            pl_buf_addf(out, " AS %s)", type.sql);
     }
     pl_buf_add_str(out, ";\n");
     add_comment(r, c, out);
@@ -332,13 +335,13 @@ int duckdb_table_check(struct duckdb *db, const struct route *r, struct pl_err *
 
 /* ---- making it so ---- */
 
-static void add_columns_sql(const struct there *t, const struct route *r,
+static void add_columns_sql(const struct there *t, const struct route *r, bool lake,
                             struct output_state *state, struct pl_buf *out)
 {
     struct there_column have;
     for (unsigned i = 0; i < r->columns_n; i++)
         if (!there_find(t, r->columns[i].name, &have)) {
-            add_column_sql(r, &r->columns[i], out);
+            add_column_sql(r, &r->columns[i], lake, out);
             state->columns_added++;
         }
 }
@@ -411,7 +414,7 @@ int duckdb_table_ensure(struct duckdb *db, const struct route *r, const struct o
         return -1;
     state.created = t.columns_n == 0;
     if (!state.created)
-        add_columns_sql(&t, r, &state, &columns);
+        add_columns_sql(&t, r, db && db->lake, &state, &columns);
     if (how->dry_run && how->ret_plan) {
         if (state.created)
             duckdb_table_sql(r, how->ret_plan);
@@ -422,7 +425,8 @@ int duckdb_table_ensure(struct duckdb *db, const struct route *r, const struct o
             return -1;
         tell(&t, r, how, &state);
     }
-    snprintf(state.engine, sizeof(state.engine), "DuckDB %s", db ? db->lib->library_version() : "");
+    snprintf(state.engine, sizeof(state.engine), "%s %s",
+             db && db->lake ? "DuckLake, DuckDB" : "DuckDB", db ? db->lib->library_version() : "");
     *ret = state;
     return 0;
 }

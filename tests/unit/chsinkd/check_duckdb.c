@@ -73,6 +73,8 @@ START_TEST(errors_have_kinds)
         {"TransactionContext Error: Failed to commit: failed to pin block of size 256.0 KiB",
          PL_ERR_FATAL},
         {"Catalog Error: Table with name t does not exist!", PL_ERR_CONFIG},
+        {"Invalid Input Error: DuckLake catalog version mismatch: catalog version is 0.3, but the",
+         PL_ERR_CONFIG},
         {"INTERRUPT Error: Interrupted!", PL_ERR_RETRY},
         {"FATAL Error: Failed: database has been invalidated", PL_ERR_RETRY},
         {"", PL_ERR_RETRY},

@@ -47,7 +47,9 @@ static inline void others_answer(const char *sql, const char *want)
     struct pl_err err;
     size_t rows;
     ck_assert_done(duckdb_library_load(&lib, conf.library, &err), err);
-    ck_assert_done(duckdb_open(&db, &lib, &(struct duckdb_open){.file = conf.file}, &err), err);
+    const struct duckdb_open how = {
+        .file = duckdb_conf_file(&conf), .lake = conf.attach, .extensions = &conf.extensions};
+    ck_assert_done(duckdb_open(&db, &lib, &how, &err), err);
     if (want)
         ck_assert_done(duckdb_ask(&db, sql, &got, &rows, &err), err);
     else
