@@ -186,12 +186,10 @@ enum pl_json_num_result pl_json_num_wide(const struct pl_json_num *n, unsigned s
     }
     if (!wide_multiply_add(value, factor, chunk))
         return PL_JSON_NUM_RANGE;
+    memcpy(ret_value, value, sizeof(value));
     while (p < d.end && (*p == '0' || *p == '.'))
         p++;
-    if (p < d.end)
-        return PL_JSON_NUM_PRECISION;
-    memcpy(ret_value, value, sizeof(value));
-    return PL_JSON_NUM_OK;
+    return p < d.end ? PL_JSON_NUM_PRECISION : PL_JSON_NUM_OK;
 }
 
 #ifdef __SIZEOF_INT128__

@@ -116,7 +116,7 @@ enum pl_json_num_result pl_json_num_u64(const struct pl_json_num *n, uint64_t *r
 enum pl_json_num_result pl_json_num_scaled(const struct pl_json_num *n, int scale,
                                            int64_t *ret_value);
 /* The same without its sign, of up to digits_max digits (more are RANGE) and 256 bits, the least
- * 32 of them first; scale 0 to 76. */
+ * 32 of them first; scale 0 to 76. On PRECISION it is there, too, without the other digits. */
 enum pl_json_num_result pl_json_num_wide(const struct pl_json_num *n, unsigned scale,
                                          unsigned digits_max, uint32_t ret_value[8]);
 /* Correctly rounded (as strtod in the C locale). An integer literal beyond 2^53 that is not exactly

@@ -21,8 +21,8 @@ class Numbers:
     """Integers and decimals: exactly, or not at all."""
     sql = 'toString({})'
 
-    def __init__(self, low, high, scale=0, text=False):
-        self.low, self.high, self.scale, self.text = low, high, scale, text
+    def __init__(self, low, high, scale=0, text=False, clamp=False):
+        self.low, self.high, self.scale, self.text, self.clamp = low, high, scale, text, clamp
 
     def make(self, rng):
         step = decimal.Decimal(10) ** -self.scale
@@ -42,6 +42,8 @@ class Numbers:
 
     def expect(self, literal):
         d = decimal.Decimal(literal.strip('"')).scaleb(self.scale)
+        if self.clamp and not self.low - 1 < d < self.high + 1:
+            d = decimal.Decimal(self.low if d < 0 else self.high)
         if d != d.to_integral_value() or not self.low <= d <= self.high:
             return None
         return d.scaleb(-self.scale)
@@ -304,6 +306,8 @@ def columns():
     plain = [(type, '', made) for type, made in {**ints, **decimals, **times, **others}.items()]
     asked = [('Bool', 'from_number: true', Bools(number=True)),
              (enum(8, NAMES), 'from_number: true', Names(NAMES, number=True)),
+             ('Int128', 'on_overflow: clamp', Numbers(-2 ** 127, 2 ** 127 - 1, clamp=True)),
+             ('Decimal(9, 2)', 'on_overflow: clamp', Numbers(1 - 10 ** 9, 10 ** 9 - 1, 2, clamp=True)),
              ('UInt64', 'from_text: true', Numbers(0, 2 ** 64 - 1, text=True)),
              ('Int256', 'from_text: true', Numbers(-2 ** 255, 2 ** 255 - 1, text=True)),
              ('Decimal(38, 10)', 'from_text: true', Numbers(1 - 10 ** 38, 10 ** 38 - 1, 10, text=True)),

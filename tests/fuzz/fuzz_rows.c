@@ -76,6 +76,8 @@ static const char *const route_texts[] = {
     "  - {name: i2, path: $.d, type: Nullable(Int256), invalid: \"null\"}\n"
     "  - {name: u1, path: $.d, type: Nullable(UInt128), invalid: \"null\"}\n"
     "  - {name: u2, path: $.d, type: Nullable(UInt256), invalid: \"null\"}\n"
+    "  - {name: c, path: $.d, type: 'Nullable(Decimal(20, 3))', on_overflow: clamp, "
+    "invalid: \"null\", from_text: true}\n"
     "  - {name: b, path: $.b, type: Bool, from_number: true, from_text: true, missing: default}\n"
     "  - {name: e, path: $.e, type: \"Enum8('a' = -128, '' = 1, 'ab' = 3)\", "
     "from_number: true, missing: default}\n"
@@ -206,6 +208,7 @@ static struct rows_counts counts_since(const struct rows *rows, const struct row
                                     now->rejected_messages - before->rejected_messages,
                                 .rejected_rows = now->rejected_rows - before->rejected_rows,
                                 .nulled = now->nulled - before->nulled,
+                                .clamped = now->clamped - before->clamped,
                                 .defaulted = now->defaulted - before->defaulted,
                                 .filtered = now->filtered - before->filtered,
                                 .unknown_fields = now->unknown_fields - before->unknown_fields};

@@ -367,6 +367,8 @@ static void value_print(const struct block_column *c, uint64_t row, struct pl_bu
     case CH_IPV6:
         name_print(t, p, out);
         break;
+    case CH_OTHER: /* not in a block */
+        break;
     }
 }
 

@@ -98,7 +98,9 @@ static enum value_result put_int(const struct block *b, struct block_column *c, 
     enum pl_json_num_result result =
         kind == CH_UINT64 ? pl_json_num_u64(&n, (uint64_t *)&v) : number_i64(&n, &v);
     if (result != PL_JSON_NUM_OK)
-        return value_invalid_number(ret_reason, result);
+        return value_invalid_number(ret_reason, result == PL_JSON_NUM_PRECISION
+                                                    ? value_number_fault(&c->column->type, &n)
+                                                    : result);
     if (kind != CH_UINT64 && (v < int_ranges[kind].min || v > int_ranges[kind].max))
         return value_invalid(ret_reason, value_out_of_range);
     char *at = block_fixed(b, c);
@@ -392,6 +394,8 @@ enum value_result value_put(const struct block *b, struct block_column *c, struc
         return string   ? value_put_word(b, c, j, ret_reason)
                : number ? put_number(b, c, j, ret_reason)
                         : not_its_type(b, c, j, ret_reason);
+    case CH_OTHER: /* not in a block */
+        break;
     }
     abort();
 }

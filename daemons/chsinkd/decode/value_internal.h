@@ -27,6 +27,10 @@ static inline enum value_result value_invalid_number(const char **ret_reason,
 enum value_result value_put_wide(const struct block *b, struct block_column *c, struct pl_json *j,
                                  const char **ret_reason);
 
+/* Of a number that has digits behind what an integer or Decimal column holds: RANGE if it is out of
+ * range without them, too; else PRECISION. */
+enum pl_json_num_result value_number_fault(const struct ch_type *t, const struct pl_json_num *n);
+
 /* value_word.c: a string into an Enum, IPv4, IPv6 or FixedString. */
 enum value_result value_put_word(const struct block *b, struct block_column *c, struct pl_json *j,
                                  const char **ret_reason);

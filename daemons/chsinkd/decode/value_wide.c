@@ -18,22 +18,44 @@ static void limbs_negate(uint32_t limbs[LIMBS])
     }
 }
 
-/* Whether so many bits hold the value, with its sign: bits - 1 of the magnitude for a signed type,
- * and 2^(bits - 1) itself below zero. */
+/* Whether so many bytes hold the value, with its sign. */
 static bool limbs_fit(const uint32_t limbs[LIMBS], unsigned width, bool is_signed, bool negative)
 {
-    unsigned n = width / sizeof(*limbs);
-    uint32_t above = 0, below = 0;
-    for (unsigned i = n; i < LIMBS; i++)
+    unsigned top = (8 * width - 1) / 32, bit = (8 * width - 1) % 32;
+    uint32_t above = limbs[top] >> bit >> 1;
+    uint32_t below = limbs[top] & ((UINT32_C(1) << bit) - 1);
+    bool set = limbs[top] >> bit & 1;
+    for (unsigned i = top + 1; i < LIMBS; i++)
         above |= limbs[i];
-    for (unsigned i = 0; i < n - 1; i++)
+    for (unsigned i = 0; i < top; i++)
         below |= limbs[i];
-    uint32_t top = limbs[n - 1];
     if (above != 0)
         return false;
     if (!is_signed)
-        return !negative || (top | below) == 0;
-    return top >> 31 == 0 || (negative && top == UINT32_C(1) << 31 && below == 0);
+        return !negative || (!set && below == 0);
+    return !set || (negative && below == 0);
+}
+
+static bool kind_is_unsigned(enum ch_kind kind)
+{
+    return (kind >= CH_UINT8 && kind <= CH_UINT64) || kind == CH_UINT128 || kind == CH_UINT256;
+}
+
+static enum pl_json_num_result limbs_read(const struct ch_type *t, const struct pl_json_num *n,
+                                          uint32_t limbs[LIMBS])
+{
+    bool decimal = t->kind == CH_DECIMAL;
+    return pl_json_num_wide(n, decimal ? t->scale : 0, decimal ? t->precision : DIGITS_256_MAX,
+                            limbs);
+}
+
+enum pl_json_num_result value_number_fault(const struct ch_type *t, const struct pl_json_num *n)
+{
+    uint32_t limbs[LIMBS];
+    if (limbs_read(t, n, limbs) == PL_JSON_NUM_PRECISION &&
+        limbs_fit(limbs, ch_type_width(t), !kind_is_unsigned(t->kind), n->negative))
+        return PL_JSON_NUM_PRECISION;
+    return PL_JSON_NUM_RANGE;
 }
 
 /* Up to 18 digits: in an int64. */
@@ -77,19 +99,18 @@ enum value_result value_put_wide(const struct block *b, struct block_column *c, 
     int64_t narrow;
     if (!pl_json_number(j, &n))
         return VALUE_BROKEN;
-    bool decimal = t->kind == CH_DECIMAL, is_narrow = c->width <= sizeof(narrow);
+    bool is_narrow = c->width <= sizeof(narrow);
     enum pl_json_num_result result =
-        is_narrow ? decimal_narrow(t, &n, &narrow)
-                  : pl_json_num_wide(&n, decimal ? t->scale : 0,
-                                     decimal ? t->precision : DIGITS_256_MAX, limbs);
+        is_narrow ? decimal_narrow(t, &n, &narrow) : limbs_read(t, &n, limbs);
+    if (result == PL_JSON_NUM_PRECISION)
+        result = value_number_fault(t, &n);
     if (result != PL_JSON_NUM_OK)
         return value_invalid_number(ret_reason, result);
     if (is_narrow) {
         memcpy(block_fixed(b, c), &narrow, c->width);
         return VALUE_OK;
     }
-    bool is_signed = t->kind != CH_UINT128 && t->kind != CH_UINT256;
-    if (!limbs_fit(limbs, c->width, is_signed, n.negative))
+    if (!limbs_fit(limbs, c->width, !kind_is_unsigned(t->kind), n.negative))
         return value_invalid(ret_reason, value_out_of_range);
     if (n.negative)
         limbs_negate(limbs);
@@ -113,9 +134,7 @@ void value_put_limit(const struct block *b, struct block_column *c, bool negativ
         memcpy(at, limbs, c->width);
         return;
     }
-    bool is_unsigned = (t->kind >= CH_UINT8 && t->kind <= CH_UINT64) || t->kind == CH_UINT128 ||
-                       t->kind == CH_UINT256;
     memset(at, negative ? 0 : 0xff, c->width);
-    if (!is_unsigned)
+    if (!kind_is_unsigned(t->kind))
         at[c->width - 1] ^= (char)0x80;
 }

@@ -64,6 +64,8 @@ int duckdb_type_of(const struct ch_type *t, struct duckdb_type *ret, struct pl_e
         return none_holds(t, "Int128, UInt128 or String", err);
     if (t->kind == CH_FIXED_STRING)
         return none_holds(t, "String", err);
+    if (t->kind == CH_OTHER)
+        return none_holds(t, "another type, or leave the column out of a route for DuckDB", err);
     if (t->kind == CH_DECIMAL && t->precision > DUCKDB_DECIMAL_MAX)
         return none_holds(t, "a Decimal of up to 38 digits", err);
     if (t->kind != CH_DECIMAL) {
@@ -295,6 +297,7 @@ static int column_write(struct job *j, unsigned i, uint64_t row, uint64_t n, str
     case CH_INT256:
     case CH_UINT256:
     case CH_FIXED_STRING:
+    case CH_OTHER:
         break; /* refused by duckdb_type_of() */
     }
     abort();

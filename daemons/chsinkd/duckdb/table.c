@@ -180,6 +180,8 @@ static const char *column_default(const struct column *c)
     case CH_FLOAT64:
     case CH_DECIMAL:
         return "0";
+    case CH_OTHER: /* refused by duckdb_route_check() */
+        break;
     }
     return NULL;
 }

@@ -261,7 +261,8 @@ void column_load(struct pl_node *node, struct column *c, struct pl_findings *err
         c->from_number = k.file.from_number;
         if (!name_valid(c->name))
             column_finding(&k, "name", "a column's name is UTF-8 without control characters");
-        if (ch_type_parse(k.file.type, &c->type, &err) < 0) {
+        if (ch_type_parse(k.file.type, &c->type, &err) < 0 &&
+            (!k.file.expression || ch_type_parse_other(k.file.type, &c->type, &err) < 0)) {
             column_finding(&k, "type", "column %s: %s", c->name, err.msg);
         } else {
             if (c->type.timezone && zone_is_unknown(c->type.timezone))

@@ -182,6 +182,7 @@ static bool base_parse(struct cursor *c, struct ch_type *t)
     case CH_UUID:
     case CH_IPV4:
     case CH_IPV6:
+    case CH_OTHER:
         break;
     }
     return true;
@@ -249,6 +250,21 @@ int ch_type_parse(const char *text, struct ch_type *ret, struct pl_err *err)
     return 0;
 }
 
+int ch_type_parse_other(const char *text, struct ch_type *ret, struct pl_err *err)
+{
+    int depth = 0;
+    const char *p = text;
+    bool ok = isalpha((unsigned char)*p);
+    for (; *p && ok; p++) {
+        depth += (*p == '(') - (*p == ')');
+        ok = depth >= 0 && !iscntrl((unsigned char)*p) && *p != ';';
+    }
+    if (!ok || depth != 0)
+        return pl_err_set(err, PL_ERR_CONFIG, 0, "type %.100s is none", text);
+    *ret = (struct ch_type){.kind = CH_OTHER, .ddl = pl_strdup(text), .wire = pl_strdup(text)};
+    return 0;
+}
+
 void ch_type_release(struct ch_type *t)
 {
     type_enum_release(t);
@@ -262,6 +278,8 @@ bool ch_type_matches(const struct ch_type *t, const char *server_type)
 {
     struct ch_type other;
     struct pl_err err;
+    if (t->kind == CH_OTHER)
+        return true;
     if (ch_type_parse(server_type, &other, &err) < 0)
         return false;
     bool same = t->kind == other.kind && t->nullable == other.nullable &&

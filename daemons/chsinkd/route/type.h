@@ -42,6 +42,7 @@ enum ch_kind {
     CH_IPV4,
     CH_IPV6,
     CH_FIXED_STRING,
+    CH_OTHER, /* only the server knows it: of columns with an expression, which are not sent */
 };
 
 #define CH_DECIMAL_PRECISION_MAX 76
@@ -80,9 +81,12 @@ struct ch_type {
 
 /* Parses a type's text; CONFIG error naming what is supported. */
 int ch_type_parse(const char *text, struct ch_type *ret, struct pl_err *err);
+/* Takes a text that is none of them but looks like a type: CH_OTHER. */
+int ch_type_parse_other(const char *text, struct ch_type *ret, struct pl_err *err);
 void ch_type_release(struct ch_type *t);
 /* True when the text that the server gives for a column is the same type (spaces, letter case of
- * aliases and a default time zone apart). */
+ * aliases and a default time zone apart). What only the server knows only the server can compare:
+ * true for CH_OTHER. */
 bool ch_type_matches(const struct ch_type *t, const char *server_type);
 
 /* Bytes of a value in a block and in a Native column; 0: String. */

@@ -158,6 +158,26 @@ static const struct {
     {"LowCardinality(UInt16)", "UInt16", false},
 };
 
+/* A column that the server computes has any of its types; one that is sent has not. */
+START_TEST(check_other_types)
+{
+    static const char *const good[] = {"Variant(String, Array(UInt8))", "Point",
+                                       "AggregateFunction(uniq, String)", "Time64(3)"};
+    static const char *const bad[] = {"Variant(String", "Point)", "", "1", "Point; DROP TABLE t"};
+    struct pl_err err;
+    struct ch_type t;
+    for (unsigned i = 0; i < PL_COUNT(good); i++) {
+        ck_assert_done(ch_type_parse_other(good[i], &t, &err), err);
+        ck_assert_str_eq(t.ddl, good[i]);
+        ck_assert_int_eq(t.kind, CH_OTHER);
+        ck_assert(ch_type_matches(&t, "whatever the server makes of it"));
+        ch_type_release(&t);
+    }
+    for (unsigned i = 0; i < PL_COUNT(bad); i++)
+        ck_assert_int_eq(ch_type_parse_other(bad[i], &t, &err), -1);
+}
+END_TEST
+
 START_TEST(check_match)
 {
     struct ch_type t;
@@ -375,6 +395,9 @@ static const struct {
      "column b: on_overflow: null needs Nullable(Int8)"},
     {HEAD COLUMN "  - {name: b, type: Int64, from: offset, on_overflow: clamp}\n",
      "column b: on_overflow belongs to columns with a path"},
+    {HEAD COLUMN "  - {name: b, type: Point, path: $.b}\n", "column b: type Point is not one"},
+    {HEAD COLUMN "  - {name: b, type: 'Point)', expression: '1'}\n",
+     "column b: type Point) is none"},
     {HEAD COLUMN "  - {name: b, type: 'Enum8(''x'' = 1)', path: $.b, from_text: true}\n",
      "column b: from_text belongs to numbers"},
     {HEAD COLUMN "  - {name: b, type: Int8, path: $.b, from_number: true}\n",
@@ -619,6 +642,7 @@ int main(void)
 {
     const struct unit_test tests[] = {
         TEST(check_type, .count = PL_COUNT(types)),
+        TEST(check_other_types),
         TEST(check_match, .count = PL_COUNT(matches)),
         TEST(check_path, .count = PL_COUNT(paths)),
         TEST(check_table_name, .count = PL_COUNT(table_names)),

@@ -227,10 +227,10 @@ START_TEST(test_wide)
     } cases[] = {
         {TWO_256 "5", 0, 78, OK, UINT32_MAX, UINT32_MAX},
         {"-" TWO_256 "5", 0, 78, OK, UINT32_MAX, UINT32_MAX},
-        {"1." TWO_256 "5", 0, 78, PRECISION, 0, 0},
+        {"1." TWO_256 "5", 0, 78, PRECISION, 1, 0},
         {TWO_256 "6", 0, 78, RANGE, 0, 0},
         {TWO_256 "5e-76", 76, 78, OK, UINT32_MAX, UINT32_MAX},
-        {TWO_256 "5e-77", 76, 78, PRECISION, 0, 0},
+        {TWO_256 "5e-77", 76, 78, PRECISION, 0x99999999, 0x19999999},
         {"999999999999999999999999999999999999999999999999999999999999999999999999999999", 0, 78,
          RANGE, 0, 0},
         {"123", 0, 2, RANGE, 0, 0},
@@ -238,7 +238,7 @@ START_TEST(test_wide)
         {"0.0012e3", 1, 2, OK, 12, 0},
         {"1.2", 2, 2, RANGE, 0, 0},
         {"0.12", 2, 2, OK, 12, 0},
-        {"0.125", 2, 2, PRECISION, 0, 0},
+        {"0.125", 2, 2, PRECISION, 12, 0},
         {"0e99999999999999999999", 76, 1, OK, 0, 0},
         {"0.000", 0, 1, OK, 0, 0},
         {"1e-99999999999999999999", 76, 76, PRECISION, 0, 0},
@@ -251,8 +251,8 @@ START_TEST(test_wide)
         ck_assert_msg(pl_json_num_wide(&n, cases[i].scale, cases[i].digits_max, v) ==
                           cases[i].result,
                       "%s", cases[i].text);
-        uint32_t low = cases[i].result == OK ? cases[i].low : 0x07070707;
-        uint32_t high = cases[i].result == OK ? cases[i].high : 0x07070707;
+        uint32_t low = cases[i].result != RANGE ? cases[i].low : 0x07070707;
+        uint32_t high = cases[i].result != RANGE ? cases[i].high : 0x07070707;
         ck_assert_uint_eq(v[0], low);
         ck_assert_uint_eq(v[7], high);
     }

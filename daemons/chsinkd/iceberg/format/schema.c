@@ -90,6 +90,7 @@ int iceberg_type_of(const struct column *c, int uint64, enum iceberg_type *ret, 
     case CH_UINT256:
     case CH_DECIMAL:
     case CH_FIXED_STRING:
+    case CH_OTHER:
         return pl_err_set(err, PL_ERR_CONFIG, 0,
                           "column %.100s: chsinkd writes no %.60s into Iceberg: make it String "
                           "(json: true keeps a number's digits)",
