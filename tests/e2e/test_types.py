@@ -333,7 +333,8 @@ def write_route(p, nullable, options):
     path = p.folder / f'{p.table}.yaml'
     path.write_text(f'topic: {p.topic}\ntable: {p.table}\norder_by: k\ncolumns:\n'
                     '  - {name: k, type: Int64, path: $.k}\n' +
-                    ''.join(c.route(nullable, options) for c in columns()))
+                    ''.join(c.route(nullable, options) for c in columns()) +
+                    '  - {name: p, type: Point, expression: "(1, 2)"}\n')  # a type that only the server knows
     return path
 
 
