@@ -226,6 +226,7 @@ static bool document_once(struct rows *r)
     if (good)
         return true;
     r->reject = (struct rows_reject){0};
+    r->over = false;
     r->j = begin;
     r->counts = counts;
     r->place = place;
