@@ -86,7 +86,7 @@ static __attribute__((noinline)) bool document_is_wanted(struct rows *r)
     if (r->verdict == VERDICT_FALSE) {
         const struct pl_json end = r->j;
         r->j = begin;
-        filter_drop(r, r->m->value ? document_places(r) : 1);
+        filter_drop(r, r->element ? document_places(r) : 1);
         r->j = end;
         return false;
     }
