@@ -319,8 +319,8 @@ static enum value_result put_text(const struct block *b, struct block_column *c,
 static enum value_result not_its_type(const struct block *b, struct block_column *c,
                                       struct pl_json *j, const char **ret_reason)
 {
-    return c->column->from_text && *j->p == '"' ? put_text(b, c, j, ret_reason)
-                                                : wrong_type(j, ret_reason);
+    bool text = c->column->from_text && j->p < j->end && *j->p == '"';
+    return text ? put_text(b, c, j, ret_reason) : wrong_type(j, ret_reason);
 }
 
 /* A number where the column has other values. */
