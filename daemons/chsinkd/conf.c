@@ -291,12 +291,19 @@ static bool route_is_ours(const struct chsinkd_conf *conf, const struct route *r
     return ours;
 }
 
-static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_findings *errs)
+/* The routes of table_by read their topic by a group each. */
+static void group_of_value(const struct chsinkd_conf *conf, struct route *r)
 {
-    struct route *r = route_load(file, errs);
-    if (!r)
+    if (!r->value)
         return;
-    errs->file = file;
+    char *group = pl_strf("%s.%s", chsinkd_conf_route_group(conf, r), r->value);
+    free(r->group);
+    r->group = group;
+}
+
+static void route_add(struct chsinkd_conf *conf, struct route *r, struct pl_findings *errs)
+{
+    group_of_value(conf, r);
     if (!route_is_ours(conf, r, errs)) {
         pl_strings_add(&conf->routes_skipped, r->name);
         route_free(r);
@@ -312,6 +319,16 @@ static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_fi
             conf->dead_letter_topic);
     conf->routes = pl_realloc_array(conf->routes, conf->routes_n + 1, sizeof(*conf->routes));
     conf->routes[conf->routes_n++] = r;
+}
+
+static void routes_add(struct chsinkd_conf *conf, const char *file, struct pl_findings *errs)
+{
+    struct route **routes = NULL;
+    unsigned n = route_load_all(file, errs, &routes);
+    errs->file = file;
+    for (unsigned i = 0; i < n; i++)
+        route_add(conf, routes[i], errs);
+    free(routes);
 }
 
 static void routes_load(struct chsinkd_conf *conf, struct pl_findings *errs)

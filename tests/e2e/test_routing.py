@@ -10,7 +10,7 @@ import time
 import pytest
 
 from helpers import metrics
-from pipeline import BUILD, free_port, wait_until, write_whole
+from pipeline import BUILD, SERVICES, free_port, wait_until, write_whole
 
 ROUTE = '''\
 topic: {topic}
@@ -136,6 +136,49 @@ def test_one_topic_into_two_tables(pipeline):
     once = p.process('once', [BUILD / 'chsinkd', '-c', daemon.args[2], '--once'], notify=True).start(timeout=0)
     assert once.process.wait(60) == 0, once.tail()
     assert r.look(p.table)[0] == r.look(other)[0] == 6000
+
+
+def test_a_table_for_each_value(pipeline):
+    """Of one file; rows with other values go nowhere, and are counted."""
+    p = pipeline
+    port = free_port()
+    r = Routes(p, metrics={'listen': f'127.0.0.1:{port}'})
+    r.write('split', p.table + '_{}', more='table_by: $.type\ntable_values: [edit, new, 7]\n')
+    types = ['edit', 'new', 7, 'log', None]
+    p.kafka.produce(p.topic, [(None, json.dumps({'n': n, 'type': types[n % 5]}).encode()) for n in range(1000)])
+    daemon = r.daemon().start()
+    for i, value in enumerate(types[:3]):
+        table = f'{p.table}_{value}'
+        wait_until(lambda t=table: r.look(t)[1] >= 200, 60, f'rows in {table}')
+        assert r.look(table) == (200, 200, sum(range(i, 1000, 5)))
+    # Each of three groups leaves out four fifths.
+    wait_until(lambda: metrics(port)['chsinkd_rows_filtered_total'] == 2400, 20, 'all filtered')
+    assert daemon.terminate(30)[0] == 0
+    assert 'conservation' not in daemon.text()
+
+
+def test_two_groups_into_one_file(pipeline):
+    """DuckDB allows one writer, which the groups share."""
+    p = pipeline
+    library = subprocess.run([SERVICES / 'duckdb.sh', 'library'], check=True, text=True, stdout=subprocess.PIPE).stdout
+    r = Routes(p, output='duckdb', duckdb={'file': str(p.folder / 'rows.duckdb'), 'library': library.strip()})
+    r.write('one', 'one')
+    r.write('two', """'"a.b"."two"'""", more=f'group: two-{p.tag}\n')
+    r.send(2000)
+    daemon = r.daemon().start()
+
+    def delivered():
+        shown = subprocess.run([BUILD / 'chsinkd', '-c', daemon.args[2], '--show', '--json'],
+                               stdout=subprocess.PIPE, text=True).stdout
+        return [s['table'].get('rows') for s in json.loads(shown)['routes']]
+
+    wait_until(lambda: any('4000 rows inserted' in m for m in daemon.messages), 60, 'all rows')
+    r.write('two', """'"a.b"."two"'""", more=f'group: two-{p.tag}\n', columns=SQUARE)
+    assert 'STATUS=Reloading' in reload(daemon)
+    r.send(500)
+    wait_until(lambda: any('1000 rows inserted' in m for m in daemon.messages), 60, 'rows after the reload')
+    assert daemon.terminate(30)[0] == 0
+    assert delivered() == [2500, 2500]
 
 
 def test_routes_by_sighup(pipeline):

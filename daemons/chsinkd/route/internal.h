@@ -24,6 +24,12 @@ bool name_valid(const char *name);
 /* "" becomes NULL, so that readers of a route need to know one form only. */
 void text_normalize(char **text);
 
+/* Puts the value in the place of each {} of a text; false: there is none. */
+bool split_fill(char **text, const char *value);
+/* `table_by`: makes the route that of the i-th value. Database, table and when are set. */
+void split_apply(struct route *r, const char *by, const struct pl_strings *values, unsigned i,
+                 const struct pl_node *root, struct pl_findings *errs);
+
 /* Fills *c (zeroed) from a mapping as far as possible; it is released in any case. */
 void column_load(struct pl_node *node, struct column *c, struct pl_findings *errs);
 void column_release(struct column *c);

@@ -16,7 +16,8 @@
 /* A route and what only its file has, so that one table fills both. */
 struct route_file {
     struct route route;
-    char *table, *rows;
+    char *table, *table_by, *rows;
+    struct pl_strings table_values;
     int unknown_fields, rows_missing, tombstones, documents, strip;
     int64_t depth_max;
     const struct pl_node *columns, *views; /* NULL once the file is read */
@@ -24,6 +25,8 @@ struct route_file {
 
 /* Of a consumer group's name; Kafka has no limit below that of a text. */
 #define ROUTE_GROUP_MAX 200
+/* Of table_by: each is a consumer group. */
+#define ROUTE_VALUES_MAX 64
 /* message_memory_max, where the route does not say. */
 #define MEMORY_BYTES_MIN (INT64_C(64) << 20)
 
@@ -45,6 +48,10 @@ static const struct pl_option route_opts[] = {
               .flags = PL_OPT_REQUIRED,
               .help = "\"table\" in the configured database, or \"database.table\"; a name that "
                       "holds a dot is in quotes."),
+    PL_OPTION("table_by", STRING, struct route_file, table_by, .min = 1, .max = ROUTE_TEXT_MAX,
+              .help = "A table for each value of this path, which stands for {} in its name."),
+    PL_OPTION("table_values", STRINGS, struct route_file, table_values, .max = ROUTE_VALUES_MAX,
+              .help = "The values that have one; rows with others are left out."),
     PL_OPTION("group", STRING, struct route_file, route.group, .max = ROUTE_GROUP_MAX,
               .help = "The consumer group by which the topic is read; default: the configured one. "
                       "A topic has one route in each group."),
@@ -291,6 +298,9 @@ static void views_load(struct route *r, const struct pl_node *list, struct pl_fi
         text_normalize(&v->order_by);
         text_normalize(&v->partition_by);
         text_normalize(&v->ttl);
+        if (r->value && !split_fill(&v->name, r->value))
+            finding(errs, node_of(e, "name"), "view %s: with table_by its name has {} in it",
+                    v->name);
         if (!strstr(v->select, "{table}"))
             finding(errs, node_of(e, "select"), "view %s: select reads FROM {table}", v->name);
         if (is_merge_tree(v->engine) && !v->order_by)
@@ -349,7 +359,8 @@ void text_normalize(char **text)
 }
 
 /* Everything after the top table; `root` is a mapping. */
-static void route_check(struct route_file *f, struct pl_node *root, struct pl_findings *errs)
+static void route_check(struct route_file *f, struct pl_node *root, unsigned value,
+                        struct pl_findings *errs)
 {
     struct route *r = &f->route;
     char **texts[] = {&r->topic,        &r->topic_pattern, &r->group, &r->order_by, &r->primary_key,
@@ -363,6 +374,7 @@ static void route_check(struct route_file *f, struct pl_node *root, struct pl_fi
         table_check(f, root, errs);
     else
         r->table = pl_strdup("");
+    split_apply(r, f->table_by, &f->table_values, value, root, errs);
     r->unknown_keep = f->unknown_fields == 1;
     r->depth_max = (unsigned)f->depth_max;
     if (r->message_memory_max == 0)
@@ -405,7 +417,9 @@ static void node_add(struct pl_buf *out, const struct pl_node *node)
     pl_buf_add_byte(out, ')');
 }
 
-static struct route *route_build(const char *name, struct pl_node *root, struct pl_findings *errs)
+/* `value`: which one of table_by. */
+static struct route *route_build(const char *name, struct pl_node *root, unsigned value,
+                                 struct pl_findings *errs)
 {
     unsigned before = errs->count;
     struct route_file *f = pl_alloc(sizeof(*f));
@@ -417,7 +431,7 @@ static struct route *route_build(const char *name, struct pl_node *root, struct 
     r->has_topic = r->has_partition = r->has_offset = -1;
     /* The checks run even after findings of the table, so that all findings are reported. */
     pl_options_apply(route_opts, root, f, errs);
-    route_check(f, root, errs);
+    route_check(f, root, value, errs);
     f->columns = f->views = NULL;
     if (errs->count == before)
         return r;
@@ -428,20 +442,47 @@ static struct route *route_build(const char *name, struct pl_node *root, struct 
 struct route *route_parse(const char *name, const char *text, size_t len, struct pl_findings *errs)
 {
     PL_CLEANUP(pl_node_freep) struct pl_node *root = pl_yaml_parse(text, len, errs);
-    return root ? route_build(name, root, errs) : NULL;
+    return root ? route_build(name, root, 0, errs) : NULL;
 }
 
-struct route *route_load(const char *file, struct pl_findings *errs)
+unsigned route_load_all(const char *file, struct pl_findings *errs, struct route ***ret)
 {
     PL_CLEANUP(pl_node_freep) struct pl_node *root = pl_yaml_load(file, errs);
     if (!root)
-        return NULL;
+        return 0;
     const char *slash = strrchr(file, '/');
     const char *base = slash ? slash + 1 : file;
     const char *dot = strrchr(base, '.');
     PL_FREE char *name =
         dot && dot > base ? pl_strndup(base, (size_t)(dot - base)) : pl_strdup(base);
-    return route_build(name, root, errs);
+    struct route *first = route_build(name, root, 0, errs);
+    if (!first)
+        return 0;
+    unsigned n = first->values_n > 0 ? first->values_n : 1;
+    struct route **all = pl_alloc_array(n, sizeof(*all));
+    unsigned built = 1;
+    all[0] = first;
+    while (built < n && (all[built] = route_build(name, root, built, errs)))
+        built++;
+    if (built == n) {
+        *ret = all;
+        return n;
+    }
+    while (built > 0)
+        route_free(all[--built]);
+    free(all);
+    return 0;
+}
+
+struct route *route_load(const char *file, struct pl_findings *errs)
+{
+    struct route **all = NULL;
+    unsigned n = route_load_all(file, errs, &all);
+    struct route *first = n > 0 ? all[0] : NULL;
+    for (unsigned i = 1; i < n; i++)
+        route_free(all[i]);
+    free(all);
+    return first;
 }
 
 void route_free(struct route *r)
@@ -461,6 +502,7 @@ void route_free(struct route *r)
     condition_release(&r->condition);
     free(r->name);
     free(r->text);
+    free(r->value);
     free(r->database);
     free(r->table);
     pl_options_release(route_opts, f);

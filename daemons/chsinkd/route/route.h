@@ -9,6 +9,10 @@
  *     topic: wikipedia-data               # or topic_pattern: "^wiki-.*" (POSIX extended, with ^)
  *     table: wikipedia_edits              # "database.table" or "table" (the configured database);
  *                                         # a name with a dot is in quotes: '"my.db"."my.table"'
+ *     # A table for each value: table: "events_{}", with
+ *     table_by: $.type                    # this field,
+ *     table_values: [edit, new]           # and only these. A route for each, called FILE.VALUE,
+ *                                         # by the group GROUP.VALUE
  *     group: edits-raw                    # consumer group that reads the topic; default: the
  *                                         # configured one. A topic may have a route a group
  *     rows: $                             # or $.transactionSeries[*], $[*]: a row for each element
@@ -118,11 +122,13 @@ struct route_view {
 };
 
 struct route {
-    char *name; /* the file's name without directory and .yaml */
+    char *name; /* the file's name without directory and .yaml; with table_by NAME.VALUE */
     char *text; /* what the file says, without comments and layout: equal in equal routes */
     char *topic, *topic_pattern;
-    char *group;     /* NULL: the configured one */
-    regex_t pattern; /* compiled when topic_pattern is set */
+    char *group;       /* NULL: the configured one */
+    char *value;       /* table_by: whose route this is; the group has it in its name, too */
+    unsigned values_n; /* table_by: how many there are */
+    regex_t pattern;   /* compiled when topic_pattern is set */
     bool pattern_compiled;
     char *database, *table;  /* database NULL: the configured one */
     bool rows_each;          /* each element of the array at `rows` is a row; else the message is */
@@ -149,6 +155,9 @@ struct route {
 
 /* NULL: findings were added to errs. */
 struct route *route_load(const char *file, struct pl_findings *errs);
+/* All of a file with table_by, of which the others give the first value's: an array to free().
+ * Returns how many; 0: findings were added to errs. */
+unsigned route_load_all(const char *file, struct pl_findings *errs, struct route ***ret);
 struct route *route_parse(const char *name, const char *text, size_t len, struct pl_findings *errs);
 void route_free(struct route *r);
 PL_DEFINE_CLEANUP(struct route *, route_free);

@@ -354,6 +354,36 @@ START_TEST(groups)
 }
 END_TEST
 
+/* Of a file with table_by each value has its group, made of the route's. */
+START_TEST(groups_of_values)
+{
+    struct chsinkd_conf conf = {0};
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+    PL_FREE char *dir = unit_dir();
+    PL_FREE char *path = pl_strf("%s/chsinkd.yaml", dir);
+    PL_FREE char *text =
+        pl_strf("kafka: {bootstrap.servers: k, group.id: g}\nclickhouse: {urls: [http://c:1]}\n"
+                "routes: [%s/a.yaml, %s/b.yaml]\n",
+                dir, dir);
+    const char **names;
+    route_write(dir, "a.yaml", "topic: t\ntable: a{}\ntable_by: $.x\ntable_values: [p, q]");
+    route_write(dir, "b.yaml",
+                "topic: t\ntable: b{}\ntable_by: $.x\ntable_values: [p, q]\ngroup: own");
+    file_write(path, text);
+    pl_findings_init(&errs);
+    pl_options_load(chsinkd_options, path, &conf, NULL, &errs);
+    chsinkd_conf_check(&conf, &errs);
+    ck_assert_str_eq(pl_buf_cstr(&errs.text), "");
+    ck_assert_uint_eq(chsinkd_conf_groups(&conf, &names), 4);
+    ck_assert_str_eq(names[0], "g.p");
+    ck_assert_str_eq(names[1], "g.q");
+    ck_assert_str_eq(names[2], "own.p");
+    ck_assert_str_eq(names[3], "own.q");
+    free(names);
+    chsinkd_conf_release(&conf);
+}
+END_TEST
+
 START_TEST(groups_need_memory)
 {
     PL_CLEANUP(pl_findings_release) struct pl_findings errs;
@@ -498,6 +528,7 @@ int main(void)
         TEST(routes_that_overlap, .count = PL_COUNT(pairs)),
         TEST(routes_of_one_name),
         TEST(groups),
+        TEST(groups_of_values),
         TEST(groups_need_memory),
         TEST(routes_compared, .count = PL_COUNT(compared)),
         TEST(topic_of_two_routes),

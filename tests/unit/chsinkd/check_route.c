@@ -350,6 +350,22 @@ static const struct {
      "r.yaml:3:11: order_by: column a is Nullable"},
     {HEAD "primary_key: b\n" COLUMN, "r.yaml:4:14: primary_key: there is no column b"},
     {HEAD "rows: $.a\n" COLUMN, "r.yaml:4:7: rows: "},
+    {HEAD "table_by: $.a\n" COLUMN, "r.yaml:4:11: table_by and table_values belong together"},
+    {HEAD "table_values: [a]\n" COLUMN, "table_by and table_values belong together"},
+    {HEAD "table_by: $.a\ntable_values: [a]\n" COLUMN,
+     "r.yaml:2:8: table: with table_by its name has {} in it"},
+    {"topic: t\ntable: t{}\ntable_by: a\ntable_values: [a]\norder_by: a\n" COLUMN,
+     "r.yaml:3:11: table_by: "},
+    {"topic: t\ntable: t{}\ntable_by: $.a\ntable_values: [a, b, a]\norder_by: a\n" COLUMN,
+     "table_values: a is there twice"},
+    {"topic: t\ntable: t{}\ntable_by: $.a\ntable_values: ['']\norder_by: a\n" COLUMN,
+     "table_values"},
+    {"topic: t\ntable: t{}\ntable_by: $.a\ntable_values: [a]\nwhen: \"$.b =\"\norder_by: "
+     "a\n" COLUMN,
+     "when: "},
+    {"topic: t\ntable: t{}\ntable_by: $.a\ntable_values: [a]\norder_by: a\n" COLUMN
+     "views: [{name: v, engine: Log, select: 'SELECT a FROM {table}'}]\n",
+     "view v: with table_by its name has {} in it"},
     {HEAD "group: \"a\\nb\"\n" COLUMN, "r.yaml:4:8: group: a name is UTF-8 without control"},
     {"topic: t\ntable: '\"a\"b'\norder_by: tuple()\n" COLUMN, "r.yaml:2:8: table: \"table\" or"},
     {"topic: t\ntable: \"a\\tb\"\norder_by: tuple()\n" COLUMN,
@@ -463,6 +479,51 @@ START_TEST(check_fault)
     ck_assert_msg(strstr(text, faults[_i].finding), "%s\n%s", faults[_i].text, text);
     ck_assert_msg(errs.count == 1, "%s\n%s", faults[_i].text, text);
     pl_findings_release(&errs);
+}
+END_TEST
+
+/* One file, a route for each value. */
+START_TEST(check_split)
+{
+    static const struct {
+        const char *name, *database, *table, *when, *view;
+    } wanted[] = {
+        {"f.edit", "d_edit", "ev.edit", "(exists($.x) or $.y == 1) and $.type in [\"edit\"]",
+         "per_edit"},
+        {"f.0", "d_0", "ev.0", "(exists($.x) or $.y == 1) and $.type in [\"0\", 0]", "per_0"},
+        {"f.007", "d_007", "ev.007", "(exists($.x) or $.y == 1) and $.type in [\"007\"]",
+         "per_007"},
+        {"f.true", "d_true", "ev.true", "(exists($.x) or $.y == 1) and $.type in [\"true\", true]",
+         "per_true"},
+        {"f.a\"b", "d_a\"b", "ev.a\"b", "(exists($.x) or $.y == 1) and $.type in [\"a\\\"b\"]",
+         "per_a\"b"},
+    };
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs;
+    PL_FREE char *dir = unit_dir();
+    PL_FREE char *file = pl_strf("%s/f.yaml", dir);
+    struct route **all = NULL;
+    FILE *f = fopen(file, "w");
+    fputs(
+        "topic: t\ntable: 'd_{}.\"ev.{}\"'\ntable_by: $.type\ntable_values: [edit, 0, '007', true, "
+        "'a\"b']\nwhen: exists($.x) or $.y == 1\norder_by: tuple()\n" COLUMN
+        "views: [{name: 'per_{}', engine: Log, select: 'SELECT a FROM {table}'}]\n",
+        f);
+    fclose(f);
+    pl_findings_init(&errs);
+    unsigned n = route_load_all(file, &errs, &all);
+    ck_assert_msg(n == PL_COUNT(wanted), "%u: %s", n, pl_buf_cstr(&errs.text));
+    for (unsigned i = 0; i < n; i++) {
+        ck_assert_str_eq(all[i]->name, wanted[i].name);
+        ck_assert_str_eq(all[i]->database, wanted[i].database);
+        ck_assert_str_eq(all[i]->table, wanted[i].table);
+        ck_assert_str_eq(all[i]->when, wanted[i].when);
+        ck_assert_str_eq(all[i]->views[0].name, wanted[i].view);
+        ck_assert_str_eq(all[i]->text, all[0]->text);
+        ck_assert(all[i]->condition.nodes_n > 0);
+    }
+    for (unsigned i = 0; i < n; i++)
+        route_free(all[i]);
+    free(all);
 }
 END_TEST
 
@@ -648,6 +709,7 @@ int main(void)
         TEST(check_table_name, .count = PL_COUNT(table_names)),
         TEST(check_rows_path),
         TEST(check_fault, .count = PL_COUNT(faults)),
+        TEST(check_split),
         TEST(check_all_faults),
         TEST(check_zone, .count = PL_COUNT(zones),
              .skip = access("/usr/share/zoneinfo/Europe/Berlin", F_OK) == 0 ? NULL : "no tzdata"),
