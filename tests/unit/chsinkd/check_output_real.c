@@ -96,6 +96,51 @@ START_TEST(real_compared)
 }
 END_TEST
 
+/* Digits, names and addresses: what the server gives back is, byte for byte, what was sent. */
+START_TEST(real_types_compared)
+{
+    FIXTURE f = fixture_new(
+        "rows: $.r[*]\npartition_by: toYYYYMM(time)\ncolumns:\n"
+        "  - {name: time, path: '@.t', type: DateTime64(3)}\n"
+        "  - {name: d9, path: '@.d', type: 'Decimal(9, 2)', missing: default}\n"
+        "  - {name: d18, path: '@.d', type: 'Nullable(Decimal(18, 6))'}\n"
+        "  - {name: d38, path: '@.d', type: 'Nullable(Decimal(38, 10))'}\n"
+        "  - {name: d76, path: '@.d', type: 'Nullable(Decimal(76, 20))'}\n"
+        "  - {name: i128, path: '@.i', type: Int128, missing: default}\n"
+        "  - {name: i256, path: '@.i', type: Nullable(Int256)}\n"
+        "  - {name: u128, path: '@.u', type: Nullable(UInt128)}\n"
+        "  - {name: u256, path: '@.u', type: UInt256, missing: default}\n"
+        "  - {name: born, path: '@.born', type: Date32, missing: default}\n"
+        "  - {name: e8, path: '@.e', type: \"Enum8('it''s' = -5, 'b' = 2)\", missing: default}\n"
+        "  - {name: e16, path: '@.e', type: \"Nullable(Enum16('it''s' = 5, 'b' = -300))\"}\n"
+        "  - {name: v4, path: '@.v4', type: Nullable(IPv4)}\n"
+        "  - {name: v6, path: '@.v4', type: IPv6, missing: default}\n"
+        "  - {name: fixed, path: '@.e', type: FixedString(5), missing: default}\n"
+        "  - {name: low, path: '@.p', type: LowCardinality(UInt16), missing: default}\n"
+        "  - {name: lown, path: '@.e', type: LowCardinality(Nullable(FixedString(6)))}\n"
+        "  - {name: _topic, from: topic, type: LowCardinality(String)}\n"
+        "  - {name: _partition, from: partition, type: Int32}\n"
+        "  - {name: count(), from: offset, type: UInt64}\n");
+    struct output_found found;
+    struct pl_err err;
+    output_set_up(&f);
+    ensure();
+    PL_CLEANUP(batch_freep) struct batch *b = batch_begin(&f, 10);
+    message_add(&f, b, 10,
+                "{\"r\":[{\"t\":\"2026-01-01T00:00:00Z\",\"d\":-16.40,\"i\":-18446744073709551617,"
+                "\"u\":18446744073709551617,\"born\":\"1931-01-01\",\"e\":\"it's\","
+                "\"v4\":\"192.0.2.1\",\"p\":8080},{\"t\":\"2026-01-01T00:00:00Z\"},"
+                "{\"t\":\"2026-01-01T00:00:00Z\",\"e\":\"b\",\"d\":0.01,\"v4\":\"0.0.0.0\"}]}");
+    message_add(&f, b, 18, "{\"r\":[]}");
+    ck_assert_msg(block_rows(b->block) == 3, "%s", f.reason);
+    insert(b, "one");
+    ck_assert_msg(holds_of(&months_compared, b, &found, &err) == 0, "%s", err.msg);
+    ck_assert(found.some && !found.other && found.all);
+    ck_assert_uint_eq(block_rows(b->block), 0);
+    output_tear_down();
+}
+END_TEST
+
 /* Many messages in the table in part: more than one query asks for. */
 START_TEST(real_many)
 {
@@ -262,6 +307,7 @@ int main(void)
               .set_up = real_set_up, .tear_down = real_tear_down),
         TEST(real_partial),
         TEST(real_compared),
+        TEST(real_types_compared),
         TEST(real_many),
         TEST(real_view),
         TEST(real_too_large),
