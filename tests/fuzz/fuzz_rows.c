@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fuzz_rows.c - any bytes as a message through eleven routes.
+ * fuzz_rows.c - any bytes as a message through routes of all shapes.
  * links: chsinkd
  *
  * The first byte ('0' on) chooses the route, the rest is the message. What must hold: the block is
@@ -108,6 +108,31 @@ static const char *const route_texts[] = {
     HEAD "  - {name: i, path: $.i, type: Int8}\n"
          "  - {name: rest, type: String, unknown: true}\n"
          "unknown_fields: keep\nwhen: $.o.x >= 1.5 or exists($.i)\n",
+    /* Containers. */
+    HEAD
+    "  - {name: a, path: $.a, type: Array(Nullable(Int8)), missing: default}\n"
+    "  - {name: m, path: $.m, type: \"Map(String, Array(String))\", missing: default}\n"
+    "  - {name: p, path: [$.p, $.o.p], type: \"Tuple(Int16, Nullable(String))\", missing: "
+    "default}\n"
+    "  - {name: n, path: $.n, type: \"Array(Tuple(a Float32, `b c` Map(String, Nullable(UUID)), "
+    "t DateTime64(3)))\", unit: ms, missing: default}\n"
+    "  - {name: x, path: \"$.e[*].x\", type: Array(Nullable(Int8)), missing: default}\n"
+    "  - {name: y, path: \"$.e[*].y\", type: Array(Array(String)), missing: default}\n"
+    "  - {name: j, path: $.j, type: Nullable(JSON), invalid: \"null\"}\n"
+    "message_memory_max: 4KiB\n",
+    /* Containers in rows out of an array, from the row and from the message. */
+    HEAD
+    "  - {name: a, path: \"@.a\", type: Array(Array(Int8)), missing: default}\n"
+    "  - {name: m, path: \"@.m\", type: \"Map(String, Tuple(a Int8, b Array(String)))\", missing: "
+    "default}\n"
+    "  - {name: x, path: \"@.e[*].x\", type: Array(Int8), missing: default}\n"
+    "  - {name: j, path: $.j, type: JSON, missing: default}\n"
+    "  - {name: v, path: \"@.v\", type: Int16}\n"
+    "rows: $.r[*]\nmessage_memory_max: 64KiB\n",
+    HEAD "  - {name: a, path: \"@.a\", type: Array(String), missing: default}\n"
+         "  - {name: t, path: $.t, type: \"Array(Tuple(a Int8))\", missing: default}\n"
+         "  - {name: rest, type: String, unknown: true}\n"
+         "unknown_fields: keep\nrows: $.r[*]\n",
 };
 
 /* The first is kept over all inputs, the second is made for each. */

@@ -16,6 +16,11 @@ struct native_column {
     unsigned width;       /* 0: strings */
     const char *data;     /* width > 0 */
     struct pl_slice *strings;
+    /* Array and Map (one: elements; two: keys and values, both with rows of `data`, which are
+     * UInt64), Tuple (of each element; `tuple`). */
+    struct native_column *parts;
+    unsigned parts_n;
+    bool tuple;
 };
 
 struct native {
@@ -87,20 +92,99 @@ static inline int native_width(struct pl_slice type)
     return native_begins(type, "FixedString(") ? argument : -1;
 }
 
+static inline void native_column_release(struct native_column *c)
+{
+    for (unsigned i = 0; i < c->parts_n; i++)
+        native_column_release(&c->parts[i]);
+    free(c->parts);
+    free(c->strings);
+}
+
 static inline void native_release(struct native *n)
 {
     for (uint64_t i = 0; i < n->columns_n; i++)
-        free(n->columns[i].strings);
+        native_column_release(&n->columns[i]);
     free(n->columns);
     *n = (struct native){0};
 }
 
-static inline bool native_column_read(struct native_column *c, uint64_t rows, const char **p,
-                                      const char *end)
+/* "a, b(c, d)": the first; the rest behind its comma. */
+static inline struct pl_slice native_type_next(struct pl_slice *rest)
 {
-    if (!native_bytes(p, end, &c->name) || !native_bytes(p, end, &c->type))
-        return false;
-    struct pl_slice type = c->type;
+    unsigned depth = 0;
+    size_t n = 0;
+    bool quoted = false;
+    for (; n < rest->len && (quoted || depth > 0 || rest->p[n] != ','); n++) {
+        quoted ^= rest->p[n] == '`' || rest->p[n] == '\'';
+        depth += !quoted && rest->p[n] == '(';
+        depth -= !quoted && rest->p[n] == ')';
+    }
+    struct pl_slice first = {rest->p, n};
+    size_t skip = n + 2 < rest->len ? n + 2 : rest->len;
+    *rest = (struct pl_slice){rest->p + skip, rest->len - skip};
+    return first;
+}
+
+static inline bool native_data_read(struct native_column *c, struct pl_slice type, uint64_t rows,
+                                    const char **p, const char *end);
+
+/* An element of a Tuple may have a name before its type. */
+static inline struct pl_slice native_name_skip(struct pl_slice type)
+{
+    bool quoted = type.p[0] == '`';
+    for (size_t i = 1; i < type.len; i++) {
+        if (quoted && type.p[i] == '`')
+            quoted = false;
+        else if (!quoted && (type.p[i] == '(' || type.p[i] == ','))
+            break;
+        else if (!quoted && type.p[i] == ' ')
+            return (struct pl_slice){type.p + i + 1, type.len - i - 1};
+    }
+    return type;
+}
+
+/* `inside`: what is between the brackets. */
+static inline bool native_parts_read(struct native_column *c, struct pl_slice inside, uint64_t rows,
+                                     const char **p, const char *end)
+{
+    if (!c->tuple) {
+        uint64_t last = 0, at;
+        if (rows > (uint64_t)(end - *p) / sizeof(at))
+            return false;
+        c->data = *p;
+        *p += rows * sizeof(at);
+        for (uint64_t i = 0; i < rows; i++, last = at) {
+            memcpy(&at, c->data + i * sizeof(at), sizeof(at));
+            if (at < last)
+                return false;
+        }
+        rows = last;
+    }
+    while (inside.len > 0) {
+        struct pl_slice type = native_type_next(&inside);
+        c->parts = pl_realloc_array(c->parts, c->parts_n + 1, sizeof(*c->parts));
+        struct native_column *part = &c->parts[c->parts_n++];
+        *part = (struct native_column){.name = c->name, .type = type};
+        if (c->tuple)
+            type = native_name_skip(type);
+        if (!native_data_read(part, type, rows, p, end))
+            return false;
+    }
+    return true;
+}
+
+static inline bool native_data_read(struct native_column *c, struct pl_slice type, uint64_t rows,
+                                    const char **p, const char *end)
+{
+    static const char *const around[] = {"Array(", "Map(", "Tuple("};
+    for (unsigned i = 0; i < PL_COUNT(around); i++) {
+        size_t n = strlen(around[i]);
+        c->tuple = i == 2;
+        if (native_begins(type, around[i]))
+            return native_parts_read(c, (struct pl_slice){type.p + n, type.len - n - 1}, rows, p,
+                                     end);
+    }
+    c->tuple = false;
     if (type.len > 10 && memcmp(type.p, "Nullable(", 9) == 0) {
         type = (struct pl_slice){type.p + 9, type.len - 10};
         if (rows > (uint64_t)(end - *p))
@@ -124,6 +208,13 @@ static inline bool native_column_read(struct native_column *c, uint64_t rows, co
         if (!native_bytes(p, end, &c->strings[r]))
             return false;
     return true;
+}
+
+static inline bool native_column_read(struct native_column *c, uint64_t rows, const char **p,
+                                      const char *end)
+{
+    return native_bytes(p, end, &c->name) && native_bytes(p, end, &c->type) &&
+           native_data_read(c, c->type, rows, p, end);
 }
 
 /* false: not a block; *ret is released then. */

@@ -4,7 +4,6 @@
  */
 #include "daemons/chsinkd/batch/block.h"
 
-#include <assert.h>
 #include <inttypes.h>
 #include <math.h>
 
@@ -15,25 +14,42 @@
 #define ROWS_CAP_MIN   1024
 #define STRING_CAP_MIN 4096
 
-struct block *block_new(const struct route *route)
+/* `outer` NULL: it is in no other. */
+static struct block *columns_block_new(const struct route *route, struct block *outer,
+                                       const struct column *columns, unsigned n)
 {
     struct block *b = pl_alloc(sizeof(*b));
     b->route = route;
-    b->columns = pl_alloc_array(route->columns_n, sizeof(*b->columns));
-    b->strings = pl_alloc_array(route->columns_n, sizeof(*b->strings));
-    for (unsigned i = 0; i < route->columns_n; i++) {
-        const struct column *column = &route->columns[i];
+    b->outer = outer ? outer : b;
+    b->columns = pl_alloc_array(n, sizeof(*b->columns));
+    b->strings = pl_alloc_array(n, sizeof(*b->strings));
+    for (unsigned i = 0; i < n; i++) {
+        const struct column *column = &columns[i];
         if (column->source == COLUMN_EXPRESSION)
             continue;
         struct block_column *c = &b->columns[b->columns_n++];
         c->column = column;
         c->capacity = &b->capacity;
         c->width = ch_type_width(&column->type);
-        if (c->width == 0)
-            b->strings[b->strings_n++] = c;
         b->row_bytes += c->width + column->type.nullable;
+        if (column->elements_n > 0) {
+            struct block *o = b->outer;
+            c->elements = columns_block_new(route, o, column->elements, column->elements_n);
+            o->nested = pl_realloc_array(o->nested, o->nested_n + 1, sizeof(*o->nested));
+            o->nested[o->nested_n++] = c->elements;
+        } else if (c->width == 0) {
+            b->strings[b->strings_n++] = c;
+        }
     }
     block_rows_grow(b);
+    return b;
+}
+
+struct block *block_new(const struct route *route)
+{
+    struct block *b = columns_block_new(route, NULL, route->columns, route->columns_n);
+    if (b->nested_n > 0)
+        block_mark_set(b, &b->mark);
     return b;
 }
 
@@ -44,18 +60,25 @@ void block_free(struct block *b)
     for (unsigned i = 0; i < b->columns_n; i++) {
         free(b->columns[i].data);
         free(b->columns[i].nulls);
+        block_free(b->columns[i].elements);
     }
     free(b->columns);
     free(b->strings);
+    free(b->nested);
+    free(b->mark.sizes);
     free(b);
 }
 
 void block_reset(struct block *b)
 {
     b->rows = 0;
-    b->string_bytes = 0;
+    b->string_bytes = b->nested_bytes = 0;
     for (unsigned i = 0; i < b->strings_n; i++)
         b->strings[i]->len = b->strings[i]->end = 0;
+    for (unsigned i = 0; i < b->nested_n; i++)
+        block_reset(b->nested[i]);
+    if (b->nested_n > 0)
+        block_mark_set(b, &b->mark);
 }
 
 void block_rows_grow(struct block *b)
@@ -85,104 +108,34 @@ void block_string_grow(struct block_column *c, size_t extra)
     c->cap = cap;
 }
 
-/* The bytes of the first n strings from `p`. */
-static size_t strings_len(const char *p, uint64_t n)
+/* The empty one. A Tuple's elements are null where they can be. */
+static void elements_default(const struct block *b, struct block_column *c)
 {
-    const char *start = p;
-    for (; n > 0; n--) {
-        uint64_t len = 0;
-        unsigned shift = 0;
-        uint8_t byte;
-        do {
-            byte = (uint8_t)*p++;
-            len |= (uint64_t)(byte & 0x7f) << shift;
-            shift += 7;
-        } while (byte >= 0x80);
-        p += len;
-    }
-    return (size_t)(p - start);
-}
-
-static void string_truncate(struct block *b, struct block_column *c, size_t len)
-{
-    b->string_bytes -= c->len - len;
-    c->len = c->end = len;
-}
-
-void block_rows_truncate(struct block *b, uint64_t rows)
-{
-    if (rows >= b->rows)
+    struct block *e = c->elements;
+    if (c->width > 0) {
+        uint64_t end = e->rows;
+        memcpy(block_fixed(b, c), &end, sizeof(end));
         return;
-    for (unsigned i = 0; i < b->strings_n; i++)
-        string_truncate(b, b->strings[i], strings_len(b->strings[i]->data, rows));
-    b->rows = rows;
-}
-
-void block_split(struct block *b, uint64_t row, struct block *rest)
-{
-    uint64_t n = b->rows - row;
-    assert(rest->rows == 0 && rest->route == b->route);
-    while (rest->rows_cap < n)
-        block_rows_grow(rest);
-    for (unsigned i = 0; i < b->columns_n; i++) {
-        struct block_column *from = &b->columns[i], *to = &rest->columns[i];
-        if (from->nulls)
-            memcpy(to->nulls, from->nulls + row, n);
-        if (from->width > 0) {
-            memcpy(to->data, from->data + row * from->width, n * from->width);
-            continue;
-        }
-        size_t at = strings_len(from->data, row), len = from->len - at;
-        if (len == 0)
-            continue;
-        if (to->cap < len)
-            block_string_grow(to, len);
-        memcpy(to->data, from->data + at, len);
-        to->len = to->end = len;
-        rest->string_bytes += len;
-        string_truncate(b, from, at);
     }
-    rest->rows = n;
-    b->rows = row;
-}
-
-static bool bit_is_set(const uint64_t *bits, uint64_t i)
-{
-    return bits[i / 64] >> (i % 64) & 1;
-}
-
-/* Moves the values of a column together. */
-static void column_drop(struct block *b, struct block_column *c, const uint64_t *bits)
-{
-    uint64_t left = 0;
-    size_t at = 0, end = 0; /* where reading and writing is */
-    for (uint64_t i = 0; i < b->rows; i++) {
-        size_t len = c->width > 0 ? c->width : strings_len(c->data + at, 1);
-        if (!bit_is_set(bits, i)) {
-            memmove(c->data + end, c->data + at, len);
-            end += len;
-            if (c->nulls)
-                c->nulls[left] = c->nulls[i];
-            left++;
-        }
-        at += len;
-    }
-    if (c->width == 0)
-        string_truncate(b, c, end);
-}
-
-void block_rows_drop(struct block *b, const uint64_t *bits)
-{
-    uint64_t left = 0;
-    for (uint64_t i = 0; i < b->rows; i++)
-        left += !bit_is_set(bits, i);
-    for (unsigned i = 0; i < b->columns_n; i++)
-        column_drop(b, &b->columns[i], bits);
-    b->rows = left;
+    block_row_open(e);
+    for (unsigned i = 0; i < e->columns_n; i++)
+        if (e->columns[i].nulls)
+            block_set_null(e, &e->columns[i]);
+        else
+            block_set_default(e, &e->columns[i]);
+    block_row_commit(e);
 }
 
 void block_set_default(const struct block *b, struct block_column *c)
 {
+    if (c->elements) {
+        elements_default(b, c);
+        return;
+    }
+    if (c->width == 0 && c->column->type.kind == CH_JSON) {
+        block_string_add(b, c, "{}", 2);
+        return;
+    }
     if (c->width == 0) {
         block_string_add(b, c, "", 0);
         return;
@@ -213,16 +166,42 @@ size_t block_bytes(const struct block *b)
 
 size_t block_capacity(const struct block *b)
 {
-    return b->capacity;
+    size_t sum = b->capacity;
+    for (unsigned i = 0; i < b->nested_n; i++)
+        sum += b->nested[i]->capacity;
+    return sum;
 }
 
 /* --- printing: for people and tests; speed does not matter --- */
 
-/* The string of a row: those before it are skipped one by one. */
-static struct pl_slice string_at(const struct block_column *c, uint64_t row)
+/* Where each String column has been read to: the elements of an Array follow each other. */
+struct print {
+    struct pl_buf *out;
+    struct print_place {
+        const struct block_column *column;
+        uint64_t row;
+        const char *at;
+    } * places;
+    unsigned places_n;
+};
+
+static struct print_place *print_place(struct print *print, const struct block_column *c)
 {
-    const char *p = c->data;
-    for (;; row--) {
+    for (unsigned i = 0; i < print->places_n; i++)
+        if (print->places[i].column == c)
+            return &print->places[i];
+    print->places = pl_realloc_array(print->places, print->places_n + 1, sizeof(*print->places));
+    struct print_place *place = &print->places[print->places_n++];
+    *place = (struct print_place){c, 0, c->data};
+    return place;
+}
+
+/* The string of a row, not before the one asked for last: those between are skipped one by one. */
+static struct pl_slice string_at(struct print *print, const struct block_column *c, uint64_t row)
+{
+    struct print_place *place = print_place(print, c);
+    for (;; place->row++) {
+        const char *p = place->at;
         uint64_t len = 0;
         for (unsigned shift = 0;; shift += 7) {
             uint8_t byte = (uint8_t)*p++;
@@ -230,9 +209,9 @@ static struct pl_slice string_at(const struct block_column *c, uint64_t row)
             if (byte < 0x80)
                 break;
         }
-        if (row == 0)
+        if (place->row == row)
             return (struct pl_slice){p, len};
-        p += len;
+        place->at = p + len;
     }
 }
 
@@ -302,26 +281,60 @@ static void name_print(const struct ch_type *t, const char *p, struct pl_buf *ou
     pl_json_quote(out, name.p, name.len);
 }
 
-static void string_print(const struct block_column *c, uint64_t row, struct pl_buf *out)
+static void string_print(struct print *print, const struct block_column *c, uint64_t row)
 {
-    struct pl_slice s = string_at(c, row);
-    if (c->column->json && s.len > 0)
-        pl_buf_add(out, s.p, s.len);
+    struct pl_slice s = string_at(print, c, row);
+    if ((c->column->json || c->column->type.kind == CH_JSON) && s.len > 0)
+        pl_buf_add(print->out, s.p, s.len);
     else
-        pl_json_quote(out, s.p, s.len);
+        pl_json_quote(print->out, s.p, s.len);
 }
 
-static void value_print(const struct block_column *c, uint64_t row, struct pl_buf *out)
+static void value_print(struct print *print, const struct block_column *c, uint64_t row);
+
+/* [1,2], {"key":1}, {"name":1} */
+static void nested_print(struct print *print, const struct block_column *c, uint64_t row)
 {
     const struct ch_type *t = &c->column->type;
+    const struct block *e = c->elements;
+    bool object = t->kind == CH_MAP || t->part_names;
+    uint64_t end = c->width > 0 ? block_elements_start(c, row + 1) : row + 1;
+    pl_buf_add_byte(print->out, object ? '{' : '[');
+    const char *comma = "";
+    for (uint64_t i = block_elements_start(c, row); i < end; i++) {
+        for (unsigned k = t->kind == CH_MAP; k < e->columns_n; k++) {
+            pl_buf_add_str(print->out, comma);
+            comma = ",";
+            if (t->kind == CH_MAP)
+                value_print(print, &e->columns[0], i);
+            else if (object)
+                pl_json_quote(print->out, t->part_names[k], strlen(t->part_names[k]));
+            if (object)
+                pl_buf_add_byte(print->out, ':');
+            value_print(print, &e->columns[k], i);
+        }
+    }
+    pl_buf_add_byte(print->out, object ? '}' : ']');
+}
+
+static void value_print(struct print *print, const struct block_column *c, uint64_t row)
+{
+    const struct ch_type *t = &c->column->type;
+    struct pl_buf *out = print->out;
     const char *p = c->data + row * c->width;
     if (c->nulls && c->nulls[row]) {
         pl_buf_add_str(out, "null");
         return;
     }
     switch (t->kind) {
+    case CH_ARRAY:
+    case CH_MAP:
+    case CH_TUPLE:
+        nested_print(print, c, row);
+        break;
     case CH_STRING:
-        string_print(c, row, out);
+    case CH_JSON:
+        string_print(print, c, row);
         break;
     case CH_FIXED_STRING:
         pl_json_quote(out, p, c->width);
@@ -374,6 +387,7 @@ static void value_print(const struct block_column *c, uint64_t row, struct pl_bu
 
 void block_print_row(const struct block *b, uint64_t i, struct pl_buf *out)
 {
+    struct print print = {.out = out};
     pl_buf_add_byte(out, '{');
     for (unsigned k = 0; k < b->columns_n; k++) {
         const char *name = b->columns[k].column->name;
@@ -381,7 +395,8 @@ void block_print_row(const struct block *b, uint64_t i, struct pl_buf *out)
             pl_buf_add_byte(out, ',');
         pl_json_quote(out, name, strlen(name));
         pl_buf_add_byte(out, ':');
-        value_print(&b->columns[k], i, out);
+        value_print(&print, &b->columns[k], i);
     }
+    free(print.places);
     pl_buf_add_byte(out, '}');
 }

@@ -187,8 +187,10 @@ static bool text_has(struct pl_slice text, const char *word)
 static enum output_answer code_decide(int code, long status, struct pl_slice text)
 {
     switch (code) {
-    case 117: /* INCORRECT_DATA: "Unknown column …" of a table that was altered, or a value */
-        return text_has(text, "olumn") ? OUTPUT_HELD : OUTPUT_REFUSED;
+    case 117: /* INCORRECT_DATA: "Unknown column …" of a table that was altered, or a value: "Cannot
+               * insert data into JSON column: Duplicate path found during parsing JSON object" */
+        return text_has(text, "olumn") && !text_has(text, "JSON object") ? OUTPUT_HELD
+                                                                         : OUTPUT_REFUSED;
     case 241: /* "Query memory limit exceeded", "Memory limit (for query) exceeded"; else the
                * server's or the user's as a whole */
         return text_has(text, "Query memory") || text_has(text, "for query") ? OUTPUT_TOO_LARGE

@@ -191,9 +191,9 @@ static int ask_places(const struct look *l, struct pl_err *err)
     OWNED_BUF struct pl_buf sql = {0}, topic = {0};
     OWNED_ROWS struct output_rows rows = {0};
     struct output_facts *f = l->facts;
-    if (!presence_route_can(l->route) || presence_of_engine(f->engine) == PRESENCE_NONE) {
+    if (!presence_route_places(l->route) || presence_of_engine(f->engine) == PRESENCE_NONE) {
         snprintf(f->places_note, sizeof(f->places_note), "%s",
-                 presence_route_can(l->route)
+                 presence_route_places(l->route)
                      ? "the table's engine does not keep rows as they came"
                      : "the route has no columns from topic, partition and offset");
         return 0;

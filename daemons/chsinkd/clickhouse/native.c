@@ -26,9 +26,21 @@ static void iov_add(struct native_body *body, void *p, size_t len)
         body->iov[body->iov_n++] = (struct iovec){p, len};
 }
 
+/* A column's bytes; those of a container are the ends of its elements, then their columns'. */
+static void data_add(struct native_body *body, const struct block_column *c, uint64_t rows)
+{
+    if (c->nulls)
+        iov_add(body, c->nulls, rows);
+    iov_add(body, c->data, c->elements || c->width > 0 ? rows * c->width : c->len);
+    for (unsigned i = 0; c->elements && i < c->elements->columns_n; i++)
+        data_add(body, &c->elements->columns[i], c->elements->rows);
+}
+
 void native_body_set(struct native_body *body, const struct block *b)
 {
     unsigned iov_max = 1 + 3 * b->columns_n;
+    for (unsigned i = 0; i < b->nested_n; i++)
+        iov_max += 2 * b->nested[i]->columns_n;
     if (iov_max > body->iov_cap) {
         body->iov = pl_realloc_array(body->iov, iov_max, sizeof(*body->iov));
         body->iov_cap = iov_max;
@@ -45,9 +57,7 @@ void native_body_set(struct native_body *body, const struct block *b)
         text_add(heads, c->column->name);
         text_add(heads, c->column->type.wire);
         iov_add(body, NULL, heads->len - before);
-        if (c->nulls)
-            iov_add(body, c->nulls, b->rows);
-        iov_add(body, c->data, c->width ? b->rows * c->width : c->len);
+        data_add(body, c, b->rows);
     }
     char *head = heads->data;
     for (unsigned i = 0; i < body->iov_n; i++) {

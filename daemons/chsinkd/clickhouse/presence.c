@@ -39,9 +39,17 @@ enum presence presence_of_engine(const char *engine)
     return PRESENCE_NONE;
 }
 
-bool presence_route_can(const struct route *r)
+bool presence_route_places(const struct route *r)
 {
     return r->has_topic >= 0 && r->has_partition >= 0 && r->has_offset >= 0;
+}
+
+bool presence_route_can(const struct route *r)
+{
+    for (unsigned i = 0; i < r->columns_n; i++)
+        if (r->rows_each && ch_type_has_json(&r->columns[i].type))
+            return false;
+    return presence_route_places(r);
 }
 
 /* ---- asking ---- */
@@ -84,7 +92,7 @@ void look_add_values(struct pl_buf *sql, const struct look *l)
     const struct route *r = l->table->route;
     const char *before = "CAST(";
     for (unsigned i = 0; i < r->columns_n; i++) {
-        if (r->columns[i].source == COLUMN_EXPRESSION)
+        if (!row_column_compared(&r->columns[i]))
             continue;
         pl_buf_add_str(sql, before);
         look_add_column(sql, l, (int)i);

@@ -27,9 +27,37 @@ static size_t varint_read(const char *p, size_t len, uint64_t *ret)
     return 0;
 }
 
+bool row_column_compared(const struct column *c)
+{
+    return c->source != COLUMN_EXPRESSION && !ch_type_has_json(&c->type);
+}
+
+static bool compared(const struct block *b, unsigned i)
+{
+    return row_column_compared(b->columns[i].column);
+}
+
+/* Array and Map: the number of elements, and these; Tuple: its elements. No row is 0 bytes long. */
+static size_t elements_len(const struct block_column *c, const char *p, size_t len)
+{
+    uint64_t n = 1;
+    size_t at = c->width > 0 ? varint_read(p, len, &n) : 0;
+    if (c->width > 0 && at == 0)
+        return 0;
+    for (; n > 0; n--) {
+        size_t row = row_binary_len(c->elements, p + at, len - at);
+        if (row == 0)
+            return 0;
+        at += row;
+    }
+    return at;
+}
+
 /* The length of a column's value without its null byte; 0: it is not whole. */
 static size_t value_len(const struct block_column *c, const char *p, size_t len)
 {
+    if (c->elements)
+        return elements_len(c, p, len);
     if (c->width > 0)
         return c->width <= len ? c->width : 0;
     uint64_t string;
@@ -53,6 +81,8 @@ size_t row_binary_len(const struct block *b, const char *p, size_t len)
 {
     size_t at = 0;
     for (unsigned i = 0; i < b->columns_n; i++) {
+        if (!compared(b, i))
+            continue;
         size_t n = nullable_len(&b->columns[i], p + at, len - at);
         if (n == 0)
             return 0;
@@ -65,7 +95,7 @@ struct pl_slice row_binary_value(const struct block *b, struct pl_slice row, uns
 {
     size_t at = 0;
     for (unsigned k = 0; k < i; k++)
-        at += nullable_len(&b->columns[k], row.p + at, row.len - at);
+        at += !compared(b, k) ? 0 : nullable_len(&b->columns[k], row.p + at, row.len - at);
     size_t len = nullable_len(&b->columns[i], row.p + at, row.len - at);
     size_t head = b->columns[i].nulls ? 1 : 0;
     return (struct pl_slice){row.p + at + head, len - head};
@@ -75,13 +105,21 @@ struct pl_slice row_binary_value(const struct block *b, struct pl_slice row, uns
 
 void row_walk_init(struct row_walk *w, const struct block *b)
 {
-    *w = (struct row_walk){b, 0, pl_alloc_array(b->columns_n, sizeof(*w->at))};
-    for (unsigned i = 0; i < b->columns_n; i++)
+    *w = (struct row_walk){.block = b, .at = pl_alloc_array(b->columns_n, sizeof(*w->at))};
+    if (block_is_nested(b))
+        w->elements = pl_alloc_array(b->columns_n, sizeof(*w->elements));
+    for (unsigned i = 0; i < b->columns_n; i++) {
         w->at[i] = b->columns[i].data;
+        if (b->columns[i].elements)
+            row_walk_init(&w->elements[i], b->columns[i].elements);
+    }
 }
 
 void row_walk_release(struct row_walk *w)
 {
+    for (unsigned i = 0; w->elements && i < w->block->columns_n; i++)
+        row_walk_release(&w->elements[i]);
+    free(w->elements);
     free(w->at);
     *w = (struct row_walk){0};
 }
@@ -97,7 +135,9 @@ void row_walk_to(struct row_walk *w, uint64_t row)
 {
     for (unsigned i = 0; i < w->block->columns_n; i++) {
         const struct block_column *c = &w->block->columns[i];
-        if (c->width > 0)
+        if (c->elements)
+            row_walk_to(&w->elements[i], block_elements_start(c, row));
+        else if (c->width > 0)
             w->at[i] = c->data + row * c->width;
         else
             for (uint64_t r = w->row; r < row; r++)
@@ -106,10 +146,30 @@ void row_walk_to(struct row_walk *w, uint64_t row)
     w->row = row;
 }
 
+/* Of the container in column i. */
+static void elements_add(struct row_walk *w, unsigned i, struct pl_buf *out)
+{
+    const struct block_column *c = &w->block->columns[i];
+    uint64_t n = 1;
+    if (c->width > 0) {
+        char varint[BLOCK_VARINT_MAX];
+        n = block_elements_start(c, w->row + 1) - block_elements_start(c, w->row);
+        pl_buf_add(out, varint, block_varint(varint, n));
+    }
+    for (; n > 0; n--)
+        row_walk_add(&w->elements[i], out);
+}
+
 void row_walk_add(struct row_walk *w, struct pl_buf *out)
 {
     for (unsigned i = 0; i < w->block->columns_n; i++) {
         const struct block_column *c = &w->block->columns[i];
+        if (!compared(w->block, i))
+            continue;
+        if (c->elements) {
+            elements_add(w, i, out);
+            continue;
+        }
         size_t len = walk_len(w, i);
         bool null = c->nulls && c->nulls[w->row];
         if (c->nulls)
@@ -152,6 +212,8 @@ static unsigned rows_likeness(const struct block *b, struct pl_slice a, struct p
 {
     unsigned equal = 0;
     for (unsigned i = 0; i < b->columns_n; i++) {
+        if (!compared(b, i))
+            continue;
         size_t n = nullable_len(&b->columns[i], a.p, a.len);
         size_t m = nullable_len(&b->columns[i], c.p, c.len);
         equal += n == m && memcmp(a.p, c.p, n) == 0;

@@ -3,7 +3,9 @@
  * rows_match.h - which rows of a block a table has already, by their values.
  *
  * Rows are compared as RowBinary has them (ClickHouse docs, "RowBinary"): one value after the other
- * as they lie in the block; of a Nullable first a byte, 1 and nothing more for null.
+ * as they lie in the block; of a Nullable first a byte, 1 and nothing more for null; of an Array
+ * the number of its elements as a varint, and these; of a Map the same with a key and a value each.
+ * Columns with JSON are left out: the server's text of it is another one.
  *
  * Pure. Threads: one owner.
  */
@@ -12,11 +14,14 @@
 
 #include "daemons/chsinkd/batch/block.h"
 
+bool row_column_compared(const struct column *c);
+
 /* Goes forward through the rows of a block. */
 struct row_walk {
     const struct block *block;
     uint64_t row;
-    const char **at; /* of each column: the row's value */
+    const char **at;           /* of each column: the row's value */
+    struct row_walk *elements; /* of each column that is a container; NULL: none is */
 };
 void row_walk_init(struct row_walk *w, const struct block *b);
 void row_walk_release(struct row_walk *w);

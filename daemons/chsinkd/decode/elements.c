@@ -151,7 +151,7 @@ static bool elements_decode(struct rows *r, const struct row_set *only)
         bool wanted = !only || row_set_has(only, r->place, &r->only_at);
         if (wanted && element_decode(r)) {
             if (__builtin_expect(r->over, 0))
-                return refuse_back(r, too_much_memory, before.p);
+                return refuse_back(r, value_too_much_memory, before.p);
             continue;
         }
         if (wanted && !refuse_row(r, before.p))
@@ -207,12 +207,9 @@ static bool document_once(struct rows *r)
     const struct rows_counts counts = r->counts;
     const uint64_t rows = b->rows;
     const int64_t place = r->place;
-    const size_t bytes = b->string_bytes;
     document_begin(r);
-    for (unsigned i = 0; i < b->strings_n; i++) {
-        r->before[i] = b->strings[i]->len;
-        b->strings[i]->end = b->strings[i]->len; /* what a row that was given up has left */
-    }
+    block_mark_set(b, &r->before);
+    block_cut(b, &r->before); /* what a row that was given up has left */
     r->array_take = elements_once;
     bool good = once_walk(r);
     r->array_take = NULL;
@@ -230,10 +227,7 @@ static bool document_once(struct rows *r)
     r->j = begin;
     r->counts = counts;
     r->place = place;
-    b->rows = rows;
-    b->string_bytes = bytes;
-    for (unsigned i = 0; i < b->strings_n; i++)
-        b->strings[i]->len = b->strings[i]->end = r->before[i];
+    block_cut(b, &r->before);
     return false;
 }
 

@@ -13,6 +13,7 @@
 #ifndef CHSINKD_DECODE_INTERNAL_H
 #define CHSINKD_DECODE_INTERNAL_H
 
+#include "daemons/chsinkd/batch/column.h"
 #include "daemons/chsinkd/decode/rows.h"
 #include "daemons/chsinkd/decode/trie.h"
 
@@ -88,7 +89,7 @@ struct rows {
     uint64_t walks; /* of objects with a trie, in all */
     uint64_t walk;  /* which of them it is: stamped on the nodes that were met */
     bool (*array_take)(struct rows *r); /* decodes the array where the walk meets it; or NULL */
-    size_t *before; /* with array_take: the lengths of the block's strings before the message */
+    struct block_mark before;           /* with array_take: the block before the message */
     struct pl_slice array;
     bool array_wrong;
     struct pl_buf unknown, name, stash;
@@ -101,7 +102,6 @@ struct rows {
 /* ---- refuse.c ---- */
 
 extern const char empty_value[];
-extern const char too_much_memory[];
 
 /* The first reason is kept. Returns false, so that a walk can end with it. */
 bool refuse(struct rows *r, const char *reason, const char *at, const struct column *c);

@@ -12,7 +12,8 @@ static bool path_in_message(const struct route *route, const struct column_path 
 
 static bool column_of_message(const struct route *route, const struct column *c)
 {
-    if (!route->rows_each || c->source == COLUMN_UNKNOWN)
+    /* What a container has lies in several places: it is converted for each row. */
+    if (!route->rows_each || c->source == COLUMN_UNKNOWN || ch_type_is_nested(&c->type))
         return false;
     for (unsigned i = 0; i < c->paths_n; i++)
         if (!path_in_message(route, &c->paths[i]))
@@ -26,9 +27,9 @@ static void column_want(struct rows *r, unsigned i, unsigned path, int capture)
     const struct column *c = r->plans[i].column;
     const struct column_path *p = &c->paths[path];
     struct trie_node *root = path_in_message(r->route, p) || !r->element ? r->message : r->element;
-    struct trie_node *n = trie_add(root, p->keys, p->keys_n);
+    struct trie_node *n = trie_add(root, p->keys, p->each > 0 ? p->each : p->keys_n);
     trie_target_add(n, i, capture);
-    n->covered |= c->json;
+    n->covered |= column_takes_object(c);
 }
 
 static bool column_is_captured(const struct route *route, const struct column *c)
@@ -139,7 +140,6 @@ struct rows *rows_new(const struct route *route)
     captures_plan(r);
     filter_plan(r);
     r->can_once = elements && can_once(r);
-    r->before = pl_alloc_array(r->plans_n + 1, sizeof(*r->before));
     if (elements) {
         trie_add(r->message, route->rows.keys, route->rows.keys_n)->rows = true;
         trie_build(r->element);
@@ -160,7 +160,7 @@ void rows_free(struct rows *r)
     row_set_release(&r->skipped);
     free(r->plans);
     free(r->late);
-    free(r->before);
+    free(r->before.sizes);
     free(r->captures_column);
     free(r->captures);
     pl_buf_release(&r->unknown);

@@ -4,9 +4,9 @@
  */
 #include "daemons/chsinkd/decode/internal.h"
 #include "daemons/chsinkd/decode/payload.h"
+#include "daemons/chsinkd/decode/value.h"
 
 const char empty_value[] = "empty value";
-const char too_much_memory[] = "rows of the message are larger than message_memory_max";
 static const char not_json[] = "not valid JSON";
 static const char second_document[] =
     "a second document begins here: documents: many takes them one after the other (an array of "
@@ -75,6 +75,8 @@ void refuse_report(struct rows *r, int64_t row)
 
 bool refuse_row(struct rows *r, const char *at)
 {
+    if (r->reject.reason == value_too_much_memory)
+        return refuse_back(r, value_too_much_memory, at);
     r->ranges += r->ranges == 0 || r->place != r->refused + 1;
     if (r->ranges > ROW_SET_RANGES_MAX)
         return refuse_back(r, "too many rows of the message are refused", at);

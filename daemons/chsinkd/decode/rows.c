@@ -7,6 +7,7 @@
 #include "daemons/chsinkd/batch/column.h"
 #include "daemons/chsinkd/decode/internal.h"
 #include "daemons/chsinkd/decode/payload.h"
+#include "daemons/chsinkd/decode/value.h"
 
 const struct rows_counts *rows_counts(const struct rows *r)
 {
@@ -74,7 +75,7 @@ static bool document_as_row(struct rows *r)
         return false;
     row_commit(r);
     r->place++;
-    return !r->over || refuse_back(r, too_much_memory, r->m->value);
+    return !r->over || refuse_back(r, value_too_much_memory, r->m->value);
 }
 
 /* Asks the filter. False: it does not take the document, or refuses it. */
@@ -142,6 +143,7 @@ uint64_t rows_decode(struct rows *r, const struct rows_message *m, const struct 
     r->whole = r->over = false;
     if (!message_decode(r, only && only->n > 0 ? only : NULL))
         refuse_report(r, -1);
+    block_row_give_up(block);
     r->m = NULL;
     r->block = NULL;
     return block->rows - r->rows_before;

@@ -6,9 +6,11 @@
 
 #include <math.h>
 
+#include "daemons/chsinkd/decode/value_nested.h"
 #include "lib/base/time_text.h"
 
 const char value_wrong_type[] = "value has the wrong type for the column";
+const char value_too_much_memory[] = "rows of the message are larger than message_memory_max";
 const char value_out_of_range[] = "value is out of range for the column";
 const char value_lost_precision[] = "value would lose precision in the column";
 const char value_lone_surrogate[] = "string holds a lone surrogate";
@@ -396,6 +398,11 @@ enum value_result value_put(const struct block *b, struct block_column *c, struc
                         : not_its_type(b, c, j, ret_reason);
     case CH_OTHER: /* not in a block */
         break;
+    case CH_ARRAY:
+    case CH_MAP:
+    case CH_TUPLE:
+    case CH_JSON:
+        return value_put_nested(b, c, j, ret_reason);
     }
     abort();
 }

@@ -26,9 +26,21 @@
  *     IPv6         a string as in RFC 4291, without a zone; an IPv4 address becomes
  *                  ::ffff:192.0.2.1 as in ClickHouse
  *     FixedString  a string of up to N bytes; a shorter one gets NUL behind it as in ClickHouse
+ *     Array        an array whose elements all fit; or, with a path $.a[*].b, an array of objects,
+ *                  of each the value at b
+ *     Map          an object whose values all fit and whose keys are all different
+ *     Tuple        without names an array of just that length; with names an object that has each
+ *                  name once, others are unknown fields: counted, and with unknown_fields: keep,
+ *                  which cannot keep them, a reason to refuse the value
+ *     JSON         an object, as its bytes; its numbers must fit Int64, UInt64 or Float64 as above,
+ *                  and its strings be without lone surrogates, since the server reads it that way
  *
- * With from_text also a string that holds just such a number, true or false, without space: for
- * numbers, Decimal, Bool, times with a unit.
+ * Inside an Array, a Map or a Tuple null, and in a Tuple or with $.a[*].b an absent key, is null
+ * where the type there is Nullable; else the value as a whole does not fit. Neither does one that
+ * takes more than message_memory_max.
+ *
+ * With from_text also, inside containers too, a string that holds just such a number, true or
+ * false, without space: for numbers, Decimal, Bool, times with a unit.
  *
  * Pure.
  */
@@ -46,8 +58,10 @@ enum value_result {
 };
 
 extern const char value_wrong_type[], value_out_of_range[];
+extern const char value_too_much_memory[]; /* more than message_memory_max: of the whole message */
 
-/* Consumes the value that the reader is on. */
+/* Consumes the value that the reader is on; of an Array, a Map or a Tuple that is INVALID only a
+ * part, and part of it may stand in the blocks inside: the row is given up. */
 enum value_result value_put(const struct block *b, struct block_column *c, struct pl_json *j,
                             const char **ret_reason);
 

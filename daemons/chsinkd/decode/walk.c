@@ -354,5 +354,5 @@ void row_commit(struct rows *r)
     r->counts.nulled += r->nulled;
     r->counts.clamped += r->clamped;
     r->counts.defaulted += r->defaulted;
-    r->counts.unknown_fields += r->unknown_n;
+    r->counts.unknown_fields += r->unknown_n + r->block->unknown_fields;
 }

@@ -58,6 +58,9 @@ int duckdb_type_of(const struct ch_type *t, struct duckdb_type *ret, struct pl_e
         [CH_IPV6] = {DUCKDB_VARCHAR, "VARCHAR"},     [CH_ENUM8] = {DUCKDB_VARCHAR, "VARCHAR"},
         [CH_ENUM16] = {DUCKDB_VARCHAR, "VARCHAR"},
     };
+    if (ch_type_is_nested(t) || t->kind == CH_JSON)
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "%.100s goes to ClickHouse only: make it String with json: true", t->ddl);
     if (t->kind == CH_DATETIME || t->kind == CH_DATETIME64)
         return time_type(t, ret, err);
     if (t->kind == CH_INT256 || t->kind == CH_UINT256)
@@ -298,6 +301,10 @@ static int column_write(struct job *j, unsigned i, uint64_t row, uint64_t n, str
     case CH_UINT256:
     case CH_FIXED_STRING:
     case CH_OTHER:
+    case CH_ARRAY:
+    case CH_MAP:
+    case CH_TUPLE:
+    case CH_JSON:
         break; /* refused by duckdb_type_of() */
     }
     abort();

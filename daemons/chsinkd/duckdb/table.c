@@ -182,6 +182,11 @@ static const char *column_default(const struct column *c)
         return "0";
     case CH_OTHER: /* refused by duckdb_route_check() */
         break;
+    case CH_ARRAY: /* refused */
+    case CH_MAP:
+    case CH_TUPLE:
+    case CH_JSON:
+        return NULL;
     }
     return NULL;
 }

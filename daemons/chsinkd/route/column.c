@@ -33,7 +33,7 @@ static const struct pl_option column_opts[] = {
     COLUMN_TEXT(type, 1, ROUTE_TEXT_MAX, PL_OPT_REQUIRED, "Its ClickHouse type."),
     PL_OPTION("path", STRINGS, struct column_file, path, .max = 16,
               .help = "Where its value is: $.a.b in the message, @.c in the row's element; of a "
-                      "list the first present."),
+                      "list the first present. Array columns: $.a[*].b, field b of each object."),
     COLUMN_TEXT(from, 1, 255, 0,
                 "Its value from Kafka: topic, partition, offset, timestamp, key, header:NAME or "
                 "schema_id."),
@@ -138,9 +138,14 @@ static void column_check_paths(struct column_check *k)
             continue;
         }
         const struct column_path *p = &c->paths[c->paths_n];
-        if (p->keys_n == 0 && !p->from_row && !c->json)
+        if (p->keys_n == 0 && !p->from_row && !column_takes_object(c))
             column_finding(k, "path", "column %s: %s is an object: it needs json: true", c->name,
                            texts->v[i]);
+        if (p->each > 0 && (c->type.kind != CH_ARRAY || texts->n > 1))
+            column_finding(k, "path",
+                           "column %s: a path with [*] is the only one of a column with "
+                           "the type Array(T)",
+                           c->name);
         c->paths_n++;
     }
 }
@@ -177,22 +182,24 @@ static void column_check_overflow(struct column_check *k)
 static void column_check_from_kinds(struct column_check *k)
 {
     const unsigned words = KIND(ENUM8) | KIND(ENUM16) | KIND(IPV4) | KIND(IPV6) |
-                           KIND(FIXED_STRING) | KIND(STRING) | KIND(UUID);
+                           KIND(FIXED_STRING) | KIND(STRING) | KIND(UUID) | KIND(JSON);
     const unsigned times = KIND(DATE) | KIND(DATE32) | KIND(DATETIME) | KIND(DATETIME64);
     const unsigned numbered = KIND(BOOL) | KIND(ENUM8) | KIND(ENUM16);
     struct column *c = k->column;
-    unsigned kind = 1U << c->type.kind;
-    if (c->unit_given && !(kind & times))
+    const unsigned kinds = type_kinds(&c->type);
+    if (c->unit_given && !(kinds & times))
         column_finding(k, "unit",
                        "column %s: unit belongs to Date, Date32, DateTime and DateTime64", c->name);
-    if (c->from_text && ((kind & words) || ((kind & times) && !c->unit_given)))
+    if (c->from_text && !(kinds & ~(words | (c->unit_given ? 0 : times))))
         column_finding(k, "from_text",
                        "column %s: from_text belongs to numbers, Bool, and times with a unit",
                        c->name);
-    if (c->from_number && !(kind & numbered))
+    if (c->from_number && !(kinds & numbered))
         column_finding(k, "from_number", "column %s: from_number belongs to Bool and Enum",
                        c->name);
 }
+
+#define NEVER_NULL "column %s: %s is never null; missing: default makes it empty"
 
 static void column_check_policies(struct column_check *k)
 {
@@ -204,10 +211,15 @@ static void column_check_policies(struct column_check *k)
     c->invalid = (enum column_invalid)k->file.invalid;
     c->unit = (enum column_unit)k->file.unit;
     c->unit_given = pl_node_get(k->node, "unit") != NULL;
-    if (c->missing == MISSING_NULL && !c->type.nullable)
+    bool nested = ch_type_is_nested(&c->type);
+    if (nested && c->missing == MISSING_NULL)
+        column_finding(k, "missing", NEVER_NULL, c->name, c->type.ddl);
+    else if (c->missing == MISSING_NULL && !c->type.nullable)
         column_finding(k, "missing", "column %s: missing: null needs Nullable(%s)", c->name,
                        c->type.ddl);
-    if (c->invalid == INVALID_NULL && !c->type.nullable)
+    if (nested && c->invalid == INVALID_NULL)
+        column_finding(k, "invalid", NEVER_NULL, c->name, c->type.ddl);
+    else if (c->invalid == INVALID_NULL && !c->type.nullable)
         column_finding(k, "invalid", "column %s: invalid: null needs Nullable(%s)", c->name,
                        c->type.ddl);
     if (c->json && c->type.kind != CH_STRING)
@@ -272,6 +284,7 @@ void column_load(struct pl_node *node, struct column *c, struct pl_findings *err
                                c->name, c->type.timezone);
             column_check_source(&k);
             column_check_policies(&k);
+            column_nest(c);
         }
     }
     pl_options_release(column_opts, &k.file);
@@ -279,6 +292,7 @@ void column_load(struct pl_node *node, struct column *c, struct pl_findings *err
 
 void column_release(struct column *c)
 {
+    column_nest_release(c);
     ch_type_release(&c->type);
     for (unsigned i = 0; i < c->paths_n; i++)
         column_path_release(&c->paths[i]);

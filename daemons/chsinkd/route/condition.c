@@ -84,6 +84,10 @@ static int path_parse(struct parser *k, unsigned *ret)
     struct pl_err why;
     if (column_path_parse(text, &path, &why) < 0)
         return fail(k, why.msg);
+    if (path.each > 0) {
+        column_path_release(&path);
+        return fail(k, "a path in a condition is of one value, without [*]");
+    }
     c->paths = pl_realloc_array(c->paths, c->paths_n + 1, sizeof(*c->paths));
     c->paths[c->paths_n] = path;
     *ret = c->paths_n++;

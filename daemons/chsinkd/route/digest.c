@@ -31,6 +31,8 @@ static void path_add(struct pl_buf *b, const char *name, const struct column_pat
     pl_buf_addf(b, "%s=%c%u\n", name, path->from_row ? '@' : '$', path->keys_n);
     for (unsigned i = 0; i < path->keys_n; i++)
         text_add(b, "key", path->keys[i]);
+    if (path->each > 0)
+        number_add(b, "each", path->each);
 }
 
 /* Words, not the enums' numbers, which a later release may assign anew. */

@@ -34,4 +34,12 @@ void split_apply(struct route *r, const char *by, const struct pl_strings *value
 void column_load(struct pl_node *node, struct column *c, struct pl_findings *errs);
 void column_release(struct column *c);
 
+/* column_nested.c: columns inside containers. Once the column's options are set: */
+void column_nest(struct column *c);
+void column_nest_release(struct column *c);
+/* A bit for the kind of each value that the column has, or has inside. */
+unsigned type_kinds(const struct ch_type *t);
+/* Once all columns are there: the keys of those whose arrays are made of the same array. */
+void columns_group_each(struct column *columns, unsigned n);
+
 #endif

@@ -41,15 +41,11 @@ static char *key_plain(const char **p)
     return key;
 }
 
-/* The part that columns and rows share; *ret_rest is what follows the keys. The caller releases
- * `path` in any case. */
-static int path_parse(const char *text, struct column_path *path, const char **ret_rest,
+/* Any number of ".key". */
+static int keys_parse(const char *text, const char **at, struct column_path *path,
                       struct pl_err *err)
 {
-    if (*text != '$' && *text != '@')
-        return path_err(err, text, "must begin with $ (the message) or @ (the row's element)");
-    path->from_row = *text == '@';
-    const char *p = text + 1;
+    const char *p = *at;
     while (*p == '.') {
         bool quoted = *++p == '"';
         if (path->keys_n == ROUTE_PATH_KEYS_MAX)
@@ -63,8 +59,20 @@ static int path_parse(const char *text, struct column_path *path, const char **r
         path->keys = pl_realloc_array(path->keys, path->keys_n + 1, sizeof(*path->keys));
         path->keys[path->keys_n++] = key;
     }
-    *ret_rest = p;
+    *at = p;
     return 0;
+}
+
+/* The part that columns and rows share; *ret_rest is what follows the keys. The caller releases
+ * `path` in any case. */
+static int path_parse(const char *text, struct column_path *path, const char **ret_rest,
+                      struct pl_err *err)
+{
+    if (*text != '$' && *text != '@')
+        return path_err(err, text, "must begin with $ (the message) or @ (the row's element)");
+    path->from_row = *text == '@';
+    *ret_rest = text + 1;
+    return keys_parse(text, ret_rest, path, err);
 }
 
 int column_path_parse(const char *text, struct column_path *ret, struct pl_err *err)
@@ -73,11 +81,20 @@ int column_path_parse(const char *text, struct column_path *ret, struct pl_err *
     const char *rest;
     if (path_parse(text, &path, &rest, err) < 0)
         return -1;
+    if (path.keys_n > 0 && strncmp(rest, "[*].", 4) == 0) {
+        path.each = path.keys_n;
+        rest += 3;
+        if (keys_parse(text, &rest, &path, err) < 0)
+            return -1;
+        if (*rest == '\0' && path.keys_n != path.each + 1)
+            return path_err(err, text, "one key may follow [*]: an Array of what the objects have");
+    }
     if (*rest)
         return path_err(err, text,
                         *rest == '['
-                            ? "elements of arrays cannot be columns; take the array as JSON "
-                              "(json: true), or make its elements rows (rows:)"
+                            ? "a single element of an array cannot be a column; take the array as "
+                              "Array(T), one field of its objects by $.array[*].field, all of it "
+                              "as JSON (json: true), or make its elements rows (rows:)"
                             : "keys are joined by dots; others are put in quotes: $.\"a b\"");
     *ret = path;
     path = (struct column_path){0};

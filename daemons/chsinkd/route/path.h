@@ -2,9 +2,9 @@
 /*
  * path.h - the paths of a route: $.meta.dt, @.x."a.b", $.series[*].
  *
- * '$' (the message) or '@' (the row's element), then any number of ".key"; a key with a dot, a
- * bracket, a quote or a space is in double quotes, where \" and \\ are the quote and the backslash.
- * Keys are compared with the unescaped keys of the JSON text.
+ * '$' (the message) or '@' (the row's element), then any number of ".key"; then perhaps "[*].key".
+ * A key with a dot, a bracket, a quote or a space is in double quotes, where \" and \\ are the
+ * quote and the backslash. Keys are compared with the unescaped keys of the JSON text.
  *
  * Pure. Threads: any.
  */
@@ -21,10 +21,11 @@ struct column_path {
     bool from_row;
     char **keys;
     unsigned keys_n;
+    unsigned each; /* $.a[*].b: the keys before the [*], one follows; 0: there is none */
 };
 
-/* A column's path ("$.a.\"b.c\"", "@.x"), and that of the rows ("$"; with *ret_each "$.a[*]",
- * "$[*]"). CONFIG errors. */
+/* A column's path ("$.a.\"b.c\"", "@.x", "$.a[*].b"), and that of the rows ("$"; with *ret_each
+ * "$.a[*]", "$[*]"). CONFIG errors. */
 int column_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
 int rows_path_parse(const char *text, struct column_path *ret, bool *ret_each, struct pl_err *err);
 void column_path_release(struct column_path *path);

@@ -210,7 +210,7 @@ static void paths_check(const struct route *r, const struct pl_node *list, struc
                     "column %s: from: schema_id needs message: {strip: schema_registry}", c->name);
         for (unsigned k = 0; k < c->paths_n; k++) {
             const struct column_path *p = &c->paths[k];
-            if (!r->rows_each && p->from_row && p->keys_n == 0 && !c->json)
+            if (!r->rows_each && p->from_row && p->keys_n == 0 && !column_takes_object(c))
                 finding(errs, node_of(e, "path"),
                         "column %s: the message is an object: it needs json: true", c->name);
             if (path_is_below_rows(r, p))
@@ -398,6 +398,7 @@ static void route_check(struct route_file *f, struct pl_node *root, unsigned val
     if (f->columns) {
         columns_load(r, f->columns, errs);
         paths_check(r, f->columns, errs);
+        columns_group_each(r->columns, r->columns_n);
         key_check(r, root, "order_by", r->order_by, errs);
         key_check(r, root, "primary_key", r->primary_key, errs);
     }

@@ -39,6 +39,14 @@
  *       # also 0 and 1; of an Enum the numbers of its names
  *       - {name: bot, type: Bool, path: $.bot, from_number: true}
  *       - {name: log_params, type: String, path: $.log_params, json: true, missing: default}
+ *       - {name: tags, type: Array(String), path: $.tags, missing: default}    # absent: []
+ *       - {name: attrs, type: "Map(String, Nullable(Int64))", path: $.attrs}
+ *       - {name: pos, type: "Tuple(lat Float64, lon Float64)", path: $.pos}    # from an object
+ *       - {name: size, type: "Tuple(UInt16, UInt16)", path: $.size}            # from [800, 600]
+ *       # parallel arrays, as Nested has them: of each object in the array its sku, its n
+ *       - {name: items.sku, type: Array(String), path: "$.items[*].sku"}
+ *       - {name: items.n, type: Array(Nullable(Int32)), path: "$.items[*].n"}  # lacking: null
+ *       - {name: doc, type: JSON, path: $.doc}
  *       # topic partition offset timestamp key header:NAME schema_id
  *       - {name: _offset, type: UInt64, from: offset}
  *       # DEFAULT of the table, not sent
@@ -57,6 +65,9 @@
  * In a path a key that holds a dot, bracket, quote, backslash or space is in double quotes:
  * $."a.b".c, with \" and \\ for a quote and a backslash. "" is the same as left out (NULL in the
  * struct).
+ *
+ * unit and from_text of a column with a container are for the values inside; missing and invalid
+ * are for the container as a whole (decode/value.h says what fits).
  *
  * Defaults: missing is `null` for Nullable columns and `reject` for others; invalid is `reject`.
  *
@@ -115,7 +126,17 @@ struct column {
     bool from_text;   /* a string that holds just a number or true or false is taken for it */
     bool from_number; /* Bool: 0 and 1; Enum: the number of a name */
     char *expression, *codec, *comment;
+    /* Of an Array, a Map or a Tuple: columns for what is inside, one for each part of the type and
+     * with this column's options. Their types are parts of this one's. */
+    struct column *elements;
+    unsigned elements_n;
+    /* Of columns with $.a[*].x, $.a[*].y the first: x and y. */
+    const char **each_keys;
+    unsigned each_keys_n;
 };
+
+/* The column takes an object as a whole. */
+bool column_takes_object(const struct column *c);
 
 struct route_view {
     char *name, *engine, *order_by, *partition_by, *ttl, *select;

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "daemons/chsinkd/route/type_cursor.h"
+#include "daemons/chsinkd/route/type_nested.h"
 
 static const struct type_name {
     const char *name;
@@ -68,7 +69,7 @@ static const struct type_name {
 #define SUPPORTED                                                                                  \
     "it takes String, FixedString(N), Bool, (U)Int8 to 256, Float32/64, Decimal(P, S), Date, "     \
     "Date32, DateTime, DateTime64(N), UUID, IPv4/6, Enum8/16('a' = 1), and Nullable or "           \
-    "LowCardinality of them: see chsinkd-route(5)"
+    "LowCardinality of them, Array, Map, Tuple, JSON: see chsinkd-route(5)"
 
 /* 'Europe/Berlin': only what names of zones are made of, so nothing needs escaping later. */
 static bool cursor_zone(struct cursor *c, struct ch_type *t)
@@ -183,6 +184,10 @@ static bool base_parse(struct cursor *c, struct ch_type *t)
     case CH_IPV4:
     case CH_IPV6:
     case CH_OTHER:
+    case CH_ARRAY: /* type_nested.c */
+    case CH_MAP:
+    case CH_TUPLE:
+    case CH_JSON:
         break;
     }
     return true;
@@ -223,29 +228,52 @@ static void type_spell(struct ch_type *t)
 /* What ClickHouse takes inside LowCardinality (canBeInsideLowCardinality() of its types). */
 static bool low_cardinality_takes(enum ch_kind kind)
 {
-    return kind != CH_DECIMAL && kind != CH_DATETIME64 && kind != CH_ENUM8 && kind != CH_ENUM16;
+    return kind != CH_DECIMAL && kind != CH_DATETIME64 && kind != CH_ENUM8 && kind != CH_ENUM16 &&
+           kind != CH_JSON;
+}
+
+bool type_parse(struct cursor *c, unsigned depth, struct ch_type *ret)
+{
+    struct ch_type t = {0};
+    bool ok;
+    if (type_nested_begins(*c)) {
+        ok = type_nested_parse(c, depth, &t);
+    } else {
+        t.low_cardinality = wrapper_take(c, "LowCardinality");
+        t.nullable = wrapper_take(c, "Nullable");
+        ok = type_nested_begins(*c) ? type_json_parse(c, &t) : base_parse(c, &t);
+        ok = ok && (!t.nullable || cursor_take(c, ')')) &&
+             (!t.low_cardinality || (cursor_take(c, ')') && low_cardinality_takes(t.kind)));
+        if (ok && t.kind != CH_JSON)
+            type_spell(&t);
+        else if (ok)
+            type_nested_spell(&t);
+    }
+    if (ok)
+        *ret = t;
+    else
+        ch_type_release(&t);
+    return ok;
 }
 
 int ch_type_parse(const char *text, struct ch_type *ret, struct pl_err *err)
 {
+    struct cursor c = {text}, inside = c;
     struct ch_type t = {0};
-    struct cursor c = {text};
-    t.low_cardinality = wrapper_take(&c, "LowCardinality");
-    t.nullable = wrapper_take(&c, "Nullable");
-    if (t.nullable && wrapper_take(&c, "LowCardinality"))
+    bool nullable = wrapper_take(&inside, "Nullable");
+    if (nullable && wrapper_take(&inside, "LowCardinality"))
         return pl_err_set(err, PL_ERR_CONFIG, 0,
                           "type %.100s: Nullable goes inside LowCardinality: "
                           "LowCardinality(Nullable(String))",
                           text);
-    bool ok = base_parse(&c, &t) && (!t.nullable || cursor_take(&c, ')')) &&
-              (!t.low_cardinality || cursor_take(&c, ')'));
+    bool ok = type_parse(&c, 0, &t);
     cursor_space(&c);
-    if (!ok || *c.p || (t.low_cardinality && !low_cardinality_takes(t.kind))) {
+    if (!ok || *c.p) {
+        bool nested = type_nested_begins(inside);
         ch_type_release(&t);
         return pl_err_set(err, PL_ERR_CONFIG, 0, "type %.100s is not one a route can fill: %s",
-                          text, SUPPORTED);
+                          text, nested ? type_nested_supported : SUPPORTED);
     }
-    type_spell(&t);
     *ret = t;
     return 0;
 }
@@ -268,10 +296,24 @@ int ch_type_parse_other(const char *text, struct ch_type *ret, struct pl_err *er
 void ch_type_release(struct ch_type *t)
 {
     type_enum_release(t);
+    type_nested_release(t);
     free(t->timezone);
     free(t->ddl);
     free(t->wire);
     *t = (struct ch_type){0};
+}
+
+bool type_same(const struct ch_type *t, const struct ch_type *other)
+{
+    bool same = t->kind == other->kind && t->nullable == other->nullable &&
+                t->low_cardinality == other->low_cardinality && t->scale == other->scale &&
+                t->precision == other->precision && t->length == other->length &&
+                type_enum_equal(t, other) && type_nested_same(t, other);
+    /* A zone only changes how a time is shown, never what is stored; without one it is the server's
+     * default. Two that are named and differ were meant to differ. */
+    if (t->timezone && other->timezone && strcasecmp(t->timezone, other->timezone) != 0)
+        same = false;
+    return same;
 }
 
 bool ch_type_matches(const struct ch_type *t, const char *server_type)
@@ -282,14 +324,7 @@ bool ch_type_matches(const struct ch_type *t, const char *server_type)
         return true;
     if (ch_type_parse(server_type, &other, &err) < 0)
         return false;
-    bool same = t->kind == other.kind && t->nullable == other.nullable &&
-                t->low_cardinality == other.low_cardinality && t->scale == other.scale &&
-                t->precision == other.precision && t->length == other.length &&
-                type_enum_equal(t, &other);
-    /* A zone only changes how a time is shown, never what is stored; without one it is the server's
-     * default. Two that are named and differ were meant to differ. */
-    if (t->timezone && other.timezone && strcasecmp(t->timezone, other.timezone) != 0)
-        same = false;
+    bool same = type_same(t, &other);
     ch_type_release(&other);
     return same;
 }
@@ -303,7 +338,8 @@ unsigned ch_type_width(const struct ch_type *t)
         [CH_UINT128] = 16, [CH_UINT256] = 32, [CH_FLOAT32] = 4,    [CH_FLOAT64] = 8,
         [CH_DATE] = 2,     [CH_DATETIME] = 4, [CH_DATETIME64] = 8, [CH_DATE32] = 4,
         [CH_UUID] = 16,    [CH_ENUM8] = 1,    [CH_ENUM16] = 2,     [CH_IPV4] = 4,
-        [CH_IPV6] = 16,
+        [CH_IPV6] = 16,    [CH_ARRAY] = 8,    [CH_MAP] = 8,        [CH_TUPLE] = 0,
+        [CH_JSON] = 0,
     };
     if (t->kind == CH_FIXED_STRING)
         return t->length;

@@ -43,6 +43,10 @@ enum ch_kind {
     CH_IPV6,
     CH_FIXED_STRING,
     CH_OTHER, /* only the server knows it: of columns with an expression, which are not sent */
+    CH_ARRAY,
+    CH_MAP,
+    CH_TUPLE,
+    CH_JSON,
 };
 
 #define CH_DECIMAL_PRECISION_MAX 76
@@ -52,6 +56,10 @@ enum ch_kind {
 /* The days of a Date32: 1900-01-01 to 2299-12-31. */
 #define CH_DATE32_MIN (-25567)
 #define CH_DATE32_MAX 120529
+
+/* Containers within each other: Array(Map(String, Tuple(...))) is 3 deep. */
+#define CH_NESTED_MAX 4
+#define CH_TUPLE_MAX  64 /* elements */
 
 /* The seconds of a DateTime64: 1900-01-01 00:00:00 to 2299-12-31 23:59:59. At scale 9 int64 ends in
  * 2262. */
@@ -73,11 +81,24 @@ struct ch_type {
     struct ch_enum_name *names; /* Enum: by number */
     struct ch_enum_name **by_name;
     unsigned names_n;
-    int32_t zero;   /* the default, where it is not 0: Enum, Date32 */
-    char *timezone; /* DateTime('UTC'): as given, or NULL */
-    char *ddl;      /* the whole type as ClickHouse spells it: "LowCardinality(Nullable(String))" */
-    char *wire;     /* as sent in a Native block: without LowCardinality */
+    int32_t zero;          /* the default, where it is not 0: Enum, Date32 */
+    char *timezone;        /* DateTime('UTC'): as given, or NULL */
+    struct ch_type *parts; /* Array: of its elements; Map: keys and values; Tuple: each element's */
+    unsigned parts_n;
+    char **part_names; /* of a named Tuple; else NULL */
+    char *parameters;  /* JSON(...): as given, between the brackets; or NULL */
+    char *ddl;  /* the whole type as ClickHouse spells it: "LowCardinality(Nullable(String))" */
+    char *wire; /* as sent in a Native block: without LowCardinality */
 };
+
+/* JSON, or JSON somewhere inside. */
+bool ch_type_has_json(const struct ch_type *t);
+
+/* Made of other values: Array, Map and Tuple. JSON is not, it is a text. */
+static inline bool ch_type_is_nested(const struct ch_type *t)
+{
+    return t->parts_n > 0;
+}
 
 /* Parses a type's text; CONFIG error naming what is supported. */
 int ch_type_parse(const char *text, struct ch_type *ret, struct pl_err *err);

@@ -34,7 +34,10 @@ static const char columns[] =
     "  - {name: dt, path: '@.t', type: DateTime, missing: default}\n"
     "  - {name: dt64, path: '@.t', type: Nullable(DateTime64(3))}\n"
     "  - {name: id, path: '@.id', type: UUID, missing: default}\n"
-    "  - {name: idn, path: '@.idn', type: Nullable(UUID)}\n";
+    "  - {name: idn, path: '@.idn', type: Nullable(UUID)}\n"
+    "  - {name: tags, path: '@.tags', type: Array(Nullable(String)), missing: default}\n"
+    "  - {name: map, path: '@.map', type: \"Map(String, Array(UInt16))\", missing: default}\n"
+    "  - {name: pair, path: '@.pair', type: \"Tuple(Int8, String)\", missing: default}\n";
 
 struct model_message {
     int64_t offset;
@@ -79,6 +82,10 @@ static char *row_make(void)
         pl_buf_addf(&b, "\"b\":%s,\"i\":%d,", below(2) ? "true" : "false", (int)below(200) - 100);
     if (below(2))
         pl_buf_addf(&b, "\"u\":%u,\"d\":\"2026-01-%02u\",", below(256), 1 + below(28));
+    if (below(2))
+        pl_buf_addf(&b, "\"tags\":[\"t\",null],\"map\":{\"a\":[%u],\"b\":[]},", below(999));
+    if (below(2))
+        pl_buf_addf(&b, "\"pair\":[%u,\"p\"],", below(99));
     if (below(2))
         pl_buf_addf(&b, "\"idn\":\"%08x-0000-4000-8000-%012x\",", below(1u << 30), below(1u << 30));
     pl_buf_addf(&b, "\"t\":\"2026-02-03T04:05:%02uZ\",\"id\":\"%08x-0000-4000-8000-000000000001\"}",

@@ -198,7 +198,9 @@ static void rows_answer(struct fixture *f, int64_t offset, struct pl_buf *out)
     "SELECT CAST(`count()` AS Int64), CAST(`time` AS DateTime64(3)), CAST(`s` AS String), "        \
     "CAST(`ns` AS Nullable(String)), CAST(`low` AS String), CAST(`lown` AS Nullable(String)), "    \
     "CAST(`n` AS Nullable(Int32)), CAST(`f` AS Float64), CAST(`b` AS Bool), CAST(`id` AS "         \
-    "Nullable(UUID)), CAST(`d` AS Nullable(Date)), CAST(`_topic` AS String), CAST(`_partition` "   \
+    "Nullable(UUID)), CAST(`d` AS Nullable(Date)), CAST(`tags` AS Array(Nullable(String))), "      \
+    "CAST(`map` AS Map(String, Array(UInt16))), CAST(`pair` AS Tuple(a Float32, b String)), "      \
+    "CAST(`e.x` AS Array(Int8)), CAST(`_topic` AS String), CAST(`_partition` "                     \
     "AS Int32), CAST(`count()` AS UInt64) FROM `da ta`.`t` WHERE `_topic` = 'it\\'s' AND "         \
     "`_partition` = 3 AND `count()` IN (18) ORDER BY `count()` SETTINGS "
 

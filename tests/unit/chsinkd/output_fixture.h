@@ -26,6 +26,11 @@
     "  - {name: b, path: '@.b', type: Bool, missing: default}\n"                                   \
     "  - {name: id, path: '@.id', type: Nullable(UUID)}\n"                                         \
     "  - {name: d, path: '@.d', type: Nullable(Date)}\n"                                           \
+    "  - {name: tags, path: '@.tags', type: Array(LowCardinality(Nullable(String))), missing: "    \
+    "default}\n"                                                                                   \
+    "  - {name: map, path: '@.map', type: 'Map(String, Array(UInt16))', missing: default}\n"       \
+    "  - {name: pair, path: '@.pair', type: 'Tuple(a Float32, b String)', missing: default}\n"     \
+    "  - {name: e.x, path: '@.e[*].x', type: Array(Int8), missing: default}\n"                     \
     "  - {name: x2, type: Nullable(Int64), expression: 'n * 2'}\n"                                 \
     "  - {name: _topic, from: topic, type: LowCardinality(String)}\n"                              \
     "  - {name: _partition, from: partition, type: Int32}\n"                                       \
@@ -61,10 +66,12 @@ static inline void message_add(struct fixture *f, struct batch *b, int64_t offse
 static inline struct batch *batch_of_two_months(struct fixture *f)
 {
     struct batch *b = batch_begin(f, 10);
-    message_add(f, b, 10,
-                "{\"r\":[{\"t\":\"2026-01-05T01:02:03.004Z\",\"s\":\"a\",\"ns\":\"\",\"n\":-1},"
-                "{\"t\":\"2026-02-05T01:02:03.004Z\",\"low\":\"l\",\"n\":7,\"b\":true},"
-                "{\"t\":\"2026-01-05T01:02:03.004Z\",\"s\":\"a\",\"ns\":\"\",\"n\":-1}]}");
+    message_add(
+        f, b, 10,
+        "{\"r\":[{\"t\":\"2026-01-05T01:02:03.004Z\",\"s\":\"a\",\"ns\":\"\",\"n\":-1},"
+        "{\"t\":\"2026-02-05T01:02:03.004Z\",\"low\":\"l\",\"n\":7,\"b\":true,"
+        "\"tags\":[\"x\",null],\"map\":{\"k\":[1,2],\"\":[]},\"pair\":{\"a\":1.5,\"b\":\"p\"}},"
+        "{\"t\":\"2026-01-05T01:02:03.004Z\",\"s\":\"a\",\"ns\":\"\",\"n\":-1}]}");
     message_add(f, b, 11, "{\"r\":[]}");
     message_add(f, b, 13, "not JSON");
     message_add(f, b, 14,
@@ -72,7 +79,7 @@ static inline struct batch *batch_of_two_months(struct fixture *f)
                 "{\"t\":\"2026-02-01T00:00:00Z\",\"s\":\"\\nCode: 60. DB::Exception: x\"},"
                 "{\"t\":\"2026-01-31T00:00:00Z\",\"ns\":\"Zürich\\u0000\"},"
                 "{\"t\":\"2026-01-31T00:00:00Z\",\"id\":\"00112233-4455-6677-8899-aabbccddeeff\","
-                "\"d\":\"2026-01-31\"}]}");
+                "\"d\":\"2026-01-31\",\"tags\":[\"y\"],\"e\":[{\"x\":1},{\"x\":-2}]}]}");
     message_add(f, b, 17, "{\"r\":[{\"t\":\"2026-01-01T00:00:00Z\"}]}");
     message_add(f, b, 18,
                 "{\"r\":[{\"t\":\"2026-01-01T00:00:00Z\"},{\"t\":\"2026-02-01T00:00:00Z\"}]}");

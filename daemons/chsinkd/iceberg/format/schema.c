@@ -95,6 +95,14 @@ int iceberg_type_of(const struct column *c, int uint64, enum iceberg_type *ret, 
                           "column %.100s: chsinkd writes no %.60s into Iceberg: make it String "
                           "(json: true keeps a number's digits)",
                           c->name, c->type.ddl);
+    case CH_ARRAY:
+    case CH_MAP:
+    case CH_TUPLE:
+    case CH_JSON:
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "column %.100s: %.100s goes to ClickHouse only: make it String with "
+                          "json: true",
+                          c->name, c->type.ddl);
     }
     return pl_err_set(err, PL_ERR_FATAL, 0, "column %.100s has no type", c->name);
 }

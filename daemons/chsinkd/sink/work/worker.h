@@ -32,10 +32,10 @@ struct work {
     enum work_kind kind;
     const struct output_target *target;
     struct output_range range;
-    struct batch *batch;       /* LOOK, INSERT */
-    struct pl_buf token;       /* INSERT; its text */
-    int64_t send_before_ms;    /* INSERT, boot clock: not sent later, but RETRY, expired */
-    bool urgent;               /* it expired before: goes before others */
+    struct batch *batch;    /* LOOK, INSERT */
+    struct pl_buf token;    /* INSERT; its text */
+    int64_t send_before_ms; /* INSERT, boot clock: not sent later, but RETRY, expired */
+    bool urgent;            /* it expired before: goes before others */
     void *owner;
 
     /* The answer. */
