@@ -70,11 +70,11 @@ static inline int native_width(struct pl_slice type)
     static const struct {
         const char *name;
         int width;
-    } widths[] = {{"String", 0},   {"Bool", 1},     {"Int8", 1},    {"UInt8", 1}, {"Int16", 2},
-                  {"UInt16", 2},   {"Int32", 4},    {"UInt32", 4},  {"Int64", 8}, {"UInt64", 8},
-                  {"Float32", 4},  {"Float64", 8},  {"Date", 2},    {"UUID", 16}, {"DateTime", 4},
-                  {"Int128", 16},  {"UInt128", 16}, {"Int256", 32}, {"IPv4", 4},  {"IPv6", 16},
-                  {"UInt256", 32}, {"Date32", 4}};
+    } widths[] = {{"String", 0},   {"JSON", 0},     {"Bool", 1},     {"Int8", 1},    {"UInt8", 1},
+                  {"Int16", 2},    {"UInt16", 2},   {"Int32", 4},    {"UInt32", 4},  {"Int64", 8},
+                  {"UInt64", 8},   {"Float32", 4},  {"Float64", 8},  {"Date", 2},    {"UUID", 16},
+                  {"DateTime", 4}, {"Int128", 16},  {"UInt128", 16}, {"Int256", 32}, {"IPv4", 4},
+                  {"IPv6", 16},    {"UInt256", 32}, {"Date32", 4}};
     for (unsigned i = 0; i < PL_COUNT(widths); i++)
         if (pl_slice_eq(type, widths[i].name))
             return widths[i].width;
@@ -213,8 +213,17 @@ static inline bool native_data_read(struct native_column *c, struct pl_slice typ
 static inline bool native_column_read(struct native_column *c, uint64_t rows, const char **p,
                                       const char *end)
 {
-    return native_bytes(p, end, &c->name) && native_bytes(p, end, &c->type) &&
-           native_data_read(c, c->type, rows, p, end);
+    static const char as_string[8] = {1};
+    if (!native_bytes(p, end, &c->name) || !native_bytes(p, end, &c->type))
+        return false;
+    for (size_t i = 0; i + 4 <= c->type.len && rows > 0; i++) {
+        if (memcmp(c->type.p + i, "JSON", 4) != 0)
+            continue;
+        if (end - *p < 8 || memcmp(*p, as_string, 8) != 0)
+            return false;
+        *p += 8;
+    }
+    return native_data_read(c, c->type, rows, p, end);
 }
 
 /* false: not a block; *ret is released then. */

@@ -26,6 +26,16 @@ static void iov_add(struct native_body *body, void *p, size_t len)
         body->iov[body->iov_n++] = (struct iovec){p, len};
 }
 
+/* For each JSON in the type: its texts are strings. */
+static void versions_add(struct pl_buf *out, const struct ch_type *t)
+{
+    static const uint64_t as_string = 1;
+    for (unsigned i = 0; i < t->parts_n; i++)
+        versions_add(out, &t->parts[i]);
+    if (t->kind == CH_JSON)
+        pl_buf_add(out, &as_string, sizeof(as_string));
+}
+
 /* A column's bytes; those of a container are the ends of its elements, then their columns'. */
 static void data_add(struct native_body *body, const struct block_column *c, uint64_t rows)
 {
@@ -56,6 +66,8 @@ void native_body_set(struct native_body *body, const struct block *b)
         size_t before = heads->len;
         text_add(heads, c->column->name);
         text_add(heads, c->column->type.wire);
+        if (b->rows > 0)
+            versions_add(heads, &c->column->type);
         iov_add(body, NULL, heads->len - before);
         data_add(body, c, b->rows);
     }

@@ -7,9 +7,11 @@
  * info): varint columns, varint rows, then for each column: name, type (each varint length +
  * bytes), data. Nullable: a byte a row (1 = null), then the values. Array: where each row's
  * elements end, as UInt64, then the elements as a column of their own; Map: as an Array of Tuples
- * of key and value; Tuple: one column after the other (src/DataTypes/Serializations/). JSON goes as
- * String, which the server parses: its own form differs from version to version. batch/column.h
- * says how values lie in memory, which is as Native has them.
+ * of key and value; Tuple: one column after the other (src/DataTypes/Serializations/). JSON: texts
+ * as String has them, which the server parses; that they are such says a UInt64 of 1, for each JSON
+ * in a column before all of its data, and none where there are no rows (SerializationObject.h,
+ * SerializationVersion::STRING). batch/column.h says how values lie in memory, which is as Native
+ * has them.
  *
  * Pure. Threads: one owner.
  */

@@ -258,7 +258,7 @@ void type_nested_spell(struct ch_type *t)
     }
     PL_FREE char *json = t->parameters ? pl_strf("JSON(%s)", t->parameters) : pl_strdup("JSON");
     t->ddl = pl_strf(t->nullable ? "Nullable(%s)" : "%s", json);
-    t->wire = pl_strdup(t->nullable ? "Nullable(String)" : "String");
+    t->wire = pl_strdup(t->ddl);
 }
 
 void type_nested_release(struct ch_type *t)

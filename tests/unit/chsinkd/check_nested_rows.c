@@ -14,7 +14,7 @@
 
 START_TEST(bytes_are_native)
 {
-    static const char want[] = "\x03\x02"
+    static const char want[] = "\x04\x02"
                                "\x01"
                                "a\x17"
                                "Array(Nullable(String))"
@@ -32,13 +32,23 @@ START_TEST(bytes_are_native)
                                "Tuple(n Int16, s Array(Int8))"
                                "\x07\0\x08\0"
                                "\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0"
-                               "\x09";
+                               "\x09"
+                               "\x01"
+                               "j\x1e"
+                               "Map(String, Tuple(Int8, JSON))"
+                               "\x01\0\0\0\0\0\0\0"
+                               "\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0"
+                               "\x01o"
+                               "\x03"
+                               "\x02{}";
     FIXTURE f = fixture_new("columns:\n"
                             "  - {name: a, path: $.a, type: Array(Nullable(String))}\n"
                             "  - {name: m, path: $.m, type: \"Map(String, Int8)\"}\n"
-                            "  - {name: t, path: $.t, type: \"Tuple(n Int16, s Array(Int8))\"}\n");
+                            "  - {name: t, path: $.t, type: \"Tuple(n Int16, s Array(Int8))\"}\n"
+                            "  - {name: j, path: $.j, type: \"Map(String, Tuple(Int8, JSON))\", "
+                            "missing: default}\n");
     PL_CLEANUP(pl_buf_release) struct pl_buf have = {0};
-    decode(&f, "{\"a\":[\"x\",null],\"m\":{},\"t\":{\"n\":7,\"s\":[9]}}");
+    decode(&f, "{\"a\":[\"x\",null],\"m\":{},\"t\":{\"n\":7,\"s\":[9]},\"j\":{\"o\":[3,{}]}}");
     decode(&f, "{\"a\":[\"not\",\"there\"],\"m\":{\"z\":1},\"t\":{\"n\":7,\"s\":[1000]}}");
     decode(&f, "{\"a\":[\"yz\"],\"m\":{\"k\":5,\"l\":6},\"t\":{\"n\":8,\"s\":[]}}");
     ck_assert_uint_eq(f.rejects, 1);
