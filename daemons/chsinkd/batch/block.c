@@ -321,7 +321,7 @@ static void value_print(struct print *print, const struct block_column *c, uint6
 {
     const struct ch_type *t = &c->column->type;
     struct pl_buf *out = print->out;
-    const char *p = c->data + row * c->width;
+    const char *p = c->width > 0 ? c->data + row * c->width : NULL;
     if (c->nulls && c->nulls[row]) {
         pl_buf_add_str(out, "null");
         return;

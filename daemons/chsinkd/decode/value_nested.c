@@ -288,7 +288,7 @@ static enum value_result put_map(const struct block *b, struct block_column *c, 
     }
     if (j->error)
         return VALUE_BROKEN;
-    if (!keys_differ(keys->data + keys_at, e->rows - rows))
+    if (e->rows > rows && !keys_differ(keys->data + keys_at, e->rows - rows))
         return invalid(ret_reason, duplicate_key);
     return end_put(b, c);
 }
