@@ -92,7 +92,7 @@ int column_path_parse(const char *text, struct column_path *ret, struct pl_err *
     if (*rest)
         return path_err(err, text,
                         *rest == '['
-                            ? "a single element of an array cannot be a column; take the array as "
+                            ? "elements of arrays cannot be columns; take the array as "
                               "Array(T), one field of its objects by $.array[*].field, all of it "
                               "as JSON (json: true), or make its elements rows (rows:)"
                             : "keys are joined by dots; others are put in quotes: $.\"a b\"");
