@@ -31,7 +31,7 @@ static struct block *columns_block_new(const struct route *route, struct block *
         c->column = column;
         c->capacity = &b->capacity;
         c->width = ch_type_width(&column->type);
-        b->row_bytes += c->width + column->type.nullable;
+        b->row_bytes += c->width + column_is_null_sent(column);
         if (column->elements_n > 0) {
             struct block *o = b->outer;
             c->elements = columns_block_new(route, o, column->elements, column->elements_n);
@@ -90,7 +90,7 @@ void block_rows_grow(struct block *b)
             c->data = pl_realloc_array(c->data, cap, c->width);
             c->cap = cap * c->width;
         }
-        if (c->column->type.nullable)
+        if (column_is_null_sent(c->column))
             c->nulls = pl_realloc_array(c->nulls, cap, 1);
     }
     b->capacity += (cap - b->rows_cap) * b->row_bytes;

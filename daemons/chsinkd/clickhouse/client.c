@@ -220,9 +220,10 @@ const char *clickhouse_setting_checked(size_t i)
 /* By default the server silently fits a Native block to a table that was altered: 300 becomes 44 in
  * a UInt8, null a default, an unknown column is dropped (seen with 26.7). With these it answers 53,
  * 349 or 117, and still adds LowCardinality. 23.3 and later know all of them. */
+#define NULL_AS_DEFAULT "input_format_null_as_default"
 static const char *const insert_settings_dflt[][2] = {
     {"input_format_native_allow_types_conversion", "0"},
-    {"input_format_null_as_default", "0"},
+    {NULL_AS_DEFAULT, "0"},
     {"input_format_skip_unknown_fields", "0"},
     {"max_partitions_per_insert_block", "0"},
 };
@@ -236,16 +237,20 @@ static void target_insert(struct clickhouse *c, const struct clickhouse_insert *
         if (promised[i].sent)
             target_param(c, promised[i].name, promised[i].value);
     for (size_t i = 0; i < PL_COUNT(insert_settings_dflt); i++)
-        if (!pl_map_get(m, insert_settings_dflt[i][0]))
+        if (!pl_map_get(m, insert_settings_dflt[i][0]) &&
+            !(insert->null_as_default && strcmp(insert_settings_dflt[i][0], NULL_AS_DEFAULT) == 0))
             target_param(c, insert_settings_dflt[i][0], insert_settings_dflt[i][1]);
     for (size_t i = 0; i < m->n; i++) {
         bool ours = false;
         for (size_t k = 0; k < PL_COUNT(promised); k++)
             ours = ours || ((promised[k].sent || !promised[k].value) &&
                             strcmp(m->v[i].key, promised[k].name) == 0);
+        ours |= insert->null_as_default && strcmp(m->v[i].key, NULL_AS_DEFAULT) == 0;
         if (!ours)
             target_param(c, m->v[i].key, m->v[i].value);
     }
+    if (insert->null_as_default)
+        target_param(c, NULL_AS_DEFAULT, "1");
     /* The server goes on with an insert whose client has gone: it must end when the client does, as
      * what is in doubt is looked up soon after. */
     if (!pl_map_get(m, "max_execution_time"))

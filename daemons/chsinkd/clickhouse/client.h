@@ -88,6 +88,7 @@ struct clickhouse_insert {
     const char *token;       /* insert_deduplication_token; NULL: none is sent */
     const struct iovec *iov; /* body; n 0: an empty insert, which checks access */
     unsigned iov_n;
+    bool null_as_default; /* null in a column that is not Nullable is the table's DEFAULT */
 };
 
 /* One insert, tried once (on the next URL when connecting fails before a byte was sent). All

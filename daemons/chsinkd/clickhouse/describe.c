@@ -143,6 +143,8 @@ static bool column_fits(const struct column *c, const char *type, const char *ki
         return false;
     if (c->source == COLUMN_EXPRESSION)
         return kind[0] != '\0';
+    if (c->ephemeral || c->missing == MISSING_TABLE)
+        return strcmp(kind, c->ephemeral ? "EPHEMERAL" : "DEFAULT") == 0;
     return kind[0] == '\0' || strcmp(kind, "DEFAULT") == 0;
 }
 

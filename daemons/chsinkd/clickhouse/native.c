@@ -19,6 +19,17 @@ static void text_add(struct pl_buf *out, const char *text)
     pl_buf_add(out, text, len);
 }
 
+static void type_add(struct pl_buf *out, const struct column *c)
+{
+    const char *wire = c->type.wire;
+    if (c->missing != MISSING_TABLE) {
+        text_add(out, wire);
+        return;
+    }
+    number_add(out, strlen("Nullable()") + strlen(wire));
+    pl_buf_addf(out, "Nullable(%s)", wire);
+}
+
 /* `p` NULL: the next bytes of the heads, which move while they grow. */
 static void iov_add(struct native_body *body, void *p, size_t len)
 {
@@ -65,7 +76,7 @@ void native_body_set(struct native_body *body, const struct block *b)
         const struct block_column *c = &b->columns[i];
         size_t before = heads->len;
         text_add(heads, c->column->name);
-        text_add(heads, c->column->type.wire);
+        type_add(heads, c->column);
         if (b->rows > 0)
             versions_add(heads, &c->column->type);
         iov_add(body, NULL, heads->len - before);

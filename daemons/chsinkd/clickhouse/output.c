@@ -24,6 +24,7 @@ struct target {
     struct presence_table table;
     char *name;
     struct pl_buf insert_sql;
+    bool null_as_default; /* a column has missing: table */
 };
 
 struct output {
@@ -51,6 +52,8 @@ static struct output_target *target_new(const void *conf, const struct route *r)
     t->table = (struct presence_table){r, database};
     table_insert_sql(r, database, &t->insert_sql);
     pl_buf_cstr(&t->insert_sql);
+    for (unsigned i = 0; i < r->columns_n; i++)
+        t->null_as_default |= r->columns[i].missing == MISSING_TABLE;
     return &t->base;
 }
 
@@ -182,7 +185,8 @@ static enum output_answer output_insert(struct output *o, const struct output_ta
     const struct clickhouse_insert insert = {.sql = target_of(t)->insert_sql.data,
                                              .token = token,
                                              .iov = o->body.iov,
-                                             .iov_n = o->body.iov_n};
+                                             .iov_n = o->body.iov_n,
+                                             .null_as_default = target_of(t)->null_as_default};
     enum output_answer answer = clickhouse_insert(o->client, &insert, err);
     if (answer != OUTPUT_UNKNOWN || !code_is_pressure(err->code))
         return answer;

@@ -47,7 +47,8 @@ bool presence_route_places(const struct route *r)
 bool presence_route_can(const struct route *r)
 {
     for (unsigned i = 0; i < r->columns_n; i++)
-        if (r->rows_each && ch_type_has_json(&r->columns[i].type))
+        if (r->rows_each && r->columns[i].source != COLUMN_EXPRESSION &&
+            !row_column_compared(&r->columns[i]))
             return false;
     return presence_route_places(r);
 }

@@ -38,8 +38,8 @@ struct presence_table {
     const char *database; /* NULL or "": the connection's */
 };
 bool presence_route_places(const struct route *r); /* columns of topic, partition and offset */
-/* These, and no JSON where a message has several rows: what the server makes of a JSON text cannot
- * be compared with it, so such columns are left out, and two rows may differ in nothing else. */
+/* These, and only columns that can be compared (rows_match.h) where a message has several rows: two
+ * rows may differ in nothing else. */
 bool presence_route_can(const struct route *r);
 
 /* As struct output_kind's holds() and position(). */

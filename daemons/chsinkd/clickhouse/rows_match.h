@@ -5,7 +5,8 @@
  * Rows are compared as RowBinary has them (ClickHouse docs, "RowBinary"): one value after the other
  * as they lie in the block; of a Nullable first a byte, 1 and nothing more for null; of an Array
  * the number of its elements as a varint, and these; of a Map the same with a key and a value each.
- * Columns with JSON are left out: the server's text of it is another one.
+ * Columns of which the table has something else than was sent are left out: with JSON, whose text
+ * the server writes in its way, EPHEMERAL ones, and those with missing: table.
  *
  * Pure. Threads: one owner.
  */

@@ -165,9 +165,27 @@ static void column_compare(const struct column *c, const struct server_column *s
     else if (c->source == COLUMN_EXPRESSION && s->kind[0] == '\0')
         pl_buf_addf(out, "%scolumn %s has an expression in the route but no DEFAULT in the table",
                     sep, c->name);
-    else if (c->source != COLUMN_EXPRESSION && s->kind[0] && strcmp(s->kind, "DEFAULT") != 0)
+    else if (c->ephemeral != (strcmp(s->kind, "EPHEMERAL") == 0))
+        pl_buf_addf(out, "%scolumn %s is %s in the table, and ephemeral: %s in the route", sep,
+                    c->name, s->kind[0] ? s->kind : "kept", c->ephemeral ? "true" : "false");
+    else if (c->missing == MISSING_TABLE && strcmp(s->kind, "DEFAULT") != 0)
+        pl_buf_addf(out, "%scolumn %s has missing: table in the route but no DEFAULT in the table",
+                    sep, c->name);
+    else if (c->source != COLUMN_EXPRESSION && !c->ephemeral && s->kind[0] &&
+             strcmp(s->kind, "DEFAULT") != 0)
         pl_buf_addf(out, "%scolumn %s is %s in the table: it cannot be inserted into", sep, c->name,
                     s->kind);
+}
+
+/* What the route cannot say how to make. */
+static int column_check_made(const struct job *j, const struct column *c, struct pl_err *err)
+{
+    if (c->missing != MISSING_TABLE)
+        return 0;
+    return pl_err_set(err, PL_ERR_CONFIG, 0,
+                      "table %s: column %s has missing: table in the route, and is not there: make "
+                      "it, with its DEFAULT, by hand",
+                      j->route->table, c->name);
 }
 
 /* Reads the table's columns, and checks those that the route has too. */
@@ -194,6 +212,8 @@ static int columns_add(struct job *j, const struct server_columns *s, struct pl_
         OWNED_BUF struct pl_buf sql = {0};
         if (server_columns_find(s, c->name))
             continue;
+        if (column_check_made(j, c, err) < 0)
+            return -1;
         table_add_column_sql(j->route, c, j->default_database, &sql);
         if (job_do(j, &sql, "add column", "column added", c->name, err) < 0)
             return -1;
@@ -205,6 +225,9 @@ static int columns_add(struct job *j, const struct server_columns *s, struct pl_
 static int table_make(struct job *j, struct pl_err *err)
 {
     OWNED_BUF struct pl_buf sql = {0};
+    for (unsigned i = 0; i < j->route->columns_n; i++)
+        if (column_check_made(j, &j->route->columns[i], err) < 0)
+            return -1;
     table_create_sql(j->route, j->default_database, &sql);
     if (job_do(j, &sql, "create table", "table created", j->route->table, err) < 0)
         return -1;

@@ -59,7 +59,7 @@ static void add_cluster(struct pl_buf *out, const struct route *r)
 static void add_column(struct pl_buf *out, const struct column *c)
 {
     clickhouse_quote_ident(out, c->name);
-    pl_buf_addf(out, " %s", c->type.ddl);
+    pl_buf_addf(out, " %s%s", c->type.ddl, c->ephemeral ? " EPHEMERAL" : "");
     if (c->expression)
         pl_buf_addf(out, " DEFAULT %s", c->expression);
     if (c->comment) {

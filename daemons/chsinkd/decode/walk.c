@@ -51,6 +51,10 @@ static bool column_missing(struct rows *r, unsigned i)
         block_set_default(r->block, bc);
         r->defaulted++;
         break;
+    case MISSING_TABLE:
+        r->defaulted++;
+        block_set_null(r->block, bc);
+        break;
     case MISSING_NULL:
         block_set_null(r->block, bc);
         break;

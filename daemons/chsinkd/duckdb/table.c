@@ -50,6 +50,10 @@ int duckdb_route_check(const struct route *r, struct pl_err *err)
         OWNED_BUF struct pl_buf sql = {0};
         if (duckdb_type_of(&c->type, &type, err) < 0)
             return pl_err_prefix(err, "column %s", c->name);
+        if (c->ephemeral || c->missing == MISSING_TABLE)
+            return pl_err_set(err, PL_ERR_CONFIG, 0,
+                              "column %s: %s is ClickHouse's: a route for DuckDB cannot have it",
+                              c->name, c->ephemeral ? "ephemeral" : "missing: table");
         if (c->source == COLUMN_EXPRESSION && duckdb_expression(r, c, 0, &sql, err) < 0)
             return -1;
     }

@@ -13,11 +13,11 @@
 struct column_file {
     char *name, *type, *from, *expression, *codec, *comment;
     struct pl_strings path;
-    bool json, unknown, from_text, from_number;
+    bool json, ephemeral, unknown, from_text, from_number;
     int missing, invalid, on_overflow, unit;
 };
 
-static const char *const missing_choices[] = {"reject", "default", "null", NULL};
+static const char *const missing_choices[] = {"reject", "default", "null", "table", NULL};
 static const char *const invalid_choices[] = {"reject", "null", NULL};
 static const char *const overflow_choices[] = {"reject", "null", "clamp", NULL};
 static const char *const unit_choices[] = {"s", "ms", "us", "ns", "d", NULL};
@@ -40,9 +40,11 @@ static const struct pl_option column_opts[] = {
     COLUMN_TEXT(expression, 1, ROUTE_TEXT_MAX, 0, "Computed by the server (DEFAULT), not sent."),
     PL_OPTION("unknown", BOOL, struct column_file, unknown,
               .help = "Takes all fields that no column takes, as one JSON object."),
+    PL_OPTION("ephemeral", BOOL, struct column_file, ephemeral,
+              .help = "Sent for the table's DEFAULT expressions, not kept (EPHEMERAL)."),
     PL_OPTION("json", BOOL, struct column_file, json,
               .help = "String columns: any value as its JSON text."),
-    COLUMN_ENUM(missing, missing_choices, "Absent or null: reject, default or null."),
+    COLUMN_ENUM(missing, missing_choices, "Absent or null: reject, default, null or table."),
     COLUMN_ENUM(invalid, invalid_choices, "What does not fit: reject or null."),
     COLUMN_ENUM(on_overflow, overflow_choices,
                 "Numbers out of range: reject, null, or clamp to the nearest that fits."),
@@ -153,7 +155,7 @@ static void column_check_paths(struct column_check *k)
 /* Options only for values that come from the JSON text. */
 static void column_check_json_only(struct column_check *k)
 {
-    static const char *const keys[] = {"json", "invalid",   "on_overflow",
+    static const char *const keys[] = {"json", "ephemeral", "invalid",    "on_overflow",
                                        "unit", "from_text", "from_number"};
     for (unsigned i = 0; i < PL_COUNT(keys); i++)
         if (pl_node_get(k->node, keys[i]) && k->column->source != COLUMN_JSON)
@@ -217,6 +219,11 @@ static void column_check_policies(struct column_check *k)
     else if (c->missing == MISSING_NULL && !c->type.nullable)
         column_finding(k, "missing", "column %s: missing: null needs Nullable(%s)", c->name,
                        c->type.ddl);
+    if (c->missing == MISSING_TABLE && (nested || c->type.nullable))
+        column_finding(k, "missing",
+                       "column %s: missing: table needs a type that is not Nullable and no "
+                       "container: null stands for the table's DEFAULT",
+                       c->name);
     if (nested && c->invalid == INVALID_NULL)
         column_finding(k, "invalid", NEVER_NULL, c->name, c->type.ddl);
     else if (c->invalid == INVALID_NULL && !c->type.nullable)
@@ -269,6 +276,7 @@ void column_load(struct pl_node *node, struct column *c, struct pl_findings *err
         text_normalize(&c->codec);
         text_normalize(&c->comment);
         c->json = k.file.json;
+        c->ephemeral = k.file.ephemeral;
         c->from_text = k.file.from_text;
         c->from_number = k.file.from_number;
         if (!name_valid(c->name))

@@ -72,6 +72,8 @@ static const char *missing_name(enum column_missing missing)
         return "default";
     case MISSING_NULL:
         return "null";
+    case MISSING_TABLE:
+        return "table";
     }
     return "";
 }
@@ -138,6 +140,8 @@ static void column_add(struct pl_buf *b, const struct column *c)
         text_add(b, "on_overflow", overflow_name(c->on_overflow));
     if (c->unit_given)
         text_add(b, "unit", unit_name(c->unit));
+    if (c->ephemeral)
+        number_add(b, "ephemeral", true);
     if (c->from_text)
         number_add(b, "from_text", true);
     if (c->from_number)

@@ -31,6 +31,7 @@
  *         type: DateTime64(3)
  *         path: $.meta.dt                 # $: message, @: the row's element; a list: first present
  *         missing: reject                 # absent, null: reject | default | null (needs Nullable)
+ *                                         # | table (the table's DEFAULT)
  *         invalid: reject                 # wrong type, overflow, lost precision: reject | null
  *         on_overflow: clamp              # numbers out of range: reject | null | clamp
  *         unit: ms                        # numbers into Date, DateTime(64): s | ms | us | ns | d
@@ -100,7 +101,9 @@ enum column_source {
     COLUMN_UNKNOWN,    /* all fields that no column takes, as one JSON object {"path": value} */
 };
 
-enum column_missing { MISSING_REJECT, MISSING_DEFAULT, MISSING_NULL };
+/* TABLE: the value of the table's own DEFAULT. It is sent as null, in a column that is not
+ * Nullable. */
+enum column_missing { MISSING_REJECT, MISSING_DEFAULT, MISSING_NULL, MISSING_TABLE };
 enum column_invalid { INVALID_REJECT, INVALID_NULL };
 /* A number out of range; not given: as `invalid` says. */
 enum column_overflow { OVERFLOW_NOT_GIVEN, OVERFLOW_REJECT, OVERFLOW_NULL, OVERFLOW_CLAMP };
@@ -123,6 +126,7 @@ struct column {
     enum column_overflow on_overflow;
     enum column_unit unit;
     bool unit_given;
+    bool ephemeral;   /* sent for the table's DEFAULT expressions, not kept (EPHEMERAL) */
     bool from_text;   /* a string that holds just a number or true or false is taken for it */
     bool from_number; /* Bool: 0 and 1; Enum: the number of a name */
     char *expression, *codec, *comment;
@@ -137,6 +141,12 @@ struct column {
 
 /* The column takes an object as a whole. */
 bool column_takes_object(const struct column *c);
+
+/* A value of it may be sent as null. */
+static inline bool column_is_null_sent(const struct column *c)
+{
+    return c->type.nullable || c->missing == MISSING_TABLE;
+}
 
 struct route_view {
     char *name, *engine, *order_by, *partition_by, *ttl, *select;

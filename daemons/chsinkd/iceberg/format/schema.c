@@ -30,6 +30,10 @@ static bool column_is_kafkas(const struct column *c)
 
 int iceberg_type_of(const struct column *c, int uint64, enum iceberg_type *ret, struct pl_err *err)
 {
+    if (c->ephemeral || c->missing == MISSING_TABLE)
+        return pl_err_set(err, PL_ERR_CONFIG, 0,
+                          "column %s: %s is ClickHouse's: a route for Iceberg cannot have it",
+                          c->name, c->ephemeral ? "ephemeral" : "missing: table");
     switch (c->type.kind) {
     case CH_STRING:
     case CH_ENUM8:
