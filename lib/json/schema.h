@@ -5,10 +5,10 @@
  * function that is given to pl_schema_print().
  *
  * Paths are dotted ("meta.id"; a key that is empty, begins with a dollar or holds a dot, a bracket,
- * a quote, a backslash, white space or a control character is quoted: a."b.c"), elements of arrays are "path[*]". A document that is
- * an object is not a field, only its members are; any other is "$", its elements "$[*]". The first
- * 2,000 paths of at most 1,024 bytes are kept (values at others are counted), depth 16. Of a key
- * that an object holds twice, the first value counts.
+ * a quote, a backslash, white space or a control character is quoted: a."b.c"), elements of arrays
+ * are "path[*]". A document that is an object is not a field, only its members are; any other is
+ * "$", its elements "$[*]". The first 2,000 paths of at most 1,024 bytes are kept (values at others
+ * are counted), depth 16. Of a key that an object holds twice, the first value counts.
  *
  * Threads: one owner. No I/O.
  */
