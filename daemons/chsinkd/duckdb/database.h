@@ -6,8 +6,8 @@
  * reads it keeps us out. Within a process nothing of DuckDB's would exclude a second open, which
  * destroys the file; here it is refused.
  *
- * Extensions are never installed, and loaded only by their path: no network. A DuckLake's catalogue is the
- * file that is locked; its tables are those of the current database, as a file's own are.
+ * Extensions are never installed, and loaded only by their path: no network. A DuckLake's catalogue
+ * is the file that is locked; its tables are those of the current database, as a file's own are.
  *
  * Errors have the kind of duckdb_error_kind(). After any error but REJECT the database is closed
  * and opened again: an error while writing makes it unusable. Threads: one owner;
