@@ -91,7 +91,8 @@ START_TEST(insert_request)
         {.key = (char *)"log_comment", .value = (char *)"a&b"},
     };
     const struct iovec iov[] = {{(void *)"ab", 2}, {(void *)"", 0}, {(void *)"cde", 3}};
-    const struct clickhouse_insert insert = {"INSERT INTO t FORMAT Native", "db.t/0 1-2", iov, 3};
+    const struct clickhouse_insert insert = {"INSERT INTO t FORMAT Native", "db.t/0 1-2", iov, 3,
+                                             false};
     struct clickhouse *c;
     struct pl_err err;
 
@@ -198,7 +199,7 @@ static void got_is_data(enum clickhouse_compression compression)
  * the body's start. */
 START_TEST(insert_bodies)
 {
-    const struct clickhouse_insert insert = {"INSERT", "tok", data_iov, PIECES};
+    const struct clickhouse_insert insert = {"INSERT", "tok", data_iov, PIECES, false};
     const struct clickhouse_insert empty = {.sql = "INSERT"};
     struct clickhouse *c;
     struct pl_err err;
@@ -279,7 +280,7 @@ START_TEST(bad_answers)
         {"SSH-2.0-OpenSSH_9.2\r\n", OUTPUT_UNKNOWN, 0},
     };
     const struct iovec iov = {(void *)"x", 1};
-    const struct clickhouse_insert insert = {"INSERT", NULL, &iov, 1};
+    const struct clickhouse_insert insert = {"INSERT", NULL, &iov, 1, false};
 
     for (size_t i = 0; i < PL_COUNT(cases) * 2; i++) {
         PL_CLEANUP(pl_buf_release) struct pl_buf rows = {0};
@@ -350,7 +351,7 @@ static void *abort_when_asked(void *arg)
 START_TEST(abort_a_call)
 {
     const struct iovec iov = {(void *)"x", 1};
-    const struct clickhouse_insert insert = {"INSERT", NULL, &iov, 1};
+    const struct clickhouse_insert insert = {"INSERT", NULL, &iov, 1, false};
     struct clickhouse *c;
     struct pl_err err;
     pthread_t thread;
@@ -435,7 +436,7 @@ static enum output_answer real_insert(struct clickhouse *c, const char *table, c
 {
     const struct iovec iov[] = {{(void *)block, 5}, {(void *)(block + 5), sizeof(block) - 1 - 5}};
     PL_FREE char *sql = pl_strf("INSERT INTO %s FORMAT Native", table);
-    struct clickhouse_insert insert = {sql, token, iov, 2};
+    struct clickhouse_insert insert = {sql, token, iov, 2, false};
 
     return clickhouse_insert(c, &insert, err);
 }
