@@ -105,6 +105,8 @@ def bad_messages(maker):
         yield 'array has another length than the tuple', json.dumps({**message, 'pos': [1.0]})
         yield 'a value inside is null', json.dumps({**message, 'grid': [[1.0], None]})
         yield 'an object inside lacks a field', json.dumps({**message, 'user': {'name': 'x', 'all roles': []}})
+        if kind < 2:  # only the server finds this one
+            yield 'Duplicate path', json.dumps({**message, 'doc': {'a.b': 1, 'a': {'b': 2}}})
         yield 'does not fit Int64', json.dumps({**message, 'doc': {'a': 2 ** 64 + 1}})
 
 
