@@ -319,9 +319,8 @@ START_TEST(full_by_each_limit)
     FIXTURE f = fixture_new(columns);
     struct model m;
     state = 5;
-    do
-        model_make(&m);
-    while (m.rows_n < 10);
+    for (model_make(&m); m.rows_n < 10; model_make(&m))
+        model_release(&m);
     struct batch *b = batch_make(&f, &m);
     const struct batch_limits none = {UINT64_MAX, UINT64_MAX, SIZE_MAX};
     struct batch_limits at = none;
