@@ -31,6 +31,8 @@ static struct block *columns_block_new(const struct route *route, struct block *
         c->column = column;
         c->capacity = &b->capacity;
         c->width = ch_type_width(&column->type);
+        c->own_default =
+            column->elements_n > 0 || column->type.kind == CH_JSON || column->type.zero != 0;
         b->row_bytes += c->width + column_is_null_sent(column);
         if (column->elements_n > 0) {
             struct block *o = b->outer;
@@ -126,26 +128,25 @@ static void elements_default(const struct block *b, struct block_column *c)
     block_row_commit(e);
 }
 
+/* Where it is not all zeros. */
+static void default_of_its_own(const struct block *b, struct block_column *c)
+{
+    if (c->elements)
+        elements_default(b, c);
+    else if (c->width == 0)
+        block_string_add(b, c, "{}", 2);
+    else
+        memcpy(block_fixed(b, c), &c->column->type.zero, c->width); /* of up to four bytes */
+}
+
 void block_set_default(const struct block *b, struct block_column *c)
 {
-    if (c->elements) {
-        elements_default(b, c);
-        return;
-    }
-    if (c->width == 0 && c->column->type.kind == CH_JSON) {
-        block_string_add(b, c, "{}", 2);
-        return;
-    }
-    if (c->width == 0) {
+    if (__builtin_expect(c->own_default, 0))
+        default_of_its_own(b, c);
+    else if (c->width == 0)
         block_string_add(b, c, "", 0);
-        return;
-    }
-    char *at = block_fixed(b, c);
-    const int32_t *zero = &c->column->type.zero;
-    if (*zero != 0)
-        memcpy(at, zero, c->width); /* of up to four bytes */
     else
-        memset(at, 0, c->width);
+        memset(block_fixed(b, c), 0, c->width);
 }
 
 void block_set_null(const struct block *b, struct block_column *c)

@@ -44,9 +44,10 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "numbers are kept as t
 struct block_column {
     char *data;
     size_t cap;
-    size_t len, end; /* String: see above */
-    uint8_t *nulls;  /* Nullable: 1 is null; else NULL */
-    unsigned width;  /* bytes a value; 0: String, or Tuple */
+    size_t len, end;  /* String: see above */
+    uint8_t *nulls;   /* Nullable: 1 is null; else NULL */
+    unsigned width;   /* bytes a value; 0: String, or Tuple */
+    bool own_default; /* the type's is not all zeros */
     const struct column *column;
     struct pl_time_memo memo; /* times */
     size_t *capacity;         /* the block's */

@@ -41,7 +41,7 @@ static bool column_invalid(struct rows *r, unsigned i, const char *reason, const
     return true;
 }
 
-static bool column_missing(struct rows *r, unsigned i)
+static inline __attribute__((always_inline)) bool column_missing(struct rows *r, unsigned i)
 {
     struct block_column *bc = &r->block->columns[i];
     switch (r->plans[i].column->missing) {
