@@ -37,7 +37,10 @@ def clickhouse(folder):
 
 @pytest.fixture
 def pipeline(folder, kafka, clickhouse, request):
-    path = folder / re.sub(r'[^\w.-]', '_', request.node.name)  # brackets would be a pattern in routes:
+    name = re.sub(r'[^\w.-]', '_', request.node.name)  # brackets would be a pattern in routes:
+    path = folder / name
+    while path.exists():  # two files have a test of that name
+        path = path.with_name(f'{path.name}-2')
     path.mkdir()
     p = Pipeline(path, kafka, clickhouse)
     yield p

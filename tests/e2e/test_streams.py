@@ -126,6 +126,11 @@ def source(p, file, *args, replay=None, **options):
                       redact_key=KEY, **options)
 
 
+def taken_in(left_out):
+    path = left_out[1]
+    return f"  - {{ name: {path.replace('.', '_')}, type: Nullable(String), path: '$.{path}' }}"
+
+
 def test_three_streams_filtered_and_redacted_into_tables(pipeline):
     p = pipeline
     file = p.folder / 'streams.jsonl'
@@ -159,14 +164,19 @@ def test_three_streams_filtered_and_redacted_into_tables(pipeline):
             assert b'Qzx' not in m.value() + m.key() + repr(m.headers()).encode()
     assert 'Qzx' not in daemon.text()  # at debug
 
-    routes, tables = [], {}
+    routes, tables, left_out = [], {}, 0
     for stream, topic in topics.items():
         done = subprocess.run([BUILD / 'chsinkd', '-c', p.chsinkd(f'look-{stream}').args[2], '--schema', '100000',
                                '--topic', topic], capture_output=True, text=True, timeout=60)
         assert done.returncode == 0 and 'Qzx' not in done.stdout, done
         routes.append(p.folder / f'route-{stream}.yaml')
-        routes[-1].write_text(suggested_route(done.stdout))
+        # It leaves out what is there twice in some; a person takes it all the same, and those are dead letters.
+        text, taken = re.subn(r'^  # left out: (\S+) \(an object holds it twice\)$',
+                              taken_in, suggested_route(done.stdout), flags=re.M)
+        left_out += taken
+        routes[-1].write_text(text)
         tables[stream] = re.search(r'^table: (\S+)$', routes[-1].read_text(), re.M).group(1)
+    assert left_out
     try:
         once = p.chsinkd('suggested', args=['--once'], routes=[str(r) for r in routes])
         dead = {i for number, i in enumerate(made) if doubles(number) and i in fits}

@@ -597,7 +597,9 @@ def test_two_at_once(pipeline):
     """Two instances start in the same moment and each gets some of the ids: exactly one lives."""
     p = pipeline
     apps = ['1', '2', '3', '4']
-    s = Service(p, hours=12, size=2, transactions=3, api={'applications': apps})
+    # So many windows that the older one is still at work when the newer one fences it: one with nothing to do until the
+    # next hour would not see it before.
+    s = Service(p, hours=96, size=2, transactions=3, api={'applications': apps})
     conf = json.loads((p.folder / 'wmfetchd.yaml').read_text())
     other = p.wmfetchd(s.api, name='other', **{k: conf[k] for k in ('api', 'window', 'auth')})
     alive, _ = one_lives([s.daemon, other])

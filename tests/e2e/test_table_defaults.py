@@ -40,7 +40,7 @@ def rows_of(p):
     return p.clickhouse.rows(f'SELECT id, toString(amount), size, kind, flag FROM {p.table} ORDER BY id')
 
 
-def test_defaults(pipeline):
+def test_table_defaults(pipeline):
     p, count = pipeline, 3000
     p.kafka.create(p.topic, 2)
     p.kafka.produce(p.topic, [(str(i).encode(), message(i)[0].encode()) for i in range(count)])
@@ -63,7 +63,7 @@ def test_defaults(pipeline):
         message(i)[1] for i in range(count)]
 
 
-def test_other_kinds(pipeline):
+def test_table_other_kinds(pipeline):
     """The route and the table must agree about what a column is."""
     p = pipeline
     p.kafka.create(p.topic)
