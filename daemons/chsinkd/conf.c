@@ -180,7 +180,7 @@ const struct pl_option chsinkd_options[] = {
         .help = "Inserts that may be under way at once for a consumer group; one partition has one "
                 "at a time."),
     OPT("memory_max", SIZE, memory_bytes_max, .min = MEMORY_BYTES_MIN, .max = 1024 * PL_GIB,
-        .dflt = "256MiB",
+        .dflt = "208MiB",
         .help = "Memory for messages and rows: five eighths for decoded rows and dead letters, an "
                 "eighth for librdkafka's queue (kafka's queued.max.messages.kbytes, 64 MiB at "
                 "most), the rest for what is on the way between them. When it is full, reading "

@@ -136,7 +136,7 @@ const struct pl_option wikisrcd_opts[] = {
         .choices = too_large_choices,
         .help = "An event above message_bytes_max: stop (nothing is lost, a person decides) or "
                 "skip (logged and counted)."),
-    OPT("batch.age", DURATION, batch.age_ms, .min = 10, .max = PL_MINUTE_MS, .dflt = "1s",
+    OPT("batch.age", DURATION, batch.age_ms, .min = 10, .max = PL_MINUTE_MS, .dflt = "250ms",
         .flags = PL_OPT_RELOADABLE, .help = "A transaction is committed when it is this old,"),
     OPT("batch.bytes", SIZE, batch.bytes, .min = 1, .max = PL_GIB, .dflt = "32MiB",
         .flags = PL_OPT_RELOADABLE, .help = "or holds this much,"),

@@ -135,6 +135,7 @@ def write(lines, folder):
                             check=False).stdout.strip()
     now = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds')
     text = f'{now}, commit {commit}, {machine()}\n{tables(lines)}{goals(lines)}'
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / 'report.md').write_text(text, encoding='utf-8')
     (folder / 'report.svg').write_text(plot(lines), encoding='utf-8')
     entry = {'commit': commit, 'date': now, 'cpu': machine(),
