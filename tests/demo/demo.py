@@ -10,7 +10,8 @@ Environment:
                             iceberg: into a table of files, which pyiceberg reads
     DEMO_SECONDS=30         how long events are collected
     DEMO_EVENTS=N           until N rows are in the table, instead
-    DEMO_RATE=200           events a second when replaying
+    DEMO_HISTORY=15         minutes before now with which it begins; 0: with what comes now
+    DEMO_RATE=40            events a second when replaying, about as many as the live stream has
     DEMO_CONTACT=ADDRESS    your e-mail or URL for the User-Agent, as Wikimedia's policy asks
     SOURCE=URL|replay       another EventStreams service; replay: do not ask the live one
     RECORDED=FILE           events to replay (JSON lines), where the live service is not reachable
@@ -42,6 +43,7 @@ import urllib.request
 
 from demo_duckdb import DuckDB
 from demo_iceberg import Iceberg
+from picture import Picture
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = ROOT / 'build'
@@ -61,13 +63,13 @@ def env(name, default=''):
     return os.environ.get(name) or default
 
 
-def number(name, default):
+def number(name, default, least=1):
     try:
         value = int(env(name, str(default)))
     except ValueError:
-        value = 0
-    if value <= 0:
-        raise Failed(f'{name} is a number above 0, not "{env(name)}"')
+        value = -1
+    if value < least:
+        raise Failed(f'{name} is a number from {least} on, not "{env(name)}"')
     return value
 
 
@@ -238,6 +240,7 @@ def serve(name, ports):
 
 class ClickHouse:
     name, poll_seconds = 'ClickHouse', POLL_SECONDS
+    picture_from = 'from the view wikipedia_edits_per_minute, which ClickHouse fills with each insert'
 
     def __init__(self):
         self.url = env('CLICKHOUSE').rstrip('/')
@@ -296,6 +299,13 @@ class ClickHouse:
         """The questions' titles, and the answers as tables for people."""
         for text, sql in QUESTIONS:
             yield text, self.table(sql.format(table=table))
+
+    def by_minute(self, table):
+        """(minute, wiki, changes), from the view."""
+        answer = self.query(f'SELECT toUnixTimestamp(minute), wiki, sum(changes) FROM {table}_per_minute '
+                            'GROUP BY minute, wiki FORMAT TSV')
+        return [(int(minute), wiki, int(changes)) for minute, wiki, changes in
+                (line.split('\t') for line in answer.splitlines())]
 
     def counts(self, table):
         """Rows, and of how many different messages."""
@@ -403,10 +413,10 @@ def events_file():
 
 def replay():
     file, name = events_file()
-    rate = number('DEMO_RATE', 200)
+    rate, history = number('DEMO_RATE', 40), number('DEMO_HISTORY', 15, 0)
     port = free_ports(1)
-    process = start('eventstreams', [BUILD / 'services' / 'eventstreams', '--port', port, '--file',
-                                     file, '--rate', rate, '--restamp', '--loop'])
+    process = start('eventstreams', [BUILD / 'services' / 'eventstreams', '--port', port, '--file', file, '--rate',
+                                     rate, '--loop', *(['--history', 60 * history] if history else [])])
     limit = time.monotonic() + 60
     while time.monotonic() < limit:
         with contextlib.suppress(OSError):
@@ -577,7 +587,9 @@ class Run:
 
     def configurations(self, contact):
         n = self.names
+        history = number('DEMO_HISTORY', 15, 0)
         wiki = {'source.user_agent_contact': contact, 'source.url': self.url,
+                'source.start': f'-{history}m' if history else 'now',
                 'kafka': {'bootstrap.servers': self.kafka.servers},
                 'metrics.listen': f'127.0.0.1:{self.ports}'}
         sink = {'kafka': {'bootstrap.servers': self.kafka.servers},
@@ -639,6 +651,7 @@ class Run:
         title(f'What is in {self.names.table}')
         for text, answer in self.output.answers(self.names.table):
             print(f'\n{text}\n{answer}' if text else answer)
+        self.picture()
         title('Delay')
         if self.watch.delays:
             say('event to row', f'median {self.watch.quantile(0.5):.2f} s, 95 % within '
@@ -647,6 +660,15 @@ class Run:
             say('', "from the event's own time until this program saw its row by a query, made")
             say('', f'every {self.output.poll_seconds} s; events from before both daemons were ready left out')
         self.account(committed)
+
+    def picture(self):
+        picture = Picture(self.output.by_minute(self.names.table))
+        title(f'The picture: {picture.title()}')
+        if 'utf' in (sys.stdout.encoding or '').lower():
+            print('\n'.join(picture.text()) + '\n')
+        path = DEMO / 'edits.svg'
+        path.write_text(picture.svg(self.output.picture_from), encoding='utf-8')
+        say('SVG', relative(path))
 
     def account(self, committed):
         """What went in against what came out."""

@@ -26,9 +26,12 @@ QUESTIONS = (
     ('The position, kept with the rows', '''
         SELECT topic, "partition", table_name, next_offset, updated_at FROM _chsinkd_offsets'''))
 
+BY_MINUTE = "SELECT epoch(date_trunc('minute', time))::BIGINT, wiki, count(*) FROM {table} GROUP BY 1, 2"
+
 
 class DuckDB:
     name, own, poll_seconds = 'DuckDB', True, 0.5
+    picture_from = 'counted in the file by DuckDB'
 
     def __init__(self, services, folder, fetch):
         fetch('duckdb')
@@ -76,6 +79,11 @@ class DuckDB:
             c.execute("SET TimeZone = 'UTC'")
             for title, sql in QUESTIONS:
                 yield title, str(c.sql(sql.format(table=table))).rstrip()
+
+    def by_minute(self, table):
+        """(minute, wiki, changes); DuckDB has no views that are filled by inserts, so the table is asked."""
+        with self.opened() as c:
+            return c.execute(BY_MINUTE.format(table=table)).fetchall()
 
     def counts(self, table):
         """Rows, and of how many different messages."""

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import warnings
 
-from demo_duckdb import QUESTIONS
+from demo_duckdb import BY_MINUTE, QUESTIONS
 
 
 class Iceberg:
     name, own, poll_seconds = 'Iceberg', True, 1
+    picture_from = 'counted in what pyiceberg has read'
 
     def __init__(self, services, folder, fetch):
         fetch('duckdb')
@@ -71,6 +72,10 @@ class Iceberg:
         yield 'The last commit', '\n'.join(
             f'{key:20} {summary[key]}' for key in ('added-records', 'total-records', 'total-data-files',
                                                    'chsinkd.offsets'))
+
+    def by_minute(self, table):
+        """(minute, wiki, changes)."""
+        return self._sql(table, 'time', 'wiki').execute(BY_MINUTE.format(table=table)).fetchall()
 
     def counts(self, table):
         """Rows, and of how many different messages."""

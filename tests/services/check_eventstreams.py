@@ -349,3 +349,20 @@ def test_restamped_loop(server):
     assert len(events) > 250 and len(set(ids_of(events))) == len(events)
     assert abs(milliseconds(events[0][2]) - time.time() * 1000) < 20000
     assert abs(events[0][2]["timestamp"] - time.time()) < 20
+
+
+def test_history(server):
+    """What it has played before it started can be asked for by time; every minute has its share, none the same."""
+    server("--rate", "50", "--loop", "--history", "300", made=("--count", "1000",))
+    since = int(time.time() * 1000) - 240000
+    connection = Connection(f"/v2/stream/recentchange?since={since}")
+    while len(connection.body) < 8000000 and connection.more():
+        connection.dechunk()
+        if connection.events()[-1][2]["timestamp"] >= time.time() - 2:
+            break
+    times = [milliseconds(event[2]) for event in connection.events()]
+    connection.close()
+    assert since <= times[0] < since + 3000 and times == sorted(times)
+    assert 240 * 50 * 0.6 < len(times) < 240 * 50 * 1.4
+    counts = [sum(minute == time_ms // 60000 for time_ms in times) for minute in sorted({t // 60000 for t in times})[1:-1]]
+    assert len(set(counts)) > 1

@@ -21,6 +21,7 @@ struct options {
     int port;
     const char *files[FILES_MAX];
     size_t file_count;
+    int history_s;
     bool split;
 };
 
@@ -42,6 +43,7 @@ static void usage(FILE *stream)
           "  --from-start           the log begins to play at the first connection\n"
           "  --restamp              times become those of playing, ids new in each run and loop\n"
           "  --loop                 begin again at the end (implies --restamp)\n"
+          "  --history S            with --restamp: it has played for S seconds when it starts\n"
           "  --close-after S        end each connection after S seconds, fractions allowed\n"
           "  --split-writes         each line a write of its own also with --fast\n"
           "  --chunk-bytes N        chunks of at most N bytes: they end inside of characters\n"
@@ -94,6 +96,9 @@ static bool parse_option(struct server *server, struct options *opt, int letter)
     case 'l':
         server->log.loop = server->log.restamp = true;
         return true;
+    case 'H':
+        opt->history_s = atoi(optarg);
+        return opt->history_s > 0;
     case 'c':
         server->close_after_ms = (int64_t)(strtod(optarg, NULL) * 1000);
         return true;
@@ -125,6 +130,7 @@ static int parse_options(struct server *server, struct options *opt, int argc, c
                                           {"from-start", no_argument, NULL, 'S'},
                                           {"restamp", no_argument, NULL, 'm'},
                                           {"loop", no_argument, NULL, 'l'},
+                                          {"history", required_argument, NULL, 'H'},
                                           {"close-after", required_argument, NULL, 'c'},
                                           {"split-writes", no_argument, NULL, 'w'},
                                           {"chunk-bytes", required_argument, NULL, 'k'},
@@ -280,6 +286,7 @@ int main(int argc, char **argv)
         if (!log_load(&server->log, opt.files[i]))
             return 66;
     log_finish_loading(&server->log);
+    log_play_history(&server->log, opt.history_s);
     listener = listen_on(opt.port);
     if (listener < 0)
         return 69;

@@ -96,6 +96,8 @@ int log_find_topic(const struct log *log, const char *name, size_t len);
 int log_add_topic(struct log *log, const char *name);
 bool log_topic_of_stream(const struct log *log, size_t topic, const char *stream, size_t len);
 void log_advance(struct log *log, int64_t now_ms);
+/* Before anything is served: the log has played for so long already, now livelier, now less. */
+void log_play_history(struct log *log, int seconds);
 uint64_t log_oldest(const struct log *log);
 const struct entry *log_at(const struct log *log, uint64_t seq);
 int64_t log_time(const struct log *log, uint64_t seq);
