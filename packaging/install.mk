@@ -13,6 +13,19 @@ $(B)/man/%.yaml.5: etc/%.yaml packaging/man5.awk
 	$(Q)mkdir -p $(@D)
 	$(Q)awk -f packaging/man5.awk -v name=$* -v version=$(VERSION) $< > $@
 
+# ---- the manual for a browser, where there is mandoc ----
+
+PAGES := $(wildcard daemons/*.7) $(foreach d,wikisrcd wmfetchd chsinkd,daemons/$(d)/$(d).8 \
+         $(B)/man/$(d).yaml.5 $(wildcard daemons/$(d)/*.5))
+HTML  := $(if $(shell command -v mandoc),$(B)/html/index.html)
+
+$(B)/html/index.html: $(PAGES) packaging/html.sh packaging/manual.css
+	$(call say,HTML,$(@D))
+	$(Q)packaging/html.sh $(@D) $(PAGES)
+
+.PHONY: html
+html: $(B)/html/index.html  ## the manual for a browser: build/html/index.html (needs mandoc)
+
 # $(call install_conf,FROM,TO)
 define install_conf
 	$(Q)if [ -e '$(DESTDIR)$(2)' ] && ! cmp -s '$(1)' '$(DESTDIR)$(2)'; then \
@@ -54,7 +67,13 @@ define install_routes
 	  install_into,$(docdir)/chsinkd/examples/queries/$(q),$(wildcard etc/queries/$(q)/*)))
 endef
 
+# What is about all of them. It comes with chsinkd, since each file belongs to one package.
+define install_manual
+	$(call install_into,$(mandir)/man7,$(wildcard daemons/*.7))
+	$(if $(HTML),$(call install_into,$(docdir)/chsinkd/html,$(B)/html/*))
+endef
+
 .PHONY: install
-install: all $(DAEMONS:%=$(B)/man/%.yaml.5)  ## programs, configurations, manual, units into DESTDIR
+install: all $(DAEMONS:%=$(B)/man/%.yaml.5) $(HTML)  ## programs, configurations, manual, units into DESTDIR
 	$(foreach d,$(DAEMONS),$(call install_daemon,$(d)))
-	$(if $(filter chsinkd,$(DAEMONS)),$(install_routes))
+	$(if $(filter chsinkd,$(DAEMONS)),$(install_routes)$(install_manual))

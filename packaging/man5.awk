@@ -188,6 +188,7 @@ END {
     print ".SH SEE ALSO"
     printf ".BR " N " (8)"
     if (name == "chsinkd") printf ",\n.BR chsinkd\\-route (5)"
+    printf ",\n.BR streaming\\-daemons (7)"
     print ",\n.BR systemd.exec (5)"
     print ".PP"
     print "librdkafka's properties: /usr/share/doc/librdkafka1/CONFIGURATION.md.gz, or that file"

@@ -188,6 +188,39 @@ check_program() {
     done
 }
 
+# ---- the pages about all ----
+
+# A block that begins with "# /etc/NAME/FILE.yaml" is a configuration of NAME, or a route of chsinkd.
+check_overviews() {
+    local page file name
+    for page in daemons/*.7; do
+        examples "$page" "$temp/${page##*/}-"
+        for file in "$temp/${page##*/}-"*.yaml; do
+            [ -e "$file" ] || continue
+            sed -n '1s|^# /etc/\([a-z]*\)/\(.*\)|\1 \2|p' "$file" | read -r name rest || continue
+            if [[ $rest == routes/* ]]; then
+                printf '%s\n' 'kafka: {bootstrap.servers: "k:1"}' \
+                    'clickhouse: {urls: ["http://c:1"]}' "routes: [$file]" >"$temp/sink.yaml"
+                works "$build/chsinkd" --check-config -c "$temp/sink.yaml"
+            else
+                find_all -oE 'credential: [a-z-]+' "$file" | while read -r _ secret; do
+                    echo x >"$temp/credentials/$secret"
+                done
+                # What a page has of one's own is not there.
+                sed -i "s|/etc/$name/routes/|$PWD/etc/routes/|; s|/etc/ssl/certs/my-ca.pem|$temp/ca|" "$file"
+                touch "$temp/ca"
+                CREDENTIALS_DIRECTORY=$temp/credentials works "$build/$name" --check-config -c "$file"
+            fi | verdict "$page: ${file##*-}"
+        done
+        plain "$page" | find_all -oE "^(sudo )?(wikisrcd|wmfetchd|chsinkd) [^#|;]*" | while read -r name rest; do
+            "$build/$name" --help >"$temp/help"
+            for word in $rest; do
+                [[ $word != --* ]] || grep -qE -e "$word\\b" "$temp/help" || printf '    %s %s\n' "$name" "$word"
+            done
+        done | verdict "$page: unknown options"
+    done
+}
+
 # ---- routes ----
 
 check_routes() {
@@ -288,7 +321,7 @@ check_form() {
     for tool in mandoc man; do
         command -v "$tool" >"$temp/null" || printf 'skipped: 1 (no %s)\n' "$tool"
     done
-    for page in daemons/*/*.[0-9] "$temp"/*.5; do
+    for page in daemons/*.[0-9] daemons/*/*.[0-9] "$temp"/*.5; do
         # The pages have no date: the same sources make the same bytes.
         if command -v mandoc >"$temp/null"; then
             { mandoc -Tlint -Wwarning "$page" || true; } | find_all -v 'missing date' |
@@ -302,6 +335,23 @@ check_form() {
             /[^\t -~\200-\377]/ { print "    line " FNR " has a control character" }' "$page" |
             verdict "form, ${page##*/}"
     done
+}
+
+# For a browser: every page that is named and there is linked, and every link leads somewhere.
+check_html() {
+    local name
+    command -v mandoc >"$temp/null" || return 0
+    works packaging/html.sh "$temp/html" daemons/*.[0-9] daemons/*/*.[0-9] "$temp"/*.5 | verdict 'html.sh'
+    find_all -ohE 'href="[^"#:]+"' "$temp"/html/*.html | sed 's/href="//; s/"//' | sort -u |
+        while read -r name; do
+            [ -e "$temp/html/$name" ] || printf '    %s\n' "$name"
+        done | verdict 'html: links that lead nowhere'
+    for name in "$temp"/html/*.html; do
+        name=${name##*/}
+        name=${name%.html}
+        find_all -lE "(^|[^>])<b>${name%.*}</b>\(${name##*.}\)" "$temp"/html/*.html |
+            find_all -vF "index.html" | sed "s|.*/|    $name in |"
+    done | verdict 'html: pages that are named and not linked'
 }
 
 # ---- completion ----
@@ -347,9 +397,11 @@ for daemon in $daemons; do
     [ -x "$build/$daemon" ] || { printf 'no %s to compare with\n' "$build/$daemon" && exit 1; }
     check_program "$daemon"
 done
+check_overviews
 check_routes
 check_catalog
 check_form
+check_html
 # shellcheck disable=SC2086 # names
 check_completion $daemons
 printf '%d%%: Checks: %d, Failures: %d, Errors: 0\n' $(((checks - failures) * 100 / checks)) \

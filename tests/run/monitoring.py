@@ -151,9 +151,14 @@ def alerts_read(path):
     return found
 
 
+def page_headings(name, number):
+    """What a page of the manual has sections about."""
+    text = ''.join(path.read_text() for path in (ROOT / 'daemons').glob(f'**/{name}.{number}'))
+    return re.findall(r'^\.S[HS] (.*)$', text, re.M)
+
+
 def alerts_check(findings, path, exported):
     daemon = path.name.split('.')[0]
-    headings = re.findall(r'^#+ (.*)$', (ROOT / 'README.md').read_text(), re.M)
     ids = re.findall(r'"([0-9a-f]{32})"', (ROOT / 'lib' / 'log' / 'event_ids.h').read_text())
     alerts = alerts_read(path)
     names = [alert.get('alert', '') for alert in alerts]
@@ -168,8 +173,9 @@ def alerts_check(findings, path, exported):
         shown = set(re.findall(r'\$labels\.(\w+)', alert.get('summary', '') + text))
         findings.check(shown <= known, f'{where}: no labels {shown - known} to show')
         findings.check('`' in text, f'{where}: no command to look with')
-        sections = re.findall(r'README, "([^"]*)"', text)
-        findings.check(sections and set(sections) <= set(headings), f'{where}: no section of README.md: {sections}')
+        sections = re.findall(r'([\w-]+)\((\d)\), "([^"]*)"', text)
+        findings.check(sections and all(section in page_headings(*page) for *page, section in sections),
+                       f'{where}: no section of the manual: {sections}')
         for one in re.findall(r'MESSAGE_ID=(\w+)', text):
             findings.check(one in ids, f'{where}: lib/log/event_ids.h has no {one}')
 

@@ -12,7 +12,7 @@ set -euo pipefail
 
 build_packages=(gcc libc6-dev make pkg-config libcurl4-openssl-dev librdkafka-dev libcjson-dev
     libsystemd-dev libyaml-dev check libmicrohttpd-dev liblz4-dev libzstd-dev
-    libssl-dev zlib1g-dev)
+    libssl-dev zlib1g-dev mandoc)
 deb_packages=(debhelper dpkg-dev lintian)
 service_packages=(ca-certificates openssl python3 python3-confluent-kafka python3-pip python3-pytest)
 
