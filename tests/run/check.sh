@@ -93,6 +93,7 @@ if [ -x "$build/chsinkd" ]; then
 fi
 if command -v python3 >/dev/null; then
     run "dashboards and alerts" tests/run/monitoring.py "$build"
+    run "README" tests/run/readme.py check "$build"
 else
     printf '  dashboards and alerts are not looked at: no python3\n'
 fi

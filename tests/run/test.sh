@@ -105,6 +105,11 @@ end_to_end() {
     cat "$results"/end-to-end-*.log
 }
 
+# What has no libcheck counts is one step that fails.
+readme() {
+    tests/run/readme.py run build
+}
+
 packages() {
     build deb WERROR= && packaging/deb-check.sh build
 }
@@ -154,6 +159,8 @@ main() {
             end_to_end
         fi
     fi
+    title "the README's commands"
+    step "README" readme
     title "address and undefined-behaviour sanitizers: unit tests and corpora"
     check sanitizers "$PWD/build/asan/results/check" B=build/asan SANITIZE=address,undefined \
         CFLAGS='-O1 -g'
