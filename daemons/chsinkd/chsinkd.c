@@ -40,6 +40,7 @@ struct chsinkd {
     struct pl_waker *waker;
     bool failed;
     struct pl_rate rate; /* of the rows inserted */
+    struct pl_bar bar;   /* --once, --replay */
 };
 
 /* ---- starting ---- */
@@ -297,6 +298,8 @@ static void on_tick(void *userdata)
         status_show_stopping(d->service, d->loaders, d->loaders_n);
     else
         status_show(d->service, d->loaders, d->loaders_n, &status, rate);
+    if (d->mode->once)
+        status_progress(&d->bar, d->loaders, d->loaders_n);
 }
 
 /* ---- the end ---- */
@@ -364,6 +367,7 @@ int chsinkd_run(struct pl_service *service, const struct chsinkd_mode *mode)
         return pl_daemon_start_failed(d.daemon, &err);
     loaders_init(&d);
     int status = run(&d);
+    pl_log_progress_end();
     all_give_up(&d);
     bool joined = threads_join(&d);
     uint64_t in_flight = (uint64_t)status_in_flight(d.loaders, d.loaders_n);

@@ -145,3 +145,40 @@ void status_show(struct pl_service *service, struct loader *loaders, unsigned n,
                           st->assigned, aside, rows_per_s, rows, st->lag,
                           pl_metrics_get(s->metrics, M_DEAD_ROWS), last);
 }
+
+/* ---- progress ---- */
+
+/* Offsets from where we began to the end. What is in flight is not yet done; it is counted in
+ * messages, of which offsets have no fewer. */
+static void sink_progress(struct sink *s, struct pl_bar_now *now)
+{
+    pthread_mutex_lock(&s->lock);
+    for (unsigned i = 0; i < s->partitions_n; i++) {
+        struct partition *p = s->partitions[i];
+        int64_t next = p->next_offset, end = p->once_end;
+        if (next < 0 || end < 0)
+            continue;
+        if (p->shown_begin < 0)
+            p->shown_begin = next;
+        if (end <= p->shown_begin)
+            continue;
+        now->total += (double)(end - p->shown_begin);
+        now->done += (double)((next < end ? next : end) - p->shown_begin);
+    }
+    pthread_mutex_unlock(&s->lock);
+    now->done -= (double)s->in_flight;
+}
+
+void status_progress(struct pl_bar *bar, struct loader *loaders, unsigned n)
+{
+    char why[256];
+    struct pl_bar_now now = {.count = pl_metrics_get(loaders->sink.metrics, M_ROWS),
+                             .unit = "rows"};
+    for (unsigned i = 0; i < n; i++)
+        sink_progress(&loaders[i].sink, &now);
+    now.done = now.done > 0 ? now.done : 0;
+    if (away_describe(loaders, n, why, sizeof(why)) ||
+        (bar->rate < 1 && kafka_describe(loaders, n, why)))
+        now.note = why;
+    pl_bar_show(bar, &now);
+}

@@ -8,6 +8,7 @@
 #define CHSINKD_STATUS_H
 
 #include "daemons/chsinkd/loader.h"
+#include "lib/service/bar.h"
 #include "lib/service/service.h"
 
 struct status {
@@ -25,5 +26,8 @@ struct status status_look(struct loader *loaders, unsigned n);
 void status_show(struct pl_service *service, struct loader *loaders, unsigned n,
                  const struct status *status, double rows_per_s);
 void status_show_stopping(struct pl_service *service, struct loader *loaders, unsigned n);
+
+/* --once, --replay: draws how far it is to the present ends of the partitions. */
+void status_progress(struct pl_bar *bar, struct loader *loaders, unsigned n);
 
 #endif

@@ -156,20 +156,6 @@ static unsigned percent(const struct once *o)
     return (unsigned)((double)done_ms * 100 / (double)(o->range.end_ms - o->range.start_ms));
 }
 
-/* ", 1:02:03 left"; "": not known yet. */
-static void left_format(const struct once *o, int64_t mono_ms, char *out, size_t size)
-{
-    int64_t reached_ms = backfill_reached(&o->record.now);
-    double passed = (double)(mono_ms - o->begun_ms) / 1000;
-    double speed = (double)(reached_ms - o->reached_ms) / (passed > 1 ? passed : 1);
-    out[0] = '\0';
-    if (speed <= 0 || reached_ms >= o->range.end_ms)
-        return;
-    int64_t left = (int64_t)((double)(o->range.end_ms - reached_ms) / speed) + 1;
-    snprintf(out, size, ", %" PRId64 ":%02" PRId64 ":%02" PRId64 " left", left / 3600,
-             left / 60 % 60, left % 60);
-}
-
 bool once_committed(struct once *o)
 {
     o->finished = o->closed;
@@ -177,30 +163,30 @@ bool once_committed(struct once *o)
 }
 
 bool once_tick(struct once *o, const struct position *position, const struct source *source,
-               const struct pl_delivery *delivery, double rate)
+               const struct pl_delivery *delivery)
 {
     int64_t mono_ms = pl_clock_monotonic_ms(), reached_ms = backfill_reached(&o->record.now);
-    char at[32], left[64], doing[64], waits[320] = "";
+    char at[32], doing[64], waits[320] = "";
     backfill_tick(&o->record.now, source_now_ms(source), mono_ms);
-    if (o->begun_ms == 0) {
-        o->begun_ms = mono_ms;
-        o->reached_ms = reached_ms;
-    }
     int missing = topic_missing(o, position);
     source_describe(source, doing, sizeof(doing));
     if (pl_delivery_is_stalled(delivery))
-        snprintf(waits, sizeof(waits), "; Kafka does not answer");
+        snprintf(waits, sizeof(waits), "Kafka does not answer");
     else if (missing >= 0 && strcmp(doing, "streaming") != 0)
-        snprintf(waits, sizeof(waits), "; %s", doing);
+        snprintf(waits, sizeof(waits), "%s", doing);
     else if (missing == (int)position_topics(position))
-        snprintf(waits, sizeof(waits), "; waiting for the first event");
+        snprintf(waits, sizeof(waits), "waiting for the first event");
     else if (missing >= 0 && reached_ms >= o->range.end_ms)
-        snprintf(waits, sizeof(waits), "; waiting for %s to pass the end, at most %d min",
+        snprintf(waits, sizeof(waits), "waiting for %s to pass the end, at most %d min",
                  position_topic_name(position, (unsigned)missing), BACKFILL_STILL_MS / 60000);
     pl_time_format_ms(reached_ms, at);
-    left_format(o, mono_ms, left, sizeof(left));
-    pl_log_progress("%u %% (%s), %" PRIu64 " events written, %.0f events/s%s%s", percent(o), at,
-                    o->record.now.sums[BACKFILL_WRITTEN], rate, left, waits);
+    const struct pl_bar_now now = {.done = (double)(reached_ms - o->range.start_ms),
+                                   .total = (double)(o->range.end_ms - o->range.start_ms),
+                                   .what = at,
+                                   .count = o->record.now.sums[BACKFILL_WRITTEN],
+                                   .unit = "events",
+                                   .note = waits};
+    pl_bar_show(&o->bar, &now);
     return missing < 0 && !o->closed;
 }
 

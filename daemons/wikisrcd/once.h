@@ -18,6 +18,7 @@
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/stream/source.h"
 #include "lib/batch/delivery.h"
+#include "lib/service/bar.h"
 
 /* Zero-initialise, then set `ask` (once_look() finds its service_ms) and `key`, which is owned. */
 struct once {
@@ -28,7 +29,7 @@ struct once {
     bool closed;   /* the record encoded last has the range as complete */
     bool finished; /* and was committed */
     char *key;
-    int64_t begun_ms, reached_ms; /* first tick (monotonic, 0: none yet), and time reached then */
+    struct pl_bar bar;
 };
 
 void once_release(struct once *o);
@@ -56,10 +57,10 @@ void once_encode(struct once *o, const struct position *position, int64_t now_ms
 /* A commit has succeeded. true: everything is done. */
 bool once_committed(struct once *o);
 
-/* Once a second: shows progress; `rate`: events a second. true: the range became complete without
- * another event, because its topics are still. */
+/* Once a second: shows progress. true: the range became complete without another event, because its
+ * topics are still. */
 bool once_tick(struct once *o, const struct position *position, const struct source *source,
-               const struct pl_delivery *delivery, double rate);
+               const struct pl_delivery *delivery);
 /* At the end: prints the totals and how far each topic is. Returns the exit status: `status`, or 1
  * if that is 0 and the range is not complete. */
 int once_end(const struct once *o, const struct wikisrcd_conf *conf,

@@ -309,7 +309,7 @@ static void on_tick(void *userdata)
     pl_delivery_log(w->delivery, false);
     if (pl_daemon_stopping(w->daemon))
         return;
-    if (w->once && once_tick(w->once, w->position, w->source, w->delivery, rate))
+    if (w->once && once_tick(w->once, w->position, w->source, w->delivery))
         intake_end(w);
     if (w->ready)
         status_show(w, rate, lag);

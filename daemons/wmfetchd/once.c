@@ -19,6 +19,7 @@
 #include "lib/base/file.h"
 #include "lib/base/time_text.h"
 #include "lib/log/log.h"
+#include "lib/service/bar.h"
 #include "lib/service/daemon.h"
 
 enum {
@@ -41,8 +42,7 @@ struct once {
     unsigned tries;
     struct pl_new_file dump;
     char *dump_path;
-    int64_t begun_ms;                            /* monotonic */
-    uint64_t bytes_before;                       /* for the rate */
+    struct pl_bar bar;
     uint64_t elements, messages, records, bytes; /* committed, of all series */
     bool failed, finished;
 };
@@ -125,8 +125,6 @@ static void series_start(struct once *o)
         stop_with(o, &err);
         return;
     }
-    o->bytes_before = 0;
-    o->begun_ms = pl_clock_monotonic_ms();
     load_start(o->load, &window);
 }
 
@@ -231,12 +229,17 @@ static void on_tick(void *userdata)
     uint64_t bytes = fetch_bytes(load_fetch(o->load));
     if (load_is_idle(o->load) || pl_daemon_stopping(o->daemon))
         return;
-    pl_log_progress("%s/%s: %.1f MB, %" PRIu64 " transactions, %" PRIu64 " records, %.1f MB/s%s",
-                    o->series.application, o->series.index, (double)bytes / 1e6, sums->items,
-                    sums->records,
-                    (double)(bytes > o->bytes_before ? bytes - o->bytes_before : 0) / 1e6,
-                    fetch_is_running(load_fetch(o->load)) ? "" : ", committing");
-    o->bytes_before = bytes;
+    char name[200], note[96];
+    snprintf(name, sizeof(name), "%s/%s", o->series.application, o->series.index);
+    snprintf(note, sizeof(note), "%" PRIu64 " transactions, %" PRIu64 " records%s", sums->items,
+             sums->records, fetch_is_running(load_fetch(o->load)) ? "" : ", committing");
+    /* How large an answer is, nobody says before its end: the series count. */
+    const struct pl_bar_now now = {.done = (double)o->at,
+                                   .total = o->series_n > 1 ? (double)o->series_n : 0,
+                                   .what = name,
+                                   .count = o->bytes + bytes,
+                                   .note = note};
+    pl_bar_show(&o->bar, &now);
 }
 
 static const struct pl_daemon_ops daemon_ops = {.on_stop = on_stop, .on_tick = on_tick};

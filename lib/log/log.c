@@ -358,33 +358,53 @@ static bool stderr_is_terminal(void)
     return isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0);
 }
 
+#define COLUMNS_UNKNOWN 80
+
+/* Without the last column, in which some terminals begin a new line. */
+unsigned pl_log_progress_columns(void)
+{
+    struct winsize window = {0};
+    if (!stderr_is_terminal())
+        return 0;
+    ioctl(STDERR_FILENO, TIOCGWINSZ, &window);
+    return window.ws_col > 1 ? window.ws_col - 1u : COLUMNS_UNKNOWN - 1;
+}
+
+/* The bytes of the first `columns` characters. */
+static size_t columns_cut(const char *text, size_t len, unsigned columns)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!pl_utf8_continues(text[i]) && columns-- == 0)
+            return i;
+    return len;
+}
+
 void pl_log_progress(const char *fmt, ...)
 {
-    char text[512];
+    char text[1024] = LINE_CLEAR, *line = text + strlen(LINE_CLEAR);
     va_list ap;
     va_start(ap, fmt);
-    size_t len = pl_text_formatv(text, sizeof(text) - 1, fmt, ap);
+    size_t len = pl_text_formatv(line, sizeof(text) - strlen(LINE_CLEAR) - 1, fmt, ap);
     va_end(ap);
-    struct winsize window = {0};
+    unsigned columns = pl_log_progress_columns();
     int64_t now_ms = pl_clock_monotonic_ms() + 1;
-    if (stderr_is_terminal()) {
-        ioctl(STDERR_FILENO, TIOCGWINSZ, &window);
-        if (window.ws_col > 0)
-            len = pl_text_cut(text, len, window.ws_col - 1u);
+    if (columns > 0) {
+        len = columns_cut(line, len, columns);
+        /* Before and after: a thread may log in between, and take the mark away. */
         atomic_store(&sink.progress, true);
-        write_stderr(LINE_CLEAR, strlen(LINE_CLEAR));
-        write_stderr(text, len);
+        write_stderr(text, strlen(LINE_CLEAR) + len);
+        atomic_store(&sink.progress, true);
     } else if (sink.progress_ms == 0 || now_ms - sink.progress_ms >= PL_LOG_PROGRESS_MS) {
         sink.progress_ms = now_ms;
-        text[len] = '\n';
-        write_stderr(text, len + 1);
+        line[len] = '\n';
+        write_stderr(line, len + 1);
     }
 }
 
 void pl_log_progress_end(void)
 {
     if (atomic_exchange(&sink.progress, false))
-        write_stderr("\n", 1);
+        write_stderr(LINE_CLEAR, strlen(LINE_CLEAR));
 }
 
 /* systemd.exec(5): JOURNAL_STREAM is "device:inode" of the stream that stdout or stderr was

@@ -100,11 +100,14 @@ extern const char *const pl_log_level_names[];
 
 /* Progress of long one-shot work, on stderr: on a terminal one line that is overwritten (a log line
  * replaces it, the next progress follows below), cut to the terminal's width; else a line each
- * PL_LOG_PROGRESS_MS. Control characters are flattened. Threads: one. */
+ * PL_LOG_PROGRESS_MS. Control characters are flattened. Threads: one. (lib/service/bar.h makes the
+ * text.) */
 #define PL_LOG_PROGRESS_MS 10000
 void pl_log_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Ends the progress line: what is printed next begins a new one. */
+/* Takes the line away: what is printed next stands in its place. */
 void pl_log_progress_end(void);
+/* How wide the line may be on this terminal, asked anew; 0: stderr is none. */
+unsigned pl_log_progress_columns(void);
 
 /* The pure parts of pl_log_at(), for tests: whether a site's line may pass at `now_ms` (monotonic,
  * above 0), and how many were suppressed before it; a line without time, level and newline ("rows

@@ -208,7 +208,8 @@ struct partition *sink_partition(struct sink *s, const char *topic, int32_t id)
     p->id = id;
     p->route = route_for(s, topic);
     p->ended_at = -1;
-    p->next_offset = p->committed = p->fixed_end = p->seek_to = p->once_end = -1;
+    p->committed = p->fixed_end = p->seek_to = p->shown_begin = -1;
+    p->next_offset = p->once_end = -1;
     pl_backoff_init(&p->backoff, 200, 15000, (uint64_t)pl_clock_monotonic_ms() ^ (uintptr_t)p);
     pthread_mutex_lock(&s->lock);
     s->partitions = pl_realloc_array(s->partitions, s->partitions_n + 1, sizeof(*s->partitions));

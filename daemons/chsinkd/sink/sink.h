@@ -139,8 +139,9 @@ struct partition {
     bool verify; /* nothing came for a while: before the next commit the group is asked whether the
                   * topic is still the one that it was */
     bool enter_waits; /* assigned while a call is outstanding: begins when its answer has come */
-    int64_t once_end; /* --once: done when next_offset is here; -1 not known yet */
+    _Atomic int64_t once_end; /* --once: done when next_offset is here; -1 not known yet */
     bool once_done;
+    int64_t shown_begin; /* the loop's: next_offset when it was first seen, for progress; -1 */
 };
 
 /* A topic as it was when the process started; for `start: latest`. */

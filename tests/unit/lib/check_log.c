@@ -426,7 +426,7 @@ static void show_progress(const struct tty_case *c)
     pl_log(PL_WARNING, NULL, "after");
 }
 
-/* One line that is written over; a log line takes its place; what is after it begins below it. */
+/* One line that is written over; a log line takes its place, and what comes after its end. */
 START_TEST(tty_progress)
 {
     char got[1024];
@@ -434,7 +434,7 @@ START_TEST(tty_progress)
     assert_matches(got, "^\r\033\\[K10 %\r\033\\[K20 %  \\[31m of more than a lin"
                         "\r\033\\[K[0-9TZ:.-]+ WARN   testd: between\r\n"
                         "[0-9TZ:.-]+ WARN   testd: more\r\n"
-                        "\r\033\\[K30 %\r\n"
+                        "\r\033\\[K30 %\r\033\\[K"
                         "[0-9TZ:.-]+ WARN   testd: after");
 }
 END_TEST
