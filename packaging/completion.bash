@@ -15,7 +15,7 @@ _streaming_daemons_value() {
         long == option || letter == option {
             value = letter == "-" ? $2 : $3
             gsub(/[][]/, "", value) # it may be left out
-            if (value ~ /^[A-Z]+$/) print value
+            if (value ~ /^[A-Z=]+$/) print value
             exit
         }'
 }

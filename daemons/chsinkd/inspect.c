@@ -13,6 +13,8 @@
 #include "lib/base/text.h"
 #include "lib/json/schema.h"
 #include "lib/kafka/topic.h"
+#include "lib/log/log.h"
+#include "lib/service/bar.h"
 
 #define READ_TIMEOUT_MS 10000
 
@@ -20,6 +22,7 @@ struct look {
     const struct chsinkd_conf *conf;
     int64_t n;      /* messages of a topic */
     bool show_rows; /* --sample; false: --dry-run */
+    bool show_bar;  /* --schema, which prints nothing until it has read all */
     struct pl_kafka_health health;
     rd_kafka_t *rk;
 };
@@ -60,6 +63,16 @@ static int look_connect(struct look *look, struct pl_err *err)
                           look->conf->start_timeout_ms, err);
 }
 
+static void bar_show(const struct look *look, struct pl_bar *bar, const char *topic, int64_t taken)
+{
+    const struct pl_bar_now now = {.done = (double)taken,
+                                   .total = (double)look->n,
+                                   .what = topic,
+                                   .count = (uint64_t)taken,
+                                   .unit = "messages"};
+    pl_bar_show(bar, &now);
+}
+
 /* Calls fn with the last n messages of a topic, spread over its partitions. */
 static int topic_tail(struct look *look, const char *topic,
                       void (*fn)(void *userdata, const rd_kafka_message_t *m), void *userdata,
@@ -67,6 +80,7 @@ static int topic_tail(struct look *look, const char *topic,
 {
     int partitions = 0, at_end = 0;
     int64_t n = look->n;
+    struct pl_bar bar = {0};
     int found = pl_kafka_topic_exists(look->rk, topic, READ_TIMEOUT_MS, &partitions, err);
     if (found < 0)
         return -1;
@@ -91,7 +105,10 @@ static int topic_tail(struct look *look, const char *topic,
         else if (!m->err && n-- > 0)
             fn(userdata, m);
         rd_kafka_message_destroy(m);
+        if (look->show_bar)
+            bar_show(look, &bar, topic, look->n - n);
     }
+    pl_log_progress_end();
     return 0;
 }
 
@@ -264,8 +281,28 @@ static int topic_schema(struct look *look, const char *topic, struct pl_err *err
 int inspect_schema(const struct chsinkd_conf *conf, const char *topic, int64_t n,
                    struct pl_err *err)
 {
-    PL_CLEANUP(look_release) struct look look = {.conf = conf, .n = n};
+    PL_CLEANUP(look_release) struct look look = {.conf = conf, .n = n, .show_bar = true};
     return each_topic(&look, topic, topic_schema, err);
+}
+
+int inspect_route(const struct chsinkd_conf *conf, const char *topic, int64_t n, struct pl_buf *out,
+                  struct pl_err *err)
+{
+    PL_CLEANUP(look_release) struct look look = {.conf = conf, .n = n, .show_bar = true};
+    PL_CLEANUP(pl_schema_freep) struct pl_schema *p = pl_schema_new();
+    PL_CLEANUP(pl_findings_release) struct pl_findings errs = {0};
+    if (look_connect(&look, err) < 0 || topic_tail(&look, topic, profile_message, p, err) < 0)
+        return -1;
+    size_t at = out->len;
+    route_suggest(p, topic, out);
+    PL_CLEANUP(route_freep)
+    struct route *route = route_parse("suggested", out->data + at, out->len - at, &errs);
+    if (route)
+        return 0;
+    return pl_err_set(err, PL_ERR_CONFIG, 0,
+                      "topic %s: no route can be made from its last %" PRIu64
+                      " messages; chsinkd --schema shows why",
+                      topic, p->documents + p->invalid);
 }
 
 /* ---- dry run ---- */

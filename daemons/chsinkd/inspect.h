@@ -18,6 +18,11 @@ int inspect_sample(const struct chsinkd_conf *conf, const char *topic, int64_t n
 int inspect_schema(const struct chsinkd_conf *conf, const char *topic, int64_t n,
                    struct pl_err *err);
 
+/* The route of inspect_schema() alone, appended as the text of a file; for --init. CONFIG where the
+ * topic has no message that it could be made from. */
+int inspect_route(const struct chsinkd_conf *conf, const char *topic, int64_t n, struct pl_buf *out,
+                  struct pl_err *err);
+
 /* The statements that a start would run, and counts of what would become of the last `n` messages
  * of each topic. */
 int inspect_dry_run(const struct chsinkd_conf *conf, int64_t n, struct pl_err *err);

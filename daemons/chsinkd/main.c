@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "daemons/chsinkd/chsinkd.h"
+#include "daemons/chsinkd/init.h"
 #include "daemons/chsinkd/inspect.h"
 #include "daemons/chsinkd/maintain.h"
 #include "daemons/chsinkd/metrics.h"
@@ -78,6 +79,7 @@ static const struct pl_program chsinkd = {
     .law_text = "received = delivered + dead + skipped + given back + in flight",
     .law_looks = 4, /* counters move while they are read: the same for three seconds */
     .sums = sums,
+    .init = &chsinkd_init,
 };
 
 static int inspect(const struct chsinkd_conf *conf, const struct pl_cli *cli)

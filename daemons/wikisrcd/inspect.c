@@ -20,6 +20,7 @@
 #include "lib/base/time_text.h"
 #include "lib/json/schema.h"
 #include "lib/log/log.h"
+#include "lib/service/bar.h"
 #include "lib/service/daemon.h"
 
 enum {
@@ -42,6 +43,9 @@ struct inspect {
     struct pl_delivery *delivery; /* --produce; else NULL */
     int64_t shown, committed;     /* --produce: messages */
     bool worked, interrupted, failed;
+    struct pl_bar bar; /* --schema */
+    struct pl_err why; /* the first error */
+    int64_t begun_ms;  /* monotonic */
 };
 
 /* ---- text for a terminal ---- */
@@ -145,6 +149,8 @@ static void message_show(void *userdata, const rd_kafka_message_t *message)
 
 static void stop_with(struct inspect *in, const struct pl_err *err)
 {
+    if (err && !in->failed)
+        in->why = *err;
     in->failed |= err != NULL;
     pl_daemon_stop(in->daemon, err);
 }
@@ -193,6 +199,8 @@ static bool event_show(struct inspect *in, struct pl_slice data, int64_t now_ms)
         return true;
     case INSPECT_PRODUCE:
         return message_send(in, data, now_ms);
+    case INSPECT_TRY:
+        return true;
     case INSPECT_MODES:
         break;
     }
@@ -319,8 +327,14 @@ static void on_tick(void *userdata)
     struct inspect *in = userdata;
     if (!pl_daemon_stopping(in->daemon))
         produce_commit(in);
+    if (in->mode == INSPECT_TRY && pl_clock_monotonic_ms() - in->begun_ms >= INSPECT_TRY_MS)
+        stop_with(in, in->worked ? NULL : &in->why);
+    const struct pl_bar_now now = {.done = (double)in->taken,
+                                   .total = (double)in->wanted,
+                                   .count = (uint64_t)in->taken,
+                                   .unit = "events"};
     if (in->mode == INSPECT_SCHEMA)
-        pl_log_progress("%" PRId64 " of %" PRId64 " events", in->taken, in->wanted);
+        pl_bar_show(&in->bar, &now);
 }
 
 static const struct pl_daemon_ops daemon_ops = {.on_stop = on_stop, .on_tick = on_tick};
@@ -344,6 +358,7 @@ static int start(struct inspect *in, struct pl_err *err)
 {
     const struct wikisrcd_conf *conf = in->conf;
     int64_t start_ms = 0;
+    in->begun_ms = pl_clock_monotonic_ms();
     if (pl_daemon_new(&daemon_ops, in, conf->stop_timeout_ms, &in->daemon, err) < 0)
         return -1;
     in->plan = plan_new(conf, true);
@@ -375,6 +390,15 @@ static void summary_print(struct inspect *in)
     fprintf(stderr, "%s\n", in->mode == INSPECT_PRODUCE ? "" : "; nothing was written");
 }
 
+static int run(struct inspect *in)
+{
+    if (strcmp(in->conf->source.start, "now") == 0)
+        source_look(in->source);
+    else
+        source_start(in->source, 0);
+    return pl_daemon_run(in->daemon);
+}
+
 int inspect_run(const struct wikisrcd_conf *conf, enum inspect_mode mode, int64_t count)
 {
     PL_CLEANUP(release) struct inspect in = {.conf = conf, .mode = mode, .wanted = count};
@@ -383,13 +407,22 @@ int inspect_run(const struct wikisrcd_conf *conf, enum inspect_mode mode, int64_
         pl_log_err(PL_ERROR, PL_EVENT_EXITING, "cannot start", &err);
         return pl_err_exit_status(err.kind);
     }
-    if (strcmp(conf->source.start, "now") == 0)
-        source_look(in.source);
-    else
-        source_start(in.source, 0);
-    int status = pl_daemon_run(in.daemon);
+    int status = run(&in);
     pl_log_progress_end();
     if (!in.failed || in.taken > 0)
         summary_print(&in);
     return status == 0 && in.interrupted ? 1 : status;
+}
+
+int inspect_try(const struct wikisrcd_conf *conf, struct pl_err *err)
+{
+    PL_CLEANUP(release) struct inspect in = {.conf = conf, .mode = INSPECT_TRY, .wanted = 1};
+    if (start(&in, err) < 0)
+        return -1;
+    pl_err_set(&in.why, PL_ERR_RETRY, 0, "no answer within %d s", INSPECT_TRY_MS / 1000);
+    run(&in);
+    if (in.taken > 0 || in.worked)
+        return in.taken > 0;
+    *err = in.why;
+    return -1;
 }

@@ -15,9 +15,14 @@
 #include "daemons/wikisrcd/conf.h"
 
 /* As the command line has them. */
-enum inspect_mode { INSPECT_SAMPLE, INSPECT_SCHEMA, INSPECT_PRODUCE, INSPECT_MODES };
+enum inspect_mode { INSPECT_SAMPLE, INSPECT_SCHEMA, INSPECT_PRODUCE, INSPECT_MODES, INSPECT_TRY };
 
 /* Reads `count` events that the filters pass. Returns the exit status: 0 when all came. */
 int inspect_run(const struct wikisrcd_conf *conf, enum inspect_mode mode, int64_t count);
+
+/* For --init: reads one event and shows nothing. 1: it came; 0: the source answers, but none came
+ * within INSPECT_TRY_MS; -1: the error. */
+#define INSPECT_TRY_MS 15000
+int inspect_try(const struct wikisrcd_conf *conf, struct pl_err *err);
 
 #endif

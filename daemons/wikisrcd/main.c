@@ -3,6 +3,7 @@
  * main.c - the command line: which mode, which configuration. All else is in wikisrcd.c and
  * inspect.c, which tests can link.
  */
+#include "daemons/wikisrcd/init.h"
 #include "daemons/wikisrcd/inspect.h"
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/move.h"
@@ -52,6 +53,7 @@ static const struct pl_program wikisrcd = {
     .law_text = "received = delivered + dropped + refetched + in flight",
     .law_looks = 1, /* between events it holds exactly */
     .sums = sums,
+    .init = &wikisrcd_init,
 };
 
 /* -1: continue; else the exit status. */

@@ -24,7 +24,10 @@
 #include "lib/json/reader.h"
 #include "lib/json/schema.h"
 #include "lib/log/log.h"
+#include "lib/service/bar.h"
 #include "lib/service/daemon.h"
+
+#define TRY_BACK_MS INT64_C(3600000)
 
 struct inspect {
     const struct wmfetchd_conf *conf;
@@ -44,10 +47,15 @@ struct inspect {
     struct pl_new_file file; /* of --auth-test */
     size_t written;
     bool cut, failed, finished;
+    struct pl_bar bar; /* --schema */
+    struct pl_err why; /* the first error */
+    int64_t begun_ms;  /* monotonic */
 };
 
 static void stop_with(struct inspect *in, const struct pl_err *err)
 {
+    if (err && !in->failed)
+        in->why = *err;
     in->failed |= err != NULL;
     pl_daemon_stop(in->daemon, err);
 }
@@ -190,6 +198,7 @@ static void on_done(void *userdata, const struct fetch_result *result, const str
 {
     struct inspect *in = userdata;
     bool auth_test = in->ask->mode == INSPECT_AUTH_TEST;
+    bool several = in->ask->mode == INSPECT_SAMPLE || in->ask->mode == INSPECT_SCHEMA;
     struct pl_err keep_err;
     if (err && auth_test) {
         answer_keep_part(in);
@@ -199,7 +208,7 @@ static void on_done(void *userdata, const struct fetch_result *result, const str
     } else if (auth_test) {
         answer_print(in, result);
     }
-    if (!err && !auth_test && ++in->at < wmfetchd_series_count(in->conf) &&
+    if (!err && several && ++in->at < wmfetchd_series_count(in->conf) &&
         !pl_daemon_stopping(in->daemon)) {
         series_start(in);
         return;
@@ -220,7 +229,20 @@ static void on_stop(void *userdata)
     pl_daemon_finish(in->daemon);
 }
 
-static const struct pl_daemon_ops daemon_ops = {.on_stop = on_stop};
+static void on_tick(void *userdata)
+{
+    struct inspect *in = userdata;
+    const struct pl_bar_now now = {.done = (double)in->taken,
+                                   .total = (double)in->ask->count,
+                                   .count = (uint64_t)in->taken,
+                                   .unit = "transactions"};
+    if (in->ask->mode == INSPECT_SCHEMA)
+        pl_bar_show(&in->bar, &now);
+    if (in->ask->mode == INSPECT_TRY && pl_clock_monotonic_ms() - in->begun_ms >= INSPECT_TRY_MS)
+        stop_with(in, &in->why);
+}
+
+static const struct pl_daemon_ops daemon_ops = {.on_stop = on_stop, .on_tick = on_tick};
 
 static void release(struct inspect *in)
 {
@@ -237,6 +259,7 @@ static void release(struct inspect *in)
 static int start(struct inspect *in, struct pl_err *err)
 {
     const struct wmfetchd_conf *conf = in->conf;
+    in->begun_ms = pl_clock_monotonic_ms();
     if (pl_daemon_new(&daemon_ops, in, conf->stop_timeout_ms, &in->daemon, err) < 0)
         return -1;
     if (in->ask->mode == INSPECT_SCHEMA)
@@ -276,7 +299,25 @@ int inspect_run(const struct wmfetchd_conf *conf, const struct inspect_ask *ask)
         return pl_err_exit_status(err.kind);
     }
     int status = pl_daemon_run(in.daemon);
+    pl_log_progress_end();
     if (!in.failed || in.taken > 0)
         summary_print(&in);
     return status == 0 && !in.finished ? 1 : status;
+}
+
+int inspect_try(const struct wmfetchd_conf *conf, int64_t *ret_items, struct pl_err *err)
+{
+    /* Whole seconds, as some APIs have their times. */
+    int64_t now_ms = pl_clock_realtime_ms() / 1000 * 1000;
+    const struct inspect_ask ask = {INSPECT_TRY, INT64_MAX, now_ms - TRY_BACK_MS, now_ms};
+    PL_CLEANUP(release) struct inspect in = {.conf = conf, .ask = &ask};
+    if (start(&in, err) < 0)
+        return -1;
+    pl_err_set(&in.why, PL_ERR_RETRY, 0, "no whole answer within %d s", INSPECT_TRY_MS / 1000);
+    pl_daemon_run(in.daemon);
+    *ret_items = in.taken;
+    if (in.finished && !in.failed)
+        return 0;
+    *err = in.why;
+    return -1;
 }

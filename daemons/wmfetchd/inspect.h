@@ -13,7 +13,7 @@
 
 #include "daemons/wmfetchd/conf.h"
 
-enum inspect_mode { INSPECT_AUTH_TEST, INSPECT_SAMPLE, INSPECT_SCHEMA };
+enum inspect_mode { INSPECT_AUTH_TEST, INSPECT_SAMPLE, INSPECT_SCHEMA, INSPECT_TRY };
 
 struct inspect_ask {
     enum inspect_mode mode;
@@ -27,5 +27,10 @@ struct inspect_ask {
 
 /* Returns the exit status. */
 int inspect_run(const struct wmfetchd_conf *conf, const struct inspect_ask *ask);
+
+/* For --init: as --auth-test, for the hour before now, but shows and writes nothing. *ret_items:
+ * the transactions of the first series. At most INSPECT_TRY_MS. */
+#define INSPECT_TRY_MS 60000
+int inspect_try(const struct wmfetchd_conf *conf, int64_t *ret_items, struct pl_err *err);
 
 #endif

@@ -8,6 +8,7 @@
  */
 #include <malloc.h>
 
+#include "daemons/wmfetchd/init.h"
 #include "daemons/wmfetchd/inspect.h"
 #include "daemons/wmfetchd/metrics.h"
 #include "daemons/wmfetchd/move.h"
@@ -56,6 +57,7 @@ static const struct pl_program wmfetchd = {
     .law_text = "received = delivered + refetched + in flight",
     .law_looks = 1, /* between elements it holds exactly */
     .sums = sums,
+    .init = &wmfetchd_init,
 };
 
 /* -1: continue; else the exit status. */

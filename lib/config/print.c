@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * print.c - values as YAML that loads again, and the commented reference file of a table.
+ * print.c - values as YAML that loads again, the commented reference file of a table, and the short
+ * file of a draft.
  *
- * Both walk the table by level_print(), each option under its mapping whatever the table's order;
- * they differ in what is printed for an option.
+ * The first two walk the table by level_print(), each option under its mapping whatever the table's
+ * order; they differ in what is printed for an option.
  */
 #include <assert.h>
 #include <strings.h>
 #include <yaml.h>
 
+#include "lib/config/draft.h"
 #include "lib/config/internal.h"
 
 #define INDENT     4
@@ -76,6 +78,7 @@ static void text_print(struct pl_buf *out, const char *text)
 struct line_head {
     unsigned depth;
     bool commented;
+    bool open; /* texts that are secrets are shown, in a draft */
 };
 
 static void line_begin(struct pl_buf *out, struct line_head h)
@@ -85,7 +88,8 @@ static void line_begin(struct pl_buf *out, struct line_head h)
 
 static struct line_head deeper(struct line_head h)
 {
-    return (struct line_head){.depth = h.depth + 1, .commented = h.commented};
+    h.depth++;
+    return h;
 }
 
 static void key_print(struct pl_buf *out, struct line_head h, const char *key)
@@ -140,6 +144,18 @@ static void map_print(struct pl_buf *out, struct line_head h, const struct pl_ma
     }
 }
 
+/* { credential: NAME } in a line, where its text needs no quotes. */
+static bool reference_line(struct pl_buf *out, const struct pl_node *n)
+{
+    static const char bare[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-/";
+    const struct pl_node *c = n->child;
+    if (n->type != PL_NODE_MAP || !c || c->next || c->type != PL_NODE_SCALAR ||
+        text_is_ambiguous(c->value) || c->value[strspn(c->value, bare)] != '\0')
+        return false;
+    pl_buf_addf(out, " { %s: %s }\n", c->key, c->value);
+    return true;
+}
+
 /* A whole tree, or NULL. Keys that look like a secret's hide all that stands below them. */
 static void node_print(struct pl_buf *out, struct line_head h, const struct pl_node *n)
 {
@@ -149,10 +165,12 @@ static void node_print(struct pl_buf *out, struct line_head h, const struct pl_n
     }
     if (n->type == PL_NODE_SCALAR) {
         pl_buf_add_byte(out, ' ');
-        scalar_print(out, n->value, n->quoted);
+        scalar_print(out, n->value, n->quoted && (!h.open || text_is_ambiguous(n->value)));
         pl_buf_add_byte(out, '\n');
         return;
     }
+    if (h.open && reference_line(out, n))
+        return;
     if (!n->child)
         pl_buf_add_str(out, n->type == PL_NODE_SEQ ? " []" : " {}");
     pl_buf_add_byte(out, '\n');
@@ -163,7 +181,7 @@ static void node_print(struct pl_buf *out, struct line_head h, const struct pl_n
         } else {
             key_print(out, deeper(h), c->key);
         }
-        if (c->key && pl_key_is_secret(c->key) && !pl_node_is_null(c))
+        if (c->key && pl_key_is_secret(c->key) && !pl_node_is_null(c) && !h.open)
             secret_print(out, NULL);
         else
             node_print(out, deeper(h), c);
@@ -348,4 +366,54 @@ void pl_options_print_reference(const struct pl_option *table, const char *intro
     if (intro)
         comment_print(out, 0, intro);
     level_print(&(struct printer){.table = table, .out = out}, "", 0, 0);
+}
+
+/* ---- a draft ---- */
+
+/* Up to the first full stop that ends a sentence. */
+static void sentence_print(struct pl_buf *out, unsigned depth, const char *help)
+{
+    const char *end = help ? strstr(help, ". ") : NULL;
+    PL_FREE char *text = !help ? NULL : end ? pl_strndup(help, (size_t)(end - help) + 1) : NULL;
+    if (help)
+        comment_print(out, depth, text ? text : help);
+}
+
+/* What is set in `map`, whose options' paths begin with the first `prefix_len` characters of
+ * `path`. */
+static void draft_level(const struct pl_option *table, const struct pl_node *map, const char *path,
+                        size_t prefix_len, struct line_head h, struct pl_buf *out)
+{
+    for (const struct pl_option *o = table; o->path; o++) {
+        if (strncmp(o->path, path, prefix_len) != 0)
+            continue;
+        size_t len = prefix_len + strcspn(o->path + prefix_len, ".");
+        PL_FREE char *key = pl_strndup(o->path + prefix_len, len - prefix_len);
+        const struct pl_node *n = pl_node_get(map, key);
+        if (!n || pl_node_is_null(n))
+            continue;
+        if (o->path[len] == '\0') {
+            sentence_print(out, h.depth, o->help);
+            key_print(out, h, key);
+            node_print(out, h, n);
+        } else if (mapping_first(table, o->path, len, 0) == o && n->child) {
+            key_print(out, h, key);
+            pl_buf_add_byte(out, '\n');
+            draft_level(table, n, o->path, len + 1, deeper(h), out);
+        }
+        if (h.depth == 0 && out->len > 0 && out->data[out->len - 2] != '\n' &&
+            (o->path[len] == '\0' || mapping_first(table, o->path, len, 0) == o))
+            pl_buf_add_byte(out, '\n');
+    }
+}
+
+void pl_draft_print(const struct pl_option *table, const struct pl_node *draft, const char *intro,
+                    struct pl_buf *out)
+{
+    if (intro)
+        comment_print(out, 0, intro);
+    pl_buf_add_byte(out, '\n');
+    draft_level(table, draft, "", 0, (struct line_head){.open = true}, out);
+    while (out->len > 1 && out->data[out->len - 2] == '\n')
+        out->len--;
 }

@@ -18,16 +18,18 @@
 #include "lib/base/text.h"
 
 /* What getopt_long() returns beside letters: OWN and the index of a daemon's option. */
-enum { SET = 0, POSITIONAL = 1, OWN = 0x100 };
+enum { SET = 0, POSITIONAL = 1, ANSWER = 2, OWN = 0x100 };
 
 static const struct common {
-    char letter; /* 0: sets a flag */
+    char letter; /* 0: sets a flag, or is ANSWER, the one with a value */
     struct pl_cli_opt opt;
 } commons[] = {
     {'c', {"config", "FILE", "Read this configuration."}},
     {0, {"check-config", NULL, "Check the configuration and exit."}},
     {0, {"print-config", NULL, "Print what is in force, without secrets."}},
     {0, {"help-config", NULL, "Print every option of the configuration."}},
+    {0, {"init", NULL, "Write a first configuration, asking for it, and try it."}},
+    {0, {"answer", "KEY=VALUE", "With --init: not to be asked; a secret's is @FILE."}},
     {'v', {"verbose", NULL, "Log at level debug."}},
     {'h', {"help", NULL, "Show this and exit."}},
     {'V', {"version", NULL, "Show the version and exit."}},
@@ -103,14 +105,20 @@ static struct option long_make(const struct pl_cli_opt *o, int *flag, int val)
 
 static void longs_make(const struct pl_cli_spec *spec, struct pl_cli *cli, struct option *ret)
 {
-    int *flags[] = {&cli->check_config, &cli->print_config, &cli->help_config}, **flag = flags;
+    int *flags[] = {&cli->check_config, &cli->print_config, &cli->help_config, &cli->init};
+    int **flag = flags;
     int n = 0;
     for (const struct pl_cli_opt *o = spec->opts; o && o->name; o++, n++) {
         assert(n < PL_CLI_OPTS_MAX);
         ret[n] = long_make(o, NULL, OWN + n);
     }
-    for (const struct common *c = commons; c < commons + PL_COUNT(commons); c++)
-        ret[n++] = long_make(&c->opt, c->letter ? NULL : *flag++, c->letter ? c->letter : 1);
+    for (const struct common *c = commons; c < commons + PL_COUNT(commons); c++) {
+        bool is_flag = !c->letter && !c->opt.value;
+        ret[n++] = long_make(&c->opt, is_flag ? *flag++ : NULL,
+                             is_flag     ? 1
+                             : c->letter ? c->letter
+                                         : ANSWER);
+    }
     ret[n] = (struct option){0};
 }
 
@@ -151,6 +159,11 @@ static int option_take(const struct pl_cli_spec *spec, int code, const char *arg
         break;
     case SET:
         break;
+    case ANSWER:
+        if (cli->answers_n == PL_CLI_ANSWERS_MAX)
+            return pl_cli_refuse(spec, "more than %d --answer", PL_CLI_ANSWERS_MAX);
+        cli->answers[cli->answers_n++] = optarg;
+        break;
     case 'v':
         cli->verbose = true;
         break;
@@ -178,6 +191,11 @@ static int mode_take(const struct pl_cli_spec *spec, struct pl_cli *cli)
                                  spec->opts[cli->mode].name, spec->opts[i].name);
         cli->mode = i;
     }
+    if (cli->init && cli->mode != spec->modes)
+        return pl_cli_refuse(spec, "--init and --%s exclude each other",
+                             spec->opts[cli->mode].name);
+    if (cli->answers_n > 0 && !cli->init)
+        return pl_cli_refuse(spec, "--answer goes with --init");
     const struct pl_cli_opt *opt = &spec->opts[cli->mode];
     if (cli->mode == spec->modes || !opt->value || strcmp(opt->value, "N") != 0)
         return -1;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * cli.h - the command line that all daemons share: -c/--config FILE, --check-config,
- * --print-config, --help-config, -h/--help, -V/--version, -v/--verbose (log level debug), and the
- * daemon's own long options.
+ * --print-config, --help-config, --init with --answer KEY=VALUE, -h/--help, -V/--version,
+ * -v/--verbose (log level debug), and the daemon's own long options.
  *
  * By getopt_long(3), but without abbreviations (--sam): they break scripts when an option is added.
  * For an unknown option the nearest name is suggested.
@@ -15,7 +15,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define PL_CLI_OPTS_MAX 32 /* of a daemon */
+#define PL_CLI_OPTS_MAX    32 /* of a daemon */
+#define PL_CLI_ANSWERS_MAX 64
 
 struct pl_cli_opt {
     const char *name; /* "sample"; NULL ends a table */
@@ -35,7 +36,9 @@ struct pl_cli_spec {
 /* Not to be copied: it points into itself. */
 struct pl_cli {
     const char *config; /* "/etc/NAME/NAME.yaml", or that of -c, borrowed from argv */
-    int check_config, print_config, help_config; /* 1: given */
+    int check_config, print_config, help_config, init; /* 1: given */
+    const char *answers[PL_CLI_ANSWERS_MAX];           /* each --answer, borrowed from argv */
+    unsigned answers_n;
     bool verbose;
     const char *values[PL_CLI_OPTS_MAX]; /* of `opts`: NULL not given, "" given without value */
     int mode;                            /* the one given; spec->modes: none */
@@ -44,7 +47,8 @@ struct pl_cli {
 };
 
 /* Returns -1 to continue, or the exit status: 0 after --help and --version, else that of
- * pl_cli_refuse(). Of an option given twice the last counts. Positional arguments are refused. */
+ * pl_cli_refuse(). Of an option given twice the last counts,
+ * but --answer. Positional arguments are refused. */
 int pl_cli_parse(int argc, char **argv, const struct pl_cli_spec *spec, struct pl_cli *ret);
 
 /* Prints on stderr what is wrong with the command line, and how to get help. EX_USAGE (64). */

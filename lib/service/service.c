@@ -18,6 +18,7 @@
 #include "lib/config/common.h"
 #include "lib/http/http.h"
 #include "lib/log/log.h"
+#include "lib/service/internal.h"
 #include "lib/service/signals.h"
 
 /* ---- the pure parts ---- */
@@ -57,7 +58,7 @@ static const void *option_field(const struct pl_service *s, const char *path,
     return (const char *)s->conf + o->offset;
 }
 
-static void conf_free(const struct pl_program *p, void *conf)
+void pl_service_conf_free(const struct pl_program *p, void *conf)
 {
     if (!conf)
         return;
@@ -67,7 +68,8 @@ static void conf_free(const struct pl_program *p, void *conf)
     free(conf);
 }
 
-/* Returns what could be loaded, whatever the findings; freed by conf_free(). */
+/* Returns what could be loaded, whatever the findings; freed by
+ * pl_service_conf_free(). */
 static void *conf_load(const struct pl_service *s, bool for_service, struct pl_findings *errs)
 {
     PL_CLEANUP(pl_node_freep) struct pl_node *root = NULL;
@@ -163,7 +165,7 @@ int pl_service_parse(struct pl_service *s, const struct pl_program *program, int
         return 0;
     }
     pl_log_open(program->cli.name);
-    return -1;
+    return s->cli.init ? pl_init_run(program, &s->cli) : -1;
 }
 
 /* Systemd is told that we live, about once a second. */
@@ -179,7 +181,7 @@ static int mending_wait(struct pl_service *s, bool for_service)
         sd_notify(0, MENDING_EXTEND "The configuration has faults: waiting until it is mended");
         nanosleep(&(struct timespec){.tv_sec = MENDING_MS / 1000}, NULL);
         pl_findings_init(&errs);
-        conf_free(s->program, PL_TAKE(s->conf));
+        pl_service_conf_free(s->program, PL_TAKE(s->conf));
         s->conf = conf_load(s, for_service, &errs);
         if (errs.count == 0)
             return -1;
@@ -266,7 +268,7 @@ enum pl_reload pl_service_reload(struct pl_service *s, struct pl_strings *ret_ch
     } else {
         options_take(s, fresh, ret_changed);
     }
-    conf_free(s->program, fresh);
+    pl_service_conf_free(s->program, fresh);
     return result;
 }
 
@@ -349,6 +351,6 @@ void pl_service_release(struct pl_service *s)
     pl_metrics_free(s->metrics);
     pl_daemon_free(s->daemon);
     if (s->program)
-        conf_free(s->program, s->conf);
+        pl_service_conf_free(s->program, s->conf);
     *s = (struct pl_service){0};
 }

@@ -27,6 +27,7 @@
 #include "lib/service/again.h"
 #include "lib/service/cli.h"
 #include "lib/service/daemon.h"
+#include "lib/service/init.h"
 
 /* ---- the pure parts ---- */
 
@@ -80,6 +81,7 @@ struct pl_program {
     const char *law_text; /* "received = delivered + in flight" */
     unsigned law_looks;   /* at each tick, see struct pl_law_watch */
     const struct pl_service_sum *sums;
+    const struct pl_init *init; /* --init */
 };
 
 /* ---- a run of it ---- */
@@ -100,7 +102,7 @@ struct pl_service {
 };
 
 /* Call it first: from then on no core is dumped and no other process of the same user can read our
- * memory. Reads the command line, --help-config included. Returns the exit status, or -1 to
+ * memory. Reads the command line; does --help-config and --init. Returns the exit status, or -1 to
  * continue. */
 int pl_service_parse(struct pl_service *s, const struct pl_program *program, int argc, char **argv);
 
