@@ -288,7 +288,7 @@ int inspect_schema(const struct chsinkd_conf *conf, const char *topic, int64_t n
 int inspect_route(const struct chsinkd_conf *conf, const char *topic, int64_t n, struct pl_buf *out,
                   struct pl_err *err)
 {
-    PL_CLEANUP(look_release) struct look look = {.conf = conf, .n = n, .show_bar = true};
+    PL_CLEANUP(look_release) struct look look = {.conf = conf, .n = n};
     PL_CLEANUP(pl_schema_freep) struct pl_schema *p = pl_schema_new();
     PL_CLEANUP(pl_findings_release) struct pl_findings errs = {0};
     if (look_connect(&look, err) < 0 || topic_tail(&look, topic, profile_message, p, err) < 0)

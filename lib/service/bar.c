@@ -179,11 +179,14 @@ void pl_bar_show(struct pl_bar *bar, const struct pl_bar_now *now)
     char line[PL_BAR_TEXT_MAX];
     int64_t now_ms = pl_clock_monotonic_ms() + 1;
     pl_bar_next(bar, now_ms, now);
+    unsigned columns = pl_log_progress_columns();
     if (bar->drawn_ms > 0 && now_ms - bar->drawn_ms < PL_BAR_DRAW_MS)
+        return;
+    if (columns == 0 && now_ms - bar->begun_ms < PL_BAR_LINES_FROM_MS)
         return;
     bar->drawn_ms = now_ms;
     if (bar->look == PL_BAR_UNKNOWN)
         bar->look = locale_is_utf8() ? PL_BAR_UTF8 : PL_BAR_ASCII;
-    pl_bar_render(bar, now, pl_log_progress_columns(), line);
+    pl_bar_render(bar, now, columns, line);
     pl_log_progress("%s", line);
 }

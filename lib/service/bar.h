@@ -5,7 +5,8 @@
  *     █████████░░░░░░░░░░░  43 %  5160000 rows, 118000 rows/s, 0:00:57 left; committing
  *
  * On a terminal one line that is drawn again, as wide as the terminal is now; elsewhere the same
- * without the bar, a line each PL_LOG_PROGRESS_MS (lib/log/log.h). Without colours. Blocks where
+ * without the bar, a line each PL_LOG_PROGRESS_MS (lib/log/log.h), none where all is done within
+ * PL_BAR_LINES_FROM_MS. Without colours. Blocks where
  * the locale says UTF-8, else "[####....]".
  *
  * The rates are smoothed over PL_BAR_SMOOTH_MS. The time left is shown once it can be believed:
@@ -20,10 +21,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PL_BAR_SMOOTH_MS    10000
-#define PL_BAR_LEFT_FROM_MS 3000
-#define PL_BAR_DRAW_MS      200 /* no sooner is it drawn again */
-#define PL_BAR_TEXT_MAX     1024
+#define PL_BAR_SMOOTH_MS     10000
+#define PL_BAR_LEFT_FROM_MS  3000
+#define PL_BAR_DRAW_MS       200 /* no sooner is it drawn again */
+#define PL_BAR_LINES_FROM_MS 1000
+#define PL_BAR_TEXT_MAX      1024
 
 struct pl_bar_now {
     double done, total; /* of the work, in any unit; total 0: not known */
