@@ -185,6 +185,17 @@ static void bearer_describe(const struct pl_auth *a, struct pl_buf *out)
         until_print(out, end_ms > now_ms ? "until" : "ENDED", end_ms, end_ms - now_ms);
 }
 
+void pl_auth_look(const struct pl_auth *a, struct pl_auth_look *ret)
+{
+    struct pl_token_info info;
+    *ret = (struct pl_auth_look){.method = (enum pl_auth_method)a->conf->method};
+    if (!a->token || !pl_token_info(a->token, &info))
+        return;
+    ret->kept = true;
+    ret->has_refresh = info.has_refresh;
+    ret->left_ms = info.left_ms;
+}
+
 void pl_auth_describe(const struct pl_auth *a, struct pl_buf *out)
 {
     const struct pl_auth_conf *conf = a->conf;

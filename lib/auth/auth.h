@@ -63,6 +63,15 @@ int64_t pl_auth_retry_after_ms(const struct pl_auth *a);
  * after that. */
 void pl_auth_describe(const struct pl_auth *a, struct pl_buf *out);
 
+/* For people: what is known, without any secret. The rest only of PL_AUTH_TOKEN. */
+struct pl_auth_look {
+    enum pl_auth_method method;
+    bool kept; /* there is a token, and what follows is known */
+    bool has_refresh;
+    int64_t left_ms; /* of its life */
+};
+void pl_auth_look(const struct pl_auth *a, struct pl_auth_look *ret);
+
 /* How much of a peer's text is before any secret of ours: servers like to repeat what they refuse.
  * `header`: the line that was sent. */
 size_t pl_auth_before_secret(const struct pl_auth *a, const char *header, const char *text,

@@ -73,8 +73,8 @@ struct pl_create_topics {
  * is the example's; `start` and `stop` end the sentences of the timeouts. */
 #define PL_SERVICE_OPTS(type, port, start, stop)                                                   \
     PL_OPTION("metrics.listen", STRING, type, metrics.listen, .min = 1, .max = 255,                \
-              .help = "Address for Prometheus metrics, /healthz and /readyz: 127.0.0.1:" port      \
-                      ". Default: none."),                                                         \
+              .help = "Address of a page that shows what is going on (/), Prometheus metrics, "    \
+                      "/healthz and /readyz: 127.0.0.1:" port ". Default: none."),                 \
         PL_OPTION("log_level", ENUM, type, log_level, .dflt = "info", .flags = PL_OPT_RELOADABLE,  \
                   .choices = pl_log_level_names,                                                   \
                   .help = "Lines of this level and above are logged."),                            \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * internal.h - the inside of struct pl_metrics, for metrics.c (values) and render.c (text) only.
+ * internal.h - the inside of struct pl_metrics, for metrics.c (values), render.c (text), desk.c
+ * (the page) and server.c only.
  *
  * There is room for PL_METRICS_MAX series from the start (256 KiB, of which the kernel gives what
  * is touched), so none ever moves. The lock is for adding and for walking all; a value is reached
@@ -37,6 +38,17 @@ struct series {
     bool leads;                 /* first of its family */
 };
 
+/* Under its own lock. */
+struct desk {
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    int fd;           /* -1: never opened */
+    bool open, asked; /* asked: the loop has not answered yet */
+    struct pl_buf html;
+    int64_t made_ms; /* monotonic */
+    char name[64], status[256];
+};
+
 struct pl_metrics {
     struct series *series;
     _Atomic unsigned n; /* grows under the lock */
@@ -45,7 +57,13 @@ struct pl_metrics {
     double start_time;    /* of the process, seconds since 1970 */
     pthread_mutex_t lock; /* families; why_not */
     char why_not[256];    /* "": ready */
+    struct desk desk;
 };
+
+void desk_init(struct desk *d);
+void desk_release(struct desk *d);
+/* The server's: the page, made now or lately. False: there is none, or the loop does not answer. */
+bool desk_get(struct desk *d, struct pl_buf *out);
 
 extern const double metrics_buckets[METRICS_BUCKETS];
 

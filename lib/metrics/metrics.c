@@ -156,6 +156,7 @@ struct pl_metrics *pl_metrics_new(const struct pl_metric *table, unsigned n)
     s->series = lines_alloc(PL_METRICS_MAX * sizeof(*s->series));
     pthread_mutex_init(&s->lock, NULL);
     strcpy(s->why_not, "starting");
+    desk_init(&s->desk);
     s->start_time = process_start_time();
     for (unsigned i = 0; i < n; i++) {
         unsigned metric = pl_metrics_add(s, &table[i]);
@@ -177,6 +178,7 @@ void pl_metrics_free(struct pl_metrics *s)
         free(s->series[i].help);
     }
     free(s->series);
+    desk_release(&s->desk);
     pthread_mutex_destroy(&s->lock);
     free(s);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * metrics.h - counters, gauges and histograms; Prometheus text, /healthz and /readyz over HTTP; the
- * conservation law.
+ * metrics.h - counters, gauges and histograms; Prometheus text, /healthz and /readyz over HTTP, and
+ * a page for people; the conservation law.
  *
  * A daemon declares its metrics in a const table and names each by its index (an enum). Labels are
  * few and fixed: a name may be declared several times with different constant labels. Those known
@@ -76,8 +76,32 @@ bool pl_metrics_is_ready(struct pl_metrics *s, char *ret_why_not, size_t size);
 bool pl_metrics_is_healthy(const struct pl_metrics *s, int64_t now_ms);
 void pl_metrics_heartbeat_at(struct pl_metrics *s, int64_t now_ms);
 
+/* ---- the page at / ----
+ *
+ * It is made when it is asked for, by the thread whose state it shows, the loop's. The server's
+ * thread waits for it, PL_METRICS_PAGE_WAIT_MS at most: before pl_metrics_page_open(), and where
+ * the loop does not come, it answers with a short page of its own, with the name and the status. A
+ * page serves all who ask within PL_METRICS_PAGE_KEPT_MS, so that nobody's reloading keeps the loop
+ * busy. */
+#define PL_METRICS_PAGE_WAIT_MS 500
+#define PL_METRICS_PAGE_KEPT_MS 1000
+
+/* Copied; at most 63 and 255 bytes. */
+void pl_metrics_set_name(struct pl_metrics *s, const char *name);
+void pl_metrics_set_status(struct pl_metrics *s, const char *text);
+void pl_metrics_status(struct pl_metrics *s, char *out, size_t size);
+
+/* From now on pages are made. The descriptor is borrowed, and readable while one is asked for;
+ * -1: there is no page. */
+int pl_metrics_page_open(struct pl_metrics *s);
+/* Takes the contents. Also without having been asked. */
+void pl_metrics_page_answer(struct pl_metrics *s, struct pl_buf *html);
+void pl_metrics_page_close(struct pl_metrics *s);
+
+/* ---- over HTTP ---- */
+
 /* Listens on "127.0.0.1:9464" or "[::1]:9464" (":9464": all addresses; port 0: any free one). Names
- * are not resolved, "localhost" is 127.0.0.1. GET and HEAD of /metrics, /healthz (200 while
+ * are not resolved, "localhost" is 127.0.0.1. GET and HEAD of /, /metrics, /healthz (200 while
  * pl_metrics_heartbeat() was called within 60 s), /readyz. CONFIG error when the address is invalid
  * or cannot be listened on.
  *

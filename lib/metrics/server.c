@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * server.c - see metrics.h: /metrics, /healthz and /readyz over HTTP.
+ * server.c - see metrics.h: /, /metrics, /healthz and /readyz over HTTP.
  *
  * The socket is ours, so that "cannot listen" can say why, and so is the thread that runs
  * libmicrohttpd, whose own time-out restarts with every byte: a slow peer could keep its connection
@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
-#include "lib/metrics/metrics.h"
+#include "lib/metrics/internal.h"
+#include "lib/page/page.h"
 
 enum {
     CONNECTIONS_MAX = 32,
@@ -156,6 +157,13 @@ static unsigned socket_port(int fd)
 
 /* ---- answers ---- */
 
+#define TEXT_PLAIN "text/plain; charset=utf-8"
+#define TEXT_HTML  "text/html; charset=utf-8"
+/* Nothing is loaded or run, whatever a page would hold. */
+#define PAGE_POLICY                                                                                \
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "              \
+    "form-action 'none'; frame-ancestors 'none'"
+
 static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, struct pl_buf *body,
                               const char *type, const char *allow)
 {
@@ -170,6 +178,9 @@ static enum MHD_Result answer(struct MHD_Connection *c, unsigned status, struct 
     MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     /* One request a connection: an idle one would take a place from others. */
     MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
+    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    if (strcmp(type, TEXT_HTML) == 0)
+        MHD_add_response_header(r, "Content-Security-Policy", PAGE_POLICY);
     if (allow)
         MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, allow);
     enum MHD_Result result = MHD_queue_response(c, status, r);
@@ -199,12 +210,40 @@ static unsigned get_readyz(struct pl_metrics *s, struct pl_buf *body)
     return ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE;
 }
 
-#define TEXT_PLAIN "text/plain; charset=utf-8"
+/* While the loop does not run, or hangs. */
+static void short_page(struct pl_metrics *s, struct pl_buf *body)
+{
+    struct pl_page p;
+    char name[64], status[256];
+    pthread_mutex_lock(&s->desk.lock);
+    memcpy(name, s->desk.name, sizeof(name));
+    memcpy(status, s->desk.status, sizeof(status));
+    pthread_mutex_unlock(&s->desk.lock);
+    const int64_t now_ms = pl_clock_realtime_ms();
+    pl_page_begin(&p, &(struct pl_page_head){.name = name[0] ? name : "daemon",
+                                             .version = PL_VERSION,
+                                             .status = status[0] ? status : "starting",
+                                             .tone = PL_PAGE_WARN,
+                                             .now_ms = now_ms,
+                                             .up_ms = now_ms - (int64_t)(s->start_time * 1000)});
+    pl_page_text(&p, PL_PAGE_DIM,
+                 "More is shown here as soon as the daemon's event loop answers: it has not begun, "
+                 "or has ended, or is busy with one thing. The metrics are there all the time.");
+    pl_page_end(&p, body);
+}
+
+static unsigned get_page(struct pl_metrics *s, struct pl_buf *body)
+{
+    if (!desk_get(&s->desk, body))
+        short_page(s, body);
+    return MHD_HTTP_OK;
+}
 
 static const struct page {
     const char *path, *type;
     unsigned (*get)(struct pl_metrics *s, struct pl_buf *body);
 } pages[] = {
+    {"/", TEXT_HTML, get_page},
     {"/metrics", "text/plain; version=0.0.4; charset=utf-8", get_metrics},
     {"/healthz", TEXT_PLAIN, get_healthz},
     {"/readyz", TEXT_PLAIN, get_readyz},
@@ -227,7 +266,7 @@ static enum MHD_Result on_request(void *userdata, struct MHD_Connection *c, cons
         if (strcmp(url, pages[i].path) == 0)
             page = &pages[i];
     if (!page) {
-        pl_buf_add_str(&body, "not found; there are /metrics, /healthz and /readyz\n");
+        pl_buf_add_str(&body, "not found; there are /, /metrics, /healthz and /readyz\n");
         return answer(c, MHD_HTTP_NOT_FOUND, &body, TEXT_PLAIN, NULL);
     }
     if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {

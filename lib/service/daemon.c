@@ -50,6 +50,8 @@ struct pl_daemon {
     bool again;        /* STOPPING in order to start again */
     struct pl_err err; /* the first one given to pl_daemon_stop() */
     char status[STATUS_MAX];
+    void (*on_status)(void *userdata, const char *text); /* may be NULL */
+    void *on_status_userdata;
     struct pl_signals signals;
 };
 
@@ -356,6 +358,15 @@ void pl_daemon_statusv(struct pl_daemon *d, const char *fmt, va_list ap)
         return;
     memcpy(d->status, text, sizeof(text));
     sd_notifyf(0, "STATUS=%s", text);
+    if (d->on_status)
+        d->on_status(d->on_status_userdata, text);
+}
+
+void pl_daemon_on_status(struct pl_daemon *d, void (*fn)(void *userdata, const char *text),
+                         void *userdata)
+{
+    d->on_status = fn;
+    d->on_status_userdata = userdata;
 }
 
 void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)

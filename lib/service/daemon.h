@@ -79,6 +79,9 @@ void pl_daemon_status(struct pl_daemon *d, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void pl_daemon_statusv(struct pl_daemon *d, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
+/* Calls `fn` with each new STATUS. One only. */
+void pl_daemon_on_status(struct pl_daemon *d, void (*fn)(void *userdata, const char *text),
+                         void *userdata);
 /* Begins stopping, as SIGTERM does. `err`, unless NULL, is logged and sets the exit status. The
  * first error is kept. */
 void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err);

@@ -5,6 +5,7 @@
 #include "lib/service/service.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -274,6 +275,12 @@ enum pl_reload pl_service_reload(struct pl_service *s, struct pl_strings *ret_ch
 
 /* ---- the run ---- */
 
+static void on_status(void *userdata, const char *text)
+{
+    struct pl_service *s = userdata;
+    pl_metrics_set_status(s->metrics, text);
+}
+
 int pl_service_start(struct pl_service *s, const struct pl_daemon_ops *ops, void *userdata,
                      struct pl_err *err)
 {
@@ -283,6 +290,8 @@ int pl_service_start(struct pl_service *s, const struct pl_daemon_ops *ops, void
     if (pl_daemon_new(ops, userdata, *stop_timeout_ms, &s->daemon, err) < 0)
         return -1;
     s->metrics = pl_metrics_new(s->program->metrics, s->program->metrics_n);
+    pl_metrics_set_name(s->metrics, s->program->cli.name);
+    pl_daemon_on_status(s->daemon, on_status, s);
     if (*listen && pl_metrics_serve(s->metrics, *listen, &s->metrics_server, err) < 0)
         return -1;
     return 0;
@@ -297,10 +306,75 @@ void pl_service_ready(struct pl_service *s)
 void pl_service_status(struct pl_service *s, const char *why_not_ready, const char *fmt, ...)
 {
     pl_metrics_set_ready(s->metrics, why_not_ready);
+    if (!why_not_ready)
+        s->page.not_ready_ms = 0;
+    else if (s->page.not_ready_ms == 0)
+        s->page.not_ready_ms = pl_clock_realtime_ms();
     va_list ap;
     va_start(ap, fmt);
     pl_daemon_statusv(s->daemon, fmt, ap);
     va_end(ap);
+}
+
+/* ---- the page ---- */
+
+static void page_head(struct pl_service *s, struct pl_page *p)
+{
+    char why_not[256], status[256], text[384];
+    const struct pl_service_page *page = &s->page;
+    bool ready = pl_metrics_is_ready(s->metrics, why_not, sizeof(why_not));
+    pl_metrics_status(s->metrics, status, sizeof(status));
+    status[0] = (char)toupper((unsigned char)status[0]);
+    if (page->not_ready_ms > 0)
+        snprintf(text, sizeof(text), "Since %s: %s", pl_words_time(page->not_ready_ms).text,
+                 status);
+    else
+        snprintf(text, sizeof(text), "%s", status[0] ? status : "Running");
+    pl_page_begin(p, &(struct pl_page_head){
+                         .name = s->program->cli.name,
+                         .instance = page->instance,
+                         .version = PL_VERSION,
+                         .status = text,
+                         .tone = ready && page->not_ready_ms == 0 && !page->warns ? PL_PAGE_GOOD
+                                                                                  : PL_PAGE_WARN,
+                         .now_ms = pl_clock_realtime_ms(),
+                         .up_ms = pl_clock_monotonic_ms() - s->begun_ms,
+                     });
+}
+
+static int on_page(sd_event_source *source, int fd, uint32_t events, void *userdata)
+{
+    struct pl_service *s = userdata;
+    struct pl_page p;
+    struct pl_buf html = {0};
+    (void)source, (void)fd, (void)events;
+    page_head(s, &p);
+    s->page.fill(s->page.userdata, &p);
+    pl_page_end(&p, &html); /* too large: the server's own, short one */
+    pl_metrics_page_answer(s->metrics, &html);
+    return 0;
+}
+
+void pl_service_page(struct pl_service *s, const char *instance,
+                     void (*fill)(void *userdata, struct pl_page *p), void *userdata)
+{
+    if (!s->metrics_server)
+        return;
+    s->page.instance = instance;
+    s->page.fill = fill;
+    s->page.userdata = userdata;
+    int fd = pl_metrics_page_open(s->metrics);
+    if (fd < 0 ||
+        sd_event_add_io(pl_daemon_event(s->daemon), &s->page.source, fd, EPOLLIN, on_page, s) < 0)
+        pl_metrics_page_close(s->metrics); /* without it, the server's own */
+}
+
+/* What it shows is the daemon's, and may be gone next. */
+static void page_end(struct pl_service *s)
+{
+    if (s->metrics)
+        pl_metrics_page_close(s->metrics);
+    sd_event_source_disable_unref(PL_TAKE(s->page.source));
 }
 
 void pl_service_law_check(struct pl_service *s, uint64_t in_flight, unsigned looks)
@@ -323,6 +397,7 @@ void pl_service_stopped(struct pl_service *s, int status, uint64_t in_flight)
     struct pl_log_field fields[PL_LOG_FIELDS_MAX] = {PL_F_INT("STATUS", status)};
     static struct pl_log_site site = {.file = __FILE__, .line = __LINE__, .func = __func__};
     size_t n = 1;
+    page_end(s);
     for (const struct pl_service_sum *sum = s->program->sums; sum->field; sum++) {
         assert(n < PL_LOG_FIELDS_MAX - 3);
         fields[n++] = PL_F_UINT(sum->field, pl_metrics_get(s->metrics, sum->metric));
@@ -347,6 +422,7 @@ int pl_service_again(struct pl_service *s)
 
 void pl_service_release(struct pl_service *s)
 {
+    page_end(s);
     pl_metrics_server_free(s->metrics_server);
     pl_metrics_free(s->metrics);
     pl_daemon_free(s->daemon);

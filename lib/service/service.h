@@ -8,7 +8,7 @@
  *
  *     main    pl_service_parse() -> its own checks -> pl_service_configure()
  *     start   pl_service_start() -> its own steps -> pl_service_ready()
- *     loop    pl_service_tick(), pl_service_status(), pl_service_reload()
+ *     loop    pl_service_page(); pl_service_tick(), pl_service_status(), pl_service_reload()
  *     end     pl_service_law_check(), pl_service_stopped() -> pl_service_release()
  *
  * Each option table has log_level, metrics.listen and stop_timeout, and X.insecure_skip_verify
@@ -24,6 +24,7 @@
 
 #include "lib/config/options.h"
 #include "lib/metrics/metrics.h"
+#include "lib/page/page.h"
 #include "lib/service/again.h"
 #include "lib/service/cli.h"
 #include "lib/service/daemon.h"
@@ -86,6 +87,16 @@ struct pl_program {
 
 /* ---- a run of it ---- */
 
+/* The page at / of metrics.listen. */
+struct pl_service_page {
+    sd_event_source *source;
+    const char *instance;
+    void (*fill)(void *userdata, struct pl_page *p);
+    void *userdata;
+    int64_t not_ready_ms; /* since 1970: since when it is not ready; 0: it is */
+    bool warns;           /* the daemon's to set: it is ready, but not all is well */
+};
+
 /* Zero-initialise; not to be copied. */
 struct pl_service {
     const struct pl_program *program;
@@ -99,6 +110,7 @@ struct pl_service {
     struct pl_metrics_server *metrics_server;
     int64_t begun_ms; /* monotonic */
     struct pl_law_watch law;
+    struct pl_service_page page;
 };
 
 /* Call it first: from then on no core is dumped and no other process of the same user can read our
@@ -123,6 +135,12 @@ void pl_service_ready(struct pl_service *s);
 /* STATUS=…, and what /readyz answers: NULL, or why it is not ready. */
 void pl_service_status(struct pl_service *s, const char *why_not_ready, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* Just before the loop: from now on the page at / is made, where metrics.listen is set. `fill` adds
+ * figures and sections below the head, which is made here of the name, `instance` (borrowed, may be
+ * NULL) and the status; it is called by the loop when somebody looks, at most once a second. */
+void pl_service_page(struct pl_service *s, const char *instance,
+                     void (*fill)(void *userdata, struct pl_page *p), void *userdata);
 
 /* Reports a law that was seen broken `looks` times in a row. */
 void pl_service_law_check(struct pl_service *s, uint64_t in_flight, unsigned looks);

@@ -16,10 +16,11 @@ lib/base
 lib/log                     base
 lib/config                  base
 lib/json                    base
-lib/metrics                 base
+lib/page                    base
+lib/metrics                 base page
 lib/config/common           log config metrics
 lib/http                    base config
-lib/service                 base log config config/common metrics http
+lib/service                 base log config config/common page metrics http
 lib/auth                    base log config json metrics http
 lib/kafka                   base log config config/common service
 lib/batch                   base log config/common metrics service kafka
@@ -43,7 +44,7 @@ daemons/wmfetchd/conf       window/turns
 daemons/wmfetchd/metrics    conf
 daemons/wmfetchd/api        conf metrics
 daemons/wmfetchd/delivery   conf metrics api window/schedule window/turns
-daemons/wmfetchd/window     metrics api delivery
+daemons/wmfetchd/window     metrics api delivery window/schedule
 daemons/wmfetchd            conf metrics api delivery window window/turns
 
 daemons/chsinkd/route

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * check_metrics_server.c - /metrics, /healthz and /readyz through a plain socket on a free port of
- * loopback, and the addresses that the server takes.
+ * check_metrics_server.c - /, /metrics, /healthz and /readyz through a plain socket on a free port
+ * of loopback, and the addresses that the server takes.
  */
 #include "lib/metrics/metrics.h"
 
@@ -18,6 +18,7 @@
 
 #include "lib/base/clock.h"
 #include "tests/unit/exposition.h"
+#include "tests/unit/markup.h"
 #include "tests/unit/unit.h"
 
 enum { RECEIVED, LATENCY, N };
@@ -91,7 +92,12 @@ static const struct request_case {
     {"GET /readyz", true, true, 200, "\r\n\r\nready\n"},
     {"GET /readyz", false, true, 503, "\r\n\r\nKafka is away\n"},
     {"HEAD /readyz", false, true, 503, "Content-Length: 14\r\n"},
-    {"GET /", true, true, 404, "there are /metrics"},
+    {"GET /", true, true, 200, "text/html; charset=utf-8"},
+    {"GET /?x=1", true, true, 200, "<!DOCTYPE html>"},
+    {"HEAD /", true, true, 200, "Content-Security-Policy: default-src 'none'; style-src"},
+    {"POST /", true, true, 405, "Allow: GET, HEAD\r\n"},
+    {"GET /index.html", true, true, 404, "there are /, /metrics"},
+    {"GET //", true, true, 404, ""},
     {"GET /metrics/", true, true, 404, ""},
     {"POST /nothing", true, true, 404, ""},
     {"POST /metrics", true, true, 405, "Allow: GET, HEAD\r\n"},
@@ -142,6 +148,85 @@ START_TEST(http_metrics_are_well_formed)
     ck_assert_int_eq(http(pl_metrics_server_port(srv), "GET /metrics"), 200);
     read_text(body(), &got);
     ck_assert_double_eq(value_of(&got, "t_latency_seconds_sum", "stage=\"row\""), 0.3);
+    pl_metrics_server_free(srv);
+    pl_metrics_free(s);
+}
+END_TEST
+
+/* ---- the page ---- */
+
+/* The daemon's loop, in a thread. */
+struct maker {
+    struct pl_metrics *metrics;
+    int fd;
+    atomic_bool hangs, ends;
+    atomic_uint made;
+};
+
+static void *make_pages(void *arg)
+{
+    struct maker *m = arg;
+    while (!m->ends) {
+        struct pollfd fd = {.fd = m->fd, .events = POLLIN};
+        if (poll(&fd, 1, 10) <= 0 || m->hangs)
+            continue;
+        struct pl_buf html = {0};
+        pl_buf_addf(&html, "<!DOCTYPE html>page %u", ++m->made);
+        pl_metrics_page_answer(m->metrics, &html);
+    }
+    return NULL;
+}
+
+static void page_is(unsigned port, const char *text)
+{
+    ck_assert_int_eq(http(port, "GET /"), 200);
+    ck_assert_msg(strstr(body(), text) != NULL, "%s", answer_text);
+}
+
+/* It is the loop's while there is one that answers, and in between the server's own. */
+START_TEST(page)
+{
+    struct pl_metrics *s = pl_metrics_new(table, N);
+    struct pl_metrics_server *srv = NULL;
+    struct maker m = {.metrics = s};
+    struct pl_err err;
+    pthread_t thread;
+
+    ck_assert_int_eq(pl_metrics_serve(s, "127.0.0.1:0", &srv, &err), 0);
+    unsigned port = pl_metrics_server_port(srv);
+    pl_metrics_set_name(s, "testd");
+    pl_metrics_set_status(s, "waiting for <Kafka>");
+    page_is(port, "<h1>testd");
+    ck_assert_ptr_nonnull(strstr(body(), "waiting for &lt;Kafka&gt;"));
+    markup_check(body(), strlen(body()));
+
+    m.fd = pl_metrics_page_open(s);
+    ck_assert_int_ge(m.fd, 0);
+    ck_assert_int_eq(pthread_create(&thread, NULL, make_pages, &m), 0);
+    page_is(port, "page 1");
+    int64_t begun_ms = pl_clock_monotonic_ms();
+    page_is(port, "page "); /* the same, unless this machine is very slow */
+    if (pl_clock_monotonic_ms() - begun_ms < PL_METRICS_PAGE_KEPT_MS / 2)
+        ck_assert_uint_eq(m.made, 1);
+
+    m.hangs = true;
+    poll(NULL, 0, PL_METRICS_PAGE_KEPT_MS + 50);
+    page_is(port, "the daemon's event loop");
+    begun_ms = pl_clock_monotonic_ms();
+    for (int i = 0; i < 20; i++) /* nobody waits for it again */
+        page_is(port, "the daemon's event loop");
+    ck_assert_int_lt(pl_clock_monotonic_ms() - begun_ms, 20 * PL_METRICS_PAGE_WAIT_MS / 2);
+    ck_assert_int_eq(http(port, "GET /healthz"), 200);
+
+    unsigned made = m.made;
+    m.hangs = false;
+    for (int i = 0; i < 1000 && m.made == made; i++)
+        poll(NULL, 0, 10);
+    page_is(port, "<!DOCTYPE html>page ");
+    m.ends = true;
+    pthread_join(thread, NULL);
+    pl_metrics_page_close(s);
+    page_is(port, "<h1>testd");
     pl_metrics_server_free(srv);
     pl_metrics_free(s);
 }
@@ -315,6 +400,7 @@ int main(void)
     const struct unit_test tests[] = {
         TEST(http_requests),
         TEST(http_metrics_are_well_formed),
+        TEST(page),
         TEST(http_connection_limit),
         TEST(dripping_holds_nobody_up),
         TEST(address, .count = PL_COUNT(addresses)),
