@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemons/chsinkd/page.h"
 #include "daemons/chsinkd/status.h"
 #include "daemons/chsinkd/worked.h"
 #include "lib/base/clock.h"
@@ -41,6 +42,7 @@ struct chsinkd {
     bool failed;
     struct pl_rate rate; /* of the rows inserted */
     struct pl_bar bar;   /* --once, --replay */
+    struct page_past past;
 };
 
 /* ---- starting ---- */
@@ -286,11 +288,13 @@ static void on_tick(void *userdata)
     struct pl_metrics *metrics = d->service->metrics;
     int64_t now_ms = pl_clock_monotonic_ms();
     double rate = pl_rate_next(&d->rate, pl_metrics_get(metrics, M_ROWS), now_ms);
+    page_look(&d->past, d->loaders, d->loaders_n, now_ms);
     const struct status status = status_look(d->loaders, d->loaders_n);
     pl_service_tick(d->service, (uint64_t)status.in_flight);
     pl_metrics_set(metrics, M_LAG, status.lag);
     pl_metrics_set(metrics, M_PARTITIONS, status.assigned);
     pl_metrics_set(metrics, M_ASIDE, status.aside);
+    d->service->page.warns = status.aside > 0;
     pl_metrics_set(metrics, M_IN_FLIGHT, (double)status.in_flight);
     for (unsigned i = 0; i < d->loaders_n; i++)
         sink_log(&d->loaders[i].sink, now_ms, false);
@@ -300,6 +304,12 @@ static void on_tick(void *userdata)
         status_show(d->service, d->loaders, d->loaders_n, &status, rate);
     if (d->mode->once)
         status_progress(&d->bar, d->loaders, d->loaders_n);
+}
+
+static void on_page(void *userdata, struct pl_page *p)
+{
+    struct chsinkd *d = userdata;
+    page_fill(&d->past, d->loaders, d->loaders_n, pl_clock_monotonic_ms(), p);
 }
 
 /* ---- the end ---- */
@@ -324,6 +334,7 @@ static void release(struct chsinkd *d)
     for (unsigned i = 0; i < d->loaders_n; i++)
         loader_release(&d->loaders[i]);
     free(d->loaders);
+    page_past_release(&d->past);
     pl_waker_free(d->waker);
 }
 
@@ -349,6 +360,8 @@ static int run(struct chsinkd *d)
     start_tell(d);
     pl_service_ready(d->service);
     pl_rate_next(&d->rate, 0, pl_clock_monotonic_ms());
+    page_look(&d->past, d->loaders, d->loaders_n, pl_clock_monotonic_ms());
+    pl_service_page(d->service, d->loaders->sink.group, on_page, d);
     return pl_daemon_run(d->daemon);
 }
 

@@ -134,6 +134,7 @@ static void insert_answered(struct sink *s, struct partition *p)
     const struct work *w = &p->work;
     bool single = batch_messages_with_rows(p->working) <= 1;
     enum output_answer answer = w->answer;
+    p->token.inserts++;
     if (answer == OUTPUT_TOO_LARGE && single)
         answer = OUTPUT_UNKNOWN;
     switch (answer) {

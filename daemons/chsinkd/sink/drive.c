@@ -34,6 +34,7 @@ static void pump(struct sink *s, struct partition *p)
     p->ready_n--;
     p->working = b;
     p->worked_ms = pl_clock_monotonic_ms();
+    p->token = (struct recent_token){0};
     drive_closed_again(s, p);
 }
 
@@ -55,6 +56,7 @@ static void split(struct sink *s, struct partition *p)
     second->next = p->ready;
     p->ready = second;
     p->ready_n++;
+    p->token = (struct recent_token){.halved = true};
     drive_closed_again(s, p);
 }
 
@@ -210,6 +212,10 @@ void drive(struct sink *s, struct partition *p, struct partition_event e)
     e.mono_ms = pl_clock_boot_ms();
     e.next = p->ready && block_rows(p->ready->block) > 0 ? p->ready->end : -1;
     enum partition_action action = partition_next(&p->state, &p->route->machine, &e);
+    if (p->phase != p->state.phase) {
+        p->phase_ms = pl_clock_monotonic_ms();
+        p->phase = p->state.phase;
+    }
     if (p->state.phase == PARTITION_NONE || p->state.phase == PARTITION_LOST)
         p->timer_ms = p->bury_ms = 0;
     if (p->state.phase != PARTITION_SETTLE)

@@ -5,6 +5,7 @@
 #include "daemons/chsinkd/sink/report.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/text.h"
 #include "lib/log/log.h"
 
 static void batch_log(const struct partition *p, const struct batch *b, int64_t took_ms)
@@ -24,16 +25,62 @@ static void batch_log(const struct partition *p, const struct batch *b, int64_t 
                PL_F_INT("OFFSET", b->dead.first->offset), SINK_F_PARTITION(p));
 }
 
+/* For people, with the lock held. */
+static void batch_tell(struct sink *s, struct partition *p, const struct batch *b, int64_t took_ms)
+{
+    const uint64_t rows = batch_counts(b).rows;
+    const int64_t now_ms = pl_clock_realtime_ms();
+    struct recent_batch done = {.route = p->route->route->name,
+                                .topic = p->topic,
+                                .partition = p->id,
+                                .start = b->start,
+                                .end = b->end,
+                                .rows = rows,
+                                .letters = b->dead.count,
+                                .at_ms = now_ms,
+                                .took_ms = took_ms,
+                                .token = p->token};
+    done.token.recovered = b->recovered;
+    done.token.position = p->route->machine.keeps_position;
+    if (rows > 0 || done.letters > 0 || done.token.looked)
+        recent_batch_add(&s->recent, &done);
+    for (const struct dead_letter *d = b->dead.first; d; d = d->next)
+        recent_letter_add(&s->recent, p->route->route->name, d->reason, s->output->name, now_ms);
+    p->route->told.rows += rows;
+    p->route->told.batches += rows > 0;
+    p->route->told.letters += b->dead.count;
+    p->route->told.trouble_ms = 0;
+}
+
+/* For people: the target does not take rows. */
+static void trouble_tell(struct sink *s, const struct partition *p, const char *why)
+{
+    struct sink_told *told = &p->route->told;
+    pthread_mutex_lock(&s->lock);
+    if (told->trouble_ms == 0)
+        told->trouble_ms = pl_clock_realtime_ms();
+    pl_text_copy(why, strlen(why), told->trouble, sizeof(told->trouble));
+    pthread_mutex_unlock(&s->lock);
+}
+
+static void trouble_over(struct sink *s, const struct partition *p)
+{
+    struct sink_told *told = &p->route->told;
+    pthread_mutex_lock(&s->lock);
+    told->trouble_ms = 0;
+    pthread_mutex_unlock(&s->lock);
+}
+
 /* For sink_log() and STATUS. */
 static void batch_sum(struct sink *s, struct partition *p, const struct batch *b, int64_t took_ms)
 {
     const struct batch_counts n = batch_counts(b);
     struct sink_sums *sums = &p->sums;
-    if (n.rows == 0)
-        return;
     pthread_mutex_lock(&s->lock);
-    s->last = (struct sink_last){p->route, n.rows, pl_clock_monotonic_ms()};
-    if (!b->recovered) { /* else batch_log() has */
+    batch_tell(s, p, b, took_ms);
+    if (n.rows > 0)
+        s->last = (struct sink_last){p->route, n.rows, pl_clock_monotonic_ms()};
+    if (n.rows > 0 && !b->recovered) { /* else batch_log() has */
         if (sums->batches++ == 0)
             sums->start = b->start;
         sums->end = b->end;
@@ -74,6 +121,7 @@ void report_away(struct sink *s, const struct partition *p, const struct pl_err 
 {
     bool away = p->route->away;
     p->route->away = true;
+    trouble_tell(s, p, err->msg);
     pl_metrics_inc(s->metrics, M_RETRIES, 1);
     if (!away)
         pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY,
@@ -93,12 +141,16 @@ void report_silent(struct sink *s, const struct partition *p, const char *what,
     pl_metrics_inc(s->metrics, M_RETRIES, 1);
     struct pl_err whole = *err;
     pl_err_prefix(&whole, "%s", what);
+    trouble_tell(s, p, whole.msg);
     pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY, "a question failed, asking again", &whole,
                SINK_F_OUTPUT(s), SINK_F_TABLE(p->route), SINK_F_PARTITION(p));
 }
 
-void report_looked(const struct partition *p, const struct output_found *found)
+void report_looked(struct partition *p, const struct output_found *found)
 {
+    p->token.looked = true;
+    p->token.some |= found->some;
+    p->token.all = found->all;
     if (found->some && p->route->route->views_n > 0)
         pl_log(
             PL_WARNING, PL_EVENT_AT_LEAST_ONCE,
@@ -115,6 +167,8 @@ void report_settle(const struct partition *p, int64_t wait_ms)
 
 void report_back(struct sink *s, const struct partition *p)
 {
+    if (p->aside_tries == 0) /* else a person is waited for, and a batch shows that it is over */
+        trouble_over(s, p);
     if (!p->route->away)
         return;
     p->route->away = false;
@@ -132,6 +186,7 @@ void report_refused(struct sink *s, const struct partition *p, const struct pl_e
 
 void report_held(struct sink *s, const struct partition *p, const struct pl_err *err)
 {
+    trouble_tell(s, p, err->msg);
     pl_metrics_inc(s->metrics, M_RETRIES, 1);
     pl_log_err(
         PL_ERROR, PL_EVENT_REFUSED,

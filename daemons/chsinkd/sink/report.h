@@ -20,7 +20,7 @@ void report_silent(struct sink *s, const struct partition *p, const char *what,
 /* It waits that long before the table is asked. */
 void report_settle(const struct partition *p, int64_t wait_ms);
 /* What the table has of the working batch. */
-void report_looked(const struct partition *p, const struct output_found *found);
+void report_looked(struct partition *p, const struct output_found *found);
 /* The target answers. */
 void report_back(struct sink *s, const struct partition *p);
 /* The output refuses the working batch, which is halved, or its only message buried. */

@@ -35,6 +35,7 @@
 #include "daemons/chsinkd/sink/kafka/courier.h"
 #include "daemons/chsinkd/sink/protocol/note.h"
 #include "daemons/chsinkd/sink/protocol/partition.h"
+#include "daemons/chsinkd/sink/recent.h"
 #include "daemons/chsinkd/sink/work/worker.h"
 #include "lib/base/backoff.h"
 #include "lib/base/clock.h"
@@ -55,6 +56,13 @@ struct sink_sums {
     int64_t took_ms;
 };
 
+/* Since the start, for people. */
+struct sink_told {
+    uint64_t rows, batches, letters;
+    int64_t trouble_ms; /* since 1970: since when its target does not take rows; 0: it does */
+    char trouble[200];  /* why */
+};
+
 struct sink_route {
     const struct route *route;
     struct output_target *target;
@@ -65,6 +73,7 @@ struct sink_route {
     struct rows *rows_whole;    /* --replay, of messages as a whole; NULL: not yet needed */
     struct rows_counts counted; /* of `rows`, added to the metrics already */
     _Atomic bool away;          /* its target did not answer the last call */
+    struct sink_told told;      /* under the lock */
 };
 
 /* Why a partition of ours is not read. */
@@ -94,6 +103,8 @@ struct partition {
     _Atomic int64_t next_offset; /* the next message's, or less; -1: not known yet */
     _Atomic enum partition_aside aside;
     _Atomic bool settles; /* waits until no insert can arrive any more, to ask the table */
+    _Atomic enum partition_phase phase; /* as state.phase */
+    _Atomic int64_t phase_ms;           /* monotonic: since when */
 
     struct sink_sums sums; /* not logged yet; under the lock */
     int64_t logged_ms;     /* monotonic: when sums were logged last; 0: never; under the lock */
@@ -103,9 +114,10 @@ struct partition {
     struct batch *open;  /* being filled */
     struct batch *ready; /* closed, in order */
     unsigned ready_n;
-    struct batch *working; /* given to the machine by EVENT_CLOSED */
-    int64_t worked_ms;     /* monotonic: since when */
-    int64_t timer_ms;      /* boot clock: when EVENT_TIME is due; 0: no wait */
+    struct batch *working;     /* given to the machine by EVENT_CLOSED */
+    int64_t worked_ms;         /* monotonic: since when */
+    struct recent_token token; /* what became of it so far */
+    int64_t timer_ms;          /* boot clock: when EVENT_TIME is due; 0: no wait */
     struct pl_backoff backoff;
     int64_t bury_ms; /* monotonic: when the refused message is asked for again; 0 */
     enum partition_call call;
@@ -200,6 +212,7 @@ struct sink {
     pthread_mutex_t lock, wake_lock;
     pthread_cond_t wake; /* the consumer, when `woken` is set */
     struct sink_last last;
+    struct recent recent;
     struct partition **partitions; /* the consumer adds, with the lock held */
     unsigned partitions_n;
     struct pl_err failed; /* the first error that ends the sink; kind NONE: none */
