@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * internal.h - the service's state: wikisrcd.c connects the parts, intake.c handles events,
- * status.c reports. Threads: the loop's.
+ * status.c and page.c report. Threads: the loop's.
  */
 #ifndef WIKISRCD_INTERNAL_H
 #define WIKISRCD_INTERNAL_H
@@ -12,6 +12,7 @@
 #include "daemons/wikisrcd/wikisrcd.h"
 #include "lib/base/backoff.h"
 #include "lib/batch/delivery.h"
+#include "lib/page/page.h"
 #include "lib/service/ends.h"
 #include "lib/service/watchdog.h"
 
@@ -38,8 +39,9 @@ struct wikisrcd {
     int64_t looked_ms; /* the source's time, for a start counted from now; 0: not asked */
     bool ready;
     int64_t newest_ms;
-    struct pl_rate rate; /* of what is received */
-    int64_t step_ms;     /* monotonic, when the last step of the start began */
+    struct pl_rate rate;   /* of what is received */
+    struct pl_series hour; /* the same, of the last hour */
+    int64_t step_ms;       /* monotonic, when the last step of the start began */
     struct pl_progress progress;
     struct pl_backoff backoff; /* after aborted transactions */
     int64_t committed_ms;      /* monotonic, of the last commit; 0: none yet */
@@ -64,5 +66,10 @@ void status_show(struct wikisrcd *w, double rate, double lag);
 int64_t status_refused_seconds(const struct wikisrcd *w, int64_t mono_ms);
 /* Why there is no progress; NULL: there is, or it waits for a known reason. */
 const char *status_stuck(struct wikisrcd *w);
+
+/* ---- page.c ---- */
+
+/* The page at /, for pl_service_page(). */
+void page_fill(void *userdata, struct pl_page *p);
 
 #endif

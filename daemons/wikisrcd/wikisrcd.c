@@ -299,6 +299,7 @@ static void on_tick(void *userdata)
     struct wikisrcd *w = userdata;
     int64_t now_ms = source_now_ms(w->source), mono_ms = pl_clock_monotonic_ms();
     double rate = pl_rate_next(&w->rate, pl_metrics_get(w->metrics, M_RECEIVED), mono_ms);
+    pl_series_look(&w->hour, mono_ms, pl_metrics_get(w->metrics, M_RECEIVED));
     double lag = w->newest_ms > 0 ? (double)(now_ms - w->newest_ms) / 1000 : 0;
     pl_service_tick(w->service, status_in_flight(w));
     pl_skew_show(source_clock(w->source), w->metrics, M_CLOCK_SKEW);
@@ -397,6 +398,7 @@ static int start(struct wikisrcd *w, struct pl_err *err)
     if (source_new(w->daemon, conf, w->metrics, &w->position, &source_ops, w, &w->source, err) < 0)
         return -1;
     pl_rate_next(&w->rate, 0, pl_clock_monotonic_ms());
+    pl_series_look(&w->hour, pl_clock_monotonic_ms(), 0);
     w->newest_ms = position_high(w->position);
     worked_look(w);
     if (!committed && !w->once && wikisrcd_conf_start_is_relative(conf->source.start)) {
@@ -417,6 +419,7 @@ int wikisrcd_run(struct pl_service *service, struct once *once)
         return pl_daemon_start_failed(service->daemon, &err);
     if (once && once->is_done)
         return once_end(once, w.conf, w.metrics, NULL, 0);
+    pl_service_page(service, w.conf->name, page_fill, &w);
     int status = pl_daemon_run(w.daemon);
     pl_service_law_check(service, status_in_flight(&w), 1);
     pl_delivery_log(w.delivery, true);

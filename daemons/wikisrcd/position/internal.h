@@ -34,11 +34,12 @@ struct position_topic {
     unsigned head, count, capacity;
     struct position_id *ahead;
     unsigned ahead_n;
-    unsigned ahead_run;  /* how many in a row were not believable, but could be */
-    unsigned beyond_run; /* and how many in a row could not */
-    int64_t believe_ms;  /* the time that a run of them proved; 0: none */
-    bool active;         /* asked for by Last-Event-ID */
-    bool fresh;          /* nothing came since the connect */
+    unsigned ahead_run;               /* how many in a row were not believable, but could be */
+    unsigned beyond_run;              /* and how many in a row could not */
+    int64_t believe_ms;               /* the time that a run of them proved; 0: none */
+    uint64_t taken, gaps, gap_events; /* since this object was made */
+    bool active;                      /* asked for by Last-Event-ID */
+    bool fresh;                       /* nothing came since the connect */
     bool catching_up;
 };
 

@@ -387,6 +387,8 @@ void position_add(struct position *p, const struct position_mark *mark)
     t->fresh = false;
     t->ahead_run = mark->believable || mark->beyond ? 0 : t->ahead_run + 1;
     t->beyond_run = mark->beyond ? t->beyond_run + 1 : 0;
+    t->gaps += mark->gap > 0;
+    t->gap_events += mark->gap;
     switch (mark->verdict) {
     case POSITION_OLD:
         return;
@@ -399,6 +401,7 @@ void position_add(struct position *p, const struct position_mark *mark)
     }
     t->catching_up = false;
     p->taken++;
+    t->taken++;
     /* `ahead` is small, and what is in there already has the topic catch up. */
     if (t->beyond_run > POSITION_AHEAD_RUN && t->ahead_n > 0) {
         position_window_push(p, t, &mark->key, t->high_ms);
@@ -441,6 +444,21 @@ void position_begun_keep(struct position *p, int64_t begun_ms)
 const char *position_topic_name(const struct position *p, unsigned topic)
 {
     return p->topics[topic].name;
+}
+
+struct position_look position_topic_look(const struct position *p, unsigned topic)
+{
+    const struct position_topic *t = &p->topics[topic];
+    return (struct position_look){
+        .name = t->name,
+        .partition = t->partition,
+        .high_ms = t->high_ms,
+        .taken = t->taken,
+        .gaps = t->gaps,
+        .gap_events = t->gap_events,
+        .active = t->active,
+        .catching_up = t->catching_up,
+    };
 }
 
 int64_t position_high(const struct position *p)

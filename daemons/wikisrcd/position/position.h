@@ -169,6 +169,14 @@ void position_add(struct position *p, const struct position_mark *mark);
 unsigned position_topics(const struct position *p);
 bool position_topic_is_active(const struct position *p, unsigned topic); /* is asked for */
 const char *position_topic_name(const struct position *p, unsigned topic);
+/* What is known of a topic, for people. */
+struct position_look {
+    const char *name;
+    int64_t partition, high_ms;
+    uint64_t taken, gaps, gap_events; /* since the object was made */
+    bool active, catching_up;
+};
+struct position_look position_topic_look(const struct position *p, unsigned topic);
 /* The time from which the service has written everything, wherever a person has moved it since; 0:
  * the oldest. Of a new position its `since_ms`; position_begun_keep() has it begin no later. */
 int64_t position_begun(const struct position *p);

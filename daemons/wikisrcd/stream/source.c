@@ -565,6 +565,11 @@ void source_describe(const struct source *s, char *out, size_t size)
                          : names[s->state == WAITING ? CONNECTING : s->state]);
 }
 
+int64_t source_streaming_ms(const struct source *s)
+{
+    return s->state == STREAMING ? pl_clock_monotonic_ms() - s->streaming_since_ms : -1;
+}
+
 int64_t source_now_ms(const struct source *s)
 {
     return pl_peer_clock_now(&s->clock, pl_clock_realtime_ms(), pl_clock_boot_ms());

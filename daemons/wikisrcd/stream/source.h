@@ -64,6 +64,8 @@ void source_resume(struct source *s);
 /* For STATUS: "streaming", "connecting to the source", "connecting again in 12 s (stall)", "waiting
  * for Kafka" (held). */
 void source_describe(const struct source *s, char *out, size_t size);
+/* How long the connection delivers already; -1: it does not. */
+int64_t source_streaming_ms(const struct source *s);
 /* The time at the service, by its own clock; by ours before its first answer. */
 int64_t source_now_ms(const struct source *s);
 struct pl_peer_clock *source_clock(struct source *s); /* for pl_skew_show() */
