@@ -7,6 +7,7 @@
 #include "daemons/wmfetchd/metrics.h"
 #include "lib/auth/auth.h"
 #include "lib/base/clock.h"
+#include "lib/base/text.h"
 #include "lib/log/log.h"
 
 enum {
@@ -88,6 +89,8 @@ void failure_of_window(struct wmfetchd *w, struct series *s, const struct load_r
     struct pl_err copy = *why, *err = &copy;
     if (s->known)
         pl_metrics_inc(w->metrics, M_WINDOWS_FAILED, 1);
+    s->fault_ms = pl_clock_realtime_ms();
+    pl_text_copy(err->msg, strlen(err->msg), s->fault, sizeof(s->fault));
     bool said = is_for_all(result, err) && w->not_before_ms > pl_clock_monotonic_ms();
     int64_t wait_ms = hold(w, s, result, err);
     enum pl_end end = end_of(w, result, is_for_all(result, err), err);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * internal.h - the service's state, shared by wmfetchd.c, failure.c and status.c.
+ * internal.h - the service's state, shared by wmfetchd.c, failure.c, status.c and page.c.
  */
 #ifndef WMFETCHD_INTERNAL_H
 #define WMFETCHD_INTERNAL_H
@@ -8,9 +8,11 @@
 #include "daemons/wmfetchd/api/look.h"
 #include "daemons/wmfetchd/window/giveup.h"
 #include "daemons/wmfetchd/window/load.h"
+#include "daemons/wmfetchd/window/past.h"
 #include "daemons/wmfetchd/window/turns.h"
 #include "daemons/wmfetchd/wmfetchd.h"
 #include "lib/base/backoff.h"
+#include "lib/page/page.h"
 #include "lib/service/ends.h"
 
 struct series {
@@ -26,6 +28,9 @@ struct series {
     bool ahead;     /* logged that the position is in the future */
     uint64_t empty; /* the latest windows in a row without a record, since the start */
     unsigned lag_metric;
+    struct past past;
+    int64_t fault_ms; /* since 1970, of the last failure */
+    char fault[160];  /* "": there was none */
 };
 
 /* One request at a time, with its Kafka transaction. */
@@ -68,6 +73,7 @@ struct wmfetchd {
     uint64_t last_records; /* of the window committed last */
     int64_t last_ms;       /* monotonic: when that was */
     struct pl_rate rate;   /* of the bytes of answers */
+    struct pl_series hour; /* records in Kafka */
     uint64_t windows;
 };
 
@@ -99,5 +105,10 @@ void status_records_note(struct wmfetchd *w, struct series *s, uint64_t records)
 int64_t status_refused_seconds(const struct wmfetchd *w);
 /* Why there is no progress; NULL: there is, or it waits for a known reason. */
 const char *status_stuck(struct wmfetchd *w);
+
+/* ---- page.c ---- */
+
+/* The page at /, for pl_service_page(). */
+void page_fill(void *userdata, struct pl_page *p);
 
 #endif

@@ -182,6 +182,7 @@ void status_show(struct wmfetchd *w)
                  empty->application, empty->index, empty->empty);
     slow_log(w, all_slow, fetching);
     failing_describe(w, failing, sizeof(failing));
+    w->service->page.warns = failing[0];
     int64_t held_ms = w->not_before_ms - mono_ms;
     if (is_stalled(w))
         pl_service_status(w->service, "Kafka does not answer",

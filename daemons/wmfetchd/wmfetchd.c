@@ -189,6 +189,7 @@ static void passed(struct wmfetchd *w, struct slot *slot)
     char from[32], end[32];
     slot->position.start_ms = slot->position.end_ms;
     window_over(w, slot);
+    past_add(&s->past, &(struct past_window){.end_ms = slot->window.end_ms, .passed = true});
     pl_backoff_reset(&s->backoff);
     s->not_before_ms = 0;
     pl_metrics_inc(w->metrics, M_WINDOWS_PASSED, 1);
@@ -225,6 +226,8 @@ static void committed(struct wmfetchd *w, const struct slot *slot, const struct 
     w->last_records = result->sums.records;
     pl_metrics_inc(w->metrics, M_WINDOWS_COMMITTED, 1);
     status_records_note(w, s, result->sums.records);
+    past_add(&s->past,
+             &(struct past_window){.end_ms = slot->window.end_ms, .records = result->sums.records});
     pl_time_format_ms(slot->window.from_ms, from);
     pl_time_format_ms(slot->window.end_ms, end);
     pl_log(PL_INFO, PL_EVENT_TXN_COMMITTED, "window committed",
@@ -416,6 +419,7 @@ static void on_tick(void *userdata)
 {
     struct wmfetchd *w = userdata;
     pl_service_tick(w->service, status_in_flight(w));
+    pl_series_look(&w->hour, pl_clock_monotonic_ms(), pl_metrics_get(w->metrics, M_RECORDS));
     pl_metrics_set(w->metrics, M_REFUSED_SECONDS, (double)status_refused_seconds(w));
     pl_skew_show(&w->clock, w->metrics, M_CLOCK_SKEW);
     if (w->ready && !pl_daemon_stopping(w->daemon))
@@ -576,6 +580,8 @@ int wmfetchd_run(struct pl_service *service)
     struct pl_err err;
     if (start(&w, &err) < 0)
         return pl_daemon_start_failed(service->daemon, &err);
+    pl_series_look(&w.hour, pl_clock_monotonic_ms(), 0);
+    pl_service_page(service, w.conf->name, page_fill, &w);
     int status = pl_daemon_run(w.daemon);
     pl_service_law_check(service, status_in_flight(&w), 1);
     pl_service_stopped(service, status, status_in_flight(&w));
