@@ -8,6 +8,7 @@ import tempfile
 
 import pytest
 
+from browser import Browser
 from pipeline import ClickHouse, Kafka, Pipeline
 
 
@@ -33,6 +34,15 @@ def clickhouse(folder):
     service = ClickHouse(folder / 'clickhouse')
     yield service
     service.stop()
+
+
+@pytest.fixture(scope='session')
+def browser(folder):
+    path = folder / 'browser'
+    path.mkdir()
+    b = Browser(path)
+    yield b
+    b.close()
 
 
 @pytest.fixture

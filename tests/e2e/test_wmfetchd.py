@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from browser import looked_at, page
 from helpers import CONFIG, assert_ends, error_lines, http_get, its_end, metrics, one_lives, run_to_end, take
 from pipeline import ROOT, free_port, wait_until
 from wm import APP, CLIENT_SECRET, END, START, USER_PASSWORD, Keycloak, WmPipeline, expected_rows, watermelon
@@ -321,6 +322,22 @@ def test_series_begins_by_the_clock_of_the_api(pipeline, hours):
     assert abs(s.metric('wmfetchd_clock_skew_seconds') - hours * 3600) < 120
     assert s.daemon.terminate(15)[0] == 0, s.daemon.tail()
     assert not s.api.requests()
+
+
+def test_page(pipeline, browser):
+    """The page at / in a browser: windows done and due, a failure, the token's life; no secret and no token."""
+    p = pipeline
+    service = Service(p, 60, size=1, api={'applications': [APP, 7]})
+    service.api.control({'delay': 0.15, 'times': -1})
+    service.begin()
+    wait_until(lambda: service.metric('wmfetchd_windows_total{result="committed"}') >= 24, 60, '24 windows')
+    service.api.control({'reset': True}, {'status': 503, 'times': -1})
+    wait_until(lambda: 'failed, again in' in page(service.metrics_port), 60, 'a failure')
+    looked_at(browser, service.metrics_port, 'wmfetchd', 'wmfetchd', 'Applications', str(APP), 'Windows of 1 h',
+              'Token, life left', '503', 'not due yet', 'due at its end')
+    text = page(service.metrics_port)
+    p.assert_no_secrets_in(text.encode(), 'the page')
+    assert service.daemon.terminate(15)[0] == 0, service.daemon.tail()
 
 
 def test_killed_20_times_while_catching_up(pipeline):

@@ -133,9 +133,10 @@ print(pipeline.free_port(2))'
 main() {
     local port
     mkdir -p "$results"
-    rm -f "$results"/*
+    rm -rf "${results:?}"/*
     title "packages"
     tests/services/deps.sh services
+    step "a browser" tests/services/deps.sh browser || true
     # The unit tests take it if it is there.
     if step "fetch DuckDB" tests/services/duckdb.sh fetch; then
         DUCKDB_LIBRARY=$(tests/services/duckdb.sh library)

@@ -6,6 +6,7 @@
 #   deps.sh build       what the daemons and unit tests need
 #   deps.sh deb         the same, and what makes and checks the Debian packages
 #   deps.sh services    as build, and what fetches and runs Kafka and ClickHouse
+#   deps.sh browser     what shows the daemons' pages to the tests (400 MB)
 #
 # Does nothing, says nothing and needs no root where nothing is missing.
 set -euo pipefail
@@ -14,6 +15,7 @@ build_packages=(gcc libc6-dev make pkg-config libcurl4-openssl-dev librdkafka-de
     libsystemd-dev libyaml-dev check libmicrohttpd-dev liblz4-dev libzstd-dev
     libssl-dev zlib1g-dev mandoc)
 deb_packages=(debhelper dpkg-dev lintian)
+browser_packages=(chromium fonts-dejavu-core)
 service_packages=(ca-certificates openssl python3 python3-confluent-kafka python3-pip python3-pytest)
 
 have() {
@@ -36,6 +38,10 @@ missing_of() {
 
 # A tool of another name or origin (a JDK, a node of one's own) is as good as Debian's package.
 wanted_packages() {
+    if [ "$1" = browser ]; then
+        have google-chrome || printf '%s\n' "${browser_packages[@]}"
+        return
+    fi
     printf '%s\n' "${build_packages[@]}"
     if [ "$1" = deb ]; then
         printf '%s\n' "${deb_packages[@]}"
@@ -86,9 +92,9 @@ by_hand() {
 main() {
     local set_name=${1:-} missing wanted
     case "$set_name" in
-    build | deb | services) ;;
+    build | deb | services | browser) ;;
     *)
-        printf 'usage: deps.sh build|deb|services\n' >&2
+        printf 'usage: deps.sh build|deb|services|browser\n' >&2
         exit 64
         ;;
     esac
