@@ -190,6 +190,35 @@ static struct pl_err failure_of(struct chsinkd *d)
     return failed;
 }
 
+/* A member that leaves while it joins is missed by the group for session.timeout.ms, in which
+ * nobody gets partitions: so soon after a start that is waited for. */
+static void joined_wait(const struct chsinkd *d)
+{
+    bool all = false;
+    while (!all && !pl_signals_stop_is_pending() &&
+           pl_clock_monotonic_ms() < d->service->begun_ms + JOINING_MS) {
+        all = true;
+        for (unsigned i = 0; i < d->loaders_n; i++)
+            all &= d->loaders[i].sink.assigned_once;
+        if (!all)
+            usleep(JOINING_PAUSE_MS * 1000);
+    }
+}
+
+/* A route's table has got columns: the next start takes them. */
+static void again_look(struct chsinkd *d)
+{
+    bool again = false;
+    for (unsigned i = 0; i < d->loaders_n; i++)
+        again |= d->loaders[i].sink.again;
+    if (!again || pl_daemon_stopping(d->daemon))
+        return;
+    pl_log(PL_NOTICE, PL_EVENT_RELOADED,
+           "starting again in the same process, to load the columns that were added");
+    joined_wait(d);
+    pl_daemon_again(d->daemon);
+}
+
 static void on_wake(void *userdata)
 {
     struct chsinkd *d = userdata;
@@ -205,6 +234,8 @@ static void on_wake(void *userdata)
     }
     if (drained)
         pl_daemon_finish(d->daemon);
+    else if (failed.kind == PL_ERR_NONE)
+        again_look(d);
 }
 
 static void on_stop(void *userdata)
@@ -228,21 +259,6 @@ static void on_stop_deadline(void *userdata)
     pl_log(PL_WARNING, PL_EVENT_STOPPING,
            "the time to stop is over; what is not committed is read again at the next start");
     all_give_up(userdata);
-}
-
-/* A member that leaves while it joins is missed by the group for session.timeout.ms, in which
- * nobody gets partitions: so soon after a start that is waited for. */
-static void joined_wait(const struct chsinkd *d)
-{
-    bool all = false;
-    while (!all && !pl_signals_stop_is_pending() &&
-           pl_clock_monotonic_ms() < d->service->begun_ms + JOINING_MS) {
-        all = true;
-        for (unsigned i = 0; i < d->loaders_n; i++)
-            all &= d->loaders[i].sink.assigned_once;
-        if (!all)
-            usleep(JOINING_PAUSE_MS * 1000);
-    }
 }
 
 static void on_reload(void *userdata)

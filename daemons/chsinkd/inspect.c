@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemons/chsinkd/output/grow.h"
 #include "daemons/chsinkd/route/suggest.h"
 #include "daemons/chsinkd/route/type_suggest.h"
 #include "daemons/chsinkd/sink/message.h"
@@ -330,6 +331,9 @@ int inspect_dry_run(const struct chsinkd_conf *conf, int64_t n, struct pl_err *e
     struct output *o = kind->open(output_conf);
     int rc = 0;
     for (unsigned i = 0; i < conf->routes_n && rc == 0; i++) {
+        unsigned added;
+        if ((rc = output_take(kind, output_conf, o, conf->routes[i], &added, err)) < 0)
+            break;
         struct output_target *target = kind->target_new(output_conf, conf->routes[i]);
         rc = target_try(kind, o, target, err);
         kind->target_free(target);

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemons/chsinkd/output/grow.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
 #include "lib/service/signals.h"
@@ -51,6 +52,40 @@ static void on_table_fact(void *userdata, const char *what, const char *name)
     table_step(step);
 }
 
+/* The same again, a little later. False: no longer. */
+static bool table_wait(const struct table_step *step, int64_t until_ms, const struct pl_err *err)
+{
+    const struct loader *l = step->l;
+    if (err->kind != PL_ERR_RETRY || pl_clock_monotonic_ms() >= until_ms ||
+        pl_daemon_stopping(l->daemon))
+        return false;
+    pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY, "the output does not answer, trying again", err,
+               SINK_F_OUTPUT(&l->sink), SINK_F_TABLE(step->sr));
+    nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
+    table_step(step);
+    return true;
+}
+
+/* With what its table got by unknown_fields: add. */
+static int route_complete(struct loader *l, struct output *o, struct sink_route *sr,
+                          int64_t until_ms, struct pl_err *err)
+{
+    const struct table_step step = {l, sr};
+    const struct chsinkd_conf *conf = l->sink.conf;
+    unsigned i = 0, n = 0;
+    while (conf->routes[i] != sr->route)
+        i++;
+    while (output_take(l->sink.output, l->sink.output_conf, o, conf->routes[i], &n, err) < 0)
+        if (!table_wait(&step, until_ms, err))
+            return -1;
+    if (n == 0)
+        return 0;
+    sink_route_anew(&l->sink, sr);
+    pl_log(PL_INFO, NULL, "the table has columns of unknown_fields: add", PL_F_UINT("COLUMNS", n),
+           SINK_F_TABLE(sr), PL_F_STR("ROUTE", sr->route->name));
+    return 0;
+}
+
 static int table_start(struct loader *l, struct output *o, struct sink_route *sr, int64_t until_ms,
                        struct pl_err *err)
 {
@@ -58,15 +93,11 @@ static int table_start(struct loader *l, struct output *o, struct sink_route *sr
     const struct output_ensure how = {.on_fact = on_table_fact, .userdata = &step};
     table_step(&step);
     struct output_state state;
-    while (l->sink.output->ensure(o, sr->target, &how, &state, err) < 0) {
-        if (err->kind != PL_ERR_RETRY || pl_clock_monotonic_ms() >= until_ms ||
-            pl_daemon_stopping(l->daemon))
+    if (route_complete(l, o, sr, until_ms, err) < 0)
+        return -1;
+    while (l->sink.output->ensure(o, sr->target, &how, &state, err) < 0)
+        if (!table_wait(&step, until_ms, err))
             return -1;
-        pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY, "the output does not answer, trying again", err,
-                   SINK_F_OUTPUT(&l->sink), SINK_F_TABLE(sr));
-        nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
-        table_step(&step);
-    }
     sink_route_state(sr, &state);
     if (state.guarantee == OUTPUT_LOOK_UP || state.guarantee == OUTPUT_NONE)
         pl_log(PL_WARNING, PL_EVENT_AT_LEAST_ONCE,

@@ -40,6 +40,8 @@ const struct pl_metric chsinkd_metrics[M_COUNT] = {
     M(M_FILTERED, "rows_filtered_total", NULL, PL_COUNTER,
       "Rows that a route's when does not take."),
     M(M_UNKNOWN_FIELDS, "unknown_fields_total", NULL, PL_COUNTER, "Fields that no column takes."),
+    M(M_COLUMNS_ADDED, "columns_added_total", NULL, PL_COUNTER,
+      "Columns that new fields have got (unknown_fields: add)."),
     M(M_IN_FLIGHT, "messages_in_flight", NULL, PL_GAUGE, "Messages read but not yet committed."),
     M(M_LAG, "lag_messages", NULL, PL_GAUGE,
       "Messages in the assigned partitions behind the last one read."),

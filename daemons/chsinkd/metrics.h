@@ -26,6 +26,7 @@ enum chsinkd_metric {
     M_DEFAULTED,
     M_FILTERED,
     M_UNKNOWN_FIELDS,
+    M_COLUMNS_ADDED,
     M_IN_FLIGHT,
     M_LAG,
     M_PARTITIONS,

@@ -48,6 +48,8 @@
 #define PL_EVENT_FIELD_ABSENT "2e9ac1dea37a14c7214749a966d54c4c"
 #define PL_EVENT_TABLE_CREATED "00140b6c93e6d97091e5b7fc893ae7da"
 #define PL_EVENT_COLUMN_ADDED "6fae07419a204779040acbc31783e938"
+/* unknown_fields: add: a field gets no column of its own, or it cannot be added */
+#define PL_EVENT_COLUMN_NOT_ADDED "6d8e01a9ffbd4cc5bd0d067e97cf7253"
 #define PL_EVENT_BATCH_INSERTED "3a5ee37a144c97022fa2fbae3fa6dfe2"
 #define PL_EVENT_BATCH_RETRIED "40b28d3cd94abf2a3888b6532060f819"
 /* the server refused a batch for its content or size; it is halved */

@@ -47,6 +47,7 @@ struct pl_daemon {
     uint64_t watchdog_usec; /* 0: systemd asks for none */
     bool watchdog_hungry;   /* on_watchdog said no the last time */
     bool deadline_passed;
+    bool reloading;    /* systemd was told so */
     bool again;        /* STOPPING in order to start again */
     struct pl_err err; /* the first one given to pl_daemon_stop() */
     char status[STATUS_MAX];
@@ -147,10 +148,23 @@ void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err)
     stop_begin(d);
 }
 
+static void reloading_notify(struct pl_daemon *d)
+{
+    struct timespec now;
+    if (d->reloading)
+        return;
+    d->reloading = true;
+    /* systemd.service(5), Type=notify-reload; systemd before 253 knows RELOADING=1 only. */
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+               (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+}
+
 void pl_daemon_again(struct pl_daemon *d)
 {
     if (d->state >= STOPPING)
         return;
+    reloading_notify(d);
     d->again = true;
     stop_begin(d);
 }
@@ -212,19 +226,17 @@ static int on_reload_signal(sd_event_source *source, const struct signalfd_sigin
                "SIGHUP ignored: nothing is reloaded while starting or stopping");
         return 0;
     }
-    struct timespec now;
-    /* systemd.service(5), Type=notify-reload; systemd before 253 knows RELOADING=1 only. */
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-               (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    reloading_notify(d);
     if (d->ops->on_reload) {
         pl_log(PL_INFO, NULL, "reloading");
         d->ops->on_reload(d->userdata);
     } else {
         pl_log(PL_NOTICE, PL_EVENT_RELOADED, "nothing here can be reloaded, restart instead");
     }
-    if (d->state == RUNNING) /* on_reload may have stopped it */
+    if (d->state == RUNNING) { /* on_reload may have stopped it */
         sd_notify(0, "READY=1");
+        d->reloading = false;
+    }
     return 0;
 }
 

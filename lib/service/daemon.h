@@ -85,7 +85,7 @@ void pl_daemon_on_status(struct pl_daemon *d, void (*fn)(void *userdata, const c
 /* Begins stopping, as SIGTERM does. `err`, unless NULL, is logged and sets the exit status. The
  * first error is kept. */
 void pl_daemon_stop(struct pl_daemon *d, const struct pl_err *err);
-/* Begins stopping in order to start again in the same process. */
+/* Begins stopping in order to start again in the same process; for systemd it is reloading. */
 void pl_daemon_again(struct pl_daemon *d);
 /* Whether that is so still. */
 bool pl_daemon_is_again(const struct pl_daemon *d);

@@ -72,7 +72,7 @@ daemons/chsinkd/sink/kafka  batch conf
 daemons/chsinkd/sink/work   output
 daemons/chsinkd/sink        sink/protocol sink/kafka sink/work batch decode output conf metrics route
 daemons/chsinkd/show        batch output conf sink/protocol
-daemons/chsinkd             show sink conf metrics route
+daemons/chsinkd             show sink conf metrics output route
 '
 
 grep -rHo '^ *# *include *"[^"]*"' lib daemons --include='*.[ch]' |

@@ -131,6 +131,7 @@ static int output_ensure(struct output *o, const struct output_target *t,
                                  .views_created = state.views_created};
     snprintf(ret->engine, sizeof(ret->engine), "%s", state.engine);
     snprintf(ret->why_not, sizeof(ret->why_not), "%s", state.why_not);
+    ret->grows = table_engine_is_merge_tree(state.engine);
     /* Of several servers that are no replicas of each other, one cannot answer for another. */
     bool others =
         clickhouse_conf(o->client)->urls.n > 1 && !table_engine_is_replicated(state.engine);
@@ -140,6 +141,12 @@ static int output_ensure(struct output *o, const struct output_target *t,
                      : ret->can_look    ? OUTPUT_LOOK_UP
                                         : OUTPUT_NONE;
     return 0;
+}
+
+static int output_columns(struct output *o, const struct output_target *t, struct column_notes *ret,
+                          struct pl_err *err)
+{
+    return table_columns(o->client, t->route, t->database, ret, err);
 }
 
 /* ---- insert ---- */
@@ -245,6 +252,7 @@ const struct output_kind clickhouse_output = {
     .abort = output_abort,
     .stop_when = output_stop_when,
     .ensure = output_ensure,
+    .columns = output_columns,
     .insert = output_insert,
     .holds = output_holds,
     .position = output_position,

@@ -30,7 +30,7 @@ static size_t varint_read(const char *p, size_t len, uint64_t *ret)
 bool row_column_compared(const struct column *c)
 {
     return c->source != COLUMN_EXPRESSION && !ch_type_has_json(&c->type) && !c->ephemeral &&
-           c->missing != MISSING_TABLE;
+           c->missing != MISSING_TABLE && !c->not_compared;
 }
 
 static bool compared(const struct block *b, unsigned i)

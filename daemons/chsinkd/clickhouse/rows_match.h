@@ -6,7 +6,8 @@
  * as they lie in the block; of a Nullable first a byte, 1 and nothing more for null; of an Array
  * the number of its elements as a varint, and these; of a Map the same with a key and a value each.
  * Columns of which the table has something else than was sent are left out: with JSON, whose text
- * the server writes in its way, EPHEMERAL ones, and those with missing: table.
+ * the server writes in its way, EPHEMERAL ones, those with missing: table; and those that the table
+ * got by unknown_fields: add, where a message is a row: rows of before have NULL there.
  *
  * Pure. Threads: one owner.
  */

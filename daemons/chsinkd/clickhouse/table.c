@@ -145,6 +145,26 @@ static int server_columns_read(struct job *j, struct server_columns *ret, struct
     return 0;
 }
 
+int table_columns(struct clickhouse *c, const struct route *r, const char *default_database,
+                  struct column_notes *ret, struct pl_err *err)
+{
+    struct job j = {.client = c, .route = r, .default_database = default_database};
+    OWNED_BUF struct pl_buf sql = {0};
+    OWNED_BUF struct pl_buf answer = {0};
+    /* One with an expression is not sent, whatever its comment says. */
+    pl_buf_add_str(&sql, "SELECT name, if(default_kind = '', type, default_kind), comment FROM "
+                         "system.columns WHERE ");
+    add_equal(&sql, "database", job_database(&j));
+    add_equal(&sql, " AND table", r->table);
+    pl_buf_add_str(&sql, " ORDER BY position");
+    if (job_ask(&j, &sql, &answer, err) < 0)
+        return -1;
+    char *f[3];
+    for (char *at = answer.data; tsv_line(&at, f, 3);)
+        column_notes_add(ret, f[0], f[1], f[2]);
+    return 0;
+}
+
 static const struct server_column *server_columns_find(const struct server_columns *s,
                                                        const char *name)
 {

@@ -10,7 +10,7 @@
 #define CHSINKD_CLICKHOUSE_TABLE_H
 
 #include "daemons/chsinkd/clickhouse/client.h"
-#include "daemons/chsinkd/route/route.h"
+#include "daemons/chsinkd/route/added.h"
 
 /* CREATE TABLE IF NOT EXISTS … (columns, engine, order, partition, TTL, settings; ON CLUSTER
  * where the route names a cluster). For the MergeTree family the deduplication window is added
@@ -28,6 +28,7 @@ void table_insert_sql(const struct route *r, const char *default_database, struc
 /* The engine's name in "ReplacingMergeTree(ver)", and whether one of that name is replicated. */
 void table_engine_name(const char *engine, char *out, size_t out_len);
 bool table_engine_is_replicated(const char *name);
+bool table_engine_is_merge_tree(const char *name); /* of that family */
 
 /* How many tokens the server's tables remember by default. */
 struct table_windows {
@@ -62,6 +63,10 @@ int table_ensure(struct clickhouse *c, const struct route *r, const char *defaul
                  bool dry_run, struct pl_buf *ret_sql,
                  void (*on_fact)(void *userdata, const char *what, const char *name),
                  void *userdata, struct table_state *ret, struct pl_err *err);
+
+/* As output.h's columns(). */
+int table_columns(struct clickhouse *c, const struct route *r, const char *default_database,
+                  struct column_notes *ret, struct pl_err *err);
 
 /* Whether materialized views read the table. */
 int table_has_views(struct clickhouse *c, const struct route *r, const char *default_database,

@@ -25,7 +25,7 @@ void table_engine_name(const char *engine, char *out, size_t out_len)
     snprintf(out, out_len, "%.*s", (int)n, engine);
 }
 
-static bool engine_is_merge_tree(const char *name)
+bool table_engine_is_merge_tree(const char *name)
 {
     size_t n = strlen(name), m = strlen("MergeTree");
     return n >= m && strcmp(name + n - m, "MergeTree") == 0;
@@ -123,7 +123,7 @@ static void add_engine(struct pl_buf *out, const struct engine *e)
         add_setting(out, &settings, e->settings->v[i].key, e->settings->v[i].value);
         window = window || strcmp(e->settings->v[i].key, WINDOW_SETTING) == 0;
     }
-    if (!window && engine_is_merge_tree(name) && !table_engine_is_replicated(name))
+    if (!window && table_engine_is_merge_tree(name) && !table_engine_is_replicated(name))
         add_setting(out, &settings, WINDOW_SETTING, WINDOW_DFLT);
     if (e->low_cardinality && !(e->settings && pl_map_get(e->settings, LOW_CARDINALITY_SETTING)))
         add_setting(out, &settings, LOW_CARDINALITY_SETTING, "1");
@@ -215,7 +215,7 @@ bool table_engine_remembers(const char *engine, const char *engine_full,
 {
     char name[64];
     table_engine_name(engine, name, sizeof(name));
-    if (!engine_is_merge_tree(name)) {
+    if (!table_engine_is_merge_tree(name)) {
         snprintf(why, why_len, "engine %s", name);
         return false;
     }

@@ -267,6 +267,19 @@ static int output_ensure(struct output *o, const struct output_target *t,
     return rc;
 }
 
+static int output_columns(struct output *o, const struct output_target *t, struct column_notes *ret,
+                          struct pl_err *err)
+{
+    bool opened;
+    if (!file_is_there(o))
+        return 0;
+    if (file_open_read(o, &opened, err) < 0)
+        return -1;
+    int rc = duckdb_table_columns(&o->db, t->route, ret, err);
+    file_read_leave(o, opened);
+    return rc;
+}
+
 /* ---- the position ---- */
 
 static void add_place(struct pl_buf *sql, const struct output_target *t,
@@ -573,6 +586,7 @@ const struct output_kind duckdb_output = {
     .abort = output_abort,
     .stop_when = output_stop_when,
     .ensure = output_ensure,
+    .columns = output_columns,
     .insert = output_insert,
     .position = output_position,
     .describe = output_describe,

@@ -62,7 +62,8 @@ int duckdb_route_check(const struct route *r, struct pl_err *err)
 
 int64_t duckdb_memory_least(const struct route *r)
 {
-    return r->columns_n * (PL_MIB + PL_MIB / 4);
+    int64_t columns = r->columns_n + (r->add.after > 0 ? r->add.columns_max : 0);
+    return columns * (PL_MIB + PL_MIB / 4);
 }
 
 /* "engine, order_by, views (edits_per_minute)": said once, when the table is made. */
@@ -344,6 +345,36 @@ int duckdb_table_check(struct duckdb *db, const struct route *r, struct pl_err *
     return there_compare(&t, r, true, err);
 }
 
+/* A type that an added column can have, as ClickHouse calls it. */
+static const char *added_type(const char *type)
+{
+    return strcmp(type, "BIGINT") == 0    ? "Nullable(Int64)"
+           : strcmp(type, "DOUBLE") == 0  ? "Nullable(Float64)"
+           : strcmp(type, "BOOLEAN") == 0 ? "Nullable(Bool)"
+           : strcmp(type, "VARCHAR") == 0 ? "Nullable(String)"
+                                          : type;
+}
+
+int duckdb_table_columns(struct duckdb *db, const struct route *r, struct column_notes *ret,
+                         struct pl_err *err)
+{
+    OWNED_BUF struct pl_buf sql = {0}, answer = {0};
+    size_t rows;
+    pl_buf_add_str(&sql, "SELECT column_name, CASE WHEN is_nullable THEN data_type ELSE 'NOT NULL' "
+                         "END, comment FROM duckdb_columns()");
+    add_where(r, &sql);
+    pl_buf_add_str(&sql, " ORDER BY column_index");
+    if (duckdb_ask(db, pl_buf_cstr(&sql), &answer, &rows, err) < 0)
+        return pl_err_prefix(err, "cannot look at table %s", r->table);
+    const char *at = answer.data;
+    for (size_t i = 0; i < rows; i++) {
+        const char *name = at, *type = name + strlen(name) + 1, *comment = type + strlen(type) + 1;
+        column_notes_add(ret, name, added_type(type), comment);
+        at = comment + strlen(comment) + 1;
+    }
+    return 0;
+}
+
 /* ---- making it so ---- */
 
 static void add_columns_sql(const struct there *t, const struct route *r, bool lake,
@@ -419,7 +450,7 @@ int duckdb_table_ensure(struct duckdb *db, const struct route *r, const struct o
 {
     PL_CLEANUP(there_release) struct there t = {0};
     OWNED_BUF struct pl_buf columns = {0};
-    struct output_state state = {.guarantee = OUTPUT_POSITION, .can_look = true};
+    struct output_state state = {.guarantee = OUTPUT_POSITION, .can_look = true, .grows = true};
     if (duckdb_route_check(r, err) < 0 || (db && there_read(db, r, &t, err) < 0) ||
         there_compare(&t, r, false, err) < 0)
         return -1;

@@ -18,7 +18,7 @@
 
 #include "daemons/chsinkd/duckdb/database.h"
 #include "daemons/chsinkd/output/output.h"
-#include "daemons/chsinkd/route/route.h"
+#include "daemons/chsinkd/route/added.h"
 
 #define DUCKDB_OFFSETS "main._chsinkd_offsets"
 
@@ -28,7 +28,8 @@ int duckdb_route_check(const struct route *r, struct pl_err *err);
 
 /* The least duckdb.memory_limit with which a table of the route can be written: DuckDB has blocks
  * of 256 KiB for each column, however few rows there are. (Tried with 1.5.6: 256, 512 and 768
- * columns are written with 0.75 MiB for each; 1,024 with 1.25 MiB, not with 1.) */
+ * columns are written with 0.75 MiB for each; 1,024 with 1.25 MiB, not with 1.) With the columns that
+ * may be added. */
 int64_t duckdb_memory_least(const struct route *r);
 
 /* "CREATE TABLE …" with its comments, statements each ended by ";\n". Appended. */
@@ -40,6 +41,10 @@ int duckdb_table_ensure(struct duckdb *db, const struct route *r, const struct o
 
 /* The table has the route's columns with their types, now. CONFIG. */
 int duckdb_table_check(struct duckdb *db, const struct route *r, struct pl_err *err);
+
+/* As output.h's columns(). */
+int duckdb_table_columns(struct duckdb *db, const struct route *r, struct column_notes *ret,
+                         struct pl_err *err);
 
 /* "main", or the schema that the route names. */
 const char *duckdb_schema(const struct route *r);

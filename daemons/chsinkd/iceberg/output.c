@@ -397,7 +397,7 @@ static int output_ensure(struct output *o, const struct output_target *t,
 {
     static const struct output_ensure plain;
     struct iceberg_table table = table_of(o, t);
-    struct output_state state = {.guarantee = OUTPUT_POSITION, .can_look = true};
+    struct output_state state = {.guarantee = OUTPUT_POSITION, .can_look = true, .grows = true};
     snprintf(state.engine, sizeof(state.engine), "Iceberg");
     how = how ? how : &plain;
     if (library_load(o, err) < 0)
@@ -417,6 +417,19 @@ static int output_ensure(struct output *o, const struct output_target *t,
     return pl_err_set(err, PL_ERR_RETRY, 0,
                       "other writers of the Iceberg table %.100s were faster %d times in a row",
                       t->name, ENSURE_TRIES);
+}
+
+static int output_columns(struct output *o, const struct output_target *t, struct column_notes *ret,
+                          struct pl_err *err)
+{
+    struct iceberg_table table = table_of(o, t);
+    struct iceberg_loaded loaded = {0};
+    if (iceberg_table_load(&table, &loaded, err) < 0)
+        return -1;
+    if (loaded.metadata)
+        iceberg_schema_columns(loaded.metadata, ret);
+    iceberg_loaded_release(&loaded);
+    return 0;
 }
 
 /* ---- rows ---- */
@@ -500,6 +513,7 @@ const struct output_kind iceberg_output = {
     .abort = output_abort,
     .stop_when = output_stop_when,
     .ensure = output_ensure,
+    .columns = output_columns,
     .insert = output_insert,
     .position = output_position,
     .maintain = output_maintain,

@@ -20,6 +20,7 @@
 #include "lib/base/err.h"
 
 struct batch;
+struct column_notes; /* route/added.h */
 struct output_facts; /* facts.h */
 struct output_rows;
 
@@ -81,6 +82,7 @@ struct output_state {
     unsigned columns_added, views_created;
     enum output_guarantee guarantee;
     bool can_look;     /* holds() and position() can be asked */
+    bool grows;        /* a column that is added to the table is all that a new field needs */
     char why_not[160]; /* guarantee below TOKEN and POSITION: why */
     char engine[64];
 };
@@ -131,6 +133,11 @@ struct output_kind {
     /* Creates what is missing, checks what is there; how may be NULL. CONFIG or RETRY. */
     int (*ensure)(struct output *o, const struct output_target *t, const struct output_ensure *how,
                   struct output_state *ret, struct pl_err *err);
+
+    /* Appends the table's columns, with the comments that ensure() has given them; of a table that
+     * is not there none. NULL: the output has no comments. RETRY, CONFIG. */
+    int (*columns)(struct output *o, const struct output_target *t, struct column_notes *ret,
+                   struct pl_err *err);
 
     /* Inserts the batch's rows, tried once. `err` is set unless DONE.
      * POSITION: in one transaction the rows, and range->end with the note as the position of the

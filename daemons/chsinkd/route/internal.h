@@ -21,6 +21,9 @@ static inline const struct pl_node *node_of(const struct pl_node *map, const cha
 /* A name that can be shown and quoted: UTF-8 without control characters. */
 bool name_valid(const char *name);
 
+/* The path goes from the message into the array of the rows: it never has a value. */
+bool path_is_below_rows(const struct route *r, const struct column_path *p);
+
 /* "" becomes NULL, so that readers of a route need to know one form only. */
 void text_normalize(char **text);
 

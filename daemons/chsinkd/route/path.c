@@ -4,7 +4,8 @@
  */
 #include "daemons/chsinkd/route/path.h"
 
-#include "lib/base/buf.h"
+/* What ends a key without quotes. */
+#define KEY_ENDS ".[]\"\\ \t\r\n"
 
 static int path_err(struct pl_err *err, const char *text, const char *why)
 {
@@ -33,7 +34,7 @@ static char *key_quoted(const char **p)
 
 static char *key_plain(const char **p)
 {
-    size_t len = strcspn(*p, ".[]\"\\ \t\r\n");
+    size_t len = strcspn(*p, KEY_ENDS);
     if (len == 0)
         return NULL;
     char *key = pl_strndup(*p, len);
@@ -118,6 +119,26 @@ int rows_path_parse(const char *text, struct column_path *ret, bool *ret_each, s
     *ret_each = elements;
     path = (struct column_path){0};
     return 0;
+}
+
+void column_path_print(const struct column_path *path, struct pl_buf *out)
+{
+    pl_buf_add_byte(out, path->from_row ? '@' : '$');
+    for (unsigned i = 0; i < path->keys_n; i++) {
+        const char *key = path->keys[i];
+        pl_buf_add_byte(out, '.');
+        if (key[0] && !key[strcspn(key, KEY_ENDS)]) {
+            pl_buf_add_str(out, key);
+            continue;
+        }
+        pl_buf_add_byte(out, '"');
+        for (const char *p = key; *p; p++) {
+            if (*p == '"' || *p == '\\')
+                pl_buf_add_byte(out, '\\');
+            pl_buf_add_byte(out, *p);
+        }
+        pl_buf_add_byte(out, '"');
+    }
 }
 
 void column_path_release(struct column_path *path)

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 
 #define ROUTE_PATH_KEYS_MAX 32
@@ -29,5 +30,9 @@ struct column_path {
 int column_path_parse(const char *text, struct column_path *ret, struct pl_err *err);
 int rows_path_parse(const char *text, struct column_path *ret, bool *ret_each, struct pl_err *err);
 void column_path_release(struct column_path *path);
+
+/* Appends the path as column_path_parse() takes it, a key in quotes only where it needs them: of two
+ * equal paths the same text. Without [*]. */
+void column_path_print(const struct column_path *path, struct pl_buf *out);
 
 #endif

@@ -19,7 +19,7 @@ struct route_file {
     char *table, *table_by, *rows;
     struct pl_strings table_values;
     int unknown_fields, rows_missing, tombstones, documents, strip;
-    int64_t depth_max;
+    int64_t depth_max, add_after, add_columns_max;
     const struct pl_node *columns, *views; /* NULL once the file is read */
 };
 
@@ -30,7 +30,7 @@ struct route_file {
 /* message_memory_max, where the route does not say. */
 #define MEMORY_BYTES_MIN (INT64_C(64) << 20)
 
-static const char *const unknown_choices[] = {"drop", "keep", NULL};
+static const char *const unknown_choices[] = {"drop", "keep", "add", NULL};
 static const char *const rows_missing_choices[] = {"reject", "none", NULL};
 static const char *const documents_choices[] = {"one", "many", NULL};
 /* In the order of enum route_strip. */
@@ -77,8 +77,15 @@ static const struct pl_option route_opts[] = {
     ROUTE_TEXT(when, "Only such rows are taken: '$.type == \"edit\" and not exists(@.x)'."),
     PL_OPTION("unknown_fields", ENUM, struct route_file, unknown_fields, .choices = unknown_choices,
               .dflt = "drop",
-              .help = "Fields that no column takes: drop them, or keep them in the column with "
-                      "unknown: true."),
+              .help = "Fields that no column takes: drop them, keep them in the column with "
+                      "unknown: true, or add columns to the table for them."),
+    PL_OPTION("add.after", INT, struct route_file, add_after, .min = 1, .max = 1000000,
+              .dflt = "100",
+              .help = "With unknown_fields: add: once a field has come so often, with one type, in "
+                      "the messages that are looked at."),
+    PL_OPTION("add.columns_max", INT, struct route_file, add_columns_max, .min = 1,
+              .max = ROUTE_COLUMNS_MAX, .dflt = "50",
+              .help = "So many columns are added at most; those of earlier runs count."),
     PL_OPTION("message_bytes_max", SIZE, struct route_file, route.message_bytes_max, .min = 1,
               .max = 1 << 28, .dflt = "1MiB", .help = "A larger message is a dead letter."),
     PL_OPTION("message_memory_max", SIZE, struct route_file, route.message_memory_max, .min = 0,
@@ -185,11 +192,12 @@ static void columns_load(struct route *r, const struct pl_node *list, struct pl_
         finding(errs, list, "columns: all are expressions, nothing would be sent");
     if (r->unknown_keep && unknown == 0)
         finding(errs, list, "unknown_fields: keep needs a column with unknown: true");
-    if (!r->unknown_keep && unknown > 0)
+    if (!r->unknown_keep && !r->add.after && unknown > 0)
         finding(errs, list, "a column has unknown: true, but unknown_fields is drop");
+    r->unknown_keep = unknown > 0; /* with add: what has no column, or none yet */
 }
 
-static bool path_is_below_rows(const struct route *r, const struct column_path *p)
+bool path_is_below_rows(const struct route *r, const struct column_path *p)
 {
     bool below =
         !p->from_row && r->rows_each && (r->rows.keys_n == 0 || p->keys_n > r->rows.keys_n);
@@ -358,6 +366,16 @@ void text_normalize(char **text)
     }
 }
 
+static void add_check(struct route_file *f, const struct pl_node *root, struct pl_findings *errs)
+{
+    if (f->unknown_fields == 2) {
+        f->route.add.after = f->add_after;
+        f->route.add.columns_max = f->add_columns_max;
+    } else if (pl_node_get(root, "add")) {
+        finding(errs, node_of(root, "add"), "add is for unknown_fields: add");
+    }
+}
+
 /* Everything after the top table; `root` is a mapping. */
 static void route_check(struct route_file *f, struct pl_node *root, unsigned value,
                         struct pl_findings *errs)
@@ -376,6 +394,7 @@ static void route_check(struct route_file *f, struct pl_node *root, unsigned val
         r->table = pl_strdup("");
     split_apply(r, f->table_by, &f->table_values, value, root, errs);
     r->unknown_keep = f->unknown_fields == 1;
+    add_check(f, root, errs);
     r->depth_max = (unsigned)f->depth_max;
     if (r->message_memory_max == 0)
         r->message_memory_max = r->message_bytes_max > MEMORY_BYTES_MIN / 4

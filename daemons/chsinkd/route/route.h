@@ -22,6 +22,8 @@
  *     when: '$.type == "edit"'            # only such rows, see condition.h; "" or left out: all
  *     tombstones: skip                    # a message without a value: skip | dead_letter | row
  *     unknown_fields: drop                # drop | keep: into the column that has `unknown: true`
+ *                                         # | add: the table gets columns for them, see evolve.h
+ *     add: {after: 100, columns_max: 50}  # once it has come so often; so many
  *     message_bytes_max: 1MiB             # a larger message is a dead letter
  *     message_memory_max: 64MiB           # one whose rows take more memory, too
  *     depth_max: 64
@@ -129,6 +131,8 @@ struct column {
     bool ephemeral;   /* sent for the table's DEFAULT expressions, not kept (EPHEMERAL) */
     bool from_text;   /* a string that holds just a number or true or false is taken for it */
     bool from_number; /* Bool: 0 and 1; Enum: the number of a name */
+    bool added;       /* not in the file: the table has it of unknown_fields: add, see added.h */
+    bool not_compared; /* where rows are compared with the table's: older ones have NULL there */
     char *expression, *codec, *comment;
     /* Of an Array, a Map or a Tuple: columns for what is inside, one for each part of the type and
      * with this column's options. Their types are parts of this one's. */
@@ -171,6 +175,10 @@ struct route {
     char *when;
     struct condition condition; /* of `when`; nodes_n 0: all rows are taken */
     bool unknown_keep;
+    struct {
+        int64_t after; /* 0: none are added */
+        int64_t columns_max;
+    } add;
     int64_t message_bytes_max;
     int64_t message_memory_max; /* of the rows of one message, as they lie in a block */
     unsigned depth_max;

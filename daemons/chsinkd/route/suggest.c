@@ -115,8 +115,8 @@ static void yaml_quote(struct pl_buf *out, const char *text)
     pl_buf_add_byte(out, '"');
 }
 
-/* Into an empty buffer. meta.id -> meta_id; what is awkward in a name becomes '_'. */
-static void name_from_path(const char *path, struct pl_buf *out)
+/* meta.id -> meta_id; what is awkward in a name becomes '_'. */
+void suggest_name(const char *path, struct pl_buf *out)
 {
     for (const char *p = path; *p; p++)
         if (isalnum((unsigned char)*p) || (unsigned char)*p >= 0x80)
@@ -145,7 +145,7 @@ static bool name_is_taken(const struct pl_strings *names, const char *name)
 static const char *name_make(struct suggestion *s, const char *path)
 {
     PL_CLEANUP(pl_buf_release) struct pl_buf name = {0};
-    name_from_path(path, &name);
+    suggest_name(path, &name);
     size_t len = name.len;
     for (unsigned n = 2; name_is_taken(&s->names, pl_buf_cstr(&name)); n++) {
         name.len = len;
@@ -243,7 +243,7 @@ void route_suggest(const struct pl_schema *p, const char *topic, struct pl_buf *
                 p->documents);
     refused_add(&s, others);
     PL_CLEANUP(pl_buf_release) struct pl_buf table = {0};
-    name_from_path(topic, &table);
+    suggest_name(topic, &table);
     pl_buf_addf(out, "topic: %s\ntable: %s\n", topic, pl_buf_cstr(&table));
     pl_buf_addf(out, "rows: %s\nunknown_fields: drop\ncolumns:\n", s.rows_each ? "$[*]" : "$");
     for (unsigned i = 0; i < p->n; i++)

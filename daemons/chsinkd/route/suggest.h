@@ -27,4 +27,7 @@
 /* Appends the YAML of a route for messages of `topic`. */
 void route_suggest(const struct pl_schema *p, const char *topic, struct pl_buf *out);
 
+/* Into an empty buffer: the name of a column for a path, of letters, digits and '_'. */
+void suggest_name(const char *path, struct pl_buf *out);
+
 #endif

@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "daemons/chsinkd/output/grow.h"
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
 
@@ -166,6 +167,15 @@ static int routes_choose(struct show *s, const void *output_conf, struct pl_err 
                                         s->ask->route ? s->ask->route : "");
 }
 
+/* With what their tables got by unknown_fields: add. One that cannot be asked is told of later. */
+static void routes_complete(const struct show *s, const void *output_conf, struct output *o)
+{
+    struct pl_err err;
+    unsigned n;
+    for (unsigned i = 0; i < s->conf->routes_n; i++)
+        output_take(s->kind, output_conf, o, s->conf->routes[i], &n, &err);
+}
+
 static size_t terminal_width(void)
 {
     struct winsize size;
@@ -242,11 +252,11 @@ int show_run(const struct chsinkd_conf *conf, const struct show_ask *ask, struct
     struct pl_err first = {.kind = PL_ERR_NONE};
     s.where = s.kind->where(output_conf);
     groups_find(&s);
-    if (!ask->sql && routes_choose(&s, output_conf, err) < 0)
-        return -1;
     struct output *o = s.kind->open(output_conf);
-    int rc = ask->sql ? sql_run(&s, output_conf, o, &out, err) : 0;
-    if (!ask->sql) {
+    routes_complete(&s, output_conf, o);
+    int rc = ask->sql ? sql_run(&s, output_conf, o, &out, err)
+                      : routes_choose(&s, output_conf, err);
+    if (!ask->sql && rc == 0) {
         all_ask(&s, o, &first);
         if (ask->json)
             show_json(&s, &out);

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "daemons/chsinkd/sink/adding.h"
 #include "daemons/chsinkd/sink/calls.h"
 #include "daemons/chsinkd/sink/consumer.h"
 #include "daemons/chsinkd/sink/drive.h"
@@ -191,6 +192,8 @@ static void work_answered(struct sink *s, struct partition *p)
         break;
     case WORK_ENSURE:
         ensure_answered(s, p);
+        break;
+    case WORK_ADD: /* no partition's: answers_take() */
         break;
     }
 }
@@ -386,8 +389,13 @@ void answers_take(struct sink *s)
     struct courier_job *job;
     rd_kafka_queue_poll_callback(s->consumer->commits, 0);
     for (w = workers_take_done(s->workers, &s->desk); w;) {
+        struct work *work = w;
         struct partition *p = w->owner;
         w = w->next; /* p->work may be submitted again */
+        if (work->kind == WORK_ADD) {
+            adding_answered(s, work);
+            continue;
+        }
         work_answered(s, p);
         enter_waiting(s, p);
     }

@@ -19,6 +19,7 @@
 #include <malloc.h>
 #include <stdio.h>
 
+#include "daemons/chsinkd/sink/adding.h"
 #include "daemons/chsinkd/sink/answers.h"
 #include "daemons/chsinkd/sink/assignment.h"
 #include "daemons/chsinkd/sink/drive.h"
@@ -318,6 +319,7 @@ static void consumer_turn(struct consumer *c)
     pending_take(c);
     intake_close_aged(s);
     intake_counts(s);
+    adding_look(s);
     memory_give_back(c);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "daemons/chsinkd/sink/intake.h"
 
+#include "daemons/chsinkd/sink/adding.h"
 #include "daemons/chsinkd/sink/drive.h"
 #include "daemons/chsinkd/sink/message.h"
 #include "daemons/chsinkd/sink/place.h"
@@ -338,7 +339,9 @@ static enum batch_fate message_decode(const struct sink *s, struct partition *p,
     if (!rm.value && ctx.route->tombstones == TOMBSTONES_SKIP)
         return BATCH_SKIPPED;
     uint64_t dead = b->dead.count;
-    uint64_t rows = rows_decode(p->route->rows, &rm, &only, b->block, on_reject, &ctx);
+    uint64_t rows = p->route->adding && !s->once
+                        ? adding_decode(p->route, &rm, &only, b->block, on_reject, &ctx)
+                        : rows_decode(p->route->rows, &rm, &only, b->block, on_reject, &ctx);
     if (rows > 0 && only.n > 0 && p->route->machine.can_look && sink_by_origin(s))
         whole_decode(p, &rm, m->offset, &only);
     if (pl_log_level() >= PL_DEBUG)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "daemons/chsinkd/route/digest.h"
+#include "daemons/chsinkd/sink/adding.h"
 #include "daemons/chsinkd/sink/consumer.h"
 #include "lib/base/clock.h"
 #include "lib/log/log.h"
@@ -25,6 +26,7 @@ static void sink_route_init(struct sink *s, struct sink_route *sr, const struct 
 {
     sr->route = r;
     sr->rows = rows_new(r);
+    sr->adding = adding_new(r);
     for (unsigned i = 0; i < r->columns_n; i++)
         sr->wants_headers |= r->columns[i].source == COLUMN_HEADER;
     sr->target = s->output->target_new(s->output_conf, r);
@@ -39,10 +41,32 @@ static void sink_route_init(struct sink *s, struct sink_route *sr, const struct 
     };
 }
 
+static void sink_route_release(struct sink *s, struct sink_route *sr)
+{
+    rows_free(sr->rows);
+    rows_free(sr->rows_whole);
+    adding_free(sr->adding);
+    s->output->target_free(sr->target);
+    *sr = (struct sink_route){0};
+}
+
+void sink_route_anew(struct sink *s, struct sink_route *sr)
+{
+    const struct route *r = sr->route;
+    sink_route_release(s, sr);
+    sink_route_init(s, sr, r);
+}
+
 void sink_route_state(struct sink_route *sr, const struct output_state *state)
 {
     sr->machine.keeps_position = state->guarantee == OUTPUT_POSITION;
     sr->machine.can_look = state->can_look && !sr->machine.keeps_position;
+    if (state->grows || !sr->adding || adding_is_stopped(sr->adding))
+        return;
+    adding_stop(sr->adding);
+    pl_log(PL_WARNING, PL_EVENT_COLUMN_NOT_ADDED,
+           "unknown_fields: add has no effect: more than the table itself must change for a column",
+           SINK_F_TABLE(sr), PL_F_STR("ENGINE", state->engine), PL_F_STR("ROUTE", sr->route->name));
 }
 
 static void wake_init(struct sink *s)
@@ -142,9 +166,7 @@ void sink_release(struct sink *s)
     free(s->partitions);
     block_pool_free(s->pool);
     for (unsigned i = 0; i < s->routes_n; i++) {
-        rows_free(s->routes[i].rows);
-        rows_free(s->routes[i].rows_whole);
-        s->output->target_free(s->routes[i].target);
+        sink_route_release(s, &s->routes[i]);
     }
     free(s->routes);
     free(s->group);

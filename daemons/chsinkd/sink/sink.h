@@ -72,6 +72,7 @@ struct sink_route {
     struct rows *rows;
     struct rows *rows_whole;    /* --replay, of messages as a whole; NULL: not yet needed */
     struct rows_counts counted; /* of `rows`, added to the metrics already */
+    struct adding *adding;      /* unknown_fields: add; NULL: not here */
     _Atomic bool away;          /* its target did not answer the last call */
     struct sink_told told;      /* under the lock */
 };
@@ -219,6 +220,7 @@ struct sink {
 
     _Atomic bool woken;    /* the consumer: an answer has come, a flag was set */
     _Atomic bool stopping; /* read no more, finish what there is */
+    _Atomic bool again;    /* a route is to be read anew, with what its table has got; adding.h */
     _Atomic bool give_up;  /* stop retrying; what is not committed is read again next time */
     _Atomic bool drained;  /* the consumer's last word: all is committed and the group left */
     _Atomic bool assigned_once;
@@ -240,6 +242,8 @@ void sink_limits_set(struct sink *s, const struct chsinkd_conf *conf);
 void sink_give_up(struct sink *s); /* any thread */
 /* Any thread: the consumer looks at answers and flags soon, also when it waits for messages. */
 void sink_wake(struct sink *s);
+/* A route, which has changed before the consumer started, as sink_init() takes it. */
+void sink_route_anew(struct sink *s, struct sink_route *sr);
 /* What ensure has found about a route's target. Before the consumer starts, then by it. */
 void sink_route_state(struct sink_route *sr, const struct output_state *state);
 /* --replay: which rows are there is asked by the message that they come from, as the table does not

@@ -367,6 +367,31 @@ static const cJSON *field_by_name(const cJSON *schema, const char *name)
     return NULL;
 }
 
+/* A type that an added column can have, as ClickHouse calls it. */
+static const char *added_type(const cJSON *field)
+{
+    const char *name = pl_doc_str(field, "type");
+    enum iceberg_type type;
+    if (cJSON_IsTrue(pl_doc_get(field, "required")) || !name || !iceberg_type_parse(name, &type))
+        return "";
+    return type == ICEBERG_LONG      ? "Nullable(Int64)"
+           : type == ICEBERG_DOUBLE  ? "Nullable(Float64)"
+           : type == ICEBERG_BOOLEAN ? "Nullable(Bool)"
+           : type == ICEBERG_STRING  ? "Nullable(String)"
+                                     : "";
+}
+
+void iceberg_schema_columns(const cJSON *metadata, struct column_notes *ret)
+{
+    const cJSON *f;
+    cJSON_ArrayForEach(f, pl_doc_get(iceberg_schema_current(metadata), "fields"))
+    {
+        const char *name = pl_doc_str(f, "name"), *doc = pl_doc_str(f, "doc");
+        if (name)
+            column_notes_add(ret, name, added_type(f), doc ? doc : "");
+    }
+}
+
 static int schema_missing(struct pl_err *err)
 {
     return pl_err_set(err, PL_ERR_CONFIG, 0,

@@ -22,7 +22,7 @@
 
 #include "daemons/chsinkd/iceberg/conf.h"
 #include "daemons/chsinkd/iceberg/format/transform.h"
-#include "daemons/chsinkd/route/route.h"
+#include "daemons/chsinkd/route/added.h"
 #include "lib/json/document.h"
 
 #define ICEBERG_PARTITION_FIELDS_MAX 16
@@ -80,6 +80,9 @@ int iceberg_schema_grow(const struct route *r, int uint64, const cJSON *metadata
  * chsinkd cannot make. */
 int iceberg_layout_of(const struct route *r, int uint64, const cJSON *metadata,
                       struct iceberg_layout *ret, struct pl_err *err);
+
+/* As output.h's columns(): the comments are the fields' "doc". */
+void iceberg_schema_columns(const cJSON *metadata, struct column_notes *ret);
 
 /* The schema or spec that metadata says is the current one; NULL: none. */
 const cJSON *iceberg_schema_current(const cJSON *metadata);

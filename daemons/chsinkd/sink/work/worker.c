@@ -98,6 +98,10 @@ static enum output_answer call(struct worker *w, struct work *work)
     case WORK_ENSURE:
         rc = o->ensure(w->output, work->target, &how, &work->state, &work->err);
         break;
+    case WORK_ADD:
+        rc = output_grow(o, conf->output_conf, w->output, work->target, &work->want, &work->there,
+                         &work->err);
+        break;
     case WORK_INSERT:
         return o->insert(w->output, work->target, &work->range, work->batch,
                          pl_buf_cstr(&work->token), &work->err);
@@ -116,6 +120,8 @@ static const char *doing(enum work_kind kind)
         return "inserting";
     case WORK_ENSURE:
         return "looking at the table again";
+    case WORK_ADD:
+        return "adding columns to the table";
     }
     return "";
 }
@@ -140,7 +146,9 @@ static void work_do(struct worker *w, struct work *work, bool give_up)
         return;
     }
     pl_deadline_begin(&w->deadline, doing(work->kind), began_ms,
-                      work->kind == WORK_ENSURE ? conf->ensure_ms : conf->call_ms);
+                      work->kind == WORK_ENSURE ? conf->ensure_ms
+                      : work->kind == WORK_ADD  ? conf->ensure_ms + 2 * conf->call_ms
+                                                : conf->call_ms);
     work->answer = call(w, work);
     work->took_ms = pl_clock_monotonic_ms() - began_ms;
 }

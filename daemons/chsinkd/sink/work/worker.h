@@ -16,7 +16,7 @@
 #ifndef CHSINKD_SINK_WORKER_H
 #define CHSINKD_SINK_WORKER_H
 
-#include "daemons/chsinkd/output/output.h"
+#include "daemons/chsinkd/output/grow.h"
 #include "lib/service/watchdog.h"
 
 #define WORKERS_MAX 64
@@ -26,6 +26,7 @@ enum work_kind {
     WORK_LOOK,   /* takes out of the batch what is there */
     WORK_INSERT, /* the batch with the token */
     WORK_ENSURE, /* the target, after it was HELD */
+    WORK_ADD,    /* columns to the target's table */
 };
 
 struct work {
@@ -36,6 +37,7 @@ struct work {
     struct pl_buf token;    /* INSERT; its text */
     int64_t send_before_ms; /* INSERT, boot clock: not sent later, but RETRY, expired */
     bool urgent;            /* it expired before: goes before others */
+    struct column_notes want; /* ADD */
     void *owner;
 
     /* The answer. */
@@ -46,6 +48,7 @@ struct work {
     int64_t position;          /* PLACE: -1: the output has nothing */
     struct pl_buf note;        /* PLACE: what is kept with it */
     struct output_state state; /* ENSURE */
+    struct column_notes there; /* ADD: the table's columns, DONE or not; empty: not known */
     int64_t took_ms;
 
     /* The workers'. */
