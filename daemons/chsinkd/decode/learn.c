@@ -52,10 +52,11 @@ void learn_message(struct learn *l, const struct rows_message *m, const struct r
                    const struct rows_counts *after)
 {
     const char *p = m->value, *why;
-    size_t len = m->value_len, at = l->route->strip == STRIP_SCHEMA_REGISTRY ? PAYLOAD_FRAME_LEN : 0;
+    size_t len = m->value_len,
+           at = l->route->strip == STRIP_SCHEMA_REGISTRY ? PAYLOAD_FRAME_LEN : 0;
     if (after->unknown_fields == before->unknown_fields || after->rows == before->rows ||
-        after->filtered != before->filtered || after->rejected_rows != before->rejected_rows || !p ||
-        len > LEARN_BYTES_MAX || len < at)
+        after->filtered != before->filtered || after->rejected_rows != before->rejected_rows ||
+        !p || len > LEARN_BYTES_MAX || len < at)
         return;
     l->round++;
     at += payload_bom(p + at, len - at);

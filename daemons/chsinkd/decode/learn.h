@@ -4,9 +4,9 @@
  * from which route/evolve.h finds new columns.
  *
  * Apart from the decoder, whose way it leaves as it is: a message of which the decoder says that it
- * has such fields is walked once more, LEARN_ROUND_MAX of a round (the caller's, such as a batch),
- * and none larger than LEARN_BYTES_MAX. What is kept is bounded by pl_schema's limits (2,000 fields,
- * a few MB); a sample that is full, as one of keys without end, is begun anew.
+ * has such fields is walked once more, LEARN_ROUND_MAX of a round (the caller's, such as a second),
+ * and none larger than LEARN_BYTES_MAX. What is kept is bounded by pl_schema's limits (2,000
+ * fields, a few MB); a sample that is full, as one of keys without end, is begun anew.
  *
  * No I/O, no clock. Threads: one owner.
  */

@@ -28,8 +28,8 @@ int duckdb_route_check(const struct route *r, struct pl_err *err);
 
 /* The least duckdb.memory_limit with which a table of the route can be written: DuckDB has blocks
  * of 256 KiB for each column, however few rows there are. (Tried with 1.5.6: 256, 512 and 768
- * columns are written with 0.75 MiB for each; 1,024 with 1.25 MiB, not with 1.) With the columns that
- * may be added. */
+ * columns are written with 0.75 MiB for each; 1,024 with 1.25 MiB, not with 1.) With the columns
+ * that may be added. */
 int64_t duckdb_memory_least(const struct route *r);
 
 /* "CREATE TABLE …" with its comments, statements each ended by ";\n". Appended. */

@@ -10,11 +10,11 @@
  *     is NULL there and counted (invalid: null), and no time or UUID is guessed;
  *     no column of the route reads it, something above it or below it;
  *     it is not inside of an array, and at most EVOLVE_DEPTH_MAX keys deep;
- *     none of its keys looks like data: not 1 to EVOLVE_KEY_MAX letters, digits and _ - . beginning
- *     with a letter (or _ @ $ before one), no run of five digits and no year, not a third of it digits, not
- *     hexadecimal from end to end; nor does an object above it hold many keys alike that come seldom, as one by
- *     user or country does: EVOLVE_ALIKE_MAX of the same type, each in less than half of the
- *     objects (in the row itself EVOLVE_ALIKE_ROW_MAX);
+ *     none of its keys looks like data: 1 to EVOLVE_KEY_MAX letters, digits and _ - . that begin
+ *     with a letter (or _ @ $ before one), no run of five digits and no year, not a third of it
+ *     digits, not hexadecimal from end to end; nor does an object above it hold many keys alike
+ *     that come seldom, as one by user or country does: EVOLVE_ALIKE_MAX of the same type, each in
+ *     less than half of the objects (in the row itself EVOLVE_ALIKE_ROW_MAX);
  *     its name, made of the path as by --schema, is not another column's, letter case apart;
  *     add.columns_max is not reached.
  *

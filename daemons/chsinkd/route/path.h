@@ -31,8 +31,8 @@ int column_path_parse(const char *text, struct column_path *ret, struct pl_err *
 int rows_path_parse(const char *text, struct column_path *ret, bool *ret_each, struct pl_err *err);
 void column_path_release(struct column_path *path);
 
-/* Appends the path as column_path_parse() takes it, a key in quotes only where it needs them: of two
- * equal paths the same text. Without [*]. */
+/* Appends the path as column_path_parse() takes it, a key in quotes only where it needs them: of
+ * two equal paths the same text. Without [*]. */
 void column_path_print(const struct column_path *path, struct pl_buf *out);
 
 #endif

@@ -128,10 +128,10 @@ struct column {
     enum column_overflow on_overflow;
     enum column_unit unit;
     bool unit_given;
-    bool ephemeral;   /* sent for the table's DEFAULT expressions, not kept (EPHEMERAL) */
-    bool from_text;   /* a string that holds just a number or true or false is taken for it */
-    bool from_number; /* Bool: 0 and 1; Enum: the number of a name */
-    bool added;       /* not in the file: the table has it of unknown_fields: add, see added.h */
+    bool ephemeral;    /* sent for the table's DEFAULT expressions, not kept (EPHEMERAL) */
+    bool from_text;    /* a string that holds just a number or true or false is taken for it */
+    bool from_number;  /* Bool: 0 and 1; Enum: the number of a name */
+    bool added;        /* not in the file: the table has it of unknown_fields: add, see added.h */
     bool not_compared; /* where rows are compared with the table's: older ones have NULL there */
     char *expression, *codec, *comment;
     /* Of an Array, a Map or a Tuple: columns for what is inside, one for each part of the type and

@@ -254,8 +254,8 @@ int show_run(const struct chsinkd_conf *conf, const struct show_ask *ask, struct
     groups_find(&s);
     struct output *o = s.kind->open(output_conf);
     routes_complete(&s, output_conf, o);
-    int rc = ask->sql ? sql_run(&s, output_conf, o, &out, err)
-                      : routes_choose(&s, output_conf, err);
+    int rc =
+        ask->sql ? sql_run(&s, output_conf, o, &out, err) : routes_choose(&s, output_conf, err);
     if (!ask->sql && rc == 0) {
         all_ask(&s, o, &first);
         if (ask->json)

@@ -12,8 +12,8 @@ struct adding {
     int64_t add_ms;   /* the same, for what is to be added; 0: not known yet */
     int64_t table_ms; /* when the table is looked at for what others have added */
     bool working;
-    bool done;           /* nothing more is added until the next start */
-    struct work work;    /* WORK_ADD */
+    bool done;        /* nothing more is added until the next start */
+    struct work work; /* WORK_ADD */
     struct evolve_fields fields;
     struct pl_strings said; /* paths of fields that are never added */
 };
@@ -194,10 +194,11 @@ void adding_answered(struct sink *s, struct work *w)
                     (w->answer == OUTPUT_RETRY ? ADDING_AWAY_MS : ADDING_REFUSED_MS);
     /* n > 0: another was faster. */
     if (n == 0 && w->want.n > 0 && w->answer != OUTPUT_DONE && !s->give_up)
-        pl_log_err(PL_ERROR, PL_EVENT_COLUMN_NOT_ADDED,
-                   "columns for new fields cannot be added; loading goes on without them, and it is "
-                   "tried again later",
-                   &w->err, SINK_F_TABLE(sr), PL_F_STR("ROUTE", sr->route->name));
+        pl_log_err(
+            PL_ERROR, PL_EVENT_COLUMN_NOT_ADDED,
+            "columns for new fields cannot be added; loading goes on without them, and it is "
+            "tried again later",
+            &w->err, SINK_F_TABLE(sr), PL_F_STR("ROUTE", sr->route->name));
     column_notes_release(&w->there);
     if (n == 0)
         return;

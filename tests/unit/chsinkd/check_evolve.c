@@ -124,7 +124,8 @@ START_TEST(check_what_is_read)
            "$.a.e a_e Nullable(Int64) 4/4", text);
     JUDGED(COLUMNS "  - {name: a, type: String, path: $.a, json: true}\n", 4, "", text);
     JUDGED(COLUMNS "  - {name: all, type: String, path: \"@\", json: true}\n", 4, "", text);
-    JUDGED(COLUMNS "  - {name: a, type: String, path: [$.q, $.a.e], missing: default, json: true}\n",
+    JUDGED(COLUMNS
+           "  - {name: a, type: String, path: [$.q, $.a.e], missing: default, json: true}\n",
            4, "$.a.b.c a_b_c Nullable(Int64) 4/4; $.a.b.d a_b_d Nullable(Int64) 4/4", text);
     /* With a column for the rest beside it: what has none yet is kept there. */
     JUDGED(COLUMNS "  - {name: rest, type: String, unknown: true}\n", 4,
@@ -145,13 +146,15 @@ START_TEST(check_rows_of_arrays)
 {
     static const char rows[] = "rows: $.a.list[*]\ncolumns:\n"
                                "  - {name: id, type: Int64, path: \"@.id\"}\n";
-    static const char whole[] = "rows: $[*]\ncolumns:\n  - {name: id, type: Int64, path: \"@.id\"}\n";
+    static const char whole[] =
+        "rows: $[*]\ncolumns:\n  - {name: id, type: Int64, path: \"@.id\"}\n";
     JUDGED(rows, 2, "@.x x Nullable(Int64) 4/4",
            "{\"a\": {\"list\": [{\"id\": 1, \"x\": 1}, {\"id\": 2, \"x\": 1}]}}");
     JUDGED(rows, 4, "$.b b Nullable(Int64) 4/4; $.a.c a_c Nullable(Int64) 4/4",
            "{\"b\": 1, \"a\": {\"c\": 1, \"list\": [{\"id\": 1}, {\"id\": 2}]}}");
-    JUDGED(rows, 4, "@.o.p o_p Nullable(Bool) 4/4; @.q: it is an array: give it a column of your "
-                    "own, or rows",
+    JUDGED(rows, 4,
+           "@.o.p o_p Nullable(Bool) 4/4; @.q: it is an array: give it a column of your "
+           "own, or rows",
            "{\"a\": {\"list\": [{\"id\": 1, \"o\": {\"p\": true}, \"q\": [{\"r\": 1}]}]}}");
     JUDGED(whole, 2, "@.x x Nullable(String) 4/6",
            "[{\"id\": 1, \"x\": \"\"}, {\"id\": 2}, {\"id\": 2, \"x\": \"\"}]");
@@ -167,8 +170,9 @@ END_TEST
 
 START_TEST(check_frames)
 {
-    static const char framed[] = "\0\0\0\1\2{\"id\": 1, \"x\": 1}", marked[] = "\xef\xbb\xbf"
-                                                                             "{\"id\": 1, \"x\": 1}";
+    static const char framed[] = "\0\0\0\1\2{\"id\": 1, \"x\": 1}", marked[] =
+                                                                        "\xef\xbb\xbf"
+                                                                        "{\"id\": 1, \"x\": 1}";
     const struct rows_message m = {.topic = "t", .value = framed, .value_len = sizeof(framed) - 1};
     FIXTURE f = fixture_new(ADD "message: {strip: schema_registry}\n" COLUMNS);
     PL_CLEANUP(learn_freep) struct learn *l = learn_new(f.route);
@@ -189,16 +193,44 @@ END_TEST
 START_TEST(check_keys)
 {
     static const char *const names[] = {
-        "a",      "id2",     "user_name", "user-name", "userName", "http.status", "_id",   "@timestamp",
-        "$type",  "sha256",  "ipv4",      "utf8",      "md5",      "log4j2",      "größe", "名前",
-        "a1",     "v2beta1", "facade",    "decade",    "added",    "x_forwarded_for",
+        "a",         "id2",
+        "user_name", "user-name",
+        "userName",  "http.status",
+        "_id",       "@timestamp",
+        "$type",     "sha256",
+        "ipv4",      "utf8",
+        "md5",       "log4j2",
+        "größe",     "名前",
+        "a1",        "v2beta1",
+        "facade",    "decade",
+        "added",     "x_forwarded_for",
     };
     static const char *const data[] = {
-        "",          "1",          "17",           "2026-11-29", "y2026",
-        "d20261129", "user 7",     "First Name",   "a/b",        "https://x.org/",
-        "a@b.org",   "user12345",  "a1b2c3",       "deadbeef1",  "550e8400-e29b-41d4-a716-446655440000",
-        "x:y",       "50%",        "sales_2024",   "-",          "_",
-        "@",         "a\"b",       "a\\b",         "a[0]",       "f00ba47e",
+        "",
+        "1",
+        "17",
+        "2026-11-29",
+        "y2026",
+        "d20261129",
+        "user 7",
+        "First Name",
+        "a/b",
+        "https://x.org/",
+        "a@b.org",
+        "user12345",
+        "a1b2c3",
+        "deadbeef1",
+        "550e8400-e29b-41d4-a716-446655440000",
+        "x:y",
+        "50%",
+        "sales_2024",
+        "-",
+        "_",
+        "@",
+        "a\"b",
+        "a\\b",
+        "a[0]",
+        "f00ba47e",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
     };
     for (unsigned i = 0; i < PL_COUNT(names); i++)
@@ -243,20 +275,20 @@ START_TEST(check_many_keys_alike)
     alike("{\"id\": 1, \"#\": 1}", EVOLVE_ALIKE_ROW_MAX,
           "$: its keys are many and alike, as data are");
     /* All of them in each object: names. */
-    JUDGED(COLUMNS, 4,
-           "$.by.a by_a Nullable(Int64) 4/4; $.by.b by_b Nullable(Int64) 4/4; "
-           "$.by.c by_c Nullable(Int64) 4/4; $.by.d by_d Nullable(Int64) 4/4; "
-           "$.by.e by_e Nullable(Int64) 4/4; $.by.f: add.columns_max is reached; "
-           "$.by.g: add.columns_max is reached; $.by.h: add.columns_max is reached",
-           "{\"id\": 1, \"by\": {\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1}}");
+    JUDGED(
+        COLUMNS, 4,
+        "$.by.a by_a Nullable(Int64) 4/4; $.by.b by_b Nullable(Int64) 4/4; "
+        "$.by.c by_c Nullable(Int64) 4/4; $.by.d by_d Nullable(Int64) 4/4; "
+        "$.by.e by_e Nullable(Int64) 4/4; $.by.f: add.columns_max is reached; "
+        "$.by.g: add.columns_max is reached; $.by.h: add.columns_max is reached",
+        "{\"id\": 1, \"by\": {\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1}}");
 }
 END_TEST
 
 START_TEST(check_names)
 {
     JUDGED(COLUMNS, 4, "$.ID: its column's name is another's", "{\"id\": 1, \"ID\": 1}");
-    JUDGED(COLUMNS, 4,
-           "$.a_b a_b Nullable(Int64) 4/4; $.A.b: its column's name is another's",
+    JUDGED(COLUMNS, 4, "$.a_b a_b Nullable(Int64) 4/4; $.A.b: its column's name is another's",
            "{\"id\": 1, \"a_b\": 1, \"A\": {\"b\": 1}}");
     JUDGED("columns:\n  - {name: id, type: Int64, path: $.id}\n"
            "  - {name: x, type: Int64, expression: \"1\"}\n",
@@ -294,8 +326,8 @@ END_TEST
 
 START_TEST(check_comments_of_paths)
 {
-    static const char *const keys[] = {"a", "a.b", "a\"b", "a\\b", "\\", "a b", "it's", "größe", "名",
-                                       "`", "[*]", "$",    "@x",   "%s", "\t"};
+    static const char *const keys[] = {"a",  "a.b", "a\"b", "a\\b", "\\", "a b", "it's", "größe",
+                                       "名", "`",   "[*]",  "$",    "@x", "%s",  "\t"};
     FIXTURE f = fixture_new(ADD COLUMNS);
     for (unsigned i = 0; i < PL_COUNT(keys); i++)
         for (unsigned row = 0; row < 2; row++) {
