@@ -217,6 +217,55 @@ def test_load(duck):
     d.assert_each_once()
 
 
+@pytest.mark.parametrize('duck', ['file', 'lake'], indirect=True)
+def test_new_fields(duck):
+    """unknown_fields: add: a column comes, is loaded after a start of its own and after a kill; each message once."""
+    d = duck
+    d.kafka.create(d.topic, 1)
+    route = write_whole(d.folder / 'fields.yaml', f'''topic: {d.topic}
+table: rows
+unknown_fields: add
+add: {{after: 20}}
+columns:
+  - {{name: id, type: Int64, path: $.i}}
+order_by: id
+''')
+    sent = 0
+
+    def send_until(condition, what):
+        def step():
+            nonlocal sent
+            d.produce([json.dumps({'i': n, 'meta': {'a.b': n / 2}, 'color': f'c{n}'}).encode()
+                       for n in range(sent, sent + 50)])
+            sent += 50
+            return condition()
+        wait_until(step, 60, what, 0.2)
+
+    def loaded_since(first):
+        try:
+            found = d.ask(f"SELECT count(*), count(*) FILTER (color <> 'c' || id OR meta_a_b <> id / 2) FROM rows "
+                          f'WHERE id >= {first} AND color IS NOT NULL AND meta_a_b IS NOT NULL')
+        except (AssertionError, duckdb.BinderException):  # there is no such column yet
+            return False
+        assert not found or found[0][1] == 0, found
+        return found and found[0][0] > 0
+
+    sink = d.sink(route=route).start()
+    pid = sink.process.pid
+    send_until(lambda: loaded_since(0), 'rows with new columns')
+    assert sink.process.pid == pid and sink.running(), sink.tail()
+    sink.kill()
+    first = sent
+    sink.start()
+    send_until(lambda: loaded_since(first), 'rows with them again')
+    wait_until(lambda: d.ask('SELECT count(*), count(DISTINCT id) FROM rows') == [(sent, sent)], 60, 'each once')
+    assert sink.terminate(20)[0] == 0, sink.tail()
+    assert sorted(d.ask("SELECT column_name, data_type, comment FROM duckdb_columns() WHERE table_name = 'rows' "
+                        'AND comment IS NOT NULL')) == [
+        ('color', 'VARCHAR', 'added by chsinkd: path $.color'),
+        ('meta_a_b', 'DOUBLE', 'added by chsinkd: path $.meta."a.b"')]
+
+
 def test_preset(duck):
     """The package's route, into DuckDB, with made events."""
     d = duck

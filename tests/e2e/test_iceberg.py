@@ -152,6 +152,58 @@ def test_read_by_others(lake, partition):
     lake.assert_rows(wanted, [*COLUMNS, 'comment'])
 
 
+def test_new_fields(lake):
+    """unknown_fields: add: a column comes, is loaded after a start of its own and after a kill; each message once."""
+    p = lake.p
+    p.kafka.create(p.topic, 1)
+    route = write_whole(p.folder / 'fields.yaml', f'''
+topic: {p.topic}
+table: {p.table}
+unknown_fields: add
+add: {{after: 20}}
+columns:
+  - {{name: n, type: Int64, path: $.n}}
+order_by: n
+''')
+    sent = 0
+
+    def look():
+        """How many rows, how many different ones, how many with the new columns, how many of these wrong."""
+        try:
+            row, = p.clickhouse.rows('SELECT count(), uniqExact(n), countIf(color IS NOT NULL AND deep_x IS NOT NULL), '
+                                     "countIf(color != concat('c', toString(n)) OR deep_x != n) "
+                                     f"FROM icebergLocal('{lake.table}')")
+            return tuple(map(int, row))
+        except AssertionError:  # there is no such table, or column, yet
+            return (0, 0, 0, 0)
+
+    def send_until(condition, what):
+        def step():
+            nonlocal sent
+            p.kafka.produce(p.topic, [(None, json.dumps({'n': n, 'deep': {'x': n}, 'color': f'c{n}'}))
+                                      for n in range(sent, sent + 50)])
+            sent += 50
+            return condition()
+        wait_until(step, 60, what, 0.3)
+
+    sink = lake.sink(route=route, batch={'age': '300ms'}, kafka={'session.timeout.ms': 6000}).start()
+    send_until(lambda: look()[2] > 0, 'rows with new columns')
+    sink.kill()
+    with_them = look()[2]
+    sink.start()
+    send_until(lambda: look()[2] > with_them, 'more of them')
+    wait_until(lambda: look()[:2] == (sent, sent), 60, 'each once')
+    assert look()[3] == 0
+    assert sink.terminate(30)[0] == 0, sink.tail()
+    with open(sorted(glob.glob(f'{lake.table}/metadata/v*.metadata.json'), key=os.path.getmtime)[-1],
+              encoding='utf-8') as text:
+        document = json.load(text)
+    fields = next(s for s in document['schemas'] if s['schema-id'] == document['current-schema-id'])['fields']
+    assert [(f['name'], f['type'], f.get('doc')) for f in fields] == [
+        ('n', 'long', None), ('deep_x', 'long', 'added by chsinkd: path $.deep.x'),
+        ('color', 'string', 'added by chsinkd: path $.color')]
+
+
 def test_table_of_others(lake):
     """A table that pyiceberg made, with a spec, a sort order, properties and a nested column: kept, and written into."""
     p = lake.p

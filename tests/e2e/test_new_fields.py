@@ -120,7 +120,7 @@ def test_new_fields_get_columns(pipeline):
     assert 'conservation' not in daemon.text()
 
 
-@pytest.mark.parametrize('after', [0.0, 0.3, 0.8])
+@pytest.mark.parametrize('after', [0.0, 0.5])
 def test_killed_once_the_column_is_there(pipeline, after):
     """kill -9 so long after the ALTER: before the end of the old process, on the way, in the new one."""
     t = Topic(pipeline)

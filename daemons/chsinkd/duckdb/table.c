@@ -202,6 +202,8 @@ static void add_column_sql(const struct route *r, const struct column *c, bool l
 {
     const char *dflt = column_default(c);
     const struct duckdb_type type = column_type(c);
+    if (c->added) /* known by its comment alone: never there without it */
+        pl_buf_add_str(out, "BEGIN;\n");
     pl_buf_add_str(out, "ALTER TABLE ");
     duckdb_table_name(r, out);
     pl_buf_add_str(out, " ADD COLUMN ");
@@ -215,6 +217,8 @@ static void add_column_sql(const struct route *r, const struct column *c, bool l
     }
     pl_buf_add_str(out, ";\n");
     add_comment(r, c, out);
+    if (c->added)
+        pl_buf_add_str(out, "COMMIT;\n");
 }
 
 /* ---- what is there ---- */
