@@ -31,8 +31,10 @@ SANITIZE   ?=
 # As Debian's packages are built, so that tests meet what is installed. (Sanitizers do it better.)
 CPPFLAGS   ?= $(if $(SANITIZE),,-D_FORTIFY_SOURCE=2)
 SAN        := $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer)
+# STEPS=1: with the named steps of lib/base/step.h, for make torture.
+STEPS      ?=
 ALL_CFLAGS  = -std=gnu11 $(WARN) $(SAN) $(CFLAGS)
-ALL_CPPFLAGS = -D_GNU_SOURCE -DPL_VERSION='"$(VERSION)"' -I. $(PKG_CFLAGS) $(CPPFLAGS)
+ALL_CPPFLAGS = -D_GNU_SOURCE -DPL_VERSION='"$(VERSION)"' -I. $(if $(STEPS),-DPL_STEPS) $(PKG_CFLAGS) $(CPPFLAGS)
 ALL_LDFLAGS = $(SAN) $(LDFLAGS)
 
 ifneq ($(V),1)

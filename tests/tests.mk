@@ -7,7 +7,7 @@ BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
 C_FILES    = $(wildcard lib/*/*.[ch] daemons/*/*.[ch] daemons/*/*/*.[ch] tests/*/*.[ch] \
              tests/unit/*/*.[ch] tests/services/*/*.[ch])
 
-.PHONY: bench-compare torture check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop test-systemd
+.PHONY: bench-compare search torture torture-bins check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop test-systemd
 
 check: $(BINS) check-bins  ## quick, offline, no root: unit tests, fuzz corpora, tree, configurations
 	$(Q)tests/run/check.sh $(B) $(B)/results/check -- $(UNIT_BIN) -- $(FUZZ_NAMES)
@@ -21,11 +21,18 @@ test-systemd: deb $(B)/services/eventstreams $(B)/services/make-events  ## the p
 	$(Q)mkdir -p $(B)/results
 	$(Q)tests/systemd/run.sh $(B)
 
-torture: check-bins  ## what is too long for test: the sink's protocol searched further (5 minutes, 1.5 GB), 1,500 commits into Iceberg
+search: check-bins  ## what is too long for test: the sink's protocol searched further (5 minutes, 1.5 GB), 1,500 commits into Iceberg
 	$(Q)CK_TIMEOUT_MULTIPLIER=30 PARTITION_SEARCH=full $(B)/unit/chsinkd/check_partition
 	$(Q)tests/services/duckdb.sh fetch
 	$(Q)CK_TIMEOUT_MULTIPLIER=30 ICEBERG_COMMITS=1500 \
 	  DUCKDB_LIBRARY=$$(tests/services/duckdb.sh library) $(B)/unit/chsinkd/check_iceberg_output
+
+torture:  ## seeded runs in which everything is broken, exactly once all the same (SEED=1 RUNS=20; tests/torture/run.py)
+	+$(Q)$(MAKE) --no-print-directory B=$(B)/steps STEPS=1 torture-bins
+	$(Q)tests/services/duckdb.sh fetch
+	$(Q)BUILD=$(B)/steps /usr/bin/python3 tests/torture/run.py --seed $(or $(SEED),1) --runs $(or $(RUNS),20)
+
+torture-bins: $(BINS) $(SERVICES)
 
 demo:  ## the live stream into a table, and what is in it (OUTPUT=duckdb or iceberg, DEMO_SECONDS=30, KEEP=1; root or sudo)
 	$(Q)MAKE='$(MAKE)' tests/demo.sh

@@ -311,7 +311,6 @@ static void on_tick(void *userdata)
     pl_metrics_set(metrics, M_PARTITIONS, status.assigned);
     pl_metrics_set(metrics, M_ASIDE, status.aside);
     d->service->page.warns = status.aside > 0;
-    pl_metrics_set(metrics, M_IN_FLIGHT, (double)status.in_flight);
     for (unsigned i = 0; i < d->loaders_n; i++)
         sink_log(&d->loaders[i].sink, now_ms, false);
     if (pl_daemon_stopping(d->daemon))

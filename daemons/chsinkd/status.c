@@ -26,10 +26,12 @@ static void sink_look(struct sink *s, struct status *st)
                 st->one = p;
         }
         st->settle += p->settles;
+        int64_t next = p->next_offset, ended_at = p->ended_at;
+        int64_t at = ended_at > next ? ended_at : next;
         if (rd_kafka_get_watermark_offsets(s->rk, p->topic, p->id, &low, &high) ==
                 RD_KAFKA_RESP_ERR_NO_ERROR &&
-            high > p->next_offset)
-            st->lag += (double)(high - p->next_offset);
+            high > at)
+            st->lag += (double)(high - at);
     }
     pthread_mutex_unlock(&s->lock);
 }

@@ -7,6 +7,7 @@
 #include "daemons/wikisrcd/metrics.h"
 #include "daemons/wikisrcd/report.h"
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 #include "lib/log/log.h"
 
 void intake_end(struct wikisrcd *w)
@@ -131,6 +132,7 @@ bool intake_event(void *userdata, const struct sse_event *sse)
     struct wikisrcd *w = userdata;
     if (pl_daemon_stopping(w->daemon) || !pl_delivery_can_take(w->delivery))
         return false;
+    PL_STEP("wikisrcd.received");
     int64_t now_ms = source_now_ms(w->source);
     plan_read(w->plan, &w->event, sse->data.p ? sse->data.p : "", sse->data.len);
     if (sse->too_large) /* its data was not kept: use the service's id */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 #include "lib/base/time_text.h"
 #include "lib/config/common.h"
 #include "lib/kafka/successor.h"
@@ -197,6 +198,7 @@ static void on_committed(void *userdata, uint64_t messages, uint64_t bytes, int6
     const struct pl_delivery_metrics *m = &d->conf.metrics;
     struct pl_delivery_sums sums = sums_take(d);
     (void)messages;
+    PL_STEP("delivery.known");
     sums.commit_ms = duration_ms;
     if (d->key) {
         struct pl_buf before = d->committed;
@@ -277,7 +279,12 @@ static void on_delivered(void *userdata, const rd_kafka_message_t *message)
 /* Begins a transaction unless there is one, which may be ending. */
 static int transaction_open(struct pl_delivery *d, struct pl_err *err)
 {
-    return is_in(d, PL_PRODUCER_IDLE) ? pl_producer_begin(d->producer, err) : 0;
+    if (!is_in(d, PL_PRODUCER_IDLE))
+        return 0;
+    if (pl_producer_begin(d->producer, err) < 0)
+        return -1;
+    PL_STEP("delivery.begun");
+    return 0;
 }
 
 void pl_delivery_abort(struct pl_delivery *d, const struct pl_err *why)
@@ -306,6 +313,7 @@ static void commit_continue(struct pl_delivery *d)
         struct pl_err err;
         switch (pl_producer_send(d->producer, &record, &err)) {
         case PL_SEND_OK:
+            PL_STEP("delivery.positioned");
             break;
         case PL_SEND_FULL:
             d->commit_wanted = true;
@@ -377,6 +385,7 @@ enum pl_send_result pl_delivery_send(struct pl_delivery *d, const struct pl_mess
     if (result == PL_SEND_OK) {
         d->sums.messages++;
         d->sums.bytes += m->key_len + m->value_len;
+        PL_STEP("delivery.sent");
     }
     return result;
 }
@@ -514,6 +523,7 @@ int pl_delivery_positions_read(struct pl_delivery *d, struct pl_kafka_position *
                                      d->ends.n == 0 ? &d->ends : NULL, err) < 0)
         return -1;
     writer_log(d, positions, n);
+    PL_STEP("delivery.read");
     return 0;
 }
 
@@ -558,8 +568,10 @@ int pl_delivery_new(struct pl_daemon *daemon, const struct pl_delivery_conf *con
         return pl_err_set(err, PL_ERR_FATAL, -r, "cannot make a timer: %s", strerror(-r));
     fill_reset(d); /* the timer is off */
     if (pl_producer_new(daemon, &producer_conf, &producer_ops, d, conf->start_timeout_ms,
-                        &d->producer, err) < 0 ||
-        topics_need(d, err) < 0)
+                        &d->producer, err) < 0)
+        return -1;
+    PL_STEP("delivery.fenced");
+    if (topics_need(d, err) < 0)
         return -1;
     *ret = PL_TAKE(d);
     return 0;

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 #include "lib/kafka/internal.h"
 #include "lib/log/log.h"
 
@@ -35,8 +36,12 @@ static enum pl_txn_result job_run(struct producer_thread *th, enum producer_job 
                                .deadline = &th->deadline,
                                .doing = "committing a transaction"};
     enum pl_txn_result result = PL_TXN_REFUSED;
-    if (job == JOB_COMMIT)
+    if (job == JOB_COMMIT) {
+        PL_STEP("delivery.committing");
         result = pl_txn_commit(&th->txn, &wait, err);
+    }
+    if (result == PL_TXN_COMMITTED)
+        PL_STEP("delivery.committed");
     if (result == PL_TXN_REFUSED) {
         wait.doing = "undoing a transaction";
         result = pl_txn_abort(&th->txn, &wait, err);

@@ -29,6 +29,7 @@
 #include "daemons/chsinkd/duckdb/table.h"
 #include "daemons/chsinkd/route/table_name.h"
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 #include "lib/base/time_text.h"
 
 #define OWNED_BUF PL_CLEANUP(pl_buf_release)
@@ -494,9 +495,12 @@ static enum output_answer transact(struct output *o, const struct output_target 
     o->checked = t->route;
     if (duckdb_run(&o->db, "BEGIN", NULL, err) < 0)
         return answer_of(err);
+    PL_STEP("duckdb.begun");
     enum output_answer answer = batch_write(o, t, range, b, err);
     if (answer == OUTPUT_DONE) {
+        PL_STEP("duckdb.written");
         if (duckdb_run(&o->db, "COMMIT", NULL, err) == 0) {
+            PL_STEP("duckdb.committed");
             took_write(o, t, range, began_ms);
             return OUTPUT_DONE;
         }

@@ -12,6 +12,7 @@
 #include "daemons/chsinkd/iceberg/format/unique.h"
 #include "daemons/chsinkd/iceberg/parquet.h"
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 
 /* Other writers that were faster, in a row. */
 #define CONFLICTS_MAX 20
@@ -195,6 +196,7 @@ static int manifest_write(struct job *j, struct pl_err *err)
     pl_buf_release(&file);
     if (rc == 0)
         j->manifest = PL_TAKE(location);
+    PL_STEP("iceberg.manifest");
     return rc;
 }
 
@@ -215,6 +217,7 @@ static int files_write(struct job *j, const struct block *b, struct pl_err *err)
     if (!store ||
         iceberg_parquet_write(j->table->library, b, &j->layout, store, data, &j->written, err) < 0)
         return -1;
+    PL_STEP("iceberg.data");
     return manifest_write(j, err);
 }
 
@@ -304,6 +307,7 @@ static int list_write(struct job *j, struct pl_err *err)
     pl_buf_release(&file);
     if (rc == 0)
         j->list = PL_TAKE(location);
+    PL_STEP("iceberg.list");
     return rc;
 }
 

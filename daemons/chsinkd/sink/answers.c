@@ -13,6 +13,7 @@
 #include "daemons/chsinkd/sink/place.h"
 #include "daemons/chsinkd/sink/report.h"
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 #include "lib/log/log.h"
 
 /* A revoke that follows a refused commit comes sooner. */
@@ -107,6 +108,7 @@ static void look_answered(struct sink *s, struct partition *p)
     if (w->answer == OUTPUT_DONE) {
         report_back(s, p);
         report_looked(p, &w->found);
+        PL_STEP("chsinkd.looked");
         pl_backoff_reset(&p->backoff);
         drive(s, p,
               (struct partition_event){.kind = EVENT_OK,
@@ -228,6 +230,10 @@ static void committed(struct sink *s, struct partition *p)
                        (double)(pl_clock_boot_ms() - p->state.called_ms) / 1e3);
     bool is_end = p->state.phase == PARTITION_COMMIT;
     p->committed = is_end ? p->state.end : p->state.start;
+    if (is_end)
+        PL_STEP("chsinkd.committed");
+    else
+        PL_STEP("chsinkd.announced");
     if (is_end && p->state.until == 0)
         p->probe = false;
     drive_kind(s, p, EVENT_OK);

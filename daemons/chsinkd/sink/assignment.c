@@ -8,6 +8,7 @@
 #include "daemons/chsinkd/sink/fetching.h"
 #include "daemons/chsinkd/sink/intake.h"
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 #include "lib/log/log.h"
 
 /* For a batch that is under way when its partition is asked back. */
@@ -137,6 +138,7 @@ static void partitions_assign(struct sink *s, rd_kafka_topic_partition_list_t *l
     }
     partitions_pause(s, list);
     s->assigned_once = true;
+    PL_STEP("chsinkd.assigned");
 }
 
 /* ---- what goes ---- */
@@ -170,6 +172,7 @@ static void partitions_give_back(struct sink *s, rd_kafka_topic_partition_list_t
     } else {
         rd_kafka_assign(s->rk, NULL);
     }
+    PL_STEP("chsinkd.revoked");
 }
 
 void assignment_continue(struct sink *s)
@@ -199,6 +202,7 @@ static void partitions_revoke(struct sink *s, const rd_kafka_topic_partition_lis
     }
     c->revoking = rd_kafka_topic_partition_list_copy(list);
     c->revoke_until_ms = pl_clock_monotonic_ms() + REVOKE_GRACE_MS;
+    PL_STEP("chsinkd.revoking");
     assignment_continue(s);
 }
 

@@ -10,6 +10,7 @@
 #include "daemons/chsinkd/sink/protocol/announce.h"
 #include "daemons/chsinkd/sink/report.h"
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 #include "lib/log/log.h"
 
 #define ASIDE_MAX_MS 60000
@@ -76,6 +77,7 @@ static void wait_begin(struct partition *p)
 static void read_from(struct partition *p, int64_t start, int64_t fixed_end)
 {
     p->reading = true;
+    p->ended_at = -1;
     p->next_offset = start;
     p->seek_to = start > p->low ? start : p->low;
     p->fixed_end = fixed_end;
@@ -150,6 +152,7 @@ static void act(struct sink *s, struct partition *p, enum partition_action actio
     case ACTION_NONE:
         break;
     case ACTION_PLACE:
+        PL_STEP("chsinkd.placing");
         call_place(s, p);
         break;
     case ACTION_READ:
@@ -160,17 +163,21 @@ static void act(struct sink *s, struct partition *p, enum partition_action actio
         wait_begin(p);
         break;
     case ACTION_LOOK:
+        PL_STEP("chsinkd.looking");
         call_work(s, p, CALL_MACHINE, WORK_LOOK);
         break;
     case ACTION_ANNOUNCE:
+        PL_STEP("chsinkd.announcing");
         if (!verify(s, p))
             call_commit(s, p, p->state.start);
         break;
     case ACTION_INSERT:
+        PL_STEP("chsinkd.inserting");
         if (!p->route->machine.keeps_position || !verify(s, p)) /* else before ANNOUNCE */
             call_insert(s, p);
         break;
     case ACTION_COMMIT:
+        PL_STEP("chsinkd.committing");
         if (verify(s, p))
             break;
         if (p->working->dead.count > 0)
@@ -179,12 +186,15 @@ static void act(struct sink *s, struct partition *p, enum partition_action actio
             call_commit(s, p, p->state.end);
         break;
     case ACTION_CHECK:
+        PL_STEP("chsinkd.checking");
         call_offset(s, p, CALL_MACHINE);
         break;
     case ACTION_SPLIT:
+        PL_STEP("chsinkd.splitting");
         split(s, p);
         break;
     case ACTION_BURY:
+        PL_STEP("chsinkd.burying");
         call_message(s, p);
         break;
     case ACTION_NEXT:

@@ -28,10 +28,16 @@
 
 /* ---- batches ---- */
 
+static void in_flight_shift(struct sink *s, int64_t messages)
+{
+    s->in_flight += messages;
+    pl_metrics_shift(s->metrics, M_IN_FLIGHT, (double)messages);
+}
+
 /* Received is counted before what became of it: the metrics may be read at any time. */
 static void taken_counts(struct sink *s)
 {
-    s->in_flight += (int64_t)s->taken.messages;
+    in_flight_shift(s, (int64_t)s->taken.messages);
     pl_metrics_inc(s->metrics, M_RECEIVED, s->taken.messages);
     pl_metrics_inc(s->metrics, M_BYTES, s->taken.bytes);
     s->taken.messages = s->taken.bytes = 0;
@@ -43,7 +49,7 @@ void intake_batch_drop(struct sink *s, struct batch *b, bool given_back)
     taken_counts(s);
     if (given_back)
         pl_metrics_inc(s->metrics, M_GIVEN_BACK, messages);
-    s->in_flight -= (int64_t)messages;
+    in_flight_shift(s, -(int64_t)messages);
     if (s->backlog)
         block_pool_give(s->pool, batch_block_take(b));
     batch_free(b);

@@ -102,6 +102,9 @@ struct partition {
 
     _Atomic bool assigned;       /* by the group */
     _Atomic int64_t next_offset; /* the next message's, or less; -1: not known yet */
+    /* Nothing more was there at this offset, when it was read to there; -1: it was not. Behind the
+     * last message, if a transaction's marker follows it. */
+    _Atomic int64_t ended_at;
     _Atomic enum partition_aside aside;
     _Atomic bool settles; /* waits until no insert can arrive any more, to ask the table */
     _Atomic enum partition_phase phase; /* as state.phase */
@@ -136,7 +139,6 @@ struct partition {
     bool paused;             /* at librdkafka */
     int64_t seek_to;         /* where librdkafka must go before reading; -1: it is there */
     int64_t seek_refused_ms; /* monotonic: it is refused since then; 0: it is not */
-    int64_t ended_at;        /* nothing more was there at this offset, when it was read to there */
     int64_t fixed_end;       /* of an announced range that is read as one batch; -1 none */
     bool retention_took;     /* what should come next is deleted: the next message shows how much */
     int64_t committed;       /* the group's offset, as far as we know; -1: none */

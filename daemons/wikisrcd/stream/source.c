@@ -14,6 +14,7 @@
 #include "daemons/wikisrcd/stream/refusal.h"
 #include "daemons/wikisrcd/stream/retry.h"
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 #include "lib/base/text.h"
 #include "lib/base/time_text.h"
 #include "lib/http/request.h"
@@ -371,6 +372,7 @@ static void on_headers(void *userdata, struct pl_http_request *r, long status)
     char since[32] = "";
     if (!s->asked_with_id)
         pl_time_format_ms(s->asked_ms, since);
+    PL_STEP("wikisrcd.connected");
     pl_log(PL_INFO, PL_EVENT_SOURCE_CONNECTED, "connected to the source", PL_F_STR("URL", s->url),
            PL_F_STR("RESUMED_BY", s->asked_with_id ? "position" : "time"),
            PL_F_STR("SINCE", s->asked_with_id ? NULL : since));

@@ -13,6 +13,7 @@
 
 #include "daemons/wmfetchd/metrics.h"
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 #include "lib/base/time_text.h"
 #include "lib/http/request.h"
 #include "lib/json/split.h"
@@ -77,6 +78,7 @@ static enum fetch_take on_element(void *userdata, struct pl_slice element, struc
     struct load *l = userdata;
     switch (delivery_send(l->delivery, element, err)) {
     case PL_SEND_OK:
+        PL_STEP("wmfetchd.taken");
         return FETCH_TAKEN;
     case PL_SEND_FULL:
         return FETCH_LATER;
@@ -120,6 +122,7 @@ static void on_fetched(void *userdata, const struct fetch_result *result, const 
     snprintf(l->begin, sizeof(l->begin), "%s", result->begin);
     l->result.fetch.begin = l->begin;
     struct pl_err early;
+    PL_STEP("wmfetchd.answered");
     if (err || !window_is_over(l, &early))
         abort_with(l, err ? err : &early);
     else
@@ -211,6 +214,7 @@ void load_start(struct load *l, const struct load_window *window)
              window->ask.index, window->ask.from_ms, window->ask.end_ms);
     delivery_begin(l->delivery, header);
     fetch_start(l->fetch, &window->ask);
+    PL_STEP("wmfetchd.asked");
 }
 
 void load_position(struct load *l, const char *key, const struct schedule_position *position)

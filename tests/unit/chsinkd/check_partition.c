@@ -20,7 +20,7 @@
  * An output that keeps the position with the rows is searched in the same way.
  *
  * 12 phases, 10 events; 40 rules and assumptions, each found missing at a depth of 3 to 22. make
- * check: 2 million states by 10 million steps, in 10 s; make torture: 36 million states by 204
+ * check: 2 million states by 10 million steps, in 10 s; make search: 36 million states by 204
  * million steps, in 5 minutes, without those of the position.
  */
 #include "tests/unit/chsinkd/partition_moves.h"
@@ -178,7 +178,7 @@ enum { ALL = UINT16_MAX }; /* until nothing new is reached */
 static const struct {
     const char *name;
     struct bounds bounds;
-    unsigned depth, torture; /* in make check, in make torture; 0: not there */
+    unsigned depth, torture; /* in make check, in make search; 0: not there */
 } worlds[] = {
     {"nothing ends", {.orphans = 2}, ALL, ALL},
     {"the version before, a group that is gone", {.orphans = 1, .old = true}, ALL, ALL},

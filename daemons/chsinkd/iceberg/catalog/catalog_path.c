@@ -11,6 +11,7 @@
 #include "daemons/chsinkd/iceberg/format/metadata.h"
 #include "daemons/chsinkd/iceberg/format/unique.h"
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 
 #define HINT_MAX 64
 #define HINT     "version-hint.text"
@@ -245,10 +246,12 @@ static enum iceberg_committed version_write(struct catalog_path *c, const char *
     case ICEBERG_CREATE_UNKNOWN:
         return ICEBERG_COMMIT_UNKNOWN;
     }
+    PL_STEP("iceberg.metadata");
     char number[24];
     struct pl_err late;
     int len = snprintf(number, sizeof(number), "%" PRId64, version);
     c->store->ops->put(c->store, hint, (struct pl_slice){number, (size_t)len}, &late);
+    PL_STEP("iceberg.hint");
     *ret = (struct iceberg_loaded){.metadata = PL_TAKE(owned),
                                    .metadata_location = PL_TAKE(location),
                                    .loaded_ms = pl_clock_boot_ms()};

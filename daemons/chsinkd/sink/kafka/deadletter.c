@@ -10,6 +10,7 @@
 
 #include "daemons/chsinkd/conf.h"
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 #include "lib/log/log.h"
 
 #define INIT_MS      30000
@@ -302,6 +303,7 @@ static int transaction_fill(struct writing *wr, struct pl_err *err)
     for (const struct dead_letter *d = wr->commit->letters->first; d; d = d->next, wr->at++)
         if (letter_write(wr, d, err) < 0)
             return -1;
+    PL_STEP("letters.written");
     wr->at = 0; /* where there is one letter, it is that one */
     step(wr, "committing offsets with dead letters", 2 * OFFSETS_MS);
     return pl_txn_send_offsets(&wr->writer->txn, wr->commit->offsets, wr->commit->group, OFFSETS_MS,
@@ -327,9 +329,12 @@ static enum deadletter_result transaction_commit(struct writing *wr, int filled,
 {
     struct pl_txn *txn = &wr->writer->txn;
     step(wr, "committing dead letters", -1);
+    PL_STEP("letters.committing");
     *ret_result = pl_txn_commit(txn, &wr->wait, err);
-    if (*ret_result == PL_TXN_COMMITTED && filled == 0)
+    if (*ret_result == PL_TXN_COMMITTED && filled == 0) {
+        PL_STEP("letters.committed");
         return DEADLETTER_COMMITTED;
+    }
     if (txn->cause.kind != PL_ERR_NONE && *ret_result == PL_TXN_REFUSED)
         *err = txn->cause;
     /* The request to commit is made only when all is in the log. Its answer may have been lost, and
@@ -350,6 +355,7 @@ static enum deadletter_result transaction_write(struct writing *wr, struct pl_er
     }
     enum pl_txn_result end = PL_TXN_REFUSED;
     enum deadletter_result result;
+    PL_STEP("letters.begun");
     int filled = transaction_fill(wr, err);
     /* Code __STATE: the transaction has failed already, and the commit's refusal says why. */
     if (filled == 0 || err->code == RD_KAFKA_RESP_ERR__STATE)

@@ -10,6 +10,7 @@
 #include "daemons/chsinkd/sink/work/remade.h"
 #include "lib/base/alloc.h"
 #include "lib/base/clock.h"
+#include "lib/base/step.h"
 
 /* How long a worker waits for the urgent work that follows one that expired: else, where inserts
  * take longer than the lease, others would go before it for ever. */
@@ -81,6 +82,16 @@ static enum output_answer answer_of(const struct pl_err *err)
     return err->kind == PL_ERR_CONFIG || err->kind == PL_ERR_REJECT ? OUTPUT_HELD : OUTPUT_RETRY;
 }
 
+static enum output_answer insert(struct worker *w, struct work *work)
+{
+    PL_STEP("chsinkd.sending");
+    enum output_answer answer = w->all->conf.output->insert(
+        w->output, work->target, &work->range, work->batch, pl_buf_cstr(&work->token), &work->err);
+    if (answer == OUTPUT_DONE)
+        PL_STEP("chsinkd.sent");
+    return answer;
+}
+
 static enum output_answer call(struct worker *w, struct work *work)
 {
     const struct workers_conf *conf = &w->all->conf;
@@ -103,8 +114,7 @@ static enum output_answer call(struct worker *w, struct work *work)
                          &work->err);
         break;
     case WORK_INSERT:
-        return o->insert(w->output, work->target, &work->range, work->batch,
-                         pl_buf_cstr(&work->token), &work->err);
+        return insert(w, work);
     }
     return rc == 0 ? OUTPUT_DONE : answer_of(&work->err);
 }
