@@ -30,6 +30,7 @@ search: check-bins  ## what is too long for test: the sink's protocol searched f
 torture:  ## seeded runs in which everything is broken, exactly once all the same (SEED=1 RUNS=20; tests/torture/run.py)
 	+$(Q)$(MAKE) --no-print-directory B=$(B)/steps STEPS=1 torture-bins
 	$(Q)tests/services/duckdb.sh fetch
+	$(Q)/usr/bin/python3 -m pytest -q -p no:cacheprovider tests/torture/check_torture.py
 	$(Q)BUILD=$(B)/steps /usr/bin/python3 tests/torture/run.py --seed $(or $(SEED),1) --runs $(or $(RUNS),20)
 
 torture-bins: $(BINS) $(SERVICES)

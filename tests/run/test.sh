@@ -110,6 +110,15 @@ readme() {
     tests/run/readme.py run build
 }
 
+# Two seeds of make torture, and before them a run without faults, in which every step is passed.
+torture() {
+    local run=("$python" tests/torture/run.py)
+    build B=build/steps STEPS=1 torture-bins &&
+        BUILD=$PWD/build/steps "${run[@]}" --plain clickhouse &&
+        BUILD=$PWD/build/steps "${run[@]}" --seed 4 --runs 2 &&
+        note "$results/steps" 3 0 0 torture
+}
+
 packages() {
     build deb WERROR= && packaging/deb-check.sh build
 }
@@ -162,6 +171,9 @@ main() {
     fi
     title "the README's commands"
     step "README" readme
+    title "torture: the daemons killed and frozen at the steps of their protocols, by seeds"
+    pytest check-torture tests/torture/check_torture.py
+    step "torture" torture || true
     title "address and undefined-behaviour sanitizers: unit tests and corpora"
     check sanitizers "$PWD/build/asan/results/check" B=build/asan SANITIZE=address,undefined \
         CFLAGS='-O1 -g'

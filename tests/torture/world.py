@@ -22,17 +22,6 @@ from wm import Api, WmPipeline, expected_rows
 DELIVER_S = 150  # from the end of the input until all is delivered: a look-up after another route waits for 40 s
 SETTLE_S = 40
 
-EDITS = '''topic: {topic}
-table: {table}
-columns:
-  - {{name: event_id, type: String, path: $.meta.id}}
-  - {{name: _topic, type: LowCardinality(String), from: topic}}
-  - {{name: _partition, type: Int32, from: partition}}
-  - {{name: _offset, type: Int64, from: offset}}
-order_by: event_id
-'''
-
-
 def output_of(script, *args):
     return subprocess.run([SERVICES / script, *args], check=True, text=True, stdout=subprocess.PIPE).stdout.strip()
 
@@ -127,11 +116,9 @@ class World:
             self.lake = {'warehouse': str(self.folder / 'warehouse'), 'namespace': 'db',
                          'library': output_of('duckdb.sh', 'library')}
         self._rows_route('reject')
+        self.routes = [self.rows_route, self.edits.route()]
         if output == 'clickhouse':
-            self.routes = [self.rows_route, self.edits.route(), self.wm.route()]
-        else:
-            text = EDITS.format(topic=self.edits.topic, table=self.edits.table)
-            self.routes = [self.rows_route, write_whole(self.folder / f'{self.edits.table}.yaml', text)]
+            self.routes.append(self.wm.route())
 
     def _rows_route(self, invalid):
         text = ROUTE.format(topic=self.rows_topic, table=self.rows_table, rows='$.a[*]', invalid=invalid, more='',
@@ -201,8 +188,8 @@ class World:
     # ---- what is there ----
 
     def edit_ids(self):
-        return collections.Counter(dict(self.ask('SELECT toString(event_id), toUInt32(count()) FROM {} GROUP BY 1',
-                                                 self.edits.table)))
+        return collections.Counter({str(i): int(n) for i, n in self.ask(
+            'SELECT event_id, toUInt32(count()) FROM {} GROUP BY 1', self.edits.table)})
 
     def row_ids(self):
         return collections.Counter({int(i): int(n) for i, n in self.ask(
@@ -211,8 +198,7 @@ class World:
     def ask(self, sql, table):
         """Rows; none while there is no table."""
         if self.plan.output == 'duckdb':
-            return self._ask_duckdb(sql.replace('toString(event_id)', 'event_id').replace('toUInt32(count())',
-                                                                                         'count(*)').format(table))
+            return self._ask_duckdb(sql.replace('toUInt32(count())', 'count(*)').format(table))
         if self.plan.output == 'iceberg':
             path = self.folder / 'warehouse' / 'db' / table
             there = (path / 'metadata' / 'version-hint.text').exists()
@@ -285,17 +271,11 @@ class World:
 
     def deliver(self):
         self.rows.join(120)
-        seen = 'nothing was asked'
-
-        def delivered():
-            nonlocal seen
+        seen, end = self.missing(), time.monotonic() + DELIVER_S
+        while seen:
+            assert time.monotonic() < end, f'not delivered within {DELIVER_S} s: {seen}'
+            time.sleep(0.5)
             seen = self.missing()
-            return not seen
-
-        try:
-            wait_until(delivered, DELIVER_S, 'all is delivered', 0.5)
-        except AssertionError:
-            raise AssertionError(f'not delivered within {DELIVER_S} s: {seen}') from None
 
     def stop(self):
         for part in self.parts.values():

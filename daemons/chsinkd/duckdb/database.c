@@ -9,6 +9,8 @@
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/file.h"
 #include "lib/base/text.h"
@@ -201,6 +203,30 @@ static int database_open(struct duckdb *db, const struct duckdb_open *how, struc
     return rc == 0 && how->lake ? lake_attach(db, how, err) : rc;
 }
 
+/* DuckDB makes a file in its place, where it is empty at first. Another process that opens it in
+ * that moment finds no database (and ours would end), and so does everybody after a crash. So it is
+ * made beside, and comes to its place whole. Where that cannot be, DuckDB does as it does. */
+static void file_make(const struct duckdb_library *lib, const struct duckdb_open *how)
+{
+    struct stat st;
+    if (lstat(how->file, &st) == 0 || errno != ENOENT)
+        return;
+    PL_FREE char *beside = pl_strf("%s.XXXXXX", how->file);
+    int fd = mkstemp(beside); /* for a name that nobody else has */
+    if (fd < 0)
+        return;
+    close(fd);
+    unlink(beside);
+    struct pl_err err;
+    struct duckdb made = {.lib = lib};
+    const struct duckdb_open plain = {.file = beside, .storage_version = how->storage_version};
+    int rc = database_open(&made, &plain, &err);
+    duckdb_close(&made);
+    if (rc == 0)
+        (void)link(beside, how->file); /* or another was faster */
+    unlink(beside);
+}
+
 int duckdb_open(struct duckdb *db, const struct duckdb_library *lib, const struct duckdb_open *how,
                 struct pl_err *err)
 {
@@ -212,6 +238,8 @@ int duckdb_open(struct duckdb *db, const struct duckdb_library *lib, const struc
                           how->file);
     db->locked = how->file;
     db->lake = how->lake;
+    if (how->file && !how->lake && !how->read_only)
+        file_make(lib, how);
     if (database_open(db, how, err) == 0)
         return 0;
     duckdb_close(db);

@@ -268,6 +268,51 @@ START_TEST(a_copy_that_is_put_back_is_noticed)
 }
 END_TEST
 
+/* Exit status: the kind of the error. */
+static void make_at_once(struct load *l, int gate)
+{
+    struct output_state state;
+    char go;
+    if (read(gate, &go, 1) < 0)
+        _exit(99);
+    int rc = duckdb_output.ensure(output, l->target, NULL, &state, &l->err);
+    if (rc < 0)
+        fprintf(stderr, "%s\n", l->err.msg);
+    _exit(rc < 0 ? (int)l->err.kind : 0);
+}
+
+/* Several instances begin in the same moment: who finds the file in the making waits. */
+START_TEST(made_by_several_at_once)
+{
+    enum { MAKERS = 8 };
+    LOAD l;
+    int gate[2], status;
+    pid_t makers[MAKERS];
+    load_begin(&l, PLAIN);
+    ensure(&l, NULL); /* loads the library, which takes longer than all else */
+    others_run("rm $F");
+    ck_assert_int_eq(pipe(gate), 0);
+    for (int i = 0; i < MAKERS; i++) {
+        makers[i] = fork();
+        if (makers[i] == 0) {
+            close(gate[1]);
+            make_at_once(&l, gate[0]);
+        }
+    }
+    close(gate[0]);
+    close(gate[1]); /* opens it */
+    for (int i = 0; i < MAKERS; i++) {
+        ck_assert_int_eq(waitpid(makers[i], &status, 0), makers[i]);
+        ck_assert(WIFEXITED(status));
+        ck_assert_msg(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == PL_ERR_RETRY,
+                      "an instance ends with an error of kind %d", WEXITSTATUS(status));
+    }
+    ensure(&l, NULL);
+    PL_FREE char *left = pl_strf("test \"$(ls -A %s)\" = t.duckdb", dir);
+    ck_assert_msg(system(left) == 0, "something is left beside the file");
+}
+END_TEST
+
 /* After a kill the WAL of a newer file lies beside an older copy of it: it must not be replayed
  * there, as the rows between are in neither. */
 START_TEST(a_wal_of_a_newer_file_is_refused)
@@ -563,6 +608,7 @@ int main(void)
         TEST(memory),
         TEST(a_file_that_is_taken_away_is_noticed, .count = 2),
         TEST(a_copy_that_is_put_back_is_noticed, .count = 2),
+        TEST(made_by_several_at_once, .count = 10),
         TEST(a_wal_of_a_newer_file_is_refused),
         TEST(held),
         TEST(what_is_no_file_is_refused),

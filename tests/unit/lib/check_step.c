@@ -21,6 +21,7 @@ static pid_t child(const char *armed)
     ck_assert_int_ge(pid, 0);
     if (pid > 0)
         return pid;
+    signal(SIGTERM, SIG_DFL); /* libcheck has a handler */
     setenv("PIPELINE_STEP", armed, 1);
     setenv("PIPELINE_STEP_LOG", log_path, 1);
     for (int i = 0; i < 10; i++) {
