@@ -52,8 +52,8 @@ static void begin(void)
 static void note(const char *name, const char *action)
 {
     char line[96];
-    int len = snprintf(line, sizeof(line), "%s%s%s\n", name, action ? " " : "",
-                       action ? action : "");
+    int len =
+        snprintf(line, sizeof(line), "%s%s%s\n", name, action ? " " : "", action ? action : "");
     if (steps.log >= 0 && write(steps.log, line, (size_t)len) != len)
         perror("PIPELINE_STEP_LOG");
 }

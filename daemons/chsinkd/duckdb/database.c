@@ -14,6 +14,7 @@
 
 #include "lib/base/file.h"
 #include "lib/base/text.h"
+#include "lib/log/log.h"
 
 /* POSIX locks are a process's: they exclude others, not a second open here. No mutex: a worker's
  * file is closed by the thread that ends the worker. */
@@ -220,10 +221,11 @@ static void file_make(const struct duckdb_library *lib, const struct duckdb_open
     struct pl_err err;
     struct duckdb made = {.lib = lib};
     const struct duckdb_open plain = {.file = beside, .storage_version = how->storage_version};
-    int rc = database_open(&made, &plain, &err);
+    bool whole = database_open(&made, &plain, &err) == 0;
     duckdb_close(&made);
-    if (rc == 0)
-        (void)link(beside, how->file); /* or another was faster */
+    if (!whole || link(beside, how->file) < 0) /* another was faster, perhaps */
+        pl_log(PL_DEBUG, NULL, "a new DuckDB file was not put in its place",
+               PL_F_STR("FILE", how->file), PL_F_STR("ERROR", whole ? strerror(errno) : err.msg));
     unlink(beside);
 }
 
