@@ -238,7 +238,7 @@ static unsigned rows_take(const struct view *v, struct partition_row *rows)
         struct partition_row row = {.p = p,
                                     .group = v->sink->group,
                                     .output = v->sink->output->name,
-                                    .next = p->next_offset,
+                                    .next = sink_read_to(p),
                                     .high = high,
                                     .aside = p->aside != ASIDE_NO};
         row.lag = row.high > row.next && row.next >= 0 ? row.high - row.next : 0;

@@ -26,8 +26,7 @@ static void sink_look(struct sink *s, struct status *st)
                 st->one = p;
         }
         st->settle += p->settles;
-        int64_t next = p->next_offset, ended_at = p->ended_at;
-        int64_t at = ended_at > next ? ended_at : next;
+        int64_t at = sink_read_to(p);
         if (rd_kafka_get_watermark_offsets(s->rk, p->topic, p->id, &low, &high) ==
                 RD_KAFKA_RESP_ERR_NO_ERROR &&
             high > at)

@@ -259,6 +259,13 @@ static inline bool sink_asks_place(const struct sink *s, const struct sink_route
 {
     return sr->machine.keeps_position || (sr->machine.can_look && !sink_by_origin(s));
 }
+/* Up to where it is read: behind the last message, or behind the marker of a transaction that
+ * follows it. -1: not known yet. Any thread. */
+static inline int64_t sink_read_to(const struct partition *p)
+{
+    int64_t next = p->next_offset, ended_at = p->ended_at;
+    return ended_at > next ? ended_at : next;
+}
 /* Found or made; by the consumer, not with the lock held. */
 struct partition *sink_partition(struct sink *s, const char *topic, int32_t id);
 
