@@ -28,8 +28,8 @@ class Part(threading.Thread):
         self.steps_log = pathlib.Path(f'{process.log}.steps')
         self.ends = []     # statuses that no fault of the script explains
         self.failed = ''   # why the run has failed here
-        self.killed = 0    # by the script
-        self.term_then = False
+        self.stopping = False  # by a SIGTERM of the script
+        self.logged = 0    # length of steps_log when the process began
         self.leave = threading.Event()  # no start after the next end
         process.env['PIPELINE_STEP_LOG'] = str(self.steps_log)
 
@@ -43,11 +43,6 @@ class Part(threading.Thread):
         """Faults that happened."""
         return self.script[:len(self.script) - len(self.left)]
 
-    def disarm(self):
-        """Goes on without what is left of the script."""
-        self.left_over = list(self.left)  # pylint: disable=attribute-defined-outside-init
-        self.leave.set()
-
     # ---- the thread ----
 
     def run(self):
@@ -60,10 +55,8 @@ class Part(threading.Thread):
             self.failed = f'{self.part}: the supervisor has failed: {traceback.format_exc()}'
 
     def _start(self):
-        words = [word for fault in self.left for word in fault.arms()]
-        if self.term_then:
-            words = words[1:]  # of 'term, kill', the first is done
-        self.process.env['PIPELINE_STEP'] = ' '.join(words)
+        self.process.env['PIPELINE_STEP'] = ' '.join(word for fault in self.left for word in fault.arms())
+        self.logged = self.steps_log.stat().st_size if self.steps_log.exists() else 0
         self.process.start(timeout=0)
 
     def _watch(self):
@@ -83,6 +76,7 @@ class Part(threading.Thread):
         return False
 
     def _at_step(self):
+        self._term_done()
         fault = self.left[0]
         self.world.say(f'{self.part}: {fault}')
         try:
@@ -96,32 +90,38 @@ class Part(threading.Thread):
         self.left.pop(0)
         faults.after(self.world, self, fault)
 
+    def _term_done(self):
+        """What comes after a SIGTERM of the script may come while the daemon stops."""
+        if self.left and self.left[0].kind == 'term' and self._fired(self.left[0]):
+            self.world.say(f'{self.part}: {self.left.pop(0)}')
+            self.stopping = True
+
     def _ended(self, status):
+        self._term_done()
+        stopping, self.stopping = self.stopping or self.leave.is_set(), False
         fault = self.left[0] if self.left else None
         if status == -signal.SIGKILL and fault and fault.arms()[-1].endswith('KILL'):
-            self.world.say(f'{self.part}: {fault}')
-            self.killed += 1
-            self.term_then = False
-            self.left.pop(0)
+            self._happened(fault)
             faults.after(self.world, self, fault)
-        elif status == 0 and fault and fault.kind.startswith('term') and self._fired(fault):
-            # Of 'term, kill' the second did not come: the stop did not pass that step.
-            self.world.say(f'{self.part}: {fault}')
-            self.left.pop(0)
-        elif status in RESTARTED and not self.leave.is_set():
+        elif status == 0 and fault and fault.kind == 'term, kill' and self._fired(fault):
+            self._happened(fault)  # of the second, the stop did not pass the step
+        elif status in RESTARTED:
             self.ends.append(status)
             if len(self.ends) > ENDS_MAX:
                 self.failed = f'{self.part} ends again and again:\n{self.process.tail()}'
             time.sleep(0.3)  # as RestartSec
-        elif status == 0 and self.leave.is_set():
-            return False
-        else:
+        elif status != 0 or not stopping:
             self.failed = f'{self.part} ended with {status}:\n{self.process.tail()}'
         return not self.failed and not self.leave.is_set()
 
+    def _happened(self, fault):
+        self.world.say(f'{self.part}: {fault}')
+        self.left.pop(0)
+
     def _fired(self, fault):
+        """Since its process began."""
         text = self.steps_log.read_text(encoding='ascii') if self.steps_log.exists() else ''
-        return f'{fault.step} TERM\n' in text
+        return f'{fault.step} TERM\n' in text[self.logged:]
 
     # ---- the end ----
 

@@ -78,6 +78,7 @@ class Plan:
     static: bool      # sinks with a group.instance.id
     strategy: str     # partition.assignment.strategy
     batch_rows: int
+    refuses: bool     # a few messages are such that only the server refuses them
     scripts: dict     # part: [Fault, ...]
     answers: dict     # number of an insert: one of ANSWERS
     cuts: tuple       # bytes of the stream after which a connection ends
@@ -93,7 +94,7 @@ class Plan:
 
     def __str__(self):
         words = [f'{self.output}, {self.partitions} partitions, {"static" if self.static else "dynamic"} members, '
-                 f'{self.strategy}, batches of {self.batch_rows}']
+                 f'{self.strategy}, batches of {self.batch_rows}' + (', refusals' if self.refuses else '')]
         words += [f'{part}: {fault}' for part, script in self.scripts.items() for fault in script]
         words += [f'insert {number}: {kind}' for number, kind in sorted(self.answers.items())]
         words += [f'api: {kind}' for kind in self.api]
@@ -146,4 +147,6 @@ def plan(seed):
         answers = {number: rng.choice(ANSWERS) for number in rng.sample(range(1, 40), rng.randint(1, 4))}
     cuts = tuple(rng.randint(1, 150_000) for _ in range(rng.randint(1, 3))) if rng.random() < .5 else ()
     api = tuple(rng.choice(API) for _ in range(rng.randint(1, 2))) if rng.random() < .5 else ()
-    return Plan(seed, output, scripts=scripts, answers=answers, cuts=cuts, api=api, **shape)
+    # With a kill between, that waits until nothing can be on its way: 40 s. So not in each run.
+    refuses = output == 'clickhouse' and rng.random() < .35
+    return Plan(seed, output, scripts=scripts, answers=answers, cuts=cuts, api=api, refuses=refuses, **shape)

@@ -57,7 +57,7 @@ class World:
                                   (self.rows_topic, plan.partitions), (self.dead, 1)):
             self.kafka.create(topic, partitions, max_message_bytes=8 << 20)
         file, self.events = load.stream(self.folder / 'events.jsonl', plan.seed)
-        self.rows = load.Rows(self.kafka, self.rows_topic, plan.partitions, plan.seed, plan.output == 'clickhouse')
+        self.rows = load.Rows(self.kafka, self.rows_topic, plan.partitions, plan.seed, plan.refuses)
         replay = self.edits.replay(file, '--rate', load.EVENTS_A_SECOND, '--from-start', '--max-connections', 10)
         if plan.cuts:
             replay.control(cut_every=','.join(map(str, plan.cuts)))
@@ -108,8 +108,8 @@ class World:
         self.lake = {}
         if output == 'clickhouse':
             refused = ', '.join(map(str, sorted(self.rows.refused)))
-            self.clickhouse.query(f'CREATE TABLE {self.rows_table} ({COLUMNS}, CONSTRAINT liked CHECK id NOT IN '
-                                  f'({refused})) {ENGINE.format("")}')
+            constraint = f', CONSTRAINT liked CHECK id NOT IN ({refused})' if refused else ''
+            self.clickhouse.query(f'CREATE TABLE {self.rows_table} ({COLUMNS}{constraint}) {ENGINE.format("")}')
         elif output == 'duckdb':
             self.lake = {'file': str(self.folder / 'out.duckdb'), 'library': output_of('duckdb.sh', 'library')}
         else:
