@@ -190,7 +190,6 @@ def test_conservation_of_the_sink(pipeline):
     p.kafka.produce(p.topic, [(b'bad', b'{no json')] * 30 + [(b'bad', b'[]')] * 20 + [(b'bad', b'')] * 5)
 
     def rest():
-        """The gauge of what is in flight follows once a second, so that alone does not say that all is at rest."""
         values = metrics(s.port)
         accounted = sum(values[f'chsinkd_messages_{where}_total']
                         for where in ('delivered', 'dead_lettered', 'skipped', 'given_back'))

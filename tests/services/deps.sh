@@ -16,7 +16,7 @@ build_packages=(gcc libc6-dev make pkg-config libcurl4-openssl-dev librdkafka-de
     libssl-dev zlib1g-dev mandoc)
 deb_packages=(debhelper dpkg-dev lintian)
 browser_packages=(chromium fonts-dejavu-core)
-service_packages=(ca-certificates openssl python3 python3-confluent-kafka python3-pip python3-pytest)
+service_packages=(ca-certificates faketime openssl python3 python3-confluent-kafka python3-pip python3-pytest)
 
 have() {
     command -v "$1" >/dev/null 2>&1
