@@ -33,8 +33,9 @@ const struct pl_option *pl_draft_option(const struct pl_option *table, const cha
 {
     for (const struct pl_option *o = table; o->path; o++) {
         size_t len = strlen(o->path);
-        if (strcmp(o->path, path) == 0 || (o->type == PL_OPT_MAP && path[len] == '.' &&
-                                           strncmp(o->path, path, len) == 0 && path[len + 1]))
+        if (strncmp(o->path, path, len) != 0)
+            continue;
+        if (path[len] == '\0' || (o->type == PL_OPT_MAP && path[len] == '.' && path[len + 1]))
             return o;
     }
     return NULL;

@@ -218,24 +218,41 @@ static int attempt(const struct init *in, const void *conf)
     return a.status;
 }
 
-/* Checks the text as the file that it will be, writes it and tries it. Returns the exit status. */
-static int finish(struct init *in)
+/* The configuration of the draft; NULL: findings were shown. */
+static void *draft_check(const struct init *in, struct pl_buf *ret_text)
 {
     PL_CLEANUP(pl_findings_release) struct pl_findings errs = {0};
+    init_text(in, ret_text);
+    void *conf = init_conf(in->program, in->place.file, ret_text, &errs);
+    if (errs.count == 0)
+        return conf;
+    pl_service_conf_free(in->program, conf);
+    fprintf(stderr, "%s%s: %s is not written\n", pl_buf_cstr(&errs.text), in->program->cli.name,
+            in->place.file);
+    return NULL;
+}
+
+/* Checks all that it is to be, and what it is with its secrets in files; then writes it and tries
+ * it. Returns the exit status. */
+static int finish(struct init *in)
+{
+    PL_CLEANUP(pl_buf_wipe) struct pl_buf draft = {0};
     PL_CLEANUP(pl_buf_wipe) struct pl_buf text = {0};
     PL_FREE char *backup = NULL;
     struct pl_err err;
+    void *conf = draft_check(in, &draft);
+    if (!conf)
+        return EX_CONFIG;
+    pl_service_conf_free(in->program, conf);
     if (init_secrets_write(in, &err) < 0) {
         fprintf(stderr, "%s: %s\n", in->program->cli.name, err.msg);
         return pl_err_exit_status(err.kind);
     }
-    init_text(in, &text);
-    void *conf = init_conf(in->program, in->place.file, &text, &errs);
+    conf = draft_check(in, &text);
+    if (!conf)
+        return EX_CONFIG;
     int status = EX_CONFIG;
-    if (errs.count > 0) {
-        fprintf(stderr, "%s%s: %s is not written\n", pl_buf_cstr(&errs.text), in->program->cli.name,
-                in->place.file);
-    } else if (init_file_write(in, &text, &backup, &err) < 0) {
+    if (init_file_write(in, &text, &backup, &err) < 0) {
         fprintf(stderr, "%s: %s\n", in->program->cli.name, err.msg);
     } else {
         printf("%s is written%s%s\n", in->place.file, backup ? "; the one before is " : "",

@@ -180,8 +180,8 @@ bool init_answer(struct init *in, const char *path, const char *text, char *ret_
     if (choice_is_wrong(question_of(in, path), text, ret_why, size) ||
         !text_expand(in, path, text, &expanded, ret_why, size))
         return false;
-    findings_of(in, &before);
     struct pl_node *old = pl_draft_take(table, in->draft, path);
+    findings_of(in, &before);
     pl_draft_set(table, in->draft, path, expanded ? expanded : text);
     if (value_is_wrong(in, path, pl_buf_cstr(&before.text), ret_why, size)) {
         pl_draft_put(table, in->draft, path, old);
@@ -381,7 +381,7 @@ static bool question_ask(struct init *in, int fd, const struct pl_question *q)
         if (pl_init_line_read(fd, pl_buf_cstr(&prompt), secret, &line) == 0)
             return false;
         const char *text = pl_buf_cstr(&line);
-        if (line.len == 0 && (kept || (q->optional && !dflt)))
+        if (line.len == 0 && !dflt && (kept || q->optional))
             return true;
         if (line.len == 0 && !dflt)
             snprintf(why, sizeof(why), "%s is needed", q->path);

@@ -13,7 +13,7 @@ import pytest
 
 from browser import looked_at, page
 from helpers import CONFIG, assert_ends, error_lines, http_get, its_end, metrics, one_lives, run_to_end, take
-from pipeline import ROOT, free_port, wait_until
+from pipeline import BUILD, ROOT, free_port, wait_until
 from wm import APP, CLIENT_SECRET, END, START, USER_PASSWORD, Keycloak, WmPipeline, expected_rows, watermelon
 
 HOUR = watermelon.HOUR_MS
@@ -166,6 +166,29 @@ def test_auth_test_refused(pipeline, what):
     assert all(w in text for w in words), text
     assert not api.requests()
     assert not (p.folder / 'service_health_response.json').exists()
+    p.assert_no_secrets()
+
+
+def test_init(pipeline):
+    """A first configuration by flags, tried with a token and a fetch; a wrong secret is named and never shown."""
+    p = pipeline
+    api, ca, file = p.api('--transactions', 12), p.keycloak.ca, p.folder / 'made' / 'wmfetchd.yaml'
+    answers = (f'api.url={api.url}', f'api.applications={APP}', f'api.tls.ca_file={ca}', f'auth.url={p.keycloak.url}',
+               f'auth.tls.ca_file={ca}', 'auth.grant=client_credentials', 'auth.client_id=watermelon-confidential',
+               f'auth.client_secret=@{p.secret("client-secret", CLIENT_SECRET)["file"]}',
+               f'kafka.bootstrap.servers={p.kafka.servers}', f'topic={p.topic}')
+
+    def init(*given):
+        args = [a for answer in given for a in ('--answer', answer)]
+        return run(p, p.process('init', [BUILD / 'wmfetchd', '--init', '-c', file, *args]))
+    status, text = init(*answers)
+    assert status == 0, text
+    assert re.search(rf'works: the API at {api.url}: it takes our token; \d+ transactions of application {APP}', text)
+    assert 'works: Kafka at ' in text and f'works: topic {p.topic}: not there yet' in text, text
+    assert (file.parent / 'secrets' / 'auth-client-secret').read_text() == CLIENT_SECRET + '\n'
+    assert CLIENT_SECRET not in file.read_text() and len(api.requests()) == 1
+    status, text = init(f'auth.client_secret=@{p.secret("wrong", "Wr0ng-53cret")["file"]}')
+    assert status != 0 and re.search('FAILS: the API at .*unauthorized_client', text), text
     p.assert_no_secrets()
 
 

@@ -66,6 +66,11 @@ static void conf_check(void *data, bool for_service, struct pl_findings *errs)
     pl_common_check_kafka(&c->kafka, NULL, errs);
     if (c->user && strcmp(c->user, "root") == 0)
         pl_findings_add(errs, 0, 0, "auth.user: not root");
+    for (size_t i = 0; i < c->routes.n; i++)
+        if (strstr(c->routes.v[i], "missing")) {
+            errs->file = c->routes.v[i];
+            pl_findings_add(errs, 0, 0, "cannot read it");
+        }
     if (c->mode == MODE_USER && c->rows == 9)
         pl_findings_add(errs, 0, 0, "too many rows for a user");
 }

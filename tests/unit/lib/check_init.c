@@ -6,7 +6,10 @@
 #include "lib/service/init.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <unistd.h>
 
 #include "tests/unit/capture.h"
 #include "tests/unit/init_sample.h"
@@ -116,12 +119,13 @@ START_TEST(flags_refused)
 {
     const struct refused_case *c = &refused[_i];
     PL_FREE char *dir = unit_dir();
-    PL_FREE char *file = pl_strf("%s/testd.yaml", dir);
+    PL_FREE char *file = pl_strf("%s/testd.yaml", dir), *secrets = pl_strf("%s/secrets", dir);
     struct ran ran = run_flags(file, c->answers);
     ck_assert_msg(ran.status == c->status, "%d: %s", ran.status, ran.text);
     ck_says(ran, c->says);
     ck_says_not(ran, "hush");
     ck_assert_int_ne(access(file, F_OK), 0);
+    ck_assert_int_ne(access(secrets, F_OK), 0);
 }
 END_TEST
 
@@ -249,6 +253,42 @@ START_TEST(flags_routes)
 }
 END_TEST
 
+/* In /etc/NAME, an empty one that only this process has, a secret is named as the unit hands it
+ * over; that of another instance has another name. */
+static void in_etc(void)
+{
+    struct capture *c = pl_alloc(sizeof(*c));
+    for (int i = 0; i < 2; i++) {
+        const char *file = i == 0 ? "/etc/testd/testd.yaml" : "/etc/testd/two.yaml";
+        const char *const args[] = {
+            "testd",      "--init",           "-c",
+            file,         "--answer",         "kafka.bootstrap.servers=k",
+            "--answer",   "api.url=http://x", "--answer",
+            "api.apps=1", "--answer",         "auth.password=@/proc/self/comm"};
+        struct pl_service service = {0};
+        capture_begin(c);
+        int status = parse_args(&service, PL_COUNT(args), args);
+        capture_end(c);
+        ck_assert_msg(status == 0, "%s", c->text);
+    }
+    PL_FREE char *one = file_of("/etc/testd/testd.yaml"), *two = file_of("/etc/testd/two.yaml");
+    ck_assert_ptr_nonnull(strstr(one, "password: { credential: auth-password }\n"));
+    ck_assert_ptr_nonnull(strstr(two, "password: { credential: two-auth-password }\n"));
+    ck_assert_int_eq(access("/etc/testd/secrets/auth-password", R_OK), 0);
+    ck_assert_int_eq(access("/etc/testd/secrets/two-auth-password", R_OK), 0);
+    ck_assert_ptr_nonnull(strstr(c->text, "next: systemctl enable --now testd@two\n"));
+    free(c);
+}
+
+START_TEST(flags_in_etc)
+{
+    ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+    ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
+    ck_assert_int_eq(mount("tmpfs", "/etc", "tmpfs", 0, NULL), 0);
+    in_etc();
+}
+END_TEST
+
 START_TEST(flags_alone)
 {
     struct pl_service service = {0};
@@ -332,6 +372,9 @@ int main(void)
         TEST(flags_link),
         TEST(flags_away),
         TEST(flags_routes),
+        TEST(flags_in_etc, .skip = geteuid() != 0              ? "not root"
+                                   : getenv("CK_FORK") != NULL ? "CK_FORK is set"
+                                                               : NULL),
         TEST(flags_alone),
         TEST(when, .count = PL_COUNT(whens)),
         TEST(place, .count = PL_COUNT(places)),

@@ -172,6 +172,33 @@ START_TEST(asked_the_rest)
 }
 END_TEST
 
+/* What the file says is checked as if it were typed, also where it names other files. */
+START_TEST(asked_what_is_wrong_now)
+{
+    PL_FREE char *dir = unit_dir();
+    PL_FREE char *file = pl_strf("%s/testd.yaml", dir);
+    FILE *f = fopen(file, "w");
+    fputs("kafka: { bootstrap.servers: k }\napi: { url: x, apps: [a] }\nroutes: [/missing]\n", f);
+    fclose(f);
+    struct terminal *t = pl_alloc(sizeof(*t));
+    terminal_open(t, file, NULL);
+    terminal_expect(t, "[k]: ");
+    terminal_type(t, "\n\n");
+    terminal_expect(t, "api.url [x]: ");
+    terminal_type(t, "\n");
+    terminal_expect(t, "api.url: must begin with");
+    terminal_type(t, "http://x\n\n\n");
+    terminal_expect(t, "[/missing]: ");
+    terminal_type(t, "\n");
+    terminal_expect(t, "/missing: cannot read it\r\nroutes ");
+    terminal_type(t, "/there\n");
+    ck_assert_int_eq(terminal_end(t), 0);
+    PL_FREE char *text = file_of(file);
+    ck_assert_ptr_nonnull(strstr(text, "- /there\n"));
+    free(t);
+}
+END_TEST
+
 /* Whoever leaves in the middle leaves nothing, and a terminal that echoes. */
 START_TEST(asked_and_left)
 {
@@ -230,6 +257,7 @@ int main(void)
     const struct unit_test tests[] = {
         TEST(asked),
         TEST(asked_the_rest),
+        TEST(asked_what_is_wrong_now),
         TEST(asked_and_left, .count = 2),
         TEST(line_of_a_pipe),
     };
