@@ -98,7 +98,7 @@ static void series_show(const struct wmfetchd *w, int64_t mono_ms, struct pl_pag
     static const struct pl_page_column columns[] = {
         {"Application", false}, {"Index", false}, {"Windows", false},     {"All to", false},
         {"Due", true},          {"State", false}, {"Last failure", false}};
-    char note[160], due[40] = "at";
+    char note[240], due[40] = "at";
     if (w->conf->window.delay_ms > 0)
         snprintf(due, sizeof(due), "%.20s after", pl_words_duration(w->conf->window.delay_ms).text);
     snprintf(note, sizeof(note),

@@ -7,6 +7,7 @@
  * for ever. Here each connection has REQUEST_MS in all.
  */
 #include <arpa/inet.h>
+#include <ctype.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
@@ -219,10 +220,11 @@ static void short_page(struct pl_metrics *s, struct pl_buf *body)
     memcpy(name, s->desk.name, sizeof(name));
     memcpy(status, s->desk.status, sizeof(status));
     pthread_mutex_unlock(&s->desk.lock);
+    status[0] = (char)toupper((unsigned char)status[0]);
     const int64_t now_ms = pl_clock_realtime_ms();
     pl_page_begin(&p, &(struct pl_page_head){.name = name[0] ? name : "daemon",
                                              .version = PL_VERSION,
-                                             .status = status[0] ? status : "starting",
+                                             .status = status[0] ? status : "Starting",
                                              .tone = PL_PAGE_WARN,
                                              .now_ms = now_ms,
                                              .up_ms = now_ms - (int64_t)(s->start_time * 1000)});

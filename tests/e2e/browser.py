@@ -2,6 +2,7 @@
 """A headless Chromium, driven through a pipe by the DevTools protocol, and what a page must be like in it: JavaScript is
 off, two widths, light and dark. Screenshots are kept in build/results/pages."""
 import base64
+import contextlib
 import itertools
 import json
 import os
@@ -79,15 +80,19 @@ class Browser:
         while not any(e.get('method') == method for e in self._events):
             self._events.append(self._receive(end))
 
+    def _load(self, url):
+        self._events = []
+        self._ask('Page.navigate', url=url)
+        self._until('Page.loadEventFired')
+
     def open(self, url, width, height=900, dark=False):
         """Loads it in a window of that size; returns the layout's content width in CSS pixels."""
-        self._events = []
+        self._load('about:blank')  # what was there asks again by itself
         self._ask('Emulation.setDeviceMetricsOverride', width=width, height=height, deviceScaleFactor=1,
                   mobile=width < 600)
         self._ask('Emulation.setEmulatedMedia',
                   features=[{'name': 'prefers-color-scheme', 'value': 'dark' if dark else 'light'}])
-        self._ask('Page.navigate', url=url)
-        self._until('Page.loadEventFired')
+        self._load(url)
         return self._ask('Page.getLayoutMetrics')['cssContentSize']['width']
 
     def requests(self):
@@ -119,6 +124,13 @@ def page(port):
     assert status == 200, text
     xml.etree.ElementTree.fromstring(text.replace('<!DOCTYPE html>', ''))
     return text
+
+
+def served(port):
+    """The page, or None while nobody listens."""
+    with contextlib.suppress(OSError):
+        return page(port)
+    return None
 
 
 def plain(text):

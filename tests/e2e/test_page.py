@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The pages at / of wikisrcd and chsinkd while they load, and while ClickHouse is away, in a real browser. (wmfetchd's:
 test_wmfetchd.py.)"""
-from browser import looked_at, page, readable
+from browser import looked_at, page, readable, served
 from pipeline import free_port, make_events, wait_until
 
 
@@ -24,7 +24,7 @@ def test_stream_and_sink(pipeline, browser):
     text = page(ports + 1)
     assert secret not in text
     assert 'password' not in text and 'secret' not in text
-    looked_at(browser, ports, 'wikisrcd', 'wikisrcd', 'Streaming', 'Events a second', 'eqiad.mediawiki.recentchange',
+    looked_at(browser, ports, 'wikisrcd', 'wikisrcd', 'Connected for', 'Events a second', 'eqiad.mediawiki.recentchange',
               'Into Kafka', 'canary')
     looked_at(browser, ports + 1, 'chsinkd', 'chsinkd', 'Rows a second', p.table, p.topic, 'Lag by partition', 'loading',
               'Last batches', 'inserted', 'not valid JSON', 'Dead letters by reason')
@@ -33,8 +33,15 @@ def test_stream_and_sink(pipeline, browser):
         p.kafka.produce(p.topic, [(None, line.encode()) for line in file.read_text(encoding='utf-8').splitlines()[:50]])
         wait_until(lambda: 'waits for ClickHouse' in page(ports + 1), 60, 'the page says that it waits')
         looked_at(browser, ports + 1, 'chsinkd-waits', 'Since 20', 'Waiting for ClickHouse', 'What is waited for')
+        # One that starts meanwhile: its loop does not run yet, and the page says what is waited for all the same.
+        port = free_port()
+        late = p.chsinkd(name='late', kafka={'group.id': f'late-{p.tag}'}, metrics={'listen': f'127.0.0.1:{port}'})
+        late.start(timeout=0)
+        wait_until(lambda: 'Waiting for ClickHouse' in (served(port) or ''), 30, 'the page of one that starts')
+        looked_at(browser, port, 'chsinkd-starts', 'Waiting for ClickHouse', 'as soon as')
     finally:
         p.clickhouse.start()
+    late.wait_ready()
     wait_until(lambda: 'waits for ClickHouse' not in page(ports + 1), 60, 'and that it goes on')
-    for daemon in source, sink:
+    for daemon in source, sink, late:
         assert daemon.terminate(15)[0] == 0, daemon.tail()

@@ -197,7 +197,7 @@ START_TEST(page)
     pl_metrics_set_name(s, "testd");
     pl_metrics_set_status(s, "waiting for <Kafka>");
     page_is(port, "<h1>testd");
-    ck_assert_ptr_nonnull(strstr(body(), "waiting for &lt;Kafka&gt;"));
+    ck_assert_ptr_nonnull(strstr(body(), "Waiting for &lt;Kafka&gt;"));
     markup_check(body(), strlen(body()));
 
     m.fd = pl_metrics_page_open(s);

@@ -136,6 +136,12 @@ START_TEST(test_gap)
         take(p, &e, "", &mark);
         ck_assert_msg(mark.gap == steps[i].gap, "step %u: %lu", i, (unsigned long)mark.gap);
     }
+    const struct position_look look = position_topic_look(p, 0);
+    ck_assert_str_eq(look.name, "eqiad.x");
+    ck_assert_int_eq(look.high_ms, position_high(p));
+    ck_assert_uint_eq(look.taken, PL_COUNT(steps));
+    ck_assert_uint_eq(look.gaps, 2);
+    ck_assert_uint_eq(look.gap_events, 10);
     position_connected(p, POSITION_BY_ID, 0, NOW_MS); /* another cluster, other offsets */
     struct event e = event_of("eqiad.x", 30, 100);
     e.offset = 7000;
