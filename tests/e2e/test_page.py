@@ -31,7 +31,8 @@ def test_stream_and_sink(pipeline, browser):
     p.clickhouse.kill()
     try:
         p.kafka.produce(p.topic, [(None, line.encode()) for line in file.read_text(encoding='utf-8').splitlines()[:50]])
-        wait_until(lambda: 'waits for ClickHouse' in page(ports + 1), 60, 'the page says that it waits')
+        wait_until(lambda: all(t in page(ports + 1) for t in ('waits for ClickHouse', 'Waiting for ClickHouse')), 60,
+                   'the page says that it waits')
         looked_at(browser, ports + 1, 'chsinkd-waits', 'Since 20', 'Waiting for ClickHouse', 'What is waited for')
         # One that starts meanwhile: its loop does not run yet, and the page says what is waited for all the same.
         port = free_port()
