@@ -7,7 +7,8 @@
 struct learn {
     const struct route *route;
     struct pl_schema *sample;
-    unsigned round; /* messages of it so far */
+    unsigned round; /* messages of it so far, */
+    size_t bytes;   /* and how long they are */
 };
 
 struct learn *learn_new(const struct route *route)
@@ -28,7 +29,7 @@ void learn_free(struct learn *l)
 
 bool learn_wants(const struct learn *l)
 {
-    return l->round < LEARN_ROUND_MAX;
+    return l->round < LEARN_ROUND_MAX && l->bytes < LEARN_ROUND_BYTES_MAX;
 }
 
 /* One after the other, with what may be between them (rows.h). */
@@ -59,6 +60,7 @@ void learn_message(struct learn *l, const struct rows_message *m, const struct r
         !p || len > LEARN_BYTES_MAX || len < at)
         return;
     l->round++;
+    l->bytes += len;
     at += payload_bom(p + at, len - at);
     if (l->route->documents_many)
         documents_add(l, p + at, len - at);
@@ -79,6 +81,7 @@ const struct pl_schema *learn_sample(const struct learn *l)
 void learn_round(struct learn *l)
 {
     l->round = 0;
+    l->bytes = 0;
     if (l->sample->left_out == 0)
         return;
     pl_schema_free(l->sample);

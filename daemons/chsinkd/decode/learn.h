@@ -4,9 +4,10 @@
  * from which route/evolve.h finds new columns.
  *
  * Apart from the decoder, whose way it leaves as it is: a message of which the decoder says that it
- * has such fields is walked once more, LEARN_ROUND_MAX of a round (the caller's, such as a second),
- * and none larger than LEARN_BYTES_MAX. What is kept is bounded by pl_schema's limits (2,000
- * fields, a few MB); a sample that is full, as one of keys without end, is begun anew.
+ * has such fields is walked once more, LEARN_ROUND_MAX or LEARN_ROUND_BYTES_MAX of a round (the
+ * caller's, such as a second), and none larger than LEARN_BYTES_MAX. What is kept is bounded by
+ * pl_schema's limits (2,000 fields, a few MB); a sample that is full, as one of keys without end,
+ * is begun anew.
  *
  * No I/O, no clock. Threads: one owner.
  */
@@ -16,8 +17,9 @@
 #include "daemons/chsinkd/decode/rows.h"
 #include "lib/json/schema.h"
 
-#define LEARN_ROUND_MAX 200
-#define LEARN_BYTES_MAX (256 * 1024)
+#define LEARN_ROUND_MAX       200
+#define LEARN_ROUND_BYTES_MAX (2 * 1024 * 1024)
+#define LEARN_BYTES_MAX       (256 * 1024)
 
 struct learn;
 struct learn *learn_new(const struct route *route);

@@ -308,10 +308,18 @@ START_TEST(check_rounds)
     learn_round(l);
     ck_assert(!learn_has_news(l) && learn_wants(l));
     ck_assert_uint_eq(learn_sample(l)->documents, LEARN_ROUND_MAX);
+    /* Long ones are fewer. */
+    PL_FREE char *text = pl_strf("{\"id\": 1, \"x\": \"%0*d\"}", LEARN_BYTES_MAX - 100, 0);
+    for (unsigned i = 0; i < 50; i++)
+        if (learn_wants(l))
+            teach(&f, l, text);
+    ck_assert_uint_lt(learn_sample(l)->documents, LEARN_ROUND_MAX + 10);
+    learn_round(l);
+    ck_assert(learn_wants(l));
     /* Keys without end: the sample is begun anew. */
     for (unsigned i = 0; i < PL_SCHEMA_FIELDS_MAX + 100; i++) {
-        PL_FREE char *text = pl_strf("{\"id\": 1, \"k%u\": 1}", i);
-        teach(&f, l, text);
+        PL_FREE char *key = pl_strf("{\"id\": 1, \"k%u\": 1}", i);
+        teach(&f, l, key);
         if (!learn_wants(l)) {
             ck_assert_uint_le(learn_sample(l)->n, PL_SCHEMA_FIELDS_MAX);
             learn_round(l);
@@ -414,6 +422,7 @@ START_TEST(check_a_route_with_them)
     ck_assert_uint_eq(added_take(f.route, &notes), 2);
     ck_assert_uint_eq(added_take(f.route, &notes), 0);
     ck_assert_uint_eq(added_n(f.route), 2);
+    ck_assert(!f.route->columns[0].not_compared && f.route->columns[1].not_compared);
     ck_assert_uint_ne(route_digest(f.route, "db", 1), digest);
     rows_free(f.rows);
     block_free(f.block);
