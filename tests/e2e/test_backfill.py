@@ -89,7 +89,7 @@ def test_killed_and_adjoining(pipeline):
     served = len(b.messages())
     first.start(timeout=0)
     wait_until(lambda: len(b.messages()) >= served + 500, 60, '500 events')
-    progress = r'^\d+ % \(2026-11-20T00:\d\d:.*\), \d+ events written, \d+ events/s'
+    progress = r'^ *\d+ %  2026-11-20T00:\d\d:\S+  \d+ events, \d+ events/s'
     wait_until(lambda: re.search(progress, first.text(), re.M), 20, 'a line of progress')
     first.kill()
     assert len(b.messages()) < served + len(b.between(A, B))
