@@ -590,6 +590,7 @@ void chsinkd_conf_compare(const struct chsinkd_conf *conf, const struct chsinkd_
 void chsinkd_conf_one_shot(struct chsinkd_conf *conf)
 {
     struct pl_map *kafka = &conf->kafka;
+    free(PL_TAKE(conf->metrics.listen));
     for (size_t i = 0; i < kafka->n; i++) {
         if (strcmp(kafka->v[i].key, "group.instance.id") != 0)
             continue;

@@ -81,8 +81,9 @@ unsigned chsinkd_conf_groups(const struct chsinkd_conf *conf, const char ***ret)
 void chsinkd_conf_compare(const struct chsinkd_conf *conf, const struct chsinkd_conf *fresh,
                           struct pl_buf *out);
 
-/* For a run that ends (--once, --replay): without group.instance.id. As the static member that the
- * service is, and with the transactional.id made of it, it would fence the service. */
+/* For a run that ends (--once, --replay), beside which the service may run: without metrics.listen,
+ * where that listens, and without group.instance.id. As the static member that the service is, and
+ * with the transactional.id made of it, it would fence the service. */
 void chsinkd_conf_one_shot(struct chsinkd_conf *conf);
 
 #endif

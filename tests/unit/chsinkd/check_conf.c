@@ -490,7 +490,7 @@ START_TEST(outputs_of_routes)
 }
 END_TEST
 
-/* It must not be the service's static member. */
+/* It must not be the service's static member, nor listen where the service does. */
 START_TEST(one_shot)
 {
     PL_FREE char *dir = unit_dir();
@@ -503,12 +503,14 @@ START_TEST(one_shot)
         struct chsinkd_conf conf = {0};
         struct pl_findings errs;
         PL_FREE char *text = pl_strf("kafka: {%s}\nclickhouse: {urls: [http://c:8123]}\n"
-                                     "routes: [etc/routes/wikipedia_edits.yaml]\n",
+                                     "routes: [etc/routes/wikipedia_edits.yaml]\n"
+                                     "metrics: {listen: '127.0.0.1:9465'}\n",
                                      kafkas[i]);
         file_write(path, text);
         pl_findings_init(&errs);
         pl_options_load(chsinkd_options, path, &conf, NULL, &errs);
         chsinkd_conf_one_shot(&conf);
+        ck_assert_ptr_null(conf.metrics.listen);
         ck_assert_ptr_null(pl_map_get(&conf.kafka, "group.instance.id"));
         ck_assert_str_eq(pl_map_get(&conf.kafka, "bootstrap.servers"), "k");
         ck_assert_str_eq(chsinkd_conf_group(&conf), i == 0 ? "chsinkd" : "g");
