@@ -406,16 +406,17 @@ void log_advance(struct log *log, int64_t now_ms)
 
 void log_play_history(struct log *log, int seconds)
 {
+    const int64_t step_ms = 10;
     int64_t shift_ms = log->shift_ms, now_ms = wall_ms();
     double credit = 0;
 
-    for (int ago = seconds; ago > 0; ago--) {
+    for (int64_t ago_ms = INT64_C(1000) * seconds; ago_ms > 0; ago_ms -= step_ms) {
         /* Of each minute its own share of the rate, 0.7 to 1.3, by a hash. */
-        uint32_t minute = (uint32_t)((now_ms / 1000 - ago) / 60) * 2654435761u;
+        uint32_t minute = (uint32_t)((now_ms - ago_ms) / 60000) * 2654435761u;
 
         minute = (minute ^ minute >> 15) * 2246822519u;
-        log->shift_ms = shift_ms - INT64_C(1000) * ago;
-        credit += log->rate * (0.7 + 0.6 * (double)(minute >> 16) / 65536);
+        log->shift_ms = shift_ms - ago_ms;
+        credit += log->rate * (0.7 + 0.6 * (minute >> 16) / 65536) * (double)step_ms / 1000;
         for (; credit >= 1 && more_to_play(log); credit -= 1)
             play_one(log);
     }
