@@ -126,11 +126,14 @@ COMMANDS = {
     'make bench': Dry(),
     'make deb': Elsewhere('tests/run/test.sh', 'build deb'),
     'apt install ./build/deb/{wikisrcd,chsinkd}_*.deb': Elsewhere('tests/systemd/conftest.py', "apt('install'"),
+    'wikisrcd --init': Elsewhere('tests/e2e/test_init.py', '--init', 'wikisrcd'),
+    'chsinkd --init': Elsewhere('tests/e2e/test_init.py', '--init', 'chsinkd'),
     'systemctl enable --now wikisrcd chsinkd': Elsewhere('tests/systemd/conftest.py', 'enable', '--now'),
     'systemctl status chsinkd': Elsewhere('tests/systemd/test_running.py', 'status'),
     'man streaming-daemons': Elsewhere('tests/run/docs.sh', 'man --warnings', 'daemons/*.[0-9]'),
     'make html': Run(),
     'make check': Elsewhere('tests/run/test.sh', 'check check'),
+    'make torture': Elsewhere('tests/run/test.sh', 'torture'),
     'make test': Elsewhere('.ci/run', 'make test'),
 }
 
