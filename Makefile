@@ -2,7 +2,7 @@
 # The only makefile. `make help` lists what it can do.
 
 NAME     := streaming-daemons
-VERSION  := 0.1.0
+VERSION  := 0.2.0
 DAEMONS  := wikisrcd chsinkd wmfetchd
 B        := build
 

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make install`, into DESTDIR; included by the Makefile at the top. `make install DAEMONS=chsinkd`
-# installs one of them: that is how the Debian packages are filled. A configuration that is there
-# already is kept: the new one goes beside it as NAME.yaml.new.
+# installs one of them; without COMMON, which is what they share, or with it alone (DAEMONS=): that
+# is how the Debian packages are filled. A configuration that is there already is kept: the new one
+# goes beside it as NAME.yaml.new.
 
-docdir        ?= $(prefix)/share/doc
+COMMON        ?= yes
+
+docdir        ?= $(prefix)/share/doc/$(NAME)
 completiondir ?= $(prefix)/share/bash-completion/completions
 # systemd looks for catalogs here only.
 catalogdir    ?= /usr/lib/systemd/catalog
@@ -51,29 +54,31 @@ define install_daemon
 	  '$(DESTDIR)$(unitdir)/$(1)@.service'
 	$(call install_into,$(mandir)/man8,daemons/$(1)/$(1).8)
 	$(call install_into,$(mandir)/man5,$(B)/man/$(1).yaml.5 $(wildcard daemons/$(1)/*.5))
-	$(Q)install -D -m 644 packaging/completion.bash '$(DESTDIR)$(completiondir)/$(1)'
-	$(Q)install -D -m 644 -t '$(DESTDIR)$(catalogdir)' packaging/journal/streaming-daemons.catalog
-	$(call install_into,$(docdir)/$(1),README.md)
-	$(call install_into,$(docdir)/$(1)/examples,$(addprefix \
-	  packaging/monitoring/$(1).,dashboard.json alerts.yaml))
 
 endef
 
-# chsinkd's routes, and the questions that their tables answer.
 define install_routes
 	$(foreach r,$(notdir $(wildcard etc/routes/*.yaml)),$(call \
 	  install_conf,etc/routes/$(r),$(sysconfdir)/chsinkd/routes/$(r)))
-	$(foreach q,$(notdir $(wildcard etc/queries/*)),$(call \
-	  install_into,$(docdir)/chsinkd/examples/queries/$(q),$(wildcard etc/queries/$(q)/*)))
 endef
 
-# What is about all of them. It comes with chsinkd, since each file belongs to one package.
-define install_manual
+# bash-completion looks for a file of the program's name. The queries are those that the tables of
+# chsinkd's routes answer.
+define install_common
+	$(call install_into,$(catalogdir),packaging/journal/streaming-daemons.catalog)
+	$(Q)install -D -m 644 packaging/completion.bash '$(DESTDIR)$(completiondir)/chsinkd'
+	$(Q)ln -sf chsinkd '$(DESTDIR)$(completiondir)/wikisrcd'
+	$(Q)ln -sf chsinkd '$(DESTDIR)$(completiondir)/wmfetchd'
 	$(call install_into,$(mandir)/man7,$(wildcard daemons/*.7))
-	$(if $(HTML),$(call install_into,$(docdir)/chsinkd/html,$(B)/html/*))
+	$(call install_into,$(docdir),README.md)
+	$(if $(HTML),$(call install_into,$(docdir)/html,$(B)/html/*))
+	$(call install_into,$(docdir)/examples,$(wildcard packaging/monitoring/*))
+	$(foreach q,$(notdir $(wildcard etc/queries/*)),$(call \
+	  install_into,$(docdir)/examples/queries/$(q),$(wildcard etc/queries/$(q)/*)))
 endef
 
 .PHONY: install
-install: all $(DAEMONS:%=$(B)/man/%.yaml.5) $(HTML)  ## programs, configurations, manual, units into DESTDIR
+install: all $(DAEMONS:%=$(B)/man/%.yaml.5) $(if $(COMMON),$(HTML))  ## programs, configurations, manual, units into DESTDIR
 	$(foreach d,$(DAEMONS),$(call install_daemon,$(d)))
-	$(if $(filter chsinkd,$(DAEMONS)),$(install_routes)$(install_manual))
+	$(if $(filter chsinkd,$(DAEMONS)),$(install_routes))
+	$(if $(COMMON),$(install_common))

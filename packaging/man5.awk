@@ -3,7 +3,7 @@
 # man5.awk - makes the page NAME.yaml(5) from etc/NAME.yaml, which `make check` holds equal to the
 # option table of the program:
 #
-#     awk -f packaging/man5.awk -v name=chsinkd -v version=0.1.0 etc/chsinkd.yaml > chsinkd.yaml.5
+#     awk -f packaging/man5.awk -v name=chsinkd -v version=0.2.0 etc/chsinkd.yaml > chsinkd.yaml.5
 #
 # The one idea: an option in that file is a comment and a key. The comment is its text and then, on
 # a line that begins with its type, what the table knows of it (type, range, required, reload). A

@@ -11,22 +11,28 @@ from world import World
 
 @pytest.fixture(scope='session')
 def installed():
-    """All three packages, by apt, without a network; what apt wrote."""
+    """All packages, by apt, without a network; what apt wrote."""
     return apt('install', *packages().values())
 
 
 @pytest.fixture(scope='session')
-def world(installed):  # pylint: disable=unused-argument
-    """Configured and started, events flow."""
+def services():
+    """What the daemons work between."""
     folder = pathlib.Path('/var/tmp/world')
     folder.mkdir()
     w = World(folder)
-    w.configure()
+    yield w
+    w.close()
+
+
+@pytest.fixture(scope='session')
+def world(installed, services):  # pylint: disable=unused-argument
+    """Configured and started, events flow."""
+    services.configure()
     for name in DAEMONS:
         Unit(name).drop_in('RestartSec=1s')
         run('systemctl', 'enable', '--now', f'{name}.service')
-    yield w
-    w.close()
+    return services
 
 
 @pytest.fixture(scope='session')

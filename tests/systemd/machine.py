@@ -12,7 +12,8 @@ import time
 from pipeline import ROOT, wait_until
 
 DAEMONS = ('wikisrcd', 'wmfetchd', 'chsinkd')
-PACKAGES = pathlib.Path('/packages')
+COMMON = 'streaming-daemons-common'
+PACKAGES, OLDER = pathlib.Path('/packages'), pathlib.Path('/older')
 CONFIG = 78  # sysexits.h
 # MESSAGE_ID of each kind of event: {'READY': 'fbcb3a…'}
 MESSAGES = dict(re.findall(r'^#define PL_EVENT_(\w+) "([0-9a-f]{32})"', (ROOT / 'lib' / 'log' / 'event_ids.h').read_text(), re.M))
@@ -31,9 +32,9 @@ def run(*command, **kw):
     return text
 
 
-def packages():
+def packages(folder=PACKAGES):
     """{name: file} of those that are installed; not the debug symbols."""
-    return {d: next(PACKAGES.glob(f'{d}_*.deb')) for d in DAEMONS}
+    return {name: file for name in (*DAEMONS, COMMON) for file in folder.glob(f'{name}_*.deb')}
 
 
 def apt(*arguments):

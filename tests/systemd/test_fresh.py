@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from machine import CONFIG, DAEMONS, MESSAGES, Unit, attempt, journal, run
+from machine import COMMON, CONFIG, DAEMONS, MESSAGES, Unit, attempt, journal, run
 from pipeline import wait_until
 
 
@@ -31,6 +31,9 @@ def test_installed_but_not_started(installed, name):
     assert f'/etc/{name}/{name}.yaml' in conffiles
     assert 'secrets' not in conffiles
     assert run('dpkg', '--verify', name) == ''
+    # What the daemons share is there once, and completion finds it by the program's name.
+    run('bash', '-c', f'. /usr/share/bash-completion/completions/{name}; complete -p {name}')
+    assert run('dpkg', '-S', '/usr/lib/systemd/catalog/streaming-daemons.catalog').startswith(f'{COMMON}: ')
 
 
 def test_catalog(installed):  # pylint: disable=unused-argument

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from machine import DAEMONS, MESSAGES, Unit, apt, attempt, packages, run
+from machine import COMMON, DAEMONS, MESSAGES, Unit, apt, attempt, packages, run
 from pipeline import wait_until
 
 # What is not the packages': the tests' own folders, what the kernel shows, and pages that man keeps when it has shown
@@ -15,13 +15,16 @@ NOT_OURS = ('/build', '/dev', '/out', '/packages', '/proc', '/services', '/src',
 
 
 def newer(name, folder):
-    """The same package with a higher version, and other configuration files."""
+    """The same package with a higher version, which the others of the same build have, too, and other configuration
+    files."""
     tree = folder / name
     run('dpkg-deb', '-R', packages()[name], tree)
     control = tree / 'DEBIAN' / 'control'
     version = run('dpkg-deb', '-f', packages()[name], 'Version').strip()
-    control.write_text(control.read_text().replace(f'Version: {version}\n', f'Version: {version}+newer\n'))
-    for path in (tree / 'DEBIAN' / 'conffiles').read_text().split():
+    control.write_text(control.read_text().replace(f'Version: {version}\n', f'Version: {version}+newer\n')
+                       .replace(f'{COMMON} (= {version})', f'{COMMON} (= {version}+newer)'))
+    conffiles = tree / 'DEBIAN' / 'conffiles'
+    for path in conffiles.read_text().split() if conffiles.exists() else ():
         with open(tree / path.lstrip('/'), 'a', encoding='utf-8') as conffile:
             conffile.write('# newer\n')
     return run('dpkg-deb', '--root-owner-group', '-b', tree, folder / f'{name}.deb') and folder / f'{name}.deb'
@@ -31,7 +34,7 @@ def newer(name, folder):
 def upgrades(world):
     folder = world.folder / 'newer'
     folder.mkdir()
-    return {name: newer(name, folder) for name in DAEMONS}
+    return {name: newer(name, folder) for name in packages()}
 
 
 def test_upgrade(world, second, upgrades):
@@ -45,8 +48,9 @@ def test_upgrade(world, second, upgrades):
     before = {path: path.read_bytes() for path in kept}
     assert len(kept) > 10
     apt('-o', 'Dpkg::Options::=--force-confold', 'install', *upgrades.values())
-    for name in DAEMONS:
+    for name in upgrades:
         assert run('dpkg-query', '-W', '-f', '${Version}', name).endswith('+newer')
+    for name in DAEMONS:
         assert run('systemctl', 'is-enabled', f'{name}.service').strip() == 'enabled'
     for unit, pid in pids.items():
         unit.wait_restarted(pid)
@@ -97,13 +101,17 @@ def test_remove_and_purge(world, second, name):
         found = attempt('systemctl', listing, '--all', '--plain', '--no-legend', f'{name}*')[1]
         assert found == '', found
     assert other.pid == before, 'another daemon was disturbed'
-    if name != DAEMONS[-1]:  # the others still explain theirs
-        known = run('journalctl', '--list-catalog')
-        assert all(number in known for number in MESSAGES.values())
+    known = run('journalctl', '--list-catalog')  # the others still explain theirs
+    assert all(number in known for number in MESSAGES.values())
 
 
 def test_nothing_is_left_of_what_they_share(installed):  # pylint: disable=unused-argument
-    """After the last of them: the catalog."""
+    """The common package goes last: catalog, completion, documentation."""
+    files = [pathlib.Path(p) for p in run('dpkg', '-L', COMMON).split()]
+    files = [p for p in files if p.is_file()]
+    assert {f'/usr/share/bash-completion/completions/{d}' for d in DAEMONS} < {str(p) for p in files}
+    apt('purge', COMMON)
+    assert [f for f in files if f.exists()] == []
     known = run('journalctl', '--list-catalog')
     assert not [name for name, number in MESSAGES.items() if number in known]
     left = left_over('streaming-daemons')
