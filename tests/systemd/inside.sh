@@ -12,7 +12,7 @@ systemctl restart systemd-journald
 
 mkdir -p /tests/tests
 cp -r /src/etc /src/lib /tests/
-cp -r /src/tests/e2e /src/tests/services /src/tests/systemd /tests/tests/
+cp -r /src/tests/data /src/tests/e2e /src/tests/services /src/tests/systemd /tests/tests/
 cd /tests/tests
 # `secret` alone stands in too many lines that are harmless.
 sed -i "s/<password>secret</<password>Cl1ckH0use-pa55</" services/clickhouse.sh
@@ -21,7 +21,8 @@ sed -i "s/password='secret'/password='Cl1ckH0use-pa55'/" e2e/pipeline.py
 
 export PIPELINE_CACHE=/services BUILD=/build CLICKHOUSE_EMBEDDED=1 PYTHONPATH=/tests/tests/e2e
 cd systemd
-read -ra tests <<<"${TESTS:-test_fresh.py test_sandbox.py test_running.py test_upgrade.py}"
+tests=(test_{fresh,sandbox,running,monitoring,upgrade,older}.py)
+[ -z "${TESTS:-}" ] || read -ra tests <<<"$TESTS"
 status=0
 /usr/bin/python3 -m pytest -q -p no:cacheprovider --junitxml=/out/systemd.xml \
     -c /dev/null --rootdir=. "${tests[@]}" || status=$?

@@ -4,15 +4,17 @@
 # vm.sh - runs a shell command under a real systemd (PID 1), in a throw-away Debian container whose
 # only network is its own loopback. Needs root; neither Docker nor systemd on the host.
 #
-#   vm.sh [-b HOST:INSIDE]... [-o DIR] 'COMMAND'
+#   vm.sh [-b HOST:INSIDE]... [-o DIR] [-c] 'COMMAND'
 #     -b HOST:INSIDE   show a file or folder of the host inside, read-only
 #     -o DIR           show a folder of the host at /out, writable
+#     -c               without systemd: a chroot that has this machine's network
 #
 # Prints the command's output and ends with its status; 124: it took longer than VM_SECONDS;
 # 125: the container ended without a status; 69: the root file system could not be made.
 #
 # Environment:
 #   VM_CACHE=FOLDER    where root file systems are kept (/var/cache/systemd-vm; 600 MB each)
+#   VM_SUITE=trixie    another Debian than this machine's, from the same mirror
 #   VM_PACKAGES=TEXT   Debian packages that are to be inside
 #   VM_SECONDS=600     how long the command may take
 #   VM_REBUILD=1       make the root file system anew, with the newest packages
@@ -30,7 +32,7 @@ say() {
 }
 
 usage() {
-    sed -n '7,9s/^# *//p' "$self" >&2
+    sed -n '7,10s/^# *//p' "$self" >&2
     exit 64
 }
 
@@ -54,15 +56,15 @@ index_targets() {
 
 # In a mount namespace of its own. Mirror, suites and proxy are this machine's.
 make_root() {
-    local new=$VM_ROOT.new codename mirror packages http='' https=''
-    codename=$(debian_codename)
+    local new=$VM_ROOT.new here mirror packages http='' https=''
+    here=$(debian_codename)
     read -ra packages <<<"$VM_PACKAGES"
     # shellcheck disable=SC2016  # apt's own variables
     [ -n "$(index_targets '$(SITE)')" ] || apt-get -qq update
     # shellcheck disable=SC2016
-    mirror=$(index_targets '$(SITE)' "Codename: $codename" 'Component: main' | head -n 1)
+    mirror=$(index_targets '$(SITE)' "Codename: $here" 'Component: main' | head -n 1)
     [ -n "$mirror" ] || {
-        say "apt knows no mirror of Debian $codename"
+        say "apt knows no mirror of Debian $here"
         return 69
     }
     eval "$(apt-config shell http Acquire::http::Proxy https Acquire::https::Proxy)"
@@ -72,9 +74,10 @@ make_root() {
     rm -rf "$new"
     debootstrap --variant=minbase \
         --include=systemd,systemd-sysv,dbus,libnss-systemd,procps,ca-certificates \
-        "$codename" "$new" "$mirror"
+        "$VM_SUITE" "$new" "$mirror"
     # shellcheck disable=SC2016
-    index_targets 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' >"$new/etc/apt/sources.list"
+    index_targets '$(REPO_URI) $(RELEASE) $(COMPONENT)' | sed "s/ $here/ $VM_SUITE/
+s|^|deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] |" >"$new/etc/apt/sources.list"
     apt-config dump | grep -E '^Acquire::(http|https|Retries|Check)[-:a-zA-Z]* ' \
         >"$new/etc/apt/apt.conf.d/99host" || true
     # Nothing is started while packages are installed here: there is no systemd yet.
@@ -88,7 +91,8 @@ make_root() {
     [ ${#packages[@]} = 0 ] ||
         chroot "$new" apt-get -qy install --no-install-recommends "${packages[@]}"
     chroot "$new" apt-get clean
-    chroot "$new" systemctl mask apt-daily.timer apt-daily-upgrade.timer
+    # Prometheus (run.sh) is started by who wants it.
+    chroot "$new" systemctl mask apt-daily.timer apt-daily-upgrade.timer prometheus.service
     rm "$new/usr/sbin/policy-rc.d"
     umount "$new/proc"
     mv "$new" "$VM_ROOT"
@@ -106,7 +110,7 @@ debian_codename() {
 ensure_root() {
     local log=$VM_CACHE/build.log lock
     mkdir -p "$VM_CACHE/mnt"
-    VM_ROOT=$VM_CACHE/$(debian_codename)-$({
+    VM_ROOT=$VM_CACHE/$VM_SUITE-$({
         declare -f make_root
         printf '%s\n' "$VM_PACKAGES"
     } | sha256sum | cut -c1-12)
@@ -201,19 +205,57 @@ boot() {
     exit "$status"
 }
 
+# In a mount namespace of its own, and one of process ids: chroot_run [--bind…]...
+chroot_run() {
+    local work root option from to
+    work=$(mktemp -d -p "$VM_CACHE")
+    root=$work/root
+    # shellcheck disable=SC2064  # the folder of now
+    trap "umount -R -l $root 2>/dev/null; rm -rf $work" EXIT
+    mkdir "$work/upper" "$work/work" "$root"
+    mount -t overlay -o "lowerdir=$VM_ROOT,upperdir=$work/upper,workdir=$work/work" overlay "$root"
+    mount -t proc proc "$root/proc"
+    mount --rbind /dev "$root/dev"
+    for option in "$@"; do
+        from=${option#*=} to=$root${option##*:}
+        from=${from%:*}
+        if [ -d "$from" ]; then
+            mkdir -p "$to"
+        else
+            mkdir -p "$(dirname "$to")" && : >"$to"
+        fi
+        mount --bind "$from" "$to"
+        [[ $option != --bind-ro* ]] || mount -o remount,bind,ro "$to"
+    done
+    cat /etc/resolv.conf >"$root/etc/resolv.conf"
+    # A network may need certificates that this machine's administrator installed.
+    if compgen -G '/usr/local/share/ca-certificates/*.crt' >/dev/null; then
+        cp /usr/local/share/ca-certificates/*.crt "$root/usr/local/share/ca-certificates/"
+        chroot "$root" update-ca-certificates >/dev/null 2>&1
+    fi
+    timeout -k 15 "$VM_SECONDS" env -i HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+        PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        chroot "$root" bash -c "$VM_COMMAND" </dev/null
+}
+
 main() {
-    local binds=() option
+    local binds=() option way=--boot spaces=(--mount)
     case "${1:-}" in
     --make-root)
         make_root
         return
         ;;
     --boot) boot "${@:2}" ;;
+    --chroot)
+        chroot_run "${@:2}"
+        return
+        ;;
     esac
-    while getopts b:o: option; do
+    while getopts b:o:c option; do
         case $option in
         b) binds+=("--bind-ro=$OPTARG") ;;
         o) binds+=("--bind=$(realpath -e "$OPTARG"):/out") ;;
+        c) way=--chroot spaces=(--mount --pid --fork --kill-child) ;;
         *) usage ;;
         esac
     done
@@ -223,14 +265,14 @@ main() {
         say 'must be root'
         exit 69
     }
-    export VM_COMMAND=$1
+    export VM_COMMAND=$1 VM_SUITE=${VM_SUITE:-$(debian_codename)}
     # In one order, each once.
     # shellcheck disable=SC2086
     VM_PACKAGES=$(printf '%s\n' ${VM_PACKAGES:-} | sort -u | xargs)
     export VM_PACKAGES
     install_tools
     ensure_root
-    exec unshare --mount --propagation private "$self" --boot "${binds[@]}"
+    exec unshare "${spaces[@]}" --propagation private "$self" "$way" "${binds[@]}"
 }
 
 main "$@"

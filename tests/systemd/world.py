@@ -69,6 +69,9 @@ SECRETS = {
 
 
 class World:
+    name = None  # of the daemons' pipelines and groups; else their own
+    routes = '/etc/chsinkd/routes/*.yaml'
+
     def __init__(self, folder):
         self.folder = folder
         # The slowest to start, beside the others. Its certificates are everybody's.
@@ -107,10 +110,10 @@ class World:
         """The text of a configuration; `name` tells one instance's names from another's."""
         topics = {'wikisrcd': self.edits.topic, 'wmfetchd': self.metrics.topic}
         values = {
-            'daemon': daemon, 'name': name or daemon, 'port': self.kafka.port + 2, 'replay': self.replay.url,
+            'daemon': daemon, 'name': name or self.name or daemon, 'port': self.kafka.port + 2, 'replay': self.replay.url,
             'api': self.api.url, 'keycloak': self.keycloak.url, 'application': APP, 'start': self.start,
             'clickhouse': self.clickhouse.url, 'topic': topics.get(daemon), 'positions': self.metrics.positions,
-            'routes': '/etc/chsinkd/routes/*.yaml',
+            'routes': self.routes,
             **values}
         return CONFIGS[daemon].format(**values)
 
@@ -151,9 +154,9 @@ class World:
         self.ids = [i for i in self.ids if i not in missing]
         return len(missing)
 
-    def assert_windows_exact(self, timeout=90):
-        """The same for the API; wmfetchd is stopped."""
-        end = self.metrics.position(name='wmfetchd')
+    def assert_windows_exact(self, timeout=90, name='wmfetchd'):
+        """The same for the API; wmfetchd (its instance `name`) is stopped."""
+        end = self.metrics.position(name=name)
         wanted = collections.Counter()
         for begin in range(self.start, end, HOUR):
             wanted.update(self.data.pieces(APP, begin, begin + HOUR))
