@@ -7,7 +7,7 @@ BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
 C_FILES    = $(wildcard lib/*/*.[ch] daemons/*/*.[ch] daemons/*/*/*.[ch] tests/*/*.[ch] \
              tests/unit/*/*.[ch] tests/services/*/*.[ch])
 
-.PHONY: bench-compare search torture torture-bins check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop test-systemd
+.PHONY: bench-compare search torture torture-bins check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop test-systemd test-systems newcomer
 
 check: $(BINS) check-bins  ## quick, offline, no root: unit tests, fuzz corpora, tree, configurations
 	$(Q)tests/run/check.sh $(B) $(B)/results/check -- $(UNIT_BIN) -- $(FUZZ_NAMES)
@@ -20,6 +20,10 @@ test:  ## everything: check, end to end with real Kafka and ClickHouse, sanitize
 test-systemd: deb $(B)/services/eventstreams $(B)/services/make-events  ## the packages installed and run in a booted container (root)
 	$(Q)mkdir -p $(B)/results
 	$(Q)tests/systemd/run.sh $(B)
+
+test-systems: deb $(B)/services/eventstreams $(B)/services/make-events  ## the same on Debian 13, with packages built here and built there (root; 20 minutes)
+	$(Q)mkdir -p $(B)/results
+	$(Q)tests/systemd/systems.sh $(B)
 
 search: check-bins  ## what is too long for test: the sink's protocol searched further (5 minutes, 1.5 GB), 1,500 commits into Iceberg
 	$(Q)CK_TIMEOUT_MULTIPLIER=30 PARTITION_SEARCH=full $(B)/unit/chsinkd/check_partition
@@ -37,6 +41,9 @@ torture-bins: $(BINS) $(SERVICES)
 
 demo:  ## the live stream into a table, and what is in it (OUTPUT=duckdb or iceberg, DEMO_SECONDS=30, KEEP=1; root or sudo)
 	$(Q)MAKE='$(MAKE)' tests/demo.sh
+
+newcomer:  ## the time from git clone to the demo's first rows in a bare chroot, with its stages (root)
+	$(Q)tests/run/newcomer.sh
 
 demo-stop:  ## stop what `make demo KEEP=1` left running
 	$(Q)tests/demo.sh stop

@@ -3,20 +3,23 @@
 #
 # deps.sh - install the Debian packages that building, or the services of the tests, need.
 #
-#   deps.sh build       what the daemons and unit tests need
-#   deps.sh deb         the same, and what makes and checks the Debian packages
-#   deps.sh services    as build, and what fetches and runs Kafka and ClickHouse
+#   deps.sh daemons     what building the daemons needs
+#   deps.sh build       the same, and what the unit tests need
+#   deps.sh deb         as build, and what makes and checks the Debian packages
+#   deps.sh demo        as daemons, and what fetches and runs Kafka and ClickHouse
+#   deps.sh services    as build and demo, and what the end-to-end tests need
 #   deps.sh browser     what shows the daemons' pages to the tests (400 MB)
 #
 # Does nothing, says nothing and needs no root where nothing is missing.
 set -euo pipefail
 
-build_packages=(gcc libc6-dev make pkg-config libcurl4-openssl-dev librdkafka-dev libcjson-dev
-    libsystemd-dev libyaml-dev check libmicrohttpd-dev liblz4-dev libzstd-dev
-    libssl-dev zlib1g-dev mandoc)
+daemon_packages=(gcc libc6-dev make pkg-config libcurl4-openssl-dev librdkafka-dev libcjson-dev
+    libsystemd-dev libyaml-dev libmicrohttpd-dev liblz4-dev libzstd-dev libssl-dev zlib1g-dev)
+unit_packages=(check mandoc)
 deb_packages=(debhelper dpkg-dev lintian)
 browser_packages=(chromium fonts-dejavu-core)
-service_packages=(ca-certificates faketime openssl python3 python3-confluent-kafka python3-pip python3-pytest)
+demo_packages=(ca-certificates python3)
+service_packages=(faketime openssl python3-confluent-kafka python3-pip python3-pytest)
 
 have() {
     command -v "$1" >/dev/null 2>&1
@@ -42,16 +45,20 @@ wanted_packages() {
         have google-chrome || printf '%s\n' "${browser_packages[@]}"
         return
     fi
-    printf '%s\n' "${build_packages[@]}"
-    if [ "$1" = deb ]; then
-        printf '%s\n' "${deb_packages[@]}"
-    fi
-    if [ "$1" = services ]; then
-        printf '%s\n' "${service_packages[@]}"
+    printf '%s\n' "${daemon_packages[@]}"
+    case "$1" in
+    build) printf '%s\n' "${unit_packages[@]}" ;;
+    deb) printf '%s\n' "${unit_packages[@]}" "${deb_packages[@]}" ;;
+    demo) printf '%s\n' "${demo_packages[@]}" ;;
+    services) printf '%s\n' "${unit_packages[@]}" "${demo_packages[@]}" "${service_packages[@]}" ;;
+    esac
+    case "$1" in
+    demo | services)
         have mvn || printf 'maven\n'
         have java || printf 'default-jre-headless\n'
         have npm || printf 'npm\n'
-    fi
+        ;;
+    esac
 }
 
 install_packages() {
@@ -92,9 +99,9 @@ by_hand() {
 main() {
     local set_name=${1:-} missing wanted
     case "$set_name" in
-    build | deb | services | browser) ;;
+    daemons | build | deb | demo | services | browser) ;;
     *)
-        printf 'usage: deps.sh build|deb|services|browser\n' >&2
+        printf 'usage: deps.sh daemons|build|deb|demo|services|browser\n' >&2
         exit 64
         ;;
     esac
