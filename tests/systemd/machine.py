@@ -12,6 +12,8 @@ import time
 from pipeline import ROOT, wait_until
 
 DAEMONS = ('wikisrcd', 'wmfetchd', 'chsinkd')
+# dpkg-query(1), db:Status-Status: of packages of which something is there.
+STATES = ('config-files', 'half-installed', 'unpacked', 'half-configured', 'triggers-awaited', 'triggers-pending', 'installed')
 COMMON = 'streaming-daemons-common'
 PACKAGES, OLDER = pathlib.Path('/packages'), pathlib.Path('/older')
 CONFIG = 78  # sysexits.h
@@ -35,6 +37,11 @@ def run(*command, **kw):
 def packages(folder=PACKAGES):
     """{name: file} of those that are installed; not the debug symbols."""
     return {name: file for name in (*DAEMONS, COMMON) for file in folder.glob(f'{name}_*.deb')}
+
+
+def known(name):
+    """Whether dpkg has anything of a package, installed or left. (It also knows names that others only mention.)"""
+    return attempt('dpkg-query', '-W', '-f', '${db:Status-Status}', name)[1] in STATES
 
 
 def apt(*arguments):

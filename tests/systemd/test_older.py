@@ -12,7 +12,7 @@ import confluent_kafka
 import pytest
 
 from heart import Between
-from machine import COMMON, DAEMONS, MESSAGES, OLDER, Unit, apt, attempt, journal, packages, run
+from machine import COMMON, DAEMONS, MESSAGES, OLDER, Unit, apt, attempt, journal, known, packages, run
 from pipeline import Pipeline, Replay, events, make_events, wait_until
 from wm import WmPipeline
 
@@ -114,11 +114,11 @@ def upgraded(request):
     """The older packages installed, loaded and, in the midst of it, upgraded."""
     if len(packages(OLDER)) < len(DAEMONS):
         pytest.skip((OLDER / 'why').read_text().strip())
-    left = [n for n in (*DAEMONS, COMMON) if attempt('dpkg-query', '-W', n)[0] == 0]
+    left = [n for n in (*DAEMONS, COMMON) if known(n)]
     if left:  # of the tests before
         apt('purge', *left)
     apt('install', *packages(OLDER).values())
-    assert CATALOG.is_symlink() and attempt('dpkg-query', '-W', COMMON)[0] != 0
+    assert CATALOG.is_symlink() and not known(COMMON)
     o = Older(request.getfixturevalue('services'))
     o.configure()
     for unit in UNITS.values():
@@ -161,8 +161,8 @@ def test_installed(upgraded):
     assert run('dpkg', '-S', CATALOG).startswith(f'{COMMON}: ')
     assert attempt('update-alternatives', '--query', 'streaming-daemons.catalog')[0] != 0
     assert not pathlib.Path('/etc/alternatives/streaming-daemons.catalog').is_symlink()
-    known = run('journalctl', '--list-catalog')
-    assert all(known.count(number) == 1 for number in MESSAGES.values())
+    catalog = run('journalctl', '--list-catalog')
+    assert all(catalog.count(number) == 1 for number in MESSAGES.values())
     assert not re.search(r'warning|error|not removing|cannot', upgraded.told, re.I), upgraded.told
     assert attempt('systemctl', '--failed', '--plain', '--no-legend')[1].strip() == ''
 
