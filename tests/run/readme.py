@@ -125,7 +125,7 @@ COMMANDS = {
     'make demo-watermelon': Run('^== ', 'transaction_metrics'),
     'make bench': Dry(),
     'make deb': Elsewhere('tests/run/test.sh', 'build deb'),
-    'apt install ./build/deb/{wikisrcd,chsinkd}_*.deb': Elsewhere('tests/systemd/conftest.py', "apt('install'"),
+    'apt install ./build/deb/*.deb': Elsewhere('tests/systemd/test_older.py', "PACKAGES.glob('*.deb')"),
     'wikisrcd --init': Elsewhere('tests/e2e/test_init.py', '--init', 'wikisrcd'),
     'chsinkd --init': Elsewhere('tests/e2e/test_init.py', '--init', 'chsinkd'),
     'systemctl enable --now wikisrcd chsinkd': Elsewhere('tests/systemd/conftest.py', 'enable', '--now'),

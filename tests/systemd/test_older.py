@@ -12,7 +12,7 @@ import confluent_kafka
 import pytest
 
 from heart import Between
-from machine import COMMON, DAEMONS, MESSAGES, OLDER, Unit, apt, attempt, journal, known, packages, run
+from machine import COMMON, DAEMONS, MESSAGES, OLDER, PACKAGES, Unit, apt, attempt, journal, known, packages, run
 from pipeline import Pipeline, Replay, events, make_events, wait_until
 from wm import WmPipeline
 
@@ -136,7 +136,8 @@ def upgraded(request):
     o.version = {name: run(name, '--version') for name in DAEMONS}
     pids = {unit: unit.mark().pid for unit in UNITS.values()}
     assert all(pids.values())
-    o.told = apt('-o', 'Dpkg::Options::=--force-confold', 'install', *packages().values())
+    # As the README has it; the debug symbols come along.
+    o.told = apt('-o', 'Dpkg::Options::=--force-confold', 'install', *sorted(PACKAGES.glob('*.deb')))
     for unit, pid in pids.items():
         unit.wait_restarted(pid)
     for unit in o.killed.values():
