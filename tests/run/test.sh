@@ -100,6 +100,7 @@ end_to_end() {
         BUILD=$PWD/build E2E_PART=$((part + 1)) pytest "end-to-end-$((part + 2))" "${files[@]}" \
             >"$results/end-to-end-$((part + 2)).log" 2>&1 &
     done
+    E2E_PART=$((${#e2e_parts[@]} + 1)) step torture torture >"$results/end-to-end-torture.log" 2>&1 &
     BUILD=$PWD/build E2E_PART=0 pytest end-to-end tests/e2e "${ignored[@]}"
     wait
     cat "$results"/end-to-end-*.log
@@ -165,15 +166,13 @@ main() {
             step "fetch Keycloak" tests/services/keycloak.sh fetch &&
             step "fetch readers of Iceberg" tests/services/iceberg.sh fetch &&
             step "fetch a catalogue and S3" tests/services/lake.sh fetch; then
-            title "end to end, in three parts at once"
+            title "end to end, in three parts at once, and seeds of torture"
+            pytest check-torture tests/torture/check_torture.py
             end_to_end
         fi
     fi
     title "the README's commands"
     step "README" readme || true
-    title "torture: the daemons killed and frozen at the steps of their protocols, by seeds"
-    pytest check-torture tests/torture/check_torture.py
-    step "torture" torture || true
     title "address and undefined-behaviour sanitizers: unit tests and corpora"
     check sanitizers "$PWD/build/asan/results/check" B=build/asan SANITIZE=address,undefined \
         CFLAGS='-O1 -g'
