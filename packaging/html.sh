@@ -30,7 +30,8 @@ one_page() {
         "${name##*.}"
     printf '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="style.css"></head><body>\n'
     printf '<nav><a href="index.html">Manual</a></nav>\n'
-    mandoc -Thtml -O fragment "$1" | sed -z -E 's|<b>([a-z.-]+)</b>\s+\(|<b>\1</b>(|g' | sed "${links[@]}"
+    # mandoc 1.14 breaks an indented line of an example, which is preformatted already.
+    mandoc -Thtml -O fragment "$1" | sed '/<pre/,/<\/pre>/ { /^<br\/>$/d }' | sed -z -E 's|<b>([a-z.-]+)</b>\s+\(|<b>\1</b>(|g' | sed "${links[@]}"
     printf '</body></html>\n'
 }
 

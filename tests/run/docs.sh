@@ -346,6 +346,8 @@ check_html() {
         while read -r name; do
             [ -e "$temp/html/$name" ] || printf '    %s\n' "$name"
         done | verdict 'html: links that lead nowhere'
+    awk '/<pre/ { on = 1 } on && /^<br\/>$/ { print "    " FILENAME ":" FNR } /<\/pre>/ { on = 0 }' \
+        "$temp"/html/*.html | verdict 'html: examples with empty lines between'
     for name in "$temp"/html/*.html; do
         name=${name##*/}
         name=${name%.html}
