@@ -19,7 +19,7 @@ unit_packages=(check mandoc)
 deb_packages=(debhelper dpkg-dev lintian)
 browser_packages=(chromium fonts-dejavu-core)
 demo_packages=(ca-certificates python3)
-service_packages=(faketime openssl python3-confluent-kafka python3-pip python3-pytest)
+service_packages=(openssl python3-confluent-kafka python3-pip python3-pytest)
 
 have() {
     command -v "$1" >/dev/null 2>&1

@@ -76,16 +76,9 @@ def denied(world, part, fault):
     world.deny(part.part, fault.then)
 
 
-def clock(world, part, fault):
-    """(Dead.) The next start is by another clock."""
-    del fault
-    world.set_clock(part)
-
-
 AT_STEP = {'zombie': zombie, 'reload': reload, 'kafka': kafka, 'kafka away': kafka_away, 'clickhouse': clickhouse,
-           'clickhouse away': clickhouse_away, 'join': join, 'kafka cut': network(''), 'kafka mute': network('mute'), 'kafka slow': network('slow'),
-           'kafka trickle': network('trickle'), 'denied': denied}
-DEAD = {'route': lambda world, part, fault: world.reroute(), 'clock': clock}
+           'clickhouse away': clickhouse_away, 'join': join, 'kafka cut': network(''), 'kafka mute': network('mute'),
+           'kafka slow': network('slow'), 'kafka trickle': network('trickle'), 'denied': denied}
 NETWORK_S = 1.5
 
 
@@ -99,8 +92,8 @@ def a_word(part, began, seconds):
 def after(world, part, fault):
     """When the daemon goes on, or is dead and not started yet."""
     began = len(part.process.text())
-    if fault.kind in DEAD:
-        DEAD[fault.kind](world, part, fault)
+    if fault.kind == 'route':
+        world.reroute()
     elif fault.kind in ('kafka away', 'clickhouse away'):
         a_word(part, began, 6)
         getattr(world, fault.kind.partition(' ')[0]).start()

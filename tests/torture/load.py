@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What goes in: the events of the stream, the hours of the API, and messages of many rows, of which some do not fit. And
-so what must come out."""
+"""What goes in: the events of the stream, the hours of the API, and messages of many rows, of which some do not fit.
+And so what must come out."""
 import collections
 import json
 import random

@@ -3,8 +3,8 @@
 """Exactly once, shown by breaking things: `make torture SEED=N RUNS=N`.
 
 Each run has both sources with a known input, Kafka, two chsinkd of one group and their output (ClickHouse, a DuckDB
-file or Iceberg tables, by the seed), and a schedule of faults that follows from its seed alone (schedule.py). At its end
-every id must be in topic and output once, every bad row in a dead letter once, and all else as verify.py says.
+file or Iceberg tables, by the seed), and a schedule of faults that follows from its seed alone (schedule.py). At its
+end every id must be in topic and output once, every bad row in a dead letter once, and all else as verify.py says.
 
     run.py [--seed N] [--runs N] [--seconds N] [--plain OUTPUT,...] [--plan]
 
@@ -20,6 +20,8 @@ build/torture/results.jsonl. Exit status: 0, or 1 if a run failed.
 
 The same seed makes the same schedule, and its moments are passings of named steps, not times; which thread is faster
 between two of them is left to the machine. So a seed that fails fails again, as a rule at the first try.
+
+Clocks are not moved: libfaketime 0.9.10 breaks the waits of librdkafka's threads, which then find no broker.
 """
 import argparse
 import collections
@@ -48,7 +50,7 @@ RESULTS = ROOT / 'build' / 'torture'
 
 
 class Broker(Kafka):
-    """Kafka with a second listener, which it advertises as the proxy's; with authorizations, of which there are none."""
+    """Kafka with a second listener, advertised as the proxy's; with authorizations, of which there are none."""
 
     def __init__(self, folder, proxy_port):  # pylint: disable=super-init-not-called
         self.dir, self.port = folder, free_port(3)
@@ -167,8 +169,8 @@ def plain(services, outputs):
     """Without faults: all steps are passed."""
     passed, results = set(), []
     for output in outputs:
-        plan = dataclasses.replace(schedule.plan(1), output=output, scripts={}, answers={}, cuts=(), api=(), seed=output,
-                                   refuses=output == 'clickhouse')
+        plan = dataclasses.replace(schedule.plan(1), output=output, scripts={}, answers={}, cuts=(), api=(),
+                                   seed=output, refuses=output == 'clickhouse')
         results.append(one_plain(services, plan, passed))
         report(results[-1])
     wanted = {name for output in outputs for program in ('wikisrcd', 'wmfetchd', 'chsinkd')

@@ -25,7 +25,6 @@ AT_STEP = {  # how often, compared with the others
     'clickhouse away': 0.8,  # ClickHouse killed, the daemon goes on without it, ClickHouse is started again
     'join': 1.5,          # frozen, a third sink is started, goes on; the third is killed at a step of its own
     'route': 0.7,         # kill -9, started again with another policy for what does not fit
-    'clock': 1,           # kill -9, started again by a clock that is ahead or behind (libfaketime)
     'kafka cut': 1,       # all connections to Kafka are reset
     'kafka mute': 1.5,    # Kafka's answers are lost for a time, then the connections
     'kafka slow': 0.7,    # every packet to and from Kafka comes late
@@ -55,7 +54,7 @@ class Fault:
 
     def arms(self):
         """The words of PIPELINE_STEP."""
-        action = 'KILL' if self.kind in ('kill', 'route', 'clock') else 'TERM' if self.kind.startswith('term') else 'STOP'
+        action = 'KILL' if self.kind in ('kill', 'route') else 'TERM' if self.kind.startswith('term') else 'STOP'
         words = [f'{self.step}:{self.count}:{action}']
         if self.kind == 'term, kill':
             words.append(f'{self.then}:1:KILL')

@@ -70,7 +70,8 @@ class Sampler(threading.Thread):
                 self.samples += 1
                 seen.append(law_difference(program, values))
                 if seen[-1] == 0:
-                    self.lag[name] = (values.get('chsinkd_lag_messages', 0), values.get('chsinkd_messages_in_flight', 0))
+                    self.lag[name] = (values.get('chsinkd_lag_messages', 0),
+                                      values.get('chsinkd_messages_in_flight', 0))
                     return
                 if seen[-1] != seen[0]:
                     seen = seen[-1:]

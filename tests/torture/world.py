@@ -3,8 +3,6 @@
 import collections
 import contextlib
 import json
-import pathlib
-import random
 import subprocess
 import sys
 import threading
@@ -145,7 +143,7 @@ class World:
         part.leave.set()
         part.start()
 
-    # ---- rights and clocks ----
+    # ---- rights, limits, routes ----
 
     def _right(self, what):
         """(kind of resource, its name, operation)"""
@@ -162,15 +160,6 @@ class World:
     def allow(self, part, what):
         self.say(f'{part}: {what} is allowed again')
         rights.allow(self.kafka.port, *self._right(what))
-
-    def set_clock(self, part):
-        """Seconds ahead or behind, for the starts from now on."""
-        library = pathlib.Path('/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1')
-        seconds = random.Random(f'clock {self.plan.seed}').choice((-3600, -90, 90, 3600))
-        self.say(f'{part.part}: the clock is {seconds} s off' + ('' if library.exists() else ' (no libfaketime here)'))
-        if library.exists():
-            part.process.env.update(LD_PRELOAD=str(library), FAKETIME=f'{seconds:+d}s', DONT_FAKE_MONOTONIC='1',
-                                    FAKETIME_DONT_RESET='1')
 
     def relimit(self, part):
         """Another size of batches, in its file."""
