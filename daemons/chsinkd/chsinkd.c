@@ -311,8 +311,10 @@ static void on_tick(void *userdata)
     pl_metrics_set(metrics, M_PARTITIONS, status.assigned);
     pl_metrics_set(metrics, M_ASIDE, status.aside);
     d->service->page.warns = status.aside > 0;
-    for (unsigned i = 0; i < d->loaders_n; i++)
+    for (unsigned i = 0; i < d->loaders_n; i++) {
         sink_log(&d->loaders[i].sink, now_ms, false);
+        loader_kafka_look(&d->loaders[i], now_ms);
+    }
     if (pl_daemon_stopping(d->daemon))
         status_show_stopping(d->service, d->loaders, d->loaders_n);
     else

@@ -9,6 +9,7 @@
 
 #include "daemons/chsinkd/output/grow.h"
 #include "lib/base/clock.h"
+#include "lib/kafka/stall.h"
 #include "lib/log/log.h"
 #include "lib/service/signals.h"
 
@@ -215,6 +216,28 @@ int loader_begin(struct loader *l, struct pl_err *err)
         return -1;
     l->consumer_started = true;
     return 0;
+}
+
+void loader_kafka_look(struct loader *l, int64_t now_ms)
+{
+    struct pl_kafka_health *health = &l->sink.health;
+    char why[256] = "";
+    if (pl_kafka_is_away(l->sink.rk, health)) {
+        if (l->kafka_away_ms == 0)
+            l->kafka_away_ms = now_ms;
+        if (now_ms - l->kafka_away_ms < PL_STALL_MS || !pl_refusal_next(&l->kafka_away, now_ms))
+            return;
+        pl_kafka_health_text(health, INT64_MAX, why);
+        pl_log(PL_WARNING, PL_EVENT_KAFKA_AWAY, "Kafka does not answer", PL_F_STR("ERROR", why),
+               PL_F_STR("GROUP", l->sink.group),
+               PL_F_INT("SECONDS", (now_ms - l->kafka_away_ms) / 1000));
+        return;
+    }
+    if (pl_refusal_over(&l->kafka_away))
+        pl_log(PL_NOTICE, PL_EVENT_KAFKA_BACK, "Kafka answers again",
+               PL_F_STR("GROUP", l->sink.group),
+               PL_F_INT("SECONDS", (now_ms - l->kafka_away_ms) / 1000));
+    l->kafka_away_ms = 0;
 }
 
 void loader_stop(struct loader *l)

@@ -25,6 +25,8 @@ struct loader { /* not to be copied */
     bool consumer_started;
     char *transactional_id; /* of the dead letters' writer */
     struct pl_progress progress;
+    int64_t kafka_away_ms;        /* monotonic, since when; 0: it is there */
+    struct pl_refusal kafka_away; /* the same, for the log */
 };
 
 /* What all loaders of a process have in common; all is borrowed. */
@@ -47,6 +49,9 @@ int loader_connect(struct loader *l, struct pl_err *err);
 int loader_group_wait(struct loader *l, struct pl_err *err);
 /* The threads, and with them the loading; sink.workers is set. */
 int loader_begin(struct loader *l, struct pl_err *err);
+
+/* Each second: logs that Kafka is away, again at growing intervals, and how long it was. */
+void loader_kafka_look(struct loader *l, int64_t now_ms);
 
 /* Reads no more, finishes what there is: then sink.drained. */
 void loader_stop(struct loader *l);

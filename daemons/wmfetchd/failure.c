@@ -98,6 +98,8 @@ void failure_of_window(struct wmfetchd *w, struct series *s, const struct load_r
         pl_daemon_stop(w->daemon, err);
         return;
     }
+    if (!s->failing)
+        s->failing_ms = pl_clock_monotonic_ms();
     s->failing = s->known;
     if (said) /* by another series that failed with it */
         return;

@@ -24,6 +24,7 @@ struct series {
     int64_t not_before_ms; /* monotonic */
     struct giveup giveup;
     bool failing, refused; /* refused: only a person can fix its own last failure */
+    int64_t failing_ms;    /* monotonic: since when */
     struct pl_refusal refusal;
     bool ahead;     /* logged that the position is in the future */
     uint64_t empty; /* the latest windows in a row without a record, since the start */

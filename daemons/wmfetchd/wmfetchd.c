@@ -219,7 +219,8 @@ static void committed(struct wmfetchd *w, const struct slot *slot, const struct 
     }
     if (s->failing)
         pl_log(PL_NOTICE, PL_EVENT_SOURCE_CONNECTED, "fetching works again",
-               PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index));
+               PL_F_STR("APPLICATION", s->application), PL_F_STR("INDEX", s->index),
+               PL_F_INT("SECONDS", (pl_clock_monotonic_ms() - s->failing_ms) / 1000));
     window_over(w, slot);
     w->worked = PL_WORKED;
     w->windows++;

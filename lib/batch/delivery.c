@@ -18,9 +18,11 @@
 #include "lib/base/step.h"
 #include "lib/base/time_text.h"
 #include "lib/config/common.h"
+#include "lib/kafka/stall.h"
 #include "lib/kafka/successor.h"
 #include "lib/kafka/topic.h"
 #include "lib/log/log.h"
+#include "lib/service/ends.h"
 
 #define LOG_EVERY_MS 60000
 /* A successor writes as soon as it has read its positions: some seconds after it has fenced us,
@@ -46,6 +48,7 @@ struct pl_delivery {
     int64_t timer_ms;   /* when it ends, monotonic; INT64_MAX: it is off */
     bool commit_wanted; /* the position's record found no room; on_room continues */
     bool stalled, failed;
+    struct pl_refusal away; /* Kafka; for the log */
     struct {
         uint64_t transactions, items, bytes;
         int64_t took_ms;
@@ -247,24 +250,37 @@ static void on_aborted(void *userdata, const struct pl_err *why)
         d->ops->on_done(d->userdata, &sums, &err);
 }
 
+/* How long nothing came: it is called away after the first of those seconds. */
+static int64_t away_s(const struct pl_delivery *d, int64_t now_ms)
+{
+    return pl_refusal_seconds(&d->away, now_ms) + PL_STALL_MS / 1000;
+}
+
 static void on_stalled(void *userdata, const struct pl_err *why)
 {
     struct pl_delivery *d = userdata;
+    int64_t now_ms = pl_clock_monotonic_ms();
     d->stalled = true;
-    pl_log_err(PL_WARNING, PL_EVENT_KAFKA_AWAY, "Kafka does not answer", why,
-               PL_F_STR("TOPIC", d->conf.topic));
+    if (pl_refusal_next(&d->away, now_ms))
+        pl_log_err(PL_WARNING, PL_EVENT_KAFKA_AWAY, "Kafka does not answer", why,
+                   PL_F_STR("TOPIC", d->conf.topic), PL_F_INT("SECONDS", away_s(d, now_ms)));
 }
 
 static void on_recovered(void *userdata)
 {
     struct pl_delivery *d = userdata;
     d->stalled = false;
-    pl_log(PL_NOTICE, PL_EVENT_KAFKA_BACK, "Kafka answers again", PL_F_STR("TOPIC", d->conf.topic));
+    pl_log(PL_NOTICE, PL_EVENT_KAFKA_BACK, "Kafka answers again", PL_F_STR("TOPIC", d->conf.topic),
+           PL_F_INT("SECONDS", away_s(d, pl_clock_monotonic_ms())));
+    pl_refusal_over(&d->away);
 }
 
 static void on_producer_failed(void *userdata, const struct pl_err *err)
 {
-    pl_delivery_fail(userdata, err);
+    struct pl_delivery *d = userdata;
+    if (d->stalled) /* it has answered: our transaction is undone */
+        on_recovered(d);
+    pl_delivery_fail(d, err);
 }
 
 static void on_delivered(void *userdata, const rd_kafka_message_t *message)

@@ -23,9 +23,9 @@
  *
  * An item is what the source counts (an event, an element of an answer): one message or several.
  *
- * A commit has no time limit (lib/kafka/producer.h): while Kafka is away, which is logged and shown
- * by pl_delivery_is_stalled(), nothing is taken, so the source pauses; while a transaction is
- * open, only once the queue is full.
+ * A commit has no time limit (lib/kafka/producer.h): while Kafka is away nothing is taken, so the
+ * source pauses; while a transaction is open, only once the queue is full. It is logged, again at
+ * growing intervals and with its length when it is over, and shown by pl_delivery_is_stalled().
  *
  * Fenced: on_failed says who has taken over (FENCED), after at most 10 s in which the loop stands
  * still. If nobody has written, the error is FATAL, for a restart. So that a successor can be found

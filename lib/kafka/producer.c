@@ -82,13 +82,13 @@ static void stall_look(struct pl_producer *p)
     };
     bool stalled = pl_stall_look(&p->stall, &now), was = p->stalled;
     p->stalled = stalled;
-    if (stalled == was || !p->ops->on_stalled)
+    if (!p->ops->on_stalled)
         return;
     struct pl_err err;
     if (stalled) {
         stall_explain(p, &err);
         p->ops->on_stalled(p->userdata, &err);
-    } else {
+    } else if (was) {
         p->ops->on_recovered(p->userdata);
     }
 }

@@ -41,7 +41,8 @@ struct pl_producer_ops {
      * RETRY, or CONFIG where trying again cannot help (topic gone, no permission, a message that
      * the broker refuses). */
     void (*on_aborted)(void *userdata, const struct pl_err *why);
-    /* Kafka is away (stall.h), in OPEN or BUSY; it answers again. Both NULL or neither. */
+    /* Kafka is away (stall.h), in OPEN or BUSY: at each look, once a second; it answers again. Both
+     * NULL or neither. */
     void (*on_stalled)(void *userdata, const struct pl_err *why);
     void (*on_recovered)(void *userdata);
     /* After PL_SEND_FULL: less than half of the queue is taken. Also while BUSY; may be NULL. */

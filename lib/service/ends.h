@@ -70,7 +70,8 @@ enum pl_end pl_end_of(struct pl_err *err, enum pl_worked worked);
 /* The same where this process cannot try again: never AGAIN or LOUDLY. */
 enum pl_end pl_end_of_last(struct pl_err *err, enum pl_worked worked);
 
-/* A refusal that is tried again, until something works. Zero-initialise. */
+/* A refusal that is tried again, or a far side that is away, until something works.
+ * Zero-initialise. */
 struct pl_refusal {
     int64_t since_ms; /* monotonic; 0: there is none */
     int64_t said_ms;  /* monotonic, the last line */

@@ -79,6 +79,7 @@ static void read_from(struct partition *p, int64_t start, int64_t fixed_end)
     p->reading = true;
     p->ended_at = -1;
     p->next_offset = start;
+    p->ended_at = -1;
     p->seek_to = start > p->low ? start : p->low;
     p->fixed_end = fixed_end;
 }
@@ -252,6 +253,7 @@ void drive_enter(struct sink *s, struct partition *p, const struct committed *co
     p->fixed_end = p->seek_to = -1;
     p->reading = p->leaving = p->once_done = p->retention_took = false;
     p->low = 0;
+    p->ended_at = -1;
     p->seek_refused_ms = 0;
     p->next_offset = committed->offset >= 0 ? committed->offset : -1;
     if (p->call != CALL_NONE) {

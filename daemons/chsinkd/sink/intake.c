@@ -151,6 +151,7 @@ static bool stalled_shed(struct sink *s)
         int64_t from = p->ready ? p->ready->start : p->open->start;
         intake_drop(s, p);
         p->next_offset = p->seek_to = from;
+        p->ended_at = -1;
         p->fixed_end = intake_end_below(p, from);
         p->once_done = false;
         any = true;

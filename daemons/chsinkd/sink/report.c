@@ -117,33 +117,53 @@ void report_batch(struct sink *s, struct partition *p, const struct batch *b, in
     batch_count(s, b);
 }
 
+/* A call in vain. The first, and reminders at growing intervals, are warnings. */
+static enum pl_log_level outage_next(struct sink *s, struct sink_route *sr)
+{
+    pl_metrics_inc(s->metrics, M_RETRIES, 1);
+    sr->away = true;
+    sr->outage_tries++;
+    return pl_refusal_next(&sr->outage, pl_clock_monotonic_ms()) ? PL_WARNING : PL_DEBUG;
+}
+
+static int64_t outage_s(const struct sink_route *sr)
+{
+    return pl_refusal_seconds(&sr->outage, pl_clock_monotonic_ms());
+}
+
 void report_away(struct sink *s, const struct partition *p, const struct pl_err *err)
 {
-    bool away = p->route->away;
-    p->route->away = true;
+    struct sink_route *sr = p->route;
+    bool first = !sr->away;
+    enum pl_log_level level = outage_next(s, sr);
     trouble_tell(s, p, err->msg);
-    pl_metrics_inc(s->metrics, M_RETRIES, 1);
-    if (!away)
-        pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY,
+    if (first)
+        pl_log_err(level, PL_EVENT_SINK_AWAY,
                    "insert failed; reading pauses and the same insert is retried until it works",
-                   err, SINK_F_OUTPUT(s), SINK_F_TABLE(p->route), SINK_F_PARTITION(p),
+                   err, SINK_F_OUTPUT(s), SINK_F_TABLE(sr), SINK_F_PARTITION(p),
                    SINK_F_RANGE(p->working));
     else
-        pl_log_err(PL_WARNING, PL_EVENT_BATCH_RETRIED, "insert failed, trying again", err,
-                   SINK_F_OUTPUT(s), SINK_F_TABLE(p->route), SINK_F_PARTITION(p),
-                   SINK_F_RANGE(p->working));
+        pl_log_err(level, PL_EVENT_BATCH_RETRIED, "insert failed, trying again", err,
+                   SINK_F_OUTPUT(s), SINK_F_TABLE(sr), SINK_F_PARTITION(p),
+                   SINK_F_RANGE(p->working), PL_F_INT("SECONDS", outage_s(sr)),
+                   PL_F_UINT("TRIES", sr->outage_tries));
 }
 
 void report_silent(struct sink *s, const struct partition *p, const char *what,
                    const struct pl_err *err)
 {
-    p->route->away |= err->kind == PL_ERR_RETRY;
-    pl_metrics_inc(s->metrics, M_RETRIES, 1);
+    struct sink_route *sr = p->route;
+    enum pl_log_level level = PL_WARNING;
+    if (err->kind == PL_ERR_RETRY)
+        level = outage_next(s, sr);
+    else
+        pl_metrics_inc(s->metrics, M_RETRIES, 1);
     struct pl_err whole = *err;
     pl_err_prefix(&whole, "%s", what);
     trouble_tell(s, p, whole.msg);
-    pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY, "a question failed, asking again", &whole,
-               SINK_F_OUTPUT(s), SINK_F_TABLE(p->route), SINK_F_PARTITION(p));
+    pl_log_err(level, PL_EVENT_SINK_AWAY, "a question failed, asking again", &whole,
+               SINK_F_OUTPUT(s), SINK_F_TABLE(sr), SINK_F_PARTITION(p),
+               PL_F_INT("SECONDS", outage_s(sr)), PL_F_UINT("TRIES", sr->outage_tries));
 }
 
 void report_looked(struct partition *p, const struct output_found *found)
@@ -171,9 +191,13 @@ void report_back(struct sink *s, const struct partition *p)
         trouble_over(s, p);
     if (!p->route->away)
         return;
-    p->route->away = false;
+    struct sink_route *sr = p->route;
     pl_log(PL_NOTICE, PL_EVENT_SINK_BACK, "the output answers again", SINK_F_OUTPUT(s),
-           SINK_F_TABLE(p->route), SINK_F_PARTITION(p));
+           SINK_F_TABLE(sr), SINK_F_PARTITION(p), PL_F_INT("SECONDS", outage_s(sr)),
+           PL_F_UINT("TRIES", sr->outage_tries));
+    sr->away = false;
+    sr->outage_tries = 0;
+    pl_refusal_over(&sr->outage);
 }
 
 void report_refused(struct sink *s, const struct partition *p, const struct pl_err *err)

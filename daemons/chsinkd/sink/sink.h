@@ -42,6 +42,7 @@
 #include "lib/batch/range.h"
 #include "lib/kafka/client.h"
 #include "lib/service/daemon.h"
+#include "lib/service/ends.h"
 #include "lib/service/watchdog.h"
 
 /* Of memory_max, in eighths: rows; librdkafka's queue. The others are for messages on their way
@@ -75,6 +76,8 @@ struct sink_route {
     struct adding *adding;      /* unknown_fields: add; NULL: not here */
     _Atomic bool away;          /* its target did not answer the last call */
     struct sink_told told;      /* under the lock */
+    struct pl_refusal outage;   /* the same, for the log */
+    uint64_t outage_tries;      /* calls in vain since it began */
 };
 
 /* Why a partition of ours is not read. */

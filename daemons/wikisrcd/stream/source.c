@@ -59,6 +59,7 @@ struct source {
     struct pl_peer_clock clock;
     bool saw_error, saw_topics;                      /* found while feeding; acted upon after it */
     int64_t streaming_since_ms, discovery_failed_ms; /* monotonic */
+    int64_t lost_since_ms;                           /* monotonic; 0: never, or connected */
     int64_t again_ms;                                /* monotonic: the last asks_again() */
     int64_t connect_ms;                              /* WAITING: until then */
     int64_t silence_ms;  /* the longest allowed on this connection; below 0: no limit */
@@ -153,6 +154,8 @@ static void connection_lost(struct source *s, enum source_loss loss, int64_t flo
 {
     int64_t wait_ms = wait_after(s, loss, floor_ms);
     connection_drop(s);
+    if (s->lost_since_ms == 0)
+        s->lost_since_ms = pl_clock_monotonic_ms();
     s->lost_by = loss_names[loss];
     s->told_to_wait = floor_ms > PL_HTTP_RETRY_AFTER_LONG_MS; /* our own waits are shorter */
     pl_metrics_inc(s->metrics, M_LOST_CLOSED + loss, 1);
@@ -375,7 +378,10 @@ static void on_headers(void *userdata, struct pl_http_request *r, long status)
     PL_STEP("wikisrcd.connected");
     pl_log(PL_INFO, PL_EVENT_SOURCE_CONNECTED, "connected to the source", PL_F_STR("URL", s->url),
            PL_F_STR("RESUMED_BY", s->asked_with_id ? "position" : "time"),
-           PL_F_STR("SINCE", s->asked_with_id ? NULL : since));
+           PL_F_STR("SINCE", s->asked_with_id ? NULL : since),
+           PL_F_INT("LOST_SECONDS",
+                    s->lost_since_ms ? (s->streaming_since_ms - s->lost_since_ms) / 1000 : 0));
+    s->lost_since_ms = 0;
     s->ops->on_answer(s->userdata, NULL);
 }
 

@@ -416,7 +416,7 @@ START_TEST(stalls_while_the_broker_is_away_then_commits)
     rd_kafka_mock_broker_set_up(mock.cluster, -1);
     run_until(&record.committed, 1);
     ck_assert_uint_eq(record.messages, 3);
-    ck_assert_uint_eq(record.stalled, 1);
+    ck_assert_uint_ge(record.stalled, 1); /* at each look */
     ck_assert_uint_eq(record.recovered, 1);
     pl_producer_free(p);
 }
