@@ -111,6 +111,16 @@ static const struct curl_meaning {
     {CURLE_SSL_ENGINE_SETFAILED, PL_ERR_CONFIG, NULL},
 };
 
+/* The authority is one reason of several; the words are OpenSSL's and curl's. */
+static const char *certificate_advice(const char *text, const char *authority)
+{
+    if (strstr(text, "expired") || strstr(text, "not yet valid"))
+        return "the server needs another certificate (or is this machine's clock wrong?)";
+    if (strstr(text, "subject name") || strstr(text, "does not match"))
+        return "the URL must have a name or address that the certificate is for";
+    return authority;
+}
+
 int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf, const char *url)
 {
     enum pl_err_kind kind = PL_ERR_RETRY;
@@ -121,6 +131,12 @@ int pl_http_err_from_curl(struct pl_err *err, CURLcode code, const char *errbuf,
             kind = curl_meanings[i].kind;
             advice = curl_meanings[i].advice;
         }
+    }
+    if (code == CURLE_PEER_FAILED_VERIFICATION)
+        advice = certificate_advice(text, advice);
+    if (strstr(text, "certificate required")) { /* TLS 1.3, as an answer to our request */
+        kind = PL_ERR_CONFIG;
+        advice = "the server wants a client certificate: tls cert_file and key_file";
     }
     /* curl 7.88 uses the same code for an answer that does not begin as HTTP does. */
     if (code == CURLE_UNSUPPORTED_PROTOCOL && strstr(text, "HTTP/0.9")) {

@@ -8,6 +8,7 @@
 #include "lib/kafka/client.h"
 
 #include <errno.h>
+#include <openssl/x509_vfy.h>
 #include <stdio.h>
 
 #include "lib/base/clock.h"
@@ -19,6 +20,7 @@
  * longer to answer. */
 #define SLICE_MS     200
 #define SLICE_MAX_MS 2000
+#define ASK_MS       100
 
 /* ---- what librdkafka says ---- */
 
@@ -26,7 +28,8 @@
  * and transaction errors are returned by the calls too: their log lines are for debugging only. */
 static enum pl_log_level log_level_map(int level, const char *facility, bool borrowed_map)
 {
-    static const char *const repeated[] = {"FAIL", "ERROR", "TXNERR", "FATAL", "TERMINATE"};
+    static const char *const repeated[] = {"FAIL",  "ERROR",     "TXNERR",
+                                           "FATAL", "TERMINATE", "SSLCERTVRFY"};
     for (size_t i = 0; i < PL_COUNT(repeated); i++)
         if (strcmp(facility, repeated[i]) == 0)
             return PL_DEBUG;
@@ -59,6 +62,8 @@ static void fault_take(struct pl_kafka_health *health, int code, const char *tex
     bool all_down = code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
     if (fatal)
         health->fatal = true;
+    if (all_down)
+        health->all_down = true;
     if (!all_down || health->last_error == 0)
         health_record(health, code, text);
     /* A fatal error ends the daemon, whose last line reports it. A broker closes connections when
@@ -78,6 +83,20 @@ static void kafka_on_error(rd_kafka_t *rk, int code, const char *text, void *opa
     char cause[256];
     code = rd_kafka_fatal_error(rk, cause, sizeof(cause));
     fault_take(opaque, code, cause, true);
+}
+
+/* OpenSSL has looked at one of a broker's certificates. librdkafka does not tell what it found. */
+static int kafka_on_certificate(rd_kafka_t *rk, const char *broker, int32_t id, int *x509_error,
+                                int depth, const char *der, size_t size, char *text,
+                                size_t text_size, void *opaque)
+{
+    struct pl_kafka_health *health = opaque;
+    (void)rk, (void)broker, (void)id, (void)depth, (void)der, (void)size;
+    if (*x509_error == X509_V_OK)
+        return 1;
+    health->x509_error = *x509_error;
+    snprintf(text, text_size, "%s", X509_verify_cert_error_string(*x509_error));
+    return 0;
 }
 
 /* Only when the user sets statistics.interval.ms. */
@@ -110,9 +129,29 @@ bool pl_kafka_health_text(struct pl_kafka_health *health, int64_t within_ms, cha
     return there;
 }
 
+bool pl_kafka_is_away(rd_kafka_t *rk, struct pl_kafka_health *health)
+{
+    const struct rd_kafka_metadata *md = NULL;
+    if (!health->all_down)
+        return false;
+    if (rd_kafka_metadata(rk, 0, NULL, &md, ASK_MS) != RD_KAFKA_RESP_ERR_NO_ERROR)
+        return true;
+    rd_kafka_metadata_destroy(md);
+    health->all_down = false;
+    return false;
+}
+
 /* ---- configuration ---- */
 
 PL_DEFINE_CLEANUP(rd_kafka_conf_t *, rd_kafka_conf_destroy);
+
+static bool conf_text_is(const rd_kafka_conf_t *conf, const char *name, const char *value)
+{
+    char got[64];
+    size_t size = sizeof(got);
+    return rd_kafka_conf_get(conf, name, got, &size) == RD_KAFKA_CONF_OK &&
+           strcasecmp(got, value) == 0;
+}
 
 /* librdkafka's older names of properties that we look at. */
 static const char *property_canonical(const char *name)
@@ -206,15 +245,21 @@ rd_kafka_conf_t *pl_kafka_conf_new(const struct pl_map *map, const char *const *
     }
     if (conf_set_ours(conf, common, err) < 0 || conf_set_ours(conf, defaults, err) < 0)
         return NULL;
+    bool oauth = kafka_oauth_is_on(map);
     for (size_t i = 0; i < map->n; i++)
-        if (conf_set_user(conf, &map->v[i], err) < 0)
+        if (!(oauth && kafka_oauth_is_ours(map->v[i].key)) &&
+            conf_set_user(conf, &map->v[i], err) < 0)
             return NULL;
+    if (oauth && kafka_oauth_set(conf, map, err) < 0)
+        return NULL;
     if (conf_check_forced(map, forced, err) < 0 || conf_set_ours(conf, forced, err) < 0)
         return NULL;
     rd_kafka_conf_set_opaque(conf, health);
     rd_kafka_conf_set_log_cb(conf, kafka_on_log);
     rd_kafka_conf_set_error_cb(conf, kafka_on_error);
     rd_kafka_conf_set_stats_cb(conf, kafka_on_stats);
+    if (conf_text_is(conf, "enable.ssl.certificate.verification", "true"))
+        rd_kafka_conf_set_ssl_cert_verify_cb(conf, kafka_on_certificate);
     return PL_TAKE(conf);
 }
 
@@ -222,8 +267,10 @@ rd_kafka_t *pl_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct pl_
 {
     char text[512] = "";
     rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
-    if (rk)
+    if (rk) {
+        kafka_oauth_start(rk);
         return rk;
+    }
     /* Of a configuration without a code: no broker was asked. */
     bool no_resource = rd_kafka_last_error() == RD_KAFKA_RESP_ERR__CRIT_SYS_RESOURCE;
     pl_err_set(err, no_resource ? PL_ERR_FATAL : PL_ERR_CONFIG,
@@ -251,10 +298,7 @@ int64_t pl_kafka_conf_int(const rd_kafka_conf_t *conf, const char *name)
 
 static bool conf_value_is(rd_kafka_t *rk, const char *name, const char *value)
 {
-    char got[64];
-    size_t size = sizeof(got);
-    return rd_kafka_conf_get(rd_kafka_conf(rk), name, got, &size) == RD_KAFKA_CONF_OK &&
-           strcasecmp(got, value) == 0;
+    return conf_text_is(rd_kafka_conf(rk), name, value);
 }
 
 static void probe_warn_insecure(rd_kafka_t *rk)
@@ -279,6 +323,49 @@ static bool ssl_is_certificate(const char *text)
     return strstr(text, "certificate") || strstr(text, "verify");
 }
 
+/* `text` names the mechanism. */
+static const char *login_advice(const char *text)
+{
+    /* https://github.com/confluentinc/librdkafka/pull/4895: it sends its nonce twice, which Kafka
+     * 4.0 is the first to refuse. */
+    if (strstr(text, "SCRAM") && rd_kafka_version() < 0x02060100)
+        return "kafka.sasl.username and sasl.password; and at Kafka 4 librdkafka before 2.6.1 "
+               "cannot use SCRAM: update it, or use another sasl.mechanism";
+    if (strstr(text, "OAUTHBEARER") || strstr(text, "invalid_token"))
+        return "that Kafka expects these tokens: their signer, issuer and audience";
+    return "kafka.sasl.mechanism, sasl.username and sasl.password";
+}
+
+/* What helps, where librdkafka's text does not know. */
+static const char *certificate_advice(int x509_error)
+{
+    switch (x509_error) {
+    case X509_V_OK:
+        return "check kafka.ssl.ca.location (and ssl.certificate.location where Kafka asks for "
+               "one)";
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return "Kafka needs another certificate (or is this machine's clock wrong?)";
+    case X509_V_ERR_HOSTNAME_MISMATCH:
+    case X509_V_ERR_IP_ADDRESS_MISMATCH:
+        return "kafka.bootstrap.servers, and what Kafka advertises, must be names that its "
+               "certificate has";
+    default:
+        return "kafka.ssl.ca.location must name a PEM file of the authority that signed Kafka's "
+               "certificate";
+    }
+}
+
+static int certificate_err(struct pl_err *err, const struct pl_kafka_health *health,
+                           const char *text, const char *servers)
+{
+    int x509_error = health->x509_error;
+    return pl_err_set(err, PL_ERR_CONFIG, RD_KAFKA_RESP_ERR__SSL,
+                      "no trusted TLS connection with Kafka at %s: %s: %s", servers,
+                      x509_error ? X509_verify_cert_error_string(x509_error) : text,
+                      certificate_advice(x509_error));
+}
+
 static int probe_err(struct pl_err *err, rd_kafka_resp_err_t code, const char *text,
                      const char *servers)
 {
@@ -288,16 +375,8 @@ static int probe_err(struct pl_err *err, rd_kafka_resp_err_t code, const char *t
                           servers, text);
     if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION ||
         code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED)
-        return pl_err_set(err, PL_ERR_CONFIG, code,
-                          "Kafka at %s refuses the login: check kafka.sasl.mechanism, "
-                          "sasl.username and sasl.password: %s",
-                          servers, text);
-    if (code == RD_KAFKA_RESP_ERR__SSL && ssl_is_certificate(text))
-        return pl_err_set(err, PL_ERR_CONFIG, code,
-                          "no trusted TLS connection with Kafka at %s: check "
-                          "kafka.ssl.ca.location (and ssl.certificate.location where Kafka asks "
-                          "for one): %s",
-                          servers, text);
+        return pl_err_set(err, PL_ERR_CONFIG, code, "Kafka at %s refuses the login: check %s: %s",
+                          servers, login_advice(text), text);
     if (code == RD_KAFKA_RESP_ERR__SSL)
         return pl_err_set(err, PL_ERR_RETRY, code,
                           "the TLS handshake with Kafka at %s fails: check "
@@ -308,10 +387,27 @@ static int probe_err(struct pl_err *err, rd_kafka_resp_err_t code, const char *t
                       "cannot reach Kafka: check kafka.bootstrap.servers (%s): %s", servers, text);
 }
 
+/* By what librdkafka has reported. */
+static int told_err(struct pl_err *err, struct pl_kafka_health *health, const char *text,
+                    const char *servers)
+{
+    rd_kafka_resp_err_t code = health->last_error;
+    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION && kafka_oauth_failed(&health->oauth, err)) {
+        err->code = code; /* the far side's */
+        return -1;
+    }
+    if (code == RD_KAFKA_RESP_ERR__SSL && ssl_is_certificate(text))
+        return certificate_err(err, health, text, servers);
+    return probe_err(err, code, text, servers);
+}
+
 /* Whether waiting cannot help. */
 static bool probe_is_hopeless(struct pl_kafka_health *health, const char *text)
 {
     rd_kafka_resp_err_t code = health->last_error;
+    struct pl_err err;
+    if (code == RD_KAFKA_RESP_ERR__AUTHENTICATION && kafka_oauth_failed(&health->oauth, &err))
+        return err.kind == PL_ERR_CONFIG;
     return pl_kafka_err_kind(code) == PL_ERR_CONFIG &&
            (code != RD_KAFKA_RESP_ERR__SSL || ssl_is_certificate(text));
 }
@@ -340,13 +436,13 @@ int pl_kafka_probe(rd_kafka_t *rk, struct pl_kafka_health *health, const char *s
         }
         rd_kafka_poll(rk, 0);
         if (pl_kafka_health_text(health, INT64_MAX, text) && probe_is_hopeless(health, text))
-            return probe_err(err, health->last_error, text, servers);
+            return told_err(err, health, text, servers);
         if (pl_signals_stop_is_pending())
             return pl_err_set(err, PL_ERR_RETRY, 0, "stopped while waiting for Kafka");
         waited = pl_clock_monotonic_ms() - start;
     } while (waited < timeout_ms);
     if (pl_kafka_health_text(health, INT64_MAX, text))
-        return probe_err(err, health->last_error, text, servers);
+        return told_err(err, health, text, servers);
     snprintf(text, sizeof(text), "no answer within %lld ms", (long long)timeout_ms);
     return probe_err(err, RD_KAFKA_RESP_ERR__TIMED_OUT, text, servers);
 }

@@ -15,27 +15,35 @@
 
 #include "lib/config/options.h"
 #include "lib/kafka/errors.h"
+#include "lib/kafka/oauth.h"
 
 /* The last error that librdkafka reported: the reason why there is no answer. Owned by the caller,
  * one for each rd_kafka_t, outlives it. Zero-initialise. */
 struct pl_kafka_health {
-    _Atomic int last_error;        /* rd_kafka_resp_err_t; 0: none yet */
+    struct kafka_oauth oauth; /* the first */
+    _Atomic int x509_error;   /* why a broker's certificate was refused (X509_V_ERR_…); 0: none */
+    _Atomic int last_error;   /* rd_kafka_resp_err_t; 0: none yet */
     _Atomic int64_t last_error_ms; /* monotonic */
     char last_text[256];           /* guarded by `lock`; see pl_kafka_health_text() */
     _Atomic bool fatal;
-    bool borrowed_map;    /* set before pl_kafka_new(): the map was written for another kind of
+    _Atomic bool all_down; /* librdkafka had no broker left, and none has answered since */
+    bool borrowed_map;     /* set before pl_kafka_new(): the map was written for another kind of
                            * client, so "is a producer property" is no warning */
-    pthread_mutex_t lock; /* all zero is a valid mutex (glibc's PTHREAD_MUTEX_INITIALIZER) */
+    pthread_mutex_t lock;  /* all zero is a valid mutex (glibc's PTHREAD_MUTEX_INITIALIZER) */
 };
 
 /* Copies the error of the last `within_ms` to `out` (at least 256 bytes). false: there was none. */
 bool pl_kafka_health_text(struct pl_kafka_health *health, int64_t within_ms, char *out);
 
+/* For a client that waits for nothing, such as an idle consumer: whether Kafka is away. Once
+ * librdkafka has no broker left, each call asks for one, for at most 100 ms. */
+bool pl_kafka_is_away(rd_kafka_t *rk, struct pl_kafka_health *health);
+
 /* Builds a configuration: first `defaults` (pairs "property", "value", …, NULL), then the user's
  * map (each property by librdkafka's own name), then `forced` (pairs that the delivery guarantee
- * needs; a user's differing value is a CONFIG error). Log, error and stats callbacks are ours;
- * opaque is `health`. An unknown property, a bad value or no "bootstrap.servers" in the map is a
- * CONFIG error. NULL on failure. */
+ * needs; a user's differing value is a CONFIG error). Log, error and stats callbacks are ours, and
+ * oauth.h's tokens; opaque is `health`. An unknown property, a bad value or no "bootstrap.servers"
+ * in the map is a CONFIG error. NULL on failure. */
 rd_kafka_conf_t *pl_kafka_conf_new(const struct pl_map *map, const char *const *defaults,
                                    const char *const *forced, struct pl_kafka_health *health,
                                    struct pl_err *err);

@@ -10,6 +10,7 @@ import pytest
 
 from browser import Browser
 from pipeline import ClickHouse, Kafka, Pipeline
+from wm import Keycloak
 
 
 @pytest.fixture(scope='session')
@@ -43,6 +44,14 @@ def browser(folder):
     b = Browser(path)
     yield b
     b.close()
+
+
+@pytest.fixture(scope='session')
+def keycloak(folder):
+    """Where it cannot be fetched or started, the tests that need it fail and say so."""
+    service = Keycloak(folder / 'keycloak')
+    yield service
+    service.stop()
 
 
 @pytest.fixture

@@ -77,7 +77,7 @@ def script(name, *args, **env):
 
 class Kafka:
     def __init__(self, folder, **env):
-        self.dir, self.port, self.env = folder, free_port(3), env
+        self.dir, self.port, self.env = folder, free_port(4), env
         self.servers = f'127.0.0.1:{self.port}'
         script('kafka.sh', 'start', self.dir, self.port, **env)
 

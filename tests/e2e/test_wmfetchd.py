@@ -14,18 +14,10 @@ import pytest
 from browser import looked_at, page
 from helpers import CONFIG, assert_ends, error_lines, http_get, its_end, metrics, one_lives, run_to_end, take
 from pipeline import BUILD, ROOT, free_port, wait_until
-from wm import APP, CLIENT_SECRET, END, START, USER_PASSWORD, Keycloak, WmPipeline, expected_rows, watermelon
+from wm import APP, CLIENT_SECRET, END, START, USER_PASSWORD, WmPipeline, expected_rows, watermelon
 
 HOUR = watermelon.HOUR_MS
 SEED = int(os.environ.get('SEED', '1'))
-
-
-@pytest.fixture(scope='module')
-def keycloak(folder):
-    """One for all tests. Where it cannot be fetched or started, they fail and say so."""
-    service = Keycloak(folder / 'keycloak')
-    yield service
-    service.stop()
 
 
 @pytest.fixture

@@ -22,7 +22,8 @@ lib/config/common           log config metrics
 lib/http                    base config
 lib/service                 base log config config/common page metrics http
 lib/auth                    base log config json metrics http
-lib/kafka                   base log config config/common service
+lib/kafka/oauth             base config auth http
+lib/kafka                   base log config config/common service kafka/oauth
 lib/batch                   base log config/common metrics service kafka
 
 daemons/wikisrcd/event/path

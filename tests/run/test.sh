@@ -86,7 +86,7 @@ END
 
 # Parts that run at once, since they wait more than they work. What none of these names is the first;
 # what the others print comes when they are done.
-e2e_parts=('w*m* positions streams' 'duckdb iceberg* show heart service exactly_once')
+e2e_parts=('w*m* certificates positions streams' 'duckdb iceberg* show heart service exactly_once')
 
 end_to_end() {
     local part name ignored=() files

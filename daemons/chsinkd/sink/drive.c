@@ -79,7 +79,6 @@ static void read_from(struct partition *p, int64_t start, int64_t fixed_end)
     p->reading = true;
     p->ended_at = -1;
     p->next_offset = start;
-    p->ended_at = -1;
     p->seek_to = start > p->low ? start : p->low;
     p->fixed_end = fixed_end;
 }
