@@ -15,6 +15,7 @@ import os
 import pathlib
 import re
 import shutil
+import socket
 import sys
 import tempfile
 import threading
@@ -87,6 +88,15 @@ class Hours:
         for begin in range(self.start_ms, end, HOUR_MS):
             answer += self.data.answer(APP, begin, begin + HOUR_MS)
         return expected_rows(answer)
+
+
+@contextlib.contextmanager
+def taken(port):
+    """Nobody else may listen there meanwhile: connections are refused."""
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(('127.0.0.1', port))
+        yield
 
 
 def megabytes(size):
@@ -162,7 +172,8 @@ def run(server, folder):
         began, began_s = time.monotonic(), time.time()
         service.kill()
         print(f'\n== {server} is away for {SECONDS} s, {RATE} events/s', flush=True)
-        time.sleep(SECONDS)
+        with taken(service.port):
+            time.sleep(SECONDS)
         back = time.monotonic()
         service.start()
         wait_until(lambda: p.replay.control()['head'] >= len(p.wanted), SECONDS + 120, 'all played', 1)

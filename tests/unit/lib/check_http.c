@@ -29,6 +29,25 @@ START_TEST(status_kinds)
 }
 END_TEST
 
+/* What helps depends on what is wrong with it; the texts are curl's and OpenSSL's. */
+static const struct {
+    CURLcode code;
+    const char *says, *has;
+} certificates[] = {
+    {CURLE_PEER_FAILED_VERIFICATION, "SSL certificate problem: certificate has expired",
+     "the server needs another certificate"},
+    {CURLE_PEER_FAILED_VERIFICATION, "SSL certificate problem: certificate is not yet valid",
+     "clock"},
+    {CURLE_PEER_FAILED_VERIFICATION,
+     "SSL: no alternative certificate subject name matches target host name 'h'",
+     "name or address that the certificate is for"},
+    {CURLE_PEER_FAILED_VERIFICATION,
+     "SSL certificate problem: unable to get local issuer certificate", "tls ca_file"},
+    {CURLE_RECV_ERROR,
+     "OpenSSL SSL_read: error:0A00045C:SSL routines::tlsv13 alert certificate required, errno 0",
+     "tls cert_file and key_file"},
+};
+
 START_TEST(curl_kinds)
 {
     static const struct {
@@ -60,6 +79,11 @@ START_TEST(curl_kinds)
         ck_assert_int_eq(err.code, (int)cases[i].code);
         ck_assert_msg(strstr(err.msg, cases[i].has), "%s", err.msg);
         ck_assert_msg(!strstr(err.msg, "geheim"), "%s", err.msg);
+    }
+    for (size_t i = 0; i < PL_COUNT(certificates); i++) {
+        pl_http_err_from_curl(&err, certificates[i].code, certificates[i].says, "https://h/");
+        ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+        ck_assert_msg(strstr(err.msg, certificates[i].has), "%s", err.msg);
     }
     pl_http_err_from_curl(&err, CURLE_COULDNT_CONNECT, "curl's own words", "http://h.example/");
     ck_assert_ptr_nonnull(strstr(err.msg, "h.example: curl's own words"));

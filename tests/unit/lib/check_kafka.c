@@ -138,6 +138,41 @@ START_TEST(good_configurations)
 }
 END_TEST
 
+#define OIDC "sasl.oauthbearer."
+
+/* librdkafka may not know them: they are taken by lib/kafka/oauth.h, and hidden. */
+START_TEST(oidc_is_ours)
+{
+    struct pl_map_entry entries[] = {
+        {.key = (char *)"bootstrap.servers", .value = (char *)"127.0.0.1:1", .line = 3},
+        {.key = (char *)OIDC "method", .value = (char *)"oidc", .line = 4},
+        {.key = (char *)OIDC "token.endpoint.url", .value = (char *)"https://k/token", .line = 5},
+        {.key = (char *)OIDC "client.id", .value = (char *)"me", .line = 6},
+        {.key = (char *)OIDC "client.secret", .value = (char *)"hush", .secret = true, .line = 7}};
+    struct pl_kafka_health health = {0};
+    struct pl_err err = {0};
+    for (size_t n = 2; n <= PL_COUNT(entries); n++) {
+        const struct pl_map map = {entries, n};
+        rd_kafka_conf_t *conf = pl_kafka_conf_new(&map, NULL, NULL, &health, &err);
+        ck_assert_msg((conf != NULL) == (n == PL_COUNT(entries)), "%zu: %s", n, err.msg);
+        if (!conf) {
+            ck_assert_int_eq(err.kind, PL_ERR_CONFIG);
+            ck_assert_ptr_nonnull(strstr(err.msg, entries[n].key));
+            continue;
+        }
+        char config[256] = "";
+        size_t size = sizeof(config);
+        ck_assert_int_eq(rd_kafka_conf_get(conf, OIDC "config", config, &size), RD_KAFKA_CONF_OK);
+        ck_assert_str_eq(config, "https://k/token\nme\nhush\n\n\n");
+        rd_kafka_conf_destroy(conf);
+    }
+    entries[3].value = (char *)"two\nlines";
+    const struct pl_map map = {entries, PL_COUNT(entries)};
+    ck_assert_ptr_null(pl_kafka_conf_new(&map, NULL, NULL, &health, &err));
+    ck_assert_ptr_nonnull(strstr(err.msg, OIDC "client.id: must be one line"));
+}
+END_TEST
+
 static const struct {
     const char *key, *value;
     bool secret;
@@ -376,6 +411,7 @@ int main(void)
         TEST(servers),
         TEST(each_error_has_its_kind, .count = PL_COUNT(kinds)),
         TEST(good_configurations, .count = PL_COUNT(good_confs)),
+        TEST(oidc_is_ours),
         TEST(bad_configurations, .count = PL_COUNT(bad_confs)),
         TEST(servers_are_required),
         TEST(a_client_that_librdkafka_refuses),
