@@ -7,7 +7,7 @@ BENCH_BIN := $(BENCH_SRC:tests/bench/%.c=$(B)/bench/%)
 C_FILES    = $(wildcard lib/*/*.[ch] daemons/*/*.[ch] daemons/*/*/*.[ch] tests/*/*.[ch] \
              tests/unit/*/*.[ch] tests/services/*/*.[ch])
 
-.PHONY: bench-compare search torture torture-bins check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop test-systemd test-systems newcomer
+.PHONY: away versions bench-compare search torture torture-bins check-bins fuzz-bins demo-stop demo-watermelon demo-watermelon-stop test-systemd test-systems newcomer
 
 check: $(BINS) check-bins  ## quick, offline, no root: unit tests, fuzz corpora, tree, configurations
 	$(Q)tests/run/check.sh $(B) $(B)/results/check -- $(UNIT_BIN) -- $(FUZZ_NAMES)
@@ -38,6 +38,14 @@ torture:  ## seeded runs in which everything is broken, exactly once all the sam
 	$(Q)BUILD=$(B)/steps /usr/bin/python3 tests/torture/run.py --seed $(or $(SEED),1) --runs $(or $(RUNS),20)
 
 torture-bins: $(BINS) $(SERVICES)
+
+away:  ## Kafka, then ClickHouse, is away for ten minutes under load (AWAY_SECONDS=600; tests/torture/away.py)
+	+$(Q)$(MAKE) --no-print-directory all $(B)/services/eventstreams $(B)/services/make-events
+	$(Q)BUILD=$(B) /usr/bin/python3 tests/torture/away.py
+
+versions:  ## other versions of Kafka, ClickHouse and librdkafka, a table (tests/torture/versions.py)
+	+$(Q)$(MAKE) --no-print-directory all $(B)/services/eventstreams $(B)/services/make-events
+	$(Q)BUILD=$(B) /usr/bin/python3 tests/torture/versions.py
 
 demo:  ## the live stream into a table, and what is in it (OUTPUT=duckdb or iceberg, DEMO_SECONDS=30, KEEP=1; root or sudo)
 	$(Q)MAKE='$(MAKE)' tests/demo.sh

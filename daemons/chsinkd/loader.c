@@ -32,6 +32,7 @@ void loader_init(struct loader *l, const struct loader_common *common, const str
 struct table_step {
     struct loader *l;
     const struct sink_route *sr;
+    struct pl_refusal away; /* of the output, for the log */
 };
 
 /* Statements are sent one by one, each with its own time-out: systemd is told before the first and
@@ -54,14 +55,15 @@ static void on_table_fact(void *userdata, const char *what, const char *name)
 }
 
 /* The same again, a little later. False: no longer. */
-static bool table_wait(const struct table_step *step, int64_t until_ms, const struct pl_err *err)
+static bool table_wait(struct table_step *step, int64_t until_ms, const struct pl_err *err)
 {
     const struct loader *l = step->l;
-    if (err->kind != PL_ERR_RETRY || pl_clock_monotonic_ms() >= until_ms ||
-        pl_daemon_stopping(l->daemon))
+    int64_t now_ms = pl_clock_monotonic_ms();
+    if (err->kind != PL_ERR_RETRY || now_ms >= until_ms || pl_daemon_stopping(l->daemon))
         return false;
-    pl_log_err(PL_WARNING, PL_EVENT_SINK_AWAY, "the output does not answer, trying again", err,
-               SINK_F_OUTPUT(&l->sink), SINK_F_TABLE(step->sr));
+    pl_log_err(pl_refusal_next(&step->away, now_ms) ? PL_WARNING : PL_DEBUG, PL_EVENT_SINK_AWAY,
+               "the output does not answer, trying again", err, SINK_F_OUTPUT(&l->sink),
+               SINK_F_TABLE(step->sr));
     nanosleep(&(struct timespec){.tv_sec = 1}, NULL);
     table_step(step);
     return true;
@@ -71,7 +73,7 @@ static bool table_wait(const struct table_step *step, int64_t until_ms, const st
 static int route_complete(struct loader *l, struct output *o, struct sink_route *sr,
                           int64_t until_ms, struct pl_err *err)
 {
-    const struct table_step step = {l, sr};
+    struct table_step step = {.l = l, .sr = sr};
     const struct chsinkd_conf *conf = l->sink.conf;
     unsigned i = 0, n = 0;
     while (conf->routes[i] != sr->route)
@@ -90,7 +92,7 @@ static int route_complete(struct loader *l, struct output *o, struct sink_route 
 static int table_start(struct loader *l, struct output *o, struct sink_route *sr, int64_t until_ms,
                        struct pl_err *err)
 {
-    struct table_step step = {l, sr};
+    struct table_step step = {.l = l, .sr = sr};
     const struct output_ensure how = {.on_fact = on_table_fact, .userdata = &step};
     table_step(&step);
     struct output_state state;

@@ -157,13 +157,13 @@ class Kafka:
 
 
 class ClickHouse:
-    def __init__(self, folder):
-        self.dir, self.port = folder, free_port(2)
+    def __init__(self, folder, port=None, **env):
+        self.dir, self.port, self.env = folder, port or free_port(2), env
         self.url = f'http://127.0.0.1:{self.port}'
         self.start()
 
     def start(self):
-        script('clickhouse.sh', 'start', self.dir, self.port, self.port + 1)
+        script('clickhouse.sh', 'start', self.dir, self.port, self.port + 1, **self.env)
 
     def kill(self):
         script('clickhouse.sh', 'kill', self.dir)

@@ -25,6 +25,7 @@
 #   PIPELINE_CACHE=FOLDER         where fetched things are kept (~/.cache/pipeline-services)
 #   CLICKHOUSE_MEMORY=4000000000  max_server_memory_usage, bytes
 #   CLICKHOUSE_QUERY_LOG=1        keep system.query_log, as an installed server does
+#   CLICKHOUSE_CONFIG=TEXT        lines for config.xml
 #   CLICKHOUSE_EMBEDDED=1         take the library even if there is a clickhouse in the PATH
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -101,7 +102,7 @@ END
     if [ -n "${CLICKHOUSE_QUERY_LOG:-}" ]; then
         printf '  <query_log><database>system</database><table>query_log</table></query_log>\n'
     fi
-    printf '</clickhouse>\n'
+    printf '%s\n</clickhouse>\n' "${CLICKHOUSE_CONFIG:-}"
 }
 
 write_users() {

@@ -161,6 +161,7 @@ static const struct {
     {291, OUTPUT_HELD}, /* DATABASE_ACCESS_DENIED */
     {344, OUTPUT_HELD}, /* SUPPORT_IS_DISABLED */
     {370, OUTPUT_HELD}, /* DATA_TYPE_CANNOT_BE_USED_IN_TABLES */
+    {392, OUTPUT_HELD}, /* QUERY_IS_PROHIBITED: ON CLUSTER without distributed_ddl */
     {450, OUTPUT_HELD}, /* BAD_TTL_EXPRESSION */
     {452, OUTPUT_HELD}, /* SETTING_CONSTRAINT_VIOLATION */
     {455, OUTPUT_HELD}, /* SUSPICIOUS_TYPE_FOR_LOW_CARDINALITY */
@@ -271,6 +272,9 @@ static const struct {
     {243, "the server's disk is full"},
     {252, "larger batches (batch.rows, batch.age), or fewer partitions in the table"},
     {307, "raise the limit that it names for clickhouse.user, or lower batch.bytes"},
+    {392,
+     "for ON CLUSTER the servers need Keeper and <distributed_ddl>; or take the route's cluster "
+     "away"},
     {396, "raise the limit that it names for clickhouse.user, or lower batch.rows"},
     {497, "GRANT it to clickhouse.user"},
     {516, "check clickhouse.user and its password"},
