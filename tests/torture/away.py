@@ -95,7 +95,14 @@ def taken(port):
     """Nobody else may listen there meanwhile: connections are refused."""
     with socket.socket() as s:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind(('127.0.0.1', port))
+
+        def bound():  # a killed server's threads may hold it a moment longer
+            with contextlib.suppress(OSError):
+                s.bind(('127.0.0.1', port))
+                return True
+            return False
+
+        wait_until(bound, 20, f'port {port}')
         yield
 
 
