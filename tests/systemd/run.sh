@@ -12,7 +12,7 @@
 #
 # TESTS=test_running.py runs one file; PYTEST_ADDOPTS gives pytest's options, such as '-k reload'.
 # VM_SUITE=trixie is another Debian, whose results have that in their names; DEB=FOLDER other
-# packages. `make test-systems` does so (systems.sh).
+# packages.
 #
 # Inside, /src is the checkout, /build is BUILD, /packages is BUILD/deb (DEB), /older the packages
 # of the version before (older.sh) and /services is the cache of what tests/services/ fetches, all
