@@ -4,6 +4,7 @@
  * and what each fault of Kafka comes to. (Real transactions and fencing: the e2e tests; the mock
  * keeps none.) links: chsinkd
  */
+#include <dlfcn.h>
 #include <poll.h>
 #include <pthread.h>
 
@@ -46,6 +47,23 @@ static rd_kafka_t *client_new(rd_kafka_type_t type)
     rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
     ck_assert_msg(rk != NULL, "%s", text);
     return rk;
+}
+
+/* In place of librdkafka's: a thread that gets the CPU late makes the call when what it sent before
+ * is refused already. */
+static int offsets_late_ms;
+
+rd_kafka_error_t *
+rd_kafka_send_offsets_to_transaction(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list,
+                                     const rd_kafka_consumer_group_metadata_t *metadata,
+                                     int timeout_ms)
+{
+    rd_kafka_error_t *(*real)(rd_kafka_t *, const rd_kafka_topic_partition_list_t *,
+                              const rd_kafka_consumer_group_metadata_t *, int);
+
+    *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_send_offsets_to_transaction");
+    poll(NULL, 0, offsets_late_ms);
+    return real(rk, list, metadata, timeout_ms);
 }
 
 static void writer_renew(void)
@@ -431,6 +449,17 @@ START_TEST(too_large_without_its_value)
 }
 END_TEST
 
+/* The refusal is there before the offsets are sent: their call then fails, for the same reason. */
+START_TEST(too_large_before_the_offsets)
+{
+    letters_some((const size_t[]){10, 20, 0});
+    offsets_late_ms = 500;
+    refuse_size(2);
+    check_written(2, "-0 10 bytes, larger than the topic's max.message.bytes ; b20; ");
+    offsets_late_ms = 0;
+}
+END_TEST
+
 /* ---- time ---- */
 
 static void rtt_set(int rtt_ms)
@@ -522,6 +551,7 @@ int main(void)
         TEST(too_large_together),
         TEST(too_large_for_the_topic),
         TEST(too_large_without_its_value),
+        TEST(too_large_before_the_offsets),
         TEST(too_slow_once),
         TEST(too_slow_for_ever),
         TEST(gives_up),

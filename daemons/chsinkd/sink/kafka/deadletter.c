@@ -366,11 +366,16 @@ static enum deadletter_result transaction_write(struct writing *wr, struct pl_er
         return result;
     wr->age_ms = pl_clock_ms(CLOCK_BOOTTIME) - txn->begun_ms;
     wr->timeout_ms = txn->timeout_ms;
-    wr->cause = txn->cause;
     if (end == PL_TXN_REFUSED || end == PL_TXN_UNKNOWN) {
         struct pl_err abort_err;
         step(wr, "aborting dead letters", ABORT_MS);
         end = pl_txn_abort(txn, &wr->wait, &abort_err);
+    }
+    /* A call may meet the failed transaction before the report that says why, which has come now. */
+    wr->cause = txn->cause;
+    if (filled < 0 && err->code != 0 && wr->cause.kind != PL_ERR_NONE) {
+        *err = wr->cause;
+        result = failure(err);
     }
     if (end != PL_TXN_ABORTED)
         writer_disconnect(wr);
