@@ -51,7 +51,15 @@ static rd_kafka_t *client_new(rd_kafka_type_t type)
 
 /* In place of librdkafka's: a thread that gets the CPU late makes the call when what it sent before
  * is refused already. */
-static int offsets_late_ms;
+static int offsets_late_ms, commit_late_ms;
+
+static void *librdkafkas(const char *name)
+{
+    void *function = dlsym(RTLD_NEXT, name);
+
+    ck_assert_msg(function != NULL, "%s", name);
+    return function;
+}
 
 rd_kafka_error_t *
 rd_kafka_send_offsets_to_transaction(rd_kafka_t *rk, const rd_kafka_topic_partition_list_t *list,
@@ -61,9 +69,18 @@ rd_kafka_send_offsets_to_transaction(rd_kafka_t *rk, const rd_kafka_topic_partit
     rd_kafka_error_t *(*real)(rd_kafka_t *, const rd_kafka_topic_partition_list_t *,
                               const rd_kafka_consumer_group_metadata_t *, int);
 
-    *(void **)&real = dlsym(RTLD_NEXT, "rd_kafka_send_offsets_to_transaction");
+    *(void **)&real = librdkafkas("rd_kafka_send_offsets_to_transaction");
     poll(NULL, 0, offsets_late_ms);
     return real(rk, list, metadata, timeout_ms);
+}
+
+rd_kafka_error_t *rd_kafka_commit_transaction(rd_kafka_t *rk, int timeout_ms)
+{
+    rd_kafka_error_t *(*real)(rd_kafka_t *, int);
+
+    *(void **)&real = librdkafkas("rd_kafka_commit_transaction");
+    poll(NULL, 0, commit_late_ms);
+    return real(rk, timeout_ms);
 }
 
 static void writer_renew(void)
@@ -449,14 +466,32 @@ START_TEST(too_large_without_its_value)
 }
 END_TEST
 
-/* The refusal is there before the offsets are sent: their call then fails, for the same reason. */
-START_TEST(too_large_before_the_offsets)
+/* The refusal is there before the offsets are sent, or before the commit: that call then fails, for
+ * the same reason. */
+static void too_large_late(int *late_ms)
 {
+    struct pl_err err;
+
+    *late_ms = 500;
     letters_some((const size_t[]){10, 20, 0});
-    offsets_late_ms = 500;
     refuse_size(2);
     check_written(2, "-0 10 bytes, larger than the topic's max.message.bytes ; b20; ");
-    offsets_late_ms = 0;
+    letters_some((const size_t[]){10, 0});
+    refuse_size(3);
+    ck_assert_int_eq(write_letters(&err), DEADLETTER_NEEDS);
+    ck_assert_msg(strstr(err.msg, "max.message.bytes"), "%s", err.msg);
+    *late_ms = 0;
+}
+
+START_TEST(too_large_before_the_offsets)
+{
+    too_large_late(&offsets_late_ms);
+}
+END_TEST
+
+START_TEST(too_large_before_the_commit)
+{
+    too_large_late(&commit_late_ms);
 }
 END_TEST
 
@@ -552,6 +587,7 @@ int main(void)
         TEST(too_large_for_the_topic),
         TEST(too_large_without_its_value),
         TEST(too_large_before_the_offsets),
+        TEST(too_large_before_the_commit),
         TEST(too_slow_once),
         TEST(too_slow_for_ever),
         TEST(gives_up),

@@ -373,7 +373,8 @@ static enum deadletter_result transaction_write(struct writing *wr, struct pl_er
     }
     /* A call may meet the failed transaction before the report that says why, which has come now. */
     wr->cause = txn->cause;
-    if (filled < 0 && err->code != 0 && wr->cause.kind != PL_ERR_NONE) {
+    if (wr->cause.kind != PL_ERR_NONE && err->code != 0 &&
+        (result == DEADLETTER_RETRY || result == DEADLETTER_NEEDS)) {
         *err = wr->cause;
         result = failure(err);
     }
