@@ -9,6 +9,7 @@
 #include "daemons/chsinkd/inspect.h"
 #include "daemons/chsinkd/maintain.h"
 #include "daemons/chsinkd/metrics.h"
+#include "daemons/chsinkd/reload.h"
 #include "daemons/chsinkd/show/show.h"
 #include "lib/log/log.h"
 
@@ -57,6 +58,11 @@ static void conf_compare(const void *conf, const void *fresh, struct pl_buf *out
     chsinkd_conf_compare(conf, fresh, out);
 }
 
+static int conf_try(void *fresh, struct pl_err *err)
+{
+    return reload_try(fresh, err);
+}
+
 static const struct pl_service_sum sums[] = {
     {"MESSAGES", M_RECEIVED}, {"DELIVERED", M_DELIVERED},   {"DEAD_LETTERED", M_DEAD},
     {"SKIPPED", M_SKIPPED},   {"GIVEN_BACK", M_GIVEN_BACK}, {"ROWS", M_ROWS},
@@ -73,6 +79,7 @@ static const struct pl_program chsinkd = {
     .conf_release = conf_release,
     .conf_describe = conf_describe,
     .conf_compare = conf_compare,
+    .conf_try = conf_try,
     .metrics = chsinkd_metrics,
     .metrics_n = M_COUNT,
     .law = &chsinkd_law,

@@ -252,6 +252,7 @@ enum pl_reload pl_service_reload(struct pl_service *s, struct pl_strings *ret_ch
     PL_CLEANUP(pl_findings_release) struct pl_findings errs;
     PL_CLEANUP(pl_buf_release) struct pl_buf differs = {0};
     enum pl_reload result = PL_RELOAD_TAKEN;
+    struct pl_err err;
     pl_findings_init(&errs);
     void *fresh = conf_load(s, true, &errs);
     findings_show(&errs, false);
@@ -260,6 +261,10 @@ enum pl_reload pl_service_reload(struct pl_service *s, struct pl_strings *ret_ch
     if (errs.count > 0) {
         pl_log(PL_ERROR, PL_EVENT_RELOADED, "configuration not reloaded, the old one stays",
                PL_F_STR("FILE", s->cli.config));
+        result = PL_RELOAD_REFUSED;
+    } else if (differs.len > 0 && s->program->conf_try && s->program->conf_try(fresh, &err) < 0) {
+        pl_log_err(PL_ERROR, PL_EVENT_RELOADED, "configuration not reloaded, the old one stays",
+                   &err, PL_F_STR("FILE", s->cli.config));
         result = PL_RELOAD_REFUSED;
     } else if (differs.len > 0) {
         pl_log(PL_NOTICE, PL_EVENT_RELOADED,

@@ -75,6 +75,10 @@ struct pl_program {
     /* What differs between two configurations beside the options, as a text for the log ("changed
      * route edits"); "": nothing. Such a reload is a start in the same process. May be NULL. */
     void (*conf_compare)(const void *conf, const void *fresh, struct pl_buf *out);
+    /* Whether what differs so can work, as far as it can be told while the old one runs: -1, CONFIG
+     * refuses the reload. `fresh` is not used after it. Blocks the loop: for far less than the
+     * watchdog's time. May be NULL. */
+    int (*conf_try)(void *fresh, struct pl_err *err);
 
     const struct pl_metric *metrics;
     unsigned metrics_n;

@@ -218,6 +218,12 @@ def test_routes_by_sighup(pipeline):
         seen = p.rows()
         wait_until(lambda: p.rows() > seen, 30, 'rows by the old routes')
         (r.dir / 'bad.yaml').unlink()
+        # Nor does one that its table does not fit: only ClickHouse knows.
+        began = len(daemon.text())
+        r.write('first', p.table, columns=SQUARE.replace('Int64', 'String'))
+        assert 'STATUS=Reloading' not in reload(daemon)
+        said = daemon.text()[began:]
+        assert 'square' in said and 'the old one stays' in said, said
         r.write('first', p.table, columns=SQUARE)
         reload(daemon)
     r.assert_once(p.table)

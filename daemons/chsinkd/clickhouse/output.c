@@ -242,6 +242,7 @@ static int output_query(struct output *o, const char *sql, int64_t rows_max,
 const struct output_kind clickhouse_output = {
     .name = "ClickHouse",
     .batch = {.rows = 100000, .bytes = 64 * PL_MIB, .age_ms = 1000},
+    .beside = true,
     .target_new = target_new,
     .target_free = target_free,
     .target_print = target_print,

@@ -113,6 +113,7 @@ struct output_kind {
     const char *name;                       /* "ClickHouse", for logs */
     struct output_batch batch;              /* what suits it */
     unsigned writers_max;                   /* threads that may have one at once; 0: any number */
+    bool beside;                            /* open() may be called while another one is open */
     const char *(*where)(const void *conf); /* its address or file, for logs */
     int64_t (*call_ms)(const void *conf);   /* the longest that a call but ensure() can take */
 

@@ -358,6 +358,13 @@ static void conf_compare(const void *conf, const void *fresh, struct pl_buf *out
         pl_buf_addf(out, "%s to %s", before, after);
 }
 
+static int conf_try(void *fresh, struct pl_err *err)
+{
+    if (((struct conf *)fresh)->rows < 9)
+        return 0;
+    return pl_err_set(err, PL_ERR_CONFIG, 0, "no table has so many rows");
+}
+
 /* Nothing is applied: the start that follows takes over all. */
 START_TEST(reload_that_needs_a_start)
 {
@@ -378,6 +385,17 @@ START_TEST(reload_that_needs_a_start)
     ck_assert_int_eq(result, PL_RELOAD_AGAIN);
     ck_assert_msg(strstr(capture.text, "to take over the configuration changed=\"t to u\"\n"), "%s",
                   capture.text);
+    ck_assert_int_eq(((struct conf *)s.conf)->rows, 4);
+    program.conf_try = conf_try;
+    ck_assert_int_eq(pl_service_reload(&s, NULL), PL_RELOAD_AGAIN);
+    conf_write("rows: 9\ntopic: u\n");
+    capture_begin(&capture);
+    result = pl_service_reload(&s, NULL);
+    capture_end(&capture);
+    ck_assert_int_eq(result, PL_RELOAD_REFUSED);
+    ck_assert_msg(
+        strstr(capture.text, "not reloaded, the old one stays error=\"no table has so many rows\""),
+        "%s", capture.text);
     ck_assert_int_eq(((struct conf *)s.conf)->rows, 4);
     conf_write("rows: 7\ntopic: u\n");
     capture_begin(&capture);
