@@ -5,9 +5,9 @@
  *
  * Only reads, by an output of its own beside the one that loads, and so only where an output can be
  * open twice in a process (struct output_kind, `beside`); of the others the start that follows
- * tells. It waits at most RELOAD_CALL_MS for an answer, and begins no route after RELOAD_ALL_MS: the
- * loop stands meanwhile, and the watchdog waits for a minute. What cannot be asked within that is
- * left to the start, too, which tries again.
+ * tells. It waits at most RELOAD_CALL_MS for an answer, and begins no route after RELOAD_ALL_MS:
+ * the loop stands meanwhile, and the watchdog waits for a minute. What cannot be asked within that
+ * is left to the start, too, which tries again.
  *
  * Threads: the main one.
  */

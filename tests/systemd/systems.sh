@@ -5,8 +5,7 @@
 # are installed on Debian 13 (systemd 257) in a chroot; the programs start, systemd-analyze verify
 # complains of nothing, and each unit's exposure is at most 1.2.
 #
-# Not booted there, and of Ubuntu no root file system can be had by the package managers that the
-# tests use.
+# Not booted there, nor built there. Ubuntu was not tried.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 

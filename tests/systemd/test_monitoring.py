@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """packaging/monitoring as it is installed, in a real Prometheus (Debian's) that scrapes the three daemons at work: its
-rules are loaded and evaluated, and each query of the dashboards is asked as Grafana would ask it. Grafana itself is in
-no registry that the tests use."""
+rules are loaded and evaluated, and each query of the dashboards is asked as Grafana would ask it. Grafana itself
+is not run: no dashboard is looked at here."""
 import contextlib
 import json
 import pathlib

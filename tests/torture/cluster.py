@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two ClickHouse servers: a Distributed table over both is loaded, while one of them is killed and comes back.
 
-What the embedded engine can do of a cluster. It cannot do the rest, and says so: it has no Keeper of its own, replicas do
-not fetch from each other (only HTTP and TCP listen), and ON CLUSTER is switched off; see `refused` below, which checks
-that it is still so. A Distributed table is loaded at least once, as the sink says at its start: nothing may be missing.
+What the embedded engine can do of a cluster. It cannot do the rest, and says so: replicas do not fetch from each other
+(only HTTP and TCP listen), and ON CLUSTER is switched off; see `refused` below, which checks that it is still so. (A
+Keeper by its keeper_server was not tried; with ZooKeeper beside it replicas register and stay read-only.) A Distributed table is loaded at least once, as the sink says at its start: nothing may be missing.
 Environment: CLUSTER_EVENTS (50000), BUILD.
 """
 import os
