@@ -15,6 +15,8 @@
 # Environment:
 #   VM_CACHE=FOLDER    where root file systems are kept (/var/cache/systemd-vm; 600 MB each)
 #   VM_SUITE=trixie    another Debian than this machine's, from the same mirror
+#   VM_MIRROR=URL      Ubuntu's, of which VM_SUITE then is. Its signatures are not checked: Debian has
+#                      no keyring of it.
 #   VM_PACKAGES=TEXT   Debian packages that are to be inside
 #   VM_SECONDS=600     how long the command may take
 #   VM_REBUILD=1       make the root file system anew, with the newest packages
@@ -56,13 +58,13 @@ index_targets() {
 
 # In a mount namespace of its own. Mirror, suites and proxy are this machine's.
 make_root() {
-    local new=$VM_ROOT.new here mirror packages http='' https=''
+    local new=$VM_ROOT.new here mirror packages http='' https='' ubuntu=() script=()
     here=$(debian_codename)
     read -ra packages <<<"$VM_PACKAGES"
     # shellcheck disable=SC2016  # apt's own variables
     [ -n "$(index_targets '$(SITE)')" ] || apt-get -qq update
     # shellcheck disable=SC2016
-    mirror=$(index_targets '$(SITE)' "Codename: $here" 'Component: main' | head -n 1)
+    mirror=${VM_MIRROR:-$(index_targets '$(SITE)' "Codename: $here" 'Component: main' | head -n 1)}
     [ -n "$mirror" ] || {
         say "apt knows no mirror of Debian $here"
         return 69
@@ -71,13 +73,22 @@ make_root() {
     [ -z "$http" ] || export http_proxy=$http
     [ -z "$https" ] || export https_proxy=$https
     export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
+    # All of Ubuntu's releases are made as gutsy was.
+    if [ -n "${VM_MIRROR:-}" ]; then
+        ubuntu=(--no-check-gpg '--components=main,universe')
+        script=(/usr/share/debootstrap/scripts/gutsy)
+    fi
     rm -rf "$new"
-    debootstrap --variant=minbase \
+    debootstrap --variant=minbase "${ubuntu[@]}" \
         --include=systemd,systemd-sysv,dbus,libnss-systemd,procps,ca-certificates \
-        "$VM_SUITE" "$new" "$mirror"
-    # shellcheck disable=SC2016
-    index_targets '$(REPO_URI) $(RELEASE) $(COMPONENT)' | sed "s/ $here/ $VM_SUITE/
-s|^|deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] |" >"$new/etc/apt/sources.list"
+        "$VM_SUITE" "$new" "$mirror" "${script[@]}"
+    if [ -n "${VM_MIRROR:-}" ]; then
+        printf 'deb [trusted=yes] %s %s main universe\n' "$mirror" "$VM_SUITE"
+    else
+        # shellcheck disable=SC2016
+        index_targets '$(REPO_URI) $(RELEASE) $(COMPONENT)' | sed "s/ $here/ $VM_SUITE/
+s|^|deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] |"
+    fi >"$new/etc/apt/sources.list"
     apt-config dump | grep -E '^Acquire::(http|https|Retries|Check)[-:a-zA-Z]* ' \
         >"$new/etc/apt/apt.conf.d/99host" || true
     # Nothing is started while packages are installed here: there is no systemd yet.
