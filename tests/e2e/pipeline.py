@@ -38,7 +38,7 @@ def _ports_of(low, high):
 # Parts of the suite that run at once (tests/run/test.sh) have ports of their own: a port is taken long after it was seen
 # to be free.
 _PART = int(os.environ.get('E2E_PART', '-1'))
-_ports = _ports_of(20000, 32000) if _PART < 0 else _ports_of(20000 + 3000 * _PART, 20000 + 3000 * (_PART + 1))
+_ports = _ports_of(20000, 32000) if _PART < 0 else _ports_of(20000 + 2500 * _PART, 20000 + 2500 * (_PART + 1))
 
 
 def free_port(count=1):

@@ -86,7 +86,8 @@ END
 
 # Parts that run at once, since they wait more than they work. What none of these names is the first;
 # what the others print comes when they are done.
-e2e_parts=('w*m* certificates positions streams' 'duckdb iceberg* show heart service exactly_once')
+e2e_parts=(wmfetchd 'duckdb heart service exactly_once'
+    'source heart_server backfill certificates watermelon* positions')
 
 end_to_end() {
     local part name ignored=() files
@@ -166,7 +167,7 @@ main() {
             step "fetch Keycloak" tests/services/keycloak.sh fetch &&
             step "fetch readers of Iceberg" tests/services/iceberg.sh fetch &&
             step "fetch a catalogue and S3" tests/services/lake.sh fetch; then
-            title "end to end, in three parts at once, and seeds of torture"
+            title "end to end, in four parts at once, and seeds of torture"
             pytest check-torture tests/torture/check_torture.py
             end_to_end
         fi
