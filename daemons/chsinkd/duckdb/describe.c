@@ -75,14 +75,6 @@ static int ask_size(const struct look *l, struct pl_err *err)
     return 0;
 }
 
-static const struct column *route_column(const struct route *r, const char *name)
-{
-    for (unsigned i = 0; i < r->columns_n; i++)
-        if (strcasecmp(r->columns[i].name, name) == 0)
-            return &r->columns[i];
-    return NULL;
-}
-
 static void wanted_text(const struct column *c, struct pl_buf *out)
 {
     struct duckdb_type type;
@@ -96,7 +88,7 @@ static void wanted_text(const struct column *c, struct pl_buf *out)
 
 static void column_add(const struct look *l, const char *name, const char *type, bool nullable)
 {
-    const struct column *c = route_column(l->target->route, name);
+    const struct column *c = route_column_nocase(l->target->route, name);
     OWNED_BUF struct pl_buf wanted = {0};
     PL_FREE char *there = pl_strf("%s%s", type, nullable ? "" : " NOT NULL");
     bool differs = false;

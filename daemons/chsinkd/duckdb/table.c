@@ -296,14 +296,6 @@ static bool there_find(const struct there *t, const char *name, struct there_col
     return false;
 }
 
-static bool route_has(const struct route *r, const char *name)
-{
-    for (unsigned i = 0; i < r->columns_n; i++)
-        if (strcasecmp(r->columns[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 /* Columns of the table that cannot take what the route has, and those that need a value from it. */
 static int there_compare(const struct there *t, const struct route *r, bool all, struct pl_err *err)
 {
@@ -328,7 +320,7 @@ static int there_compare(const struct there *t, const struct route *r, bool all,
     }
     for (size_t i = 0; i < t->columns_n; i++) {
         have = there_next(&at);
-        if (!route_has(r, have.name) && !have.nullable[0] && !have.dflt[0])
+        if (!route_column_nocase(r, have.name) && !have.nullable[0] && !have.dflt[0])
             pl_buf_addf(&wrong,
                         "%scolumn %s is NOT NULL in the table, has no default, and is not in the "
                         "route",

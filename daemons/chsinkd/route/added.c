@@ -63,14 +63,6 @@ static bool comment_parse(const char *comment, struct column_path *ret)
 
 /* ---- a column of a route ---- */
 
-static bool route_has(const struct route *r, const char *name)
-{
-    for (unsigned i = 0; i < r->columns_n; i++)
-        if (strcasecmp(r->columns[i].name, name) == 0)
-            return true;
-    return false;
-}
-
 static bool type_is_taken(const struct ch_type *t)
 {
     return t->nullable && !ch_type_is_nested(t) && t->kind != CH_OTHER && t->kind != CH_JSON;
@@ -85,8 +77,8 @@ static bool column_make(const struct route *r, const struct column_note *note, s
                            .invalid = INVALID_NULL,
                            .added = true,
                            .not_compared = !r->rows_each};
-    if (r->columns_n == ROUTE_COLUMNS_MAX || !name_valid(note->name) || route_has(r, note->name) ||
-        !comment_parse(note->comment, &path))
+    if (r->columns_n == ROUTE_COLUMNS_MAX || !name_valid(note->name) ||
+        route_column_nocase(r, note->name) || !comment_parse(note->comment, &path))
         return false;
     ret->paths = pl_alloc_array(1, sizeof(*ret->paths));
     ret->paths[ret->paths_n++] = path;

@@ -258,9 +258,8 @@ static const char *type_of(const struct pl_schema_field *f, const char **ret_why
 
 static bool name_is_taken(const struct judge *j, const char *name)
 {
-    for (unsigned i = 0; i < j->route->columns_n; i++)
-        if (strcasecmp(j->route->columns[i].name, name) == 0)
-            return true;
+    if (route_column_nocase(j->route, name))
+        return true;
     for (unsigned i = 0; i < j->out->n; i++)
         if (!j->out->v[i].why && strcasecmp(j->out->v[i].name, name) == 0)
             return true;

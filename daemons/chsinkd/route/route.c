@@ -529,6 +529,14 @@ void route_free(struct route *r)
     free(f);
 }
 
+const struct column *route_column_nocase(const struct route *r, const char *name)
+{
+    for (unsigned i = 0; i < r->columns_n; i++)
+        if (strcasecmp(r->columns[i].name, name) == 0)
+            return &r->columns[i];
+    return NULL;
+}
+
 bool route_takes(const struct route *r, const char *topic)
 {
     if (r->pattern_compiled)

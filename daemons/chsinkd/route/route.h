@@ -203,4 +203,7 @@ PL_DEFINE_CLEANUP(struct route *, route_free);
 
 bool route_takes(const struct route *r, const char *topic);
 
+/* The column of that name, letter case apart; NULL: there is none. */
+const struct column *route_column_nocase(const struct route *r, const char *name);
+
 #endif
